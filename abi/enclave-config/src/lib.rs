@@ -1,0 +1,1 @@
+//! The measured configuration of an enclave: its schema and its canonical bytes.

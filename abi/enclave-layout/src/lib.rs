@@ -1,0 +1,1 @@
+//! Where everything lies in an enclave's address range.

@@ -1,0 +1,1 @@
+//! The host boundary: every call from the enclave to the host, typed and checked.

@@ -1,0 +1,1 @@
+//! The architectural structures of Intel SGX, as the SDM draws them.

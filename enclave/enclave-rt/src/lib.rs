@@ -1,0 +1,1 @@
+//! The enclave's runtime: entry, exit, exceptions, untrusted memory and locks.

@@ -1,0 +1,1 @@
+//! The file systems: path walk, overlay over the image, proc, dev and sys.

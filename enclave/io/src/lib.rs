@@ -1,0 +1,1 @@
+//! What is read and written but is no file: pipes, event sources, polling, sockets.

@@ -1,0 +1,1 @@
+//! What every kernel object shares: errors, open files, readiness and waiting.

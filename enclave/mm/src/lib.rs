@@ -1,0 +1,1 @@
+//! Memory management: address spaces, mappings, population and call-site patching.

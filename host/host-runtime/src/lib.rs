@@ -1,0 +1,1 @@
+//! Serves the enclave's host calls: threads, sockets, clocks, standard streams.

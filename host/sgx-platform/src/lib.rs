@@ -1,0 +1,1 @@
+//! One trait over an enclave's life; the Linux driver and a software emulator behind it.

@@ -1,0 +1,1 @@
+//! Turns an OCI image into a confidential one.

@@ -1,0 +1,1 @@
+//! Reads and writes OCI and Docker images, and applies their layers.

@@ -1,0 +1,1 @@
+//! The two binaries that every confidential image carries, built and embedded here.

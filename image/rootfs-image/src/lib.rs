@@ -1,0 +1,1 @@
+//! Writes the root file system: EROFS inside a dm-verity tree.

@@ -1,0 +1,1 @@
+//! Lays out, measures and signs an enclave: SGXS and SIGSTRUCT.

@@ -1,0 +1,1 @@
+//! Runs the guest programs natively and in the enclave, and compares.
