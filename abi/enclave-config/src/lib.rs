@@ -1,1 +1,165 @@
-//! The measured configuration of an enclave: its schema and its canonical bytes.
+//! The measured configuration: what an enclave will run, and what its host may change about that.
+//!
+//! `nacre convert` writes it, the signer measures its bytes as pages of the enclave, and the LibOS reads it from
+//! there at its start. So its bytes are a part of MRENCLAVE, and the same configuration must always be the same
+//! bytes: it is deterministic CBOR (RFC 8949, section 4.2.1), a map from small integers to values in which every
+//! key is present. [`Config::decode`] accepts exactly what [`Config::encode`] writes, and nothing else.
+//!
+//! Key types: [`Config`], [`Rootfs`], [`HostEnv`], [`ConfigError`]. Neighbours: `enclave-layout` says where the
+//! bytes lie in the enclave.
+//!
+//! Trust: the LibOS reads measured bytes, yet the tools read files that anyone may have made. Decoding therefore
+//! bounds everything, allocates in proportion to its input, and never panics.
+#![cfg_attr(not(test), no_std)]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod codec;
+mod error;
+mod rules;
+
+use alloc::vec::Vec;
+
+pub use codec::VERSION;
+pub use error::ConfigError;
+
+/// Most bytes of an encoded configuration: what the enclave's layout has room for, without the length word.
+pub const ENCODED_MAX: usize = enclave_layout::CONFIG_MAX as usize - 8;
+
+/// What an enclave runs and what its host may change.
+///
+/// Strings are bytes without NUL, as Linux has them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The program and its arguments (the image's Entrypoint and Cmd); at least one.
+    pub args: Vec<Vec<u8>>,
+    /// The environment, `NAME=VALUE` each, names distinct, in the order that the program sees.
+    pub env: Vec<Vec<u8>>,
+    /// The working directory, an absolute path.
+    pub cwd: Vec<u8>,
+    /// Who runs it.
+    pub user: User,
+    /// The host name that the program sees.
+    pub hostname: Vec<u8>,
+    /// The number of the signal that asks the program to end, 1 to 64.
+    pub stop_signal: u8,
+    /// Whether the host may give arguments in place of the image's Cmd.
+    pub allow_args: bool,
+    /// How many of [`Config::args`] stay when the host gives arguments of its own (the image's Entrypoint).
+    pub entrypoint_len: u32,
+    /// Which variables of the environment the host may set.
+    pub host_env: HostEnv,
+    /// Whether the host may ask for traces, statistics and crash reports. The enclave is then signed with
+    /// ATTRIBUTES.DEBUG, so a verifier sees it.
+    pub debug: bool,
+    /// Most bytes of memory that programs may have, a multiple of a page.
+    pub memory: u64,
+    /// Thread slots (TCSs) of the enclave.
+    pub threads: u32,
+    /// Mount points of volumes, absolute paths, sorted and distinct.
+    pub volumes: Vec<Vec<u8>>,
+    /// The root file system.
+    pub rootfs: Rootfs,
+    /// SHA-256 of the source image's manifest, for information.
+    pub source_digest: Option<[u8; 32]>,
+}
+
+/// User and groups, as numbers: names were resolved with the image's own passwd and group at conversion.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct User {
+    /// User.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Supplementary groups, sorted and distinct.
+    pub groups: Vec<u32>,
+}
+
+/// Which variables of the environment the host may set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HostEnv {
+    /// These names, sorted and distinct.
+    Names(Vec<Vec<u8>>),
+    /// Any: for development. The dynamic linker's variables (`LD_PRELOAD`…) among them.
+    Any,
+}
+
+impl HostEnv {
+    /// Whether the host may set the variable of this name.
+    pub fn allows(&self, name: &[u8]) -> bool {
+        match self {
+            Self::Names(names) => names
+                .binary_search_by(|allowed| allowed.as_slice().cmp(name))
+                .is_ok(),
+            Self::Any => true,
+        }
+    }
+}
+
+/// How to verify the root file system's image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rootfs {
+    /// Root of the dm-verity hash tree (SHA-256).
+    pub root_hash: [u8; 32],
+    /// Data blocks of 4,096 bytes, from the image's beginning.
+    pub data_blocks: u64,
+    /// Byte offset in the image of the verity superblock; the tree follows it in the next block.
+    pub hash_offset: u64,
+    /// Salt of the hash tree, at most 256 bytes.
+    pub salt: Vec<u8>,
+    /// Length of the image in bytes, hash tree included.
+    pub total_len: u64,
+    /// Where the call-site maps lie within the data blocks.
+    pub callsites: Extent,
+}
+
+/// A range of bytes of the root file system's image.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Extent {
+    /// First byte.
+    pub offset: u64,
+    /// Bytes; 0 if there is nothing.
+    pub len: u64,
+}
+
+impl Config {
+    /// The canonical bytes, or what is wrong with the configuration.
+    pub fn encode(&self) -> Result<Vec<u8>, ConfigError> {
+        rules::check(self)?;
+        let bytes = codec::encode(self)?;
+        if bytes.len() > ENCODED_MAX {
+            Err(ConfigError::TooLong)
+        } else {
+            Ok(bytes)
+        }
+    }
+
+    /// Reads canonical bytes; anything that [`Config::encode`] would not have written is refused.
+    pub fn decode(bytes: &[u8]) -> Result<Self, ConfigError> {
+        if bytes.len() > ENCODED_MAX {
+            return Err(ConfigError::TooLong);
+        }
+        let config = codec::decode(bytes)?;
+        rules::check(&config)?;
+        // One comparison settles all of section 4.2.1: shortest integers, definite lengths, order of keys.
+        if codec::encode(&config)? == bytes {
+            Ok(config)
+        } else {
+            Err(ConfigError::NotCanonical)
+        }
+    }
+
+    /// The program and its arguments when the host gives `args` in place of the image's Cmd; an empty list means
+    /// that it gives none. `None` if it may not.
+    pub fn args_with<'a>(&'a self, args: &'a [Vec<u8>]) -> Option<Vec<&'a [u8]>> {
+        let entrypoint = usize::try_from(self.entrypoint_len).ok()?;
+        if args.is_empty() {
+            return Some(self.args.iter().map(Vec::as_slice).collect());
+        }
+        self.allow_args.then(|| {
+            let kept = self.args.iter().take(entrypoint);
+            kept.chain(args).map(Vec::as_slice).collect()
+        })
+    }
+}

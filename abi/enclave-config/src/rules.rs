@@ -1,0 +1,159 @@
+//! The rules that a configuration obeys beyond its types. Both directions check them, so that a bad configuration
+//! is neither written nor believed.
+
+use alloc::vec::Vec;
+
+use enclave_layout::{PAGE_SIZE, SLOTS_MAX};
+
+use crate::{Config, ConfigError, Extent, HostEnv, Rootfs};
+
+const BLOCK: u64 = 4096;
+const SALT_MAX: usize = 256;
+const HOSTNAME_MAX: usize = 64;
+const GROUPS_MAX: usize = 65536;
+
+pub(crate) fn check(config: &Config) -> Result<(), ConfigError> {
+    let rule = |holds: bool, words| {
+        if holds {
+            Ok(())
+        } else {
+            Err(ConfigError::Invalid(words))
+        }
+    };
+
+    rule(
+        !config.args.is_empty(),
+        "there is no program to run (no Entrypoint and no Cmd)",
+    )?;
+    rule(
+        config.args.iter().all(|arg| no_nul(arg)),
+        "an argument holds a NUL byte",
+    )?;
+    let kept = usize::try_from(config.entrypoint_len).unwrap_or(usize::MAX);
+    rule(
+        kept <= config.args.len(),
+        "the entry point is longer than the arguments",
+    )?;
+
+    rule(
+        config.env.iter().all(|entry| no_nul(entry)),
+        "an environment variable holds a NUL byte",
+    )?;
+    rule(
+        config.env.iter().all(|entry| name(entry).is_some()),
+        "an environment variable is not NAME=VALUE",
+    )?;
+    rule(
+        env_names_distinct(&config.env),
+        "an environment variable is set twice",
+    )?;
+    if let HostEnv::Names(names) = &config.host_env {
+        rule(
+            is_ascending(names),
+            "the names that the host may set are not sorted and distinct",
+        )?;
+        let plain = |name: &Vec<u8>| !name.is_empty() && no_nul(name) && !name.contains(&b'=');
+        rule(
+            names.iter().all(plain),
+            "a name that the host may set is empty or holds '=' or NUL",
+        )?;
+    }
+
+    rule(
+        is_path(&config.cwd),
+        "the working directory is not an absolute path",
+    )?;
+    rule(
+        config.volumes.iter().all(|path| is_path(path)),
+        "a volume is not an absolute path",
+    )?;
+    rule(
+        is_ascending(&config.volumes),
+        "the volumes are not sorted and distinct",
+    )?;
+    rule(
+        is_ascending(&config.user.groups),
+        "the groups are not sorted and distinct",
+    )?;
+    rule(
+        config.user.groups.len() <= GROUPS_MAX,
+        "there are too many groups",
+    )?;
+    rule(
+        config.hostname.len() <= HOSTNAME_MAX,
+        "the host name is longer than 64 bytes",
+    )?;
+    rule(no_nul(&config.hostname), "the host name holds a NUL byte")?;
+    rule(
+        (1..=64).contains(&config.stop_signal),
+        "the stop signal is not between 1 and 64",
+    )?;
+
+    rule(config.memory > 0, "the enclave has no memory")?;
+    rule(
+        config.memory.is_multiple_of(PAGE_SIZE),
+        "the memory size is not a multiple of 4096",
+    )?;
+    rule(config.threads > 0, "the enclave has no threads")?;
+    rule(
+        u64::from(config.threads) <= SLOTS_MAX,
+        "there are more threads than an enclave can have",
+    )?;
+    check_rootfs(&config.rootfs)
+}
+
+fn check_rootfs(rootfs: &Rootfs) -> Result<(), ConfigError> {
+    let rule = |holds: bool, words| {
+        if holds {
+            Ok(())
+        } else {
+            Err(ConfigError::Invalid(words))
+        }
+    };
+    let data_len = rootfs.data_blocks.checked_mul(BLOCK);
+    let data_len = data_len.ok_or(ConfigError::Invalid("the root file system's size is absurd"))?;
+    rule(data_len > 0, "the root file system is empty")?;
+    rule(rootfs.salt.len() <= SALT_MAX, "the salt is longer than 256 bytes")?;
+    rule(
+        rootfs.hash_offset.is_multiple_of(BLOCK),
+        "the hash tree is not at a block boundary",
+    )?;
+    rule(
+        rootfs.hash_offset >= data_len,
+        "the hash tree overlaps the root file system",
+    )?;
+    rule(
+        rootfs.total_len > rootfs.hash_offset,
+        "the root file system ends before its hash tree",
+    )?;
+    let Extent { offset, len } = rootfs.callsites;
+    let end = offset.checked_add(len);
+    rule(
+        end.is_some_and(|end| end <= data_len),
+        "the call-site maps lie outside the verified data",
+    )
+}
+
+fn no_nul(bytes: &[u8]) -> bool {
+    !bytes.contains(&0)
+}
+
+/// The name of a `NAME=VALUE`.
+fn name(entry: &[u8]) -> Option<&[u8]> {
+    let end = entry.iter().position(|&byte| byte == b'=')?;
+    entry.get(..end).filter(|name| !name.is_empty())
+}
+
+fn is_path(path: &[u8]) -> bool {
+    path.first() == Some(&b'/') && no_nul(path)
+}
+
+fn is_ascending<T: Ord>(items: &[T]) -> bool {
+    items.is_sorted_by(|a, b| a < b)
+}
+
+fn env_names_distinct(env: &[Vec<u8>]) -> bool {
+    let mut names: Vec<_> = env.iter().filter_map(|entry| name(entry)).collect();
+    names.sort_unstable();
+    is_ascending(&names)
+}
