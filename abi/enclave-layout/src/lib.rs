@@ -80,7 +80,11 @@ impl Slot {
 
     /// The slot with this number, if an enclave can have it.
     pub const fn new(index: u64) -> Option<Self> {
-        if index < SLOTS_MAX { Some(Self(SLOTS_START + index * SLOT_STRIDE)) } else { None }
+        if index < SLOTS_MAX {
+            Some(Self(SLOTS_START + index * SLOT_STRIDE))
+        } else {
+            None
+        }
     }
 
     /// This slot's number.

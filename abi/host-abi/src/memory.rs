@@ -17,7 +17,11 @@ pub struct PageRange {
 impl PageRange {
     /// `start` and `len` in bytes, both multiples of 4096, `len` not 0, no overflow.
     pub const fn new(start: u64, len: u64) -> Option<Self> {
-        if len == 0 || start % PAGE != 0 || len % PAGE != 0 || start.checked_add(len).is_none() {
+        if len == 0
+            || !start.is_multiple_of(PAGE)
+            || !len.is_multiple_of(PAGE)
+            || start.checked_add(len).is_none()
+        {
             return None;
         }
         Some(Self { start, len })

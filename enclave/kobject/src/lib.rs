@@ -1,1 +1,34 @@
 //! What every kernel object shares: errors, open files, readiness and waiting.
+//!
+//! - [`File`]: what can be read, written, polled; [`Description`]: an open file, as descriptors refer to it;
+//! - [`Sink`] and [`Source`]: where bytes go to and come from, a program's memory ([`UserSink`], [`UserSource`]) or our own;
+//! - [`Events`], [`WaitQueue`], [`Waiter`], [`wait_until`]: readiness, and waiting for it;
+//! - [`clock`]: the time; [`credentials`]: who asks.
+//!
+//! `mm`, `fs`, `io` and `libos` build on it; it builds on `enclave-rt`.
+//!
+//! Locks: a wait queue's lock is innermost (nothing is locked and no host call made under it).
+#![cfg_attr(not(test), no_std)]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod clock;
+pub mod credentials;
+mod description;
+mod file;
+mod memory;
+mod stat;
+mod wait;
+
+pub use credentials::Credentials;
+pub use description::{Description, StatusFlags};
+pub use enclave_rt::sync::{Mutex, MutexGuard, Once, SpinLock};
+pub use file::{DirectoryEntry, DirectorySink, File, How, Mapping};
+pub use host_abi::{Errno, Wait};
+pub use memory::{IoVec, KernelSink, KernelSource, Sink, Source, UserSink, UserSource};
+pub use stat::{FileKind, Stat, Timestamp};
+pub use wait::{Events, Observer, Subscription, WaitQueue, Waiter, remaining, wait_until};
+
+/// The result of most operations.
+pub type Result<T> = core::result::Result<T, Errno>;

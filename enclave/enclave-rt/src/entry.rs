@@ -1,0 +1,404 @@
+//! The assembly that the processor enters, and the ways back to the program and to the host.
+//!
+//! # Interrupts on the way out
+//! Between the last look at [`offset::PENDING`] and the program's first instruction, an interrupt that brings
+//! something to look at would be forgotten until the next system call. So the way out keeps its frame intact
+//! and its registers reloadable up to its last instruction: the exception handler (`exception.rs`) sends a
+//! thread that was interrupted between `*_exit_check` and `*_exit_last` back to the check, and treats one that
+//! was interrupted at the last instruction as the program it is.
+
+use core::arch::global_asm;
+use core::mem::offset_of;
+
+use enclave_layout::{EXCEPTION_STACK_SIZE, ExitReason};
+
+use crate::area::offset;
+use crate::frame::{Registers, SyscallFrame, TrapFrame};
+
+// Loads the general registers from the frame at rsp, whose registers begin at \at, and goes to the program.
+// The program's rip and rsp go through the thread's area: nothing is written below the program's stack pointer,
+// where its red zone is.
+global_asm!(
+    r#"
+.macro NACRE_LEAVE at, last
+    mov rax, [rsp + \at + {rip}]
+    mov gs:[{user_rip}], rax
+    mov rax, [rsp + \at + {user_rsp_in_frame}]
+    mov gs:[{user_rsp}], rax
+    push [rsp + \at + {rflags}]
+    popfq
+    mov r8, [rsp + \at + {r8}]
+    mov r9, [rsp + \at + {r9}]
+    mov r10, [rsp + \at + {r10}]
+    mov r11, [rsp + \at + {r11}]
+    mov r12, [rsp + \at + {r12}]
+    mov r13, [rsp + \at + {r13}]
+    mov r14, [rsp + \at + {r14}]
+    mov r15, [rsp + \at + {r15}]
+    mov rdi, [rsp + \at + {rdi}]
+    mov rsi, [rsp + \at + {rsi}]
+    mov rbp, [rsp + \at + {rbp}]
+    mov rbx, [rsp + \at + {rbx}]
+    mov rdx, [rsp + \at + {rdx}]
+    mov rax, [rsp + \at + {rax}]
+    mov rcx, [rsp + \at + {rcx}]
+    mov rsp, gs:[{user_rsp}]
+.globl \last
+\last:
+    jmp qword ptr gs:[{user_rip}]
+.endm
+
+# A host entered the TCS: rax = CSSA, rcx = where to leave to, rdi = call area, rsi = reason.
+.globl _start
+_start:
+    cld
+    test rax, rax
+    jnz 5f
+    mov gs:[{exit_target}], rcx
+    mov rax, gs:[{host_call_rsp}]
+    test rax, rax
+    jnz 4f
+    rdgsbase rax
+    lea rsp, [rax - {stack_top_below_gs}]
+    push 2
+    popfq
+    push {mxcsr}
+    ldmxcsr [rsp]
+    fninit
+    pop rax
+    xor ebp, ebp
+    call {thread_main}
+    mov edi, {thread_end}
+    mov rbx, gs:[{exit_target}]
+    jmp nacre_eexit
+
+# Back from a host call.
+4:
+    mov rsp, rax
+    mov qword ptr gs:[{host_call_rsp}], 0
+    push 2
+    popfq
+    pop rax
+    wrfsbase rax
+    ldmxcsr [rsp]
+    add rsp, 8
+    pop r15
+    pop r14
+    pop r13
+    pop r12
+    pop rbp
+    pop rbx
+    ret
+
+# An exception or interrupt: CSSA is 1. The exception stack ends where the GS page begins.
+5:
+    cmp rax, 1
+    jne 6f
+    mov gs:[{exception_exit_target}], rcx
+    rdgsbase rsp
+    push 2
+    popfq
+    push {mxcsr}
+    ldmxcsr [rsp]
+    call {exception}
+    mov rcx, gs:[{exception_exit_target}]
+6:  mov rbx, rcx
+    mov edi, {resume}
+
+# rbx = where to, edi = why. Registers hold nothing of the enclave's any more.
+nacre_eexit:
+    xorps xmm0, xmm0
+    xorps xmm1, xmm1
+    xorps xmm2, xmm2
+    xorps xmm3, xmm3
+    xorps xmm4, xmm4
+    xorps xmm5, xmm5
+    xorps xmm6, xmm6
+    xorps xmm7, xmm7
+    xorps xmm8, xmm8
+    xorps xmm9, xmm9
+    xorps xmm10, xmm10
+    xorps xmm11, xmm11
+    xorps xmm12, xmm12
+    xorps xmm13, xmm13
+    xorps xmm14, xmm14
+    xorps xmm15, xmm15
+    xor edx, edx
+    xor esi, esi
+    xor r8d, r8d
+    xor r9d, r9d
+    xor r10d, r10d
+    xor r11d, r11d
+    xor r12d, r12d
+    xor r13d, r13d
+    xor r14d, r14d
+    xor r15d, r15d
+    xor ebp, ebp
+    mov eax, 4
+    enclu
+    .byte 0x66, 0x90
+    ud2
+
+# extern "C" fn(): leaves for a host call and returns when the host enters with the answer.
+.globl nacre_host_call
+nacre_host_call:
+    push rbx
+    push rbp
+    push r12
+    push r13
+    push r14
+    push r15
+    sub rsp, 8
+    stmxcsr [rsp]
+    rdfsbase rax
+    push rax
+    mov gs:[{host_call_rsp}], rsp
+    mov rbx, gs:[{exit_target}]
+    mov edi, {host_call}
+    jmp nacre_eexit
+
+# extern "C" fn(leaf, rbx, rcx) -> rax: any other ENCLU leaf.
+.globl nacre_enclu
+nacre_enclu:
+    push rbx
+    mov rax, rdi
+    mov rbx, rsi
+    mov rcx, rdx
+    enclu
+    .byte 0x66, 0x90
+    pop rbx
+    ret
+
+# A program's system call, from a stub: rcx = where the program goes on.
+nacre_syscall_entry:
+    mov gs:[{user_rsp}], rsp
+    mov rsp, gs:[{stack_top}]
+    pushfq
+    cld
+    sub rsp, {frame_size} - 8
+    movaps [rsp], xmm0
+    movaps [rsp + 16], xmm1
+    movaps [rsp + 32], xmm2
+    movaps [rsp + 48], xmm3
+    movaps [rsp + 64], xmm4
+    movaps [rsp + 80], xmm5
+    movaps [rsp + 96], xmm6
+    movaps [rsp + 112], xmm7
+    movaps [rsp + 128], xmm8
+    movaps [rsp + 144], xmm9
+    movaps [rsp + 160], xmm10
+    movaps [rsp + 176], xmm11
+    movaps [rsp + 192], xmm12
+    movaps [rsp + 208], xmm13
+    movaps [rsp + 224], xmm14
+    movaps [rsp + 240], xmm15
+    mov [rsp + 256 + {r8}], r8
+    mov [rsp + 256 + {r9}], r9
+    mov [rsp + 256 + {r10}], r10
+    mov r11, [rsp + 256 + {rflags}]
+    mov [rsp + 256 + {r11}], r11
+    mov [rsp + 256 + {r12}], r12
+    mov [rsp + 256 + {r13}], r13
+    mov [rsp + 256 + {r14}], r14
+    mov [rsp + 256 + {r15}], r15
+    mov [rsp + 256 + {rdi}], rdi
+    mov [rsp + 256 + {rsi}], rsi
+    mov [rsp + 256 + {rbp}], rbp
+    mov [rsp + 256 + {rbx}], rbx
+    mov [rsp + 256 + {rdx}], rdx
+    mov [rsp + 256 + {rax}], rax
+    mov [rsp + 256 + {rcx}], rcx
+    mov [rsp + 256 + {rip}], rcx
+    mov rcx, gs:[{user_rsp}]
+    mov [rsp + 256 + {user_rsp_in_frame}], rcx
+    mov rdi, rsp
+    xor ebp, ebp
+    call {syscall}
+
+# rsp = the frame; also where a restart of the way out begins.
+nacre_syscall_exit:
+    mov gs:[{exit_frame}], rsp
+.globl nacre_syscall_exit_check
+nacre_syscall_exit_check:
+    cmp dword ptr gs:[{pending}], 0
+    jne 7f
+    movaps xmm0, [rsp]
+    movaps xmm1, [rsp + 16]
+    movaps xmm2, [rsp + 32]
+    movaps xmm3, [rsp + 48]
+    movaps xmm4, [rsp + 64]
+    movaps xmm5, [rsp + 80]
+    movaps xmm6, [rsp + 96]
+    movaps xmm7, [rsp + 112]
+    movaps xmm8, [rsp + 128]
+    movaps xmm9, [rsp + 144]
+    movaps xmm10, [rsp + 160]
+    movaps xmm11, [rsp + 176]
+    movaps xmm12, [rsp + 192]
+    movaps xmm13, [rsp + 208]
+    movaps xmm14, [rsp + 224]
+    movaps xmm15, [rsp + 240]
+    NACRE_LEAVE 256, nacre_syscall_exit_last
+7:  mov rdi, rsp
+    call {syscall_pending}
+    jmp nacre_syscall_exit
+
+# A trap: the exception handler has put the program's state at the top of the LibOS stack; rsp points to it.
+.globl nacre_trap_entry
+nacre_trap_entry:
+    cld
+    xor ebp, ebp
+    mov rdi, rsp
+    call {trap}
+    mov rdi, rax
+
+# extern "C" fn(*mut TrapFrame) -> !: goes to the program with all of its state.
+.globl nacre_trap_exit
+nacre_trap_exit:
+    mov rsp, rdi
+    mov gs:[{exit_frame}], rsp
+.globl nacre_trap_exit_check
+nacre_trap_exit_check:
+    cmp dword ptr gs:[{pending}], 0
+    jne 8f
+    mov eax, -1
+    mov edx, -1
+    xrstor64 [rsp + {xsave}]
+    NACRE_LEAVE 0, nacre_trap_exit_last
+8:  mov rdi, rsp
+    call {trap_pending}
+    mov rdi, rax
+    jmp nacre_trap_exit
+
+# extern "C" fn(stack, function, argument) -> !: goes on with another function at the top of a stack.
+.globl nacre_start_on
+nacre_start_on:
+    mov rsp, rdi
+    xor ebp, ebp
+    mov rdi, rdx
+    call rsi
+    ud2
+"#,
+    rip = const offset_of!(Registers, rip),
+    user_rsp_in_frame = const offset_of!(Registers, rsp),
+    rflags = const offset_of!(Registers, rflags),
+    r8 = const offset_of!(Registers, r8),
+    r9 = const offset_of!(Registers, r9),
+    r10 = const offset_of!(Registers, r10),
+    r11 = const offset_of!(Registers, r11),
+    r12 = const offset_of!(Registers, r12),
+    r13 = const offset_of!(Registers, r13),
+    r14 = const offset_of!(Registers, r14),
+    r15 = const offset_of!(Registers, r15),
+    rdi = const offset_of!(Registers, rdi),
+    rsi = const offset_of!(Registers, rsi),
+    rbp = const offset_of!(Registers, rbp),
+    rbx = const offset_of!(Registers, rbx),
+    rdx = const offset_of!(Registers, rdx),
+    rax = const offset_of!(Registers, rax),
+    rcx = const offset_of!(Registers, rcx),
+    xsave = const offset_of!(TrapFrame, xsave),
+    frame_size = const size_of::<SyscallFrame>(),
+    user_rsp = const offset::USER_RSP,
+    user_rip = const offset::USER_RIP,
+    stack_top = const offset::STACK_TOP,
+    exit_target = const offset::EXIT_TARGET,
+    host_call_rsp = const offset::HOST_CALL_RSP,
+    exception_exit_target = const offset::EXCEPTION_EXIT_TARGET,
+    exit_frame = const offset::EXIT_FRAME,
+    pending = const offset::PENDING,
+    stack_top_below_gs = const offset::STACK_TOP_BELOW_GS,
+    mxcsr = const 0x1f80,
+    host_call = const ExitReason::HostCall as u64,
+    thread_end = const ExitReason::ThreadEnd as u64,
+    resume = const ExitReason::Resume as u64,
+    thread_main = sym crate::thread::thread_main,
+    exception = sym crate::exception::handle,
+    syscall = sym crate::handlers::syscall,
+    syscall_pending = sym crate::handlers::syscall_pending,
+    trap = sym crate::handlers::trap,
+    trap_pending = sym crate::handlers::trap_pending,
+);
+
+const _: () = assert!(core::mem::offset_of!(SyscallFrame, registers) == 256);
+const _: () = assert!(offset_of!(Registers, rflags) + 8 + 256 == size_of::<SyscallFrame>());
+const _: () = assert!(EXCEPTION_STACK_SIZE >= 8192);
+
+unsafe extern "C" {
+    fn nacre_syscall_entry();
+    fn nacre_syscall_exit_check();
+    fn nacre_syscall_exit_last();
+    fn nacre_trap_entry();
+    fn nacre_trap_exit(frame: *mut TrapFrame) -> !;
+    fn nacre_trap_exit_check();
+    fn nacre_trap_exit_last();
+    fn nacre_host_call();
+    fn nacre_enclu(leaf: u64, rbx: u64, rcx: u64) -> u64;
+    fn nacre_start_on(stack: u64, function: extern "C" fn(u64) -> !, argument: u64) -> !;
+}
+
+/// Where call-site stubs jump to.
+pub(crate) fn syscall_entry_address() -> u64 {
+    nacre_syscall_entry as *const () as u64
+}
+
+/// Where the exception handler sends a thread whose program it has interrupted.
+pub(crate) fn trap_entry_address() -> u64 {
+    nacre_trap_entry as *const () as u64
+}
+
+/// Where a thread was interrupted on its way out.
+pub(crate) enum ExitWindow {
+    /// Its frame is intact: go back to this address with the stack pointer at the frame.
+    Restart(u64),
+    /// At the last instruction: it is the program already.
+    Program,
+}
+
+impl ExitWindow {
+    pub(crate) fn at(rip: u64) -> Option<Self> {
+        let address = |function: unsafe extern "C" fn()| function as *const () as u64;
+        let windows = [
+            (
+                address(nacre_syscall_exit_check),
+                address(nacre_syscall_exit_last),
+            ),
+            (address(nacre_trap_exit_check), address(nacre_trap_exit_last)),
+        ];
+        windows.into_iter().find_map(|(check, last)| match rip {
+            _ if rip == last => Some(Self::Program),
+            _ if rip >= check && rip < last => Some(Self::Restart(check)),
+            _ => None,
+        })
+    }
+}
+
+/// Leaves the enclave with what is staged and returns with the answer.
+pub(crate) fn host_call() {
+    // SAFETY: the assembly keeps every register that the C calling convention asks it to keep; vector state is
+    // the caller's business.
+    unsafe { nacre_host_call() };
+}
+
+/// Executes an ENCLU leaf other than EEXIT.
+///
+/// # Safety
+/// `rbx` and `rcx` are what the leaf requires (SDM vol. 3D, chapter 41).
+pub(crate) unsafe fn enclu(leaf: u64, rbx: u64, rcx: u64) -> u64 {
+    // SAFETY: the caller's promise.
+    unsafe { nacre_enclu(leaf, rbx, rcx) }
+}
+
+/// Goes to the program with this state. Nothing on the calling stack is dropped.
+pub fn enter_program(frame: &mut TrapFrame) -> ! {
+    frame.xsave.sanitize();
+    // SAFETY: the frame is a valid state: XRSTOR accepts it, and the program's registers are its own affair.
+    unsafe { nacre_trap_exit(frame) }
+}
+
+/// Leaves everything on the thread's LibOS stack behind and calls `function` at its top.
+pub fn start_over(function: extern "C" fn(u64) -> !, argument: u64) -> ! {
+    let stack = crate::area::ThreadArea::current().stack_top();
+    // SAFETY: the thread's own stack; what was on it is never returned to.
+    unsafe { nacre_start_on(stack, function, argument) }
+}

@@ -1,0 +1,204 @@
+//! The first stage of an exception: on its own small stack, with the interrupted state in the SSA frame.
+//!
+//! It decides by where the thread was and changes the SSA frame so that ERESUME goes on there:
+//! - in a program: its state is copied to the top of the (empty) LibOS stack, and the second stage handles it as an
+//!   ordinary piece of LibOS code;
+//! - on the way out of the LibOS: see `entry.rs`;
+//! - in a copy from or to a program's memory: the copy fails;
+//! - anywhere else in the LibOS: an interrupt means nothing (what is pending is looked at on the way out), an
+//!   exception is our own mistake and ends the enclave.
+//!
+//! The SSA frame is written by the processor, so its registers and EXITINFO are facts; *when* this runs is the
+//! host's choice.
+
+use core::sync::atomic::Ordering;
+
+use enclave_layout::{IMAGE_BASE, IMAGE_END, PAGE_SIZE};
+
+use crate::area::ThreadArea;
+use crate::entry::{self, ExitWindow};
+use crate::frame::{Exception, Registers, TrapFrame};
+use crate::processor;
+use crate::user;
+
+/// GPRSGX, the last 184 bytes of an SSA frame (SDM vol. 3D, 38.9.1.1).
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct GprSgx {
+    rax: u64,
+    rcx: u64,
+    rdx: u64,
+    rbx: u64,
+    rsp: u64,
+    rbp: u64,
+    rsi: u64,
+    rdi: u64,
+    r8: u64,
+    r9: u64,
+    r10: u64,
+    r11: u64,
+    r12: u64,
+    r13: u64,
+    r14: u64,
+    r15: u64,
+    rflags: u64,
+    rip: u64,
+    ursp: u64,
+    urbp: u64,
+    exit_info: u32,
+    _reserved: u32,
+    fs_base: u64,
+    gs_base: u64,
+}
+
+/// EXINFO, below GPRSGX (SDM vol. 3D, 38.9.1.2): valid for #PF and #GP.
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct ExInfo {
+    address: u64,
+    error: u32,
+    _reserved: u32,
+}
+
+const _: () = assert!(size_of::<GprSgx>() == 184 && size_of::<ExInfo>() == 16);
+
+const EXIT_INFO_VALID: u32 = 1 << 31;
+
+pub(crate) extern "C" fn handle() {
+    let area = ThreadArea::current();
+    crate::call::take_host_signals(area);
+    let frame = area.slot().ssa();
+    let saved = (frame + PAGE_SIZE - size_of::<GprSgx>() as u64) as *mut GprSgx;
+    // SAFETY: this thread's own SSA frame; CSSA is 1, so the processor has filled frame 0 and lets it be.
+    let mut state = unsafe { saved.read() };
+    let exception = exception_of(&state, saved);
+    let raised = exception.vector != Exception::NONE;
+    let in_libos = (IMAGE_BASE..IMAGE_END).contains(&state.rip);
+
+    match ExitWindow::at(state.rip) {
+        Some(ExitWindow::Program) => state.rip = area.user_rip(),
+        Some(ExitWindow::Restart(check)) if !raised => {
+            state.rip = check;
+            state.rsp = area.exit_frame();
+            // SAFETY: as above; ERESUME takes these registers.
+            unsafe { saved.write(state) };
+            return;
+        }
+        _ if in_libos => {
+            if !raised {
+                return;
+            }
+            match user::fixup(state.rip, exception) {
+                Some(rip) => {
+                    area.fault_address.store(exception.address, Ordering::Relaxed);
+                    state.rip = rip;
+                }
+                None => {
+                    LAST_WORDS.report(&state, exception);
+                    state.rip = broken as *const () as u64;
+                    state.rsp = (state.rsp & !15) - 136;
+                }
+            }
+            // SAFETY: as above.
+            unsafe { saved.write(state) };
+            return;
+        }
+        _ => {}
+    }
+    if raised || area.pending.load(Ordering::Relaxed) != 0 {
+        save_program(area, &state, exception, frame);
+        state.rip = entry::trap_entry_address();
+        state.rsp = trap_frame_address(area);
+        state.rflags = 2;
+    }
+    // SAFETY: as above.
+    unsafe { saved.write(state) };
+}
+
+fn exception_of(state: &GprSgx, saved: *const GprSgx) -> Exception {
+    if state.exit_info & EXIT_INFO_VALID == 0 {
+        return Exception {
+            vector: Exception::NONE,
+            error: 0,
+            address: 0,
+        };
+    }
+    let vector = state.exit_info & 0xff;
+    let (error, address) = match vector {
+        Exception::PAGE_FAULT | Exception::GENERAL_PROTECTION => {
+            // SAFETY: EXINFO lies below GPRSGX in the same SSA frame (MISCSELECT.EXINFO is required).
+            let info = unsafe { saved.cast::<ExInfo>().sub(1).read() };
+            (info.error, info.address)
+        }
+        _ => (0, 0),
+    };
+    Exception {
+        vector,
+        error,
+        address,
+    }
+}
+
+/// Where the state of an interrupted program goes: the top of its thread's LibOS stack.
+fn trap_frame_address(area: &ThreadArea) -> u64 {
+    (area.stack_top() - size_of::<TrapFrame>() as u64) & !63
+}
+
+fn save_program(area: &ThreadArea, state: &GprSgx, exception: Exception, ssa: u64) {
+    let frame = trap_frame_address(area) as *mut TrapFrame;
+    let registers = Registers {
+        r8: state.r8,
+        r9: state.r9,
+        r10: state.r10,
+        r11: state.r11,
+        r12: state.r12,
+        r13: state.r13,
+        r14: state.r14,
+        r15: state.r15,
+        rdi: state.rdi,
+        rsi: state.rsi,
+        rbp: state.rbp,
+        rbx: state.rbx,
+        rdx: state.rdx,
+        rax: state.rax,
+        rcx: state.rcx,
+        rsp: state.rsp,
+        rip: state.rip,
+        rflags: state.rflags,
+    };
+    // SAFETY: the program was running, so its thread's LibOS stack is empty and nobody else's.
+    unsafe { (&raw mut (*frame).registers).write(registers) };
+    // SAFETY: as above.
+    unsafe { (&raw mut (*frame).exception).write(exception) };
+    // SAFETY: as above.
+    let to = unsafe { &raw mut (*frame).xsave }.cast::<u8>();
+    // SAFETY: the SSA frame begins with the XSAVE image of the interrupted state, which is no longer than the
+    // area; the two do not overlap.
+    unsafe { core::ptr::copy_nonoverlapping(ssa as *const u8, to, processor::xsave_size()) };
+}
+
+/// What is known about an exception in the LibOS itself.
+struct LastWords {
+    words: [core::sync::atomic::AtomicU64; 4],
+}
+
+static LAST_WORDS: LastWords = LastWords {
+    words: [const { core::sync::atomic::AtomicU64::new(0) }; 4],
+};
+
+impl LastWords {
+    fn report(&self, state: &GprSgx, exception: Exception) {
+        let words = [exception.vector.into(), exception.address, state.rip, state.rsp];
+        for (slot, word) in self.words.iter().zip(words) {
+            slot.store(word, Ordering::Relaxed);
+        }
+    }
+}
+
+extern "C" fn broken() -> ! {
+    let [vector, address, rip, rsp] = LAST_WORDS
+        .words
+        .each_ref()
+        .map(|word| word.load(Ordering::Relaxed));
+    panic!("exception {vector} in the LibOS at {rip:#x} (address {address:#x}, stack {rsp:#x})")
+}

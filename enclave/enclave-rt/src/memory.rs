@@ -1,0 +1,93 @@
+//! The enclave's pages: asked for from the host, accepted by the enclave (SGX2).
+//!
+//! The host cannot slip a page in or keep one: EACCEPT fails unless the EPCM says what was agreed, and a page that
+//! cannot be accepted ends the enclave.
+
+use enclave_layout::{HEAP_END, HEAP_START, USER_END, USER_START};
+use host_abi::{Commit, Errno, PageRange, Protect, Protection, Remove, Trim};
+
+use crate::call;
+use crate::entry;
+
+/// ENCLU leaf numbers (SDM vol. 3D, table 36-2).
+const EACCEPT: u64 = 5;
+const EMODPE: u64 = 6;
+
+/// SECINFO flags (SDM vol. 3D, 38.11.1): permissions in bits 0 to 2, then state, then the page type.
+const PENDING: u64 = 1 << 3;
+const MODIFIED: u64 = 1 << 4;
+const RESTRICTED: u64 = 1 << 5;
+const TYPE_REGULAR: u64 = 2 << 8;
+const TYPE_TRIM: u64 = 4 << 8;
+
+/// SECINFO, 64 bytes, 64-aligned.
+#[repr(C, align(64))]
+struct SecInfo {
+    flags: u64,
+    _reserved: [u64; 7],
+}
+
+/// Adds zeroed, readable and writable pages. ENOMEM if the host has none.
+///
+/// # Panics
+/// If the host adds something else.
+pub fn commit(range: PageRange) -> Result<(), Errno> {
+    check(range);
+    call::call(&Commit { range }).map_err(|_| Errno::ENOMEM)?;
+    accept(
+        range,
+        u64::from(Protection::READ_WRITE.bits()) | PENDING | TYPE_REGULAR,
+    );
+    Ok(())
+}
+
+/// Changes what committed pages allow. ENOMEM if the host refuses.
+///
+/// # Panics
+/// If the host does something else.
+pub fn protect(range: PageRange, protection: Protection) -> Result<(), Errno> {
+    check(range);
+    let flags = u64::from(protection.bits()) | TYPE_REGULAR;
+    leaf(EMODPE, range, flags);
+    call::call(&Protect { range, protection }).map_err(|_| Errno::ENOMEM)?;
+    accept(range, flags | RESTRICTED);
+    Ok(())
+}
+
+/// Takes pages away: they read as nothing until they are committed again, then as zeros.
+///
+/// # Panics
+/// If the host does not play along: the pages may not stay half gone.
+pub fn decommit(range: PageRange) {
+    check(range);
+    call::call(&Trim { range }).expect("the host trims pages");
+    accept(range, TYPE_TRIM | MODIFIED);
+    call::call(&Remove { range }).expect("the host removes trimmed pages");
+}
+
+/// Only programs' memory and the heap are dynamic: the LibOS's own image and stacks are not in reach.
+fn check(range: PageRange) {
+    let user = range.start() >= USER_START && range.end() <= USER_END;
+    let heap = range.start() >= HEAP_START && range.end() <= HEAP_END;
+    assert!(user || heap, "pages outside of what is dynamic");
+}
+
+fn accept(range: PageRange, flags: u64) {
+    leaf(EACCEPT, range, flags);
+}
+
+fn leaf(leaf: u64, range: PageRange, flags: u64) {
+    let info = SecInfo {
+        flags,
+        _reserved: [0; 7],
+    };
+    for page in range.pages() {
+        // SAFETY: RBX is a SECINFO, RCX a page of the enclave that is programs' memory or unused heap.
+        let error = unsafe { entry::enclu(leaf, &raw const info as u64, page) };
+        // EMODPE leaves RAX alone: it is still the leaf's number.
+        assert!(
+            error == 0 || leaf == EMODPE,
+            "the host changed page {page:#x} otherwise (error {error})"
+        );
+    }
+}

@@ -1,0 +1,164 @@
+//! Threads: the host lends them, the enclave says what they do.
+//!
+//! A thread of the enclave is one TCS with its slot. [`spawn`] queues what a new thread is to do and asks the host
+//! for one; whichever TCS the host enters takes the next from the queue, and one that finds none leaves again. So
+//! a host can refuse to start threads, but not make one do anything else.
+//!
+//! # Waiting
+//! A thread that has to wait blocks in the host ([`park`], or any call by [`crate::call::blocking`]). [`wake`] leaves a token:
+//! it ends the current wait, or else the next one. Waits may end for no reason; whoever waits looks again.
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use enclave_layout::{SLOTS_MAX, Slot};
+use host_abi::{Errno, Interrupt, Park, Spawn, Unpark, Wait};
+
+use crate::area::ThreadArea;
+use crate::call;
+use crate::handlers;
+use crate::sync::SpinLock;
+
+/// What a new thread does.
+pub type Start = Box<dyn FnOnce() + Send>;
+
+static STARTS: SpinLock<VecDeque<Start>> = SpinLock::new(VecDeque::new());
+static BOOTED: AtomicBool = AtomicBool::new(false);
+
+/// Starts a thread. EAGAIN if every TCS is in use: the enclave was converted with too few threads.
+pub fn spawn(start: Start) -> Result<(), Errno> {
+    STARTS.lock().push_back(start);
+    call::call(&Spawn).map_err(|_| {
+        // Which of the queued ones this was does not matter to a host that starts none.
+        STARTS.lock().pop_back();
+        Errno::EAGAIN
+    })
+}
+
+pub(crate) extern "C" fn thread_main(call_area: u64) {
+    if call::accept_area(call_area).is_none() {
+        return;
+    }
+    ThreadArea::initialize(call_area);
+    if !BOOTED.swap(true, Ordering::AcqRel) {
+        handlers::kernel().boot();
+    }
+    let start = STARTS.lock().pop_front();
+    if let Some(start) = start {
+        start();
+    }
+}
+
+/// A thread's number: its slot's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ThreadNumber(u32);
+
+impl ThreadNumber {
+    /// The calling thread.
+    pub fn current() -> Self {
+        Self(ThreadArea::current().slot().index() as u32)
+    }
+
+    /// The number.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+
+    fn area(self) -> &'static ThreadArea {
+        let slot = Slot::new(self.0.into()).expect("a thread's number is a slot's");
+        // SAFETY: the GS page of a slot that a thread runs on, or has run on: measured memory that stays.
+        unsafe { &*(slot.gs() as *const ThreadArea) }
+    }
+
+    /// Makes the thread look at what is pending ([`handlers::Kernel::syscall_pending`] or `trap_pending`) before its program
+    /// goes on, wherever it is: ends its wait, or interrupts it.
+    pub fn notify(self) {
+        self.area().pending.store(1, Ordering::Release);
+        if self == Self::current() {
+            return;
+        }
+        if !wake(self) {
+            // A thread that runs its program does not look by itself. If the host does not interrupt it, it
+            // looks at its next system call.
+            let _ = call::call(&Interrupt { slot: self.0 });
+        }
+    }
+}
+
+/// The calling thread has looked at what is pending.
+pub fn clear_pending() {
+    ThreadArea::current().pending.store(0, Ordering::Relaxed);
+    core::sync::atomic::fence(Ordering::SeqCst);
+}
+
+/// Whether something is pending for the calling thread.
+pub fn is_pending() -> bool {
+    ThreadArea::current().pending.load(Ordering::Acquire) != 0
+}
+
+/// Makes the calling thread look at what is pending on its way back to its program.
+pub fn set_pending() {
+    ThreadArea::current().pending.store(1, Ordering::Release);
+}
+
+/// Takes the signals (bit `n - 1` for signal `n`) that the host has passed to the calling thread.
+pub fn take_host_signals() -> u64 {
+    ThreadArea::current().host_signals.swap(0, Ordering::Relaxed)
+}
+
+/// What the LibOS keeps about the calling thread: a number of its choosing, 0 at first.
+pub fn owner() -> u64 {
+    ThreadArea::current().owner.load(Ordering::Relaxed)
+}
+
+/// Sets what [`owner`] gives.
+pub fn set_owner(owner: u64) {
+    ThreadArea::current().owner.store(owner, Ordering::Relaxed);
+}
+
+// A thread's state: it runs, it blocks in the host, or a token awaits it.
+const RUNNING: u32 = 0;
+const BLOCKED: u32 = 1;
+const TOKEN: u32 = 2;
+
+static STATES: [AtomicU32; SLOTS_MAX as usize] = [const { AtomicU32::new(RUNNING) }; SLOTS_MAX as usize];
+
+pub(crate) enum Begin {
+    Block,
+    Woken,
+}
+
+fn state(thread: ThreadNumber) -> &'static AtomicU32 {
+    &STATES[thread.index()]
+}
+
+pub(crate) fn begin_block() -> Begin {
+    let state = state(ThreadNumber::current());
+    match state.compare_exchange(RUNNING, BLOCKED, Ordering::AcqRel, Ordering::Acquire) {
+        Ok(_) => Begin::Block,
+        Err(_) => {
+            state.store(RUNNING, Ordering::Release);
+            Begin::Woken
+        }
+    }
+}
+
+pub(crate) fn end_block() {
+    state(ThreadNumber::current()).store(RUNNING, Ordering::Release);
+}
+
+/// Waits for [`wake`], at most this long. May return early.
+pub fn park(wait: Wait) {
+    // Whatever the host says of how it ended: whoever waits looks for itself.
+    let _ = call::blocking(&Park { wait });
+}
+
+/// Ends a thread's wait, or its next one. Whether it was blocked.
+pub fn wake(thread: ThreadNumber) -> bool {
+    let was_blocked = state(thread).swap(TOKEN, Ordering::AcqRel) == BLOCKED;
+    if was_blocked {
+        let _ = call::call(&Unpark { slot: thread.0 });
+    }
+    was_blocked
+}

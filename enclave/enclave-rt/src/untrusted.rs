@@ -1,0 +1,86 @@
+//! The host's memory: copied from and to, never referred to.
+//!
+//! Everything here lies outside ELRANGE, which is checked when a range is made; no Rust reference to it ever
+//! exists, since the host may change it at any time.
+
+use core::arch::asm;
+
+use enclave_layout::ELRANGE_SIZE;
+
+/// A range of host memory.
+#[derive(Clone, Copy, Debug)]
+pub struct HostMemory {
+    address: u64,
+    len: usize,
+}
+
+/// Highest address of user space with four-level paging.
+const HOST_END: u64 = 1 << 47;
+
+impl HostMemory {
+    /// The range, if it lies in the host's part of the address space.
+    ///
+    /// Whether something is mapped there is the host's business: a fault outside ELRANGE cannot be told from
+    /// one that the host makes up, and ends the enclave.
+    pub fn new(address: u64, len: u64) -> Option<Self> {
+        let end = address.checked_add(len)?;
+        let outside = address >= ELRANGE_SIZE && end <= HOST_END;
+        let len = usize::try_from(len).ok()?;
+        outside.then_some(Self { address, len })
+    }
+
+    /// Bytes.
+    #[expect(clippy::len_without_is_empty, reason = "nobody asks")]
+    pub fn len(self) -> usize {
+        self.len
+    }
+
+    /// A part of it.
+    ///
+    /// # Panics
+    /// If the part does not lie within.
+    pub fn part(self, offset: usize, len: usize) -> Self {
+        assert!(
+            offset.checked_add(len).is_some_and(|end| end <= self.len),
+            "a part of host memory"
+        );
+        Self {
+            address: self.address + offset as u64,
+            len,
+        }
+    }
+
+    /// Copies into the enclave, from the start of the range.
+    ///
+    /// # Panics
+    /// If `out` is longer than the range.
+    pub fn read(self, out: &mut [u8]) {
+        assert!(out.len() <= self.len, "a read beyond host memory");
+        // SAFETY: source in the host's memory, destination exclusively ours; `copy` is opaque to the compiler.
+        unsafe { copy(out.as_mut_ptr() as u64, self.address, out.len()) };
+    }
+
+    /// Copies out of the enclave, to the start of the range.
+    ///
+    /// # Panics
+    /// If `bytes` are longer than the range.
+    pub fn write(self, bytes: &[u8]) {
+        assert!(bytes.len() <= self.len, "a write beyond host memory");
+        // SAFETY: the destination lies outside the enclave.
+        unsafe { copy(self.address, bytes.as_ptr() as u64, bytes.len()) };
+    }
+
+    pub(crate) fn address(self) -> u64 {
+        self.address
+    }
+}
+
+/// # Safety
+/// `to` and `from` are valid for `len` bytes, or belong to the host.
+unsafe fn copy(to: u64, from: u64, len: usize) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        asm!("rep movsb", inout("rdi") to => _, inout("rsi") from => _, inout("rcx") len => _,
+            options(nostack, preserves_flags));
+    }
+}

@@ -1,0 +1,283 @@
+//! The programs' memory: copied from and to, with faults as errors.
+//!
+//! Addresses come from programs, so they may be anything: a range outside the programs' part of the enclave is a
+//! [`Fault`] at once, and an access that the page tables or the EPCM refuse is caught by the exception handler,
+//! which sends the thread to the copy routine's failure path. Programs run on while the LibOS copies, so no Rust
+//! reference into their memory ever exists.
+//!
+//! A page that is only promised (a large mapping that nobody has touched) is populated when the LibOS meets it
+//! first, through [`crate::handlers::Kernel::populate`]: callers must not hold a lock that population takes.
+
+use core::arch::global_asm;
+
+use enclave_layout::{USER_END, USER_START};
+
+use crate::frame::Exception;
+use crate::untrusted::HostMemory;
+
+/// An address that a program named, in its memory or not.
+pub type Address = u64;
+
+/// A program's memory cannot be used as asked: EFAULT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fault;
+
+impl From<Fault> for host_abi::Errno {
+    fn from(_: Fault) -> Self {
+        Self::EFAULT
+    }
+}
+
+/// How memory is touched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Read.
+    Read,
+    /// Written.
+    Write,
+    /// Executed.
+    Execute,
+}
+
+/// Copies from a program's memory.
+pub fn read(from: Address, out: &mut [u8]) -> Result<(), Fault> {
+    check(from, out.len())?;
+    retrying(Access::Read, || {
+        // SAFETY: the destination is exclusively ours, the source is programs' memory, checked above.
+        unsafe { nacre_user_copy(out.as_mut_ptr() as u64, from, out.len()) }
+    })
+}
+
+/// Copies to a program's memory.
+pub fn write(to: Address, bytes: &[u8]) -> Result<(), Fault> {
+    check(to, bytes.len())?;
+    retrying(Access::Write, || {
+        // SAFETY: the destination is programs' memory, checked above.
+        unsafe { nacre_user_copy(to, bytes.as_ptr() as u64, bytes.len()) }
+    })
+}
+
+/// Fills a program's memory with zeros.
+pub fn zero(to: Address, len: usize) -> Result<(), Fault> {
+    check(to, len)?;
+    retrying(Access::Write, || {
+        // SAFETY: the destination is programs' memory, checked above.
+        unsafe { nacre_user_zero(to, len) }
+    })
+}
+
+/// Copies from the host's memory straight to a program's.
+///
+/// # Panics
+/// If `from` is shorter than `len`.
+pub fn write_untrusted(to: Address, from: HostMemory, len: usize) -> Result<(), Fault> {
+    check(to, len)?;
+    let from = from.part(0, len);
+    retrying(Access::Write, || {
+        // SAFETY: from host memory to programs' memory, both checked; a fault on the host's side is caught
+        // just as well.
+        unsafe { nacre_user_copy(to, from.address(), len) }
+    })
+}
+
+/// Copies from a program's memory straight to the host's.
+///
+/// # Panics
+/// If `to` is shorter than `len`.
+pub fn read_untrusted(from: Address, to: HostMemory, len: usize) -> Result<(), Fault> {
+    check(from, len)?;
+    let to = to.part(0, len);
+    retrying(Access::Read, || {
+        // SAFETY: from programs' memory to host memory, both checked.
+        unsafe { nacre_user_copy(to.address(), from, len) }
+    })
+}
+
+/// Copies within the programs' memory (from one mapping to another; the two do not overlap).
+pub fn copy(to: Address, from: Address, len: usize) -> Result<(), Fault> {
+    check(to, len)?;
+    check(from, len)?;
+    // Either side may have to be populated; the exception tells which address it was.
+    retrying(Access::Write, || {
+        // SAFETY: both are programs' memory, checked above.
+        unsafe { nacre_user_copy(to, from, len) }
+    })
+}
+
+/// Reads an aligned 32-bit word at once.
+pub fn load(at: Address) -> Result<u32, Fault> {
+    check_word(at)?;
+    let mut value = 0u32;
+    retrying(Access::Read, || {
+        // SAFETY: an aligned word of programs' memory, and a word of ours.
+        unsafe { nacre_user_load(at, &raw mut value) }
+    })?;
+    Ok(value)
+}
+
+/// Writes an aligned 32-bit word at once.
+pub fn store(at: Address, value: u32) -> Result<(), Fault> {
+    check_word(at)?;
+    retrying(Access::Write, || {
+        // SAFETY: an aligned word of programs' memory.
+        unsafe { nacre_user_store(at, value) }
+    })
+}
+
+/// Replaces an aligned 32-bit word by `new` if it is `expected`; gives what it was.
+pub fn compare_exchange(at: Address, expected: u32, new: u32) -> Result<u32, Fault> {
+    check_word(at)?;
+    let mut value = expected;
+    retrying(Access::Write, || {
+        // SAFETY: an aligned word of programs' memory, and a word of ours.
+        unsafe { nacre_user_compare_exchange(at, &raw mut value, new) }
+    })?;
+    Ok(value)
+}
+
+/// Whether a program may name this range at all.
+pub fn check(address: Address, len: usize) -> Result<(), Fault> {
+    let end = address.checked_add(len as u64).ok_or(Fault)?;
+    if len == 0 || (address >= USER_START && end <= USER_END) {
+        Ok(())
+    } else {
+        Err(Fault)
+    }
+}
+
+fn check_word(at: Address) -> Result<(), Fault> {
+    if at.is_multiple_of(4) {
+        check(at, 4)
+    } else {
+        Err(Fault)
+    }
+}
+
+/// Runs a routine that gives 0 when done and 1 when it faulted; populates what it met, and runs it again.
+fn retrying(access: Access, mut routine: impl FnMut() -> u64) -> Result<(), Fault> {
+    use core::sync::atomic::Ordering;
+    let mut last = None;
+    while routine() != 0 {
+        let address = crate::area::ThreadArea::current()
+            .fault_address
+            .load(Ordering::Relaxed);
+        // The same address twice is not for want of population.
+        if last == Some(address) || check(address, 1).is_err() {
+            return Err(Fault);
+        }
+        last = Some(address);
+        let kernel = crate::handlers::kernel();
+        if !kernel.populate(address, access) && !kernel.populate(address, Access::Read) {
+            return Err(Fault);
+        }
+    }
+    Ok(())
+}
+
+// Each routine gives 0 in rax; a fault between its label and `nacre_user_end` goes on at `nacre_user_failed`.
+// None of them touches the stack, so the return address is still on top.
+global_asm!(
+    r#"
+.globl nacre_user_copy
+.globl nacre_user_zero
+.globl nacre_user_load
+.globl nacre_user_store
+.globl nacre_user_compare_exchange
+.globl nacre_user_end
+nacre_user_copy:
+    mov rcx, rdx
+    cmp rdx, 64
+    ja 3f
+    cmp edx, 16
+    jae 2f
+    cmp edx, 8
+    jb 3f
+    mov rax, [rsi]
+    mov r8, [rsi + rdx - 8]
+    mov [rdi], rax
+    mov [rdi + rdx - 8], r8
+    xor eax, eax
+    ret
+2:  movups xmm0, [rsi]
+    movups xmm3, [rsi + rdx - 16]
+    cmp edx, 32
+    jbe 4f
+    movups xmm1, [rsi + 16]
+    movups xmm2, [rsi + rdx - 32]
+    movups [rdi + 16], xmm1
+    movups [rdi + rdx - 32], xmm2
+4:  movups [rdi], xmm0
+    movups [rdi + rdx - 16], xmm3
+    xor eax, eax
+    ret
+3:  rep movsb
+    xor eax, eax
+    ret
+nacre_user_zero:
+    mov rcx, rsi
+    xor eax, eax
+    rep stosb
+    ret
+nacre_user_load:
+    mov eax, [rdi]
+    mov [rsi], eax
+    xor eax, eax
+    ret
+nacre_user_store:
+    xchg [rdi], esi
+    xor eax, eax
+    ret
+nacre_user_compare_exchange:
+    mov eax, [rsi]
+    lock cmpxchg [rdi], edx
+    mov [rsi], eax
+    xor eax, eax
+    ret
+nacre_user_end:
+nacre_user_failed:
+    mov eax, 1
+    ret
+"#
+);
+
+unsafe extern "C" {
+    fn nacre_user_copy(to: u64, from: u64, len: usize) -> u64;
+    fn nacre_user_zero(to: u64, len: usize) -> u64;
+    fn nacre_user_load(at: u64, out: *mut u32) -> u64;
+    fn nacre_user_store(at: u64, value: u32) -> u64;
+    fn nacre_user_compare_exchange(at: u64, expected_then_found: *mut u32, new: u32) -> u64;
+    fn nacre_user_end();
+}
+
+/// Where a thread that met an exception in one of the routines goes on.
+pub(crate) fn fixup(rip: u64, exception: Exception) -> Option<u64> {
+    let start = nacre_user_copy as *const () as u64;
+    let end = nacre_user_end as *const () as u64;
+    let ours = (start..end).contains(&rip);
+    let expected = matches!(
+        exception.vector,
+        Exception::PAGE_FAULT | Exception::GENERAL_PROTECTION
+    );
+    (ours && expected).then_some(end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_programs_part_can_be_named() {
+        for (address, len) in [
+            (0, 1),
+            (USER_START - 1, 2),
+            (USER_END - 1, 2),
+            (u64::MAX, 1),
+            (1 << 40, 1),
+        ] {
+            assert_eq!(check(address, len), Err(Fault), "{address:#x} {len}");
+        }
+        assert_eq!(check(USER_START, 1), Ok(()));
+        assert_eq!(check(u64::MAX, 0), Ok(()));
+        assert_eq!(check_word(USER_START + 2), Err(Fault));
+    }
+}

@@ -1,0 +1,150 @@
+//! The time.
+//!
+//! Between two readings of the host's clocks, time advances with the time-stamp counter; at a reading, the monotonic clock may be
+//! held or stepped forward, never back, whatever the host says. The host may still lie about the date and about how
+//! fast time passes: it owns every clock but the counter, and the counter's frequency is its claim.
+
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+
+use enclave_rt::{call, processor};
+use host_abi::ClockRead;
+
+use crate::{SpinLock, Timestamp};
+
+/// Nanoseconds per second.
+pub const SECOND: u64 = 1_000_000_000;
+
+/// How long the counter is followed before the host's clocks are read again, in nanoseconds.
+const RESYNC: u64 = SECOND;
+
+/// Time as a function of the counter: `base + (counter - counter_base) * rate / 2^32`. The vDSO's data page has the same
+/// fields (see [`Reading`]).
+struct Pace {
+    sequence: AtomicU32,
+    counter: AtomicU64,
+    monotonic: AtomicU64,
+    realtime: AtomicU64,
+    rate: AtomicU64,
+}
+
+static PACE: Pace = Pace {
+    sequence: AtomicU32::new(0),
+    counter: AtomicU64::new(0),
+    monotonic: AtomicU64::new(0),
+    realtime: AtomicU64::new(0),
+    rate: AtomicU64::new(0),
+};
+
+/// Held while the pace changes; the value is where the host's monotonic clock stood at start.
+static WRITER: SpinLock<u64> = SpinLock::new(0);
+
+/// The pace at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// Time-stamp counter.
+    pub counter: u64,
+    /// CLOCK_MONOTONIC at that count, nanoseconds.
+    pub monotonic: u64,
+    /// CLOCK_REALTIME at that count, nanoseconds.
+    pub realtime: u64,
+    /// Nanoseconds per tick, times 2^32.
+    pub rate: u64,
+}
+
+impl Reading {
+    /// Nanoseconds since the reading.
+    fn elapsed(&self, counter: u64) -> u64 {
+        let ticks = counter.saturating_sub(self.counter);
+        ((u128::from(ticks) * u128::from(self.rate)) >> 32) as u64
+    }
+}
+
+/// Starts the clock. `frequency` in Hz is the host's claim about the counter.
+pub fn start(frequency: u64) {
+    // Slower than 100 MHz or faster than 10 GHz no such counter is: fall back to what most run at.
+    let frequency = if (100_000_000..10_000_000_000).contains(&frequency) {
+        frequency
+    } else {
+        2_000_000_000
+    };
+    PACE.rate.store(
+        ((u128::from(SECOND) << 32) / u128::from(frequency)) as u64,
+        Ordering::Relaxed,
+    );
+    synchronise();
+}
+
+/// CLOCK_MONOTONIC (and CLOCK_BOOTTIME), nanoseconds.
+pub fn monotonic() -> u64 {
+    let (reading, elapsed) = now();
+    reading.monotonic + elapsed
+}
+
+/// CLOCK_REALTIME, nanoseconds since 1970.
+pub fn realtime() -> u64 {
+    let (reading, elapsed) = now();
+    reading.realtime + elapsed
+}
+
+/// CLOCK_REALTIME for file times.
+pub fn timestamp() -> Timestamp {
+    let now = realtime();
+    Timestamp {
+        seconds: (now / SECOND) as i64,
+        nanoseconds: (now % SECOND) as u32,
+    }
+}
+
+/// The pace now, for the vDSO.
+pub fn reading() -> Reading {
+    loop {
+        let before = PACE.sequence.load(Ordering::Acquire);
+        let reading = Reading {
+            counter: PACE.counter.load(Ordering::Relaxed),
+            monotonic: PACE.monotonic.load(Ordering::Relaxed),
+            realtime: PACE.realtime.load(Ordering::Relaxed),
+            rate: PACE.rate.load(Ordering::Relaxed),
+        };
+        fence(Ordering::Acquire);
+        if before.is_multiple_of(2) && PACE.sequence.load(Ordering::Relaxed) == before {
+            return reading;
+        }
+        core::hint::spin_loop();
+    }
+}
+
+fn now() -> (Reading, u64) {
+    let reading = reading();
+    let elapsed = reading.elapsed(processor::timestamp());
+    if elapsed < RESYNC {
+        return (reading, elapsed);
+    }
+    synchronise();
+    let reading = self::reading();
+    (reading, reading.elapsed(processor::timestamp()))
+}
+
+/// Reads the host's clocks and sets the pace anew.
+pub fn synchronise() {
+    let before = processor::timestamp();
+    let clocks = call::call(&ClockRead);
+    let counter = processor::timestamp();
+    let writer = WRITER.lock();
+    let old = reading();
+    let elapsed = old.elapsed(counter);
+    let (monotonic, realtime) = match clocks {
+        Ok(clocks) => {
+            // The reading lies between `before` and `counter`; by half the way it is off the least.
+            let delay = (u128::from(counter.saturating_sub(before)) * u128::from(old.rate) >> 33) as u64;
+            let floor = old.monotonic + elapsed;
+            ((clocks.monotonic + delay).max(floor), clocks.realtime + delay)
+        }
+        Err(_) => (old.monotonic + elapsed, old.realtime + elapsed),
+    };
+    PACE.sequence.fetch_add(1, Ordering::AcqRel);
+    PACE.counter.store(counter, Ordering::Relaxed);
+    PACE.monotonic.store(monotonic, Ordering::Relaxed);
+    PACE.realtime.store(realtime, Ordering::Relaxed);
+    PACE.sequence.fetch_add(1, Ordering::Release);
+    drop(writer);
+}

@@ -1,0 +1,216 @@
+//! Open files.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use crate::{DirectorySink, Errno, File, How, Mutex, Result, Sink, Source};
+
+bitflags::bitflags! {
+    /// The flags of an open file: Linux's O_ bits.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct StatusFlags: u32 {
+        /// O_WRONLY; with O_RDWR neither bit 0 alone: see [`StatusFlags::readable`].
+        const WRITE_ONLY = 0o1;
+        /// O_RDWR
+        const READ_WRITE = 0o2;
+        /// O_APPEND
+        const APPEND = 0o2000;
+        /// O_NONBLOCK
+        const NONBLOCK = 0o4000;
+        /// O_DSYNC
+        const DSYNC = 0o10000;
+        /// O_ASYNC
+        const ASYNC = 0o20000;
+        /// O_DIRECT
+        const DIRECT = 0o40000;
+        /// O_LARGEFILE
+        const LARGE_FILE = 0o100000;
+        /// O_DIRECTORY
+        const DIRECTORY = 0o200000;
+        /// O_NOFOLLOW
+        const NO_FOLLOW = 0o400000;
+        /// O_NOATIME
+        const NO_ATIME = 0o1000000;
+        /// O_PATH
+        const PATH = 0o10000000;
+        /// __O_SYNC
+        const SYNC = 0o4000000;
+    }
+}
+
+impl StatusFlags {
+    /// What F_SETFL may change.
+    pub const SETTABLE: Self = Self::APPEND
+        .union(Self::NONBLOCK)
+        .union(Self::ASYNC)
+        .union(Self::DIRECT)
+        .union(Self::NO_ATIME);
+
+    /// Whether it was opened for reading.
+    pub fn readable(self) -> bool {
+        !self.contains(Self::WRITE_ONLY) && !self.contains(Self::PATH)
+    }
+
+    /// Whether it was opened for writing.
+    pub fn writable(self) -> bool {
+        self.intersects(Self::WRITE_ONLY | Self::READ_WRITE) && !self.contains(Self::PATH)
+    }
+}
+
+/// An open file description: what `open` makes and descriptors share.
+pub struct Description {
+    object: Arc<dyn File>,
+    flags: AtomicU32,
+    /// The position; for directories the cookie.
+    position: Mutex<u64>,
+    /// The path that it was opened by, for /proc.
+    path: Box<[u8]>,
+}
+
+impl Description {
+    /// Opens an object.
+    pub fn new(object: Arc<dyn File>, flags: StatusFlags, path: &[u8]) -> Arc<Self> {
+        let flags = AtomicU32::new(flags.bits());
+        Arc::new(Self {
+            object,
+            flags,
+            position: Mutex::new(0),
+            path: path.into(),
+        })
+    }
+
+    /// The object.
+    pub fn object(&self) -> &Arc<dyn File> {
+        &self.object
+    }
+
+    /// The object, if it is of this type.
+    pub fn object_as<T: File>(&self) -> Option<&T> {
+        self.object.as_any().downcast_ref()
+    }
+
+    /// The flags.
+    pub fn flags(&self) -> StatusFlags {
+        StatusFlags::from_bits_retain(self.flags.load(Ordering::Relaxed))
+    }
+
+    /// F_SETFL: changes those flags that may change.
+    pub fn set_flags(&self, flags: StatusFlags) {
+        let kept = self.flags() - StatusFlags::SETTABLE;
+        self.flags
+            .store((kept | (flags & StatusFlags::SETTABLE)).bits(), Ordering::Relaxed);
+    }
+
+    /// The path that it was opened by.
+    pub fn path(&self) -> &[u8] {
+        &self.path
+    }
+
+    fn how(&self) -> How {
+        let flags = self.flags();
+        How {
+            nonblocking: flags.contains(StatusFlags::NONBLOCK),
+            append: flags.contains(StatusFlags::APPEND),
+        }
+    }
+
+    /// `read`.
+    pub fn read(&self, to: &mut dyn Sink) -> Result<usize> {
+        if !self.flags().readable() {
+            return Err(Errno::EBADF);
+        }
+        if !self.object.is_seekable() {
+            return self.object.read(0, to, self.how());
+        }
+        let mut position = self.position.lock();
+        let count = self.object.read(*position, to, self.how())?;
+        *position += count as u64;
+        Ok(count)
+    }
+
+    /// `write`.
+    pub fn write(&self, from: &mut dyn Source) -> Result<usize> {
+        if !self.flags().writable() {
+            return Err(Errno::EBADF);
+        }
+        if !self.object.is_seekable() {
+            return Ok(self.object.write(0, from, self.how())?.0);
+        }
+        let mut position = self.position.lock();
+        let (count, end) = self.object.write(*position, from, self.how())?;
+        *position = end;
+        Ok(count)
+    }
+
+    /// `pread`.
+    pub fn read_at(&self, offset: u64, to: &mut dyn Sink) -> Result<usize> {
+        if !self.object.is_seekable() {
+            return Err(Errno::ESPIPE);
+        }
+        if !self.flags().readable() {
+            return Err(Errno::EBADF);
+        }
+        self.object.read(offset, to, self.how())
+    }
+
+    /// `pwrite`; as on Linux, an open file with O_APPEND appends all the same.
+    pub fn write_at(&self, offset: u64, from: &mut dyn Source) -> Result<usize> {
+        if !self.object.is_seekable() {
+            return Err(Errno::ESPIPE);
+        }
+        if !self.flags().writable() {
+            return Err(Errno::EBADF);
+        }
+        Ok(self.object.write(offset, from, self.how())?.0)
+    }
+
+    /// `lseek` with Linux's SEEK_ number.
+    pub fn seek(&self, offset: i64, whence: u32) -> Result<u64> {
+        if self.flags().contains(StatusFlags::PATH) {
+            return Err(Errno::EBADF);
+        }
+        if !self.object.is_seekable() {
+            return Err(Errno::ESPIPE);
+        }
+        let mut position = self.position.lock();
+        let base = match whence {
+            0 => 0,
+            1 => *position,
+            2 => self.object.len()?,
+            3 | 4 => {
+                let from = u64::try_from(offset).map_err(|_| Errno::ENXIO)?;
+                *position = self.object.seek_data(from, whence == 4)?;
+                return Ok(*position);
+            }
+            _ => return Err(Errno::EINVAL),
+        };
+        let target = base.checked_add_signed(offset).ok_or(Errno::EINVAL)?;
+        if target > i64::MAX as u64 {
+            return Err(Errno::EINVAL);
+        }
+        *position = target;
+        Ok(target)
+    }
+
+    /// `getdents64`.
+    pub fn read_directory(&self, sink: &mut dyn DirectorySink) -> Result<()> {
+        if self.flags().contains(StatusFlags::PATH) {
+            return Err(Errno::EBADF);
+        }
+        let mut position = self.position.lock();
+        *position = self.object.read_directory(*position, sink)?;
+        Ok(())
+    }
+
+    /// The position, for /proc/self/fdinfo and copies between files.
+    pub fn position(&self) -> u64 {
+        *self.position.lock()
+    }
+}
+
+impl Drop for Description {
+    fn drop(&mut self) {
+        self.object.close();
+    }
+}

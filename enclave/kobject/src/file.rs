@@ -1,0 +1,176 @@
+//! What can be read, written and polled.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::any::Any;
+
+use host_abi::HostFd;
+
+use crate::wait::Observer;
+use crate::{Errno, Events, FileKind, Result, Sink, Source, Stat, Subscription};
+
+/// How an operation is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct How {
+    /// EAGAIN instead of waiting.
+    pub nonblocking: bool,
+    /// Writes go to the end of the file.
+    pub append: bool,
+}
+
+impl How {
+    /// Waits, does not append.
+    pub const PLAIN: Self = Self {
+        nonblocking: false,
+        append: false,
+    };
+}
+
+/// An object behind open files: a regular file, a directory, a pipe's end, a socket, a device, an epoll instance.
+///
+/// Methods that a kind of object does not have give what Linux gives: the defaults here.
+pub trait File: Send + Sync + Any {
+    /// For `downcast_ref`.
+    fn as_any(&self) -> &dyn Any;
+
+    /// What `fstat` says.
+    fn stat(&self) -> Result<Stat>;
+
+    /// Whether it has positions: then reads and writes take an offset and a [`crate::Description`] keeps one.
+    /// Otherwise offsets are ignored.
+    fn is_seekable(&self) -> bool {
+        false
+    }
+
+    /// Reads at most as much as `to` takes. 0 at the end.
+    fn read(&self, offset: u64, to: &mut dyn Sink, how: How) -> Result<usize> {
+        let _ = (offset, to, how);
+        Err(Errno::EINVAL)
+    }
+
+    /// Writes what `from` has, or the first part of it; gives how much, and for a seekable file the position behind it
+    /// (which with `how.append` is at its end).
+    fn write(&self, offset: u64, from: &mut dyn Source, how: How) -> Result<(usize, u64)> {
+        let _ = (offset, from, how);
+        Err(Errno::EINVAL)
+    }
+
+    /// Bytes, for SEEK_END. Only asked of seekable objects.
+    fn len(&self) -> Result<u64> {
+        Ok(self.stat()?.size)
+    }
+
+    /// Where the next data (or hole) at or after `offset` begins; ENXIO beyond the end (SEEK_DATA, SEEK_HOLE).
+    fn seek_data(&self, offset: u64, hole: bool) -> Result<u64> {
+        let len = self.len()?;
+        match offset < len {
+            true => Ok(if hole { len } else { offset }),
+            false => Err(Errno::ENXIO),
+        }
+    }
+
+    /// Which of `interest`, and of what is reported unasked, is the case now. For an object with a [`File::host_fd`] this is what is
+    /// known without asking the host.
+    fn poll(&self, interest: Events) -> Events {
+        interest & (Events::READABLE | Events::WRITABLE)
+    }
+
+    /// Lets `observer` be told of changes. `None` if the object never changes, or only the host knows.
+    fn subscribe(&self, interest: Events, observer: alloc::sync::Weak<dyn Observer>) -> Option<Subscription> {
+        let _ = (interest, observer);
+        None
+    }
+
+    /// The host's descriptor whose readiness is this object's.
+    fn host_fd(&self) -> Option<HostFd> {
+        None
+    }
+
+    /// Hands out directory entries from `cookie` on (0 at first) until `sink` refuses one; gives the cookie to go on from.
+    fn read_directory(&self, cookie: u64, sink: &mut dyn DirectorySink) -> Result<u64> {
+        let _ = (cookie, sink);
+        Err(Errno::ENOTDIR)
+    }
+
+    /// `ioctl`: the argument is an address or a number. ENOTTY for what the object does not know.
+    fn ioctl(&self, request: u32, argument: u64) -> Result<u64> {
+        let _ = (request, argument);
+        Err(Errno::ENOTTY)
+    }
+
+    /// `ftruncate`.
+    fn truncate(&self, len: u64) -> Result<()> {
+        let _ = len;
+        Err(Errno::EINVAL)
+    }
+
+    /// `fallocate` with Linux's FALLOC_FL mode.
+    fn allocate(&self, mode: u32, offset: u64, len: u64) -> Result<()> {
+        let _ = (mode, offset, len);
+        Err(Errno::ENODEV)
+    }
+
+    /// `fsync`, `fdatasync`.
+    fn sync(&self) -> Result<()> {
+        Err(Errno::EINVAL)
+    }
+
+    /// What `mmap` maps; ENODEV for what cannot be mapped.
+    fn mapping(self: Arc<Self>) -> Result<Arc<dyn Mapping>> {
+        Err(Errno::ENODEV)
+    }
+
+    /// The last descriptor of an open file is closed.
+    fn close(&self) {}
+}
+
+/// A file's contents, as memory mappings need them.
+///
+/// `mm` calls these when it populates or writes back pages; never while a program's memory is being copied under a lock of
+/// the file's own (see `enclave_rt::user`).
+pub trait Mapping: Send + Sync {
+    /// Fills `out` from `offset` on (a multiple of 4096), with zeros behind the end of the file; gives how many bytes are of the file.
+    fn read_pages(&self, offset: u64, out: &mut [u8]) -> Result<usize>;
+
+    /// Writes back pages of a shared mapping; what lies behind the end of the file is dropped.
+    fn write_pages(&self, offset: u64, bytes: &[u8]) -> Result<()>;
+
+    /// Bytes of the file now: pages wholly behind it raise SIGBUS.
+    fn len(&self) -> u64;
+
+    /// A number that is the same for all mappings of the same file: device and inode.
+    fn identity(&self) -> (u64, u64);
+
+    /// The number by which the image's call-site map knows the file, if it is an unchanged file of the image.
+    fn call_site_key(&self) -> Option<u64> {
+        None
+    }
+
+    /// The path for /proc/self/maps.
+    fn path(&self) -> Vec<u8>;
+
+    /// Where mappings of the file that are shared meet, so that all see the same bytes: `mm` stores its own object here.
+    /// A file that cannot be written needs none.
+    fn shared_pages(&self) -> Option<&crate::Mutex<Option<alloc::sync::Weak<dyn Any + Send + Sync>>>> {
+        None
+    }
+}
+
+/// A directory entry.
+#[derive(Clone, Copy, Debug)]
+pub struct DirectoryEntry<'a> {
+    /// Inode number.
+    pub inode: u64,
+    /// Cookie of the entry after this one.
+    pub next: u64,
+    /// What it is.
+    pub kind: FileKind,
+    /// Its name.
+    pub name: &'a [u8],
+}
+
+/// Takes directory entries.
+pub trait DirectorySink {
+    /// Takes one, or refuses it because it is full.
+    fn entry(&mut self, entry: DirectoryEntry<'_>) -> core::ops::ControlFlow<()>;
+}

@@ -1,0 +1,236 @@
+//! Readiness, and waiting for it.
+//!
+//! An object that can become ready owns a [`WaitQueue`]. Whoever waits makes a [`Waiter`], subscribes it to each queue of
+//! interest, looks at the objects' state, and sleeps; an object that changes wakes its queue *after* the change is visible.
+
+use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use enclave_rt::sync::SpinLock;
+use enclave_rt::thread::{self, ThreadNumber};
+use host_abi::{Errno, Wait};
+
+use crate::{Result, clock};
+
+bitflags::bitflags! {
+    /// What has happened to an object, or is asked for: Linux's EPOLL bits, of which POLL's are a part.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub struct Events: u32 {
+        /// Can be read.
+        const IN = 0x1;
+        /// Something exceptional.
+        const PRI = 0x2;
+        /// Can be written.
+        const OUT = 0x4;
+        /// An error; reported unasked.
+        const ERR = 0x8;
+        /// The other side is gone; reported unasked.
+        const HUP = 0x10;
+        /// The descriptor is not open; reported unasked.
+        const NVAL = 0x20;
+        /// As IN.
+        const RDNORM = 0x40;
+        /// Priority band data.
+        const RDBAND = 0x80;
+        /// As OUT.
+        const WRNORM = 0x100;
+        /// Priority band data may be written.
+        const WRBAND = 0x200;
+        /// The peer has shut down its writing half.
+        const RDHUP = 0x2000;
+    }
+}
+
+impl Events {
+    /// What is reported whether asked for or not.
+    pub const UNASKED: Self = Self::ERR.union(Self::HUP).union(Self::NVAL);
+    /// Readable.
+    pub const READABLE: Self = Self::IN.union(Self::RDNORM);
+    /// Writable.
+    pub const WRITABLE: Self = Self::OUT.union(Self::WRNORM);
+}
+
+/// What is told of events: a sleeping thread ([`Waiter`]) or an epoll instance.
+pub trait Observer: Send + Sync {
+    /// Something of this may have happened. Called under the queue's lock: must not lock what others hold while they wake,
+    /// nor make a host call other than to wake a thread.
+    fn notify(&self, events: Events);
+}
+
+/// The observers of one object.
+pub struct WaitQueue {
+    observers: SpinLock<Vec<Entry>>,
+    /// How many there are, so that waking an empty queue costs one load.
+    count: AtomicU32,
+}
+
+struct Entry {
+    key: u64,
+    interest: Events,
+    observer: Weak<dyn Observer>,
+}
+
+/// Ends when dropped.
+#[must_use = "a subscription ends when it is dropped"]
+pub struct Subscription {
+    queue: Weak<WaitQueue>,
+    key: u64,
+}
+
+static NEXT_KEY: core::sync::atomic::AtomicU64 = core::sync::atomic::AtomicU64::new(1);
+
+impl WaitQueue {
+    /// A queue without observers.
+    #[expect(
+        clippy::new_ret_no_self,
+        reason = "subscriptions refer to it, so it lives behind an Arc"
+    )]
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self {
+            observers: SpinLock::new(Vec::new()),
+            count: AtomicU32::new(0),
+        })
+    }
+
+    /// Lets `observer` be told of these events (and of those that come unasked) until the subscription is dropped.
+    pub fn subscribe(self: &Arc<Self>, interest: Events, observer: Weak<dyn Observer>) -> Subscription {
+        let key = NEXT_KEY.fetch_add(1, Ordering::Relaxed);
+        let entry = Entry {
+            key,
+            interest: interest | Events::UNASKED,
+            observer,
+        };
+        let mut observers = self.observers.lock();
+        observers.push(entry);
+        self.count.store(observers.len() as u32, Ordering::SeqCst);
+        Subscription {
+            queue: Arc::downgrade(self),
+            key,
+        }
+    }
+
+    /// Tells all observers of these events. The change must be visible already.
+    pub fn wake(&self, events: Events) {
+        self.wake_some(events, usize::MAX);
+    }
+
+    /// Tells at most `most` observers, those that came first first.
+    pub fn wake_some(&self, events: Events, most: usize) {
+        core::sync::atomic::fence(Ordering::SeqCst);
+        if self.count.load(Ordering::SeqCst) == 0 {
+            return;
+        }
+        let mut told: Vec<Arc<dyn Observer>> = Vec::new();
+        {
+            let observers = self.observers.lock();
+            let interested = observers.iter().filter(|entry| entry.interest.intersects(events));
+            told.extend(interested.filter_map(|entry| entry.observer.upgrade()).take(most));
+        }
+        // Not under the lock: dropping an observer's last reference may end its subscriptions.
+        for observer in told {
+            observer.notify(events);
+        }
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        if let Some(queue) = self.queue.upgrade() {
+            let mut observers = queue.observers.lock();
+            observers.retain(|entry| entry.key != self.key);
+            queue.count.store(observers.len() as u32, Ordering::SeqCst);
+        }
+    }
+}
+
+/// A thread that waits for one of several objects.
+pub struct Waiter {
+    thread: ThreadNumber,
+    happened: AtomicU32,
+}
+
+impl Observer for Waiter {
+    fn notify(&self, events: Events) {
+        self.happened.fetch_or(events.bits(), Ordering::Release);
+        thread::wake(self.thread);
+    }
+}
+
+impl Waiter {
+    /// For the calling thread.
+    #[expect(
+        clippy::new_ret_no_self,
+        reason = "queues refer to it, so it lives behind an Arc"
+    )]
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self {
+            thread: ThreadNumber::current(),
+            happened: AtomicU32::new(0),
+        })
+    }
+
+    /// Itself, as queues want it.
+    pub fn observer(self: &Arc<Self>) -> Weak<dyn Observer> {
+        let this: Arc<dyn Observer> = self.clone();
+        Arc::downgrade(&this)
+    }
+
+    /// Whether something has happened since the last [`Waiter::reset`].
+    pub fn is_notified(&self) -> bool {
+        self.happened.load(Ordering::Acquire) != 0
+    }
+
+    /// Forgets what has happened.
+    pub fn reset(&self) {
+        self.happened.store(0, Ordering::Release);
+    }
+
+    /// Sleeps until something happens, a signal is pending (EINTR), or the deadline on [`clock::monotonic`]
+    /// has passed (ETIMEDOUT).
+    pub fn sleep(&self, deadline: Option<u64>) -> Result<()> {
+        loop {
+            if self.is_notified() {
+                return Ok(());
+            }
+            if thread::is_pending() {
+                return Err(Errno::EINTR);
+            }
+            thread::park(remaining(deadline)?);
+        }
+    }
+}
+
+/// How long it is until the deadline; ETIMEDOUT once it has passed.
+pub fn remaining(deadline: Option<u64>) -> Result<Wait> {
+    match deadline {
+        None => Ok(Wait::FOREVER),
+        Some(deadline) => match deadline.saturating_sub(clock::monotonic()) {
+            0 => Err(Errno::ETIMEDOUT),
+            left => Ok(Wait::nanoseconds(left)),
+        },
+    }
+}
+
+/// Tries until it works: `attempt` gives EAGAIN as long as it has to wait, and is tried again when `queue` tells of one of
+/// the events. EINTR when a signal is pending, ETIMEDOUT after the deadline.
+pub fn wait_until<T>(
+    queue: &Arc<WaitQueue>,
+    events: Events,
+    deadline: Option<u64>,
+    mut attempt: impl FnMut() -> Result<T>,
+) -> Result<T> {
+    match attempt() {
+        Err(Errno::EAGAIN) => {}
+        done => return done,
+    }
+    let waiter = Waiter::new();
+    let _subscription = queue.subscribe(events, waiter.observer());
+    loop {
+        waiter.reset();
+        match attempt() {
+            Err(Errno::EAGAIN) => waiter.sleep(deadline)?,
+            done => return done,
+        }
+    }
+}
