@@ -38,8 +38,6 @@ pub struct ThreadArea {
     pub(crate) host_signals: AtomicU64,
     /// Host calls by code, and system calls answered, for `--stats`.
     pub(crate) calls: [AtomicU64; 64],
-    /// What the LibOS keeps about the thread: an address of its choosing, 0 for none.
-    pub(crate) owner: AtomicU64,
     /// Faults that were caught as EFAULT: the address of the last one.
     pub(crate) fault_address: AtomicU64,
 }
@@ -104,7 +102,6 @@ impl ThreadArea {
         unsafe { (&raw mut (*area).call_area).write(UnsafeCell::new(call_area)) };
         let area = Self::current();
         area.pending.store(0, core::sync::atomic::Ordering::Relaxed);
-        area.owner.store(0, core::sync::atomic::Ordering::Relaxed);
         slot
     }
 

@@ -68,6 +68,10 @@ _start:
     pop rax
     xor ebp, ebp
     call {thread_main}
+
+# extern "C" fn() -> !
+.globl nacre_thread_end
+nacre_thread_end:
     mov edi, {thread_end}
     mov rbx, gs:[{exit_target}]
     jmp nacre_eexit
@@ -333,6 +337,7 @@ unsafe extern "C" {
     fn nacre_trap_exit_check();
     fn nacre_trap_exit_last();
     fn nacre_host_call();
+    fn nacre_thread_end() -> !;
     fn nacre_enclu(leaf: u64, rbx: u64, rcx: u64) -> u64;
     fn nacre_start_on(stack: u64, function: extern "C" fn(u64) -> !, argument: u64) -> !;
 }
@@ -378,6 +383,12 @@ pub(crate) fn host_call() {
     // SAFETY: the assembly keeps every register that the C calling convention asks it to keep; vector state is
     // the caller's business.
     unsafe { nacre_host_call() };
+}
+
+/// Leaves the enclave for good, as far as this thread is concerned.
+pub(crate) fn thread_end() -> ! {
+    // SAFETY: leaves; the stack is used again from its top by the next thread on this slot.
+    unsafe { nacre_thread_end() }
 }
 
 /// Executes an ENCLU leaf other than EEXIT.

@@ -1,7 +1,5 @@
 //! What the LibOS is called for.
 
-use core::sync::atomic::{AtomicPtr, Ordering};
-
 use crate::frame::{SyscallFrame, TrapFrame};
 
 /// The LibOS's side of the runtime.
@@ -25,19 +23,24 @@ pub trait Kernel: Sync {
     fn populate(&self, address: u64, access: crate::user::Access) -> bool;
 }
 
-/// A pointer to a `&'static dyn Kernel`.
-static KERNEL: AtomicPtr<&'static dyn Kernel> = AtomicPtr::new(core::ptr::null_mut());
+unsafe extern "Rust" {
+    /// The LibOS; the enclave's binary names it (with `kernel!`), so that no call goes through a lookup.
+    safe fn nacre_kernel() -> &'static dyn Kernel;
+}
 
-/// Names the LibOS; once, before anything else.
-pub fn install(kernel: &'static &'static dyn Kernel) {
-    KERNEL.store(core::ptr::from_ref(kernel).cast_mut(), Ordering::Release);
+/// Names the LibOS, once, in the enclave's binary.
+#[macro_export]
+macro_rules! kernel {
+    ($kernel:expr) => {
+        #[unsafe(no_mangle)]
+        fn nacre_kernel() -> &'static dyn $crate::handlers::Kernel {
+            $kernel
+        }
+    };
 }
 
 pub(crate) fn kernel() -> &'static dyn Kernel {
-    let pointer = KERNEL.load(Ordering::Acquire);
-    // SAFETY: `install` stored a pointer to a static; a null pointer becomes `None`.
-    let kernel = unsafe { pointer.as_ref() };
-    *kernel.expect("the kernel is installed before any thread enters")
+    nacre_kernel()
 }
 
 pub(crate) extern "C" fn syscall(frame: &mut SyscallFrame) {

@@ -10,6 +10,7 @@
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use enclave_layout::{SLOTS_MAX, Slot};
@@ -17,6 +18,7 @@ use host_abi::{Errno, Interrupt, Park, Spawn, Unpark, Wait};
 
 use crate::area::ThreadArea;
 use crate::call;
+use crate::entry;
 use crate::handlers;
 use crate::sync::SpinLock;
 
@@ -41,6 +43,7 @@ pub(crate) extern "C" fn thread_main(call_area: u64) {
         return;
     }
     ThreadArea::initialize(call_area);
+    BORROWED[ThreadNumber::current().index()].store(false, Ordering::Relaxed);
     if !BOOTED.swap(true, Ordering::AcqRel) {
         handlers::kernel().boot();
     }
@@ -107,14 +110,63 @@ pub fn take_host_signals() -> u64 {
     ThreadArea::current().host_signals.swap(0, Ordering::Relaxed)
 }
 
-/// What the LibOS keeps about the calling thread: a number of its choosing, 0 at first.
-pub fn owner() -> u64 {
-    ThreadArea::current().owner.load(Ordering::Relaxed)
+/// Ends the calling thread, whatever is on its stack: nothing there is dropped.
+pub fn end() -> ! {
+    entry::thread_end()
 }
 
-/// Sets what [`owner`] gives.
-pub fn set_owner(owner: u64) {
-    ThreadArea::current().owner.store(owner, Ordering::Relaxed);
+/// A value for each thread, which only that thread sees.
+pub struct PerThread<T: 'static> {
+    values: [UnsafeCell<Option<T>>; SLOTS_MAX as usize],
+}
+
+// SAFETY: each cell is used by the thread that runs on its slot alone.
+unsafe impl<T: Send> Sync for PerThread<T> {}
+
+/// Whether a thread is inside [`PerThread::with`].
+static BORROWED: [AtomicBool; SLOTS_MAX as usize] = [const { AtomicBool::new(false) }; SLOTS_MAX as usize];
+
+impl<T> PerThread<T> {
+    /// No thread has a value.
+    pub const fn new() -> Self {
+        Self {
+            values: [const { UnsafeCell::new(None) }; SLOTS_MAX as usize],
+        }
+    }
+
+    /// Hands the calling thread's value to `f`, which may end the thread instead of returning.
+    ///
+    /// # Panics
+    /// If the thread has none.
+    pub fn with<R>(&self, f: impl FnOnce(&T) -> R) -> R {
+        let thread = ThreadNumber::current().index();
+        let outer = BORROWED[thread].swap(true, Ordering::Relaxed);
+        // SAFETY: this thread's own cell; `set` does not change it while it is borrowed.
+        let value = unsafe { &*self.values[thread].get() };
+        let result = f(value.as_ref().expect("the thread has a value"));
+        BORROWED[thread].store(outer, Ordering::Relaxed);
+        result
+    }
+
+    /// Sets the calling thread's value.
+    ///
+    /// # Panics
+    /// Within [`PerThread::with`].
+    pub fn set(&self, value: T) {
+        let thread = ThreadNumber::current().index();
+        assert!(
+            !BORROWED[thread].load(Ordering::Relaxed),
+            "a thread's value changes while it is used"
+        );
+        // SAFETY: this thread's own cell, and nobody has a reference into it.
+        unsafe { *self.values[thread].get() = Some(value) };
+    }
+}
+
+impl<T> Default for PerThread<T> {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 // A thread's state: it runs, it blocks in the host, or a token awaits it.

@@ -1,1 +1,0 @@
-//! The enclave binary: it links the LibOS at its fixed base and hands control to it.

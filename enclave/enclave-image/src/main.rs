@@ -1,0 +1,70 @@
+//! The enclave binary: it links the LibOS at its fixed base and hands control to it.
+//!
+//! What a freestanding program has to bring itself: memory routines, the allocator, and what happens on a panic.
+#![no_std]
+#![no_main]
+
+mod memory_routines;
+
+use core::fmt::Write;
+
+use enclave_rt::heap::Heap;
+use host_abi::{Message, MessageKind};
+
+enclave_rt::kernel!(libos::KERNEL);
+
+#[global_allocator]
+static HEAP: Heap = Heap::new();
+
+/// A line on the stack: the heap may be what has failed.
+struct Line {
+    bytes: [u8; 512],
+    len: usize,
+}
+
+impl Write for Line {
+    fn write_str(&mut self, text: &str) -> core::fmt::Result {
+        for &byte in text.as_bytes() {
+            if let Some(place) = self.bytes.get_mut(self.len) {
+                *place = byte;
+                self.len += 1;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A panic is a mistake of ours or a host that broke its side; either way the enclave ends. The message holds
+/// no data of the program.
+#[panic_handler]
+fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
+    let mut line = Line {
+        bytes: [0; 512],
+        len: 0,
+    };
+    let _ = writeln!(line, "the LibOS has failed: {info}");
+    if let Some(bytes) = line.bytes.get(..line.len) {
+        enclave_rt::call::staging().write(bytes);
+    }
+    let _ = enclave_rt::call::call(&Message {
+        kind: MessageKind::Panic,
+        len: line.len,
+    });
+    loop {
+        // SIGABRT, as `wait` gives it.
+        let _ = enclave_rt::call::call(&host_abi::Exit { status: 6 });
+    }
+}
+
+/// Names that the precompiled `core` refers to for unwinding, which this binary does not do.
+mod unwinding {
+    #[unsafe(no_mangle)]
+    extern "C" fn rust_eh_personality() -> ! {
+        panic!("no unwinding in the enclave")
+    }
+
+    #[unsafe(no_mangle)]
+    extern "C" fn _Unwind_Resume() -> ! {
+        panic!("no unwinding in the enclave")
+    }
+}
