@@ -1,0 +1,166 @@
+//! RSA-3072 keys with exponent 3, the only kind that SGX takes, in PEM files.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use crypto_bigint::BoxedUint;
+use rsa::pkcs1::{DecodeRsaPrivateKey, DecodeRsaPublicKey};
+use rsa::pkcs1v15::Pkcs1v15Sign;
+use rsa::pkcs8::{DecodePrivateKey, DecodePublicKey, EncodePrivateKey, EncodePublicKey, LineEnding};
+use rsa::traits::PublicKeyParts;
+use sgx_arch::KEY_SIZE;
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use crate::MrSigner;
+
+const BITS: u32 = 3072;
+const EXPONENT: u64 = 3;
+
+/// A key that signs enclaves. It is wiped from memory when dropped.
+pub struct SigningKey(rsa::PrivateKey);
+
+/// The public half: what the world knows a signer by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicKey(rsa::PublicKey);
+
+/// Why a key cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// The file cannot be read.
+    #[error("cannot read the key {0}: {1}")]
+    Read(PathBuf, io::Error),
+    /// The file cannot be written.
+    #[error("cannot write the key {0}: {1}")]
+    Write(PathBuf, io::Error),
+    /// The file exists.
+    #[error("{0} exists already and keys are never overwritten; choose another name or remove it yourself")]
+    Exists(PathBuf),
+    /// The file holds no key of the kind asked for.
+    #[error("{0} is not an RSA {1} key in PEM form (PKCS#8 or PKCS#1, without a passphrase)")]
+    Format(PathBuf, &'static str),
+    /// An RSA key that SGX does not take.
+    #[error(
+        "{0} has {1} bits and exponent {2}; SGX takes RSA keys of 3072 bits with exponent 3 only (make one with `nacre keygen`)"
+    )]
+    Kind(PathBuf, u32, String),
+    /// The system gives no randomness, or arithmetic failed.
+    #[error("cannot generate a key: {0}")]
+    Generate(rsa::Error),
+}
+
+impl SigningKey {
+    /// A new key, from the system's randomness.
+    pub fn generate() -> Result<Self, KeyError> {
+        rsa::PrivateKey::new_with_exp(&mut getrandom::SysRng, BITS as usize, BoxedUint::from(EXPONENT))
+            .map(Self)
+            .map_err(KeyError::Generate)
+    }
+
+    /// Reads a PEM file, PKCS#8 or PKCS#1.
+    pub fn load(path: &Path) -> Result<Self, KeyError> {
+        let pem =
+            Zeroizing::new(fs::read_to_string(path).map_err(|error| KeyError::Read(path.into(), error))?);
+        let key = rsa::PrivateKey::from_pkcs8_pem(&pem)
+            .or_else(|_| rsa::PrivateKey::from_pkcs1_pem(&pem))
+            .map_err(|_| KeyError::Format(path.into(), "private"))?;
+        check_kind(path, &key)?;
+        Ok(Self(key))
+    }
+
+    /// Writes a new PEM file (PKCS#8) that only its owner can read. An existing file is left alone.
+    pub fn save_new(&self, path: &Path) -> Result<(), KeyError> {
+        let failed = |error: io::Error| match error.kind() {
+            io::ErrorKind::AlreadyExists => KeyError::Exists(path.into()),
+            _ => KeyError::Write(path.into(), error),
+        };
+        let pem = self
+            .0
+            .to_pkcs8_pem(LineEnding::LF)
+            .map_err(|error| failed(io::Error::other(error)))?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)
+            .map_err(failed)?;
+        file.write_all(pem.as_bytes())
+            .and_then(|()| file.sync_all())
+            .map_err(|error| {
+                // Half a key is of no use; that it cannot be removed either changes nothing.
+                let _ = fs::remove_file(path);
+                failed(error)
+            })
+    }
+
+    /// The public half.
+    pub fn public(&self) -> PublicKey {
+        PublicKey(self.0.to_public_key())
+    }
+
+    /// RSASSA-PKCS1-v1_5 of a SHA-256 digest, big endian. Deterministic; blinded against timing.
+    pub(crate) fn sign(&self, digest: &[u8; 32]) -> Result<Vec<u8>, rsa::Error> {
+        self.0.sign(Pkcs1v15Sign::new::<Sha256>(), digest)
+    }
+}
+
+impl PublicKey {
+    /// Reads a PEM file: SubjectPublicKeyInfo or PKCS#1.
+    pub fn load(path: &Path) -> Result<Self, KeyError> {
+        let pem = fs::read_to_string(path).map_err(|error| KeyError::Read(path.into(), error))?;
+        let key = rsa::PublicKey::from_public_key_pem(&pem)
+            .or_else(|_| rsa::PublicKey::from_pkcs1_pem(&pem))
+            .map_err(|_| KeyError::Format(path.into(), "public"))?;
+        check_kind(path, &key)?;
+        Ok(Self(key))
+    }
+
+    /// The key of a SIGSTRUCT; `None` if its modulus cannot be one.
+    pub(crate) fn from_modulus(modulus: &[u8; KEY_SIZE]) -> Option<Self> {
+        let modulus = BoxedUint::from_le_slice(modulus, BITS).ok()?;
+        let full = modulus.bit_width() == BITS;
+        let key = rsa::PublicKey::new(modulus, BoxedUint::from(EXPONENT)).ok()?;
+        full.then_some(Self(key))
+    }
+
+    /// The key as PEM (SubjectPublicKeyInfo).
+    pub fn to_pem(&self) -> Option<String> {
+        self.0.to_public_key_pem(LineEnding::LF).ok()
+    }
+
+    /// The modulus, little endian.
+    pub fn modulus(&self) -> [u8; KEY_SIZE] {
+        let mut bytes = [0; KEY_SIZE];
+        bytes
+            .iter_mut()
+            .zip(self.0.n().to_le_bytes())
+            .for_each(|(to, from)| *to = from);
+        bytes
+    }
+
+    /// MRSIGNER of enclaves that this key signs.
+    pub fn mr_signer(&self) -> MrSigner {
+        MrSigner(Sha256::digest(self.modulus()).into())
+    }
+
+    /// Whether `signature` (big endian) is this key's for the digest.
+    pub(crate) fn has_signed(&self, digest: &[u8; 32], signature: &[u8]) -> bool {
+        self.0
+            .verify(Pkcs1v15Sign::new::<Sha256>(), digest, signature)
+            .is_ok()
+    }
+}
+
+fn check_kind(path: &Path, key: &impl PublicKeyParts) -> Result<(), KeyError> {
+    let bits = key.n().bit_width();
+    if bits == BITS && *key.e() == BoxedUint::from(EXPONENT) {
+        return Ok(());
+    }
+    Err(KeyError::Kind(
+        path.into(),
+        bits,
+        key.e().to_string_radix_vartime(10),
+    ))
+}
