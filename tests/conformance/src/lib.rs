@@ -1,1 +1,56 @@
-//! Runs the guest programs natively and in the enclave, and compares.
+//! Linux is the oracle: every program under `tests/guests` runs on this Linux and in the enclave, and what it
+//! prints and how it ends must agree.
+//!
+//! [`Guest`] is one program built one way ([`Linkage`]), [`archive`] makes a `docker-archive` of it, [`Outcome`] is
+//! what a run printed and how it ended, [`Differences`] holds the known differences with their reasons. The tests
+//! themselves are in `tests/`. `cargo xtask images` writes its images with [`archive`] too.
+//!
+//! Nothing here is trusted by anybody: this crate runs on a developer's machine only.
+#![forbid(unsafe_code)]
+
+pub mod archive;
+mod differences;
+mod guest;
+mod outcome;
+
+pub use differences::Differences;
+pub use guest::{Guest, Linkage};
+pub use outcome::Outcome;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+/// The folder of the guests' sources.
+pub fn guests_dir() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../guests")
+}
+
+/// The `nacre` command to test: `$NACRE`, else the one that cargo built beside this test.
+///
+/// # Errors
+/// When there is none. A conformance run without it is a failure, never a skip.
+pub fn nacre() -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os("NACRE") {
+        return Ok(path.into());
+    }
+    // A test lives in <target>/<profile>/deps.
+    let test = std::env::current_exe().context("where does this test live?")?;
+    let profile = test
+        .ancestors()
+        .nth(2)
+        .context("the test is not in a target folder")?;
+    let others = ["release", "debug"].map(|name| profile.with_file_name(name));
+    let places: Vec<PathBuf> = [profile.to_owned()]
+        .into_iter()
+        .chain(others)
+        .map(|dir| dir.join("nacre"))
+        .collect();
+    match places.iter().find(|path| path.is_file()) {
+        Some(path) => Ok(path.clone()),
+        None => bail!(
+            "there is no `nacre` in {}: run `cargo build -p nacre` first, or set NACRE",
+            profile.display()
+        ),
+    }
+}

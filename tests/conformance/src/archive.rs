@@ -1,0 +1,114 @@
+//! Writes a `docker-archive` (what `docker save` writes) of one layer, the same bytes for the same input.
+
+use std::borrow::Cow;
+use std::io::Write;
+
+use anyhow::Result;
+use serde::Serialize;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+/// What an image says of its process: the part of the OCI image configuration that a Dockerfile sets.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Config {
+    /// The program and its fixed arguments.
+    pub entrypoint: Vec<String>,
+    /// Arguments that a user may replace.
+    pub cmd: Vec<String>,
+    /// The environment as `NAME=value`.
+    pub env: Vec<String>,
+    /// Where the process starts.
+    pub working_dir: String,
+    /// User and group of the process; empty for root.
+    pub user: String,
+}
+
+/// One file or directory of a layer, owned by root.
+#[derive(Clone, Debug)]
+pub struct Entry<'a> {
+    path: String,
+    kind: tar::EntryType,
+    mode: u32,
+    bytes: Cow<'a, [u8]>,
+}
+
+impl<'a> Entry<'a> {
+    /// A regular file at `path`, which is relative to the root.
+    pub fn file(path: &str, mode: u32, bytes: impl Into<Cow<'a, [u8]>>) -> Self {
+        Self {
+            path: path.to_owned(),
+            kind: tar::EntryType::Regular,
+            mode,
+            bytes: bytes.into(),
+        }
+    }
+
+    /// A directory at `path`, which is relative to the root.
+    pub fn directory(path: &str, mode: u32) -> Self {
+        Self {
+            path: format!("{path}/"),
+            kind: tar::EntryType::Directory,
+            mode,
+            bytes: Cow::Borrowed(&[]),
+        }
+    }
+}
+
+/// A layer of these entries.
+///
+/// # Errors
+/// When a path is too long for a tar archive.
+pub fn layer<'a>(entries: impl IntoIterator<Item = Entry<'a>>) -> Result<Vec<u8>> {
+    let mut tar = tar::Builder::new(Vec::new());
+    for entry in entries {
+        append(&mut tar, entry)?;
+    }
+    Ok(tar.into_inner()?)
+}
+
+/// Writes the image called `name` (`repository:tag`) with this one `layer`.
+///
+/// # Errors
+/// When `out` refuses.
+pub fn write(out: impl Write, name: &str, config: &Config, layer: &[u8]) -> Result<()> {
+    let diff_id = hex(&Sha256::digest(layer));
+    let image = serde_json::to_vec(&json!({
+        "architecture": "amd64",
+        "os": "linux",
+        "created": "1970-01-01T00:00:00Z",
+        "config": config,
+        "rootfs": { "type": "layers", "diff_ids": [format!("sha256:{diff_id}")] },
+        "history": [{ "created": "1970-01-01T00:00:00Z", "created_by": "nacre tests" }],
+    }))?;
+    let config_name = format!("{}.json", hex(&Sha256::digest(&image)));
+    let layer_name = format!("{diff_id}/layer.tar");
+    let manifest = serde_json::to_vec(&json!([{
+        "Config": config_name,
+        "RepoTags": [name],
+        "Layers": [layer_name],
+    }]))?;
+    let mut tar = tar::Builder::new(out);
+    append(&mut tar, Entry::file(&config_name, 0o644, image))?;
+    append(&mut tar, Entry::file(&layer_name, 0o644, layer))?;
+    append(&mut tar, Entry::file("manifest.json", 0o644, manifest))?;
+    tar.finish()?;
+    Ok(())
+}
+
+/// Lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn append(tar: &mut tar::Builder<impl Write>, entry: Entry<'_>) -> Result<()> {
+    let mut header = tar::Header::new_gnu();
+    header.set_entry_type(entry.kind);
+    header.set_mode(entry.mode);
+    header.set_size(entry.bytes.len() as u64);
+    header.set_mtime(0);
+    header.set_uid(0);
+    header.set_gid(0);
+    tar.append_data(&mut header, entry.path, &*entry.bytes)?;
+    Ok(())
+}
