@@ -1,1 +1,57 @@
 //! Reads the root file system: EROFS inside a dm-verity tree, from untrusted memory.
+//!
+//! The layers, from the host to the caller, each behind a trait of the layer below:
+//!
+//! ```text
+//! BlockSource      the host's bytes, copied in           (implemented by the LibOS)
+//!   Verity         SHA-256 tree: right bytes or an error
+//!     (crypt)      decryption takes its place here: VerifiedBlocks over VerifiedBlocks
+//!       BlockCache verified blocks, bounded
+//!         Erofs    inodes, directories, symbolic links, extended attributes, file contents
+//! ```
+//!
+//! Key types: [`Verity`], [`Erofs`], [`Inode`], [`Error`]. [`format`] has the structures on disk; the crate
+//! `rootfs-image` writes them. Opening costs one path of the hash tree whatever the size of the image.
+//!
+//! # Trust
+//!
+//! The bytes of a [`BlockSource`] are the adversary's and may change between two reads. A block is therefore copied
+//! into memory of the enclave first and verified there; what does not match is an error, never data. The root hash
+//! is measured. What the tree vouches for was still made by a tool from somebody's image, so EROFS structures are
+//! checked field by field all the same: a bad image costs `EIO`, not the enclave. Nothing allocates, loops or recurses
+//! in proportion to a number that the image claims, beyond the bounds that Linux sets for names, links and attributes.
+//!
+//! # Concurrency
+//!
+//! Everything takes `&self`. The caches are set-associative with one lock for each set of eight blocks, held for the
+//! look-up alone: neither hashing, nor copying, nor allocating happens under a lock. The [`Lock`] is the caller's. Locks
+//! are leaves: no two are held together.
+//!
+//! # SHA-256 without CPUID
+//!
+//! `CPUID` faults in an enclave. `sha2` asks `cpufeatures`, which executes it unless the features are known at compile
+//! time. Build the enclave with `-C target-feature=+sha,+ssse3,+sse4.1` and `--cfg sha2_256_backend="x86-sha"`: the latter
+//! leaves detection and the portable code out altogether, and refuses to compile without the former.
+#![cfg_attr(not(test), no_std)]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod block;
+mod cache;
+mod directory;
+mod erofs;
+mod error;
+pub mod format;
+mod inode;
+mod verity;
+mod xattr;
+
+pub use block::{BLOCK_SIZE, Block, BlockSource, SourceError, VerifiedBlocks};
+pub use cache::{CacheSet, Lock};
+pub use directory::{DirEntry, Entry};
+pub use erofs::{Chunk, Erofs};
+pub use error::Error;
+pub use inode::{Device, Inode, Kind, Nid, Timestamp};
+pub use verity::{Digest, Verity, VerityParams, hash_levels};
+pub use xattr::Xattr;

@@ -1,0 +1,32 @@
+//! Blocks: the unit of reading, verifying and caching.
+
+use crate::Error;
+
+/// Bytes of a block: of the file system, of the hash tree, and of a page.
+pub const BLOCK_SIZE: usize = 4096;
+
+/// One block.
+pub type Block = [u8; BLOCK_SIZE];
+
+/// The image as the host offers it: nothing that comes from here is believed.
+pub trait BlockSource {
+    /// Copies block `index` of the image into `out`, which is memory of the enclave.
+    fn read_block(&self, index: u64, out: &mut Block) -> Result<(), SourceError>;
+
+    /// How many whole blocks the host offers.
+    fn blocks(&self) -> u64;
+}
+
+/// The host did not supply a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SourceError;
+
+/// Blocks that are what was measured: [`crate::Verity`], and any layer on top of it that translates blocks.
+pub trait VerifiedBlocks {
+    /// Reads block `index` into `out`, and verifies it there. Until it returns, `out` holds the host's bytes, so nobody
+    /// else may see them; after an error it holds zeros.
+    fn read_block(&self, index: u64, out: &mut Block) -> Result<(), Error>;
+
+    /// How many blocks there are.
+    fn blocks(&self) -> u64;
+}

@@ -1,0 +1,221 @@
+//! Verified blocks in memory: a bounded, set-associative cache.
+//!
+//! A block may lie in one set only, in one of [`WAYS`] places. So a look-up compares eight numbers under a lock that
+//! nobody else is likely to want, and needs no tree, no list and no resizing. Within a set the oldest block that was not
+//! asked for lately goes first (the clock algorithm). Rejected: one map with a list of uses, whose lock every reader of
+//! every file would take.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+
+use crate::{BLOCK_SIZE, Block, Error, VerifiedBlocks};
+
+/// Places in a set.
+const WAYS: usize = 8;
+
+/// A lock of the caller's: this crate cannot make threads wait. Held for a few instructions at a time.
+pub trait Lock<T> {
+    /// An open lock around `value`.
+    fn new(value: T) -> Self;
+
+    /// Runs `f` on the value while nobody else does.
+    fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R;
+}
+
+/// What one lock of a cache protects.
+pub struct CacheSet {
+    /// Which block is in each place; it means nothing where `pages` is `None`.
+    tags: [u64; WAYS],
+    pages: [Option<Arc<Block>>; WAYS],
+    /// A bit for each place: asked for since the hand last passed.
+    used: u8,
+    /// The place where the search for one to give up begins.
+    hand: usize,
+}
+const _: () = assert!(WAYS == u8::BITS as usize);
+
+impl CacheSet {
+    const fn new() -> Self {
+        Self {
+            tags: [0; WAYS],
+            pages: [const { None }; WAYS],
+            used: 0,
+            hand: 0,
+        }
+    }
+
+    fn lookup(&mut self, index: u64) -> Option<Arc<Block>> {
+        for (way, (tag, page)) in self.tags.iter().zip(&self.pages).enumerate() {
+            if *tag == index && page.is_some() {
+                self.used |= 1 << way;
+                return page.clone();
+            }
+        }
+        None
+    }
+
+    /// Takes `page` in; gives back what had to leave for it, to be freed outside the lock.
+    fn insert(&mut self, index: u64, page: Arc<Block>) -> Option<Arc<Block>> {
+        // Another reader may have been faster; two places for one block would waste one.
+        let known = self
+            .tags
+            .iter()
+            .zip(&self.pages)
+            .position(|(tag, page)| *tag == index && page.is_some());
+        let way = known.unwrap_or_else(|| self.victim());
+        if let (Some(tag), Some(slot)) = (self.tags.get_mut(way), self.pages.get_mut(way)) {
+            *tag = index;
+            return slot.replace(page);
+        }
+        Some(page)
+    }
+
+    /// The next place that was not asked for since the hand passed it; the hand makes two rounds at most.
+    fn victim(&mut self) -> usize {
+        while self.used & (1 << self.hand) != 0 {
+            self.used &= !(1 << self.hand);
+            self.hand = (self.hand + 1) % WAYS;
+        }
+        let way = self.hand;
+        self.hand = (self.hand + 1) % WAYS;
+        way
+    }
+}
+
+/// Blocks by number.
+pub(crate) struct PageCache<L> {
+    sets: Box<[L]>,
+}
+
+impl<L: Lock<CacheSet>> PageCache<L> {
+    /// A cache of about `pages` blocks, which take memory when they come; 0 means that nothing is kept.
+    pub(crate) fn new(pages: usize) -> Self {
+        let sets = (0..pages.div_ceil(WAYS))
+            .map(|_| L::new(CacheSet::new()))
+            .collect();
+        Self { sets }
+    }
+
+    /// Neighbouring blocks go to neighbouring sets, so that a range as long as the cache fits it exactly.
+    fn set(&self, index: u64) -> Option<&L> {
+        let set = index.checked_rem(self.sets.len() as u64)?;
+        self.sets.get(usize::try_from(set).ok()?)
+    }
+
+    pub(crate) fn lookup(&self, index: u64) -> Option<Arc<Block>> {
+        self.set(index)?.with(|set| set.lookup(index))
+    }
+
+    pub(crate) fn insert(&self, index: u64, page: Arc<Block>) {
+        if let Some(set) = self.set(index) {
+            let evicted = set.with(|set| set.insert(index, page));
+            drop(evicted);
+        }
+    }
+}
+
+/// A block of zeros on the heap. Not inlined, so that callers do not carry a block on their stack.
+#[inline(never)]
+pub(crate) fn new_page() -> Arc<Block> {
+    Arc::new([0; BLOCK_SIZE])
+}
+
+/// Verified blocks with a cache in front.
+pub(crate) struct BlockCache<B, L> {
+    blocks: B,
+    cache: PageCache<L>,
+}
+
+impl<B: VerifiedBlocks, L: Lock<CacheSet>> BlockCache<B, L> {
+    pub(crate) fn new(blocks: B, pages: usize) -> Self {
+        Self {
+            blocks,
+            cache: PageCache::new(pages),
+        }
+    }
+
+    pub(crate) fn blocks(&self) -> u64 {
+        self.blocks.blocks()
+    }
+
+    /// The block of this number, which stays in the cache.
+    pub(crate) fn page(&self, index: u64) -> Result<Arc<Block>, Error> {
+        if let Some(page) = self.cache.lookup(index) {
+            return Ok(page);
+        }
+        let mut page = new_page();
+        // Nobody else has this page yet, so this is the page itself and no copy.
+        self.blocks.read_block(index, Arc::make_mut(&mut page))?;
+        self.cache.insert(index, page.clone());
+        Ok(page)
+    }
+
+    /// Reads the block into `out`, from the cache if it is there, else past it: `out` is where it is verified.
+    pub(crate) fn read_past(&self, index: u64, out: &mut Block) -> Result<(), Error> {
+        match self.cache.lookup(index) {
+            Some(page) => {
+                out.copy_from_slice(page.as_slice());
+                Ok(())
+            }
+            None => self.blocks.read_block(index, out),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    impl<T> Lock<T> for Mutex<T> {
+        fn new(value: T) -> Self {
+            Mutex::new(value)
+        }
+
+        fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
+            f(&mut self.lock().unwrap())
+        }
+    }
+
+    fn page(byte: u8) -> Arc<Block> {
+        Arc::new([byte; BLOCK_SIZE])
+    }
+
+    #[test]
+    fn a_range_as_long_as_the_cache_stays() {
+        let cache = PageCache::<Mutex<CacheSet>>::new(64);
+        (1000..1064).for_each(|index| cache.insert(index, page(index as u8)));
+        for index in 1000..1064 {
+            assert_eq!(cache.lookup(index).unwrap()[0], index as u8);
+        }
+        assert!(cache.lookup(999).is_none());
+    }
+
+    #[test]
+    fn what_is_asked_for_outlives_what_streams_past() {
+        let cache = PageCache::<Mutex<CacheSet>>::new(WAYS);
+        cache.insert(7, page(7));
+        for index in 100..1000 {
+            assert!(cache.lookup(7).is_some());
+            cache.insert(index, page(0));
+        }
+        assert!(cache.lookup(100).is_none());
+    }
+
+    #[test]
+    fn a_block_that_two_readers_bring_takes_one_place() {
+        let cache = PageCache::<Mutex<CacheSet>>::new(WAYS);
+        (0..WAYS as u64).for_each(|index| cache.insert(index, page(0)));
+        cache.insert(3, page(1));
+        assert_eq!(cache.lookup(3).unwrap()[0], 1);
+        assert!((0..WAYS as u64).all(|index| cache.lookup(index).is_some()));
+    }
+
+    #[test]
+    fn no_places_no_cache() {
+        let cache = PageCache::<Mutex<CacheSet>>::new(0);
+        cache.insert(1, page(1));
+        assert!(cache.lookup(1).is_none());
+    }
+}

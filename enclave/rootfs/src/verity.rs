@@ -1,0 +1,166 @@
+//! The dm-verity hash tree: right bytes or an error.
+//!
+//! The digest of each data block stands in a block of level 0, the digest of each of those in a block of level 1, and so
+//! on up to the one block whose digest is the root hash. Each block of the tree is verified once, by its path upwards to
+//! the first one in the cache, and then is a copy in memory of the enclave: the host cannot change it any more.
+//! Format: version 1 of <https://docs.kernel.org/admin-guide/device-mapper/verity.html>, SHA-256, 4096-byte blocks. The
+//! superblock is not read: what it says is measured.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::cache::{CacheSet, Lock, PageCache, new_page};
+use crate::format::{DIGEST_SIZE, DIGESTS_PER_BLOCK, VERITY_SALT_MAX};
+use crate::{BLOCK_SIZE, Block, BlockSource, Error, VerifiedBlocks};
+
+/// SHA-256.
+pub type Digest = [u8; DIGEST_SIZE];
+
+/// What the measured configuration says of the hash tree.
+#[derive(Clone, Debug)]
+pub struct VerityParams {
+    /// Digest of the topmost block.
+    pub root_hash: Digest,
+    /// Data blocks, from the beginning of the image.
+    pub data_blocks: u64,
+    /// Byte offset of the verity superblock in the image; the tree begins in the next block.
+    pub hash_offset: u64,
+    /// What is hashed before each block, at most 256 bytes.
+    pub salt: Vec<u8>,
+}
+
+/// Data blocks below a hash tree, from an untrusted source.
+pub struct Verity<S, L> {
+    source: S,
+    /// SHA-256 that has taken in the salt.
+    salted: Sha256,
+    root_hash: Digest,
+    data_blocks: u64,
+    /// The first block of each level, the level of the data blocks' digests first.
+    levels: Vec<u64>,
+    verified: PageCache<L>,
+}
+
+/// How many blocks each level of a hash tree has, the level of the data blocks' digests first, the root's last.
+pub fn hash_levels(data_blocks: u64) -> Vec<u64> {
+    let smaller = |blocks: &u64| (*blocks > 1).then(|| blocks.div_ceil(DIGESTS_PER_BLOCK));
+    core::iter::successors(smaller(&data_blocks), smaller).collect()
+}
+
+impl<S: BlockSource, L: Lock<CacheSet>> Verity<S, L> {
+    /// The tree with these parameters in this source. `cache` bounds the blocks of the tree that stay in memory; each
+    /// covers 512 KiB of data. Nothing is read yet.
+    pub fn new(source: S, params: &VerityParams, cache: usize) -> Result<Self, Error> {
+        if params.data_blocks == 0 {
+            return Err(Error::Parameters("there are no data blocks"));
+        }
+        if params.salt.len() > VERITY_SALT_MAX {
+            return Err(Error::Parameters("the salt is longer than 256 bytes"));
+        }
+        let superblock = params.hash_offset / BLOCK_SIZE as u64;
+        if !params.hash_offset.is_multiple_of(BLOCK_SIZE as u64) || superblock < params.data_blocks {
+            return Err(Error::Parameters(
+                "the tree does not begin at a block behind the data",
+            ));
+        }
+        // Counts of blocks are below 2^52 from here on, as a byte offset bounds them: no sum can overflow.
+        let mut end = superblock + 1;
+        let mut levels: Vec<u64> = Vec::new();
+        for blocks in hash_levels(params.data_blocks).into_iter().rev() {
+            levels.push(end);
+            end += blocks;
+        }
+        levels.reverse();
+        let offered = source.blocks();
+        if offered < end {
+            return Err(Error::Truncated { needed: end, offered });
+        }
+        Ok(Self {
+            source,
+            salted: Sha256::new_with_prefix(&params.salt),
+            root_hash: params.root_hash,
+            data_blocks: params.data_blocks,
+            levels,
+            verified: PageCache::new(cache),
+        })
+    }
+
+    /// Copies the image's block `index` into `out` and compares it, there, with its digest.
+    fn read_matching(&self, index: u64, expected: &Digest, out: &mut Block) -> Result<(), Error> {
+        let copied = self.source.read_block(index, out);
+        let result = match copied {
+            Err(_) => Err(Error::Source { block: index }),
+            Ok(()) if self.digest(out) != *expected => Err(Error::Tampered { block: index }),
+            Ok(()) => return Ok(()),
+        };
+        out.fill(0);
+        result
+    }
+
+    fn digest(&self, block: &Block) -> Digest {
+        self.salted.clone().chain_update(block).finalize().into()
+    }
+
+    /// The digest that block number `index` below `level` must have.
+    fn expected(&self, level: usize, index: u64) -> Result<Digest, Error> {
+        let Some(start) = self.levels.get(level) else {
+            return Ok(self.root_hash);
+        };
+        let page = self.tree_block(level, *start, index / DIGESTS_PER_BLOCK)?;
+        let (digests, _) = page.as_chunks::<DIGEST_SIZE>();
+        let digest = usize::try_from(index % DIGESTS_PER_BLOCK)
+            .ok()
+            .and_then(|place| digests.get(place));
+        digest.copied().ok_or(Error::OutOfRange)
+    }
+
+    /// A verified block of the tree. It and [`Self::expected`] call each other once for each level, of which there
+    /// are at most eight.
+    fn tree_block(&self, level: usize, start: u64, index: u64) -> Result<Arc<Block>, Error> {
+        let block = start.checked_add(index).ok_or(Error::OutOfRange)?;
+        if let Some(page) = self.verified.lookup(block) {
+            return Ok(page);
+        }
+        let expected = self.expected(level + 1, index)?;
+        let mut page = new_page();
+        self.read_matching(block, &expected, Arc::make_mut(&mut page))?;
+        self.verified.insert(block, page.clone());
+        Ok(page)
+    }
+}
+
+impl<S: BlockSource, L: Lock<CacheSet>> VerifiedBlocks for Verity<S, L> {
+    fn read_block(&self, index: u64, out: &mut Block) -> Result<(), Error> {
+        if index >= self.data_blocks {
+            return Err(Error::OutOfRange);
+        }
+        match self.expected(0, index) {
+            Ok(expected) => self.read_matching(index, &expected, out),
+            Err(error) => {
+                out.fill(0);
+                Err(error)
+            }
+        }
+    }
+
+    fn blocks(&self) -> u64 {
+        self.data_blocks
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_are_those_of_the_kernel() {
+        assert_eq!(hash_levels(1), []);
+        assert_eq!(hash_levels(2), [1]);
+        assert_eq!(hash_levels(128), [1]);
+        assert_eq!(hash_levels(129), [2, 1]);
+        assert_eq!(hash_levels(128 * 128 + 1), [129, 2, 1]);
+        assert_eq!(hash_levels(1 << 52).len(), 8);
+    }
+}
