@@ -135,7 +135,7 @@ pub fn synchronise() {
     let (monotonic, realtime) = match clocks {
         Ok(clocks) => {
             // The reading lies between `before` and `counter`; by half the way it is off the least.
-            let delay = (u128::from(counter.saturating_sub(before)) * u128::from(old.rate) >> 33) as u64;
+            let delay = ((u128::from(counter.saturating_sub(before)) * u128::from(old.rate)) >> 33) as u64;
             let floor = old.monotonic + elapsed;
             ((clocks.monotonic + delay).max(floor), clocks.realtime + delay)
         }

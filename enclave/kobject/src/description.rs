@@ -177,7 +177,7 @@ impl Description {
         let base = match whence {
             0 => 0,
             1 => *position,
-            2 => self.object.len()?,
+            2 => self.object.end()?,
             3 | 4 => {
                 let from = u64::try_from(offset).map_err(|_| Errno::ENXIO)?;
                 *position = self.object.seek_data(from, whence == 4)?;

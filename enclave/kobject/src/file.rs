@@ -56,13 +56,13 @@ pub trait File: Send + Sync + Any {
     }
 
     /// Bytes, for SEEK_END. Only asked of seekable objects.
-    fn len(&self) -> Result<u64> {
+    fn end(&self) -> Result<u64> {
         Ok(self.stat()?.size)
     }
 
     /// Where the next data (or hole) at or after `offset` begins; ENXIO beyond the end (SEEK_DATA, SEEK_HOLE).
     fn seek_data(&self, offset: u64, hole: bool) -> Result<u64> {
-        let len = self.len()?;
+        let len = self.end()?;
         match offset < len {
             true => Ok(if hole { len } else { offset }),
             false => Err(Errno::ENXIO),
@@ -128,6 +128,7 @@ pub trait File: Send + Sync + Any {
 ///
 /// `mm` calls these when it populates or writes back pages; never while a program's memory is being copied under a lock of
 /// the file's own (see `enclave_rt::user`).
+#[expect(clippy::len_without_is_empty, reason = "an empty file is mapped like any other")]
 pub trait Mapping: Send + Sync {
     /// Fills `out` from `offset` on (a multiple of 4096), with zeros behind the end of the file; gives how many bytes are of the file.
     fn read_pages(&self, offset: u64, out: &mut [u8]) -> Result<usize>;

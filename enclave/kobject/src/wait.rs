@@ -82,10 +82,6 @@ static NEXT_KEY: core::sync::atomic::AtomicU64 = core::sync::atomic::AtomicU64::
 
 impl WaitQueue {
     /// A queue without observers.
-    #[expect(
-        clippy::new_ret_no_self,
-        reason = "subscriptions refer to it, so it lives behind an Arc"
-    )]
     pub fn new() -> Arc<Self> {
         Arc::new(Self {
             observers: SpinLock::new(Vec::new()),
@@ -159,10 +155,6 @@ impl Observer for Waiter {
 
 impl Waiter {
     /// For the calling thread.
-    #[expect(
-        clippy::new_ret_no_self,
-        reason = "queues refer to it, so it lives behind an Arc"
-    )]
     pub fn new() -> Arc<Self> {
         Arc::new(Self {
             thread: ThreadNumber::current(),
