@@ -1,0 +1,134 @@
+//! A range of a file: a blob of a layout, or a member of an archive, read without loading it.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::tar::Input;
+
+/// `len` bytes at `offset` of an open file.
+#[derive(Clone, Debug)]
+pub(crate) struct Blob {
+    file: Arc<File>,
+    /// For messages, and to map the file again.
+    path: Arc<Path>,
+    offset: u64,
+    len: u64,
+}
+
+impl Blob {
+    /// Opens a whole file. Only regular files: others cannot be read by offset.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        let file = File::open(path)?;
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            let message = if metadata.is_dir() {
+                "is a directory"
+            } else {
+                "is no regular file"
+            };
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+        }
+        Ok(Self::from_file(file, path, metadata.len()))
+    }
+
+    pub(crate) fn from_file(file: File, path: &Path, len: u64) -> Self {
+        Self {
+            file: Arc::new(file),
+            path: path.into(),
+            offset: 0,
+            len,
+        }
+    }
+
+    /// A part of this blob, or `None` if it reaches beyond the end.
+    pub(crate) fn slice(&self, offset: u64, len: u64) -> Option<Self> {
+        let end = offset.checked_add(len)?;
+        (end <= self.len).then(|| Self {
+            offset: self.offset + offset,
+            len,
+            ..self.clone()
+        })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where the blob begins in its file, in bytes.
+    pub(crate) fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    pub(crate) fn len(&self) -> u64 {
+        self.len
+    }
+
+    pub(crate) fn read_all(&self) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.reader().read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// The first bytes, at most `N`; the rest of the array is zero.
+    pub(crate) fn first<const N: usize>(&self) -> io::Result<[u8; N]> {
+        let mut bytes = [0; N];
+        let mut reader = self.reader();
+        let mut filled = 0;
+        while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            match reader.read(rest)? {
+                0 => break,
+                count => filled += count,
+            }
+        }
+        Ok(bytes)
+    }
+
+    pub(crate) fn reader(&self) -> BlobReader {
+        BlobReader {
+            blob: self.clone(),
+            position: 0,
+        }
+    }
+}
+
+/// Reads a blob from its beginning. A file that became shorter is an error, not an early end.
+pub(crate) struct BlobReader {
+    blob: Blob,
+    position: u64,
+}
+
+impl BlobReader {
+    /// Bytes read or passed over so far.
+    pub(crate) fn position(&self) -> u64 {
+        self.position
+    }
+}
+
+impl Read for BlobReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.blob.len - self.position;
+        let len = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
+        let Some(buffer) = buffer.get_mut(..len).filter(|buffer| !buffer.is_empty()) else {
+            return Ok(0);
+        };
+        let count = self.blob.file.read_at(buffer, self.blob.offset + self.position)?;
+        if count == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.position += count as u64;
+        Ok(count)
+    }
+}
+
+impl Input for BlobReader {
+    fn skip(&mut self, len: u64) -> io::Result<()> {
+        if len > self.blob.len - self.position {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.position += len;
+        Ok(())
+    }
+}

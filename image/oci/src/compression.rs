@@ -1,0 +1,72 @@
+//! What a layer or an archive is compressed with, told by its first bytes as containerd does: media types are
+//! often wrong, and what comes out is checked against the layer's digest anyway.
+
+use std::io::{self, BufRead, Read};
+
+/// A compression that we read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compression {
+    /// A plain tar archive.
+    None,
+    /// RFC 1952, one or several members.
+    Gzip,
+    /// RFC 8878, one or several frames.
+    Zstd,
+}
+
+/// The name of a compression that we do not read.
+#[derive(Debug, thiserror::Error)]
+#[error("compressed with {0}, which is not supported: use gzip, zstd or no compression")]
+pub struct UnknownCompression(&'static str);
+
+impl Compression {
+    /// How many bytes `detect` looks at.
+    pub(crate) const MAGIC_LEN: usize = 6;
+
+    pub(crate) fn detect(first: &[u8; Self::MAGIC_LEN]) -> Result<Self, UnknownCompression> {
+        match first {
+            [0x1f, 0x8b, ..] => Ok(Self::Gzip),
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Ok(Self::Zstd),
+            // A skippable frame may come first.
+            [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Ok(Self::Zstd),
+            [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41] => Err(UnknownCompression("bzip2")),
+            [0xfd, b'7', b'z', b'X', b'Z', 0] => Err(UnknownCompression("xz")),
+            _ => Ok(Self::None),
+        }
+    }
+}
+
+/// Decompresses a stream.
+pub(crate) enum Decoder<R: BufRead> {
+    None(R),
+    Gzip(flate2::bufread::MultiGzDecoder<R>),
+    Zstd(zstd::Decoder<'static, R>),
+}
+
+impl<R: BufRead> Decoder<R> {
+    pub(crate) fn new(compression: Compression, input: R) -> io::Result<Self> {
+        Ok(match compression {
+            Compression::None => Self::None(input),
+            Compression::Gzip => Self::Gzip(flate2::bufread::MultiGzDecoder::new(input)),
+            Compression::Zstd => Self::Zstd(zstd::Decoder::with_buffer(input)?),
+        })
+    }
+
+    pub(crate) fn input_mut(&mut self) -> &mut R {
+        match self {
+            Self::None(input) => input,
+            Self::Gzip(decoder) => decoder.get_mut(),
+            Self::Zstd(decoder) => decoder.get_mut(),
+        }
+    }
+}
+
+impl<R: BufRead> Read for Decoder<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::None(input) => input.read(buffer),
+            Self::Gzip(decoder) => decoder.read(buffer),
+            Self::Zstd(decoder) => decoder.read(buffer),
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! Reads the layers of an image into a tree.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::build::{Builder, EntryError, Leaf, Meta, Object};
+use super::limits::{Limit, Limits};
+use super::path::{Subject, subject};
+use super::spool::{Content, SpoolError, SpoolWriter};
+use super::{Inode, Tree};
+use crate::layer::{Layer, LayerError};
+use crate::source::ImageSource;
+use crate::tar::{Entry, EntryKind, FileEntry, Input, Reader, Stream, TarError};
+
+/// Layers that cannot be applied. Layers are counted from 1, lowest first.
+#[derive(Debug, thiserror::Error)]
+pub enum TreeError {
+    /// The temporary file for contents cannot be created or written.
+    #[error("the temporary file in {} for the image's files: {error}", dir.display())]
+    Spool {
+        /// Where the file is.
+        dir: PathBuf,
+        /// The reason.
+        error: io::Error,
+    },
+    /// The layer cannot be read, or is not what its digest promised.
+    #[error("layer {number}: {error}")]
+    Layer {
+        /// Which layer.
+        number: usize,
+        /// The reason.
+        error: LayerError,
+    },
+    /// The layer is no tar archive, or a malformed one.
+    #[error("layer {number}: {error}")]
+    Tar {
+        /// Which layer.
+        number: usize,
+        /// The reason.
+        error: TarError,
+    },
+    /// The layer has an entry that cannot be applied.
+    #[error("layer {number}: {path:?} cannot be applied: {error}")]
+    Entry {
+        /// Which layer.
+        number: usize,
+        /// The entry's path; bytes that are not ASCII are escaped.
+        path: String,
+        /// The reason.
+        error: EntryError,
+    },
+}
+
+pub(super) fn layers(
+    image: &ImageSource,
+    spool_dir: &Path,
+    limits: &Limits,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Tree, TreeError> {
+    let spool_failed = |error| TreeError::Spool {
+        dir: spool_dir.to_owned(),
+        error,
+    };
+    let spool = SpoolWriter::create(spool_dir, limits.content_len).map_err(spool_failed)?;
+    let mut applier = Applier {
+        builder: Builder::new(limits),
+        spool,
+        limits,
+    };
+    let mut read_before = 0;
+    for (index, layer) in image.layers().iter().enumerate() {
+        applier.builder.begin_layer();
+        applier
+            .layer(layer, &mut |position| progress(read_before + position))
+            .map_err(|error| {
+                let number = index + 1;
+                match error {
+                    ApplyError::Layer(error) => TreeError::Layer { number, error },
+                    ApplyError::Tar(error) => TreeError::Tar { number, error },
+                    ApplyError::Entry(path, error) => TreeError::Entry {
+                        number,
+                        path: path.escape_ascii().to_string(),
+                        error,
+                    },
+                    ApplyError::Spool(error) => spool_failed(error),
+                }
+            })?;
+        read_before += layer.size();
+        progress(read_before);
+    }
+    let spool = applier.spool.finish().map_err(spool_failed)?;
+    let inodes: Vec<Inode> = applier.builder.finish();
+    Ok(Tree { inodes, spool })
+}
+
+/// An error without its layer.
+enum ApplyError {
+    Layer(LayerError),
+    Tar(TarError),
+    Entry(Vec<u8>, EntryError),
+    Spool(io::Error),
+}
+
+struct Applier<'a> {
+    builder: Builder<'a>,
+    spool: SpoolWriter,
+    limits: &'a Limits,
+}
+
+impl Applier<'_> {
+    fn layer(&mut self, layer: &Layer, progress: &mut dyn FnMut(u64)) -> Result<(), ApplyError> {
+        let archive = layer.open(self.limits.content_len).map_err(ApplyError::Layer)?;
+        let mut reader = Reader::new(Stream(archive));
+        while let Some(entry) = reader.next_entry().map_err(ApplyError::Tar)? {
+            self.entry(entry, &mut reader)?;
+            progress(reader.input_mut().0.blob_position());
+        }
+        let Stream(archive) = reader.into_input();
+        archive.finish().map_err(|error| ApplyError::Layer(error.into()))
+    }
+
+    fn entry<I: Input>(&mut self, entry: Entry, reader: &mut Reader<I>) -> Result<(), ApplyError> {
+        let Entry {
+            path,
+            kind,
+            mode,
+            uid,
+            gid,
+            mtime,
+            xattrs,
+        } = entry;
+        let failed = |error| ApplyError::Entry(path.clone(), error);
+        let metadata_len = path.len()
+            + xattrs
+                .iter()
+                .map(|(name, value)| name.len() + value.len())
+                .sum::<usize>();
+        self.builder.count(metadata_len).map_err(failed)?;
+        let meta = Meta {
+            mode,
+            uid,
+            gid,
+            mtime,
+            xattrs,
+        };
+        let subject = subject(&path).map_err(failed)?;
+        let done = match subject {
+            Subject::Bookkeeping => Ok(()),
+            Subject::Whiteout { parent, name } => self.builder.whiteout(&parent, name),
+            Subject::Opaque { directory } => self.builder.opaque(&directory),
+            Subject::Root => match kind {
+                EntryKind::Directory => self.builder.put_root(meta),
+                _ => Err(EntryError::RootNotDirectory),
+            },
+            Subject::Name { parent, name } => {
+                let object = match kind {
+                    EntryKind::Directory => Object::Directory,
+                    EntryKind::HardLink(target) => Object::HardLink(target),
+                    EntryKind::Symlink(target) => Object::Leaf(Leaf::Symlink(target)),
+                    EntryKind::CharDevice { major, minor } => Object::Leaf(Leaf::CharDevice { major, minor }),
+                    EntryKind::BlockDevice { major, minor } => {
+                        Object::Leaf(Leaf::BlockDevice { major, minor })
+                    }
+                    EntryKind::Fifo => Object::Leaf(Leaf::Fifo),
+                    EntryKind::File(file) => {
+                        let content = self.content(&file, reader).map_err(|error| match error {
+                            SpoolError::TooLong => failed(Limit::Content.into()),
+                            SpoolError::Write(error) => ApplyError::Spool(error),
+                            SpoolError::Read(error) => ApplyError::Tar(reader.failed(error)),
+                        })?;
+                        Object::Leaf(Leaf::File(content))
+                    }
+                };
+                self.builder.put(&parent, name, meta, object)
+            }
+        };
+        done.map_err(failed)
+    }
+
+    /// Copies a file's content into the spool.
+    fn content<I: Input>(&mut self, file: &FileEntry, reader: &mut Reader<I>) -> Result<Content, SpoolError> {
+        let content = self.spool.begin(file.len)?;
+        let Some(extents) = &file.extents else {
+            self.spool.append(reader, file.len)?;
+            return Ok(content);
+        };
+        // The extents are in order and within the file: checked by the tar reader.
+        let mut position = 0;
+        for extent in extents {
+            self.spool.append_hole(extent.offset - position)?;
+            self.spool.append(reader, extent.len)?;
+            position = extent.offset + extent.len;
+        }
+        self.spool.append_hole(file.len - position)?;
+        Ok(content)
+    }
+}
