@@ -1,0 +1,63 @@
+//! The dm-verity hash tree over the blocks that are written.
+
+use rootfs::format::{DIGEST_SIZE, VERITY_SALT_MAX};
+use rootfs::{BLOCK_SIZE, Digest};
+use sha2::{Digest as _, Sha256};
+
+use crate::Error;
+
+/// Takes in data blocks in order, and gives the tree over them.
+pub(crate) struct HashTree {
+    /// SHA-256 that has taken in the salt.
+    salted: Sha256,
+    /// The digests of the data blocks, 32 bytes each.
+    leaves: Vec<u8>,
+}
+
+impl HashTree {
+    pub(crate) fn new(salt: &[u8]) -> Result<Self, Error> {
+        if salt.len() > VERITY_SALT_MAX {
+            return Err(Error::Salt);
+        }
+        Ok(Self {
+            salted: Sha256::new_with_prefix(salt),
+            leaves: Vec::new(),
+        })
+    }
+
+    /// Takes in blocks: `bytes` are whole blocks.
+    pub(crate) fn take(&mut self, bytes: &[u8]) {
+        let digests = digests(&self.salted, bytes);
+        self.leaves.extend(digests.flatten());
+    }
+
+    /// How many blocks were taken in.
+    pub(crate) fn data_blocks(&self) -> u64 {
+        (self.leaves.len() / DIGEST_SIZE) as u64
+    }
+
+    /// The root hash, and the levels in the order of the image: the topmost first, each of whole blocks.
+    pub(crate) fn finish(self) -> (Digest, Vec<Vec<u8>>) {
+        let mut levels = Vec::new();
+        let mut level = self.leaves;
+        while level.len() > DIGEST_SIZE {
+            level.resize(level.len().next_multiple_of(BLOCK_SIZE), 0);
+            let above = digests(&self.salted, &level).flatten().collect();
+            levels.push(std::mem::replace(&mut level, above));
+        }
+        levels.reverse();
+        let root = level
+            .first_chunk()
+            .copied()
+            .expect("there is at least one data block");
+        (root, levels)
+    }
+}
+
+fn digests(salted: &Sha256, blocks: &[u8]) -> impl Iterator<Item = Digest> {
+    let (blocks, rest) = blocks.as_chunks::<BLOCK_SIZE>();
+    debug_assert!(rest.is_empty());
+    blocks
+        .iter()
+        .map(|block| salted.clone().chain_update(block).finalize().into())
+}

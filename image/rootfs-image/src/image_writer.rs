@@ -1,0 +1,129 @@
+//! From a stream of bytes to hashed blocks: one buffer, one pass.
+
+use std::io::{self, Write};
+
+use rootfs::{BLOCK_SIZE, Digest};
+use zerocopy::IntoBytes;
+
+use crate::hash_tree::HashTree;
+use crate::{Error, superblock};
+
+/// Bytes that are hashed and written at a time.
+const BUFFER: usize = 64 * BLOCK_SIZE;
+
+/// Writes an image from front to back.
+pub(crate) struct ImageWriter<W> {
+    out: W,
+    tree: HashTree,
+    buffer: Vec<u8>,
+    filled: usize,
+    /// Bytes of the image before the buffer.
+    written: u64,
+}
+
+/// The end of an image.
+pub(crate) struct Tail {
+    pub(crate) data_blocks: u64,
+    pub(crate) hash_offset: u64,
+    pub(crate) root_hash: Digest,
+    pub(crate) image_len: u64,
+}
+
+impl<W: Write> ImageWriter<W> {
+    pub(crate) fn new(out: W, salt: &[u8]) -> Result<Self, Error> {
+        Ok(Self {
+            out,
+            tree: HashTree::new(salt)?,
+            buffer: vec![0; BUFFER],
+            filled: 0,
+            written: 0,
+        })
+    }
+
+    /// Bytes of the image so far.
+    pub(crate) fn position(&self) -> u64 {
+        self.written + self.filled as u64
+    }
+
+    /// Writes `bytes`.
+    pub(crate) fn put(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
+        let len = bytes.len() as u64;
+        self.fill(len, |_, room| {
+            let (now, rest) = bytes.split_at(room.len());
+            room.copy_from_slice(now);
+            bytes = rest;
+            Ok(())
+        })
+    }
+
+    /// Writes zeros up to byte `position` of the image.
+    pub(crate) fn pad_to(&mut self, position: u64) -> Result<(), Error> {
+        let len = position
+            .checked_sub(self.position())
+            .expect("places are given in ascending order");
+        self.fill(len, |_, room| {
+            room.fill(0);
+            Ok(())
+        })
+    }
+
+    /// Writes `len` bytes that `fill` supplies, piece by piece, from their offset on: straight into the buffer.
+    pub(crate) fn fill(
+        &mut self,
+        len: u64,
+        mut fill: impl FnMut(u64, &mut [u8]) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut done = 0;
+        while done < len {
+            let room = &mut self.buffer[self.filled..];
+            let now = usize::try_from(len - done).map_or(room.len(), |left| left.min(room.len()));
+            fill(done, &mut room[..now])?;
+            done += now as u64;
+            self.filled += now;
+            if self.filled == BUFFER {
+                self.flush()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Hashes and writes what is in the buffer, which is whole blocks. Encryption will have its place here: before the
+    /// hash tree, which then is over what the host sees.
+    fn flush(&mut self) -> Result<(), Error> {
+        let bytes = &self.buffer[..self.filled];
+        self.tree.take(bytes);
+        self.out.write_all(bytes).map_err(Error::Write)?;
+        self.written += self.filled as u64;
+        self.filled = 0;
+        Ok(())
+    }
+
+    /// Writes the hash tree behind the data, which are padded to whole blocks.
+    pub(crate) fn finish(mut self, uuid: [u8; 16], salt: &[u8]) -> Result<Tail, Error> {
+        let hash_offset = self.position().next_multiple_of(BLOCK_SIZE as u64);
+        self.pad_to(hash_offset)?;
+        self.flush()?;
+        let data_blocks = self.tree.data_blocks();
+        let mut first = [0; BLOCK_SIZE];
+        let superblock = superblock::verity(uuid, data_blocks, salt)?;
+        first[..size_of_val(&superblock)].copy_from_slice(superblock.as_bytes());
+        let (root_hash, levels) = self.tree.finish();
+        let mut image_len = hash_offset;
+        for part in std::iter::once(first.as_slice()).chain(levels.iter().map(Vec::as_slice)) {
+            self.out.write_all(part).map_err(Error::Write)?;
+            image_len += part.len() as u64;
+        }
+        self.out.flush().map_err(Error::Write)?;
+        Ok(Tail {
+            data_blocks,
+            hash_offset,
+            root_hash,
+            image_len,
+        })
+    }
+}
+
+/// A failure to read inode `id`.
+pub(crate) fn read_error(inode: usize) -> impl FnOnce(io::Error) -> Error {
+    move |source| Error::Read { inode, source }
+}
