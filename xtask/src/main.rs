@@ -1,1 +1,51 @@
-fn main() {}
+//! `cargo xtask`: what this project does with itself, in the same language and with the same tools on every machine.
+//!
+//! Each command is a module of its own; [`shell`] runs other programs, [`debian`] looks after system packages.
+#![forbid(unsafe_code)]
+
+mod check_deps;
+mod debian;
+mod images;
+mod reproducibility;
+mod shell;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The project's own commands.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Test everything; install the system packages that this needs when run as root.
+    Test(test::Options),
+    /// Check that dependencies between crates follow the direction of trust.
+    CheckDeps,
+    /// Build the images of real programs from Debian packages; print where they are.
+    Images(images::Options),
+    /// Build the enclave from two directories and compare the bytes.
+    Reproducibility,
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Test(options) => test::run(&options),
+        Command::CheckDeps => check_deps::run(),
+        Command::Images(options) => images::run(&options),
+        Command::Reproducibility => reproducibility::run(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("cargo xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

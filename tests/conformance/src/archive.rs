@@ -1,7 +1,7 @@
 //! Writes a `docker-archive` (what `docker save` writes) of one layer, the same bytes for the same input.
 
 use std::borrow::Cow;
-use std::io::Write;
+use std::io::{self, Write};
 
 use anyhow::Result;
 use serde::Serialize;
@@ -24,12 +24,13 @@ pub struct Config {
     pub user: String,
 }
 
-/// One file or directory of a layer, owned by root.
+/// One file, directory or link of a layer, owned by root.
 #[derive(Clone, Debug)]
 pub struct Entry<'a> {
     path: String,
     kind: tar::EntryType,
     mode: u32,
+    target: String,
     bytes: Cow<'a, [u8]>,
 }
 
@@ -37,19 +38,43 @@ impl<'a> Entry<'a> {
     /// A regular file at `path`, which is relative to the root.
     pub fn file(path: &str, mode: u32, bytes: impl Into<Cow<'a, [u8]>>) -> Self {
         Self {
-            path: path.to_owned(),
-            kind: tar::EntryType::Regular,
-            mode,
             bytes: bytes.into(),
+            ..Self::new(path, tar::EntryType::Regular, mode)
         }
     }
 
-    /// A directory at `path`, which is relative to the root.
+    /// A directory at `path`.
     pub fn directory(path: &str, mode: u32) -> Self {
+        Self::new(path, tar::EntryType::Directory, mode)
+    }
+
+    /// A symbolic link at `path`.
+    pub fn symlink(path: &str, target: &str) -> Self {
         Self {
-            path: format!("{path}/"),
-            kind: tar::EntryType::Directory,
+            target: target.to_owned(),
+            ..Self::new(path, tar::EntryType::Symlink, 0o777)
+        }
+    }
+
+    /// Another name of the file at `target`, which stands before it in the layer.
+    pub fn hard_link(path: &str, target: &str) -> Self {
+        Self {
+            target: target.to_owned(),
+            ..Self::new(path, tar::EntryType::Link, 0o644)
+        }
+    }
+
+    /// Where it is, relative to the root.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    fn new(path: &str, kind: tar::EntryType, mode: u32) -> Self {
+        Self {
+            path: path.to_owned(),
+            kind,
             mode,
+            target: String::new(),
             bytes: Cow::Borrowed(&[]),
         }
     }
@@ -109,6 +134,12 @@ fn append(tar: &mut tar::Builder<impl Write>, entry: Entry<'_>) -> Result<()> {
     header.set_mtime(0);
     header.set_uid(0);
     header.set_gid(0);
-    tar.append_data(&mut header, entry.path, &*entry.bytes)?;
+    match entry.kind {
+        tar::EntryType::Symlink | tar::EntryType::Link => {
+            tar.append_link(&mut header, entry.path, entry.target)?
+        }
+        tar::EntryType::Directory => tar.append_data(&mut header, format!("{}/", entry.path), io::empty())?,
+        _ => tar.append_data(&mut header, entry.path, &*entry.bytes)?,
+    }
     Ok(())
 }

@@ -228,16 +228,6 @@ impl Guest {
         if path.is_file() {
             return Ok(path);
         }
-        let mut entries = vec![
-            Entry::directory("scratch", 0o777),
-            Entry::directory("tmp", 0o1777),
-            Entry::file("etc/passwd", 0o644, &b"root:x:0:0:root:/root:/bin/sh\n"[..]),
-            Entry::file("guest", 0o755, fs::read(program)?),
-        ];
-        for library in self.libraries(program)? {
-            let bytes = fs::read(&library).with_context(|| library.clone())?;
-            entries.push(Entry::file(library.trim_start_matches('/'), 0o755, bytes));
-        }
         let config = Config {
             entrypoint: vec!["/guest".to_owned()],
             cmd: self.args.clone(),
@@ -245,7 +235,7 @@ impl Guest {
             working_dir: "/scratch".to_owned(),
             ..Config::default()
         };
-        let layer = archive::layer(entries)?;
+        let layer = archive::layer(self.entries(program)?)?;
         let mut file = tempfile::NamedTempFile::new_in(path.parent().context("no folder")?)?;
         archive::write(
             file.as_file_mut(),
@@ -256,6 +246,21 @@ impl Guest {
         file.flush()?;
         file.persist(&path)?;
         Ok(path)
+    }
+
+    /// `program` as `/guest`, with its interpreter and its libraries, and where it may write.
+    pub(crate) fn entries(&self, program: &Path) -> Result<Vec<Entry<'static>>> {
+        let mut entries = vec![
+            Entry::directory("scratch", 0o777),
+            Entry::directory("tmp", 0o1777),
+            Entry::file("etc/passwd", 0o644, &b"root:x:0:0:root:/root:/bin/sh\n"[..]),
+            Entry::file("guest", 0o755, fs::read(program)?),
+        ];
+        for library in self.libraries(program)? {
+            let bytes = fs::read(&library).with_context(|| library.clone())?;
+            entries.push(Entry::file(library.trim_start_matches('/'), 0o755, bytes));
+        }
+        Ok(entries)
     }
 
     /// The interpreter and all libraries, as the interpreter itself lists them.

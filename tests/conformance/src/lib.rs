@@ -3,7 +3,8 @@
 //!
 //! [`Guest`] is one program built one way ([`Linkage`]), [`archive`] makes a `docker-archive` of it, [`Outcome`] is
 //! what a run printed and how it ended, [`Differences`] holds the known differences with their reasons. The tests
-//! themselves are in `tests/`. `cargo xtask images` writes its images with [`archive`] too.
+//! themselves are in `tests/`. [`images`] builds images of real
+//! programs.
 //!
 //! Nothing here is trusted by anybody: this crate runs on a developer's machine only.
 #![forbid(unsafe_code)]
@@ -11,6 +12,7 @@
 pub mod archive;
 mod differences;
 mod guest;
+pub mod images;
 mod outcome;
 
 pub use differences::Differences;

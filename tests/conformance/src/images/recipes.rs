@@ -1,0 +1,94 @@
+//! What the images hold.
+
+use super::{Content, Recipe};
+use crate::Linkage;
+use crate::archive::Config;
+
+/// All images.
+pub fn recipes() -> Vec<Recipe> {
+    vec![
+        Recipe {
+            name: "python",
+            content: Content::Packages(&["python3"]),
+            files: &[("app/main.py", include_str!("../../../images/main.py"))],
+            config: Config {
+                entrypoint: words("python3"),
+                cmd: words("/app/main.py"),
+                env: vec![PATH.to_owned(), "LANG=C.UTF-8".to_owned()],
+                working_dir: "/app".to_owned(),
+                ..Config::default()
+            },
+        },
+        Recipe {
+            name: "redis",
+            content: Content::Packages(&["redis-server"]),
+            files: &[],
+            config: Config {
+                entrypoint: words("redis-server"),
+                // No background save: that forks.
+                cmd: words("--protected-mode no --appendonly no --save")
+                    .into_iter()
+                    .chain([String::new()])
+                    .collect(),
+                env: vec![PATH.to_owned()],
+                working_dir: "/var/lib/redis".to_owned(),
+                ..Config::default()
+            },
+        },
+        Recipe {
+            name: "memcached",
+            content: Content::Packages(&["memcached"]),
+            files: &[],
+            config: Config {
+                entrypoint: words("memcached"),
+                env: vec![PATH.to_owned()],
+                working_dir: "/".to_owned(),
+                user: "memcache".to_owned(),
+                ..Config::default()
+            },
+        },
+        Recipe {
+            name: "busybox",
+            content: Content::Packages(&["busybox-static"]),
+            files: &[("etc/motd", "An oyster lays nacre around what it encloses.\n")],
+            config: Config {
+                entrypoint: words("busybox"),
+                cmd: words("cat /etc/motd"),
+                env: vec![PATH.to_owned()],
+                working_dir: "/".to_owned(),
+                ..Config::default()
+            },
+        },
+        Recipe {
+            name: "go",
+            content: Content::Go(include_str!("../../../images/main.go")),
+            files: &[],
+            config: Config {
+                entrypoint: words("/program"),
+                working_dir: "/".to_owned(),
+                ..Config::default()
+            },
+        },
+        guest("musl-static", "threads", Linkage::MuslStatic),
+        guest("non-pie", "threads", Linkage::NoPie),
+    ]
+}
+
+const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+fn guest(name: &'static str, guest: &'static str, linkage: Linkage) -> Recipe {
+    Recipe {
+        name,
+        content: Content::Guest(guest, linkage),
+        files: &[],
+        config: Config {
+            entrypoint: words("/guest"),
+            working_dir: "/scratch".to_owned(),
+            ..Config::default()
+        },
+    }
+}
+
+fn words(text: &str) -> Vec<String> {
+    text.split_whitespace().map(str::to_owned).collect()
+}

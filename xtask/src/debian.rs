@@ -1,0 +1,67 @@
+//! The system packages that the tests use.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::shell;
+
+/// Package, and what cannot be tested without it.
+const PACKAGES: &[(&str, &str)] = &[
+    ("gcc", "the guests, which are C programs"),
+    ("libc6-dev", "the guests, which are C programs"),
+    ("musl-tools", "guests linked against musl"),
+    ("golang-go", "the image with a Go program"),
+    ("mmdebstrap", "images made from Debian packages"),
+    ("redis-tools", "the Redis image, whose client this is"),
+    ("cryptsetup-bin", "that veritysetup accepts our hash trees"),
+    ("erofs-utils", "that fsck.erofs accepts our file systems"),
+    ("skopeo", "that skopeo accepts our images"),
+];
+
+/// Installs what is missing, when it may; otherwise says what cannot be tested.
+///
+/// # Errors
+/// When apt-get fails: then the network or the machine's sources need attention.
+pub fn provide() -> Result<()> {
+    let missing: Vec<_> = PACKAGES
+        .iter()
+        .filter(|(package, _)| !is_installed(package))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let names = missing.iter().map(|(package, _)| *package);
+    if !shell::is_installed("apt-get") || !is_root()? {
+        println!(
+            "These packages are missing, so their tests will fail. As root, `cargo xtask test` installs them:"
+        );
+        missing
+            .iter()
+            .for_each(|(package, purpose)| println!("  {package}: {purpose}"));
+        return Ok(());
+    }
+    println!("Installing {}", names.clone().collect::<Vec<_>>().join(" "));
+    let apt = || {
+        let mut command = Command::new("apt-get");
+        command.env("DEBIAN_FRONTEND", "noninteractive").arg("-qq");
+        command
+    };
+    shell::run(apt().arg("update"))?;
+    shell::run(
+        apt()
+            .args(["install", "--yes", "--no-install-recommends"])
+            .args(names),
+    )
+}
+
+fn is_installed(package: &str) -> bool {
+    let query = Command::new("dpkg-query")
+        .args(["-W", "-f=${db:Status-Status}", package])
+        .output();
+    query.is_ok_and(|output| output.stdout == b"installed")
+}
+
+fn is_root() -> Result<bool> {
+    Ok(shell::output(Command::new("id").arg("-u"))?.trim() == "0")
+}
