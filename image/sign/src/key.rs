@@ -1,8 +1,7 @@
 //! RSA-3072 keys with exponent 3, the only kind that SGX takes, in PEM files.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use crypto_bigint::BoxedUint;
@@ -12,6 +11,7 @@ use rsa::pkcs8::{DecodePrivateKey, DecodePublicKey, EncodePrivateKey, EncodePubl
 use rsa::traits::PublicKeyParts;
 use sgx_arch::KEY_SIZE;
 use sha2::{Digest, Sha256};
+use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
 use crate::MrSigner;
@@ -80,19 +80,18 @@ impl SigningKey {
             .0
             .to_pkcs8_pem(LineEnding::LF)
             .map_err(|error| failed(io::Error::other(error)))?;
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(path)
-            .map_err(failed)?;
+        let directory = path
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
+        // A temporary file is its owner's only (mode 0600), and is whole when it gets its name.
+        let mut file = NamedTempFile::new_in(directory).map_err(failed)?;
         file.write_all(pem.as_bytes())
-            .and_then(|()| file.sync_all())
-            .map_err(|error| {
-                // Half a key is of no use; that it cannot be removed either changes nothing.
-                let _ = fs::remove_file(path);
-                failed(error)
-            })
+            .and_then(|()| file.as_file().sync_all())
+            .map_err(failed)?;
+        file.persist_noclobber(path)
+            .map_err(|error| failed(error.error))?;
+        Ok(())
     }
 
     /// The public half.
