@@ -1,0 +1,117 @@
+//! Decoded machine code.
+
+use std::ops::Range;
+
+use iced_x86::{Code, Decoder, DecoderOptions, FlowControl, Instruction, Mnemonic, OpKind, Register};
+
+use crate::elf::Image;
+
+/// Decoded instructions of one function (or of the part of it that could be followed), in ascending order.
+#[derive(Clone, Debug)]
+pub(crate) struct Function {
+    pub(crate) instructions: Vec<Instruction>,
+    /// Where else it goes: entries of its jump tables.
+    pub(crate) table_targets: Vec<u64>,
+    /// Whether it has a computed jump that no jump table was found for, so that its targets are unknown.
+    pub(crate) has_unknown_jump: bool,
+    /// Whether an unwinder finds it by its frame description rather than by its bytes.
+    pub(crate) has_frame: bool,
+}
+
+impl Function {
+    /// Decodes a range that is known to hold code from its first byte to its last one. `None` if it does not.
+    pub(crate) fn linear(image: &Image<'_>, range: Range<u64>, has_frame: bool) -> Option<Self> {
+        let instructions = decode_all(image, range.clone())?;
+        if instructions.iter().any(Instruction::is_invalid) {
+            return None;
+        }
+        let table_targets = table_targets(image, &instructions, |addr| range.contains(&addr));
+        let has_unknown_jump = instructions.iter().any(is_computed_jump) && table_targets.is_empty();
+        Some(Self { instructions, table_targets, has_unknown_jump, has_frame })
+    }
+}
+
+/// Decodes from the first byte of a range to its end, whatever it holds.
+pub(crate) fn decode_all(image: &Image<'_>, range: Range<u64>) -> Option<Vec<Instruction>> {
+    let bytes = image.code_bytes(range.clone())?;
+    Some(Decoder::with_ip(64, bytes, range.start, DecoderOptions::NONE).into_iter().collect())
+}
+
+/// Where a direct branch or call goes.
+pub(crate) fn branch_target(instruction: &Instruction) -> Option<u64> {
+    (instruction.op_count() > 0 && instruction.op0_kind() == OpKind::NearBranch64)
+        .then(|| instruction.near_branch64())
+}
+
+/// An address that an instruction computes or holds: the operand of `lea`, or an immediate of a program at a fixed
+/// address.
+pub(crate) fn referenced_address(instruction: &Instruction, is_fixed: bool) -> Option<u64> {
+    if instruction.mnemonic() == Mnemonic::Lea && instruction.is_ip_rel_memory_operand() {
+        return Some(instruction.ip_rel_memory_address());
+    }
+    if !is_fixed {
+        return None;
+    }
+    (0..instruction.op_count()).find_map(|operand| match instruction.op_kind(operand) {
+        OpKind::Immediate32 => Some(u64::from(instruction.immediate32())),
+        OpKind::Immediate32to64 => u64::try_from(instruction.immediate32to64()).ok(),
+        OpKind::Immediate64 => Some(instruction.immediate64()),
+        OpKind::Memory if instruction.memory_displ_size() >= 4 && !instruction.is_ip_rel_memory_operand() => {
+            Some(instruction.memory_displacement64())
+        }
+        _ => None,
+    })
+}
+
+/// A jump whose target was computed. A jump through a slot at a fixed place (`jmp [rip+x]`: PLT, tail call through
+/// the GOT) goes to another function, or to what the pointers in the data say.
+pub(crate) fn is_computed_jump(instruction: &Instruction) -> bool {
+    instruction.flow_control() == FlowControl::IndirectBranch
+        && !instruction.is_ip_rel_memory_operand()
+        && !(instruction.op0_kind() == OpKind::Memory
+            && instruction.memory_base() == Register::None
+            && instruction.memory_index() == Register::None)
+}
+
+/// Entries of the jump tables that these instructions might use, as far as they lie in the function: tables of
+/// 32-bit distances from the table itself (what GCC and LLVM write for position-independent code), and of 64-bit
+/// addresses.
+pub(crate) fn table_targets(
+    image: &Image<'_>,
+    instructions: &[Instruction],
+    is_inside: impl Fn(u64) -> bool,
+) -> Vec<u64> {
+    let mut targets = Vec::new();
+    if !instructions.iter().any(is_computed_jump) {
+        return targets;
+    }
+    for instruction in instructions {
+        let Some(table) = referenced_address(instruction, image.is_fixed) else { continue };
+        let Some(bytes) = image.bytes_from(table) else { continue };
+        let distances = bytes.as_chunks::<4>().0.iter().map(|entry| i32::from_le_bytes(*entry));
+        let relative = distances.map(|distance| table.wrapping_add_signed(i64::from(distance)));
+        targets.extend(relative.take_while(|target| is_inside(*target)));
+        let absolute = bytes.as_chunks::<8>().0.iter().map(|entry| u64::from_le_bytes(*entry));
+        targets.extend(absolute.take_while(|target| is_inside(*target)));
+    }
+    targets.sort_unstable();
+    targets.dedup();
+    targets
+}
+
+/// Whether control never reaches what follows.
+pub(crate) fn is_end(instruction: &Instruction) -> bool {
+    match instruction.flow_control() {
+        FlowControl::Return
+        | FlowControl::UnconditionalBranch
+        | FlowControl::IndirectBranch
+        | FlowControl::Exception
+        | FlowControl::Interrupt => true,
+        _ => instruction.code() == Code::Hlt,
+    }
+}
+
+/// What fills the space between functions.
+pub(crate) fn is_padding(instruction: &Instruction) -> bool {
+    matches!(instruction.mnemonic(), Mnemonic::Nop | Mnemonic::Int3)
+}

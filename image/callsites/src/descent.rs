@@ -1,0 +1,267 @@
+//! Finds code that no table describes: musl, whose functions have no frame descriptions, and assembly without
+//! any.
+//!
+//! Starting from what is known to be code (the entry point, symbols, functions that tables describe), it follows
+//! branches, calls, jump tables and addresses of code that appear in instructions and data. An address that
+//! appears somewhere is only a hint: it may be that of a table among the code. So a function counts only if *all*
+//! that can be reached from its start, up to returns, is sound: valid instructions that compilers use, that do not
+//! overlap others. Tables do not survive that: their bytes soon decode to something that no program holds.
+
+use std::collections::{BTreeMap, HashSet};
+use std::ops::Range;
+
+use iced_x86::{Decoder, DecoderOptions, FlowControl, Instruction, Mnemonic};
+
+use crate::code::{self, Function};
+use crate::elf::Image;
+
+/// Most instructions of one function; what is longer is given up.
+const FUNCTION_MAX: usize = 1 << 16;
+
+/// Code found in the parts of a file that no table describes.
+pub(crate) struct Descent<'a> {
+    image: &'a Image<'a>,
+    /// The parts, with what each byte is known to be, in ascending order of address.
+    parts: Vec<Part>,
+    /// Functions that contain a `syscall`.
+    pub(crate) functions: Vec<Function>,
+    queue: Vec<u64>,
+    seen: HashSet<u64>,
+}
+
+struct Part {
+    range: Range<u64>,
+    bytes: Vec<Byte>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Byte {
+    Unknown,
+    Start,
+    Inside,
+}
+
+impl<'a> Descent<'a> {
+    /// Looks for code in `parts`, starting from `roots` and from what the code of `described` functions and all
+    /// data refer to.
+    pub(crate) fn run(
+        image: &'a Image<'a>,
+        parts: Vec<Range<u64>>,
+        roots: impl Iterator<Item = u64>,
+        described: impl Iterator<Item = Range<u64>>,
+    ) -> Self {
+        let parts = parts
+            .into_iter()
+            .map(|range| Part { bytes: vec![Byte::Unknown; (range.end - range.start) as usize], range })
+            .collect();
+        let mut descent =
+            Self { image, parts, functions: Vec::new(), queue: Vec::new(), seen: HashSet::new() };
+        for root in roots {
+            descent.enqueue(root);
+        }
+        for load in &image.loads {
+            let skip = (load.addr.wrapping_neg() % 8) as usize;
+            for word in load.bytes.get(skip..).unwrap_or_default().as_chunks::<8>().0 {
+                descent.enqueue(u64::from_le_bytes(*word));
+            }
+        }
+        for range in described {
+            if descent.may_refer(range.clone()) {
+                for instruction in code::decode_all(image, range).unwrap_or_default() {
+                    descent.follow(&instruction);
+                }
+            }
+        }
+        while let Some(root) = descent.queue.pop() {
+            descent.function(root);
+        }
+        descent
+    }
+
+    /// The ranges inside instructions that were found, from the second byte to the last.
+    pub(crate) fn interiors(&self, range: Range<u64>) -> Vec<Range<u64>> {
+        range.filter(|addr| self.byte(*addr) == Some(Byte::Inside)).map(|addr| addr..addr + 1).collect()
+    }
+
+    /// Whether a range of code holds anything that could be a reference to the parts: a fast look at every
+    /// position, before it is worth decoding.
+    fn may_refer(&self, range: Range<u64>) -> bool {
+        let Some(bytes) = self.image.code_bytes(range.clone()) else { return false };
+        let mut ends = range.start + 4..;
+        bytes.windows(4).any(|window| {
+            let end = ends.next().unwrap_or_default();
+            let value = window.first_chunk().map_or(0, |bytes| i32::from_le_bytes(*bytes));
+            self.part(end.wrapping_add_signed(i64::from(value))).is_some()
+                || (self.image.is_fixed && self.part(u64::from(value as u32)).is_some())
+        })
+    }
+
+    fn part(&self, addr: u64) -> Option<&Part> {
+        let behind = self.parts.partition_point(|part| part.range.start <= addr);
+        self.parts.get(behind.checked_sub(1)?).filter(|part| part.range.contains(&addr))
+    }
+
+    fn byte(&self, addr: u64) -> Option<Byte> {
+        let part = self.part(addr)?;
+        part.bytes.get((addr - part.range.start) as usize).copied()
+    }
+
+    fn set(&mut self, addr: u64, byte: Byte) {
+        let behind = self.parts.partition_point(|part| part.range.start <= addr);
+        let Some(part) = behind.checked_sub(1).and_then(|index| self.parts.get_mut(index)) else { return };
+        if let Some(known) = part.bytes.get_mut((addr - part.range.start) as usize) {
+            *known = byte;
+        }
+    }
+
+    fn enqueue(&mut self, addr: u64) {
+        if self.part(addr).is_some() && self.seen.insert(addr) {
+            self.queue.push(addr);
+        }
+    }
+
+    /// Notes other functions that an instruction refers to.
+    fn follow(&mut self, instruction: &Instruction) {
+        if let Some(target) = code::branch_target(instruction) {
+            self.enqueue(target);
+        }
+        if let Some(addr) = code::referenced_address(instruction, self.image.is_fixed) {
+            self.enqueue(addr);
+        }
+    }
+
+    /// Follows one function; keeps it if it is sound.
+    fn function(&mut self, root: u64) {
+        if self.byte(root) != Some(Byte::Unknown) {
+            return;
+        }
+        let Some(trace) = self.trace(root) else { return };
+        for instruction in trace.instructions.values() {
+            self.set(instruction.ip(), Byte::Start);
+            for inside in instruction.ip() + 1..instruction.next_ip() {
+                self.set(inside, Byte::Inside);
+            }
+        }
+        for instruction in trace.instructions.values() {
+            self.follow(instruction);
+        }
+        if trace.instructions.values().any(|instruction| instruction.mnemonic() == Mnemonic::Syscall) {
+            let instructions: Vec<_> = trace.instructions.into_values().collect();
+            let has_unknown_jump =
+                trace.table_targets.is_empty() && instructions.iter().any(code::is_computed_jump);
+            let table_targets = trace.table_targets;
+            self.functions.push(Function { instructions, table_targets, has_unknown_jump, has_frame: false });
+        }
+    }
+
+    /// Everything that control reaches from `root` inside the function.
+    fn trace(&self, root: u64) -> Option<Trace> {
+        let mut trace = Trace::default();
+        let mut pending = vec![root];
+        loop {
+            while let Some(ip) = pending.pop() {
+                self.straight_line(ip, &mut trace, &mut pending)?;
+            }
+            let instructions: Vec<_> = trace.instructions.values().copied().collect();
+            let targets = code::table_targets(self.image, &instructions, |addr| self.part(addr).is_some());
+            if targets == trace.table_targets {
+                return Some(trace);
+            }
+            pending.extend(&targets);
+            trace.table_targets = targets;
+        }
+    }
+
+    /// Follows control from `ip` up to where it leaves or joins what is known. `None`: this is not code.
+    fn straight_line(&self, mut ip: u64, trace: &mut Trace, pending: &mut Vec<u64>) -> Option<()> {
+        loop {
+            if trace.instructions.contains_key(&ip) {
+                return Some(());
+            }
+            let Some(part) = self.part(ip) else {
+                // Into described code, or into nothing.
+                return self.image.code_at(ip).map(|_| ());
+            };
+            match self.byte(ip)? {
+                Byte::Start => return Some(()),
+                Byte::Inside => return None,
+                Byte::Unknown => {}
+            }
+            let bytes = self.image.code_bytes(ip..part.range.end)?;
+            let instruction = Decoder::with_ip(64, bytes, ip, DecoderOptions::NONE).decode();
+            if !is_plausible(&instruction, bytes) || trace.instructions.len() >= FUNCTION_MAX {
+                return None;
+            }
+            let interior = ip + 1..instruction.next_ip();
+            let overlaps_known = interior.clone().any(|addr| self.byte(addr) == Some(Byte::Start));
+            let before = trace.instructions.range(..ip).next_back();
+            let overlaps_own = before.is_some_and(|(_, before)| before.next_ip() > ip)
+                || trace.instructions.range(interior).next().is_some();
+            if overlaps_known || overlaps_own {
+                return None;
+            }
+            trace.instructions.insert(ip, instruction);
+            match instruction.flow_control() {
+                FlowControl::ConditionalBranch => pending.push(code::branch_target(&instruction)?),
+                // A jump to where nothing of this function is: most likely another function, followed as one.
+                FlowControl::UnconditionalBranch if self.is_own(root_of(trace), &instruction) => {
+                    pending.push(code::branch_target(&instruction)?);
+                }
+                _ => {}
+            }
+            if code::is_end(&instruction) {
+                return Some(());
+            }
+            ip = instruction.next_ip();
+        }
+    }
+
+    /// Whether a jump stays in its function: forwards, and not to what is known to be another one's start.
+    fn is_own(&self, root: u64, jump: &Instruction) -> bool {
+        code::branch_target(jump).is_some_and(|target| target >= root && !self.seen.contains(&target))
+    }
+}
+
+#[derive(Default)]
+struct Trace {
+    instructions: BTreeMap<u64, Instruction>,
+    table_targets: Vec<u64>,
+}
+
+fn root_of(trace: &Trace) -> u64 {
+    trace.instructions.keys().next().copied().unwrap_or_default()
+}
+
+/// Whether programs hold such an instruction where control passes: not what text and numbers decode to.
+fn is_plausible(instruction: &Instruction, bytes: &[u8]) -> bool {
+    if instruction.is_invalid() || bytes.starts_with(&[0, 0]) {
+        return false;
+    }
+    let may_be_privileged = instruction.code() == iced_x86::Code::Hlt;
+    if instruction.is_privileged() && !may_be_privileged {
+        return false;
+    }
+    !matches!(
+        instruction.mnemonic(),
+        Mnemonic::In
+            | Mnemonic::Insb
+            | Mnemonic::Insd
+            | Mnemonic::Insw
+            | Mnemonic::Out
+            | Mnemonic::Outsb
+            | Mnemonic::Outsd
+            | Mnemonic::Outsw
+            | Mnemonic::Enter
+            | Mnemonic::Xlatb
+            | Mnemonic::Retf
+            | Mnemonic::Iret
+            | Mnemonic::Iretd
+            | Mnemonic::Iretq
+            | Mnemonic::Cli
+            | Mnemonic::Sti
+            | Mnemonic::Int1
+            | Mnemonic::Sysenter
+            | Mnemonic::Sysexit
+    ) && instruction.flow_control() != FlowControl::XbeginXabortXend
+        && !matches!(instruction.code(), iced_x86::Code::Jmp_m1616 | iced_x86::Code::Jmp_m1632 | iced_x86::Code::Jmp_m1664 | iced_x86::Code::Call_m1616 | iced_x86::Code::Call_m1632 | iced_x86::Code::Call_m1664)
+}

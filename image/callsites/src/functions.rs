@@ -1,0 +1,151 @@
+//! Functions that the file's tables delimit.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use crate::choose::SIGNAL_RETURN;
+use crate::code::{self, Function};
+use crate::elf::Image;
+use crate::unwind::{self, Frame};
+use crate::go;
+
+/// Functions that the file's tables delimit: by frame descriptions, symbols, and Go's table.
+pub(crate) struct Functions {
+    frames: Vec<Frame>,
+    /// By symbols with a size, where no frame description is; and Go's.
+    others: Vec<Range<u64>>,
+}
+
+impl Functions {
+    pub(crate) fn read(image: &Image<'_>) -> Self {
+        let mut frames = unwind::frames(image);
+        for frame in &mut frames {
+            // glibc lets the description begin one byte early, so that a return address is found in it.
+            let start = frame.range.start;
+            if frame.is_signal_return
+                && image.bytes_from(start + 1).is_some_and(|bytes| bytes.starts_with(&SIGNAL_RETURN))
+            {
+                frame.range.start += 1;
+            }
+        }
+        let go = go::function_starts(image);
+        let mut others: Vec<Range<u64>> =
+            go.windows(2).filter_map(|pair| Some(*pair.first()?..*pair.get(1)?)).collect();
+        let sized = image.symbols().iter().filter(|symbol| symbol.size != 0);
+        others.extend(sized.filter_map(|symbol| Some(symbol.addr..symbol.addr.checked_add(symbol.size)?)));
+        others.sort_by_key(|range| (range.start, range.end));
+        others.dedup_by_key(|range| range.start);
+        Self { frames, others }
+    }
+
+    /// Decodes the functions that these byte pairs lie in; also returns the pairs that lie in none.
+    pub(crate) fn decode_around(&self, image: &Image<'_>, pairs: &[u64]) -> (Vec<Function>, Vec<u64>) {
+        let mut functions = BTreeMap::new();
+        let mut undescribed = Vec::new();
+        for pair in pairs {
+            let Some((range, frame)) = self.at(*pair) else {
+                undescribed.push(*pair);
+                continue;
+            };
+            let function = functions
+                .entry(range.start)
+                .or_insert_with(|| Function::linear(image, range.clone(), frame.is_some()));
+            if function.is_none() {
+                undescribed.push(*pair);
+            }
+        }
+        (functions.into_values().flatten().collect(), undescribed)
+    }
+
+    /// The function that an address lies in.
+    fn at(&self, addr: u64) -> Option<(Range<u64>, Option<&Frame>)> {
+        let behind = self.frames.partition_point(|frame| frame.range.start <= addr);
+        let frame = behind.checked_sub(1).and_then(|index| self.frames.get(index));
+        if let Some(frame) = frame.filter(|frame| frame.range.contains(&addr)) {
+            return Some((frame.range.clone(), Some(frame)));
+        }
+        let behind = self.others.partition_point(|range| range.start <= addr);
+        let range = behind.checked_sub(1).and_then(|index| self.others.get(index))?;
+        range.contains(&addr).then(|| (range.clone(), None))
+    }
+
+    /// All ranges, in no particular order.
+    pub(crate) fn ranges(&self) -> impl Iterator<Item = Range<u64>> {
+        self.frames.iter().map(|frame| &frame.range).chain(&self.others).cloned()
+    }
+
+    /// The parts of the machine code that no table describes, as far as they hold one of these byte pairs.
+    pub(crate) fn undescribed_parts(&self, image: &Image<'_>, pairs: &[u64]) -> Vec<Range<u64>> {
+        let mut described: Vec<_> = self.ranges().collect();
+        described.sort_by_key(|range| range.start);
+        let mut parts = Vec::new();
+        for region in &image.code {
+            let mut start = region.addr;
+            let end = region.range().end;
+            let first = described.partition_point(|range| range.start < region.addr);
+            // One that begins before the region cannot be code of it.
+            for range in described.iter().skip(first).take_while(|range| range.start < end) {
+                if start < range.start {
+                    parts.push(start..range.start);
+                }
+                start = start.max(range.end);
+            }
+            if start < end {
+                parts.push(start..end);
+            }
+        }
+        let has_pair = |part: &Range<u64>| {
+            let behind = pairs.partition_point(|pair| *pair < part.start);
+            pairs.get(behind).is_some_and(|pair| *pair < part.end)
+        };
+        parts.retain(has_pair);
+        parts
+    }
+
+    /// Where undescribed code is certainly entered.
+    pub(crate) fn roots(&self, image: &Image<'_>) -> impl Iterator<Item = u64> {
+        const DT_INIT: u64 = 12;
+        const DT_FINI: u64 = 13;
+        let named = [DT_INIT, DT_FINI].into_iter().filter_map(|tag| image.dynamic(tag));
+        let symbols = image.symbols().iter().map(|symbol| symbol.addr);
+        [image.entry].into_iter().chain(named).chain(symbols).collect::<Vec<_>>().into_iter()
+    }
+
+    /// Where control arrives without a branch: starts of functions, and where exceptions land in those that hold a
+    /// site.
+    pub(crate) fn arrivals(&self, image: &Image<'_>, sites: &[u64]) -> Vec<u64> {
+        let mut arrivals: Vec<u64> = self.ranges().map(|range| range.start).collect();
+        arrivals.extend(image.symbols().iter().map(|symbol| symbol.addr));
+        for site in sites {
+            if let Some((range, Some(frame))) = self.at(*site) {
+                match unwind::landing_pads(image, frame) {
+                    Some(pads) => arrivals.extend(pads),
+                    // Unreadable: anywhere.
+                    None => arrivals.extend(range),
+                }
+            }
+        }
+        arrivals
+    }
+
+    /// The ranges inside instructions of described functions near `range`, from the second byte to the last.
+    pub(crate) fn interiors(&self, image: &Image<'_>, range: Range<u64>) -> Vec<Range<u64>> {
+        let mut interiors = Vec::new();
+        let mut addr = range.start;
+        while addr < range.end {
+            let Some((function, _)) = self.at(addr) else {
+                addr += 1;
+                continue;
+            };
+            let instructions = code::decode_all(image, function.clone()).unwrap_or_default();
+            interiors.extend(
+                instructions
+                    .iter()
+                    .filter(|i| i.next_ip() > range.start && i.ip() < range.end)
+                    .map(|i| i.ip() + 1..i.next_ip()),
+            );
+            addr = function.end.max(addr + 1);
+        }
+        interiors
+    }
+}

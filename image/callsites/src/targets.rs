@@ -1,0 +1,137 @@
+//! Where control may arrive near the sites.
+//!
+//! A missed branch target corrupts a program, an imagined one costs a little speed. So this does not follow the
+//! code: it looks at every position of the file that could hold a reference, in whatever instruction or data, and
+//! keeps those that point close to a site.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use crate::code::{self, Function};
+use crate::elf::{Image, Region};
+
+/// How far around a site bytes may be overwritten or moved.
+const WINDOW: u64 = 64;
+/// How far a branch with an 8-bit displacement reaches, the instruction included.
+const SHORT_REACH: u64 = 130;
+
+/// Addresses near the sites where control may arrive.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Targets(BTreeSet<u64>);
+
+impl Targets {
+    pub(crate) fn contains(&self, addr: u64) -> bool {
+        self.0.contains(&addr)
+    }
+
+    /// The targets near `sites`. `functions` are the decoded ones that the sites lie in, `around` gives what is
+    /// known of other code in a range, `starts` are the known starts of functions and landing pads.
+    pub(crate) fn collect<'f>(
+        image: &Image<'_>,
+        sites: &[u64],
+        functions: impl Iterator<Item = &'f Function>,
+        starts: impl Iterator<Item = u64>,
+        known: &Range8<'_>,
+    ) -> Self {
+        let windows = Windows::around(image, sites);
+        let mut found: Vec<u64> = starts.collect();
+        for function in functions {
+            found.extend(function.instructions.iter().filter_map(code::branch_target));
+            found.extend(&function.table_targets);
+        }
+        for region in &image.code {
+            windows.near_branches(region, image.is_fixed, &mut found);
+        }
+        for region in &image.loads {
+            windows.pointers(region, &mut found);
+        }
+        for site in sites {
+            short_branches(image, *site, known, &mut found);
+        }
+        Self(found.into_iter().filter(|addr| windows.contain(*addr)).collect())
+    }
+}
+
+/// Tells which positions of a range of addresses are known not to be instructions, because they lie inside one.
+pub(crate) type Range8<'a> = dyn Fn(Range<u64>) -> Vec<Range<u64>> + 'a;
+
+/// Branches with an 8-bit displacement around a site: a byte that could be such an opcode counts, unless it is
+/// known to lie inside another instruction.
+fn short_branches(image: &Image<'_>, site: u64, inside: &Range8<'_>, found: &mut Vec<u64>) {
+    let Some(region) = image.code_at(site) else { return };
+    let from = site.saturating_sub(WINDOW + SHORT_REACH).max(region.addr);
+    let Some(bytes) = region.bytes_from(from) else { return };
+    let positions = bytes.windows(2).zip(from..site + WINDOW + SHORT_REACH);
+    let mut candidates = positions.filter_map(|(pair, at)| match *pair {
+        [0x70..=0x7f | 0xe0..=0xe3 | 0xeb, rel8] => {
+            Some((at, (at + 2).wrapping_add_signed(i64::from(rel8 as i8))))
+        }
+        _ => None,
+    });
+    let interiors = inside(from..site + WINDOW + SHORT_REACH);
+    found.extend(candidates.by_ref().filter(|(at, _)| !interiors.iter().any(|r| r.contains(at))).map(|(_, to)| to));
+}
+
+/// One bit for each byte of the machine code: set near a site.
+struct Windows {
+    start: u64,
+    bits: Vec<u64>,
+}
+
+impl Windows {
+    fn around(image: &Image<'_>, sites: &[u64]) -> Self {
+        let start = image.code.first().map_or(0, |region| region.addr);
+        let end = image.code.last().map_or(0, |region| region.range().end);
+        let words = usize::try_from((end - start) / 64 + 1).unwrap_or(0);
+        let mut windows = Self { start, bits: vec![0; words] };
+        for site in sites {
+            for addr in site.saturating_sub(WINDOW).max(start)..(site + WINDOW).min(end) {
+                let at = addr - start;
+                if let Some(word) = windows.bits.get_mut((at / 64) as usize) {
+                    *word |= 1 << (at % 64);
+                }
+            }
+        }
+        windows
+    }
+
+    #[inline]
+    fn contain(&self, addr: u64) -> bool {
+        let at = addr.wrapping_sub(self.start);
+        usize::try_from(at / 64)
+            .ok()
+            .and_then(|word| self.bits.get(word))
+            .is_some_and(|word| word >> (at % 64) & 1 != 0)
+    }
+
+    /// Every position that could hold the 32-bit displacement of a branch, of `lea`, or the immediate of an address.
+    fn near_branches(&self, region: &Region<'_>, is_fixed: bool, found: &mut Vec<u64>) {
+        for (at, window) in region.bytes.windows(6).enumerate() {
+            let &[before2, before1, a, b, c, d] = window else { continue };
+            let value = i32::from_le_bytes([a, b, c, d]);
+            let end = region.addr + at as u64 + 6;
+            let target = end.wrapping_add_signed(i64::from(value));
+            if self.contain(target) && is_near_branch(before2, before1) {
+                found.push(target);
+            }
+            if is_fixed && self.contain(u64::from(value as u32)) {
+                found.push(u64::from(value as u32));
+            }
+        }
+    }
+
+    /// Every aligned word that could be a pointer, or the addend of a pointer's relocation.
+    fn pointers(&self, region: &Region<'_>, found: &mut Vec<u64>) {
+        let skip = (region.addr.wrapping_neg() % 8) as usize;
+        let words = region.bytes.get(skip..).unwrap_or_default().as_chunks::<8>().0;
+        found.extend(words.iter().map(|word| u64::from_le_bytes(*word)).filter(|word| self.contain(*word)));
+    }
+}
+
+/// Whether the two bytes before a displacement can be the opcode of `jmp`, `call`, `jcc`, `xbegin`, or a
+/// RIP-relative `lea`.
+fn is_near_branch(before2: u8, before1: u8) -> bool {
+    matches!(before1, 0xe8 | 0xe9)
+        || matches!((before2, before1), (0x0f, 0x80..=0x8f) | (0xc7, 0xf8))
+        || (before2 == 0x8d && before1 & 0xc7 == 0x05)
+}

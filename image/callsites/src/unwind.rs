@@ -1,0 +1,93 @@
+//! What the unwinder's tables say: where functions are, and where exceptions land in them.
+
+use std::ops::Range;
+
+use gimli::{BaseAddresses, CieOrFde, EhFrame, EhFrameHdr, EndianSlice, LittleEndian, Pointer, UnwindSection as _};
+
+use crate::elf::{Image, Region};
+
+type Slice<'a> = EndianSlice<'a, LittleEndian>;
+
+/// One frame description entry.
+#[derive(Clone, Debug)]
+pub(crate) struct Frame {
+    pub(crate) range: Range<u64>,
+    /// Address of the language-specific data area.
+    pub(crate) lsda: Option<u64>,
+    /// Marked as the code that a signal handler returns to.
+    pub(crate) is_signal_return: bool,
+}
+
+/// All frame description entries, in ascending order of address. What cannot be read is left out.
+pub(crate) fn frames(image: &Image<'_>) -> Vec<Frame> {
+    let Some(section) = image.section(".eh_frame").or_else(|| find_by_header(image)) else { return Vec::new() };
+    let eh_frame = EhFrame::new(section.bytes, LittleEndian);
+    let bases = BaseAddresses::default().set_eh_frame(section.addr);
+    let mut frames = Vec::new();
+    let mut entries = eh_frame.entries(&bases);
+    while let Ok(Some(entry)) = entries.next() {
+        let CieOrFde::Fde(partial) = entry else { continue };
+        let Ok(fde) = partial.parse(EhFrame::cie_from_offset) else { continue };
+        let range = fde.initial_address()..fde.end_address();
+        if range.is_empty() {
+            continue;
+        }
+        let lsda = match fde.lsda() {
+            Some(Pointer::Direct(addr)) => Some(addr),
+            _ => None,
+        };
+        frames.push(Frame { range, lsda, is_signal_return: fde.is_signal_trampoline() });
+    }
+    frames.sort_by_key(|frame| frame.range.start);
+    frames
+}
+
+/// `.eh_frame` of a file without sections: its header has a program header of its own.
+fn find_by_header<'a>(image: &Image<'a>) -> Option<Region<'a>> {
+    let header = image.eh_frame_hdr()?;
+    let bases = BaseAddresses::default().set_eh_frame_hdr(header.addr);
+    let parsed = EhFrameHdr::new(header.bytes, LittleEndian).parse(&bases, 8).ok()?;
+    let Pointer::Direct(addr) = parsed.eh_frame_ptr() else { return None };
+    let bytes = image.bytes_from(addr)?;
+    Some(Region { addr, offset: 0, bytes })
+}
+
+/// Where exceptions land in a function: the addresses in the call-site table of its language-specific data area
+/// (Itanium C++ ABI: Exception Handling, "Exception Handling Tables"). `None`: the table cannot be read.
+pub(crate) fn landing_pads(image: &Image<'_>, frame: &Frame) -> Option<Vec<u64>> {
+    let Some(lsda) = frame.lsda.filter(|lsda| *lsda != 0) else { return Some(Vec::new()) };
+    let mut data = EndianSlice::new(image.bytes_from(lsda)?, LittleEndian);
+    let start = match read_u8(&mut data)? {
+        DW_EH_PE_OMIT => frame.range.start,
+        _ => return None,
+    };
+    if read_u8(&mut data)? != DW_EH_PE_OMIT {
+        uleb(&mut data)?;
+    }
+    if read_u8(&mut data)? != DW_EH_PE_ULEB128 {
+        return None;
+    }
+    let table_len = usize::try_from(uleb(&mut data)?).ok()?;
+    let mut table = EndianSlice::new(data.slice().get(..table_len)?, LittleEndian);
+    let mut pads = Vec::new();
+    while !table.is_empty() {
+        let (_start, _len) = (uleb(&mut table)?, uleb(&mut table)?);
+        let pad = uleb(&mut table)?;
+        let _action = uleb(&mut table)?;
+        if pad != 0 {
+            pads.push(start.wrapping_add(pad));
+        }
+    }
+    Some(pads)
+}
+
+const DW_EH_PE_ULEB128: u8 = 0x01;
+const DW_EH_PE_OMIT: u8 = 0xff;
+
+fn read_u8(data: &mut Slice<'_>) -> Option<u8> {
+    gimli::Reader::read_u8(data).ok()
+}
+
+fn uleb(data: &mut Slice<'_>) -> Option<u64> {
+    gimli::Reader::read_uleb128(data).ok()
+}
