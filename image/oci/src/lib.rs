@@ -21,3 +21,7 @@ pub use reference::{ImageRef, RefError, Transport};
 pub use source::{ImageSource, SourceError, SourceProblem};
 pub use tar::{TarError, Timestamp, Xattrs};
 pub use tree::{Content, ContentReader, EntryError, Inode, InodeId, Kind, Limit, Limits, Tree, TreeError};
+mod locate;
+mod write;
+pub use locate::{LocateError, LocatedFile};
+pub use write::{LayerFile, NewImage, WriteError, WrittenImage, write};

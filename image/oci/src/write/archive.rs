@@ -1,0 +1,162 @@
+//! Image archives. Both kinds are an OCI image layout in a tar archive; a docker-archive has a `manifest.json` in
+//! addition, which is what `docker save` has written since Docker 25. So annotations survive in both.
+
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use super::unfinished::Unfinished;
+use super::{Documents, LAYOUT, LAYOUT_FILE, NewImage, WriteError, WrittenImage, blob_name, json, layer};
+use crate::manifest::{CONTAINERD_NAME, DockerImage, INDEX, Index, REF_NAME};
+use crate::reference::{ImageRef, Transport, canonical_name};
+use crate::tar::emit::{self, ALIGNMENT};
+
+/// The layer comes first, after a comment and its header, which fill one page. Its name is its digest, so the
+/// header is written when the layer is complete.
+const LAYER_OFFSET: u64 = ALIGNMENT;
+
+pub(super) fn write(
+    place: &ImageRef,
+    image: NewImage<'_>,
+    progress: &mut dyn FnMut(u64),
+) -> Result<WrittenImage, WriteError> {
+    let path = place.path.as_path();
+    let tag = match (place.transport, place.reference.as_deref()) {
+        (Transport::DockerArchive, Some(name)) => Some(DockerTag::new(name)?),
+        _ => None,
+    };
+    if path.is_dir() {
+        return Err(WriteError::target(path)(std::io::ErrorKind::IsADirectory.into()));
+    }
+    let dir = path
+        .parent()
+        .filter(|dir| !dir.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let archive = Unfinished::create(dir).map_err(WriteError::target(path))?;
+
+    let layer = layer::write(image.files, archive.file(), LAYER_OFFSET, path, progress)?;
+    let mut documents = Documents::new(
+        image.config,
+        image.annotations,
+        place.reference.as_deref(),
+        &layer,
+    );
+    if let Some(tag) = &tag {
+        documents
+            .descriptor
+            .annotations
+            .insert(REF_NAME.to_owned(), tag.tag.clone());
+        documents
+            .descriptor
+            .annotations
+            .insert(CONTAINERD_NAME.to_owned(), tag.canonical.clone());
+    }
+    let layer_name = blob_name(layer.digest);
+    let head = emit::aligned_file(&layer_name, 0o644, layer.len, 0)?;
+    let config_name = blob_name(documents.written.config_digest);
+    let index = Index {
+        schema_version: 2,
+        media_type: INDEX.to_owned(),
+        manifests: vec![documents.descriptor.clone()],
+    };
+    let mut members = vec![
+        (config_name.clone(), documents.config),
+        (blob_name(documents.written.manifest_digest), documents.manifest),
+        ("index.json".to_owned(), json(&index)),
+        (LAYOUT_FILE.to_owned(), LAYOUT.to_vec()),
+    ];
+    if place.transport == Transport::DockerArchive {
+        let repo_tags = tag.into_iter().map(|tag| tag.name).collect();
+        let list = [DockerImage {
+            config: config_name,
+            repo_tags,
+            layers: vec![layer_name],
+        }];
+        members.push(("manifest.json".to_owned(), json(&list)));
+    }
+    let mut tail = emit::content_padding(layer.len).to_vec();
+    for (name, bytes) in members {
+        let len = bytes.len() as u64;
+        tail.extend(emit::file(&name, 0o644, len)?);
+        tail.extend(bytes);
+        tail.extend(emit::content_padding(len));
+    }
+    tail.extend(emit::END);
+
+    let write_at = |bytes: &[u8], offset| {
+        archive
+            .file()
+            .write_all_at(bytes, offset)
+            .map_err(WriteError::target(path))
+    };
+    write_at(&head, 0)?;
+    write_at(&tail, LAYER_OFFSET + layer.len)?;
+    archive.publish(path).map_err(WriteError::target(path))?;
+    Ok(documents.written)
+}
+
+/// A name as Docker accepts it.
+struct DockerTag {
+    /// As `docker images` shows it, always with a tag.
+    name: String,
+    /// With registry.
+    canonical: String,
+    tag: String,
+}
+
+impl DockerTag {
+    fn new(name: &str) -> Result<Self, WriteError> {
+        let bad = || WriteError::BadReference(name.to_owned());
+        let canonical = canonical_name(name);
+        let (repository, tag) = canonical.rsplit_once(':').ok_or_else(bad)?;
+        let is_repository = |c: char| {
+            c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '_' | '-' | '/' | ':')
+        };
+        let is_part = |part: &str| {
+            let is_edge = |c: char| c.is_ascii_alphanumeric();
+            part.starts_with(is_edge) && part.ends_with(is_edge)
+        };
+        let is_tag = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        if !repository.chars().all(is_repository)
+            || !repository.split('/').all(is_part)
+            || !(1..=128).contains(&tag.len())
+            || !tag.chars().all(is_tag)
+            || tag.starts_with(['.', '-'])
+        {
+            return Err(bad());
+        }
+        let tag = tag.to_owned();
+        let has_tag = name.ends_with(&format!(":{tag}"));
+        Ok(Self {
+            name: if has_tag {
+                name.to_owned()
+            } else {
+                format!("{name}:{tag}")
+            },
+            canonical,
+            tag,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn docker_tags() {
+        let name = |name| DockerTag::new(name).map(|tag| (tag.name, tag.canonical)).ok();
+        let some = |a: &str, b: &str| Some((a.to_owned(), b.to_owned()));
+        assert_eq!(
+            name("redis"),
+            some("redis:latest", "docker.io/library/redis:latest")
+        );
+        assert_eq!(
+            name("latest"),
+            some("latest:latest", "docker.io/library/latest:latest")
+        );
+        assert_eq!(name("r:5000/a/b:1.0"), some("r:5000/a/b:1.0", "r:5000/a/b:1.0"));
+        for bad in ["Redis", "a//b", "a:", "-a", "a:.b", "a@sha256:00", "/a"] {
+            assert!(name(bad).is_none(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! An image layout in a directory, to which an image is added.
+//!
+//! Blobs first, `index.json` last, so a reader never meets an index that names what is not there. Writers to the
+//! same directory take turns by `flock` on it.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::unfinished::Unfinished;
+use super::{Documents, LAYOUT, LAYOUT_FILE, NewImage, WriteError, WrittenImage, blob_name, layer};
+use crate::manifest::{Descriptor, INDEX, REF_NAME};
+use crate::reference::ImageRef;
+
+pub(super) fn write(
+    place: &ImageRef,
+    image: NewImage<'_>,
+    progress: &mut dyn FnMut(u64),
+) -> Result<WrittenImage, WriteError> {
+    let dir = place.path.as_path();
+    check_layout(dir)?;
+    let blobs = dir.join("blobs/sha256");
+    // The directory is made when its content is complete; until then the layer waits next to it.
+    let waiting = blobs
+        .ancestors()
+        .find(|path| path.is_dir())
+        .unwrap_or(Path::new("."));
+    let waiting = if waiting.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        waiting
+    };
+    let target = WriteError::target;
+    let layer_file = Unfinished::create(waiting).map_err(target(dir))?;
+    let layer = layer::write(image.files, layer_file.file(), 0, dir, progress)?;
+    let documents = Documents::new(
+        image.config,
+        image.annotations,
+        place.reference.as_deref(),
+        &layer,
+    );
+
+    let mut directories = Made::default();
+    directories.directories(&blobs).map_err(target(dir))?;
+    let lock = File::open(dir).map_err(target(dir))?;
+    lock.lock().map_err(target(dir))?;
+    // Declared after the lock, so that after a failure its files are removed while the lock is still held.
+    let mut made = Made::default();
+    let index = updated_index(dir, &documents.descriptor)?;
+
+    let written = documents.written;
+    made.file(layer_file, &dir.join(blob_name(written.layer_digest)))?;
+    for (digest, bytes) in [
+        (written.config_digest, &documents.config),
+        (written.manifest_digest, &documents.manifest),
+    ] {
+        made.file(whole(&blobs, bytes)?, &dir.join(blob_name(digest)))?;
+    }
+    let marker = dir.join(LAYOUT_FILE);
+    if !marker.exists() {
+        made.file(whole(dir, LAYOUT)?, &marker)?;
+    }
+    let index_path = dir.join("index.json");
+    whole(dir, &index)?
+        .publish(&index_path)
+        .map_err(target(&index_path))?;
+    made.keep();
+    directories.keep();
+    Ok(written)
+}
+
+/// Refuses a directory that holds something else.
+fn check_layout(dir: &Path) -> Result<(), WriteError> {
+    let not_a_layout = |reason: String| WriteError::NotALayout {
+        path: dir.to_owned(),
+        reason,
+    };
+    let is_new = match fs::read_dir(dir) {
+        // Another writer may be about to make the same layout: it makes the directory for blobs first.
+        Ok(mut entries) => entries.all(|entry| entry.is_ok_and(|entry| entry.file_name() == "blobs")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => true,
+        Err(error) => return Err(WriteError::target(dir)(error)),
+    };
+    if is_new {
+        return Ok(());
+    }
+    let marker = fs::read(dir.join(LAYOUT_FILE)).map_err(|_| {
+        not_a_layout(format!(
+            "it is not empty and has no {LAYOUT_FILE}; name a new directory"
+        ))
+    })?;
+    let version = serde_json::from_slice::<Value>(&marker).unwrap_or_default();
+    match version.get("imageLayoutVersion").and_then(Value::as_str) {
+        Some("1.0.0") => Ok(()),
+        _ => Err(not_a_layout(format!(
+            "its {LAYOUT_FILE} does not say version 1.0.0"
+        ))),
+    }
+}
+
+/// The index of `dir` with `image` in it, instead of an older one of the same name. What else the index says is
+/// kept as it is.
+fn updated_index(dir: &Path, image: &Descriptor) -> Result<Vec<u8>, WriteError> {
+    let not_a_layout = |reason: &str| WriteError::NotALayout {
+        path: dir.to_owned(),
+        reason: reason.to_owned(),
+    };
+    let mut index = match fs::read(dir.join("index.json")) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|_| not_a_layout("its index.json is no JSON"))?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": [] })
+        }
+        Err(error) => return Err(WriteError::target(dir)(error)),
+    };
+    let manifests = index
+        .get_mut("manifests")
+        .and_then(Value::as_array_mut)
+        .ok_or_else(|| not_a_layout("its index.json has no list of manifests"))?;
+    let name = |entry: &Value| {
+        entry
+            .pointer("/annotations")
+            .and_then(|a| a.get(REF_NAME))
+            .cloned()
+    };
+    let image = serde_json::to_value(image).expect("a descriptor is valid JSON");
+    manifests.retain(|entry| match name(&image) {
+        Some(own) => name(entry) != Some(own),
+        None => entry.get("digest") != image.get("digest") || name(entry).is_some(),
+    });
+    manifests.push(image);
+    Ok(super::json(&index))
+}
+
+fn whole(dir: &Path, bytes: &[u8]) -> Result<Unfinished, WriteError> {
+    let write = || {
+        let file = Unfinished::create(dir)?;
+        file.file().write_all_at(bytes, 0)?;
+        Ok(file)
+    };
+    write().map_err(WriteError::target(dir))
+}
+
+/// What this write has added, removed again unless it succeeds.
+#[derive(Default)]
+struct Made {
+    files: Vec<PathBuf>,
+    directories: Vec<PathBuf>,
+}
+
+impl Made {
+    /// Makes a directory and the missing ones above it.
+    fn directories(&mut self, path: &Path) -> io::Result<()> {
+        let missing: Vec<&Path> = path
+            .ancestors()
+            .take_while(|path| !path.as_os_str().is_empty() && !path.is_dir())
+            .collect();
+        for path in missing.into_iter().rev() {
+            match fs::create_dir(path) {
+                Ok(()) => self.directories.push(path.to_owned()),
+                // Another writer was faster.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Names a file whose content is determined by its name. One of that name is replaced: it may be damaged.
+    fn file(&mut self, file: Unfinished, path: &Path) -> Result<(), WriteError> {
+        let is_new = !path.exists();
+        file.publish(path).map_err(WriteError::target(path))?;
+        if is_new {
+            self.files.push(path.to_owned());
+        }
+        Ok(())
+    }
+
+    fn keep(mut self) {
+        self.files.clear();
+        self.directories.clear();
+    }
+}
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        // Nothing can be done about a failure here, and the error that led here is the one to report.
+        for file in self.files.drain(..) {
+            let _ = fs::remove_file(file);
+        }
+        for directory in self.directories.drain(..).rev() {
+            let _ = fs::remove_dir(directory);
+        }
+    }
+}
