@@ -232,12 +232,12 @@ fn trees_that_no_file_system_can_hold_are_refused() {
         change(&mut tree);
         Layout::new(&tree).err().unwrap()
     };
-    let name = |name: &'static [u8]| refused(&|tree| drop(tree.file(0, name, b"")));
+    let name = |name: &'static [u8]| refused(&|tree| _ = tree.file(0, name, b""));
     for bad in [&b""[..], b".", b"..", b"a/b", b"a\0b", &[b'x'; 256]] {
         assert!(matches!(name(bad), Error::Name { directory: 0, .. }));
     }
     let symlink = |target: Vec<u8>| {
-        refused(&|tree| drop(tree.add(0, b"link", Inode::new(Kind::Symlink(target.clone())))))
+        refused(&|tree| _ = tree.add(0, b"link", Inode::new(Kind::Symlink(target.clone()))))
     };
     for bad in [vec![], vec![b'x'; 4096], b"a\0b".to_vec()] {
         assert!(matches!(symlink(bad), Error::Symlink(_)));
@@ -259,7 +259,7 @@ fn trees_that_no_file_system_can_hold_are_refused() {
         Error::Time(1)
     ));
     let device = |major, minor| {
-        refused(&|tree| drop(tree.add(0, b"device", Inode::new(Kind::CharDevice(major, minor)))))
+        refused(&|tree| _ = tree.add(0, b"device", Inode::new(Kind::CharDevice(major, minor))))
     };
     assert!(matches!(device(4096, 0), Error::Device(_)));
     assert!(matches!(device(0, 1 << 20), Error::Device(_)));

@@ -6,7 +6,9 @@ use std::io;
 use std::ops::ControlFlow;
 use std::sync::Mutex;
 
-use rootfs::{BLOCK_SIZE, Block, BlockSource, Error, Lock, SourceError, Verity, VerityParams};
+use rootfs::{
+    BLOCK_SIZE, Block, BlockSource, Error, Lock, SourceError, VerifiedBlocks, Verity, VerityParams,
+};
 use rootfs_image::{Device, Layout, Nid, Options, Source, Timestamp, Written};
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -226,6 +228,21 @@ impl BlockSource for Image<'_> {
     }
 }
 
+/// Blocks that nobody vouches for: for images that have no hash tree, or as good as one over whatever they hold.
+pub struct Unverified<'a>(pub Image<'a>);
+
+impl VerifiedBlocks for Unverified<'_> {
+    fn read_block(&self, index: u64, out: &mut Block) -> Result<(), Error> {
+        self.0
+            .read_block(index, out)
+            .map_err(|SourceError| Error::Source { block: index })
+    }
+
+    fn blocks(&self) -> u64 {
+        BlockSource::blocks(&self.0)
+    }
+}
+
 pub struct Locked<T>(Mutex<T>);
 
 impl<T> Lock<T> for Locked<T> {
@@ -239,7 +256,8 @@ impl<T> Lock<T> for Locked<T> {
 }
 
 pub type CacheLock = Locked<rootfs::CacheSet>;
-pub type Erofs<'a> = rootfs::Erofs<Verity<Image<'a>, CacheLock>, CacheLock>;
+pub type Verified<'a> = Verity<Image<'a>, CacheLock>;
+pub type Erofs<'a> = rootfs::Erofs<Verified<'a>, CacheLock>;
 
 pub fn params(written: &Written, salt: &[u8]) -> VerityParams {
     VerityParams {
@@ -260,8 +278,8 @@ pub fn is_directory(inode: &rootfs::Inode) -> bool {
 }
 
 /// The names of a directory without the dots, one call of `readdir` for each `step` entries.
-pub fn names(
-    erofs: &Erofs<'_>,
+pub fn names<B: VerifiedBlocks>(
+    erofs: &rootfs::Erofs<B, CacheLock>,
     directory: &rootfs::Inode,
     step: usize,
 ) -> Result<Vec<(Vec<u8>, rootfs::Entry)>, Error> {
@@ -287,7 +305,10 @@ pub fn names(
     Ok(names)
 }
 
-pub fn contents(erofs: &Erofs<'_>, file: &rootfs::Inode) -> Result<Vec<u8>, Error> {
+pub fn contents<B: VerifiedBlocks>(
+    erofs: &rootfs::Erofs<B, CacheLock>,
+    file: &rootfs::Inode,
+) -> Result<Vec<u8>, Error> {
     // A hostile size is not a reason to allocate that much.
     let mut contents = vec![0; (file.size as usize).min(1 << 24)];
     let read = erofs.read(file, 0, &mut contents)?;
@@ -296,7 +317,9 @@ pub fn contents(erofs: &Erofs<'_>, file: &rootfs::Inode) -> Result<Vec<u8>, Erro
 }
 
 /// What a walk through the image meets, or the first error.
-pub fn walk(erofs: &Erofs<'_>) -> Result<BTreeMap<Vec<u8>, Seen>, Error> {
+pub fn walk<B: VerifiedBlocks>(
+    erofs: &rootfs::Erofs<B, CacheLock>,
+) -> Result<BTreeMap<Vec<u8>, Seen>, Error> {
     let mut seen = BTreeMap::new();
     let mut todo = vec![(Vec::new(), erofs.root(), 4)];
     while let Some((path, nid, d_type)) = todo.pop() {
@@ -313,7 +336,10 @@ pub fn walk(erofs: &Erofs<'_>) -> Result<BTreeMap<Vec<u8>, Seen>, Error> {
     Ok(seen)
 }
 
-pub fn see(erofs: &Erofs<'_>, nid: Nid) -> Result<(rootfs::Inode, Seen), Error> {
+pub fn see<B: VerifiedBlocks>(
+    erofs: &rootfs::Erofs<B, CacheLock>,
+    nid: Nid,
+) -> Result<(rootfs::Inode, Seen), Error> {
     let inode = erofs.inode(nid)?;
     let kind = match inode.kind {
         rootfs::Kind::Directory => Kind::Directory(BTreeMap::new()),
@@ -355,16 +381,64 @@ fn file_type(inode: &rootfs::Inode) -> u8 {
     }
 }
 
-/// Bytes that look like nothing and are the same each time.
+/// Numbers that look like chance and are the same each time (xorshift).
+pub struct Chance(u64);
+
+impl Chance {
+    pub fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    pub fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    pub fn below(&mut self, end: usize) -> usize {
+        ((self.next() >> 16) % end as u64) as usize
+    }
+}
+
+/// Bytes that look like chance and are the same each time.
 pub fn noise(len: usize, seed: u64) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let step = std::iter::repeat_with(move || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 32) as u8
-    });
-    step.take(len).collect()
+    let mut chance = Chance::new(seed);
+    std::iter::repeat_with(|| (chance.next() >> 32) as u8)
+        .take(len)
+        .collect()
+}
+
+/// A tree that has one of everything and fits into a few blocks, so that it can be read thousands of times.
+pub fn small_sample() -> Tree {
+    let mut tree = Tree::empty();
+    tree.file(0, b"blocks", &noise(3 * 4096 + 100, 1));
+    tree.file(0, b"inline", &noise(900, 2));
+    let many = tree.directory(0, b"many");
+    for i in 0..120 {
+        tree.file(
+            many,
+            format!("a name that is {i:03} long enough to fill blocks").as_bytes(),
+            &noise(i, 3),
+        );
+    }
+    let inner = tree.directory(many, b"inner");
+    let id = tree.file(inner, b"file", b"contents");
+    tree.link(0, b"hard link", id);
+    tree.add(0, b"link", Inode::new(Kind::Symlink(b"many/inner/file".to_vec())));
+    tree.add(0, b"long link", Inode::new(Kind::Symlink(vec![b'l'; 3000])));
+    tree.add(inner, b"null", Inode::new(Kind::CharDevice(1, 3)));
+    tree.add(inner, b"pipe", Inode::new(Kind::Fifo));
+    tree.inodes[id]
+        .xattrs
+        .insert(b"security.capability".to_vec(), noise(20, 4));
+    tree.inodes[id]
+        .xattrs
+        .insert(b"user.something".to_vec(), noise(300, 5));
+    tree.inodes[inner]
+        .xattrs
+        .insert(b"system.posix_acl_default".to_vec(), noise(28, 6));
+    tree
 }
 
 /// A tree that has one of everything.
