@@ -61,7 +61,8 @@ pub struct Config {
     pub volumes: Vec<Vec<u8>>,
     /// The root file system.
     pub rootfs: Rootfs,
-    /// SHA-256 of the source image's manifest, for information.
+    /// The source image's ID (the SHA-256 of its configuration document, which names all its layers), for
+    /// information.
     pub source_digest: Option<[u8; 32]>,
 }
 

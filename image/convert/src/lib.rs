@@ -1,1 +1,35 @@
 //! Turns an OCI image into a confidential one.
+//!
+//! [`Conversion::run`] reads the image's layers, looks for system calls in its programs, writes the root file
+//! system, lays out and signs the enclave, and writes an image of five files, [`Part`]s, that run it. [`Package`]
+//! finds these files again in a confidential image.
+//!
+//! Nothing of the image is executed, and the same image, options and binaries give the same bytes. Memory is bounded
+//! by the image's metadata and its largest program; contents go through temporary files without a name.
+//!
+//! Neighbours: `oci` (images), `callsites` (system calls), `rootfs-image` (root file system), `enclave-config` and
+//! `sign` (the enclave). The binaries are the caller's (`payload`).
+//!
+//! Trust: what is written here is what the enclave will trust. The image itself may be hostile to this machine:
+//! every reader below is bounded, and nothing is unpacked into the host's file system.
+#![forbid(unsafe_code)]
+
+mod accounts;
+mod call_sites;
+mod container;
+mod conversion;
+mod error;
+mod options;
+mod package;
+mod progress;
+mod stop_signal;
+mod tree_source;
+
+pub use accounts::AccountError;
+pub use call_sites::Coverage;
+pub use container::ContainerError;
+pub use conversion::{Conversion, Summary};
+pub use error::ConvertError;
+pub use options::Options;
+pub use package::{Package, PackageError, Part, ResignError, label};
+pub use progress::{Progress, Silent, Stage};

@@ -9,7 +9,7 @@ use rsa::pkcs1::{DecodeRsaPrivateKey, DecodeRsaPublicKey};
 use rsa::pkcs1v15::Pkcs1v15Sign;
 use rsa::pkcs8::{DecodePrivateKey, DecodePublicKey, EncodePrivateKey, EncodePublicKey, LineEnding};
 use rsa::traits::PublicKeyParts;
-use sgx_arch::KEY_SIZE;
+use sgx_arch::{KEY_SIZE, SigStruct};
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
@@ -116,9 +116,9 @@ impl PublicKey {
         Ok(Self(key))
     }
 
-    /// The key of a SIGSTRUCT; `None` if its modulus cannot be one.
-    pub(crate) fn from_modulus(modulus: &[u8; KEY_SIZE]) -> Option<Self> {
-        let modulus = BoxedUint::from_le_slice(modulus, BITS).ok()?;
+    /// The key that a SIGSTRUCT names; `None` if that cannot be one. Whether it signed is for [`crate::verify`] to say.
+    pub fn of(sig: &SigStruct) -> Option<Self> {
+        let modulus = BoxedUint::from_le_slice(&sig.modulus, BITS).ok()?;
         let full = modulus.bit_width() == BITS;
         let key = rsa::PublicKey::new(modulus, BoxedUint::from(EXPONENT)).ok()?;
         full.then_some(Self(key))

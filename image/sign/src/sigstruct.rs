@@ -109,7 +109,7 @@ impl Unsigned {
 
 /// Checks that the key in a SIGSTRUCT has signed it. Whose key that is, `PublicKey::mr_signer` says.
 pub fn verify(sig: &SigStruct) -> Result<PublicKey, SignatureError> {
-    let key = PublicKey::from_modulus(&sig.modulus).ok_or(SignatureError::Mismatch)?;
+    let key = PublicKey::of(sig).ok_or(SignatureError::Mismatch)?;
     let mut signature = sig.signature;
     signature.reverse();
     let digest = Sha256::digest(sig.signed_bytes()).into();

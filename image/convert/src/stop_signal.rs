@@ -1,0 +1,72 @@
+//! `StopSignal` of an image: a name or a number.
+
+/// signal(7), x86, in order from 1.
+const NAMES: [&str; 31] = [
+    "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE",
+    "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ",
+    "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
+];
+const TERM: u8 = 15;
+const RTMIN: u8 = 34;
+const RTMAX: u8 = 64;
+
+/// The signal's number, 1 to 64; SIGTERM if the text is empty, `None` if it names no signal.
+pub(crate) fn parse(text: &str) -> Option<u8> {
+    if text.is_empty() {
+        return Some(TERM);
+    }
+    if let Ok(number) = text.parse() {
+        return (1..=RTMAX).contains(&number).then_some(number);
+    }
+    let upper = text.to_ascii_uppercase();
+    let name = upper.strip_prefix("SIG").unwrap_or(&upper);
+    if let Some(index) = NAMES.iter().position(|known| *known == name) {
+        return u8::try_from(index + 1).ok();
+    }
+    let real_time = match name {
+        "RTMIN" => Some(RTMIN),
+        "RTMAX" => Some(RTMAX),
+        _ => match name.split_at_checked(6)? {
+            ("RTMIN+", offset) => RTMIN.checked_add(offset.parse().ok()?),
+            ("RTMAX-", offset) => RTMAX.checked_sub(offset.parse().ok()?),
+            _ => None,
+        },
+    };
+    real_time.filter(|number| (RTMIN..=RTMAX).contains(number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+
+    #[test]
+    fn names_and_numbers_are_signals() {
+        for (text, number) in [
+            ("", 15),
+            ("SIGTERM", 15),
+            ("quit", 3),
+            ("SIGINT", 2),
+            ("9", 9),
+            ("SIGSYS", 31),
+            ("SIGRTMIN", 34),
+            ("SIGRTMIN+3", 37),
+            ("RTMAX-1", 63),
+            ("64", 64),
+            ("sigwinch", 28),
+        ] {
+            assert_eq!(parse(text), Some(number), "{text}");
+        }
+        for wrong in [
+            "0",
+            "65",
+            "SIGFOO",
+            "SIGRTMIN+31",
+            "RTMAX-31",
+            "RTMIN+x",
+            "-1",
+            "é",
+        ] {
+            assert_eq!(parse(wrong), None, "{wrong}");
+        }
+    }
+}
