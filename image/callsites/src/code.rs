@@ -25,7 +25,7 @@ impl Function {
         if instructions.iter().any(Instruction::is_invalid) {
             return None;
         }
-        let table_targets = table_targets(image, &instructions, |addr| range.contains(&addr));
+        let table_targets = table_targets(image, &instructions, |addr| range.contains(&addr), |_| u64::MAX);
         let has_unknown_jump = instructions.iter().any(is_computed_jump) && table_targets.is_empty();
         Some(Self { instructions, table_targets, has_unknown_jump, has_frame })
     }
@@ -75,11 +75,12 @@ pub(crate) fn is_computed_jump(instruction: &Instruction) -> bool {
 
 /// Entries of the jump tables that these instructions might use, as far as they lie in the function: tables of
 /// 32-bit distances from the table itself (what GCC and LLVM write for position-independent code), and of 64-bit
-/// addresses.
+/// addresses. `end` says where a table that begins at an address ends at the latest.
 pub(crate) fn table_targets(
     image: &Image<'_>,
     instructions: &[Instruction],
     is_inside: impl Fn(u64) -> bool,
+    end: impl Fn(u64) -> u64,
 ) -> Vec<u64> {
     let mut targets = Vec::new();
     if !instructions.iter().any(is_computed_jump) {
@@ -88,6 +89,8 @@ pub(crate) fn table_targets(
     for instruction in instructions {
         let Some(table) = referenced_address(instruction, image.is_fixed) else { continue };
         let Some(bytes) = image.bytes_from(table) else { continue };
+        let len = usize::try_from(end(table).saturating_sub(table)).unwrap_or(usize::MAX).min(bytes.len());
+        let bytes = bytes.get(..len).unwrap_or_default();
         let distances = bytes.as_chunks::<4>().0.iter().map(|entry| i32::from_le_bytes(*entry));
         let relative = distances.map(|distance| table.wrapping_add_signed(i64::from(distance)));
         targets.extend(relative.take_while(|target| is_inside(*target)));

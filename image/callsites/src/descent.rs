@@ -14,48 +14,59 @@ use iced_x86::{Decoder, DecoderOptions, FlowControl, Instruction, Mnemonic};
 
 use crate::code::{self, Function};
 use crate::elf::Image;
+use crate::targets;
 
 /// Most instructions of one function; what is longer is given up.
 const FUNCTION_MAX: usize = 1 << 16;
 
-/// Code found in the parts of a file that no table describes.
+/// Code found where no table describes any.
 pub(crate) struct Descent<'a> {
     image: &'a Image<'a>,
-    /// The parts, with what each byte is known to be, in ascending order of address.
-    parts: Vec<Part>,
+    /// Address of the first byte of `bytes`.
+    start: u64,
+    /// What each byte of the machine code is known to be.
+    bytes: Vec<Byte>,
     /// Functions that contain a `syscall`.
     pub(crate) functions: Vec<Function>,
+    /// Data that code may refer to, in ascending order: where one table begins, the one before it ends.
+    tables: Vec<u64>,
     queue: Vec<u64>,
     seen: HashSet<u64>,
 }
 
-struct Part {
-    range: Range<u64>,
-    bytes: Vec<Byte>,
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Byte {
+    /// Not to be looked at: described by a table, padding, or no machine code.
+    Settled,
     Unknown,
     Start,
     Inside,
 }
 
 impl<'a> Descent<'a> {
-    /// Looks for code in `parts`, starting from `roots` and from what the code of `described` functions and all
-    /// data refer to.
+    /// Looks for code in `parts` of the machine code, starting from `roots`, from what the code of `described`
+    /// functions and all data refer to, and from where described functions run into a part.
     pub(crate) fn run(
         image: &'a Image<'a>,
-        parts: Vec<Range<u64>>,
+        parts: &[Range<u64>],
         roots: impl Iterator<Item = u64>,
         described: impl Iterator<Item = Range<u64>>,
     ) -> Self {
-        let parts = parts
-            .into_iter()
-            .map(|range| Part { bytes: vec![Byte::Unknown; (range.end - range.start) as usize], range })
-            .collect();
-        let mut descent =
-            Self { image, parts, functions: Vec::new(), queue: Vec::new(), seen: HashSet::new() };
+        let start = image.code.first().map_or(0, |region| region.addr);
+        let end = image.code.last().map_or(0, |region| region.range().end);
+        let bytes = vec![Byte::Settled; usize::try_from(end - start).unwrap_or(0)];
+        let mut descent = Self {
+            image,
+            start,
+            bytes,
+            functions: Vec::new(),
+            tables: tables(image),
+            queue: Vec::new(),
+            seen: HashSet::new(),
+        };
+        for addr in parts.iter().cloned().flatten() {
+            descent.set(addr, Byte::Unknown);
+        }
         for root in roots {
             descent.enqueue(root);
         }
@@ -67,8 +78,13 @@ impl<'a> Descent<'a> {
         }
         for range in described {
             if descent.may_refer(range.clone()) {
-                for instruction in code::decode_all(image, range).unwrap_or_default() {
-                    descent.follow(&instruction);
+                let instructions = code::decode_all(image, range).unwrap_or_default();
+                for instruction in &instructions {
+                    descent.follow(instruction);
+                }
+                // glibc's `clone` is described only up to where there is no caller to unwind to any more.
+                if let Some(last) = instructions.last().filter(|last| runs_on(last)) {
+                    descent.enqueue(last.next_ip());
                 }
             }
         }
@@ -80,42 +96,35 @@ impl<'a> Descent<'a> {
 
     /// The ranges inside instructions that were found, from the second byte to the last.
     pub(crate) fn interiors(&self, range: Range<u64>) -> Vec<Range<u64>> {
-        range.filter(|addr| self.byte(*addr) == Some(Byte::Inside)).map(|addr| addr..addr + 1).collect()
+        range.filter(|addr| self.byte(*addr) == Byte::Inside).map(|addr| addr..addr + 1).collect()
     }
 
-    /// Whether a range of code holds anything that could be a reference to the parts: a fast look at every
-    /// position, before it is worth decoding.
+    /// Whether a range of code runs into unknown bytes or holds anything that could be a reference to some: a fast
+    /// look at every position, before it is worth decoding.
     fn may_refer(&self, range: Range<u64>) -> bool {
         let Some(bytes) = self.image.code_bytes(range.clone()) else { return false };
-        let mut ends = range.start + 4..;
-        bytes.windows(4).any(|window| {
-            let end = ends.next().unwrap_or_default();
-            let value = window.first_chunk().map_or(0, |bytes| i32::from_le_bytes(*bytes));
-            self.part(end.wrapping_add_signed(i64::from(value))).is_some()
-                || (self.image.is_fixed && self.part(u64::from(value as u32)).is_some())
-        })
+        let is_unknown = |addr| self.byte(addr) == Byte::Unknown;
+        is_unknown(range.end)
+            || targets::references(bytes, range.start, self.image.is_fixed)
+                .any(|reference| is_unknown(reference.to) && reference.is_plausible())
     }
 
-    fn part(&self, addr: u64) -> Option<&Part> {
-        let behind = self.parts.partition_point(|part| part.range.start <= addr);
-        self.parts.get(behind.checked_sub(1)?).filter(|part| part.range.contains(&addr))
-    }
-
-    fn byte(&self, addr: u64) -> Option<Byte> {
-        let part = self.part(addr)?;
-        part.bytes.get((addr - part.range.start) as usize).copied()
+    fn byte(&self, addr: u64) -> Byte {
+        usize::try_from(addr.wrapping_sub(self.start))
+            .ok()
+            .and_then(|at| self.bytes.get(at).copied())
+            .unwrap_or(Byte::Settled)
     }
 
     fn set(&mut self, addr: u64, byte: Byte) {
-        let behind = self.parts.partition_point(|part| part.range.start <= addr);
-        let Some(part) = behind.checked_sub(1).and_then(|index| self.parts.get_mut(index)) else { return };
-        if let Some(known) = part.bytes.get_mut((addr - part.range.start) as usize) {
+        let at = usize::try_from(addr.wrapping_sub(self.start)).ok();
+        if let Some(known) = at.and_then(|at| self.bytes.get_mut(at)) {
             *known = byte;
         }
     }
 
     fn enqueue(&mut self, addr: u64) {
-        if self.part(addr).is_some() && self.seen.insert(addr) {
+        if self.byte(addr) == Byte::Unknown && self.seen.insert(addr) {
             self.queue.push(addr);
         }
     }
@@ -132,7 +141,7 @@ impl<'a> Descent<'a> {
 
     /// Follows one function; keeps it if it is sound.
     fn function(&mut self, root: u64) {
-        if self.byte(root) != Some(Byte::Unknown) {
+        if self.byte(root) != Byte::Unknown {
             return;
         }
         let Some(trace) = self.trace(root) else { return };
@@ -163,7 +172,12 @@ impl<'a> Descent<'a> {
                 self.straight_line(ip, &mut trace, &mut pending)?;
             }
             let instructions: Vec<_> = trace.instructions.values().copied().collect();
-            let targets = code::table_targets(self.image, &instructions, |addr| self.part(addr).is_some());
+            let is_inside = |addr| self.byte(addr) != Byte::Settled;
+            let end = |table| {
+                let behind = self.tables.partition_point(|other| *other <= table);
+                self.tables.get(behind).copied().unwrap_or(u64::MAX)
+            };
+            let targets = code::table_targets(self.image, &instructions, is_inside, end);
             if targets == trace.table_targets {
                 return Some(trace);
             }
@@ -178,22 +192,19 @@ impl<'a> Descent<'a> {
             if trace.instructions.contains_key(&ip) {
                 return Some(());
             }
-            let Some(part) = self.part(ip) else {
-                // Into described code, or into nothing.
-                return self.image.code_at(ip).map(|_| ());
-            };
-            match self.byte(ip)? {
-                Byte::Start => return Some(()),
+            let region = self.image.code_at(ip)?;
+            match self.byte(ip) {
+                Byte::Settled | Byte::Start => return Some(()),
                 Byte::Inside => return None,
                 Byte::Unknown => {}
             }
-            let bytes = self.image.code_bytes(ip..part.range.end)?;
+            let bytes = region.bytes_from(ip)?;
             let instruction = Decoder::with_ip(64, bytes, ip, DecoderOptions::NONE).decode();
             if !is_plausible(&instruction, bytes) || trace.instructions.len() >= FUNCTION_MAX {
                 return None;
             }
             let interior = ip + 1..instruction.next_ip();
-            let overlaps_known = interior.clone().any(|addr| self.byte(addr) == Some(Byte::Start));
+            let overlaps_known = interior.clone().any(|addr| self.byte(addr) != Byte::Unknown);
             let before = trace.instructions.range(..ip).next_back();
             let overlaps_own = before.is_some_and(|(_, before)| before.next_ip() > ip)
                 || trace.instructions.range(interior).next().is_some();
@@ -220,6 +231,28 @@ impl<'a> Descent<'a> {
     fn is_own(&self, root: u64, jump: &Instruction) -> bool {
         code::branch_target(jump).is_some_and(|target| target >= root && !self.seen.contains(&target))
     }
+}
+
+/// Everything outside the machine code whose address a `lea` might compute.
+fn tables(image: &Image<'_>) -> Vec<u64> {
+    let mut tables: Vec<u64> = image
+        .code
+        .iter()
+        .flat_map(|region| targets::references(region.bytes, region.addr, false))
+        .filter(|reference| reference.is_lea() && image.code_at(reference.to).is_none())
+        .map(|reference| reference.to)
+        .collect();
+    tables.sort_unstable();
+    tables.dedup();
+    tables
+}
+
+/// Whether control passes from the last instruction of a described function to what lies behind. A call there is
+/// one that does not return.
+fn runs_on(last: &Instruction) -> bool {
+    !code::is_end(last)
+        && !code::is_padding(last)
+        && !matches!(last.flow_control(), FlowControl::Call | FlowControl::IndirectCall)
 }
 
 #[derive(Default)]

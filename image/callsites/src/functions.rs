@@ -74,8 +74,8 @@ impl Functions {
         self.frames.iter().map(|frame| &frame.range).chain(&self.others).cloned()
     }
 
-    /// The parts of the machine code that no table describes, as far as they hold one of these byte pairs.
-    pub(crate) fn undescribed_parts(&self, image: &Image<'_>, pairs: &[u64]) -> Vec<Range<u64>> {
+    /// The parts of the machine code that no table describes, without those that are padding only.
+    pub(crate) fn undescribed_parts(&self, image: &Image<'_>) -> Vec<Range<u64>> {
         let mut described: Vec<_> = self.ranges().collect();
         described.sort_by_key(|range| range.start);
         let mut parts = Vec::new();
@@ -94,11 +94,7 @@ impl Functions {
                 parts.push(start..end);
             }
         }
-        let has_pair = |part: &Range<u64>| {
-            let behind = pairs.partition_point(|pair| *pair < part.start);
-            pairs.get(behind).is_some_and(|pair| *pair < part.end)
-        };
-        parts.retain(has_pair);
+        parts.retain(|part| !is_padding(image, part.clone()));
         parts
     }
 
@@ -148,4 +144,13 @@ impl Functions {
         }
         interiors
     }
+}
+
+/// Whether a part holds nothing but what fills the space between functions.
+fn is_padding(image: &Image<'_>, part: Range<u64>) -> bool {
+    // The usual filling, told without decoding.
+    let bytes = image.code_bytes(part.clone()).unwrap_or_default();
+    bytes.iter().all(|byte| matches!(byte, 0x90 | 0xcc | 0))
+        || part.end - part.start < 64
+            && code::decode_all(image, part).is_some_and(|decoded| decoded.iter().all(code::is_padding))
 }

@@ -123,8 +123,8 @@ fn scan_pairs(image: &Image<'_>, pairs: &[u64]) -> Report {
     let tables = Functions::read(image);
     let (mut functions, undescribed) = tables.decode_around(image, pairs);
     let descent = (!undescribed.is_empty()).then(|| {
-        let parts = tables.undescribed_parts(image, &undescribed);
-        Descent::run(image, parts, tables.roots(image), tables.ranges())
+        let parts = tables.undescribed_parts(image);
+        Descent::run(image, &parts, tables.roots(image), tables.ranges())
     });
     if let Some(descent) = &descent {
         functions.extend(descent.functions.iter().cloned());

@@ -40,7 +40,8 @@ impl Targets {
             found.extend(&function.table_targets);
         }
         for region in &image.code {
-            windows.near_branches(region, image.is_fixed, &mut found);
+            let near = references(region.bytes, region.addr, image.is_fixed);
+            found.extend(near.filter(|r| windows.contain(r.to) && r.is_plausible()).map(|r| r.to));
         }
         for region in &image.loads {
             windows.pointers(region, &mut found);
@@ -104,22 +105,6 @@ impl Windows {
             .is_some_and(|word| word >> (at % 64) & 1 != 0)
     }
 
-    /// Every position that could hold the 32-bit displacement of a branch, of `lea`, or the immediate of an address.
-    fn near_branches(&self, region: &Region<'_>, is_fixed: bool, found: &mut Vec<u64>) {
-        for (at, window) in region.bytes.windows(6).enumerate() {
-            let &[before2, before1, a, b, c, d] = window else { continue };
-            let value = i32::from_le_bytes([a, b, c, d]);
-            let end = region.addr + at as u64 + 6;
-            let target = end.wrapping_add_signed(i64::from(value));
-            if self.contain(target) && is_near_branch(before2, before1) {
-                found.push(target);
-            }
-            if is_fixed && self.contain(u64::from(value as u32)) {
-                found.push(u64::from(value as u32));
-            }
-        }
-    }
-
     /// Every aligned word that could be a pointer, or the addend of a pointer's relocation.
     fn pointers(&self, region: &Region<'_>, found: &mut Vec<u64>) {
         let skip = (region.addr.wrapping_neg() % 8) as usize;
@@ -128,10 +113,42 @@ impl Windows {
     }
 }
 
-/// Whether the two bytes before a displacement can be the opcode of `jmp`, `call`, `jcc`, `xbegin`, or a
-/// RIP-relative `lea`.
-fn is_near_branch(before2: u8, before1: u8) -> bool {
-    matches!(before1, 0xe8 | 0xe9)
-        || matches!((before2, before1), (0x0f, 0x80..=0x8f) | (0xc7, 0xf8))
-        || (before2 == 0x8d && before1 & 0xc7 == 0x05)
+/// What a position in machine code would refer to if it held a displacement or an address.
+#[derive(Clone, Copy)]
+pub(crate) struct Reference {
+    pub(crate) to: u64,
+    /// The two bytes before a displacement.
+    opcode: Option<[u8; 2]>,
+}
+
+impl Reference {
+    /// Whether the two bytes before a displacement can be the opcode of a RIP-relative `lea`.
+    pub(crate) fn is_lea(self) -> bool {
+        matches!(self.opcode, Some([0x8d, mod_rm]) if mod_rm & 0xc7 == 0x05)
+    }
+
+    /// Whether the two bytes before a displacement can be the opcode of `jmp`, `call`, `jcc`, `xbegin`, or of a
+    /// RIP-relative `lea`. Any position can hold an address.
+    pub(crate) fn is_plausible(self) -> bool {
+        match self.opcode {
+            Some([_, 0xe8 | 0xe9] | [0x0f, 0x80..=0x8f] | [0xc7, 0xf8]) | None => true,
+            Some(_) => self.is_lea(),
+        }
+    }
+}
+
+/// Every position of some code that could hold a 32-bit displacement or, in a program at a fixed address, a 32-bit
+/// address. The code begins at `start`.
+#[inline]
+pub(crate) fn references(bytes: &[u8], start: u64, is_fixed: bool) -> impl Iterator<Item = Reference> {
+    // A branch at the very beginning has one opcode byte only.
+    let first = bytes.first_chunk::<5>().map(|[e, a, b, c, d]| (start, [0, *e, *a, *b, *c, *d]));
+    let others = bytes.windows(6).zip(start + 1..).filter_map(|(window, at)| Some((at, *window.first_chunk()?)));
+    first.into_iter().chain(others).flat_map(move |(at, [before2, before1, a, b, c, d])| {
+        let value = i32::from_le_bytes([a, b, c, d]);
+        let target = (at + 5).wrapping_add_signed(i64::from(value));
+        let near = Reference { to: target, opcode: Some([before2, before1]) };
+        let absolute = is_fixed.then_some(Reference { to: u64::from(value as u32), opcode: None });
+        [near].into_iter().chain(absolute)
+    })
 }
