@@ -11,7 +11,7 @@
 //! ```
 //!
 //! Key types: [`Verity`], [`Erofs`], [`Inode`], [`Error`]. [`format`] has the structures on disk; the crate
-//! `rootfs-image` writes them. Opening costs one path of the hash tree whatever the size of the image.
+//! `rootfs-image` writes them, and its tests are the tests of both. Opening costs one path of the hash tree whatever the size of the image.
 //!
 //! # Trust
 //!
@@ -34,6 +34,15 @@
 //! leaves detection and the portable code out altogether, and refuses to compile without the former.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unwrap_used
+    )
+)]
 
 extern crate alloc;
 

@@ -81,10 +81,11 @@ impl<T> Lock<T> for Locked<T> {
 type Locks = Locked<CacheSet>;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let mut image = Vec::with_capacity(FILE + (FILE >> 4));
     let layout = Layout::new(&OneFile)?;
+    // Ones, so that the pages are there before the clock runs.
+    let mut image = vec![1; usize::try_from(layout.image_len(0))?];
     let start = Instant::now();
-    let written = layout.write(&OneFile, &Options::default(), &mut image)?;
+    let written = layout.write(&OneFile, &Options::default(), image.as_mut_slice())?;
     rate("write, hashing and copying", start, FILE);
 
     let image = Image(image);
@@ -94,22 +95,23 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         hash_offset: written.hash_offset,
         salt: Vec::new(),
     };
-    let open = || -> Result<_, rootfs::Error> {
+    let open = |cache| -> Result<_, rootfs::Error> {
         let verity = Verity::<_, Locks>::new(&image, &params, 64)?;
-        let erofs = Erofs::<_, Locks>::open(verity, FILE / BLOCK_SIZE + 64)?;
+        let erofs = Erofs::<_, Locks>::open(verity, cache)?;
         let root = erofs.inode(erofs.root())?;
         let entry = erofs.lookup(&root, b"file")?.ok_or(rootfs::Error::OutOfRange)?;
         let file = erofs.inode(entry.nid)?;
         Ok((erofs, file))
     };
     let start = Instant::now();
-    let (erofs, file) = open()?;
+    open(4096)?;
     println!(
-        "open, look up one file: {:.1} µs",
+        "open with a cache of 16 MiB, look up one file: {:.0} µs",
         start.elapsed().as_secs_f64() * 1e6
     );
+    let (erofs, file) = open(FILE / BLOCK_SIZE + 64)?;
 
-    let mut buffer = vec![0; 1 << 20];
+    let mut buffer = vec![1; 1 << 20];
     let start = Instant::now();
     for offset in (0..FILE).step_by(buffer.len()) {
         erofs.read_past_cache(&file, offset as u64, &mut buffer)?;

@@ -232,6 +232,21 @@ fn what_was_verified_stays_what_it_was() {
     assert_eq!(right_or_error(&erofs, &expected), 0);
 }
 
+#[test]
+fn many_readers_at_once_each_see_the_truth() {
+    let (image, written) = sample_image();
+    let expected = sample_walk(&image, &written);
+    // So few places that the readers push out each other's blocks.
+    for cache in [0, 8, 1024] {
+        let erofs = open(&image, &params(&written, &[9; 32]), cache).unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| (0..2).for_each(|_| assert_eq!(right_or_error(&erofs, &expected), 0)));
+            }
+        });
+    }
+}
+
 /// Values that break careless arithmetic.
 const EDGES: [u64; 14] = [
     0,
