@@ -1,1 +1,54 @@
 //! The file systems: path walk, overlay over the image, proc, dev and sys.
+//!
+//! - [`Vfs`]: the calls, from a [`Context`] and a path to a result; [`Vfs::open`] gives a [`kobject::Description`] of an [`OpenFile`];
+//! - [`Dentry`]: a name for an inode, held by processes (root, working directory) and open files;
+//! - [`System`], [`Process`], [`NamedPipe`]: what `/proc`, `/dev` and FIFOs ask of the rest of the LibOS;
+//! - [`lock_file`], [`lock_record`]: locks; [`mounts`]: what is mounted where.
+//!
+//! Inside, `walk` goes from paths to dentries; `tree` is the file system in memory, over the image (the root) or over nothing (`/dev`,
+//! `/dev/shm`, anonymous files); `synthetic` is what is made when it is looked at (`proc`, `sys`).
+//!
+//! Neighbours: `rootfs` reads the image; `libos` turns system calls into calls of these; `mm` maps files by [`kobject::Mapping`].
+//!
+//! # Trust
+//! The image is verified, yet was made by a tool from somebody's files: what contradicts itself is EIO. Programs may pass any path,
+//! flags and names. Permissions are checked as Linux checks them, with the privileges of user 0 in place of capabilities; they
+//! order processes of one container, which are one trust domain.
+//!
+//! # Locks
+//! See `tree` for the order. None is held while a program's memory is touched but those that `Mapping::read_pages` does not take.
+#![cfg_attr(not(test), no_std)]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod context;
+mod dentry;
+mod device;
+mod hash;
+mod image;
+mod inode;
+mod locks;
+pub mod mounts;
+mod open_file;
+mod proc;
+mod synthetic;
+mod sys;
+mod system;
+mod tree;
+mod vfs;
+mod walk;
+
+pub use context::{At, AtFlags, Context, Resolve};
+pub use dentry::Dentry;
+pub use image::Image;
+pub use locks::{
+    LockKind, LockOwner, LockWait, RecordLock, lock_file, lock_record, release_records, test_record,
+};
+pub use open_file::OpenFile;
+pub use system::{Kernel, Memory, NamedPipe, Process, ProcessStatus, System, ThreadStatus};
+pub use vfs::{
+    FileSystemStat, NewNode, OpenFlags, OpenHow, Owner, RenameFlags, SetTime, Vfs, VfsOptions, XattrFlags,
+    path_of, place_of, written_by,
+};
+pub use walk::{NAME_MAX, PATH_MAX};

@@ -70,8 +70,19 @@ impl Credentials {
 
     /// Checks a file's permission bits (path_resolution(7)); EACCES.
     pub fn may(&self, stat: &Stat, wanted: AccessMode) -> Result<()> {
+        self.permits(stat.kind, stat.permissions, (stat.uid, stat.gid), wanted)
+    }
+
+    /// As [`Self::may`], for a file of this kind with these permission bits and this owner.
+    pub fn permits(
+        &self,
+        kind: crate::FileKind,
+        permissions: u32,
+        (uid, gid): (u32, u32),
+        wanted: AccessMode,
+    ) -> Result<()> {
         if self.is_privileged() {
-            let executable = stat.permissions & 0o111 != 0 || stat.kind == crate::FileKind::Directory;
+            let executable = permissions & 0o111 != 0 || kind == crate::FileKind::Directory;
             return if wanted.0 & 1 == 0 || executable {
                 Ok(())
             } else {
@@ -79,11 +90,11 @@ impl Credentials {
             };
         }
         let shift = match () {
-            () if self.fsuid() == stat.uid => 6,
-            () if self.in_group(stat.gid) => 3,
+            () if self.fsuid() == uid => 6,
+            () if self.in_group(gid) => 3,
             () => 0,
         };
-        if (stat.permissions >> shift) & wanted.0 == wanted.0 {
+        if (permissions >> shift) & wanted.0 == wanted.0 {
             Ok(())
         } else {
             Err(Errno::EACCES)

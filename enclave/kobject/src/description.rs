@@ -145,7 +145,7 @@ impl Description {
 
     /// `pread`.
     pub fn read_at(&self, offset: u64, to: &mut dyn Sink) -> Result<usize> {
-        if !self.object.is_seekable() {
+        if !self.object.is_seekable() && !self.object.ignores_positions() {
             return Err(Errno::ESPIPE);
         }
         if !self.flags().readable() {
@@ -156,7 +156,7 @@ impl Description {
 
     /// `pwrite`; as on Linux, an open file with O_APPEND appends all the same.
     pub fn write_at(&self, offset: u64, from: &mut dyn Source) -> Result<usize> {
-        if !self.object.is_seekable() {
+        if !self.object.is_seekable() && !self.object.ignores_positions() {
             return Err(Errno::ESPIPE);
         }
         if !self.flags().writable() {
@@ -169,6 +169,9 @@ impl Description {
     pub fn seek(&self, offset: i64, whence: u32) -> Result<u64> {
         if self.flags().contains(StatusFlags::PATH) {
             return Err(Errno::EBADF);
+        }
+        if self.object.ignores_positions() {
+            return Ok(0);
         }
         if !self.object.is_seekable() {
             return Err(Errno::ESPIPE);

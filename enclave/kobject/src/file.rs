@@ -42,6 +42,18 @@ pub trait File: Send + Sync + Any {
         false
     }
 
+    /// Whether it takes positions and ignores them, as `/dev/null` does: `lseek` gives 0, `pread` reads.
+    fn ignores_positions(&self) -> bool {
+        false
+    }
+
+    /// What an `open` of `/proc/self/fd/N` (so of `/dev/stdout`) gives for an object that no path leads to; ENXIO for what cannot be
+    /// opened that way. [`File::close`] is called once for each open file.
+    fn reopen(self: Arc<Self>, flags: crate::StatusFlags) -> Result<Arc<dyn File>> {
+        let _ = flags;
+        Err(Errno::ENXIO)
+    }
+
     /// Reads at most as much as `to` takes. 0 at the end.
     fn read(&self, offset: u64, to: &mut dyn Sink, how: How) -> Result<usize> {
         let _ = (offset, to, how);
@@ -128,7 +140,10 @@ pub trait File: Send + Sync + Any {
 ///
 /// `mm` calls these when it populates or writes back pages; never while a program's memory is being copied under a lock of
 /// the file's own (see `enclave_rt::user`).
-#[expect(clippy::len_without_is_empty, reason = "an empty file is mapped like any other")]
+#[expect(
+    clippy::len_without_is_empty,
+    reason = "an empty file is mapped like any other"
+)]
 pub trait Mapping: Send + Sync {
     /// Fills `out` from `offset` on (a multiple of 4096), with zeros behind the end of the file; gives how many bytes are of the file.
     fn read_pages(&self, offset: u64, out: &mut [u8]) -> Result<usize>;

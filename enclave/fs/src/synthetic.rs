@@ -1,0 +1,383 @@
+//! File systems whose files are made when they are looked at: `/proc` and `/sys`.
+//!
+//! A file system of this kind is tables of [`Item`]s: a name, permission bits, and a [`Shape`] that says what the name is, made for a
+//! [`Subject`]. Nothing of it is kept: each look-up makes a dentry and an inode, which live as long as somebody refers to them.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use kobject::{
+    Description, DirectoryEntry, DirectorySink, Errno, File, FileKind, Mutex, Result, Sink, Source, Stat,
+    StatusFlags, Timestamp,
+};
+
+use crate::dentry::Dentry;
+use crate::hash::hash;
+use crate::inode::{Head, Inode, Link};
+use crate::open_file::OpenFile;
+use crate::system::System;
+
+/// Longest text that a file takes in one write.
+const WRITE_MAX: usize = 4096;
+
+/// What a file is about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Subject {
+    pub(crate) pid: u32,
+    /// The thread, or the first one for the process.
+    pub(crate) tid: u32,
+    /// The descriptor, or the number of a processor.
+    pub(crate) number: u32,
+}
+
+/// What a name is.
+#[derive(Clone, Copy)]
+pub(crate) enum Shape {
+    /// A directory of these, and of what `numbered` finds.
+    Directory(&'static [Item], Option<&'static Numbered>),
+    /// A file with this text.
+    Text(fn(&Synthetic, Subject) -> Result<Vec<u8>>),
+    /// As `Text`, with what a write does.
+    Writable(
+        fn(&Synthetic, Subject) -> Result<Vec<u8>>,
+        fn(&Synthetic, Subject, &[u8]) -> Result<()>,
+    ),
+    /// A symbolic link.
+    Link(fn(&Synthetic, Subject) -> Result<Link>),
+}
+
+impl Shape {
+    fn kind(self) -> FileKind {
+        match self {
+            Self::Directory(..) => FileKind::Directory,
+            Self::Text(_) | Self::Writable(..) => FileKind::Regular,
+            Self::Link(_) => FileKind::Symlink,
+        }
+    }
+}
+
+/// A name that is always there.
+pub(crate) struct Item {
+    pub(crate) name: &'static str,
+    pub(crate) permissions: u32,
+    pub(crate) shape: Shape,
+}
+
+impl Item {
+    pub(crate) const fn directory(name: &'static str, items: &'static [Item]) -> Self {
+        let shape = Shape::Directory(items, None);
+        Self {
+            name,
+            permissions: 0o555,
+            shape,
+        }
+    }
+
+    pub(crate) const fn text(name: &'static str, make: fn(&Synthetic, Subject) -> Result<Vec<u8>>) -> Self {
+        Self {
+            name,
+            permissions: 0o444,
+            shape: Shape::Text(make),
+        }
+    }
+
+    pub(crate) const fn link(name: &'static str, to: fn(&Synthetic, Subject) -> Result<Link>) -> Self {
+        Self {
+            name,
+            permissions: 0o777,
+            shape: Shape::Link(to),
+        }
+    }
+}
+
+/// Names with numbers: processes, threads, descriptors, processors.
+pub(crate) struct Numbered {
+    /// What stands before the number.
+    pub(crate) prefix: &'static str,
+    /// The numbers that there are, ascending.
+    pub(crate) numbers: fn(&Synthetic, Subject) -> Vec<u32>,
+    /// The subject of a number, if it is there.
+    pub(crate) subject: fn(&Synthetic, Subject, u32) -> Option<Subject>,
+    /// Permission bits, which may depend on the subject.
+    pub(crate) permissions: fn(&Synthetic, Subject) -> u32,
+    pub(crate) shape: Shape,
+}
+
+/// A file system of this kind.
+pub(crate) struct Synthetic {
+    pub(crate) device: u64,
+    pub(crate) system: Arc<dyn System>,
+    /// The time of everything in it.
+    pub(crate) started: Timestamp,
+    /// The mount table, as `/proc/mounts` shows it.
+    pub(crate) mounts: &'static [crate::mounts::Mount],
+    /// `boot_id`.
+    pub(crate) boot_id: [u8; 16],
+}
+
+impl Synthetic {
+    /// The root of a file system of these names.
+    pub(crate) fn root(self, items: &'static [Item], numbered: Option<&'static Numbered>) -> Arc<dyn Inode> {
+        let fs = Arc::new(self);
+        Arc::new(Node::new(
+            &fs,
+            1,
+            Subject::default(),
+            0o555,
+            Shape::Directory(items, numbered),
+        ))
+    }
+
+    /// A process; ESRCH is what a read of a file of one that has ended gives.
+    pub(crate) fn process(&self, subject: Subject) -> Result<Arc<dyn crate::system::Process>> {
+        self.system.process(subject.pid).ok_or(Errno::ESRCH)
+    }
+}
+
+/// An inode of such a file system.
+struct Node {
+    head: Head,
+    fs: Arc<Synthetic>,
+    subject: Subject,
+    shape: Shape,
+}
+
+impl Node {
+    fn new(fs: &Arc<Synthetic>, number: u64, subject: Subject, permissions: u32, shape: Shape) -> Self {
+        let owner = match fs.system.process(subject.pid) {
+            Some(process) if subject.pid != 0 => {
+                let credentials = process.context().credentials;
+                (credentials.euid(), credentials.egid())
+            }
+            _ => (0, 0),
+        };
+        Self {
+            head: Head::new(fs.device, number, shape.kind(), permissions, owner),
+            fs: fs.clone(),
+            subject,
+            shape,
+        }
+    }
+
+    /// Numbers follow from names, so that an object has the same one each time.
+    fn child_number(&self, name: &[u8]) -> u64 {
+        // Positive in every C library's `ino_t`, and never that of the root.
+        (hash(self.head.number, name) >> 16) | 2
+    }
+
+    fn child(
+        &self,
+        this: &Arc<Dentry>,
+        name: &[u8],
+        subject: Subject,
+        permissions: u32,
+        shape: Shape,
+    ) -> Arc<Dentry> {
+        let node = Node::new(&self.fs, self.child_number(name), subject, permissions, shape);
+        Dentry::new(Arc::new(node), this, name.into())
+    }
+
+    /// The names from `cookie` on: the fixed ones have 2 and up, the numbered ones their number behind them.
+    fn entries(&self, cookie: u64) -> Vec<(Vec<u8>, FileKind, u64)> {
+        const NUMBERED: u64 = 1 << 16;
+        let Shape::Directory(items, numbered) = self.shape else {
+            return Vec::new();
+        };
+        let fixed = (2..)
+            .zip(items)
+            .map(|(at, item)| (item.name.into(), item.shape.kind(), at));
+        let mut all: Vec<(Vec<u8>, FileKind, u64)> = fixed.filter(|(_, _, at)| *at >= cookie).collect();
+        if let Some(numbered) = numbered {
+            for number in (numbered.numbers)(&self.fs, self.subject) {
+                let at = NUMBERED + u64::from(number);
+                if at >= cookie {
+                    let name = alloc::format!("{}{number}", numbered.prefix);
+                    all.push((name.into_bytes(), numbered.shape.kind(), at));
+                }
+            }
+        }
+        all
+    }
+}
+
+impl Inode for Node {
+    fn head(&self) -> &Head {
+        &self.head
+    }
+
+    fn stat(&self) -> Result<Stat> {
+        let mut stat = Stat::new(self.head.kind, self.head.permissions(), self.head.number);
+        stat.device = self.head.device;
+        (stat.uid, stat.gid) = self.head.owner();
+        if self.head.is_directory() {
+            stat.links = 2;
+        }
+        if let Shape::Link(_) = self.shape
+            && self.subject.pid != 0
+        {
+            stat.size = 64;
+        }
+        let time = self.fs.started;
+        (stat.accessed, stat.modified, stat.changed) = (time, time, time);
+        Ok(stat)
+    }
+
+    fn lookup(&self, this: &Arc<Dentry>, name: &[u8]) -> Result<Arc<Dentry>> {
+        let Shape::Directory(items, numbered) = self.shape else {
+            return Err(Errno::ENOTDIR);
+        };
+        if let Some(item) = items.iter().find(|item| item.name.as_bytes() == name) {
+            return Ok(self.child(this, name, self.subject, item.permissions, item.shape));
+        }
+        let numbered = numbered.ok_or(Errno::ENOENT)?;
+        let number = name
+            .strip_prefix(numbered.prefix.as_bytes())
+            .and_then(parse_number);
+        let number = number.ok_or(Errno::ENOENT)?;
+        let subject = (numbered.subject)(&self.fs, self.subject, number).ok_or(Errno::ENOENT)?;
+        let permissions = (numbered.permissions)(&self.fs, subject);
+        Ok(self.child(this, name, subject, permissions, numbered.shape))
+    }
+
+    fn list(&self, this: &Arc<Dentry>, cookie: u64, sink: &mut dyn DirectorySink) -> Result<u64> {
+        let mut next = cookie;
+        let mut give = |inode, kind, name: &[u8], behind| {
+            let taken = sink
+                .entry(DirectoryEntry {
+                    inode,
+                    next: behind,
+                    kind,
+                    name,
+                })
+                .is_continue();
+            if taken {
+                next = behind;
+            }
+            taken
+        };
+        let parent = this
+            .parent()
+            .map_or(self.head.number, |parent| parent.head().number);
+        if cookie == 0 && !give(self.head.number, FileKind::Directory, b".", 1) {
+            return Ok(next);
+        }
+        if cookie <= 1 && !give(parent, FileKind::Directory, b"..", 2) {
+            return Ok(next);
+        }
+        for (name, kind, at) in self.entries(cookie) {
+            if !give(self.child_number(&name), kind, &name, at + 1) {
+                break;
+            }
+        }
+        Ok(next)
+    }
+
+    fn link(&self) -> Result<Link> {
+        match self.shape {
+            Shape::Link(to) => to(&self.fs, self.subject),
+            _ => Err(Errno::EINVAL),
+        }
+    }
+
+    fn open(&self, this: &Arc<Dentry>, _: StatusFlags) -> Result<Arc<dyn File>> {
+        let (make, take) = match self.shape {
+            Shape::Directory(..) | Shape::Link(_) => return Ok(OpenFile::of(this)),
+            Shape::Text(make) => (make, None),
+            Shape::Writable(make, take) => (make, Some(take)),
+        };
+        let text = Text {
+            fs: self.fs.clone(),
+            subject: self.subject,
+            make,
+            take,
+            made: Mutex::new(None),
+        };
+        Ok(OpenFile::of_text(this, text))
+    }
+}
+
+/// A decimal number as a name: no sign, no leading zeros.
+fn parse_number(name: &[u8]) -> Option<u32> {
+    let canonical = name == b"0" || name.first().is_some_and(|&digit| digit != b'0');
+    let digits = name.iter().all(u8::is_ascii_digit);
+    core::str::from_utf8(name)
+        .ok()
+        .filter(|_| canonical && digits)?
+        .parse()
+        .ok()
+}
+
+/// An open file whose text is made when it is read from the beginning, and stays the same until it is read from there again.
+pub(crate) struct Text {
+    fs: Arc<Synthetic>,
+    subject: Subject,
+    make: fn(&Synthetic, Subject) -> Result<Vec<u8>>,
+    take: Option<fn(&Synthetic, Subject, &[u8]) -> Result<()>>,
+    made: Mutex<Option<Arc<[u8]>>>,
+}
+
+impl Text {
+    pub(crate) fn read(&self, offset: u64, to: &mut dyn Sink) -> Result<usize> {
+        let known = if offset == 0 {
+            None
+        } else {
+            self.made.lock().clone()
+        };
+        let text = match known {
+            Some(text) => text,
+            None => {
+                let text: Arc<[u8]> = (self.make)(&self.fs, self.subject)?.into();
+                *self.made.lock() = Some(text.clone());
+                text
+            }
+        };
+        let rest = usize::try_from(offset).ok().and_then(|offset| text.get(offset..));
+        let rest = rest.unwrap_or_default();
+        let rest = rest.get(..to.room()).unwrap_or(rest);
+        to.put(rest)?;
+        Ok(rest.len())
+    }
+
+    pub(crate) fn write(&self, offset: u64, from: &mut dyn Source) -> Result<(usize, u64)> {
+        let take = self.take.ok_or(Errno::EIO)?;
+        let mut bytes = alloc::vec![0; from.left().min(WRITE_MAX)];
+        from.take(&mut bytes)?;
+        take(&self.fs, self.subject, &bytes)?;
+        Ok((bytes.len(), offset + bytes.len() as u64))
+    }
+}
+
+/// The inode of an object that no path leads to, behind a magic link: opening it gives the object itself.
+pub(crate) struct ObjectNode {
+    head: Head,
+    object: Arc<dyn File>,
+}
+
+impl ObjectNode {
+    /// Behind a descriptor of /proc/PID/fd.
+    pub(crate) fn dentry(description: &Description) -> Result<Arc<Dentry>> {
+        let object = description.object().clone();
+        let stat = object.stat()?;
+        // Whoever may look into a process's descriptors has the object already, so only its kind counts.
+        let head = Head::new(stat.device, stat.inode, stat.kind, 0o777, (stat.uid, stat.gid));
+        Ok(Dentry::apart(
+            Arc::new(Self { head, object }),
+            description.path(),
+            false,
+        ))
+    }
+}
+
+impl Inode for ObjectNode {
+    fn head(&self) -> &Head {
+        &self.head
+    }
+
+    fn stat(&self) -> Result<Stat> {
+        self.object.stat()
+    }
+
+    fn open(&self, _: &Arc<Dentry>, flags: StatusFlags) -> Result<Arc<dyn File>> {
+        self.object.clone().reopen(flags)
+    }
+}

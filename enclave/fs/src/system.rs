@@ -1,0 +1,174 @@
+//! What the file systems ask of the rest of the LibOS.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use kobject::{Description, File, Result, StatusFlags};
+
+use crate::context::Context;
+use crate::dentry::Dentry;
+
+/// A FIFO's pipe, which all who open it share.
+pub trait NamedPipe: Send + Sync {
+    /// Opens it, which may wait for the other side (fifo(7)). `inode` answers `fstat`.
+    fn open(&self, flags: StatusFlags, inode: Arc<dyn File>) -> Result<Arc<dyn File>>;
+}
+
+/// The container as `/proc`, `/sys` and `/dev` show it.
+pub trait System: Send + Sync {
+    /// The pipe of a FIFO that is opened for the first time.
+    fn named_pipe(&self) -> Arc<dyn NamedPipe>;
+
+    /// The calling process's controlling terminal.
+    fn terminal(&self) -> Option<Arc<dyn File>>;
+
+    /// Numbers of the processes, ascending.
+    fn processes(&self) -> Vec<u32>;
+
+    /// A process.
+    fn process(&self, pid: u32) -> Option<Arc<dyn Process>>;
+
+    /// Numbers of the calling process and of its calling thread.
+    fn current(&self) -> (u32, u32);
+
+    /// Memory that programs may have and how much of it is free, in bytes.
+    fn memory(&self) -> Memory;
+
+    /// Nanoseconds since the container started.
+    fn uptime(&self) -> u64;
+
+    /// Processors that the container uses.
+    fn processors(&self) -> u32;
+
+    /// What `/proc/cpuinfo` says.
+    fn cpu_info(&self) -> Vec<u8>;
+
+    /// What `uname` says: release, and version with build date.
+    fn kernel(&self) -> Kernel;
+
+    /// The host name.
+    fn host_name(&self) -> Vec<u8>;
+
+    /// Sets the host name, as a write to `/proc/sys/kernel/hostname` does.
+    fn set_host_name(&self, name: &[u8]) -> Result<()>;
+}
+
+/// Memory of the container.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Memory {
+    /// Bytes that there are.
+    pub total: u64,
+    /// Bytes that nobody uses.
+    pub free: u64,
+}
+
+/// The kernel that the LibOS is like.
+#[derive(Clone, Copy, Debug)]
+pub struct Kernel {
+    /// `uname -r`
+    pub release: &'static str,
+    /// `uname -v`
+    pub version: &'static str,
+}
+
+/// A process as `/proc/PID` shows it.
+pub trait Process: Send + Sync {
+    /// Its root, working directory, umask and credentials.
+    fn context(&self) -> Context;
+
+    /// Its program; `None` for one without.
+    fn executable(&self) -> Option<Arc<Dentry>>;
+
+    /// Arguments, each with a NUL behind it.
+    fn arguments(&self) -> Vec<u8>;
+
+    /// Environment, each with a NUL behind it.
+    fn environment(&self) -> Vec<u8>;
+
+    /// The auxiliary vector's bytes.
+    fn auxiliary(&self) -> Vec<u8>;
+
+    /// The lines of `maps`.
+    fn maps(&self) -> Vec<u8>;
+
+    /// Numbers of its open descriptors, ascending.
+    fn descriptors(&self) -> Vec<u32>;
+
+    /// An open descriptor.
+    fn descriptor(&self, fd: u32) -> Option<Arc<Description>>;
+
+    /// Soft and hard limits by RLIMIT number.
+    fn limits(&self) -> [(u64, u64); 16];
+
+    /// The rest.
+    fn status(&self) -> ProcessStatus;
+
+    /// Numbers of its threads, ascending.
+    fn threads(&self) -> Vec<u32>;
+
+    /// One of its threads.
+    fn thread(&self, tid: u32) -> Option<ThreadStatus>;
+
+    /// Names a thread (at most 15 bytes are kept).
+    fn set_thread_name(&self, tid: u32, name: &[u8]) -> Result<()>;
+}
+
+/// Numbers of a process for `stat`, `statm` and `status`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProcessStatus {
+    /// Parent.
+    pub parent: u32,
+    /// Process group.
+    pub group: u32,
+    /// Session.
+    pub session: u32,
+    /// Controlling terminal's device number, 0 if there is none.
+    pub terminal: u32,
+    /// Foreground process group of the terminal, -1 if there is none.
+    pub foreground: i32,
+    /// When it began, nanoseconds since the container started.
+    pub started: u64,
+    /// Bytes mapped.
+    pub virtual_memory: u64,
+    /// Bytes of them in memory.
+    pub resident: u64,
+    /// Bytes of code mapped.
+    pub code: u64,
+    /// Bytes of writable private memory.
+    pub data: u64,
+    /// Bytes of the stack.
+    pub stack: u64,
+    /// Where the stack began.
+    pub stack_start: u64,
+    /// Processor time in nanoseconds: user, system.
+    pub times: [u64; 2],
+    /// Processor time of children that were waited for.
+    pub child_times: [u64; 2],
+    /// Signals that wait for the process: bit `n - 1` for signal `n`.
+    pub pending: u64,
+    /// Signals that are ignored.
+    pub ignored: u64,
+    /// Signals that are caught.
+    pub caught: u64,
+    /// Signals that may be queued.
+    pub signal_limit: u64,
+    /// Niceness.
+    pub nice: i32,
+}
+
+/// A thread.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ThreadStatus {
+    /// Its name, at most 15 bytes.
+    pub name: Vec<u8>,
+    /// Whether it runs or sleeps, as `stat` has it: `R`, `S`, `T`, `Z`.
+    pub state: u8,
+    /// When it began, nanoseconds since the container started.
+    pub started: u64,
+    /// Processor time in nanoseconds: user, system.
+    pub times: [u64; 2],
+    /// Signals that wait for the thread.
+    pub pending: u64,
+    /// Signals that are blocked.
+    pub blocked: u64,
+}

@@ -1,0 +1,465 @@
+//! What is in a regular file.
+//!
+//! Two locks: `writing` is held by whoever changes the file by a system call, so that such changes are atomic to one another; the pages'
+//! is held for single steps. A program's memory is touched under the first alone: a page of it may have to be populated from this very
+//! file, which takes the second.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::ops::Range;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use kobject::{Errno, Mutex, Result, Sink, Source};
+
+use super::TreeInode;
+use super::pages::{PAGE, Page, Pages, Piece, zero_page};
+
+/// Longest file, so that every position fits an `off_t`.
+const LEN_MAX: u64 = i64::MAX as u64;
+
+/// FALLOC_FL_KEEP_SIZE
+const KEEP_SIZE: u32 = 0x01;
+/// FALLOC_FL_PUNCH_HOLE
+const PUNCH_HOLE: u32 = 0x02;
+/// FALLOC_FL_ZERO_RANGE
+const ZERO_RANGE: u32 = 0x10;
+/// FALLOC_FL_UNSHARE_RANGE
+const UNSHARE_RANGE: u32 = 0x40;
+
+/// F_SEAL_SHRINK
+pub(crate) const SEAL_SHRINK: u32 = 0x2;
+/// F_SEAL_GROW
+pub(crate) const SEAL_GROW: u32 = 0x4;
+/// F_SEAL_WRITE
+pub(crate) const SEAL_WRITE: u32 = 0x8;
+/// F_SEAL_FUTURE_WRITE
+pub(crate) const SEAL_FUTURE_WRITE: u32 = 0x10;
+
+/// A regular file's contents.
+pub(crate) struct Content {
+    /// Bytes. Changes only under the pages' lock.
+    len: AtomicU64,
+    writing: Mutex<()>,
+    pages: Mutex<Pages>,
+}
+
+impl Content {
+    pub(crate) fn empty() -> Self {
+        Self::of_image(0)
+    }
+
+    pub(super) fn of_image(len: u64) -> Self {
+        Self {
+            len: AtomicU64::new(len),
+            writing: Mutex::new(()),
+            pages: Mutex::new(Pages::of_image(len)),
+        }
+    }
+
+    /// Bytes.
+    pub(crate) fn len(&self) -> u64 {
+        self.len.load(Ordering::Acquire)
+    }
+
+    /// Blocks of 512 bytes that hold data.
+    pub(super) fn blocks(&self) -> u64 {
+        self.pages.lock().shown() * (PAGE / 512)
+    }
+
+    /// Bytes of memory that pages take.
+    pub(super) fn memory(&self) -> u64 {
+        self.pages.lock().count() * PAGE
+    }
+}
+
+/// Reading and writing: of the inode, because the image and the memory are its file system's.
+impl TreeInode {
+    /// Reads from `offset`.
+    pub(crate) fn read(&self, offset: u64, to: &mut dyn Sink) -> Result<usize> {
+        let mut done = 0;
+        while to.room() > 0 {
+            match self.read_piece(offset.saturating_add(done as u64), to) {
+                Ok(0) => break,
+                Ok(count) => done += count,
+                Err(error) if done == 0 => return Err(error),
+                Err(_) => break,
+            }
+        }
+        Ok(done)
+    }
+
+    /// Reads what lies together; 0 at the end.
+    fn read_piece(&self, position: u64, to: &mut dyn Sink) -> Result<usize> {
+        let content = self.content()?;
+        let len = content.len();
+        let Some(left) = len.checked_sub(position).filter(|&left| left > 0) else {
+            return Ok(0);
+        };
+        let most = left.min(to.room() as u64);
+        // The lock ends with this statement.
+        let piece = content.pages.lock().piece(position);
+        match piece {
+            Piece::Page(page) => {
+                let start = (position % PAGE) as usize;
+                let end = (PAGE as usize).min(start.saturating_add(most as usize));
+                to.put(page.get(start..end).ok_or(Errno::EIO)?)?;
+                Ok(end - start)
+            }
+            Piece::Hole(end) => {
+                let count = most.min(end.saturating_sub(position)) as usize;
+                to.put_zeros(count)?;
+                Ok(count)
+            }
+            Piece::Image(end) => {
+                let below = self.below.as_ref().ok_or(Errno::EIO)?;
+                let chunk = self.tree.image()?.chunk(below, position)?.ok_or(Errno::EIO)?;
+                let count = (most.min(end - position) as usize).min(chunk.len());
+                to.put(chunk.get(..count).ok_or(Errno::EIO)?)?;
+                Ok(count)
+            }
+        }
+    }
+
+    /// As [`kobject::Mapping::read_pages`].
+    pub(crate) fn read_pages(&self, offset: u64, out: &mut [u8]) -> Result<usize> {
+        let content = self.content()?;
+        let left = content.len().saturating_sub(offset);
+        let of_file = left.min(out.len() as u64) as usize;
+        let (file, behind) = out.split_at_mut_checked(of_file).ok_or(Errno::EIO)?;
+        behind.fill(0);
+        let mut done = 0;
+        while done < of_file {
+            let position = offset + done as u64;
+            let rest = file.get_mut(done..).ok_or(Errno::EIO)?;
+            let piece = content.pages.lock().piece(position);
+            done += match piece {
+                Piece::Page(page) => {
+                    let start = (position % PAGE) as usize;
+                    let count = (PAGE as usize - start).min(rest.len());
+                    copy(rest, &page[start..start + count]);
+                    count
+                }
+                Piece::Hole(end) => {
+                    let count = (rest.len() as u64).min(end - position) as usize;
+                    rest.iter_mut().take(count).for_each(|byte| *byte = 0);
+                    count
+                }
+                Piece::Image(end) => {
+                    let count = (rest.len() as u64).min(end - position) as usize;
+                    let part = rest.get_mut(..count).ok_or(Errno::EIO)?;
+                    self.read_image(position, part)?;
+                    count
+                }
+            };
+        }
+        Ok(of_file)
+    }
+
+    /// Fills `out` with what the image has there, all of which it must have.
+    fn read_image(&self, position: u64, out: &mut [u8]) -> Result<()> {
+        let below = self.below.as_ref().ok_or(Errno::EIO)?;
+        match self.tree.image()?.read(below, position, out)? == out.len() {
+            true => Ok(()),
+            false => Err(Errno::EIO),
+        }
+    }
+
+    /// As [`kobject::Mapping::write_pages`]: not a system call's write, so neither lock nor times are its.
+    pub(crate) fn write_pages(&self, offset: u64, bytes: &[u8]) -> Result<()> {
+        let content = self.content()?;
+        let mut position = offset;
+        for part in bytes.chunks(PAGE as usize) {
+            let count = content.len().saturating_sub(position).min(part.len() as u64) as usize;
+            let Some(part) = part.get(..count).filter(|part| !part.is_empty()) else {
+                break;
+            };
+            let fresh = self.fresh_page(position / PAGE, part.len())?;
+            self.put_bytes(position, part, fresh, Grow::No)?;
+            position += PAGE;
+        }
+        self.touch_modified();
+        Ok(())
+    }
+
+    /// Writes from `offset`, or at the end; gives how much and the position behind it.
+    pub(crate) fn write(&self, offset: u64, from: &mut dyn Source, append: bool) -> Result<(usize, u64)> {
+        let content = self.content()?;
+        let _writing = content.writing.lock();
+        let start = if append { content.len() } else { offset };
+        if from.left() == 0 {
+            return Ok((0, start));
+        }
+        self.check_seals(start.saturating_add(from.left() as u64))?;
+        if start >= LEN_MAX {
+            return Err(Errno::EFBIG);
+        }
+        let mut position = start;
+        let result = loop {
+            let room = LEN_MAX - position;
+            let within = PAGE - position % PAGE;
+            let count = (from.left() as u64).min(within).min(room) as usize;
+            if count == 0 {
+                break Ok(());
+            }
+            match self.write_part(position, count, from) {
+                Ok(()) => position += count as u64,
+                Err(error) => break Err(error),
+            }
+        };
+        let done = (position - start) as usize;
+        if done == 0 {
+            result?;
+        }
+        self.touch_modified();
+        Ok((done, position))
+    }
+
+    /// Writes `count` bytes that lie in one page.
+    fn write_part(&self, position: u64, count: usize, from: &mut dyn Source) -> Result<()> {
+        let index = position / PAGE;
+        let content = self.content()?;
+        let known = content.pages.lock().has(index);
+        if !known {
+            // Nobody else has this page yet, so the program's bytes go right into it.
+            let mut page = self.page_below(index, count)?;
+            let start = (position % PAGE) as usize;
+            let own = Arc::make_mut(&mut page);
+            from.take(own.get_mut(start..start + count).ok_or(Errno::EIO)?)?;
+            let part = position..position + count as u64;
+            return self.put_page(part, page);
+        }
+        if count <= 256 {
+            let mut bytes = [0; 256];
+            return self.write_buffered(position, bytes.get_mut(..count).ok_or(Errno::EIO)?, from);
+        }
+        let mut bytes: Page = [0; PAGE as usize];
+        self.write_buffered(position, bytes.get_mut(..count).ok_or(Errno::EIO)?, from)
+    }
+
+    fn write_buffered(&self, position: u64, bytes: &mut [u8], from: &mut dyn Source) -> Result<()> {
+        from.take(bytes)?;
+        self.put_bytes(position, bytes, None, Grow::Yes)
+    }
+
+    /// A page with what the image has there, for a write of `count` bytes: all of it is written if that is a page.
+    fn page_below(&self, index: u64, count: usize) -> Result<Arc<Page>> {
+        let mut page = zero_page();
+        let start = index * PAGE;
+        let (shows, is_hole) = {
+            let pages = self.content()?.pages.lock();
+            (
+                pages.image().saturating_sub(start).min(PAGE),
+                matches!(pages.piece(start), Piece::Hole(_)),
+            )
+        };
+        if shows > 0 && !is_hole && count < PAGE as usize {
+            let own = Arc::make_mut(&mut page);
+            self.read_image(start, own.get_mut(..shows as usize).ok_or(Errno::EIO)?)?;
+        }
+        Ok(page)
+    }
+
+    /// A page to put where none is, if none is.
+    fn fresh_page(&self, index: u64, count: usize) -> Result<Option<Arc<Page>>> {
+        let known = self.content()?.pages.lock().has(index);
+        if known {
+            Ok(None)
+        } else {
+            self.page_below(index, count).map(Some)
+        }
+    }
+
+    /// Puts bytes into one page.
+    fn put_bytes(&self, position: u64, bytes: &[u8], fresh: Option<Arc<Page>>, grow: Grow) -> Result<()> {
+        let content = self.content()?;
+        let index = position / PAGE;
+        let start = (position % PAGE) as usize;
+        let mut pages = content.pages.lock();
+        if !pages.has(index) {
+            let page = match fresh {
+                Some(page) => page,
+                // Punched or cut off since the caller looked.
+                None => zero_page(),
+            };
+            pages.put(index, page, &self.tree.budget)?;
+        }
+        let page = pages.page_mut(index).ok_or(Errno::EIO)?;
+        copy(page.get_mut(start..).ok_or(Errno::EIO)?, bytes);
+        if grow == Grow::Yes {
+            content
+                .len
+                .fetch_max(position + bytes.len() as u64, Ordering::AcqRel);
+        }
+        Ok(())
+    }
+
+    /// Takes in a page, of which `part` (positions) was just written.
+    fn put_page(&self, part: Range<u64>, page: Arc<Page>) -> Result<()> {
+        let content = self.content()?;
+        let index = part.start / PAGE;
+        let mut pages = content.pages.lock();
+        match pages.page_mut(index) {
+            // A shared mapping was written back meanwhile.
+            Some(known) => {
+                let range = (part.start % PAGE) as usize..(part.end - index * PAGE) as usize;
+                copy(known.get_mut(range.clone()).ok_or(Errno::EIO)?, &page[range]);
+            }
+            None => pages.put(index, page, &self.tree.budget)?,
+        }
+        content.len.fetch_max(part.end, Ordering::AcqRel);
+        Ok(())
+    }
+
+    /// `ftruncate`.
+    pub(crate) fn truncate(&self, len: u64) -> Result<()> {
+        let content = self.content()?;
+        if len > LEN_MAX {
+            return Err(Errno::EINVAL);
+        }
+        let _writing = content.writing.lock();
+        let seals = self.seals();
+        let old = content.len();
+        if (len < old && seals & SEAL_SHRINK != 0) || (len > old && seals & SEAL_GROW != 0) {
+            return Err(Errno::EPERM);
+        }
+        let mut pages = content.pages.lock();
+        if len < old {
+            pages.truncate(len, &self.tree.budget);
+        }
+        content.len.store(len, Ordering::Release);
+        drop(pages);
+        self.touch_modified();
+        Ok(())
+    }
+
+    /// `fallocate`.
+    pub(crate) fn allocate(&self, mode: u32, offset: u64, len: u64) -> Result<()> {
+        let content = self.content()?;
+        let end = offset.checked_add(len).filter(|&end| end <= LEN_MAX);
+        let end = end.ok_or(Errno::EFBIG)?;
+        if len == 0 {
+            return Err(Errno::EINVAL);
+        }
+        let keep = mode & KEEP_SIZE != 0;
+        let zero = match mode & !KEEP_SIZE {
+            0 | UNSHARE_RANGE => false,
+            PUNCH_HOLE if keep => true,
+            ZERO_RANGE => true,
+            _ => return Err(Errno::EOPNOTSUPP),
+        };
+        let _writing = content.writing.lock();
+        let old = content.len();
+        let seals = self.seals();
+        if zero && seals & (SEAL_WRITE | SEAL_FUTURE_WRITE) != 0
+            || (!keep && end > old && seals & SEAL_GROW != 0)
+        {
+            return Err(Errno::EPERM);
+        }
+        if zero {
+            self.zero(offset..end)?;
+        } else if self.tree.budget.free() < len {
+            // Memory is taken when it is written: what fits now is granted.
+            return Err(Errno::ENOSPC);
+        }
+        if !keep {
+            content.len.fetch_max(end, Ordering::AcqRel);
+        }
+        self.touch_modified();
+        Ok(())
+    }
+
+    /// Makes a range zeros, whole pages holes.
+    fn zero(&self, range: Range<u64>) -> Result<()> {
+        let content = self.content()?;
+        let first_whole = range.start.div_ceil(PAGE);
+        let end_whole = range.end / PAGE;
+        let mut edges = [
+            range.start..range.end.min(first_whole * PAGE),
+            range.start.max(end_whole * PAGE)..range.end,
+        ];
+        if first_whole > end_whole {
+            // Within one page.
+            edges = [range.clone(), 0..0];
+        }
+        for edge in edges.into_iter().filter(|edge| edge.start < edge.end) {
+            let data = content.pages.lock().is_data(edge.start);
+            if data && edge.start < content.len() {
+                let zeros: Page = [0; PAGE as usize];
+                let count = (edge.end - edge.start) as usize;
+                let fresh = self.fresh_page(edge.start / PAGE, count)?;
+                let bytes = zeros.get(..count).ok_or(Errno::EIO)?;
+                self.put_bytes(edge.start, bytes, fresh, Grow::No)?;
+            }
+        }
+        let mut pages = content.pages.lock();
+        let image_end = pages.image().div_ceil(PAGE).min(end_whole);
+        for index in first_whole..image_end {
+            pages.punch(index, &self.tree.budget);
+        }
+        let rest = first_whole.max(image_end)..end_whole.max(first_whole.max(image_end));
+        let behind: Vec<u64> = pages.numbers(rest).collect();
+        for index in behind {
+            pages.punch(index, &self.tree.budget);
+        }
+        Ok(())
+    }
+
+    /// SEEK_DATA, SEEK_HOLE; ENXIO.
+    pub(crate) fn seek_data(&self, offset: u64, hole: bool) -> Result<u64> {
+        let content = self.content()?;
+        let len = content.len();
+        let pages = content.pages.lock();
+        let mut position = offset;
+        while position < len {
+            let (is_data, end) = match pages.piece(position) {
+                Piece::Page(_) => (true, (position / PAGE + 1) * PAGE),
+                Piece::Image(end) => (true, end),
+                Piece::Hole(end) => (false, end),
+            };
+            if is_data != hole {
+                return Ok(position);
+            }
+            position = end;
+        }
+        if hole && offset < len {
+            Ok(len)
+        } else {
+            Err(Errno::ENXIO)
+        }
+    }
+
+    /// Whether the contents are the image's.
+    pub(crate) fn is_of_image(&self) -> bool {
+        let (Some(below), Ok(content)) = (&self.below, self.content()) else {
+            return false;
+        };
+        let pages = content.pages.lock();
+        pages.is_untouched() && pages.image() == below.size && content.len() == below.size
+    }
+
+    /// EPERM if seals forbid to write as far as `end`.
+    fn check_seals(&self, end: u64) -> Result<()> {
+        let seals = self.seals();
+        if seals & (SEAL_WRITE | SEAL_FUTURE_WRITE) != 0
+            || (seals & SEAL_GROW != 0 && end > self.content()?.len())
+        {
+            return Err(Errno::EPERM);
+        }
+        Ok(())
+    }
+}
+
+/// Whether a write makes the file longer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Grow {
+    Yes,
+    No,
+}
+
+/// Copies as much as fits.
+fn copy(to: &mut [u8], from: &[u8]) {
+    let count = to.len().min(from.len());
+    if let (Some(to), Some(from)) = (to.get_mut(..count), from.get(..count)) {
+        to.copy_from_slice(from);
+    }
+}

@@ -1,0 +1,258 @@
+//! Attributes: asked for and changed.
+
+use alloc::sync::Arc;
+
+use kobject::credentials::AccessMode;
+use kobject::{Credentials, Description, Errno, FileKind, Result, Stat, Timestamp};
+
+use super::{Vfs, dentry_of, tree_of};
+use crate::context::{At, AtFlags, Context};
+use crate::inode::Head;
+use crate::mounts::{self, Mount};
+use crate::walk::NAME_MAX;
+
+const SET_USER_ID: u32 = 0o4000;
+const SET_GROUP_ID: u32 = 0o2000;
+
+/// What `statfs` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileSystemStat {
+    /// f_type
+    pub magic: u64,
+    /// Bytes of a block.
+    pub block_size: u64,
+    /// Blocks that there are.
+    pub blocks: u64,
+    /// Blocks that are free, for everybody.
+    pub free_blocks: u64,
+    /// Inodes that there may be.
+    pub files: u64,
+    /// Inodes that are free.
+    pub free_files: u64,
+    /// st_dev of it, which serves as its identity.
+    pub device: u64,
+    /// Longest name.
+    pub name_max: u64,
+    /// f_flags: ST_ bits.
+    pub flags: u64,
+}
+
+/// Whom `chown` gives a file to; `None` stays as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// User.
+    pub uid: Option<u32>,
+    /// Group.
+    pub gid: Option<u32>,
+}
+
+/// What `utimensat` sets a time to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SetTime {
+    /// The time it is (UTIME_NOW).
+    Now,
+    /// What it was (UTIME_OMIT).
+    Omit,
+    /// This.
+    To(Timestamp),
+}
+
+impl Vfs {
+    /// `stat`, `lstat`, `fstatat`, `statx`.
+    pub fn stat(&self, context: &Context, at: At<'_>, path: &[u8], flags: AtFlags) -> Result<Stat> {
+        self.locate(context, at, path, flags)?.inode().stat()
+    }
+
+    /// The mount that a path leads to, for `statx`.
+    pub fn mount_of(&self, context: &Context, at: At<'_>, path: &[u8], flags: AtFlags) -> Result<Mount> {
+        let found = self.locate(context, at, path, flags)?;
+        Ok(mount_of(found.head()).unwrap_or(mounts::ROOT))
+    }
+
+    /// `access`, `faccessat2`: `mode` has R_OK, W_OK and X_OK bits. By the real identities unless `credentials` says otherwise.
+    pub fn access(
+        &self,
+        context: &Context,
+        at: At<'_>,
+        path: &[u8],
+        mode: AccessMode,
+        flags: AtFlags,
+        credentials: &Arc<Credentials>,
+    ) -> Result<()> {
+        let context = Context {
+            credentials: credentials.clone(),
+            ..context.clone()
+        };
+        let found = self.locate(&context, at, path, flags)?;
+        let head = found.head();
+        if mode.0 == 0 {
+            return Ok(());
+        }
+        head.permits(credentials, mode)?;
+        if mode.0 & AccessMode::WRITE.0 != 0 && head.device == mounts::SYS.device() {
+            return Err(Errno::EROFS);
+        }
+        Ok(())
+    }
+
+    /// `chmod`, `fchmod`, `fchmodat2`.
+    pub fn change_mode(
+        &self,
+        context: &Context,
+        at: At<'_>,
+        path: &[u8],
+        mode: u32,
+        flags: AtFlags,
+    ) -> Result<()> {
+        let found = self.locate(context, at, path, flags)?;
+        if found.head().kind == FileKind::Symlink {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        let inode = tree_of(&found)?;
+        let credentials = &context.credentials;
+        inode.head.owned_by(credentials)?;
+        let mut permissions = mode & 0o7777;
+        if !credentials.is_privileged() && !credentials.in_group(inode.head.owner().1) {
+            permissions &= !SET_GROUP_ID;
+        }
+        inode.head.set_permissions(permissions);
+        inode.touch_changed();
+        Ok(())
+    }
+
+    /// `chown`, `lchown`, `fchown`, `fchownat`.
+    pub fn change_owner(
+        &self,
+        context: &Context,
+        at: At<'_>,
+        path: &[u8],
+        owner: Owner,
+        flags: AtFlags,
+    ) -> Result<()> {
+        let found = self.locate(context, at, path, flags)?;
+        let inode = tree_of(&found)?;
+        let head = &inode.head;
+        let credentials = &context.credentials;
+        let (uid, gid) = head.owner();
+        if !credentials.is_privileged() {
+            let owns = credentials.fsuid() == uid;
+            let keeps_user = owner.uid.is_none_or(|new| owns && new == uid);
+            let may_group = owner
+                .gid
+                .is_none_or(|new| owns && (new == gid || credentials.in_group(new)));
+            if !keeps_user || !may_group {
+                return Err(Errno::EPERM);
+            }
+        }
+        head.set_owner((owner.uid.unwrap_or(uid), owner.gid.unwrap_or(gid)));
+        if !head.is_directory() {
+            head.set_permissions(without_set_ids(head, credentials));
+        }
+        inode.touch_changed();
+        Ok(())
+    }
+
+    /// `utimensat`, `futimens` and older calls: access and modification time.
+    pub fn set_times(
+        &self,
+        context: &Context,
+        at: At<'_>,
+        path: &[u8],
+        [accessed, modified]: [SetTime; 2],
+        flags: AtFlags,
+    ) -> Result<()> {
+        let found = self.locate(context, at, path, flags)?;
+        if (accessed, modified) == (SetTime::Omit, SetTime::Omit) {
+            return Ok(());
+        }
+        let inode = tree_of(&found)?;
+        let credentials = &context.credentials;
+        if inode.head.owned_by(credentials).is_err() {
+            // Who may write may say that it was now, but not that it was at some other time.
+            if (accessed, modified) != (SetTime::Now, SetTime::Now) {
+                return Err(Errno::EPERM);
+            }
+            inode.head.permits(credentials, AccessMode::WRITE)?;
+        }
+        let now = inode.tree.now();
+        let to = |set: SetTime, old| match set {
+            SetTime::Now => now,
+            SetTime::Omit => old,
+            SetTime::To(time) => time,
+        };
+        inode.set_times(|times| {
+            times.accessed = to(accessed, times.accessed);
+            times.modified = to(modified, times.modified);
+            times.changed = now;
+        });
+        Ok(())
+    }
+
+    /// `statfs`.
+    pub fn stat_file_system(&self, context: &Context, path: &[u8]) -> Result<FileSystemStat> {
+        let found = self.locate(context, At::Cwd, path, AtFlags::empty())?;
+        Ok(self.stat_file_system_of(found.head()))
+    }
+
+    /// `fstatfs`.
+    pub fn stat_file_system_at(&self, file: &Description) -> Result<FileSystemStat> {
+        Ok(self.stat_file_system_of(dentry_of(file)?.head()))
+    }
+
+    fn stat_file_system_of(&self, head: &Head) -> FileSystemStat {
+        const BLOCK: u64 = 4096;
+        // Objects that are of no file system are of one of their own (PIPEFS_MAGIC).
+        let mount = mount_of(head);
+        let in_memory = mount.is_some_and(|mount| mount != mounts::PROC && mount != mounts::SYS);
+        let (limit, free) = if in_memory {
+            (self.budget.limit(), self.budget.free())
+        } else {
+            (0, 0)
+        };
+        FileSystemStat {
+            magic: mount.map_or(0x5049_5045, |mount| mount.magic),
+            block_size: BLOCK,
+            blocks: limit / BLOCK,
+            free_blocks: free / BLOCK,
+            files: limit / 512,
+            free_files: free / 512,
+            device: head.device,
+            name_max: NAME_MAX as u64,
+            flags: mount.map_or(0, |mount| mount.flags()),
+        }
+    }
+}
+
+fn mount_of(head: &Head) -> Option<Mount> {
+    let all = mounts::ALL.iter().chain(&[mounts::ANONYMOUS]);
+    all.copied().find(|mount| mount.device() == head.device)
+}
+
+/// The permission bits of a file that changes hands, or is written to by somebody else: programs lose their set-id bits.
+fn without_set_ids(head: &Head, credentials: &Credentials) -> u32 {
+    let permissions = head.permissions();
+    let group = head.owner().1;
+    let runs_as_group = permissions & 0o010 != 0;
+    let foreign = !credentials.is_privileged() && !credentials.in_group(group);
+    let group_bit = if runs_as_group || foreign { SET_GROUP_ID } else { 0 };
+    permissions & !SET_USER_ID & !group_bit
+}
+
+/// A program that its user may not make set-id was written to: it loses those bits. To be called after a write, with the writer's
+/// identities.
+pub fn written_by(file: &Description, credentials: &Credentials) {
+    if credentials.is_privileged() {
+        return;
+    }
+    let inode = file
+        .object_as::<crate::open_file::OpenFile>()
+        .and_then(|open| open.tree());
+    if let Some(inode) = inode
+        && inode.head.kind == FileKind::Regular
+        && inode.head.permissions() & (SET_USER_ID | SET_GROUP_ID) != 0
+    {
+        inode
+            .head
+            .set_permissions(without_set_ids(&inode.head, credentials));
+    }
+}

@@ -1,0 +1,237 @@
+//! The calls: paths in, results out.
+//!
+//! One [`Vfs`] is a container's. Its methods are grouped by file: [`open`], [`names`], [`attributes`], [`xattr`].
+
+mod attributes;
+mod names;
+mod open;
+mod sockets;
+mod xattr;
+
+use alloc::sync::Arc;
+
+use kobject::{Credentials, Description, Errno, File, FileKind, Result, StatusFlags, Timestamp};
+
+use crate::context::{At, AtFlags, Context};
+use crate::dentry::Dentry;
+use crate::image::Image;
+use crate::inode::Inode;
+use crate::mounts::{self, Mount};
+use crate::open_file::OpenFile;
+use crate::synthetic::{ObjectNode, Synthetic};
+use crate::system::System;
+use crate::tree::{Body, Budget, Content, Tree, TreeInode, TreeOptions};
+use crate::walk::{Follow, Walk};
+use crate::{proc, sys};
+
+pub use attributes::{FileSystemStat, Owner, SetTime, written_by};
+pub use names::{NewNode, RenameFlags};
+pub use open::{OpenFlags, OpenHow};
+pub use xattr::XattrFlags;
+
+/// What a container's file systems are made from.
+pub struct VfsOptions {
+    /// The root file system; without one the root is empty at first.
+    pub image: Option<Arc<dyn Image>>,
+    /// Most bytes of memory that files may take.
+    pub memory_limit: u64,
+    /// The time, for the times of files.
+    pub now: fn() -> Timestamp,
+    /// A random number: the seed of the hash of names, and of `boot_id`.
+    pub seed: [u64; 3],
+    /// What /proc, /sys and /dev show.
+    pub system: Arc<dyn System>,
+}
+
+/// The file systems of a container.
+pub struct Vfs {
+    root: Arc<Dentry>,
+    /// Files without a name.
+    anonymous: Arc<Tree>,
+    budget: Arc<Budget>,
+    system: Arc<dyn System>,
+}
+
+impl Vfs {
+    /// Makes the file systems and mounts them; EIO if the image's root cannot be read, ENOTDIR if one of the mount points is none.
+    pub fn new(options: VfsOptions) -> Result<Self> {
+        let budget = Budget::new(options.memory_limit);
+        let tree = |mount: Mount, image: Option<Arc<dyn Image>>, root_permissions| {
+            Tree::new(TreeOptions {
+                image,
+                device: mount.device(),
+                budget: budget.clone(),
+                now: options.now,
+                seed: options.seed[0],
+                root_permissions,
+            })
+        };
+        let (_, root) = tree(mounts::ROOT, options.image.clone(), 0o755)?;
+        let (_, dev) = tree(mounts::DEV, None, 0o755)?;
+        let (_, shm) = tree(mounts::SHM, None, 0o1777)?;
+        let (anonymous, _) = tree(mounts::ANONYMOUS, None, 0o700)?;
+        let vfs = Self {
+            root: Dentry::root(root),
+            anonymous,
+            budget: budget.clone(),
+            system: options.system.clone(),
+        };
+        let [_, high, low] = options.seed;
+        let synthetic = |mount: Mount| Synthetic {
+            device: mount.device(),
+            system: options.system.clone(),
+            started: (options.now)(),
+            mounts: mounts::ALL,
+            boot_id: (u128::from(high) << 64 | u128::from(low)).to_be_bytes(),
+        };
+        vfs.mount(mounts::PROC, proc::root(synthetic(mounts::PROC)))?;
+        vfs.mount(mounts::SYS, sys::root(synthetic(mounts::SYS)))?;
+        vfs.mount(mounts::DEV, dev)?;
+        vfs.mount(mounts::SHM, shm)?;
+        crate::device::make_nodes(&vfs)?;
+        Ok(vfs)
+    }
+
+    /// The root of all paths.
+    pub fn root(&self) -> &Arc<Dentry> {
+        &self.root
+    }
+
+    /// Root's view from the very top, for what the LibOS itself does.
+    pub fn root_context(&self) -> Context {
+        Context {
+            root: self.root.clone(),
+            cwd: self.root.clone(),
+            umask: 0,
+            credentials: Arc::new(Credentials::new(0, 0, alloc::vec::Vec::new())),
+        }
+    }
+
+    /// Puts a file system's root in the place of a directory, which is made if it is not there. A mount is nothing but an entry of its
+    /// directory, so the path walk need not know of any.
+    fn mount(&self, mount: Mount, root: Arc<dyn Inode>) -> Result<()> {
+        let context = self.root_context();
+        match self.make_directory(&context, At::Cwd, mount.path.as_bytes(), 0o755) {
+            Ok(()) | Err(Errno::EEXIST) => {}
+            Err(error) => return Err(error),
+        }
+        let mut walk = Walk::new(&context, At::Cwd);
+        let point = walk.resolve(mount.path.as_bytes(), Follow::No)?;
+        if !point.head().is_directory() {
+            return Err(Errno::ENOTDIR);
+        }
+        let parent = point.parent().ok_or(Errno::EBUSY)?;
+        let directory = parent.tree().ok_or(Errno::EBUSY)?;
+        directory.mount(&parent, &point.name(), root)
+    }
+
+    /// What a path, or with an empty path and [`AtFlags::EMPTY_PATH`] the open file itself, stands for.
+    fn locate(&self, context: &Context, at: At<'_>, path: &[u8], flags: AtFlags) -> Result<Arc<Dentry>> {
+        if path.is_empty() && flags.contains(AtFlags::EMPTY_PATH) {
+            return match at {
+                At::Cwd => Ok(context.cwd.clone()),
+                At::Descriptor(description) => dentry_of(description),
+            };
+        }
+        let follow = match flags.contains(AtFlags::SYMLINK_NOFOLLOW) {
+            true => Follow::No,
+            false => Follow::Yes,
+        };
+        Walk::new(context, at).resolve(path, follow)
+    }
+
+    /// The directory that a path names, which may be searched: for `chdir`, `fchdir` and `chroot`.
+    pub fn directory(
+        &self,
+        context: &Context,
+        at: At<'_>,
+        path: &[u8],
+        flags: AtFlags,
+    ) -> Result<Arc<Dentry>> {
+        let found = self.locate(context, at, path, flags)?;
+        if !found.head().is_directory() {
+            return Err(Errno::ENOTDIR);
+        }
+        found
+            .head()
+            .permits(&context.credentials, kobject::credentials::AccessMode::EXECUTE)?;
+        Ok(found)
+    }
+
+    /// `getcwd`: ENOENT if the working directory was removed.
+    pub fn working_directory(&self, context: &Context) -> Result<alloc::vec::Vec<u8>> {
+        if context.cwd.is_unlinked() {
+            return Err(Errno::ENOENT);
+        }
+        Ok(context.cwd.path(&context.root))
+    }
+
+    /// A file without a name: what `memfd_create` gives. `seals` are F_SEAL bits; `None` if it takes none.
+    pub fn anonymous_file(
+        &self,
+        context: &Context,
+        name: &[u8],
+        seals: Option<u32>,
+    ) -> Result<Arc<Description>> {
+        let owner = (context.credentials.fsuid(), context.credentials.fsgid());
+        let body = Body::Regular(Content::empty());
+        let inode = self.anonymous.new_inode(body, 0o777, owner)?;
+        // Without MFD_ALLOW_SEALING it is sealed against sealing.
+        inode.set_sealable(seals.unwrap_or(open::SEAL_SEAL));
+        let path = [b"/memfd:", name].concat();
+        let dentry = Dentry::apart(inode, &path, true);
+        let flags = StatusFlags::READ_WRITE | StatusFlags::LARGE_FILE;
+        Ok(Description::new(OpenFile::of(&dentry), flags, b""))
+    }
+}
+
+/// What an open file is, as a dentry: one that is of no file system stands for itself.
+pub(crate) fn dentry_of(description: &Description) -> Result<Arc<Dentry>> {
+    match description.object_as::<OpenFile>() {
+        Some(file) => Ok(file.dentry().clone()),
+        None => ObjectNode::dentry(description),
+    }
+}
+
+/// The path of an open file, for `/proc`: where it is now if it is of a file system, else what it was opened by.
+pub fn path_of(description: &Description, root: &Arc<Dentry>) -> alloc::vec::Vec<u8> {
+    match description.object_as::<OpenFile>() {
+        Some(file) => file.dentry().path(root),
+        None => description.path().to_vec(),
+    }
+}
+
+/// The place of an open file of a file system.
+pub fn place_of(description: &Description) -> Option<Arc<Dentry>> {
+    Some(description.object_as::<OpenFile>()?.dentry().clone())
+}
+
+/// The inode of a file system in memory; EPERM for others, whose names and attributes nobody changes.
+fn tree_of(dentry: &Dentry) -> Result<&TreeInode> {
+    dentry.tree().ok_or(Errno::EPERM)
+}
+
+/// As [`tree_of`], of a regular file's; EISDIR or EINVAL for what has no contents.
+fn regular_of(dentry: &Dentry) -> Result<&TreeInode> {
+    match dentry.head().kind {
+        FileKind::Regular => tree_of(dentry),
+        FileKind::Directory => Err(Errno::EISDIR),
+        _ => Err(Errno::EINVAL),
+    }
+}
+
+/// Opens what was found, whose permissions have been checked.
+fn open_dentry(system: &Arc<dyn System>, dentry: &Arc<Dentry>, flags: StatusFlags) -> Result<Arc<dyn File>> {
+    if flags.contains(StatusFlags::PATH) {
+        return Ok(OpenFile::of(dentry));
+    }
+    match dentry.tree().map(|inode| &inode.body) {
+        Some(Body::CharDevice(number)) => crate::device::open(system, *number, dentry),
+        Some(Body::BlockDevice(_) | Body::Socket(_)) => Err(Errno::ENXIO),
+        Some(Body::Fifo(pipe)) => {
+            let pipe = pipe.get_or_make(|| system.named_pipe());
+            pipe.open(flags, OpenFile::of(dentry))
+        }
+        _ => dentry.inode().open(dentry, flags),
+    }
+}

@@ -1,0 +1,148 @@
+//! Extended attributes (xattr(7)).
+//!
+//! Access control lists (`system.posix_acl_*`) are not supported: one that was stored but not obeyed would be worse than none.
+
+use alloc::vec::Vec;
+
+use kobject::credentials::AccessMode;
+use kobject::{Errno, FileKind, Result};
+
+use super::{Vfs, tree_of};
+use crate::context::{At, AtFlags, Context};
+use crate::inode::Head;
+use crate::tree::SetXattr;
+
+/// Longest name.
+const NAME_MAX: usize = 255;
+/// Longest value (XATTR_SIZE_MAX).
+const VALUE_MAX: usize = 65_536;
+
+bitflags::bitflags! {
+    /// How `setxattr` sets.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub struct XattrFlags: u32 {
+        /// XATTR_CREATE
+        const CREATE = 1;
+        /// XATTR_REPLACE
+        const REPLACE = 2;
+    }
+}
+
+impl Vfs {
+    /// `getxattr` and its kin: the value.
+    pub fn xattr(
+        &self,
+        context: &Context,
+        at: At<'_>,
+        path: &[u8],
+        name: &[u8],
+        flags: AtFlags,
+    ) -> Result<Vec<u8>> {
+        let found = self.locate(context, at, path, flags)?;
+        check_name(name)?;
+        check_access(context, found.head(), name, AccessMode::READ)?;
+        tree_of(&found).map_err(|_| Errno::EOPNOTSUPP)?.xattr(name)
+    }
+
+    /// `listxattr` and its kin: names, each with a NUL behind it.
+    pub fn xattr_names(&self, context: &Context, at: At<'_>, path: &[u8], flags: AtFlags) -> Result<Vec<u8>> {
+        let found = self.locate(context, at, path, flags)?;
+        let Ok(inode) = tree_of(&found) else {
+            return Ok(Vec::new());
+        };
+        let mut names = Vec::new();
+        for (name, _) in inode.xattrs()? {
+            if name.starts_with(b"trusted.") && !context.credentials.is_privileged() {
+                continue;
+            }
+            names.extend_from_slice(&name);
+            names.push(0);
+        }
+        Ok(names)
+    }
+
+    /// `setxattr` and its kin.
+    pub fn set_xattr(
+        &self,
+        context: &Context,
+        at: At<'_>,
+        path: &[u8],
+        (name, value): (&[u8], &[u8]),
+        how: XattrFlags,
+        flags: AtFlags,
+    ) -> Result<()> {
+        check_name(name)?;
+        if value.len() > VALUE_MAX {
+            return Err(Errno::E2BIG);
+        }
+        let how = match (
+            how.contains(XattrFlags::CREATE),
+            how.contains(XattrFlags::REPLACE),
+        ) {
+            (false, false) => SetXattr::Any,
+            (true, false) => SetXattr::Create,
+            (false, true) => SetXattr::Replace,
+            (true, true) => return Err(Errno::EINVAL),
+        };
+        let found = self.locate(context, at, path, flags)?;
+        check_access(context, found.head(), name, AccessMode::WRITE)?;
+        tree_of(&found)
+            .map_err(|_| Errno::EOPNOTSUPP)?
+            .set_xattr(name, value, how)
+    }
+
+    /// `removexattr` and its kin.
+    pub fn remove_xattr(
+        &self,
+        context: &Context,
+        at: At<'_>,
+        path: &[u8],
+        name: &[u8],
+        flags: AtFlags,
+    ) -> Result<()> {
+        check_name(name)?;
+        let found = self.locate(context, at, path, flags)?;
+        check_access(context, found.head(), name, AccessMode::WRITE)?;
+        tree_of(&found).map_err(|_| Errno::EOPNOTSUPP)?.remove_xattr(name)
+    }
+}
+
+fn check_name(name: &[u8]) -> Result<()> {
+    if name.is_empty() || name.len() > NAME_MAX {
+        return Err(Errno::ERANGE);
+    }
+    let classes: [&[u8]; 3] = [b"user.", b"trusted.", b"security."];
+    match classes.iter().find(|class| name.starts_with(class)) {
+        Some(class) if name.len() == class.len() => Err(Errno::EINVAL),
+        Some(_) => Ok(()),
+        None => Err(Errno::EOPNOTSUPP),
+    }
+}
+
+/// Who may read or write an attribute depends on the class that its name begins with (xattr_permission of the kernel).
+fn check_access(context: &Context, head: &Head, name: &[u8], mode: AccessMode) -> Result<()> {
+    let credentials = &context.credentials;
+    let writes = mode == AccessMode::WRITE;
+    if name.starts_with(b"trusted.") {
+        return match (credentials.is_privileged(), writes) {
+            (true, _) => Ok(()),
+            (false, true) => Err(Errno::EPERM),
+            (false, false) => Err(Errno::ENODATA),
+        };
+    }
+    if name.starts_with(b"security.") {
+        return if writes && !credentials.is_privileged() {
+            Err(Errno::EPERM)
+        } else {
+            Ok(())
+        };
+    }
+    if !matches!(head.kind, FileKind::Regular | FileKind::Directory) {
+        return Err(if writes { Errno::EPERM } else { Errno::ENODATA });
+    }
+    // In a directory that all write to, attributes are the owner's.
+    if writes && head.is_directory() && head.permissions() & 0o1000 != 0 {
+        head.owned_by(credentials)?;
+    }
+    head.permits(credentials, mode)
+}
