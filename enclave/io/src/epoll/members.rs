@@ -1,0 +1,303 @@
+//! The members of an epoll instance, and which events of theirs are believed.
+//!
+//! A member lives in a slot and is known by a [`Token`]: the slot's number and how often the slot was given out or its member modified.
+//! The host gets the token as the data of its event; one that is out of date means nothing.
+
+use alloc::collections::BTreeMap;
+use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
+
+use host_abi::{EpollEvent, HostFd};
+use kobject::{Description, Events, Subscription};
+
+use super::EpollFlags;
+use super::ready::Watch;
+
+/// Names a member, as it is since its last change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Token {
+    slot: u32,
+    generation: u32,
+}
+
+impl Token {
+    /// As a word.
+    pub fn raw(self) -> u64 {
+        u64::from(self.slot) | u64::from(self.generation) << 32
+    }
+
+    fn from_raw(raw: u64) -> Self {
+        Self {
+            slot: raw as u32,
+            generation: (raw >> 32) as u32,
+        }
+    }
+}
+
+/// A descriptor that is watched.
+pub(super) struct Member {
+    key: Key,
+    description: Weak<Description>,
+    pub interest: Events,
+    pub flags: EpollFlags,
+    data: u64,
+    /// Cleared by the event of an EPOLLONESHOT member.
+    armed: bool,
+    /// The host's descriptor, if it is the host that tells of it.
+    pub host: Option<HostFd>,
+    /// Its observer, if it is inside. An epoll instance can be both.
+    pub watch: Option<(Arc<Watch>, Subscription)>,
+}
+
+/// An open file under a descriptor number. The address is that of the open file, which stays taken while a member refers to it weakly.
+type Key = (usize, u32);
+
+fn key(fd: u32, description: &Arc<Description>) -> Key {
+    (Arc::as_ptr(description).addr(), fd)
+}
+
+impl Member {
+    pub fn new(fd: u32, description: &Arc<Description>, event: EpollEvent) -> Self {
+        let mut member = Self {
+            key: key(fd, description),
+            description: Arc::downgrade(description),
+            interest: Events::empty(),
+            flags: EpollFlags::empty(),
+            data: 0,
+            armed: true,
+            host: None,
+            watch: None,
+        };
+        member.set(event);
+        member
+    }
+
+    /// Sets what is asked for, and arms it.
+    pub fn set(&mut self, event: EpollEvent) {
+        self.interest = Events::from_bits_truncate(event.events) | Events::ERR | Events::HUP;
+        self.flags = EpollFlags::from_bits_truncate(event.events);
+        self.data = event.data;
+        self.armed = true;
+    }
+
+    fn is_open(&self) -> bool {
+        self.description.strong_count() > 0
+    }
+}
+
+/// The members.
+#[derive(Default)]
+pub(super) struct Members {
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    by_key: BTreeMap<Key, u32>,
+    /// How many members there may be before those whose files are closed are looked for.
+    sweep_at: usize,
+}
+
+#[derive(Default)]
+struct Slot {
+    generation: u32,
+    member: Option<Member>,
+}
+
+impl Members {
+    /// The member that watches this open file under this number.
+    pub fn find(&self, fd: u32, description: &Arc<Description>) -> Option<Token> {
+        let slot = *self.by_key.get(&key(fd, description))?;
+        let generation = self.slots.get(slot as usize)?.generation;
+        Some(Token { slot, generation })
+    }
+
+    /// The token that the next member gets.
+    pub fn next_token(&self) -> Token {
+        let slot = self.free.last().copied().unwrap_or(self.slots.len() as u32);
+        let generation = self.slots.get(slot as usize).map_or(0, |slot| slot.generation);
+        Token { slot, generation }
+    }
+
+    /// Adds a member under [`Members::next_token`]. Now and then, those whose files are closed are removed; gives how many of these were the host's.
+    pub fn insert(&mut self, token: Token, member: Member) -> usize {
+        self.by_key.insert(member.key, token.slot);
+        if self.free.pop().is_none() {
+            self.slots.push(Slot::default());
+        }
+        self.slots[token.slot as usize].member = Some(member);
+        if self.by_key.len() <= self.sweep_at {
+            return 0;
+        }
+        let swept = self.sweep();
+        self.sweep_at = 2 * self.by_key.len() + 16;
+        swept
+    }
+
+    fn sweep(&mut self) -> usize {
+        let mut hosts = 0;
+        for index in 0..self.slots.len() {
+            let slot = &self.slots[index];
+            if slot.member.as_ref().is_some_and(|member| !member.is_open()) {
+                let token = Token {
+                    slot: index as u32,
+                    generation: slot.generation,
+                };
+                hosts += usize::from(self.remove(token).is_some_and(|member| member.host.is_some()));
+            }
+        }
+        hosts
+    }
+
+    fn get(&mut self, token: Token) -> Option<&mut Member> {
+        let slot = self.slots.get_mut(token.slot as usize)?;
+        slot.member
+            .as_mut()
+            .filter(|_| slot.generation == token.generation)
+    }
+
+    /// Takes a member out.
+    pub fn remove(&mut self, token: Token) -> Option<Member> {
+        let key = self.get(token)?.key;
+        self.by_key.remove(&key);
+        let slot = self.slots.get_mut(token.slot as usize)?;
+        slot.generation = slot.generation.wrapping_add(1);
+        self.free.push(token.slot);
+        slot.member.take()
+    }
+
+    /// Gives a member a new token, so that nothing that was said under the old one counts.
+    pub fn renew(&mut self, token: Token) -> Option<(&mut Member, Token)> {
+        self.get(token)?;
+        let slot = self.slots.get_mut(token.slot as usize)?;
+        slot.generation = slot.generation.wrapping_add(1);
+        let token = Token {
+            slot: token.slot,
+            generation: slot.generation,
+        };
+        slot.member.as_mut().map(|member| (member, token))
+    }
+
+    /// The observer of a member inside.
+    pub fn watch(&mut self, token: Token) -> Option<Arc<Watch>> {
+        self.get(token)?.watch.as_ref().map(|(watch, _)| watch.clone())
+    }
+
+    /// The observer of a member that is reported for as long as it is ready.
+    pub fn level_watch(&mut self, token: Token) -> Option<Arc<Watch>> {
+        let flags = self.get(token)?.flags;
+        if flags.intersects(EpollFlags::EDGE | EpollFlags::ONE_SHOT) {
+            return None;
+        }
+        self.watch(token)
+    }
+
+    /// What is the case with a member inside that was on the list; `None` if nothing that it asked for is.
+    pub fn look_at(&mut self, token: Token) -> Option<Events> {
+        let member = self.get(token)?;
+        let (watch, _) = member.watch.as_ref()?;
+        watch.unqueue();
+        if !member.armed {
+            return None;
+        }
+        let description = member.description.upgrade()?;
+        let happened = description.object().poll(member.interest) & member.interest;
+        (!happened.is_empty()).then_some(happened)
+    }
+
+    /// The event that tells of what has happened to a member; it disarms an EPOLLONESHOT member.
+    pub fn report(&mut self, token: Token, happened: Events) -> Option<EpollEvent> {
+        let member = self.get(token)?;
+        let happened = happened & member.interest;
+        if happened.is_empty() || !member.armed || !member.is_open() {
+            return None;
+        }
+        member.armed = !member.flags.contains(EpollFlags::ONE_SHOT);
+        Some(EpollEvent {
+            events: happened.bits(),
+            data: member.data,
+        })
+    }
+
+    /// An event that the host claims, if it can be true.
+    pub fn believe(&mut self, claim: EpollEvent) -> Option<EpollEvent> {
+        let token = Token::from_raw(claim.data);
+        self.get(token)?.host?;
+        self.report(token, Events::from_bits_truncate(claim.events))
+    }
+
+    /// The open files that are watched.
+    pub fn descriptions(&self) -> impl Iterator<Item = Arc<Description>> {
+        let members = self.slots.iter().filter_map(|slot| slot.member.as_ref());
+        members.filter_map(|member| member.description.upgrade())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kobject::{File, StatusFlags};
+
+    use super::*;
+    use crate::eventfd::{EventFd, EventMode};
+
+    fn file() -> Arc<Description> {
+        let object: Arc<dyn File> = EventFd::new(0, EventMode::Counter);
+        Description::new(object, StatusFlags::READ_WRITE, b"")
+    }
+
+    fn event(events: u32, data: u64) -> EpollEvent {
+        EpollEvent { events, data }
+    }
+
+    fn add(members: &mut Members, fd: u32, file: &Arc<Description>, asked: EpollEvent) -> Token {
+        let token = members.next_token();
+        let mut member = Member::new(fd, file, asked);
+        member.host = HostFd::from_raw(10);
+        members.insert(token, member);
+        token
+    }
+
+    #[test]
+    fn only_what_can_be_true_is_believed() {
+        let (mut members, file) = (Members::default(), file());
+        let token = add(&mut members, 3, &file, event(Events::IN.bits(), 77));
+        let claim = |token: Token, events| event(events, token.raw());
+        assert_eq!(members.believe(claim(token, 0x1)), Some(event(1, 77)));
+        assert_eq!(
+            members.believe(claim(token, 0x1d)),
+            Some(event(0x19, 77)),
+            "not asked for"
+        );
+        assert_eq!(members.believe(claim(token, 0x4)), None);
+        assert_eq!(members.believe(event(1, 1)), None, "no such slot");
+        assert_eq!(members.believe(event(1, 1 << 32)), None, "another generation");
+        assert_eq!(members.believe(event(1, u64::MAX)), None);
+        let (_, renewed) = members.renew(token).unwrap();
+        assert_eq!(members.believe(claim(token, 1)), None, "said before the change");
+        assert_eq!(members.believe(claim(renewed, 1)), Some(event(1, 77)));
+        drop(file);
+        assert_eq!(members.believe(claim(renewed, 1)), None, "closed");
+    }
+
+    #[test]
+    fn a_one_shot_member_is_reported_once_however_often_the_host_says() {
+        let (mut members, file) = (Members::default(), file());
+        let asked = event(Events::IN.bits() | EpollFlags::ONE_SHOT.bits(), 5);
+        let token = add(&mut members, 3, &file, asked);
+        assert!(members.believe(event(1, token.raw())).is_some());
+        assert!(members.believe(event(1, token.raw())).is_none());
+        let (member, token) = members.renew(token).unwrap();
+        member.set(asked);
+        assert!(members.believe(event(1, token.raw())).is_some());
+    }
+
+    #[test]
+    fn members_of_closed_files_go_in_time() {
+        let mut members = Members::default();
+        let kept = file();
+        add(&mut members, 0, &kept, event(1, 0));
+        for fd in 1..1000 {
+            add(&mut members, fd, &file(), event(1, 0));
+        }
+        assert!(members.slots.len() < 100, "{} slots", members.slots.len());
+        assert!(members.find(0, &kept).is_some());
+        assert!(members.find(1, &kept).is_none());
+    }
+}

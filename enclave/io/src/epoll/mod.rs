@@ -1,0 +1,395 @@
+//! `epoll`.
+//!
+//! Members that are the host's (network sockets, standard streams) live in an epoll instance of the host, made with the first of them;
+//! members inside are observed and come on a list when something may have happened to them. A wait with host members is one host call, one
+//! without them none but the sleep itself.
+//!
+//! What the host says of a member is believed only as far as it can be true: the member exists, was not changed since, asked for the event
+//! and, with EPOLLONESHOT, has not had it yet. See [`members`].
+
+mod members;
+mod nesting;
+mod ready;
+
+use alloc::sync::{Arc, Weak};
+use core::any::Any;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use enclave_rt::{call, thread};
+use host_abi::{CallError, EpollControl, EpollCreate, EpollWait, HostFd};
+use kobject::{
+    Description, Errno, Events, File, FileKind, Mutex, Observer, Result, Stat, Subscription, Wait, Waiter,
+    remaining,
+};
+
+use crate::NOW;
+use crate::anonymous;
+use crate::host::OwnedHostFd;
+use members::{Member, Members, Token};
+use ready::{Ready, Watch};
+
+pub use host_abi::{EpollEvent, EpollOperation};
+
+bitflags::bitflags! {
+    /// How a member is watched: the EPOLL bits that are no events.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub struct EpollFlags: u32 {
+        /// EPOLLEXCLUSIVE: of several instances, few are woken. Inside, all are, which the manual allows.
+        const EXCLUSIVE = 1 << 28;
+        /// EPOLLWAKEUP: keeps the machine awake; without effect.
+        const WAKE_UP = 1 << 29;
+        /// EPOLLONESHOT: one event, until it is modified.
+        const ONE_SHOT = 1 << 30;
+        /// EPOLLET: only what is new.
+        const EDGE = 1 << 31;
+    }
+}
+
+/// What may stand beside EPOLLEXCLUSIVE.
+const WITH_EXCLUSIVE: u32 = Events::IN
+    .union(Events::OUT)
+    .union(Events::ERR)
+    .union(Events::HUP)
+    .bits()
+    | EpollFlags::EXCLUSIVE.bits()
+    | EpollFlags::WAKE_UP.bits()
+    | EpollFlags::EDGE.bits();
+
+/// An epoll instance.
+pub struct Epoll {
+    this: Weak<Self>,
+    state: Mutex<State>,
+    ready: Arc<Ready>,
+    /// Whether the next look leaves room for the host's events, so that neither side starves the other.
+    hosts_turn: AtomicBool,
+}
+
+struct State {
+    members: Members,
+    /// The host's instance, if there has been a need for one.
+    host: Option<OwnedHostFd>,
+    /// How many members are in it.
+    host_members: usize,
+    /// The instances that this one is a member of.
+    parents: alloc::vec::Vec<Weak<Epoll>>,
+}
+
+impl Epoll {
+    /// An instance without members.
+    #[expect(
+        clippy::new_ret_no_self,
+        reason = "instances can be members of others, so they live behind an Arc"
+    )]
+    pub fn new() -> Arc<Self> {
+        Arc::new_cyclic(|this| Self {
+            this: this.clone(),
+            state: Mutex::new(State {
+                members: Members::default(),
+                host: None,
+                host_members: 0,
+                parents: alloc::vec::Vec::new(),
+            }),
+            ready: Ready::new(),
+            hosts_turn: AtomicBool::new(false),
+        })
+    }
+
+    /// `epoll_ctl` for the open file that descriptor number `fd` refers to. `event` is ignored by a deletion.
+    pub fn control(
+        &self,
+        operation: EpollOperation,
+        fd: u32,
+        description: &Arc<Description>,
+        event: EpollEvent,
+    ) -> Result<()> {
+        let target = description.object_as::<Self>();
+        if target.is_some_and(|target| core::ptr::eq(target, self)) {
+            return Err(Errno::EINVAL);
+        }
+        if event.events & EpollFlags::EXCLUSIVE.bits() != 0 {
+            let allowed = target.is_none() && event.events & !WITH_EXCLUSIVE == 0;
+            match operation {
+                EpollOperation::Add if allowed => {}
+                EpollOperation::Delete => {}
+                _ => return Err(Errno::EINVAL),
+            }
+        }
+        match operation {
+            EpollOperation::Add => match target {
+                Some(target) => self.add_nested(target, || self.add(fd, description, event)),
+                None => self.add(fd, description, event),
+            },
+            EpollOperation::Modify => self.modify(fd, description, event),
+            EpollOperation::Delete => self.delete(fd, description),
+        }
+    }
+
+    fn add(&self, fd: u32, description: &Arc<Description>, event: EpollEvent) -> Result<()> {
+        let object = description.object();
+        let mut state = self.state.lock();
+        if state.members.find(fd, description).is_some() {
+            return Err(Errno::EEXIST);
+        }
+        let token = state.members.next_token();
+        let mut member = Member::new(fd, description, event);
+        member.host = object.host_fd();
+        self.watch(&mut member, token, description);
+        if member.host.is_none() && member.watch.is_none() {
+            // Always ready, as regular files are.
+            return Err(Errno::EPERM);
+        }
+        if let Some(target) = member.host {
+            let host = self.host_instance(&mut state)?;
+            tell_host(host, EpollOperation::Add, target, event.events, token)?;
+            state.host_members += 1;
+        }
+        let swept = state.members.insert(token, member);
+        state.host_members -= swept;
+        drop(state);
+        self.look_at_new(token, description, event);
+        Ok(())
+    }
+
+    fn modify(&self, fd: u32, description: &Arc<Description>, event: EpollEvent) -> Result<()> {
+        let mut state = self.state.lock();
+        let token = state.members.find(fd, description).ok_or(Errno::ENOENT)?;
+        let host = state.host.as_ref().map(|host| host.0);
+        let (member, token) = state.members.renew(token).ok_or(Errno::ENOENT)?;
+        if member.flags.contains(EpollFlags::EXCLUSIVE) {
+            return Err(Errno::EINVAL);
+        }
+        // An event under way carries the old token and counts no longer; the host looks anew, so none is lost.
+        member.set(event);
+        self.watch(member, token, description);
+        if let (Some(target), Some(host)) = (member.host, host) {
+            tell_host(host, EpollOperation::Modify, target, event.events, token)?;
+        }
+        drop(state);
+        self.look_at_new(token, description, event);
+        Ok(())
+    }
+
+    fn delete(&self, fd: u32, description: &Arc<Description>) -> Result<()> {
+        let mut state = self.state.lock();
+        let token = state.members.find(fd, description).ok_or(Errno::ENOENT)?;
+        let member = state.members.remove(token).ok_or(Errno::ENOENT)?;
+        if let Some(target) = member.host {
+            state.host_members -= 1;
+            if let Some(host) = &state.host {
+                // A host that keeps it is not believed about it any more.
+                let _ = tell_host(host.0, EpollOperation::Delete, target, 0, token);
+            }
+        }
+        drop(state);
+        if let Some(target) = description.object_as::<Self>() {
+            target.forget_parent(self);
+        }
+        Ok(())
+    }
+
+    /// Observes a member, if it can be.
+    fn watch(&self, member: &mut Member, token: Token, description: &Description) {
+        let watch = Watch::new(&self.ready, token);
+        let interest = member.interest;
+        let subscription = description.object().subscribe(interest, Watch::observer(&watch));
+        member.watch = subscription.map(|subscription| (watch, subscription));
+    }
+
+    /// Puts a member on the list if it is ready already.
+    fn look_at_new(&self, token: Token, description: &Description, event: EpollEvent) {
+        let interest = Events::from_bits_truncate(event.events) | Events::UNASKED;
+        if description.object().poll(interest).is_empty() {
+            return;
+        }
+        let watch = self.state.lock().members.watch(token);
+        if let Some(watch) = watch {
+            watch.notify(interest);
+        }
+    }
+
+    fn host_instance(&self, state: &mut State) -> Result<HostFd> {
+        if let Some(host) = &state.host {
+            return Ok(host.0);
+        }
+        let host = call::call(&EpollCreate)?;
+        state.host = Some(OwnedHostFd(host));
+        // Who polls this instance has to poll the host's from now on.
+        self.ready.wake();
+        Ok(host)
+    }
+
+    /// `epoll_wait`: waits for events, puts them into `out` and gives how many; 0 after the deadline. EINTR when something is pending for the
+    /// thread.
+    pub fn wait(&self, out: &mut [EpollEvent], deadline: Option<u64>) -> Result<usize> {
+        if out.is_empty() {
+            return Err(Errno::EINVAL);
+        }
+        if deadline == NOW {
+            return self.look(out);
+        }
+        if !self.ready.is_empty() {
+            let count = self.look(out)?;
+            if count > 0 {
+                return Ok(count);
+            }
+        }
+        let waiter = Waiter::new();
+        let _subscription = self.ready.subscribe(Events::IN, waiter.observer());
+        loop {
+            waiter.reset();
+            if !self.ready.is_empty() {
+                let count = self.look(out)?;
+                if count > 0 {
+                    return Ok(count);
+                }
+            }
+            let Some(host) = self.host_with_members() else {
+                match waiter.sleep(deadline) {
+                    Ok(()) => continue,
+                    Err(Errno::ETIMEDOUT) => return Ok(0),
+                    Err(error) => return Err(error),
+                }
+            };
+            let wait = match remaining(deadline) {
+                Ok(wait) if !thread::is_pending() => wait,
+                _ => Wait::NONE,
+            };
+            match self.look_outside(host, out, wait)? {
+                0 if wait != Wait::NONE => {}
+                0 if remaining(deadline).is_err() => return Ok(0),
+                0 => return Err(Errno::EINTR),
+                count => return Ok(count),
+            }
+        }
+    }
+
+    fn host_with_members(&self) -> Option<HostFd> {
+        let state = self.state.lock();
+        let host = state.host.as_ref().filter(|_| state.host_members > 0);
+        host.map(|host| host.0)
+    }
+
+    /// Takes what is ready now, inside and outside.
+    fn look(&self, out: &mut [EpollEvent]) -> Result<usize> {
+        let Some(host) = self.host_with_members() else {
+            return Ok(self.look_inside(out));
+        };
+        let reserved = usize::from(self.hosts_turn.fetch_not(Ordering::Relaxed));
+        let room = out.len() - reserved;
+        let mut count = self.look_inside(&mut out[..room]);
+        if count < out.len() {
+            count += self.look_outside(host, &mut out[count..], Wait::NONE)?;
+        }
+        if count == 0 {
+            count = self.look_inside(out);
+        }
+        Ok(count)
+    }
+
+    /// Takes what is ready of the members inside.
+    fn look_inside(&self, out: &mut [EpollEvent]) -> usize {
+        let mut state = self.state.lock();
+        let mut count = 0;
+        // What goes back to the end of the list is not looked at twice.
+        for _ in 0..self.ready.len() {
+            if count == out.len() {
+                break;
+            }
+            let Some(token) = self.ready.pop() else {
+                break;
+            };
+            let Some(happened) = state.members.look_at(token) else {
+                continue;
+            };
+            let Some(event) = state.members.report(token, happened) else {
+                continue;
+            };
+            if let Some(watch) = state.members.level_watch(token) {
+                watch.queue();
+            }
+            out[count] = event;
+            count += 1;
+        }
+        count
+    }
+
+    /// Asks the host for events of its members. That it returned early is no error.
+    fn look_outside(&self, host: HostFd, out: &mut [EpollEvent], wait: Wait) -> Result<usize> {
+        let request = EpollWait {
+            epoll: host,
+            most: out.len().min(EpollWait::MOST),
+            wait,
+        };
+        let answer = if wait == Wait::NONE {
+            call::call(&request)
+        } else {
+            call::blocking(&request)
+        };
+        let claimed = match answer {
+            Err(CallError::Errno(Errno::EINTR | Errno::EAGAIN)) => 0,
+            answer => answer?,
+        };
+        let staging = call::staging();
+        let mut state = self.state.lock();
+        let mut count = 0;
+        for place in 0..claimed {
+            let mut bytes = [0; EpollEvent::SIZE];
+            staging
+                .part(place * EpollEvent::SIZE, EpollEvent::SIZE)
+                .read(&mut bytes);
+            if let Some(event) = state.members.believe(EpollEvent::from_bytes(bytes)) {
+                out[count] = event;
+                count += 1;
+            }
+        }
+        Ok(count)
+    }
+}
+
+fn tell_host(epoll: HostFd, operation: EpollOperation, fd: HostFd, events: u32, token: Token) -> Result<()> {
+    let passed = EpollFlags::EDGE | EpollFlags::ONE_SHOT | EpollFlags::EXCLUSIVE;
+    Ok(call::call(&EpollControl {
+        epoll,
+        operation,
+        fd,
+        events: events & (Events::all().bits() | passed.bits()),
+        data: token.raw(),
+    })?)
+}
+
+impl File for Epoll {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn stat(&self) -> Result<Stat> {
+        anonymous::stat(FileKind::Anonymous, 0o600, 0)
+    }
+
+    fn poll(&self, interest: Events) -> Events {
+        let mut state = self.state.lock();
+        for _ in 0..self.ready.len() {
+            let Some(token) = self.ready.pop() else {
+                break;
+            };
+            if state.members.look_at(token).is_some() {
+                if let Some(watch) = state.members.watch(token) {
+                    watch.queue();
+                }
+                return Events::READABLE & interest;
+            }
+        }
+        Events::empty()
+    }
+
+    fn subscribe(&self, interest: Events, observer: Weak<dyn Observer>) -> Option<Subscription> {
+        Some(self.ready.subscribe(interest, observer))
+    }
+
+    fn host_fd(&self) -> Option<HostFd> {
+        self.state.lock().host.as_ref().map(|host| host.0)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,81 @@
+//! Host calls that wait, and descriptors that the host lends.
+
+use enclave_rt::untrusted::HostMemory;
+use enclave_rt::{call, thread};
+use host_abi::{CallError, Close, HostCall, HostFd};
+use kobject::{Errno, Result, Wait, remaining};
+
+use crate::NOW;
+
+/// A descriptor of the host's, closed when dropped.
+pub(crate) struct OwnedHostFd(pub(crate) HostFd);
+
+impl Drop for OwnedHostFd {
+    fn drop(&mut self) {
+        // Whether the host closes it or not is its own affair.
+        let _ = call::call(&Close { fd: self.0 });
+    }
+}
+
+/// Makes a call that may wait until `deadline`: EAGAIN after it, EINTR when something is pending for the thread.
+///
+/// A call that ends early for another reason (a token that was meant for an earlier wait, or the host's whim) is made again.
+pub(crate) fn call_until<C: HostCall>(
+    deadline: Option<u64>,
+    request: impl Fn(Wait) -> C,
+) -> Result<C::Answer> {
+    if deadline == NOW {
+        return Ok(call::call(&request(Wait::NONE))?);
+    }
+    loop {
+        if thread::is_pending() {
+            // As on Linux, what is there already is taken before a signal counts.
+            return match call::call(&request(Wait::NONE)) {
+                Err(CallError::Errno(Errno::EAGAIN)) => Err(Errno::EINTR),
+                answer => Ok(answer?),
+            };
+        }
+        let wait = remaining(deadline).map_err(|_| Errno::EAGAIN)?;
+        match call::blocking(&request(wait)) {
+            Err(CallError::Errno(Errno::EINTR | Errno::EAGAIN)) => {}
+            answer => return Ok(answer?),
+        }
+    }
+}
+
+/// Has the host send (or write) the bytes in `staged`: all of them, unless it may not wait or is interrupted. Gives how many it sent, and what
+/// stopped it.
+pub(crate) fn send_staged<C: HostCall<Answer = usize>>(
+    staged: HostMemory,
+    deadline: Option<u64>,
+    request: impl Fn(usize, Wait) -> C,
+) -> (usize, Result<()>) {
+    let mut done = 0;
+    loop {
+        let left = staged.len() - done;
+        match call_until(deadline, |wait| request(left, wait)) {
+            // Less than asked: there is no room for more now.
+            Ok(count) if count == left || deadline == NOW => return (done + count, Ok(())),
+            Ok(count) => {
+                done += count;
+                move_to_start(staged.part(0, left), count);
+            }
+            Err(error) => return (done, Err(error)),
+        }
+    }
+}
+
+/// Moves what lies at `offset` in a part of the staging buffer to its start, so that the rest of a partial write is sent from there.
+///
+/// The detour through the enclave changes nothing for the host, to whom these bytes belong already.
+fn move_to_start(staged: HostMemory, offset: usize) {
+    let mut piece = [0u8; 4096];
+    let mut done = 0;
+    let len = staged.len() - offset;
+    while done < len {
+        let piece = &mut piece[..(len - done).min(4096)];
+        staged.part(offset + done, piece.len()).read(piece);
+        staged.part(done, piece.len()).write(piece);
+        done += piece.len();
+    }
+}

@@ -1,0 +1,177 @@
+//! `poll`, and with it `ppoll`, `select` and `pselect`.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use enclave_rt::{call, thread};
+use host_abi::{CallError, HostFd, Poll, PollEntry};
+use kobject::{Description, Errno, Events, Result, Wait, Waiter, remaining};
+
+use crate::NOW;
+
+/// One of the objects that a `poll` asks about.
+pub struct PollItem {
+    /// The open file; `None` for a descriptor that is negative or not open.
+    pub description: Option<Arc<Description>>,
+    /// What is asked for.
+    pub interest: Events,
+    /// What is the case. Without an open file it stays as it is: the caller leaves NVAL there for a descriptor that is not open.
+    pub happened: Events,
+}
+
+/// Waits until at least one item has events, and gives how many have; 0 after the deadline.
+///
+/// Objects inside are asked directly, all that are the host's in one host call. EINTR when something is pending for the thread.
+pub fn poll(items: &mut [PollItem], deadline: Option<u64>) -> Result<usize> {
+    let ready = look_inside(items);
+    if ready > 0 || deadline == NOW {
+        if has_host(items) {
+            look_outside(items, Wait::NONE)?;
+        }
+        return Ok(count(items));
+    }
+    let waiter = Waiter::new();
+    let _subscriptions: Vec<_> = items
+        .iter()
+        .filter_map(|item| {
+            let object = item.description.as_ref()?.object();
+            object.subscribe(item.interest, waiter.observer())
+        })
+        .collect();
+    loop {
+        waiter.reset();
+        let ready = look_inside(items);
+        // Asked anew each time: an epoll instance among the items may have got its first host member.
+        if !has_host(items) {
+            if ready > 0 {
+                return Ok(ready);
+            }
+            match waiter.sleep(deadline) {
+                Ok(()) => continue,
+                Err(Errno::ETIMEDOUT) => return Ok(0),
+                Err(error) => return Err(error),
+            }
+        }
+        let wait = match remaining(deadline) {
+            Ok(wait) if ready == 0 && !thread::is_pending() => wait,
+            _ => Wait::NONE,
+        };
+        look_outside(items, wait)?;
+        match count(items) {
+            0 if wait != Wait::NONE => {}
+            0 if remaining(deadline).is_err() => return Ok(0),
+            0 => return Err(Errno::EINTR),
+            count => return Ok(count),
+        }
+    }
+}
+
+fn has_host(items: &[PollItem]) -> bool {
+    items.iter().any(|item| host_fd(item).is_some())
+}
+
+fn host_fd(item: &PollItem) -> Option<HostFd> {
+    item.description.as_ref()?.object().host_fd()
+}
+
+/// Asks the objects; gives how many items have events.
+fn look_inside(items: &mut [PollItem]) -> usize {
+    for item in items.iter_mut() {
+        if let Some(description) = &item.description {
+            item.happened = description.object().poll(item.interest);
+        }
+    }
+    count(items)
+}
+
+/// Asks the host about what is the host's, and adds its events to the items. That it returned early is no error.
+fn look_outside(items: &mut [PollItem], wait: Wait) -> Result<()> {
+    let staging = call::staging();
+    let mut entries = Vec::new();
+    for (index, item) in items.iter().enumerate() {
+        if let Some(fd) = host_fd(item) {
+            let entry = PollEntry {
+                fd,
+                events: item.interest.bits() as u16,
+                happened: 0,
+            };
+            entries.push((index, entry));
+        }
+    }
+    if entries.len() > Poll::MOST {
+        return Err(Errno::EINVAL);
+    }
+    for (place, (_, entry)) in entries.iter().enumerate() {
+        staging
+            .part(place * PollEntry::SIZE, PollEntry::SIZE)
+            .write(&entry.to_bytes());
+    }
+    let request = Poll {
+        count: entries.len(),
+        wait,
+    };
+    let answer = if wait == Wait::NONE {
+        call::call(&request)
+    } else {
+        call::blocking(&request)
+    };
+    match answer {
+        Ok(0) | Err(CallError::Errno(Errno::EINTR | Errno::EAGAIN)) => return Ok(()),
+        Ok(_) => {}
+        Err(error) => return Err(error.into()),
+    }
+    for (place, (index, entry)) in entries.into_iter().enumerate() {
+        let mut bytes = [0; PollEntry::SIZE];
+        staging
+            .part(place * PollEntry::SIZE, PollEntry::SIZE)
+            .read(&mut bytes);
+        let happened = entry.check(bytes)?;
+        items[index].happened |= Events::from_bits_retain(happened.into());
+    }
+    Ok(())
+}
+
+fn count(items: &[PollItem]) -> usize {
+    items.iter().filter(|item| !item.happened.is_empty()).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use kobject::{File, How, KernelSource, StatusFlags};
+
+    use super::*;
+    use crate::pipe::pipe;
+
+    #[test]
+    fn what_is_inside_is_looked_at_without_the_host() {
+        let (reader, writer) = pipe();
+        writer.write(0, &mut KernelSource(b"x"), How::PLAIN).unwrap();
+        let item = |object: Arc<dyn File>, interest| PollItem {
+            description: Some(Description::new(object, StatusFlags::READ_WRITE, b"")),
+            interest,
+            happened: Events::NVAL,
+        };
+        let nothing = |happened| PollItem {
+            description: None,
+            interest: Events::IN,
+            happened,
+        };
+        let mut items = [
+            item(reader, Events::IN | Events::RDNORM),
+            item(writer, Events::IN),
+            nothing(Events::empty()),
+            nothing(Events::NVAL),
+        ];
+        assert_eq!(poll(&mut items, NOW), Ok(2));
+        let happened = items.map(|item| item.happened);
+        assert_eq!(
+            happened,
+            [
+                Events::IN | Events::RDNORM,
+                Events::empty(),
+                Events::empty(),
+                Events::NVAL
+            ]
+        );
+    }
+}

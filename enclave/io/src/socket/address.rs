@@ -1,0 +1,42 @@
+//! Socket addresses: the bytes of Linux's `sockaddr`.
+
+use host_abi::SOCKADDR_MAX;
+use kobject::{Errno, Result};
+
+/// Bytes of the longest address (`struct sockaddr_storage`).
+pub const ADDRESS_MAX: usize = SOCKADDR_MAX;
+
+/// An address, family first, as programs read and write it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct SocketAddress {
+    bytes: [u8; ADDRESS_MAX],
+    len: usize,
+}
+
+impl SocketAddress {
+    /// From the bytes that a program gives; EINVAL if there are too many.
+    pub fn new(address: &[u8]) -> Result<Self> {
+        let mut bytes = [0; ADDRESS_MAX];
+        let place = bytes.get_mut(..address.len()).ok_or(Errno::EINVAL)?;
+        place.copy_from_slice(address);
+        let len = address.len();
+        Ok(Self { bytes, len })
+    }
+
+    /// The bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+}
+
+impl core::fmt::Debug for SocketAddress {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_tuple("SocketAddress").field(&self.as_bytes()).finish()
+    }
+}
+
+/// The family of an address; EINVAL if there is none.
+pub(super) fn family(address: &[u8]) -> Result<u16> {
+    let (family, _) = address.split_first_chunk().ok_or(Errno::EINVAL)?;
+    Ok(u16::from_ne_bytes(*family))
+}

@@ -1,0 +1,436 @@
+//! Network sockets: IPv4 and IPv6, TCP and UDP. The host has the network, so the host has the sockets.
+//!
+//! Each operation is one host call. Data goes between the staging buffer and the program's memory without a copy in between.
+
+use alloc::sync::Arc;
+use core::any::Any;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use enclave_rt::{call, thread};
+use host_abi::{
+    Accept, Bind, CallError, Connect, GetPeerName, GetSockName, GetSockOpt, HostFd, Listen, Poll, PollEntry,
+    Recv, Send, SetSockOpt, Unread,
+};
+use kobject::{Errno, Events, File, FileKind, How, Result, Sink, Source, Stat, Wait, remaining};
+
+use super::message::Identity;
+use super::option::{
+    self, SO_ACCEPTCONN, SO_DOMAIN, SO_PEERCRED, SO_PROTOCOL, SO_TYPE, SOL_SOCKET, Timeouts, may_pass,
+    put_int,
+};
+use super::{
+    ADDRESS_MAX, AF_INET, AF_INET6, Caller, MessageFlags, Outgoing, Received, Shutdown, Socket,
+    SocketAddress, SocketKind, address,
+};
+use crate::NOW;
+use crate::anonymous::{self, FIONREAD};
+use crate::host::{OwnedHostFd, call_until, send_staged};
+
+const IPPROTO_ICMP: u32 = 1;
+const IPPROTO_TCP: u32 = 6;
+const IPPROTO_UDP: u32 = 17;
+const IPPROTO_ICMPV6: u32 = 58;
+
+/// The flags that the host is told of.
+const SEND_FLAGS: MessageFlags = MessageFlags::OOB
+    .union(MessageFlags::DONT_ROUTE)
+    .union(MessageFlags::END_OF_RECORD)
+    .union(MessageFlags::CONFIRM)
+    .union(MessageFlags::MORE);
+const RECEIVE_FLAGS: MessageFlags = MessageFlags::OOB
+    .union(MessageFlags::PEEK)
+    .union(MessageFlags::TRUNCATED);
+/// The flags of a result that the host may tell.
+const RESULT_FLAGS: MessageFlags = MessageFlags::OOB
+    .union(MessageFlags::TRUNCATED)
+    .union(MessageFlags::END_OF_RECORD);
+
+/// A socket of the host's.
+pub struct InetSocket {
+    fd: OwnedHostFd,
+    domain: u16,
+    kind: SocketKind,
+    protocol: u32,
+    timeouts: Timeouts,
+    listens: AtomicBool,
+    inode: u64,
+}
+
+impl InetSocket {
+    /// `socket(AF_INET or AF_INET6, …)`. EPROTONOSUPPORT for protocols but TCP, UDP and ICMP echo, EPERM for raw sockets.
+    pub fn open(domain: u16, kind: SocketKind, protocol: u32) -> Result<Arc<Self>> {
+        let protocol = match (kind, protocol) {
+            (SocketKind::Stream, 0 | IPPROTO_TCP) => IPPROTO_TCP,
+            (SocketKind::Datagram, 0 | IPPROTO_UDP) => IPPROTO_UDP,
+            (SocketKind::Datagram, IPPROTO_ICMP) if domain == AF_INET => protocol,
+            (SocketKind::Datagram, IPPROTO_ICMPV6) if domain == AF_INET6 => protocol,
+            (SocketKind::Stream | SocketKind::Datagram, _) => return Err(Errno::EPROTONOSUPPORT),
+            (SocketKind::Raw, _) => return Err(Errno::EPERM),
+            (SocketKind::SeqPacket, _) => return Err(Errno::ESOCKTNOSUPPORT),
+        };
+        let fd = call::call(&host_abi::Socket {
+            domain,
+            kind: kind as u16,
+            protocol: protocol as u16,
+        })?;
+        Ok(Arc::new(Self {
+            fd: OwnedHostFd(fd),
+            domain,
+            kind,
+            protocol,
+            timeouts: Timeouts::new(),
+            listens: AtomicBool::new(false),
+            inode: anonymous::next_inode(),
+        }))
+    }
+
+    fn fd(&self) -> HostFd {
+        self.fd.0
+    }
+
+    /// The address of `len` bytes that the host has put into the staging buffer; EIO if it is none of the socket's family.
+    fn staged_address(&self, len: usize) -> Result<SocketAddress> {
+        let mut bytes = [0; ADDRESS_MAX];
+        let bytes = bytes.get_mut(..len).ok_or(Errno::EIO)?;
+        call::staging().part(0, len).read(bytes);
+        check_address(self.domain, bytes)
+    }
+
+    /// Waits until one of the events is the case, the deadline has passed, or for no reason.
+    fn wait_for(&self, events: Events, deadline: Option<u64>) -> Result<()> {
+        let entry = PollEntry {
+            fd: self.fd(),
+            events: events.bits() as u16,
+            happened: 0,
+        };
+        call::staging().part(0, PollEntry::SIZE).write(&entry.to_bytes());
+        let wait = remaining(deadline)?;
+        match call::blocking(&Poll { count: 1, wait }) {
+            Ok(_) | Err(CallError::Errno(Errno::EINTR)) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn send_stream(&self, from: &mut dyn Source, flags: u32, deadline: Option<u64>) -> Result<usize> {
+        let fd = self.fd();
+        let mut done = 0;
+        loop {
+            let len = from.left().min(Send::MOST);
+            let staged = call::staging().part(ADDRESS_MAX, len);
+            from.take_untrusted(staged)?;
+            let (count, end) = send_staged(staged, deadline, |len, wait| Send {
+                fd,
+                len,
+                flags,
+                address_len: 0,
+                wait,
+            });
+            done += count;
+            match end {
+                Err(error) if done == 0 => return Err(error),
+                Ok(()) if count == len && from.left() > 0 => {}
+                _ => return Ok(done),
+            }
+        }
+    }
+
+    fn send_datagram(
+        &self,
+        from: &mut dyn Source,
+        flags: u32,
+        address: Option<&[u8]>,
+        deadline: Option<u64>,
+    ) -> Result<usize> {
+        let len = from.left();
+        if len > Send::MOST {
+            return Err(Errno::EMSGSIZE);
+        }
+        let address_len = address.map_or(Ok(0), stage_address)?;
+        from.take_untrusted(call::staging().part(ADDRESS_MAX, len))?;
+        let fd = self.fd();
+        call_until(deadline, |wait| Send {
+            fd,
+            len,
+            flags,
+            address_len,
+            wait,
+        })
+    }
+}
+
+/// Puts an address into the staging buffer; EINVAL if it is too long.
+fn stage_address(address: &[u8]) -> Result<usize> {
+    if address.len() > ADDRESS_MAX {
+        return Err(Errno::EINVAL);
+    }
+    call::staging().write(address);
+    Ok(address.len())
+}
+
+/// Whether an address that the host tells can be one of a socket of this family; EIO.
+fn check_address(domain: u16, bytes: &[u8]) -> Result<SocketAddress> {
+    let len = match domain {
+        AF_INET => 16,
+        _ => 28,
+    };
+    match address::family(bytes) {
+        Ok(family) if family == domain && bytes.len() == len => SocketAddress::new(bytes),
+        _ => Err(Errno::EIO),
+    }
+}
+
+impl Socket for InetSocket {
+    fn domain(&self) -> u16 {
+        self.domain
+    }
+
+    fn kind(&self) -> SocketKind {
+        self.kind
+    }
+
+    fn bind(&self, address: &[u8], _: Caller<'_>) -> Result<()> {
+        let address_len = stage_address(address)?;
+        let fd = self.fd();
+        Ok(call::call(&Bind { fd, address_len })?)
+    }
+
+    fn connect(&self, address: &[u8], how: How, _: Caller<'_>) -> Result<()> {
+        let deadline = self.timeouts.send_deadline(how.nonblocking);
+        loop {
+            let wait = match remaining(deadline) {
+                Ok(wait) if !thread::is_pending() => wait,
+                _ => Wait::NONE,
+            };
+            let request = Connect {
+                fd: self.fd(),
+                address_len: stage_address(address)?,
+                wait,
+            };
+            let answer = if wait == Wait::NONE {
+                call::call(&request)
+            } else {
+                call::blocking(&request)
+            };
+            match answer {
+                // Woken, perhaps before the host was asked at all: ask again, and learn how far it is.
+                Err(CallError::Errno(Errno::EINTR)) => {}
+                Err(CallError::Errno(Errno::EINPROGRESS | Errno::EALREADY | Errno::EAGAIN))
+                    if deadline != NOW =>
+                {
+                    if thread::is_pending() {
+                        return Err(Errno::EINTR);
+                    }
+                    self.wait_for(Events::OUT, deadline).map_err(|error| {
+                        if error == Errno::ETIMEDOUT {
+                            Errno::EINPROGRESS
+                        } else {
+                            error
+                        }
+                    })?;
+                }
+                answer => return Ok(answer?),
+            }
+        }
+    }
+
+    fn listen(&self, backlog: u32, _: Caller<'_>) -> Result<()> {
+        let fd = self.fd();
+        call::call(&Listen { fd, backlog })?;
+        self.listens.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn accept(&self, how: How) -> Result<(Arc<dyn File>, SocketAddress)> {
+        let fd = self.fd();
+        let deadline = self.timeouts.receive_deadline(how.nonblocking);
+        let accepted = call_until(deadline, |wait| Accept { fd, wait })?;
+        let socket = Self {
+            fd: OwnedHostFd(accepted.fd),
+            domain: self.domain,
+            kind: self.kind,
+            protocol: self.protocol,
+            timeouts: self.timeouts.inherited(),
+            listens: AtomicBool::new(false),
+            inode: anonymous::next_inode(),
+        };
+        let address = self.staged_address(accepted.address_len)?;
+        Ok((Arc::new(socket), address))
+    }
+
+    fn send(&self, from: &mut dyn Source, message: Outgoing<'_>, how: How, _: Caller<'_>) -> Result<usize> {
+        let nonblocking = how.nonblocking || message.flags.contains(MessageFlags::DONT_WAIT);
+        let deadline = self.timeouts.send_deadline(nonblocking);
+        let flags = (message.flags & SEND_FLAGS).bits();
+        match self.kind {
+            // As on Linux, a connected stream does not look at a destination.
+            SocketKind::Stream => self.send_stream(from, flags, deadline),
+            _ => self.send_datagram(from, flags, message.address, deadline),
+        }
+    }
+
+    fn receive(&self, to: &mut dyn Sink, flags: MessageFlags, how: How) -> Result<Received> {
+        if flags.contains(MessageFlags::ERROR_QUEUE) {
+            // Its contents are ancillary data, which the boundary does not carry: it is empty.
+            return Err(Errno::EAGAIN);
+        }
+        let nonblocking = how.nonblocking || flags.contains(MessageFlags::DONT_WAIT);
+        let deadline = self.timeouts.receive_deadline(nonblocking);
+        let is_stream = self.kind == SocketKind::Stream;
+        let fills =
+            is_stream && flags.contains(MessageFlags::WAIT_ALL) && !flags.contains(MessageFlags::PEEK);
+        // A stream with MSG_TRUNC drops the data instead of giving it.
+        let drops = is_stream && flags.contains(MessageFlags::TRUNCATED);
+        let request = |len, wait| Recv {
+            fd: self.fd(),
+            len,
+            flags: (flags & RECEIVE_FLAGS).bits(),
+            wait,
+        };
+        let mut result = Received::default();
+        loop {
+            let len = to.room().min(Recv::MOST);
+            let received = match call_until(deadline, |wait| request(len, wait)) {
+                Err(_) if result.len > 0 => return Ok(result),
+                received => received?,
+            };
+            if !is_stream {
+                result.address = Some(self.staged_address(received.address_len)?);
+            }
+            if !drops {
+                to.put_untrusted(call::staging().part(ADDRESS_MAX, received.len))?;
+            }
+            result.flags = MessageFlags::from_bits_truncate(received.flags) & RESULT_FLAGS;
+            result.len += received.full_len;
+            if !fills || drops || received.len == 0 || to.room() == 0 {
+                return Ok(result);
+            }
+        }
+    }
+
+    fn shutdown(&self, which: Shutdown) -> Result<()> {
+        let how = which as u8;
+        Ok(call::call(&host_abi::Shutdown { fd: self.fd(), how })?)
+    }
+
+    fn own_address(&self) -> Result<SocketAddress> {
+        self.staged_address(call::call(&GetSockName { fd: self.fd() })?)
+    }
+
+    fn peer_address(&self) -> Result<SocketAddress> {
+        self.staged_address(call::call(&GetPeerName { fd: self.fd() })?)
+    }
+
+    fn option(&self, level: u32, name: u32, out: &mut [u8]) -> Result<usize> {
+        if level == SOL_SOCKET {
+            let known = match name {
+                SO_TYPE => Some(self.kind as u32),
+                SO_DOMAIN => Some(self.domain.into()),
+                SO_PROTOCOL => Some(self.protocol),
+                SO_ACCEPTCONN => Some(self.listens.load(Ordering::Relaxed).into()),
+                _ => None,
+            };
+            if let Some(value) = known {
+                return Ok(put_int(out, value));
+            }
+            if name == SO_PEERCRED {
+                return Ok(option::put(out, &Identity::UNKNOWN.to_bytes()));
+            }
+            if let Some(len) = self.timeouts.option(name, out) {
+                return Ok(len);
+            }
+        }
+        if !may_pass(level, name) {
+            return Err(Errno::ENOPROTOOPT);
+        }
+        let len = out.len().min(OPTION_MAX);
+        let fd = self.fd();
+        let len = call::call(&GetSockOpt { fd, level, name, len })?;
+        call::staging().read(&mut out[..len]);
+        Ok(len)
+    }
+
+    fn set_option(&self, level: u32, name: u32, value: &[u8]) -> Result<()> {
+        if level == SOL_SOCKET
+            && let Some(done) = self.timeouts.set_option(name, value)
+        {
+            return done;
+        }
+        if !may_pass(level, name) {
+            return Err(Errno::ENOPROTOOPT);
+        }
+        if value.len() > OPTION_MAX {
+            return Err(Errno::EINVAL);
+        }
+        call::staging().write(value);
+        let (fd, len) = (self.fd(), value.len());
+        Ok(call::call(&SetSockOpt { fd, level, name, len })?)
+    }
+
+    fn timeouts(&self) -> &Timeouts {
+        &self.timeouts
+    }
+}
+
+/// Most bytes of an option: what the boundary carries.
+const OPTION_MAX: usize = 4096;
+
+impl File for InetSocket {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn stat(&self) -> Result<Stat> {
+        anonymous::stat(FileKind::Socket, 0o777, self.inode)
+    }
+
+    fn read(&self, _: u64, to: &mut dyn Sink, how: How) -> Result<usize> {
+        if to.room() == 0 {
+            return Ok(0);
+        }
+        Ok(self.receive(to, MessageFlags::empty(), how)?.len)
+    }
+
+    fn write(&self, _: u64, from: &mut dyn Source, how: How) -> Result<(usize, u64)> {
+        let deadline = self.timeouts.send_deadline(how.nonblocking);
+        let count = match self.kind {
+            SocketKind::Stream => self.send_stream(from, 0, deadline)?,
+            _ => self.send_datagram(from, 0, None, deadline)?,
+        };
+        Ok((count, 0))
+    }
+
+    fn poll(&self, _: Events) -> Events {
+        Events::empty()
+    }
+
+    fn host_fd(&self) -> Option<HostFd> {
+        Some(self.fd())
+    }
+
+    fn ioctl(&self, request: u32, argument: u64) -> Result<u64> {
+        match request {
+            FIONREAD => anonymous::answer_int(argument, call::call(&Unread { fd: self.fd() })?),
+            _ => Err(Errno::ENOTTY),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_of_another_family_or_length_is_a_lie() {
+        let v4 = [2, 0, 0, 80, 127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0];
+        assert_eq!(check_address(AF_INET, &v4).unwrap().as_bytes(), v4);
+        for (domain, bytes) in [
+            (AF_INET6, &v4[..]),
+            (AF_INET, &v4[..15]),
+            (AF_INET, &v4[..1]),
+            (AF_INET, &[]),
+            (AF_INET, &[1, 0, 0, 80, 127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0][..]),
+        ] {
+            assert_eq!(check_address(domain, bytes), Err(Errno::EIO));
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Standard input, output and error: the host process's own, whatever they are there.
+
+use alloc::sync::Arc;
+use core::any::Any;
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use enclave_rt::{call, user};
+use host_abi::{
+    HostFd, STAGING_SIZE, StreamKind, StreamRead, StreamStat, StreamWrite, TerminalGet, TerminalSet, Unread,
+    WindowSize,
+};
+use kobject::{Errno, Events, File, FileKind, How, Result, Sink, Source, Stat};
+
+use crate::anonymous::{self, FIONREAD};
+use crate::host::{call_until, send_staged};
+
+const TCGETS: u32 = 0x5401;
+const TCSETS: u32 = 0x5402;
+const TCSETSF: u32 = 0x5404;
+const TIOCGPGRP: u32 = 0x540f;
+const TIOCSPGRP: u32 = 0x5410;
+const TIOCGWINSZ: u32 = 0x5413;
+const TIOCGSID: u32 = 0x5429;
+
+/// The container's terminal, if it has one: who is in its foreground is the container's affair, not the host's.
+pub struct Terminal {
+    /// The foreground process group.
+    pub foreground: AtomicU32,
+    /// The session that the terminal controls.
+    pub session: AtomicU32,
+}
+
+/// A standard stream.
+pub struct Stream {
+    fd: HostFd,
+    kind: StreamKind,
+    terminal: Arc<Terminal>,
+}
+
+impl Stream {
+    /// Standard stream 0, 1 or 2; `None` if the host says that it is closed.
+    pub fn open(fd: HostFd, terminal: Arc<Terminal>) -> Result<Option<Arc<Self>>> {
+        let kind = call::call(&StreamStat { fd })?;
+        let stream = Self { fd, kind, terminal };
+        Ok((kind != StreamKind::Closed).then(|| Arc::new(stream)))
+    }
+
+    /// Whether it is a terminal.
+    pub fn is_terminal(&self) -> bool {
+        self.kind == StreamKind::Terminal
+    }
+
+    fn terminal_ioctl(&self, request: u32, argument: u64) -> Result<u64> {
+        let staging = call::staging().part(0, TerminalGet::SIZE);
+        let fd = self.fd;
+        match request {
+            TCGETS => {
+                call::call(&TerminalGet { fd })?;
+                user::write_untrusted(argument, staging, TerminalGet::SIZE)?;
+            }
+            TCSETS..=TCSETSF => {
+                user::read_untrusted(argument, staging, TerminalGet::SIZE)?;
+                let when = (request - TCSETS) as u8;
+                call::call(&TerminalSet { fd, when })?;
+            }
+            TIOCGWINSZ => {
+                let (rows, columns) = call::call(&WindowSize { fd })?;
+                let size = [rows, columns, 0, 0].map(u16::to_ne_bytes);
+                user::write(argument, size.as_flattened())?;
+            }
+            TIOCGPGRP => write_id(argument, &self.terminal.foreground)?,
+            TIOCGSID => write_id(argument, &self.terminal.session)?,
+            TIOCSPGRP => {
+                let mut group = [0; 4];
+                user::read(argument, &mut group)?;
+                let group = u32::from_ne_bytes(group);
+                if group.cast_signed() <= 0 {
+                    return Err(Errno::EINVAL);
+                }
+                self.terminal.foreground.store(group, Ordering::Relaxed);
+            }
+            _ => return Err(Errno::ENOTTY),
+        }
+        Ok(0)
+    }
+}
+
+fn write_id(argument: u64, id: &AtomicU32) -> Result<()> {
+    Ok(user::write(argument, &id.load(Ordering::Relaxed).to_ne_bytes())?)
+}
+
+impl File for Stream {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn stat(&self) -> Result<Stat> {
+        let (kind, permissions, device) = match self.kind {
+            // The first pseudo-terminal, and /dev/null.
+            StreamKind::Terminal => (FileKind::CharDevice, 0o620, Stat::device_number(136, 0)),
+            StreamKind::Device => (FileKind::CharDevice, 0o666, Stat::device_number(1, 3)),
+            StreamKind::File => (FileKind::Regular, 0o644, 0),
+            StreamKind::Pipe | StreamKind::Closed => (FileKind::Fifo, 0o600, 0),
+        };
+        let inode = u64::from(self.fd.raw()) + 1;
+        let mut stat = anonymous::stat(kind, permissions, inode)?;
+        stat.special_device = device;
+        Ok(stat)
+    }
+
+    fn read(&self, _: u64, to: &mut dyn Sink, how: How) -> Result<usize> {
+        let len = to.room().min(STAGING_SIZE);
+        if len == 0 {
+            return Ok(0);
+        }
+        let deadline = how.nonblocking.then_some(0);
+        let fd = self.fd;
+        let count = call_until(deadline, |wait| StreamRead { fd, len, wait })?;
+        to.put_untrusted(call::staging().part(0, count))?;
+        Ok(count)
+    }
+
+    fn write(&self, _: u64, from: &mut dyn Source, how: How) -> Result<(usize, u64)> {
+        let deadline = how.nonblocking.then_some(0);
+        let fd = self.fd;
+        let mut done = 0;
+        while from.left() > 0 {
+            let staged = call::staging().part(0, from.left().min(STAGING_SIZE));
+            from.take_untrusted(staged)?;
+            let (count, end) = send_staged(staged, deadline, |len, wait| StreamWrite { fd, len, wait });
+            done += count;
+            match end {
+                Err(error) if done == 0 => return Err(error),
+                Ok(()) if count == staged.len() => {}
+                _ => break,
+            }
+        }
+        Ok((done, 0))
+    }
+
+    fn poll(&self, interest: Events) -> Events {
+        match self.host_fd() {
+            Some(_) => Events::empty(),
+            None => interest & (Events::READABLE | Events::WRITABLE),
+        }
+    }
+
+    fn host_fd(&self) -> Option<HostFd> {
+        matches!(self.kind, StreamKind::Terminal | StreamKind::Pipe).then_some(self.fd)
+    }
+
+    fn ioctl(&self, request: u32, argument: u64) -> Result<u64> {
+        match request {
+            FIONREAD => anonymous::answer_int(argument, call::call(&Unread { fd: self.fd })?),
+            _ if self.is_terminal() => self.terminal_ioctl(request, argument),
+            _ => Err(Errno::ENOTTY),
+        }
+    }
+}
