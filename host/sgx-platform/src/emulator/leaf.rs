@@ -1,0 +1,106 @@
+//! ENCLU leaves, done in full: for sites that are not patched, and for what the fast path leaves over.
+//!
+//! EREPORT and EGETKEY raise #GP for now: the simulated root key that they need comes with attestation.
+
+use sgx_arch::{Enclu, ErrorCode, PAGE_SIZE, SecInfo};
+
+use super::epcm::{Epcm, LeafFault};
+
+/// The instruction's bytes.
+pub(super) const ENCLU: [u8; 3] = [0x0f, 0x01, 0xd7];
+
+/// The operands of a leaf.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Operands {
+    pub(super) rax: u64,
+    pub(super) rbx: u64,
+    pub(super) rcx: u64,
+    pub(super) rdx: u64,
+}
+
+/// What a leaf does to the thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// EEXIT: goes on at this address.
+    Leave(u64),
+    /// Goes on behind the instruction, RAX and the status flags unchanged.
+    Done,
+    /// Goes on behind the instruction with the result in RAX and ZF.
+    Result(Result<(), ErrorCode>),
+    /// Raises an exception at the instruction.
+    Fault(LeafFault),
+}
+
+/// Does one leaf.
+///
+/// # Safety
+/// The calling thread is one that the enclave runs on: its pages are mapped as the EPCM says.
+pub(super) unsafe fn execute(epcm: Epcm, operands: Operands) -> Outcome {
+    let Operands { rax, rbx, rcx, rdx } = operands;
+    match Enclu::from_raw(rax as u32) {
+        Some(Enclu::EExit) => Outcome::Leave(rbx),
+        Some(Enclu::EAccept) => {
+            // SAFETY: the caller's promise.
+            let accepted = unsafe { sec_info(epcm, rbx) }.and_then(|info| epcm.accept(rcx, info));
+            accepted.map_or_else(Outcome::Fault, Outcome::Result)
+        }
+        Some(Enclu::EModPe) => {
+            // SAFETY: the caller's promise.
+            let extended = unsafe { sec_info(epcm, rbx) }.and_then(|info| epcm.extend(rcx, info));
+            extended.map_or_else(Outcome::Fault, |()| Outcome::Done)
+        }
+        Some(Enclu::EAcceptCopy) => {
+            // SAFETY: the caller's promise.
+            let info = unsafe { sec_info(epcm, rbx) };
+            // SAFETY: the caller's promise.
+            let copied = info.and_then(|info| unsafe { accept_copy(epcm, info, rcx, rdx) });
+            copied.map_or_else(Outcome::Fault, Outcome::Result)
+        }
+        _ => Outcome::Fault(LeafFault::Protection),
+    }
+}
+
+/// Reads the SECINFO at `address`.
+///
+/// # Safety
+/// As [`execute`].
+unsafe fn sec_info(epcm: Epcm, address: u64) -> Result<SecInfo, LeafFault> {
+    if !address.is_multiple_of(SecInfo::SIZE as u64) {
+        return Err(LeafFault::Protection);
+    }
+    if !epcm.allows(address, SecInfo::R) {
+        return Err(LeafFault::Page(address));
+    }
+    let pointer = std::ptr::with_exposed_provenance::<[u8; SecInfo::SIZE]>(address as usize);
+    // SAFETY: within one page that the enclave may read; plain bytes.
+    let bytes = unsafe { pointer.read_volatile() };
+    SecInfo::from_bytes(bytes).map_err(|_| LeafFault::Protection)
+}
+
+/// EACCEPTCOPY: fills a pending page with a copy of another one.
+///
+/// # Safety
+/// As [`execute`].
+unsafe fn accept_copy(
+    epcm: Epcm,
+    info: SecInfo,
+    to: u64,
+    from: u64,
+) -> Result<Result<(), ErrorCode>, LeafFault> {
+    let plain = info.page_type() == sgx_arch::PageType::Reg && info.state() == 0;
+    if !plain || !to.is_multiple_of(PAGE_SIZE) || !from.is_multiple_of(PAGE_SIZE) {
+        return Err(LeafFault::Protection);
+    }
+    if !epcm.allows(from, SecInfo::R) {
+        return Err(LeafFault::Page(from));
+    }
+    if !epcm.is_pending(to) {
+        return Ok(Err(ErrorCode::PageAttributesMismatch));
+    }
+    let source = std::ptr::with_exposed_provenance::<u8>(from as usize);
+    let target = std::ptr::with_exposed_provenance_mut::<u8>(to as usize);
+    // SAFETY: both are whole pages of the enclave; a pending page is mapped writable, and it is not the source,
+    // which is not pending.
+    unsafe { std::ptr::copy_nonoverlapping(source, target, PAGE_SIZE as usize) };
+    epcm.complete_copy(to, info)
+}

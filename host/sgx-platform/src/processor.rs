@@ -1,0 +1,46 @@
+//! The processor's state that the emulator has to know.
+
+use std::arch::asm;
+
+use sgx_arch::{Attributes, SigStruct, Xfrm};
+
+/// State components that an enclave's SSA frame of one page has room for. Protection keys are left out: programs do not
+/// need them, and processors do not agree where their state lies.
+const COMPONENTS: u64 = Xfrm::LEGACY.0 | Xfrm::AVX | Xfrm::AVX512;
+
+/// The attributes of an enclave with this signature on this machine: where the signature leaves the choice, what the
+/// processor has.
+pub fn attributes(signature: &SigStruct) -> Attributes {
+    let (wanted, mask) = (signature.attributes, signature.attributes_mask);
+    let xfrm = wanted.xfrm.0 & mask.xfrm.0 | xcr0() & COMPONENTS & !mask.xfrm.0;
+    Attributes {
+        flags: wanted.flags,
+        xfrm: Xfrm(xfrm),
+    }
+}
+
+/// The state components that the operating system has enabled.
+pub(crate) fn xcr0() -> u64 {
+    let (low, high): (u32, u32);
+    // SAFETY: every processor with XSAVE has it; `requirements` asks for XSAVE.
+    unsafe {
+        asm!("xgetbv", in("ecx") 0, out("eax") low, out("edx") high, options(nomem, nostack, preserves_flags));
+    }
+    u64::from(high) << 32 | u64::from(low)
+}
+
+/// The base of FS: the host thread's own pointer.
+pub(crate) fn fs_base() -> u64 {
+    let base;
+    // SAFETY: reads a register; `requirements` asks for FSGSBASE.
+    unsafe { asm!("rdfsbase {}", out(reg) base, options(nomem, nostack, preserves_flags)) };
+    base
+}
+
+/// The base of GS, which the host does not use: at an exit, the enclave's.
+pub(crate) fn gs_base() -> u64 {
+    let base;
+    // SAFETY: as above.
+    unsafe { asm!("rdgsbase {}", out(reg) base, options(nomem, nostack, preserves_flags)) };
+    base
+}

@@ -1,0 +1,266 @@
+//! Reads an enclave file (SGXS) into a [`Builder`].
+//!
+//! The format is the stream of records that MRENCLAVE hashes, see [`sgx_arch::Measured`]. Only canonical streams are
+//! read: one ECREATE first, pages in ascending order, each chunk within its page and at most once.
+
+use sgx_arch::{CHUNK_SIZE, Malformed, Measured, PAGE_SIZE, PageType, RECORD_SIZE, SecInfo};
+
+use crate::{Builder, Chunks, PlatformError};
+
+/// What ECREATE says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Create {
+    /// Pages of an SSA frame.
+    pub ssa_frame_pages: u32,
+    /// Bytes of ELRANGE.
+    pub size: u64,
+}
+
+/// An enclave file whose first record has been read.
+#[derive(Clone, Debug)]
+pub struct Stream<'a> {
+    create: Create,
+    rest: &'a [u8],
+}
+
+struct Page {
+    offset: u64,
+    sec_info: SecInfo,
+    content: [u8; PAGE_SIZE as usize],
+    loaded: Chunks,
+    measured: Chunks,
+}
+
+const TRUNCATED: Malformed = Malformed("it ends within a record");
+
+impl<'a> Stream<'a> {
+    /// Begins with the bytes of a file.
+    pub fn new(file: &'a [u8]) -> Result<Self, Malformed> {
+        let mut rest = file;
+        match next(&mut rest)? {
+            Some(Measured::ECreate {
+                ssa_frame_pages,
+                size,
+            }) => Ok(Self {
+                create: Create {
+                    ssa_frame_pages,
+                    size,
+                },
+                rest,
+            }),
+            _ => Err(Malformed("it does not begin with ECREATE")),
+        }
+    }
+
+    /// What the first record says.
+    pub fn create(&self) -> Create {
+        self.create
+    }
+
+    /// Adds all pages to a builder and gives the addresses of the TCSs, in the file's order.
+    pub fn load(mut self, builder: &mut impl Builder) -> Result<Vec<u64>, PlatformError> {
+        let mut threads = Vec::new();
+        let mut page: Option<Page> = None;
+        while let Some(record) = next(&mut self.rest)? {
+            match record {
+                Measured::ECreate { .. } => return Err(Malformed("ECREATE is not the first record").into()),
+                Measured::EAdd { offset, sec_info } => {
+                    let last = page.as_ref().map(|page| page.offset);
+                    if !offset.is_multiple_of(PAGE_SIZE) || last.is_some_and(|last| offset <= last) {
+                        return Err(PlatformError::Page(offset, "is not in ascending order"));
+                    }
+                    if sec_info.page_type() == PageType::Tcs {
+                        threads.push(offset);
+                    }
+                    let content = [0; PAGE_SIZE as usize];
+                    let next = Page {
+                        offset,
+                        sec_info,
+                        content,
+                        loaded: Chunks::NONE,
+                        measured: Chunks::NONE,
+                    };
+                    if let Some(complete) = page.replace(next) {
+                        complete.add(builder)?;
+                    }
+                }
+                Measured::EExtend { offset } => {
+                    let page = page.as_mut().ok_or(Malformed("EEXTEND before any page"))?;
+                    page.measured.0 |= page.chunk(offset, &mut self.rest)?;
+                }
+                Measured::Unmeasured { offset } => {
+                    let page = page.as_mut().ok_or(Malformed("content before any page"))?;
+                    page.chunk(offset, &mut self.rest)?;
+                }
+            }
+        }
+        match page {
+            Some(last) => last.add(builder)?,
+            None => return Err(Malformed("it has no pages").into()),
+        }
+        Ok(threads)
+    }
+}
+
+impl Page {
+    /// Takes the content of a chunk from the stream and gives the chunk's bit.
+    fn chunk(&mut self, offset: u64, rest: &mut &[u8]) -> Result<u16, Malformed> {
+        let within = offset
+            .checked_sub(self.offset)
+            .filter(|within| *within < PAGE_SIZE);
+        let within = within.filter(|within| within.is_multiple_of(CHUNK_SIZE as u64));
+        let at = within.ok_or(Malformed("a chunk lies outside its page"))? as usize;
+        let bit = 1 << (at / CHUNK_SIZE);
+        // Ascending order within the page as well: the measurement depends on the order.
+        if self.loaded.0 >= bit {
+            return Err(Malformed("the chunks of a page are not in ascending order"));
+        }
+        self.loaded.0 |= bit;
+        let (bytes, tail) = rest.split_at_checked(CHUNK_SIZE).ok_or(TRUNCATED)?;
+        *rest = tail;
+        self.content[at..at + CHUNK_SIZE].copy_from_slice(bytes);
+        Ok(bit)
+    }
+
+    fn add(&self, builder: &mut impl Builder) -> Result<(), PlatformError> {
+        let content = (self.loaded != Chunks::NONE).then_some(&self.content);
+        builder.add_page(self.offset, self.sec_info, content, self.measured)
+    }
+}
+
+fn next(rest: &mut &[u8]) -> Result<Option<Measured>, Malformed> {
+    if rest.is_empty() {
+        return Ok(None);
+    }
+    let (record, tail) = rest.split_first_chunk::<RECORD_SIZE>().ok_or(TRUNCATED)?;
+    *rest = tail;
+    Measured::from_bytes(record).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sgx_arch::SigStruct;
+
+    #[derive(Default)]
+    struct Recorder(Vec<(u64, SecInfo, Option<Vec<u8>>, Chunks)>);
+
+    impl Builder for Recorder {
+        type Enclave = crate::driver::Driver;
+
+        fn add_page(
+            &mut self,
+            offset: u64,
+            sec_info: SecInfo,
+            content: Option<&[u8; PAGE_SIZE as usize]>,
+            measured: Chunks,
+        ) -> Result<(), PlatformError> {
+            self.0.push((
+                offset,
+                sec_info,
+                content.map(|content| content.to_vec()),
+                measured,
+            ));
+            Ok(())
+        }
+
+        fn init(self, _: &SigStruct) -> Result<crate::driver::Driver, PlatformError> {
+            unreachable!("the tests load only")
+        }
+    }
+
+    fn stream(records: &[Measured]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for record in records {
+            bytes.extend(record.to_bytes());
+            if let Measured::EExtend { offset } | Measured::Unmeasured { offset } = record {
+                bytes.extend([(offset >> 8) as u8; CHUNK_SIZE]);
+            }
+        }
+        bytes
+    }
+
+    const CREATE: Measured = Measured::ECreate {
+        ssa_frame_pages: 1,
+        size: 1 << 36,
+    };
+    const PAGE: SecInfo = SecInfo::new(PageType::Reg, SecInfo::R);
+
+    fn load(records: &[Measured]) -> Result<Recorder, PlatformError> {
+        let mut recorder = Recorder::default();
+        Stream::new(&stream(records))?.load(&mut recorder)?;
+        Ok(recorder)
+    }
+
+    #[test]
+    fn pages_arrive_with_their_content() {
+        let loaded = load(&[
+            CREATE,
+            Measured::EAdd {
+                offset: 0x1000,
+                sec_info: PAGE,
+            },
+            Measured::EExtend { offset: 0x1000 },
+            Measured::Unmeasured { offset: 0x1f00 },
+            Measured::EAdd {
+                offset: 0x3000,
+                sec_info: PAGE,
+            },
+        ])
+        .unwrap();
+        let [
+            (0x1000, PAGE, Some(content), Chunks(1)),
+            (0x3000, PAGE, None, Chunks::NONE),
+        ] = &loaded.0[..]
+        else {
+            panic!("{:?}", loaded.0)
+        };
+        assert_eq!((content[0], content[0xf00], content[0x100]), (0x10, 0x1f, 0));
+    }
+
+    #[test]
+    fn what_is_not_canonical_is_refused() {
+        let add = |offset| Measured::EAdd {
+            offset,
+            sec_info: PAGE,
+        };
+        let extend = |offset| Measured::EExtend { offset };
+        for records in [
+            &[add(0x1000)] as &[_],
+            &[CREATE],
+            &[CREATE, CREATE],
+            &[CREATE, extend(0)],
+            &[CREATE, add(0x1001)],
+            &[CREATE, add(0x1000), add(0x1000)],
+            &[CREATE, add(0x2000), add(0x1000)],
+            &[CREATE, add(0x1000), extend(0x2000)],
+            &[CREATE, add(0x1000), extend(0x0f00)],
+            &[CREATE, add(0x1000), extend(0x1080)],
+            &[CREATE, add(0x1000), extend(0x1000), extend(0x1000)],
+            &[CREATE, add(0x1000), extend(0x1100), extend(0x1000)],
+        ] {
+            assert!(load(records).is_err(), "{records:?}");
+        }
+    }
+
+    #[test]
+    fn every_truncation_within_a_record_is_refused() {
+        let bytes = stream(&[
+            CREATE,
+            Measured::EAdd {
+                offset: 0x1000,
+                sec_info: PAGE,
+            },
+            Measured::EExtend { offset: 0x1000 },
+        ]);
+        for len in (0..bytes.len()).filter(|len| ![64 + 64].contains(len)) {
+            let result = Stream::new(&bytes[..len]).map_err(PlatformError::from);
+            assert!(
+                result
+                    .and_then(|stream| stream.load(&mut Recorder::default()))
+                    .is_err(),
+                "{len}"
+            );
+        }
+    }
+}

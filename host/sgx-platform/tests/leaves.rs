@@ -1,0 +1,252 @@
+//! ENCLU leaves and the pages that they work on.
+
+mod tiny_enclave;
+
+use sgx_arch::{ErrorCode, SecInfo};
+use sgx_platform::emulator::{Emulated, EmulatedThread, EncluSites};
+use sgx_platform::{AsyncExit, Enclave, EnclaveError, Exit, PageRange};
+use tiny_enclave::*;
+
+const PAGE: u64 = 4096;
+const EREPORT: u64 = 0;
+const EACCEPT: u64 = 5;
+const EMODPE: u64 = 6;
+const EACCEPTCOPY: u64 = 7;
+const REGULAR: u64 = 0x200;
+const TRIM: u64 = 0x400;
+const RW: u64 = SecInfo::R | SecInfo::W;
+const INFO: u64 = DATA + 1024;
+
+fn range(page: u64, pages: u64) -> PageRange {
+    PageRange::new(page, pages * PAGE).unwrap()
+}
+
+/// How the enclave executes its leaves.
+#[derive(Clone, Copy)]
+struct Way(EncluSites, fn() -> u64);
+
+const WAYS: [Way; 3] = [
+    Way(EncluSites::Patched, tiny_leaf::address),
+    Way(EncluSites::Patched, tiny_raw_leaf::address),
+    Way(EncluSites::Trapped, tiny_leaf::address),
+];
+
+struct Inside<'a> {
+    thread: EmulatedThread<'a>,
+    routine: u64,
+}
+
+impl<'a> Inside<'a> {
+    fn new(enclave: &'a Emulated, way: Way) -> Self {
+        Self {
+            thread: thread(enclave, 0),
+            routine: way.1(),
+        }
+    }
+
+    fn start(&mut self, leaf: u64, flags: u64, page: u64) -> Exit {
+        set_word(INFO, flags);
+        for (at, value) in [leaf, INFO, page, READ_ONLY].into_iter().enumerate() {
+            set_word(DATA + at as u64 * 8, value);
+        }
+        enter(&mut self.thread, self.routine)
+    }
+
+    /// RAX after a leaf that returns.
+    fn leaf(&mut self, leaf: u64, flags: u64, page: u64) -> u64 {
+        assert_eq!(self.start(leaf, flags, page), Exit::Left(DONE));
+        assert_eq!(
+            (word(DATA + 48), word(DATA + 56)),
+            (READ_ONLY, 0x51),
+            "RDX and RSI"
+        );
+        let (rax, rflags) = (word(DATA + 32), word(DATA + 40));
+        if leaf != EMODPE {
+            assert_eq!(rflags & 0x40 != 0, rax != 0, "ZF");
+        }
+        rax
+    }
+
+    /// The vector of a leaf that faults.
+    fn fault(&mut self, leaf: u64, flags: u64, page: u64) -> u8 {
+        let Exit::Async(AsyncExit::Exception(vector)) = self.start(leaf, flags, page) else {
+            panic!()
+        };
+        // It faults at the instruction; the handler skips it.
+        let at = ssa(0).rip;
+        assert_eq!(
+            handle(&mut self.thread, 0, |_| at + 5
+                - u64::from(
+                    word(at) & 0xff == 0x0f && self.routine == tiny_raw_leaf::address()
+                )),
+            Exit::Left(DONE)
+        );
+        vector
+    }
+}
+
+#[test]
+fn committed_pages_are_accepted_once() {
+    let _alone = alone();
+    for way in WAYS {
+        let enclave = enclave(1, way.0);
+        let mut inside = Inside::new(&enclave, way);
+        enclave.commit(range(DYNAMIC, 2)).unwrap();
+        let mismatch = ErrorCode::PageAttributesMismatch as u64;
+        assert_eq!(
+            inside.leaf(EACCEPT, REGULAR | RW | SecInfo::X | SecInfo::PENDING, DYNAMIC),
+            mismatch
+        );
+        assert_eq!(inside.leaf(EACCEPT, REGULAR | RW | SecInfo::PENDING, DYNAMIC), 0);
+        assert_eq!(
+            inside.leaf(EACCEPT, REGULAR | RW | SecInfo::PENDING, DYNAMIC),
+            mismatch
+        );
+        assert_eq!(word(DYNAMIC), 0);
+        set_word(DYNAMIC, 1);
+        assert_eq!(
+            enclave.commit(range(DYNAMIC, 1)),
+            Err(EnclaveError::PageState(DYNAMIC))
+        );
+        assert_eq!(
+            enclave.trim(range(DYNAMIC + PAGE, 1)),
+            Err(EnclaveError::PageState(DYNAMIC + PAGE))
+        );
+    }
+}
+
+#[test]
+fn a_leaf_with_bad_operands_faults() {
+    let _alone = alone();
+    for way in WAYS {
+        let enclave = enclave(1, way.0);
+        let mut inside = Inside::new(&enclave, way);
+        assert_eq!(
+            inside.fault(EACCEPT, REGULAR | RW | SecInfo::PENDING, DYNAMIC),
+            14
+        );
+        assert_eq!(exinfo(0).0, DYNAMIC);
+        enclave.commit(range(DYNAMIC, 1)).unwrap();
+        assert_eq!(
+            inside.fault(EACCEPT, REGULAR | RW | SecInfo::PENDING, DYNAMIC + 8),
+            13
+        );
+        assert_eq!(
+            inside.fault(EACCEPT, REGULAR | RW | SecInfo::PENDING, 1 << 36),
+            13
+        );
+        assert_eq!(inside.fault(EACCEPT, REGULAR | RW, DYNAMIC), 13);
+        assert_eq!(
+            inside.fault(EACCEPT, REGULAR | RW | SecInfo::PENDING | 1 << 20, DYNAMIC),
+            13
+        );
+        assert_eq!(inside.fault(EACCEPT, TRIM | SecInfo::PENDING, DYNAMIC), 13);
+        set_word(INFO + 56, 1);
+        assert_eq!(
+            inside.fault(EACCEPT, REGULAR | RW | SecInfo::PENDING, DYNAMIC),
+            13
+        );
+        set_word(INFO + 56, 0);
+        assert_eq!(inside.fault(EMODPE, REGULAR | RW, DYNAMIC), 14);
+        assert_eq!(inside.fault(EREPORT, 0, 0), 13);
+        assert_eq!(inside.fault(99, 0, 0), 13);
+    }
+}
+
+#[test]
+fn permissions_are_extended_inside_and_restricted_outside() {
+    let _alone = alone();
+    for way in WAYS {
+        let enclave = enclave(1, way.0);
+        let mut inside = Inside::new(&enclave, way);
+        enclave.commit(range(DYNAMIC, 1)).unwrap();
+        assert_eq!(inside.leaf(EACCEPT, REGULAR | RW | SecInfo::PENDING, DYNAMIC), 0);
+        let executable = REGULAR | SecInfo::R | SecInfo::X;
+        // The host alone cannot make it executable.
+        enclave
+            .protect(range(DYNAMIC, 1), SecInfo::R | SecInfo::X)
+            .unwrap();
+        let mismatch = ErrorCode::PageAttributesMismatch as u64;
+        assert_eq!(inside.leaf(EACCEPT, executable | SecInfo::PR, DYNAMIC), mismatch);
+        assert_eq!(
+            inside.leaf(EACCEPT, REGULAR | SecInfo::R | SecInfo::PR, DYNAMIC),
+            0
+        );
+        assert_eq!(inside.leaf(EMODPE, executable, DYNAMIC), EMODPE);
+        enclave
+            .protect(range(DYNAMIC, 1), SecInfo::R | SecInfo::X)
+            .unwrap();
+        assert_eq!(inside.leaf(EACCEPT, executable | SecInfo::PR, DYNAMIC), 0);
+        // No access at all, and back.
+        enclave.protect(range(DYNAMIC, 1), 0).unwrap();
+        assert_eq!(inside.leaf(EACCEPT, REGULAR | SecInfo::PR, DYNAMIC), 0);
+        assert_eq!(inside.leaf(EMODPE, REGULAR | RW, DYNAMIC), EMODPE);
+        enclave.protect(range(DYNAMIC, 1), RW).unwrap();
+        assert_eq!(inside.leaf(EACCEPT, REGULAR | RW | SecInfo::PR, DYNAMIC), 0);
+        set_word(DYNAMIC, 3);
+    }
+}
+
+#[test]
+fn pages_are_given_back_and_come_back_empty() {
+    let _alone = alone();
+    for way in WAYS {
+        let enclave = enclave(1, way.0);
+        let mut inside = Inside::new(&enclave, way);
+        let pages = range(DYNAMIC, 1);
+        enclave.commit(pages).unwrap();
+        assert_eq!(inside.leaf(EACCEPT, REGULAR | RW | SecInfo::PENDING, DYNAMIC), 0);
+        set_word(DYNAMIC, 7);
+        enclave.trim(pages).unwrap();
+        assert_eq!(
+            enclave.remove(pages),
+            Err(EnclaveError::PageState(DYNAMIC)),
+            "not accepted yet"
+        );
+        assert_eq!(inside.leaf(EACCEPT, TRIM | SecInfo::MODIFIED, DYNAMIC), 0);
+        enclave.remove(pages).unwrap();
+        enclave.commit(pages).unwrap();
+        assert_eq!(inside.leaf(EACCEPT, REGULAR | RW | SecInfo::PENDING, DYNAMIC), 0);
+        assert_eq!(word(DYNAMIC), 0);
+    }
+}
+
+#[test]
+fn a_page_is_accepted_with_a_copy() {
+    let _alone = alone();
+    for way in WAYS {
+        let enclave = enclave(1, way.0);
+        let mut inside = Inside::new(&enclave, way);
+        enclave.commit(range(DYNAMIC, 1)).unwrap();
+        assert_eq!(inside.leaf(EACCEPTCOPY, REGULAR | SecInfo::R, DYNAMIC), 0);
+        assert_eq!(word(DYNAMIC), word(READ_ONLY));
+        let mismatch = ErrorCode::PageAttributesMismatch as u64;
+        assert_eq!(inside.leaf(EACCEPTCOPY, REGULAR | SecInfo::R, DYNAMIC), mismatch);
+    }
+}
+
+/// Prints what an accepted page costs, see `entry.rs`.
+#[test]
+#[ignore = "a measurement"]
+fn what_an_accepted_page_costs() {
+    let _alone = alone();
+    let enclave = enclave(1, EncluSites::Patched);
+    let mut thread = thread(&enclave, 0);
+    const PAGES: u64 = 1 << 20;
+    set_word(INFO, REGULAR | RW | SecInfo::PENDING);
+    for (at, value) in [(8, INFO), (16, DYNAMIC), (24, PAGES)] {
+        set_word(DATA + at, value);
+    }
+    let start = std::time::Instant::now();
+    enclave.commit(range(DYNAMIC, PAGES)).unwrap();
+    println!(
+        "commit: {:.2} ns per page",
+        start.elapsed().as_nanos() as f64 / PAGES as f64
+    );
+    let start = std::time::Instant::now();
+    assert_eq!(enter(&mut thread, tiny_accept_many::address()), Exit::Left(DONE));
+    println!(
+        "EACCEPT: {:.2} ns per page",
+        start.elapsed().as_nanos() as f64 / PAGES as f64
+    );
+}
