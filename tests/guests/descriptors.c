@@ -31,7 +31,8 @@ int main(void) {
     check_eq(fcntl(21, F_SETFD, 0), 0, "F_SETFD");
     check_eq(fcntl(21, F_GETFD), 0, "clears it");
     check_eq(fcntl(fd, F_SETFL, O_APPEND | O_NONBLOCK), 0, "F_SETFL");
-    check((fcntl(4, F_GETFL) & (O_APPEND | O_NONBLOCK | O_ACCMODE)) == (O_APPEND | O_NONBLOCK | O_RDWR), "status flags are shared");
+    check((fcntl(4, F_GETFL) & (O_APPEND | O_NONBLOCK | O_ACCMODE)) == (O_APPEND | O_NONBLOCK | O_RDWR),
+          "status flags are shared");
     int on = 1;
     check_eq(ioctl(21, FIOCLEX), 0, "FIOCLEX");
     check_eq(fcntl(21, F_GETFD), FD_CLOEXEC, "is the same flag");

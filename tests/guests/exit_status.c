@@ -9,5 +9,5 @@ static void at_exit(void) { puts("the exit handler ran"); }
 int main(void) {
     atexit(at_exit);
     printf("no newline at the end, so this needs the flush;");
-    exit(42 + 256); // Only the low byte counts.
+    exit(42 + 256);  // Only the low byte counts.
 }

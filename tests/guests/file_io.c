@@ -24,7 +24,8 @@ static void holes(void) {
     for (size_t i = 0; i < sizeof buffer; i++) zero &= buffer[i] == 0;
     check(zero, "a hole reads as zeroes");
     struct stat st;
-    check(fstat(fd, &st) == 0 && st.st_size == (1 << 20) + 1 && st.st_blocks * 512 < 1 << 20, "a hole takes no blocks");
+    check(fstat(fd, &st) == 0 && st.st_size == (1 << 20) + 1 && st.st_blocks * 512 < 1 << 20,
+          "a hole takes no blocks");
     close(fd);
 }
 
@@ -50,7 +51,8 @@ int main(void) {
     check_eq(lseek(fd, 0, SEEK_CUR), 1 << 20, "pread leaves the offset");
     check_eq(pwrite(fd, "nacre", 5, 2000), 5, "pwrite");
     check_eq(pread(fd, buffer, 7, 1999), 7, "around what pwrite wrote");
-    check(memcmp(buffer + 1, "nacre", 5) == 0 && buffer[0] == pattern[1999] && buffer[6] == pattern[2005], "pwrite writes there only");
+    check(memcmp(buffer + 1, "nacre", 5) == 0 && buffer[0] == pattern[1999] && buffer[6] == pattern[2005],
+          "pwrite writes there only");
     check_fails(pread(fd, buffer, 1, -1), EINVAL, "pread at a negative offset");
 
     struct iovec out[3] = {{"one ", 4}, {"", 0}, {"two three", 9}};

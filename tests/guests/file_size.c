@@ -45,7 +45,8 @@ int main(void) {
     check_eq(size(), 30000, "does not");
     memset(buffer, 'y', sizeof buffer);
     pwrite(fd, buffer, 30000, 0);
-    check_eq(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 1000, 20000), 0, "FALLOC_FL_PUNCH_HOLE");
+    check_eq(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 1000, 20000), 0,
+             "FALLOC_FL_PUNCH_HOLE");
     check(all('y', 0, 1000) && all(0, 1000, 20000) && all('y', 21000, 9000), "zeroes exactly that range");
     check_fails(fallocate(fd, FALLOC_FL_PUNCH_HOLE, 0, 100), EOPNOTSUPP, "a hole needs FALLOC_FL_KEEP_SIZE");
     check_fails(fallocate(fd, 0, -1, 10), EINVAL, "a negative offset");

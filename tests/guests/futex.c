@@ -37,7 +37,8 @@ static struct timespec later(clockid_t clock, long milliseconds) {
 
 static void *waiter(void *bits) {
     waiting++;
-    if (futex(&word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, 0, NULL, NULL, (int)(intptr_t)bits) == 0) woken++;
+    if (futex(&word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, 0, NULL, NULL, (int)(intptr_t)bits) == 0)
+        woken++;
     return NULL;
 }
 
@@ -46,7 +47,7 @@ static pthread_t start(int bits) {
     int before = waiting;
     pthread_create(&thread, NULL, waiter, (void *)(intptr_t)bits);
     while (waiting == before) usleep(1000);
-    usleep(20000); // Now it is in the call.
+    usleep(20000);  // Now it is in the call.
     return thread;
 }
 
@@ -90,10 +91,12 @@ int main(void) {
     check(milliseconds_since(begin) >= 30, "not too early");
     begin = now(CLOCK_MONOTONIC);
     timeout = later(CLOCK_MONOTONIC, 30);
-    check_fails(futex(&word, FUTEX_WAIT_BITSET_PRIVATE, 0, &timeout, NULL, -1), ETIMEDOUT, "FUTEX_WAIT_BITSET until a time");
+    check_fails(futex(&word, FUTEX_WAIT_BITSET_PRIVATE, 0, &timeout, NULL, -1), ETIMEDOUT,
+                "FUTEX_WAIT_BITSET until a time");
     check(milliseconds_since(begin) >= 29, "which is absolute");
     timeout = later(CLOCK_REALTIME, 30);
-    check_fails(futex(&word, FUTEX_WAIT_BITSET_PRIVATE | FUTEX_CLOCK_REALTIME, 0, &timeout, NULL, -1), ETIMEDOUT, "FUTEX_CLOCK_REALTIME");
+    check_fails(futex(&word, FUTEX_WAIT_BITSET_PRIVATE | FUTEX_CLOCK_REALTIME, 0, &timeout, NULL, -1),
+                ETIMEDOUT, "FUTEX_CLOCK_REALTIME");
     timeout = (struct timespec){0, 1000000000};
     check_fails(futex(&word, FUTEX_WAIT, 0, &timeout, NULL, 0), EINVAL, "a wrong timeout");
     check_fails(futex(&word, FUTEX_WAIT_BITSET, 0, NULL, NULL, 0), EINVAL, "no bits");
@@ -104,7 +107,8 @@ int main(void) {
 
     pthread_t threads[4];
     for (int i = 0; i < 4; i++) threads[i] = start(1 << i);
-    check_eq(futex(&word, FUTEX_WAKE_BITSET_PRIVATE, 10, NULL, NULL, 0xa), 2, "FUTEX_WAKE_BITSET wakes those of these bits");
+    check_eq(futex(&word, FUTEX_WAKE_BITSET_PRIVATE, 10, NULL, NULL, 0xa), 2,
+             "FUTEX_WAKE_BITSET wakes those of these bits");
     settle(2);
     check_eq(woken, 2, "only them");
     check_eq(futex(&word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0), 1, "FUTEX_WAKE wakes as many as it is told");
@@ -115,7 +119,8 @@ int main(void) {
 
     woken = 0;
     for (int i = 0; i < 4; i++) threads[i] = start(-1);
-    check_fails(futex(&word, FUTEX_CMP_REQUEUE_PRIVATE, 1, (void *)3, &second, 99), EAGAIN, "FUTEX_CMP_REQUEUE compares");
+    check_fails(futex(&word, FUTEX_CMP_REQUEUE_PRIVATE, 1, (void *)3, &second, 99), EAGAIN,
+                "FUTEX_CMP_REQUEUE compares");
     check_eq(futex(&word, FUTEX_CMP_REQUEUE_PRIVATE, 1, (void *)2, &second, 0), 3, "wakes one and moves two");
     settle(1);
     check_eq(woken, 1, "the moved ones sleep on");
@@ -132,7 +137,8 @@ int main(void) {
     pthread_join(threads[0], NULL);
     check_eq(second, 8, "and computes");
     operation = FUTEX_OP((FUTEX_OP_OR | FUTEX_OP_OPARG_SHIFT), 8, FUTEX_OP_CMP_LT, 0);
-    check_eq(futex(&word, FUTEX_WAKE_OP_PRIVATE, 1, (void *)1, &second, operation), 0, "with a shifted operand");
+    check_eq(futex(&word, FUTEX_WAKE_OP_PRIVATE, 1, (void *)1, &second, operation), 0,
+             "with a shifted operand");
     check_eq(second, 264, "or");
 
     // Priority inheritance: the word holds the owner's thread id.
@@ -154,7 +160,8 @@ int main(void) {
     pthread_create(&threads[0], NULL, die_robust, NULL);
     while (!robust.lock.word) usleep(1000);
     unsigned held = robust.lock.word;
-    check_eq(futex(&robust.lock.word, FUTEX_WAIT, (int)held, NULL, NULL, 0), 0, "the end of a thread wakes its robust lock");
+    check_eq(futex(&robust.lock.word, FUTEX_WAIT, (int)held, NULL, NULL, 0), 0,
+             "the end of a thread wakes its robust lock");
     check(robust.lock.word & FUTEX_OWNER_DIED, "FUTEX_OWNER_DIED");
     pthread_join(threads[0], NULL);
 

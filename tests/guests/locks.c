@@ -50,7 +50,8 @@ int main(void) {
     check_eq(fcntl(second, F_OFD_SETLK, &range), 0, "the next byte is free");
     range = lock(F_RDLCK, 0, 0);
     check_eq(fcntl(second, F_OFD_GETLK, &range), 0, "F_OFD_GETLK");
-    check(range.l_type == F_WRLCK && range.l_start == 0 && range.l_len == 100 && range.l_pid == -1, "tells the lock");
+    check(range.l_type == F_WRLCK && range.l_start == 0 && range.l_len == 100 && range.l_pid == -1,
+          "tells the lock");
     range = lock(F_UNLCK, 20, 10);
     check_eq(fcntl(first, F_OFD_SETLK, &range), 0, "a hole in the middle");
     range = lock(F_WRLCK, 20, 10);

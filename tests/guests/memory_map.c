@@ -30,9 +30,12 @@ static void anonymous(void) {
     check_eq(munmap(a + 3 * PAGE, 2 * PAGE), 0, "munmap in the middle");
     check(a[3 * PAGE - 1] == 'a' && a[5 * PAGE] == 'a', "both sides stay");
     check_eq(munmap(a + 3 * PAGE, 2 * PAGE), 0, "munmap of nothing");
-    char *hole = map(a + 3 * PAGE, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    char *hole = map(a + 3 * PAGE, PAGE, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
     check(hole == a + 3 * PAGE && zero(hole, PAGE), "MAP_FIXED_NOREPLACE in the hole");
-    check(map(a, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) == MAP_FAILED && errno == EEXIST, "not over another");
+    check(map(a, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) == MAP_FAILED &&
+              errno == EEXIST,
+          "not over another");
     char *over = map(a, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
     check(over == a && zero(a, 2 * PAGE) && a[2 * PAGE] == 'a', "MAP_FIXED replaces");
     check_eq(munmap(a, 10 * PAGE), 0, "munmap across holes");
@@ -42,10 +45,16 @@ static void anonymous(void) {
     check(other != MAP_FAILED && other != hole, "one that is not free is a hint only");
     check(munmap(hole, PAGE) == 0 && munmap(other, PAGE) == 0, "clean up");
 
-    check(map(NULL, 0, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED && errno == EINVAL, "no length");
-    check(map(NULL, PAGE, PROT_READ, MAP_ANONYMOUS, -1, 0) == MAP_FAILED && errno == EINVAL, "neither shared nor private");
-    check(map((void *)1, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED && errno == EINVAL, "an odd fixed address");
-    check(map(NULL, (size_t)1 << 50, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED && errno == ENOMEM, "too much");
+    check(map(NULL, 0, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED && errno == EINVAL,
+          "no length");
+    check(map(NULL, PAGE, PROT_READ, MAP_ANONYMOUS, -1, 0) == MAP_FAILED && errno == EINVAL,
+          "neither shared nor private");
+    check(map((void *)1, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED &&
+              errno == EINVAL,
+          "an odd fixed address");
+    check(map(NULL, (size_t)1 << 50, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED &&
+              errno == ENOMEM,
+          "too much");
     check_fails(munmap((char *)1, PAGE), EINVAL, "munmap of an odd address");
     check_fails(munmap(a, 0), EINVAL, "munmap of no length");
 
@@ -105,7 +114,8 @@ static void shared_file(int fd) {
     check(b[11] == 'a', "also when the file is closed");
     munmap(b, 3 * PAGE);
     fd = open("file", O_RDONLY);
-    check(map(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) == MAP_FAILED && errno == EACCES, "writing needs a file open for it");
+    check(map(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) == MAP_FAILED && errno == EACCES,
+          "writing needs a file open for it");
     a = map(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0);
     check(a != MAP_FAILED && a[10] == 'm', "the data is in the file");
     check_fails(mprotect(a, PAGE, PROT_READ | PROT_WRITE), EACCES, "nor by mprotect");

@@ -86,7 +86,7 @@ int main(void) {
     handle(SIGSEGV, jump);
 
     // Code is made at run time, in a page that is never writable and executable at once.
-    unsigned char code[] = {0xb8, 42, 0, 0, 0, 0xc3}; // mov eax, 42; ret
+    unsigned char code[] = {0xb8, 42, 0, 0, 0, 0xc3};  // mov eax, 42; ret
     memcpy(a, code, sizeof code);
     check_eq(mprotect(a, PAGE, PROT_READ | PROT_EXEC), 0, "executable");
     check_eq(((int (*)(void))a)(), 42, "runs");
@@ -94,7 +94,8 @@ int main(void) {
     mprotect(a, PAGE, PROT_READ | PROT_WRITE);
     memset(&info, 0, sizeof info);
     if (!sigsetjmp(back, 1)) ((int (*)(void))a)();
-    check(info.si_signo == SIGSEGV && info.si_addr == a && info.si_code == SEGV_ACCERR, "is not executable any more");
+    check(info.si_signo == SIGSEGV && info.si_addr == a && info.si_code == SEGV_ACCERR,
+          "is not executable any more");
 
     // Past the end of a file there is no page to show.
     int fd = open("file", O_RDWR | O_CREAT, 0644);

@@ -33,15 +33,18 @@ static void remap(void) {
     check(mremap(a, PAGE, 2 * PAGE, 0) == MAP_FAILED && errno == ENOMEM, "no room to grow in place");
     char *b = mremap(a, PAGE, 100 * PAGE, MREMAP_MAYMOVE);
     check(b != MAP_FAILED && b != a && all(b, 'a', PAGE) && all(b + PAGE, 0, 99 * PAGE), "MREMAP_MAYMOVE");
-    check(mmap(a, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) == a, "the old place is free");
+    check(mmap(a, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) == a,
+          "the old place is free");
     char *target = anonymous(10 * PAGE);
     char *c = mremap(b, 2 * PAGE, 2 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, target);
     check(c == target && all(c, 'a', PAGE), "MREMAP_FIXED");
-    check(mremap(b + 50 * PAGE, PAGE, PAGE, MREMAP_FIXED, target) == MAP_FAILED && errno == EINVAL, "needs MREMAP_MAYMOVE");
+    check(mremap(b + 50 * PAGE, PAGE, PAGE, MREMAP_FIXED, target) == MAP_FAILED && errno == EINVAL,
+          "needs MREMAP_MAYMOVE");
     check(mremap((char *)1, PAGE, PAGE, 0) == MAP_FAILED && errno == EINVAL, "an odd address");
     check(mremap(b, PAGE, 0, 0) == MAP_FAILED && errno == EINVAL, "no new size");
     munmap(target, 10 * PAGE);
-    check(mremap(target, PAGE, 2 * PAGE, MREMAP_MAYMOVE) == MAP_FAILED && errno == EFAULT, "nothing is mapped there");
+    check(mremap(target, PAGE, 2 * PAGE, MREMAP_MAYMOVE) == MAP_FAILED && errno == EFAULT,
+          "nothing is mapped there");
 
     // As realloc does with a large block, over and over.
     size_t length = 1 << 20;
@@ -73,7 +76,8 @@ static void advice(void) {
     char *a = anonymous(4 * PAGE);
     memset(a, 'a', 4 * PAGE);
     check_eq(madvise(a + PAGE, 2 * PAGE, MADV_DONTNEED), 0, "MADV_DONTNEED");
-    check(all(a, 'a', PAGE) && all(a + PAGE, 0, 2 * PAGE) && all(a + 3 * PAGE, 'a', PAGE), "zeroes that range");
+    check(all(a, 'a', PAGE) && all(a + PAGE, 0, 2 * PAGE) && all(a + 3 * PAGE, 'a', PAGE),
+          "zeroes that range");
     check_eq(madvise(a, PAGE, MADV_WILLNEED), 0, "MADV_WILLNEED");
     check_eq(madvise(a, PAGE, MADV_NORMAL), 0, "MADV_NORMAL");
     check_eq(madvise(a, PAGE, MADV_RANDOM), 0, "MADV_RANDOM");

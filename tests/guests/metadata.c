@@ -20,7 +20,8 @@ static void times(int fd) {
     struct timespec set[2] = {{1000000000, 123456789}, {1500000000, 987654321}};
     check_eq(utimensat(AT_FDCWD, "file", set, 0), 0, "utimensat");
     struct stat st = of("file");
-    check(st.st_atim.tv_sec == 1000000000 && st.st_atim.tv_nsec == 123456789, "the access time, to the nanosecond");
+    check(st.st_atim.tv_sec == 1000000000 && st.st_atim.tv_nsec == 123456789,
+          "the access time, to the nanosecond");
     check(st.st_mtim.tv_sec == 1500000000 && st.st_mtim.tv_nsec == 987654321, "the modification time");
     check(st.st_ctim.tv_sec > 1500000000, "the change time is now");
     set[0].tv_nsec = UTIME_OMIT, set[1].tv_sec = 42, set[1].tv_nsec = 0;
@@ -40,7 +41,8 @@ static void times(int fd) {
     check_eq(utime("file", &(struct utimbuf){1, 2}), 0, "utime");
     check_eq(of("file").st_mtim.tv_sec, 2, "takes seconds");
     symlink("file", "link");
-    check_eq(utimensat(AT_FDCWD, "link", (struct timespec[2]){{5, 0}, {6, 0}}, AT_SYMLINK_NOFOLLOW), 0, "times of a symlink");
+    check_eq(utimensat(AT_FDCWD, "link", (struct timespec[2]){{5, 0}, {6, 0}}, AT_SYMLINK_NOFOLLOW), 0,
+             "times of a symlink");
     check(of("link").st_mtim.tv_sec == 6 && of("file").st_mtim.tv_sec == 2, "of the symlink only");
     check_eq(write(fd, "x", 1), 1, "write");
     check(of("file").st_mtim.tv_sec > 2, "changes the modification time");
@@ -80,9 +82,11 @@ int main(void) {
     need(fd >= 0 && write(fd, "12345", 5) == 5, "a file");
     struct stat st, again;
     check_eq(fstat(fd, &st), 0, "fstat");
-    check(S_ISREG(st.st_mode) && st.st_size == 5 && st.st_nlink == 1 && st.st_uid == geteuid(), "a regular file");
+    check(S_ISREG(st.st_mode) && st.st_size == 5 && st.st_nlink == 1 && st.st_uid == geteuid(),
+          "a regular file");
     check(st.st_blksize >= 512 && st.st_ino != 0, "block size and inode number");
-    check(stat("file", &again) == 0 && again.st_ino == st.st_ino && again.st_dev == st.st_dev, "stat says the same");
+    check(stat("file", &again) == 0 && again.st_ino == st.st_ino && again.st_dev == st.st_dev,
+          "stat says the same");
     check(fstatat(fd, "", &again, AT_EMPTY_PATH) == 0 && again.st_ino == st.st_ino, "AT_EMPTY_PATH");
     check_fails(fstatat(AT_FDCWD, "file", &st, 0x8000000), EINVAL, "fstatat with a wrong flag");
     check_fails(stat("file/x", &st), ENOTDIR, "below a file");

@@ -40,8 +40,10 @@ static void renames(void) {
     check_fails(renameat2(AT_FDCWD, "b", AT_FDCWD, "c", RENAME_NOREPLACE), EEXIST, "RENAME_NOREPLACE");
     check_eq(renameat2(AT_FDCWD, "b", AT_FDCWD, "c", RENAME_EXCHANGE), 0, "RENAME_EXCHANGE");
     check(holds("b", "C") && holds("c", "A"), "exchanges the two");
-    check_fails(renameat2(AT_FDCWD, "b", AT_FDCWD, "absent", RENAME_EXCHANGE), ENOENT, "RENAME_EXCHANGE needs both");
-    check_fails(renameat2(AT_FDCWD, "b", AT_FDCWD, "c", RENAME_EXCHANGE | RENAME_NOREPLACE), EINVAL, "not both flags");
+    check_fails(renameat2(AT_FDCWD, "b", AT_FDCWD, "absent", RENAME_EXCHANGE), ENOENT,
+                "RENAME_EXCHANGE needs both");
+    check_fails(renameat2(AT_FDCWD, "b", AT_FDCWD, "c", RENAME_EXCHANGE | RENAME_NOREPLACE), EINVAL,
+                "not both flags");
     check_fails(rename("absent", "x"), ENOENT, "rename of nothing");
     check_eq(rename("b", "b"), 0, "rename to itself");
     check(holds("b", "C"), "does nothing");
@@ -67,7 +69,8 @@ static void renames(void) {
     file = openat(fd, "../b", O_RDONLY);
     check(file >= 0, "with its new parent");
     close(file), close(fd);
-    check_eq(renameat2(AT_FDCWD, "moved", AT_FDCWD, "b", RENAME_EXCHANGE), 0, "exchange a directory and a file");
+    check_eq(renameat2(AT_FDCWD, "moved", AT_FDCWD, "b", RENAME_EXCHANGE), 0,
+             "exchange a directory and a file");
     check(holds("moved", "C") && holds("b/file", "deep"), "both have moved");
 }
 
@@ -75,7 +78,8 @@ static void links(void) {
     struct stat st;
     touch("target", "T");
     check_eq(link("target", "hard"), 0, "link");
-    check(inode("hard") == inode("target") && stat("hard", &st) == 0 && st.st_nlink == 2, "two names of one inode");
+    check(inode("hard") == inode("target") && stat("hard", &st) == 0 && st.st_nlink == 2,
+          "two names of one inode");
     check_eq(unlink("target"), 0, "unlink one");
     check(holds("hard", "T") && stat("hard", &st) == 0 && st.st_nlink == 1, "the other stays");
     check_fails(link("absent", "x"), ENOENT, "a link to nothing");
@@ -145,8 +149,10 @@ static void access_checks(void) {
     check_fails(access("absent", F_OK), ENOENT, "absent");
     symlink("absent", "dangling");
     check_fails(faccessat(AT_FDCWD, "dangling", F_OK, 0), ENOENT, "faccessat follows");
-    check_eq(syscall(SYS_faccessat2, AT_FDCWD, "dangling", F_OK, AT_SYMLINK_NOFOLLOW), 0, "faccessat2 need not");
-    check_fails(syscall(SYS_faccessat2, AT_FDCWD, "read", F_OK, 0x8000), EINVAL, "faccessat2 with a wrong flag");
+    check_eq(syscall(SYS_faccessat2, AT_FDCWD, "dangling", F_OK, AT_SYMLINK_NOFOLLOW), 0,
+             "faccessat2 need not");
+    check_fails(syscall(SYS_faccessat2, AT_FDCWD, "read", F_OK, 0x8000), EINVAL,
+                "faccessat2 with a wrong flag");
     check_fails(access("read", 8), EINVAL, "access with a wrong mode");
     struct open_how {
         unsigned long long flags, mode, resolve;
@@ -154,9 +160,9 @@ static void access_checks(void) {
     int fd = syscall(SYS_openat2, AT_FDCWD, "read", &how, sizeof how);
     check(fd >= 0, "openat2");
     close(fd);
-    how.resolve = 8; // RESOLVE_BENEATH
+    how.resolve = 8;  // RESOLVE_BENEATH
     check_fails(syscall(SYS_openat2, AT_FDCWD, "../x", &how, sizeof how), EXDEV, "RESOLVE_BENEATH");
-    how.resolve = 4; // RESOLVE_NO_SYMLINKS
+    how.resolve = 4;  // RESOLVE_NO_SYMLINKS
     check_fails(syscall(SYS_openat2, AT_FDCWD, "dangling", &how, sizeof how), ELOOP, "RESOLVE_NO_SYMLINKS");
 }
 

@@ -27,7 +27,8 @@ static void detailed(int signal, siginfo_t *info, void *context) {
     value = info->si_value.sival_int;
     sigset_t now;
     pthread_sigmask(SIG_BLOCK, NULL, &now);
-    blocked_inside = sigismember(&now, signal) | sigismember(&now, SIGUSR2) << 1 | sigismember(&machine->uc_sigmask, signal) << 2;
+    blocked_inside = sigismember(&now, signal) | sigismember(&now, SIGUSR2) << 1 |
+                     sigismember(&machine->uc_sigmask, signal) << 2;
     int here;
     on_alternate = (char *)&here >= alternate && (char *)&here < alternate + sizeof alternate;
 }
@@ -69,7 +70,8 @@ int main(void) {
     sigaddset(&action.sa_mask, SIGUSR2);
     check_eq(sigaction(SIGUSR1, &action, &old), 0, "SA_SIGINFO");
     kill(getpid(), SIGUSR1);
-    check(last == SIGUSR1 && code == SI_USER && pid == getpid() && (unsigned)uid == getuid(), "kill: SI_USER, pid and uid");
+    check(last == SIGUSR1 && code == SI_USER && pid == getpid() && (unsigned)uid == getuid(),
+          "kill: SI_USER, pid and uid");
     check_eq(blocked_inside, 3, "the signal and sa_mask are blocked inside, and not outside");
     syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), SIGUSR1);
     check_eq(code, SI_TKILL, "tgkill: SI_TKILL");

@@ -41,12 +41,12 @@ static void with(int flags) {
 }
 
 // Evaluates a call while another thread sends the signal.
-#define interrupted(call, name)                                               \
-    do {                                                                      \
-        pthread_t thread_;                                                    \
-        pthread_create(&thread_, NULL, interrupt, NULL);                      \
-        check_fails(call, EINTR, name);                                       \
-        pthread_join(thread_, NULL);                                          \
+#define interrupted(call, name)                          \
+    do {                                                 \
+        pthread_t thread_;                               \
+        pthread_create(&thread_, NULL, interrupt, NULL); \
+        check_fails(call, EINTR, name);                  \
+        pthread_join(thread_, NULL);                     \
     } while (0)
 
 int main(void) {
@@ -82,7 +82,8 @@ int main(void) {
     interrupted(poll(&fd, 1, -1), "poll never restarts");
     interrupted(epoll_wait(epoll, &event, 1, -1), "nor epoll_wait");
     interrupted(nanosleep(&wait, &left), "nor nanosleep");
-    interrupted(clock_nanosleep(CLOCK_MONOTONIC, 0, &wait, NULL) ? (errno = EINTR, -1) : 0, "nor clock_nanosleep");
+    interrupted(clock_nanosleep(CLOCK_MONOTONIC, 0, &wait, NULL) ? (errno = EINTR, -1) : 0,
+                "nor clock_nanosleep");
     struct timeval timeout = {5, 0};
     setsockopt(sockets[0], SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
     interrupted(recv(sockets[0], &byte, 1, 0), "nor recv with a timeout");

@@ -83,7 +83,8 @@ static void waits(void) {
     pthread_create(&thread, NULL, send_later, (void *)(long)SIGUSR2);
     struct timespec long_time = {10, 0};
     // (musl calls again, so the call itself.)
-    check_fails(syscall(SYS_rt_sigtimedwait, &set, &info, &long_time, _NSIG / 8), EINTR, "another signal's handler interrupts sigtimedwait");
+    check_fails(syscall(SYS_rt_sigtimedwait, &set, &info, &long_time, _NSIG / 8), EINTR,
+                "another signal's handler interrupts sigtimedwait");
     pthread_join(thread, NULL);
 }
 
@@ -107,7 +108,8 @@ int main(void) {
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, NULL);
     pthread_sigmask(SIG_BLOCK, NULL, &all);
-    check(!sigismember(&all, SIGKILL) && !sigismember(&all, SIGSTOP), "SIGKILL and SIGSTOP are never blocked");
+    check(!sigismember(&all, SIGKILL) && !sigismember(&all, SIGSTOP),
+          "SIGKILL and SIGSTOP are never blocked");
     pthread_sigmask(SIG_SETMASK, &none, NULL);
     check_eq(pthread_sigmask(99, &none, NULL), EINVAL, "a wrong how");
 

@@ -35,10 +35,12 @@ int main(void) {
     sigaction(SIGSEGV, &action, NULL);
     if (!sigsetjmp(back, 1)) deep(1L << 40);
     check_eq(overflowed, SIGSEGV, "an overflow is a SIGSEGV");
-    check(handler_stack >= (uintptr_t)alternate && handler_stack < (uintptr_t)alternate + sizeof alternate, "on the alternate stack");
+    check(handler_stack >= (uintptr_t)alternate && handler_stack < (uintptr_t)alternate + sizeof alternate,
+          "on the alternate stack");
     check_eq(deep(1000), 1000, "the stack still works");
     stack_t now;
-    check(sigaltstack(NULL, &now) == 0 && now.ss_sp == alternate && now.ss_flags == 0, "sigaltstack tells it");
+    check(sigaltstack(NULL, &now) == 0 && now.ss_sp == alternate && now.ss_flags == 0,
+          "sigaltstack tells it");
     stack.ss_size = 100;
     check_fails(sigaltstack(&stack, NULL), ENOMEM, "too small");
     stack = (stack_t){.ss_flags = SS_DISABLE};
@@ -49,12 +51,14 @@ int main(void) {
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, 64 << 20);
     void *result = NULL;
-    check_eq(pthread_create(&thread, &attributes, in_thread, (void *)60000L), 0, "a thread with 64 MiB of stack");
+    check_eq(pthread_create(&thread, &attributes, in_thread, (void *)60000L), 0,
+             "a thread with 64 MiB of stack");
     pthread_join(thread, &result);
     check_eq((long)result, 60000, "uses it");
     void *own = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
     pthread_attr_setstack(&attributes, own, 1 << 20);
-    check_eq(pthread_create(&thread, &attributes, in_thread, (void *)500L), 0, "a thread on memory of the program");
+    check_eq(pthread_create(&thread, &attributes, in_thread, (void *)500L), 0,
+             "a thread on memory of the program");
     pthread_join(thread, &result);
     check_eq((long)result, 500, "works as well");
     pthread_attr_t mine;
@@ -63,7 +67,8 @@ int main(void) {
     check_eq(pthread_getattr_np(pthread_self(), &mine), 0, "pthread_getattr_np");
     pthread_attr_getstack(&mine, &base, &size);
     check((char *)&mine > (char *)base && (char *)&mine < (char *)base + size, "knows the main stack");
-    char *down = mmap(NULL, 1 << 16, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN | MAP_STACK, -1, 0);
+    char *down = mmap(NULL, 1 << 16, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN | MAP_STACK, -1, 0);
     check(down != MAP_FAILED, "MAP_GROWSDOWN");
     down[0] = 1;
     return check_done();

@@ -5,6 +5,7 @@
 
 mod check_deps;
 mod debian;
+mod deny;
 mod images;
 mod reproducibility;
 mod shell;
@@ -28,6 +29,8 @@ enum Command {
     Test(test::Options),
     /// Check that dependencies between crates follow the direction of trust.
     CheckDeps,
+    /// Check licences, sources and known weaknesses of dependencies with cargo-deny.
+    Deny,
     /// Build the images of real programs from Debian packages; print where they are.
     Images(images::Options),
     /// Build the enclave from two directories and compare the bytes.
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Test(options) => test::run(&options),
         Command::CheckDeps => check_deps::run(),
+        Command::Deny => deny::run(),
         Command::Images(options) => images::run(&options),
         Command::Reproducibility => reproducibility::run(),
     };

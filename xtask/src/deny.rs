@@ -1,0 +1,39 @@
+//! `cargo xtask deny`: licences, sources, duplicates and known weaknesses of what we depend on.
+
+use anyhow::Result;
+
+use crate::shell;
+
+/// Runs cargo-deny with `deny.toml`, and installs it below `target/` first when it is missing (some minutes).
+///
+/// # Errors
+/// When it finds something, or cannot be installed.
+pub fn run() -> Result<()> {
+    let tools = shell::workspace().join("target/tools");
+    let mut program = tools.join("bin/cargo-deny");
+    if shell::is_installed("cargo-deny") {
+        program = "cargo-deny".into();
+    } else if !program.is_file() {
+        println!("Installing cargo-deny; this takes some minutes, once.");
+        let mut install = shell::cargo();
+        shell::run(
+            install
+                .args(["install", "--quiet", "--locked", "cargo-deny", "--root"])
+                .arg(&tools),
+        )?;
+    }
+    let deny = || {
+        let mut command = std::process::Command::new(&program);
+        command
+            .current_dir(shell::workspace())
+            .args(["--log-level", "error"]);
+        command
+    };
+    shell::run(deny().args(["check", "bans", "licenses", "sources"]))?;
+    // The database of advisories is a git repository, which not every network reaches.
+    if shell::output(deny().args(["fetch", "db"])).is_err() {
+        println!("SKIPPED: known weaknesses, since the database of advisories cannot be fetched from here");
+        return Ok(());
+    }
+    shell::run(deny().args(["check", "advisories"]))
+}
