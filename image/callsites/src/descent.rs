@@ -105,8 +105,8 @@ impl<'a> Descent<'a> {
         let Some(bytes) = self.image.code_bytes(range.clone()) else { return false };
         let is_unknown = |addr| self.byte(addr) == Byte::Unknown;
         is_unknown(range.end)
-            || targets::references(bytes, range.start, self.image.is_fixed)
-                .any(|reference| is_unknown(reference.to) && reference.is_plausible())
+            || targets::near_references(bytes, range.start).any(is_unknown)
+            || (self.image.is_fixed && targets::absolute_references(bytes).any(is_unknown))
     }
 
     fn byte(&self, addr: u64) -> Byte {
@@ -238,9 +238,8 @@ fn tables(image: &Image<'_>) -> Vec<u64> {
     let mut tables: Vec<u64> = image
         .code
         .iter()
-        .flat_map(|region| targets::references(region.bytes, region.addr, false))
-        .filter(|reference| reference.is_lea() && image.code_at(reference.to).is_none())
-        .map(|reference| reference.to)
+        .flat_map(|region| targets::lea_references(region.bytes, region.addr))
+        .filter(|addr| image.code_at(*addr).is_none())
         .collect();
     tables.sort_unstable();
     tables.dedup();

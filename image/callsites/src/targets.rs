@@ -40,8 +40,10 @@ impl Targets {
             found.extend(&function.table_targets);
         }
         for region in &image.code {
-            let near = references(region.bytes, region.addr, image.is_fixed);
-            found.extend(near.filter(|r| windows.contain(r.to) && r.is_plausible()).map(|r| r.to));
+            found.extend(near_references(region.bytes, region.addr).filter(|to| windows.contain(*to)));
+            if image.is_fixed {
+                found.extend(absolute_references(region.bytes).filter(|to| windows.contain(*to)));
+            }
         }
         for region in &image.loads {
             windows.pointers(region, &mut found);
@@ -113,42 +115,43 @@ impl Windows {
     }
 }
 
-/// What a position in machine code would refer to if it held a displacement or an address.
-#[derive(Clone, Copy)]
-pub(crate) struct Reference {
-    pub(crate) to: u64,
-    /// The two bytes before a displacement.
-    opcode: Option<[u8; 2]>,
-}
-
-impl Reference {
-    /// Whether the two bytes before a displacement can be the opcode of a RIP-relative `lea`.
-    pub(crate) fn is_lea(self) -> bool {
-        matches!(self.opcode, Some([0x8d, mod_rm]) if mod_rm & 0xc7 == 0x05)
-    }
-
-    /// Whether the two bytes before a displacement can be the opcode of `jmp`, `call`, `jcc`, `xbegin`, or of a
-    /// RIP-relative `lea`. Any position can hold an address.
-    pub(crate) fn is_plausible(self) -> bool {
-        match self.opcode {
-            Some([_, 0xe8 | 0xe9] | [0x0f, 0x80..=0x8f] | [0xc7, 0xf8]) | None => true,
-            Some(_) => self.is_lea(),
-        }
-    }
-}
-
-/// Every position of some code that could hold a 32-bit displacement or, in a program at a fixed address, a 32-bit
-/// address. The code begins at `start`.
-#[inline]
-pub(crate) fn references(bytes: &[u8], start: u64, is_fixed: bool) -> impl Iterator<Item = Reference> {
-    // A branch at the very beginning has one opcode byte only.
-    let first = bytes.first_chunk::<5>().map(|[e, a, b, c, d]| (start, [0, *e, *a, *b, *c, *d]));
-    let others = bytes.windows(6).zip(start + 1..).filter_map(|(window, at)| Some((at, *window.first_chunk()?)));
-    first.into_iter().chain(others).flat_map(move |(at, [before2, before1, a, b, c, d])| {
-        let value = i32::from_le_bytes([a, b, c, d]);
-        let target = (at + 5).wrapping_add_signed(i64::from(value));
-        let near = Reference { to: target, opcode: Some([before2, before1]) };
-        let absolute = is_fixed.then_some(Reference { to: u64::from(value as u32), opcode: None });
-        [near].into_iter().chain(absolute)
+/// Where every position of some code, which begins at `start`, would go or point if it were the displacement of a
+/// `jmp`, `call`, `jcc`, `xbegin`, or of a RIP-relative `lea`.
+pub(crate) fn near_references(bytes: &[u8], start: u64) -> impl Iterator<Item = u64> {
+    near(bytes, start, |before2, before1| match before1 {
+        0xe8 | 0xe9 => true,
+        0x80..=0x8f => before2 == 0x0f,
+        0xf8 => before2 == 0xc7,
+        _ => is_rip_relative_lea(before2, before1),
     })
+}
+
+/// The same for `lea` alone.
+pub(crate) fn lea_references(bytes: &[u8], start: u64) -> impl Iterator<Item = u64> {
+    near(bytes, start, is_rip_relative_lea)
+}
+
+/// The 32-bit values at every position: addresses, in a program at a fixed address.
+pub(crate) fn absolute_references(bytes: &[u8]) -> impl Iterator<Item = u64> {
+    bytes.array_windows().map(|value| u64::from(u32::from_le_bytes(*value)))
+}
+
+fn is_rip_relative_lea(opcode: u8, mod_rm: u8) -> bool {
+    mod_rm & 0xc7 == 0x05 && opcode == 0x8d
+}
+
+/// Targets of the displacements whose two bytes before them are such an opcode.
+fn near(bytes: &[u8], start: u64, is_opcode: impl Fn(u8, u8) -> bool) -> impl Iterator<Item = u64> {
+    // At the very beginning there can be one opcode byte only.
+    let first = bytes.first_chunk().map(|[only, a, b, c, d]| [0, *only, *a, *b, *c, *d]);
+    let first = first.filter(|[before2, before1, ..]| is_opcode(*before2, *before1));
+    let first = first.map(|[_, _, a, b, c, d]| target(start + 5, [a, b, c, d]));
+    let others = bytes.array_windows().zip(start + 6..).filter_map(move |([before2, before1, a, b, c, d], end)| {
+        is_opcode(*before2, *before1).then(|| target(end, [*a, *b, *c, *d]))
+    });
+    others.chain(first)
+}
+
+fn target(end: u64, displacement: [u8; 4]) -> u64 {
+    end.wrapping_add_signed(i64::from(i32::from_le_bytes(displacement)))
 }
