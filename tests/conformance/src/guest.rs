@@ -38,6 +38,9 @@ pub enum Linkage {
     MuslStatic,
 }
 
+/// The interpreter of programs that link glibc.
+const GLIBC: &str = "/lib64/ld-linux-x86-64.so.2";
+
 impl Linkage {
     fn parse(word: &str) -> Option<Self> {
         Some(match word {
@@ -65,7 +68,7 @@ impl Linkage {
 
     fn interpreter(self) -> Option<&'static str> {
         match self {
-            Self::Dynamic | Self::NoPie => Some("/lib64/ld-linux-x86-64.so.2"),
+            Self::Dynamic | Self::NoPie => Some(GLIBC),
             Self::Musl => Some("/lib/ld-musl-x86_64.so.1"),
             Self::Static | Self::MuslStatic => None,
         }
@@ -158,6 +161,8 @@ impl Guest {
                 _ => {}
             }
         }
+        // std::process::Command hands the environment over in this order.
+        guest.env.sort();
         Ok(linkages
             .into_iter()
             .map(|linkage| Self {
@@ -225,9 +230,6 @@ impl Guest {
     /// When a library is missing or the archive cannot be written.
     pub fn image(&self, program: &Path) -> Result<PathBuf> {
         let path = program.with_extension("tar");
-        if path.is_file() {
-            return Ok(path);
-        }
         let config = Config {
             entrypoint: vec!["/guest".to_owned()],
             cmd: self.args.clone(),
@@ -269,6 +271,10 @@ impl Guest {
             return Ok(Vec::new());
         };
         let mut libraries = vec![interpreter.to_owned()];
+        if interpreter == GLIBC {
+            // Not linked: glibc loads it when a thread is cancelled or exits.
+            libraries.push("/lib/x86_64-linux-gnu/libgcc_s.so.1".to_owned());
+        }
         let output = Command::new(interpreter).arg("--list").arg(program).output()?;
         for line in String::from_utf8(output.stdout)?.lines() {
             // "libc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x…)"

@@ -16,7 +16,7 @@ use anyhow::{Context, Result, bail, ensure};
 use sha2::{Digest, Sha256};
 
 use crate::archive::{self, Entry};
-use crate::{Guest, Linkage};
+use crate::{Guest, Linkage, guests_dir};
 
 pub use recipes::recipes;
 
@@ -48,7 +48,12 @@ enum Content {
 pub fn provide(recipe: &Recipe) -> Result<PathBuf> {
     let cache = cache()?;
     fs::create_dir_all(&cache).with_context(|| cache.display().to_string())?;
-    let key = Sha256::digest(format!("{FORMAT} {recipe:?} {}", debian::codename()?));
+    let mut key = Sha256::new();
+    key.update(format!("{FORMAT} {recipe:?} {}", debian::codename()?));
+    if let Content::Guest(name, _) = recipe.content {
+        key.update(fs::read(guests_dir().join(name).with_extension("c"))?);
+    }
+    let key = key.finalize();
     let path = cache.join(format!("{}-{}.tar", recipe.name, archive::hex(&key[..8])));
     // One builds, the others wait for it.
     let lock = fs::File::create(path.with_extension("lock"))?;
@@ -70,7 +75,7 @@ pub fn recipe(name: &str) -> Result<Recipe> {
 }
 
 /// Raised when the way of building changes, so that old caches are not used.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// `$XDG_CACHE_HOME/nacre/images`.
 fn cache() -> Result<PathBuf> {

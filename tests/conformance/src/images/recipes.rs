@@ -31,7 +31,7 @@ pub fn recipes() -> Vec<Recipe> {
                     .chain([String::new()])
                     .collect(),
                 env: vec![PATH.to_owned()],
-                working_dir: "/var/lib/redis".to_owned(),
+                working_dir: "/".to_owned(),
                 ..Config::default()
             },
         },
