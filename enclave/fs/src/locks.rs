@@ -167,12 +167,15 @@ impl LockTable {
         result
     }
 
-    fn try_record(&self, holder: Holder, wanted: &RecordLock) -> Result<()> {
+    fn try_record(&self, holder: Holder, wanted: &RecordLock, wait: LockWait) -> Result<()> {
         let mut records = self.records.lock();
         if wanted.kind != LockKind::Unlock
             && let Some(against) = records.iter().find(|record| record.is_against(holder, wanted))
         {
-            return Err(note_wait(holder, against.holder));
+            return Err(match wait {
+                LockWait::Wait => note_wait(holder, against.holder),
+                LockWait::Try => Errno::EAGAIN,
+            });
         }
         let mut kept = Vec::with_capacity(records.len() + 2);
         let mut new = *wanted;
@@ -266,15 +269,11 @@ pub fn lock_record(file: &Description, owner: LockOwner, lock: RecordLock, wait:
     }
     let table = &inode.extra().locks;
     let holder = holder(open, owner);
-    let result = table.wait(wait, || table.try_record(holder, &lock));
-    if wait == LockWait::Wait || result.is_err() {
+    let result = table.wait(wait, || table.try_record(holder, &lock, wait));
+    if wait == LockWait::Wait {
         forget_wait(holder);
     }
-    match (wait, result) {
-        // Who does not wait is in no deadlock.
-        (LockWait::Try, Err(Errno::EDEADLK)) => Err(Errno::EAGAIN),
-        (_, result) => result,
-    }
+    result
 }
 
 /// `fcntl` with F_GETLK: the lock that stands against this one, and the process it belongs to (`None` for an open file's).
@@ -336,24 +335,36 @@ mod tests {
     fn records_split_and_merge() {
         use LockKind::{Exclusive, Shared, Unlock};
         let table = LockTable::default();
-        table.try_record(A, &lock(Exclusive, 0, 100)).unwrap();
-        table.try_record(A, &lock(Unlock, 40, 60)).unwrap();
+        table
+            .try_record(A, &lock(Exclusive, 0, 100), LockWait::Try)
+            .unwrap();
+        table.try_record(A, &lock(Unlock, 40, 60), LockWait::Try).unwrap();
         assert_eq!(held(&table, A), [(Exclusive, 0, 40), (Exclusive, 60, 100)]);
-        table.try_record(A, &lock(Shared, 30, 70)).unwrap();
+        table.try_record(A, &lock(Shared, 30, 70), LockWait::Try).unwrap();
         assert_eq!(
             held(&table, A),
             [(Exclusive, 0, 30), (Shared, 30, 70), (Exclusive, 70, 100)]
         );
-        assert_eq!(table.try_record(B, &lock(Shared, 20, 40)), Err(Errno::EAGAIN));
-        table.try_record(B, &lock(Shared, 30, 70)).unwrap();
-        table.try_record(A, &lock(Exclusive, 0, 20)).unwrap();
-        assert_eq!(table.try_record(A, &lock(Exclusive, 20, 40)), Err(Errno::EAGAIN));
-        table.try_record(A, &lock(Shared, 10, 30)).unwrap();
+        assert_eq!(
+            table.try_record(B, &lock(Shared, 20, 40), LockWait::Try),
+            Err(Errno::EAGAIN)
+        );
+        table.try_record(B, &lock(Shared, 30, 70), LockWait::Try).unwrap();
+        table
+            .try_record(A, &lock(Exclusive, 0, 20), LockWait::Try)
+            .unwrap();
+        assert_eq!(
+            table.try_record(A, &lock(Exclusive, 20, 40), LockWait::Try),
+            Err(Errno::EAGAIN)
+        );
+        table.try_record(A, &lock(Shared, 10, 30), LockWait::Try).unwrap();
         assert_eq!(
             held(&table, A),
             [(Exclusive, 0, 10), (Shared, 10, 70), (Exclusive, 70, 100)]
         );
-        table.try_record(A, &lock(Unlock, 0, u64::MAX)).unwrap();
+        table
+            .try_record(A, &lock(Unlock, 0, u64::MAX), LockWait::Try)
+            .unwrap();
         assert_eq!(held(&table, A), []);
     }
 
