@@ -43,10 +43,6 @@ pub struct Timer {
 
 impl Timers {
     /// An empty queue, without a thread.
-    #[expect(
-        clippy::new_ret_no_self,
-        reason = "timers refer to it, so it lives behind an Arc"
-    )]
     pub fn new(on_pending: fn()) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(State {

@@ -76,10 +76,6 @@ struct State {
 
 impl Epoll {
     /// An instance without members.
-    #[expect(
-        clippy::new_ret_no_self,
-        reason = "instances can be members of others, so they live behind an Arc"
-    )]
     pub fn new() -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
             this: this.clone(),

@@ -9,16 +9,20 @@ mod address;
 mod inet;
 mod message;
 mod option;
+mod unix;
 
 use alloc::sync::Arc;
 use core::any::Any;
 
-use kobject::{Errno, File, How, Result, Sink, Source};
+use kobject::{Errno, Events, File, How, Result, Sink, Source, WaitQueue, wait_until};
+
+use crate::NOW;
 
 pub use address::{ADDRESS_MAX, SocketAddress};
 pub use inet::InetSocket;
 pub use message::{Ancillary, Identity, MessageFlags, Outgoing, Received};
 pub use option::Timeouts;
+pub use unix::UnixSocket;
 
 /// AF_UNSPEC
 pub const AF_UNSPEC: u16 = 0;
@@ -168,13 +172,33 @@ pub fn as_socket(object: &dyn File) -> Result<&dyn Socket> {
     if let Some(socket) = any.downcast_ref::<InetSocket>() {
         return Ok(socket);
     }
+    if let Some(socket) = any.downcast_ref::<UnixSocket>() {
+        return Ok(socket);
+    }
     Err(Errno::ENOTSOCK)
 }
 
-/// `socket`, `type` without its flags. Unix sockets are made here, network sockets by the host; other families are EAFNOSUPPORT.
-pub fn open(domain: u16, kind: SocketKind, protocol: u32) -> Result<Arc<dyn File>> {
+/// `socket`, `type` without its flags, by `creator`. Unix sockets are made here, network sockets by the host; other families are EAFNOSUPPORT.
+pub fn open(domain: u16, kind: SocketKind, protocol: u32, creator: Identity) -> Result<Arc<dyn File>> {
     match domain {
         AF_INET | AF_INET6 => Ok(InetSocket::open(domain, kind, protocol)?),
+        AF_UNIX => Ok(UnixSocket::open(kind, protocol, creator)?),
         _ => Err(Errno::EAFNOSUPPORT),
     }
+}
+
+/// Tries until it works, as [`wait_until`] does; EAGAIN after the deadline, as sockets with a time limit have it.
+fn wait<T>(
+    queue: &Arc<WaitQueue>,
+    events: Events,
+    deadline: Option<u64>,
+    mut attempt: impl FnMut() -> Result<T>,
+) -> Result<T> {
+    if deadline == NOW {
+        return attempt();
+    }
+    wait_until(queue, events, deadline, attempt).map_err(|error| match error {
+        Errno::ETIMEDOUT => Errno::EAGAIN,
+        error => error,
+    })
 }

@@ -1,0 +1,186 @@
+//! Datagrams.
+
+use alloc::sync::{Arc, Weak};
+
+use kobject::{Errno, Events, Mutex, Observer, Once, Result, Sink, Source, Subscription, WaitQueue};
+
+use super::UnixSocket;
+use super::connected::MESSAGE_MARGIN;
+use super::inbox::{Attached, Inbox, Message, Receiving};
+use super::name::Name;
+use crate::socket::{Received, Shutdown, wait};
+
+/// A socket that sends each message by itself.
+pub(super) struct Datagram {
+    incoming: Arc<Inbox>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Where messages go that name no destination.
+    peer: Option<Peer>,
+    /// SHUT_WR
+    sends_no_more: bool,
+}
+
+struct Peer {
+    inbox: Arc<Inbox>,
+    name: Arc<Once<Name>>,
+    /// Passes on to this socket's queue that the peer has room again.
+    _relay: (Arc<Relay>, Subscription),
+}
+
+/// Tells one queue of what another is told.
+struct Relay(Weak<WaitQueue>);
+
+impl Observer for Relay {
+    fn notify(&self, events: Events) {
+        if let Some(queue) = self.0.upgrade() {
+            queue.wake(events);
+        }
+    }
+}
+
+impl Datagram {
+    pub fn new(queue: &Arc<WaitQueue>) -> Self {
+        Self {
+            incoming: Inbox::messages(queue.clone(), WaitQueue::new()),
+            state: Mutex::default(),
+        }
+    }
+
+    pub fn inboxes(&self) -> (Option<Arc<Inbox>>, Option<Arc<Inbox>>) {
+        let peer = self.state.lock().peer.as_ref().map(|peer| peer.inbox.clone());
+        (Some(self.incoming.clone()), peer)
+    }
+
+    pub fn peer_name(&self) -> Option<Arc<Once<Name>>> {
+        self.state.lock().peer.as_ref().map(|peer| peer.name.clone())
+    }
+
+    /// `connect`. EPERM if the other one is connected to somebody else.
+    pub fn connect(&self, socket: &UnixSocket, peer: &UnixSocket) -> Result<()> {
+        let super::Endpoint::Datagram(end) = &peer.end else {
+            return Err(Errno::EPROTOTYPE);
+        };
+        if !end.incoming.accepts_from(self.incoming.id()) {
+            return Err(Errno::EPERM);
+        }
+        self.join(socket, end, peer);
+        Ok(())
+    }
+
+    /// Makes another socket the peer of this one.
+    pub fn join(&self, socket: &UnixSocket, end: &Self, peer: &UnixSocket) {
+        let relay = Arc::new(Relay(Arc::downgrade(&socket.queue)));
+        let observer: Arc<dyn Observer> = relay.clone();
+        let subscription = end
+            .incoming
+            .room
+            .subscribe(Events::WRITABLE, Arc::downgrade(&observer));
+        self.incoming.accept_only_from(Some(end.incoming.id()));
+        let peer = Peer {
+            inbox: end.incoming.clone(),
+            name: peer.name.clone(),
+            _relay: (relay, subscription),
+        };
+        let before = self.state.lock().peer.replace(peer);
+        drop(before);
+    }
+
+    /// `connect` to AF_UNSPEC.
+    pub fn disconnect(&self) {
+        self.incoming.accept_only_from(None);
+        let before = self.state.lock().peer.take();
+        drop(before);
+    }
+
+    pub fn send(
+        &self,
+        socket: &UnixSocket,
+        from: &mut dyn Source,
+        attached: Attached,
+        target: Option<&UnixSocket>,
+        deadline: Option<u64>,
+    ) -> Result<usize> {
+        let (_, peer) = self.inboxes();
+        let target = match target.map(|target| &target.end) {
+            Some(super::Endpoint::Datagram(end)) => end.incoming.clone(),
+            Some(super::Endpoint::Connected(_)) => return Err(Errno::EPROTOTYPE),
+            None => peer.ok_or(Errno::ENOTCONN)?,
+        };
+        if self.state.lock().sends_no_more {
+            return Err(Errno::EPIPE);
+        }
+        if from.left() > socket.capacity() - MESSAGE_MARGIN {
+            return Err(Errno::EMSGSIZE);
+        }
+        let mut message = Some(Message::read(from, attached, socket.name.clone())?);
+        let sent = wait(&target.room, Events::WRITABLE, deadline, || {
+            target.try_add(&mut message, socket.capacity(), self.incoming.id())
+        });
+        if sent == Err(Errno::ECONNREFUSED) {
+            // The peer is closed: there is none any more.
+            self.forget(&target);
+        }
+        sent
+    }
+
+    fn forget(&self, inbox: &Arc<Inbox>) {
+        let mut state = self.state.lock();
+        let gone = state.peer.take_if(|peer| Arc::ptr_eq(&peer.inbox, inbox));
+        drop(state);
+        if gone.is_some() {
+            self.incoming.accept_only_from(None);
+        }
+    }
+
+    pub fn receive(
+        &self,
+        socket: &UnixSocket,
+        to: &mut dyn Sink,
+        how: Receiving,
+        deadline: Option<u64>,
+    ) -> Result<Received> {
+        wait(&socket.queue, Events::READABLE, deadline, || {
+            self.incoming.try_receive(to, how)
+        })
+    }
+
+    pub fn shutdown(&self, which: Shutdown) {
+        if which.reads() {
+            self.incoming.end_receiving();
+        }
+        if which.writes() {
+            self.state.lock().sends_no_more = true;
+        }
+    }
+
+    pub fn close(&self) {
+        self.incoming.close();
+        self.disconnect();
+    }
+
+    pub fn poll(&self, socket: &UnixSocket) -> Events {
+        let mut events = Events::empty();
+        let incoming = self.incoming.status();
+        let (_, peer) = self.inboxes();
+        if incoming.has_data || incoming.ended {
+            events |= Events::READABLE;
+        }
+        if incoming.ended {
+            events |= Events::RDHUP;
+            if self.state.lock().sends_no_more {
+                events |= Events::HUP;
+            }
+        }
+        let writable = peer.is_none_or(|peer| {
+            peer.has_room_for(self.incoming.id()) && peer.status().used * 4 <= socket.capacity()
+        });
+        if writable {
+            events |= Events::WRITABLE;
+        }
+        events
+    }
+}

@@ -1,0 +1,481 @@
+//! Unix domain sockets (unix(7)), all of them inside the enclave.
+//!
+//! What is sent to a socket lies in its [`inbox`] until it is received. Streams and sequenced packets make a pair of inboxes when they connect
+//! ([`connected`]); a datagram socket has one from the start ([`datagram`]). Sockets are found by [`name`].
+//!
+//! A socket that is sent through itself, or two that are sent through each other, and are then closed unreceived are never freed: Linux
+//! looks for such circles, this does not.
+
+mod connected;
+mod datagram;
+mod inbox;
+mod name;
+
+use alloc::sync::{Arc, Weak};
+use core::any::Any;
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use kobject::{
+    Errno, Events, File, FileKind, How, Mutex, Observer, Once, Result, Sink, Source, Stat, Subscription,
+    WaitQueue,
+};
+
+use self::connected::Connected;
+use self::datagram::Datagram;
+use self::inbox::{Attached, Inbox, Receiving};
+use self::name::Name;
+use super::option::{
+    self, SO_ACCEPTCONN, SO_DOMAIN, SO_ERROR, SO_PEERCRED, SO_PROTOCOL, SO_TYPE, SOL_SOCKET, Timeouts, put,
+    put_int,
+};
+use super::{
+    AF_UNIX, AF_UNSPEC, Caller, Identity, MessageFlags, Outgoing, Received, Shutdown, Socket, SocketAddress,
+    SocketKind, address,
+};
+use crate::anonymous::{self, FIONREAD};
+
+const SO_SNDBUF: u32 = 7;
+const SO_RCVBUF: u32 = 8;
+const SO_PASSCRED: u32 = 16;
+
+/// SIOCOUTQ: bytes sent and not received yet.
+const SIOCOUTQ: u32 = 0x5411;
+
+/// Bytes that may be on their way from one socket (net.core.wmem_default), and the most that may be asked for.
+const CAPACITY: usize = 212_992;
+const CAPACITY_MAX: usize = 2 * CAPACITY;
+/// The least (SOCK_MIN_SNDBUF).
+const CAPACITY_MIN: usize = 4608;
+
+/// A Unix domain socket.
+pub struct UnixSocket {
+    this: Weak<Self>,
+    kind: SocketKind,
+    /// Who made it: what peers are told of the sender where a [`File`] does not learn who calls.
+    creator: Identity,
+    /// Told of everything that happens to this socket.
+    queue: Arc<WaitQueue>,
+    /// The name it is bound to; shared with the peers, and with the sockets that a listening one accepts.
+    name: Arc<Once<Name>>,
+    /// Held while it is given a name.
+    binding: Mutex<()>,
+    end: Endpoint,
+    timeouts: Timeouts,
+    /// SO_PASSCRED
+    passes_credentials: AtomicBool,
+    /// SO_SNDBUF
+    capacity: AtomicUsize,
+    closed: AtomicBool,
+    inode: u64,
+}
+
+enum Endpoint {
+    Connected(Connected),
+    Datagram(Datagram),
+}
+
+impl UnixSocket {
+    /// `socket(AF_UNIX, …)`. EPROTONOSUPPORT for a protocol, ESOCKTNOSUPPORT for a type that is none of the three (a raw one is a datagram
+    /// socket, as on Linux).
+    pub fn open(kind: SocketKind, protocol: u32, creator: Identity) -> Result<Arc<Self>> {
+        if protocol != 0 && protocol != AF_UNIX.into() {
+            return Err(Errno::EPROTONOSUPPORT);
+        }
+        let kind = if kind == SocketKind::Raw {
+            SocketKind::Datagram
+        } else {
+            kind
+        };
+        Ok(Self::new(kind, Arc::new(Once::new()), creator))
+    }
+
+    /// `socketpair`.
+    pub fn pair(kind: SocketKind, protocol: u32, creator: Identity) -> Result<(Arc<Self>, Arc<Self>)> {
+        let one = Self::open(kind, protocol, creator)?;
+        let other = Self::open(kind, protocol, creator)?;
+        match (&one.end, &other.end) {
+            (Endpoint::Connected(_), Endpoint::Connected(_)) => {
+                connected::join(&one, &other, creator, creator)?
+            }
+            (Endpoint::Datagram(first), Endpoint::Datagram(second)) => {
+                first.join(&one, second, &other);
+                second.join(&other, first, &one);
+            }
+            _ => return Err(Errno::EOPNOTSUPP),
+        }
+        Ok((one, other))
+    }
+
+    fn new(kind: SocketKind, name: Arc<Once<Name>>, creator: Identity) -> Arc<Self> {
+        let queue = WaitQueue::new();
+        let end = match kind {
+            SocketKind::Datagram => Endpoint::Datagram(Datagram::new(&queue)),
+            _ => Endpoint::Connected(Connected::new()),
+        };
+        Arc::new_cyclic(|this| Self {
+            this: this.clone(),
+            kind,
+            creator,
+            queue,
+            name,
+            binding: Mutex::new(()),
+            end,
+            timeouts: Timeouts::new(),
+            passes_credentials: AtomicBool::new(false),
+            capacity: AtomicUsize::new(CAPACITY),
+            closed: AtomicBool::new(false),
+            inode: anonymous::next_inode(),
+        })
+    }
+
+    fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Bytes that may be on their way from this socket.
+    fn capacity(&self) -> usize {
+        self.capacity.load(Ordering::Relaxed)
+    }
+
+    /// The inbox of this socket, and the one of its peer.
+    fn inboxes(&self) -> (Option<Arc<Inbox>>, Option<Arc<Inbox>>) {
+        match &self.end {
+            Endpoint::Connected(end) => end.inboxes(),
+            Endpoint::Datagram(end) => end.inboxes(),
+        }
+    }
+
+    /// Gives a name to a socket that has none and passes credentials, as Linux does before it connects or sends.
+    fn bind_if_it_must(&self) -> Result<()> {
+        if self.passes_credentials.load(Ordering::Relaxed) && self.name.get().is_none() {
+            self.bind_fresh()?;
+        }
+        Ok(())
+    }
+
+    fn bind_fresh(&self) -> Result<()> {
+        let _binding = self.binding.lock();
+        if self.name.get().is_none() {
+            let name = Name::bind_fresh(&self.this)?;
+            self.name.get_or_make(|| name);
+        }
+        Ok(())
+    }
+
+    /// What the socket with this address is; EPROTOTYPE if it is of another type.
+    fn find(&self, name: &Name, caller: Caller<'_>) -> Result<Arc<Self>> {
+        let found = name.find(caller)?;
+        if found.kind != self.kind {
+            return Err(Errno::EPROTOTYPE);
+        }
+        Ok(found)
+    }
+
+    fn receiving(&self, flags: MessageFlags) -> Receiving {
+        Receiving {
+            flags,
+            credentials: self.passes_credentials.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Leaves its peers and its name. Once; later calls do nothing.
+    fn hang_up(&self) {
+        if self.closed.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        match &self.end {
+            Endpoint::Connected(end) => end.close(),
+            Endpoint::Datagram(end) => end.close(),
+        }
+        // The sockets that a listening one accepted share its name, which is not theirs to give up.
+        let owns_name = match &self.end {
+            Endpoint::Connected(end) => !end.was_accepted(),
+            Endpoint::Datagram(_) => true,
+        };
+        if let Some(name) = self.name.get().filter(|_| owns_name) {
+            name.release();
+        }
+        self.queue.wake(Events::all());
+    }
+
+    /// Bytes sent and not received yet (SIOCOUTQ).
+    fn unreceived(&self) -> usize {
+        self.inboxes().1.map_or(0, |peer| peer.status().used)
+    }
+}
+
+/// The name in an address that one is to be found by; EINVAL without one.
+fn name_to_find(address: &[u8]) -> Result<Name> {
+    Name::parse(address)?.ok_or(Errno::EINVAL)
+}
+
+impl Socket for UnixSocket {
+    fn domain(&self) -> u16 {
+        AF_UNIX
+    }
+
+    fn kind(&self) -> SocketKind {
+        self.kind
+    }
+
+    fn bind(&self, address: &[u8], caller: Caller<'_>) -> Result<()> {
+        let Some(name) = Name::parse(address)? else {
+            return self.bind_fresh();
+        };
+        let _binding = self.binding.lock();
+        if self.name.get().is_some() {
+            return Err(Errno::EINVAL);
+        }
+        name.bind(self.this.clone(), caller)?;
+        self.name.get_or_make(|| name);
+        Ok(())
+    }
+
+    fn connect(&self, address: &[u8], how: How, caller: Caller<'_>) -> Result<()> {
+        match &self.end {
+            Endpoint::Datagram(end) if address::family(address)? == AF_UNSPEC => {
+                end.disconnect();
+                Ok(())
+            }
+            Endpoint::Datagram(end) => {
+                self.bind_if_it_must()?;
+                let peer = self.find(&name_to_find(address)?, caller)?;
+                end.connect(self, &peer)
+            }
+            Endpoint::Connected(end) => {
+                let name = name_to_find(address)?;
+                self.bind_if_it_must()?;
+                end.connect(self, &name, how, caller)
+            }
+        }
+    }
+
+    fn listen(&self, backlog: u32, caller: Caller<'_>) -> Result<()> {
+        match &self.end {
+            Endpoint::Connected(end) => end.listen(self, backlog, caller.identity),
+            Endpoint::Datagram(_) => Err(Errno::EOPNOTSUPP),
+        }
+    }
+
+    fn accept(&self, how: How) -> Result<(Arc<dyn File>, SocketAddress)> {
+        match &self.end {
+            Endpoint::Connected(end) => {
+                let accepted = end.accept(self, how)?;
+                let address = accepted.peer_address()?;
+                Ok((accepted, address))
+            }
+            Endpoint::Datagram(_) => Err(Errno::EOPNOTSUPP),
+        }
+    }
+
+    fn send(
+        &self,
+        from: &mut dyn Source,
+        message: Outgoing<'_>,
+        how: How,
+        caller: Caller<'_>,
+    ) -> Result<usize> {
+        if message.flags.contains(MessageFlags::OOB) {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        self.bind_if_it_must()?;
+        let attached = Attached {
+            identity: message.ancillary.credentials.unwrap_or(caller.identity),
+            rights: message.ancillary.rights,
+        };
+        let nonblocking = how.nonblocking || message.flags.contains(MessageFlags::DONT_WAIT);
+        let deadline = self.timeouts.send_deadline(nonblocking);
+        match &self.end {
+            Endpoint::Connected(end) => {
+                if message.address.is_some() && self.kind == SocketKind::Stream {
+                    return Err(if end.is_connected() {
+                        Errno::EISCONN
+                    } else {
+                        Errno::EOPNOTSUPP
+                    });
+                }
+                end.send(self, from, attached, deadline)
+            }
+            Endpoint::Datagram(end) => {
+                let target = match message.address {
+                    Some(address) => Some(self.find(&name_to_find(address)?, caller)?),
+                    None => None,
+                };
+                end.send(self, from, attached, target.as_deref(), deadline)
+            }
+        }
+    }
+
+    fn receive(&self, to: &mut dyn Sink, flags: MessageFlags, how: How) -> Result<Received> {
+        if flags.contains(MessageFlags::OOB) {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        let nonblocking = how.nonblocking || flags.contains(MessageFlags::DONT_WAIT);
+        let deadline = self.timeouts.receive_deadline(nonblocking);
+        let receiving = self.receiving(flags);
+        match &self.end {
+            Endpoint::Connected(end) => end.receive(self, to, receiving, deadline),
+            Endpoint::Datagram(end) => end.receive(self, to, receiving, deadline),
+        }
+    }
+
+    fn shutdown(&self, which: Shutdown) -> Result<()> {
+        match &self.end {
+            Endpoint::Connected(end) => end.shutdown(which)?,
+            Endpoint::Datagram(end) => end.shutdown(which),
+        }
+        self.queue.wake(Events::all());
+        Ok(())
+    }
+
+    fn own_address(&self) -> Result<SocketAddress> {
+        Ok(Name::address(self.name.get()))
+    }
+
+    fn peer_address(&self) -> Result<SocketAddress> {
+        let name = match &self.end {
+            Endpoint::Connected(end) => end.peer_name(),
+            Endpoint::Datagram(end) => end.peer_name(),
+        };
+        let name = name.ok_or(Errno::ENOTCONN)?;
+        Ok(Name::address(name.get()))
+    }
+
+    fn option(&self, level: u32, name: u32, out: &mut [u8]) -> Result<usize> {
+        if level != SOL_SOCKET {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        if let Some(len) = self.timeouts.option(name, out) {
+            return Ok(len);
+        }
+        let listens = matches!(&self.end, Endpoint::Connected(end) if end.is_listening());
+        let value = match name {
+            SO_TYPE => self.kind as u32,
+            SO_DOMAIN => AF_UNIX.into(),
+            SO_PROTOCOL => 0,
+            SO_ACCEPTCONN => listens.into(),
+            SO_PASSCRED => self.passes_credentials.load(Ordering::Relaxed).into(),
+            SO_SNDBUF => self.capacity() as u32,
+            SO_RCVBUF => CAPACITY as u32,
+            SO_ERROR => {
+                let error = self.inboxes().0.and_then(|inbox| inbox.take_error());
+                error.map_or(0, |error| error.raw().into())
+            }
+            SO_PEERCRED => {
+                let identity = match &self.end {
+                    Endpoint::Connected(end) => end.peer_identity(),
+                    Endpoint::Datagram(_) => None,
+                };
+                return Ok(put(out, &identity.unwrap_or(Identity::UNKNOWN).to_bytes()));
+            }
+            SO_LINGER => return Ok(put(out, &[0; 8])),
+            _ if is_without_effect(name) => 0,
+            _ => return Err(Errno::ENOPROTOOPT),
+        };
+        Ok(put_int(out, value))
+    }
+
+    fn set_option(&self, level: u32, name: u32, value: &[u8]) -> Result<()> {
+        if level != SOL_SOCKET {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        if let Some(done) = self.timeouts.set_option(name, value) {
+            return done;
+        }
+        let number = option::int(value)?;
+        match name {
+            SO_PASSCRED => self.passes_credentials.store(number != 0, Ordering::Relaxed),
+            SO_SNDBUF => {
+                // As on Linux, twice what is asked for.
+                let capacity = (number as usize)
+                    .saturating_mul(2)
+                    .clamp(CAPACITY_MIN, CAPACITY_MAX);
+                self.capacity.store(capacity, Ordering::Relaxed);
+                self.queue.wake(Events::WRITABLE);
+            }
+            SO_RCVBUF | SO_LINGER => {}
+            _ if is_without_effect(name) => {}
+            _ => return Err(Errno::ENOPROTOOPT),
+        }
+        Ok(())
+    }
+
+    fn timeouts(&self) -> &Timeouts {
+        &self.timeouts
+    }
+}
+
+const SO_LINGER: u32 = 13;
+
+/// Options that Linux takes for any socket and that change nothing for these: DEBUG, REUSEADDR, DONTROUTE, BROADCAST, KEEPALIVE, OOBINLINE,
+/// PRIORITY.
+fn is_without_effect(name: u32) -> bool {
+    matches!(name, 1 | 2 | 5 | 6 | 9 | 10 | 12)
+}
+
+impl File for UnixSocket {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn stat(&self) -> Result<Stat> {
+        anonymous::stat(FileKind::Socket, 0o777, self.inode)
+    }
+
+    fn read(&self, _: u64, to: &mut dyn Sink, how: How) -> Result<usize> {
+        if to.room() == 0 {
+            return Ok(0);
+        }
+        Ok(self.receive(to, MessageFlags::empty(), how)?.len)
+    }
+
+    fn write(&self, _: u64, from: &mut dyn Source, how: How) -> Result<(usize, u64)> {
+        let attached = Attached {
+            identity: self.creator,
+            rights: alloc::vec::Vec::new(),
+        };
+        let deadline = self.timeouts.send_deadline(how.nonblocking);
+        let count = match &self.end {
+            Endpoint::Connected(end) => end.send(self, from, attached, deadline)?,
+            Endpoint::Datagram(end) => end.send(self, from, attached, None, deadline)?,
+        };
+        Ok((count, 0))
+    }
+
+    fn poll(&self, interest: Events) -> Events {
+        let events = match &self.end {
+            Endpoint::Connected(end) => end.poll(self),
+            Endpoint::Datagram(end) => end.poll(self),
+        };
+        events & (interest | Events::UNASKED)
+    }
+
+    fn subscribe(&self, interest: Events, observer: Weak<dyn Observer>) -> Option<Subscription> {
+        Some(self.queue.subscribe(interest, observer))
+    }
+
+    fn ioctl(&self, request: u32, argument: u64) -> Result<u64> {
+        match request {
+            FIONREAD => {
+                let inbox = self.inboxes().0.ok_or(Errno::EINVAL)?;
+                anonymous::answer_int(argument, inbox.unread())
+            }
+            SIOCOUTQ => anonymous::answer_int(argument, self.unreceived()),
+            _ => Err(Errno::ENOTTY),
+        }
+    }
+
+    fn close(&self) {
+        self.hang_up();
+    }
+}
+
+impl Drop for UnixSocket {
+    fn drop(&mut self) {
+        // A socket that never became an open file.
+        self.hang_up();
+    }
+}
+
+#[cfg(test)]
+mod tests;
