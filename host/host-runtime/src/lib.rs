@@ -1,1 +1,22 @@
-//! Serves the enclave's host calls: threads, sockets, clocks, standard streams.
+//! Runs an enclave and serves its host calls: threads, clocks, standard streams, sockets.
+//!
+//! [`run`] builds the enclave from its files, lends it the calling thread as its first one and ends the process as the
+//! container ends. Inside:
+//! - `start`: from files to a built enclave and what it is told at boot;
+//! - `thread`: host threads at TCSs, and the loop around entries; `wake`: how a blocked one is woken;
+//! - `serve`: one module per kind of host call, behind the [`Host`] that tests replace;
+//! - `signals`: the process's signals become the container's; `stats`: counts for `--stats`.
+//!
+//! Trust: this is the adversary's side. It checks what the enclave asks for only as far as it must to keep itself in
+//! order; the enclave checks every answer. State that lives as long as the process is leaked on purpose.
+
+mod kernel;
+mod serve;
+mod signals;
+mod start;
+mod stats;
+mod thread;
+mod wake;
+
+pub use serve::{Honest, Host, Staging};
+pub use start::{Error, Options, RootfsFile, run, run_with};

@@ -1,0 +1,155 @@
+//! `nacre-host`: runs one enclave. The entry point of a confidential image.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use host_runtime::{Options, RootfsFile, run};
+use sgx_platform::emulator::EncluSites;
+
+const USAGE: &str = "\
+Runs a Nacre enclave.
+
+Usage: nacre-host [OPTIONS] [--] [ARGS]...
+
+ARGS replace the image's arguments, if it allows that.
+
+Options:
+      --sgxs FILE                    the enclave [/nacre/enclave.sgxs]
+      --sig FILE                     its signature [/nacre/enclave.sig]
+      --rootfs FILE[:OFFSET:LENGTH]  the root file system [/nacre/rootfs.img]
+  -e, --env NAME=VALUE               adds to the environment, if the image allows that
+      --hostname NAME                the container's host name
+      --trace                        prints a line per system call, if the image allows debugging
+      --stats                        prints counts at the end
+      --trap-enclu                   does not rewrite ENCLU instructions (a test of the emulator; slow)
+  -h, --help                         prints this";
+
+/// Exit status of Nacre's own failures, as container engines have it.
+const FAILED: u8 = 125;
+
+struct Arguments {
+    sgxs: PathBuf,
+    sig: PathBuf,
+    rootfs: OsString,
+    args: Vec<Vec<u8>>,
+    env: Vec<Vec<u8>>,
+    flags: host_abi::BootFlags,
+    hostname: Vec<u8>,
+    sites: EncluSites,
+}
+
+fn main() -> ExitCode {
+    let result = parse().and_then(|arguments| match arguments {
+        Some(arguments) => start(arguments),
+        None => {
+            println!("{USAGE}");
+            Ok(())
+        }
+    });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("nacre: {error}");
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+/// The arguments; `None` if help was asked for.
+fn parse() -> Result<Option<Arguments>, String> {
+    use lexopt::prelude::*;
+    let mut arguments = Arguments {
+        sgxs: "/nacre/enclave.sgxs".into(),
+        sig: "/nacre/enclave.sig".into(),
+        rootfs: "/nacre/rootfs.img".into(),
+        args: Vec::new(),
+        env: Vec::new(),
+        flags: host_abi::BootFlags::default(),
+        hostname: Vec::new(),
+        sites: EncluSites::Patched,
+    };
+    let mut parser = lexopt::Parser::from_env();
+    let hint = |error: lexopt::Error| format!("{error} (see nacre-host --help)");
+    while let Some(argument) = parser.next().map_err(hint)? {
+        match argument {
+            Long("sgxs") => arguments.sgxs = parser.value().map_err(hint)?.into(),
+            Long("sig") => arguments.sig = parser.value().map_err(hint)?.into(),
+            Long("rootfs") => arguments.rootfs = parser.value().map_err(hint)?,
+            Short('e') | Long("env") => arguments.env.push(parser.value().map_err(hint)?.into_vec()),
+            Long("hostname") => arguments.hostname = parser.value().map_err(hint)?.into_vec(),
+            Long("trace") => arguments.flags.trace = true,
+            Long("stats") => arguments.flags.stats = true,
+            Long("trap-enclu") => arguments.sites = EncluSites::Trapped,
+            Short('h') | Long("help") => return Ok(None),
+            Value(first) => {
+                let rest = parser.raw_args().map_err(hint)?;
+                arguments.args = std::iter::once(first)
+                    .chain(rest)
+                    .map(OsString::into_vec)
+                    .collect();
+            }
+            other => return Err(hint(other.unexpected())),
+        }
+    }
+    Ok(Some(arguments))
+}
+
+fn start(arguments: Arguments) -> Result<(), String> {
+    let read = |path: &PathBuf| std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()));
+    let sgxs = read(&arguments.sgxs)?;
+    let signature = read(&arguments.sig)?;
+    let (path, range) = split_range(&arguments.rootfs);
+    let failed = |error| format!("{}: {error}", path.display());
+    let file = File::open(&path).map_err(failed)?;
+    let (offset, len) = match range {
+        Some(range) => range,
+        None => (0, file.metadata().map_err(failed)?.len()),
+    };
+    let options = Options {
+        sgxs: &sgxs,
+        signature: &signature,
+        rootfs: RootfsFile {
+            file: &file,
+            offset,
+            len,
+        },
+        args: arguments.args,
+        env: arguments.env,
+        flags: arguments.flags,
+        hostname: arguments.hostname,
+        sites: arguments.sites,
+    };
+    run(options)
+        .map(|never| match never {})
+        .map_err(|error| error.to_string())
+}
+
+/// Splits `FILE[:OFFSET:LENGTH]`.
+fn split_range(argument: &OsString) -> (PathBuf, Option<(u64, u64)>) {
+    let Some(text) = argument.to_str() else {
+        return (argument.into(), None);
+    };
+    let mut parts = text.rsplitn(3, ':');
+    let (len, offset, path) = (parts.next(), parts.next(), parts.next());
+    match (path, offset.map(str::parse), len.map(str::parse)) {
+        (Some(path), Some(Ok(offset)), Some(Ok(len))) => (path.into(), Some((offset, len))),
+        _ => (text.into(), None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_of_a_file_can_be_named() {
+        let split = |text: &str| split_range(&text.into());
+        assert_eq!(split("a:b:4096:10"), ("a:b".into(), Some((4096, 10))));
+        assert_eq!(split("a.img"), ("a.img".into(), None));
+        assert_eq!(split("a:b"), ("a:b".into(), None));
+        assert_eq!(split("a:1:x"), ("a:1:x".into(), None));
+    }
+}

@@ -1,0 +1,125 @@
+//! The process's signals become the container's.
+//!
+//! A thread of its own waits for them, so no handler runs. What has come is kept in a mask that the enclave gets with the
+//! next entry of any thread; one that is blocked is woken for it, or else one that runs is interrupted.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::kernel;
+
+/// What the container gets; everything else keeps its meaning for the host's process.
+const FORWARDED: [libc::c_int; 8] = [
+    libc::SIGINT,
+    libc::SIGTERM,
+    libc::SIGHUP,
+    libc::SIGQUIT,
+    libc::SIGUSR1,
+    libc::SIGUSR2,
+    libc::SIGWINCH,
+    libc::SIGCONT,
+];
+
+/// How soon it is tried again, if no thread has taken a signal with it.
+const RETRY: Duration = Duration::from_millis(5);
+
+/// Signals that no thread of the enclave has been told of: bit `n - 1` is signal `n`.
+#[derive(Debug, Default)]
+pub(crate) struct Pending(AtomicU64);
+
+impl Pending {
+    /// Takes all of them.
+    pub(crate) fn take(&self) -> u64 {
+        // Most of the time there is nothing, and an exchange would cost more than the look.
+        match self.0.load(Ordering::Relaxed) {
+            0 => 0,
+            _ => self.0.swap(0, Ordering::AcqRel),
+        }
+    }
+}
+
+fn forwarded() -> libc::sigset_t {
+    let mut set = MaybeUninit::uninit();
+    // SAFETY: initialises the set.
+    unsafe { libc::sigemptyset(set.as_mut_ptr()) };
+    // SAFETY: initialised above.
+    let mut set = unsafe { set.assume_init() };
+    for signal in FORWARDED {
+        // SAFETY: a valid set and signal.
+        unsafe { libc::sigaddset(&mut set, signal) };
+    }
+    set
+}
+
+/// Blocks the signals in the calling thread and all that it starts; and ignores SIGPIPE.
+pub(crate) fn block() -> io::Result<()> {
+    // SAFETY: a valid set.
+    let error = unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &forwarded(), std::ptr::null_mut()) };
+    if error != 0 {
+        return Err(io::Error::from_raw_os_error(error));
+    }
+    // SAFETY: no handler is installed.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
+    Ok(())
+}
+
+/// Starts the thread that waits; `tell` makes some thread of the enclave enter soon.
+pub(crate) fn forward(pending: &'static Pending, tell: impl Fn() + Send + 'static) -> io::Result<()> {
+    let body = move || {
+        let set = forwarded();
+        loop {
+            let is_pending = pending.0.load(Ordering::Acquire) != 0;
+            let limit = is_pending.then(|| kernel::timespec(RETRY.as_nanos() as u64));
+            let args = [
+                (&raw const set) as u64,
+                0,
+                kernel::timespec_address(limit.as_ref()),
+                size_of::<u64>() as u64,
+                0,
+                0,
+            ];
+            // SAFETY: the kernel reads the first word of the set, and the limit.
+            let signal = unsafe { kernel::syscall(libc::SYS_rt_sigtimedwait, args) };
+            if signal > 0 {
+                pending.0.fetch_or(1 << (signal - 1), Ordering::AcqRel);
+            }
+            if pending.0.load(Ordering::Acquire) != 0 {
+                tell();
+            }
+        }
+    };
+    std::thread::Builder::new()
+        .name("signals".into())
+        .stack_size(64 * 1024)
+        .spawn(body)?;
+    Ok(())
+}
+
+/// Ends the process as this status says (as `wait` gives it).
+pub(crate) fn end_process(status: u16) -> ! {
+    let signal = libc::c_int::from(status & 0x7f);
+    if signal != 0 {
+        let none = libc::rlimit {
+            rlim_cur: 0,
+            rlim_max: 0,
+        };
+        // SAFETY: a valid limit. A dump of the host's memory would be of no use.
+        unsafe { libc::setrlimit(libc::RLIMIT_CORE, &none) };
+        // SAFETY: the default action.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+        let mut set = forwarded();
+        // SAFETY: a valid set; an invalid signal is refused.
+        unsafe { libc::sigaddset(&mut set, signal) };
+        // SAFETY: a valid set.
+        unsafe { libc::pthread_sigmask(libc::SIG_UNBLOCK, &set, std::ptr::null_mut()) };
+        // SAFETY: to this process.
+        unsafe { libc::raise(signal) };
+        // The signal's default is not to end the process.
+        // SAFETY: ends it.
+        unsafe { libc::_exit(128 + signal) }
+    }
+    // SAFETY: ends the process. Other threads are in the enclave: nothing of theirs can be dropped.
+    unsafe { libc::_exit((status >> 8).into()) }
+}

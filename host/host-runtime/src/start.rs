@@ -1,0 +1,354 @@
+//! From an enclave's files to its first entry.
+
+use std::arch::x86_64::__cpuid_count;
+use std::convert::Infallible;
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::sync::Mutex;
+
+use enclave_layout::Slot as SlotAddress;
+use host_abi::{BootError, BootFlags, BootInfo, CpuidEntry, STAGING_SIZE};
+use sgx_arch::{Malformed, Secs, SigStruct, SigStructError};
+use sgx_platform::emulator::{Emulator, EncluSites};
+use sgx_platform::sgxs::Stream;
+use sgx_platform::{Builder, PlatformError, processor};
+
+use crate::kernel;
+use crate::serve::{Honest, Host};
+use crate::signals::{self, Pending};
+use crate::stats::EnclaveReport;
+use crate::thread::{Pool, Runtime, Slot, map_areas};
+
+/// What to run.
+#[derive(Debug)]
+pub struct Options<'a> {
+    /// The enclave: contents of `enclave.sgxs`.
+    pub sgxs: &'a [u8],
+    /// Its signature: contents of `enclave.sig`.
+    pub signature: &'a [u8],
+    /// The root file system's image.
+    pub rootfs: RootfsFile<'a>,
+    /// Arguments that replace the image's; empty for none.
+    pub args: Vec<Vec<u8>>,
+    /// `NAME=VALUE` to add to the image's environment.
+    pub env: Vec<Vec<u8>>,
+    /// `--trace` and `--stats`.
+    pub flags: BootFlags,
+    /// The container's host name, empty for the default.
+    pub hostname: Vec<u8>,
+    /// How the emulator treats ENCLU instructions.
+    pub sites: EncluSites,
+}
+
+/// Where the root file system's image lies: a part of a file.
+#[derive(Clone, Copy, Debug)]
+pub struct RootfsFile<'a> {
+    /// The file.
+    pub file: &'a File,
+    /// First byte of the image.
+    pub offset: u64,
+    /// Bytes of the image.
+    pub len: u64,
+}
+
+/// Why the container did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The machine or the enclave's files are not fit.
+    #[error(transparent)]
+    Platform(#[from] PlatformError),
+    /// The signature's file is not one.
+    #[error("the enclave's signature is damaged: {0}")]
+    Signature(#[from] SigStructError),
+    /// The enclave has no thread, or not where Nacre puts them.
+    #[error("the enclave file is damaged: its threads are not where Nacre puts them")]
+    Threads,
+    /// Arguments and environment are too long.
+    #[error("the arguments and environment are too long: together they may have about {} KiB", STAGING_SIZE / 1024)]
+    TooLong,
+    /// The root file system's file is shorter than it should be.
+    #[error("the root file system is truncated: {len} bytes at {offset} are not in the file of {size} bytes")]
+    Truncated {
+        /// First byte of the image.
+        offset: u64,
+        /// Bytes of the image.
+        len: u64,
+        /// Bytes of the file.
+        size: u64,
+    },
+    /// The host's kernel refused something.
+    #[error("{0}: {1}")]
+    Kernel(&'static str, io::Error),
+}
+
+impl From<Malformed> for Error {
+    fn from(malformed: Malformed) -> Self {
+        Self::Platform(malformed.into())
+    }
+}
+
+/// Runs an enclave and ends the process as its container ends. Returns only if it cannot start. To be called from a
+/// process's only thread.
+pub fn run(options: Options) -> Result<Infallible, Error> {
+    run_with(options, Box::new(Honest))
+}
+
+/// As [`run`], with a host that answers calls in its own way.
+pub fn run_with(options: Options, host: Box<dyn Host>) -> Result<Infallible, Error> {
+    let clock = TscSample::now();
+    signals::block().map_err(|error| Error::Kernel("cannot block signals", error))?;
+    let signature = SigStruct::from_bytes(options.signature)?;
+    let stream = Stream::new(options.sgxs)?;
+    let create = stream.create();
+    let attributes = processor::attributes(&signature);
+    let secs = Secs::new(
+        0,
+        create.size,
+        create.ssa_frame_pages,
+        signature.misc_select,
+        attributes,
+    );
+    let mut emulator = Emulator::create(secs, options.sites)?;
+    let tcs = stream.load(&mut emulator)?;
+    let enclave = emulator.init(&signature)?;
+    eprintln!(
+        "nacre: emulated enclave: this host can read and change everything in it; use it for development only"
+    );
+
+    let are_placed = tcs
+        .iter()
+        .zip(0..)
+        .all(|(&tcs, index)| SlotAddress::new(index).map(SlotAddress::tcs) == Some(tcs));
+    if tcs.is_empty() || !are_placed {
+        return Err(Error::Threads);
+    }
+    let areas =
+        map_areas(tcs.len()).map_err(|error| Error::Kernel("cannot map memory for threads", error))?;
+    let slots: Vec<Slot> = tcs
+        .into_iter()
+        .zip(areas)
+        .map(|(tcs, area)| Slot::new(tcs, area))
+        .collect();
+
+    let rootfs_address = map_rootfs(options.rootfs)?;
+    let info = BootInfo {
+        flags: options.flags,
+        rootfs_address,
+        rootfs_len: options.rootfs.len,
+        tsc_hz: tsc_hz(clock),
+        processors: processors(),
+        cpuid: cpuid(),
+        args: options.args,
+        env: options.env,
+        resolv_conf: std::fs::read("/etc/resolv.conf").unwrap_or_default(),
+        hostname: options.hostname,
+    };
+    let bytes = info.encode(STAGING_SIZE).map_err(|error| match error {
+        BootError::TooLong | BootError::Truncated | BootError::Version => Error::TooLong,
+    })?;
+    if let Some(first) = slots.first() {
+        first.area().staging().write(0, &bytes);
+    }
+
+    // The process ends with the container, and its threads with the process.
+    let runtime: &'static _ = Box::leak(Box::new(Runtime {
+        enclave,
+        host,
+        slots,
+        signals: Pending::default(),
+        report: EnclaveReport::default(),
+        print_stats: options.flags.stats,
+        pool: Mutex::new(Pool::default()),
+    }));
+    signals::forward(&runtime.signals, || runtime.tell_any())
+        .map_err(|error| Error::Kernel("cannot start a thread", error))?;
+    Ok(runtime.lend_main_thread()?)
+}
+
+/// Maps the root file system's image for as long as the process lives and gives its address.
+fn map_rootfs(rootfs: RootfsFile) -> Result<u64, Error> {
+    const PAGE: u64 = 4096;
+    let RootfsFile { file, offset, len } = rootfs;
+    let size = file
+        .metadata()
+        .map_err(|error| Error::Kernel("cannot read the root file system", error))?
+        .len();
+    if len == 0 || offset.checked_add(len).is_none_or(|end| end > size) {
+        return Err(Error::Truncated { offset, len, size });
+    }
+    let skipped = offset % PAGE;
+    let length = (len + skipped) as usize;
+    // Shared: what the host changes in the file is seen, and detected, by the enclave.
+    // SAFETY: a new mapping.
+    let address = unsafe {
+        let start = (offset - skipped).cast_signed();
+        libc::mmap(
+            std::ptr::null_mut(),
+            length,
+            libc::PROT_READ,
+            libc::MAP_SHARED,
+            file.as_raw_fd(),
+            start,
+        )
+    };
+    if address == libc::MAP_FAILED {
+        return Err(Error::Kernel(
+            "cannot map the root file system",
+            io::Error::last_os_error(),
+        ));
+    }
+    Ok(address.expose_provenance() as u64 + skipped)
+}
+
+/// Processors that this process may use.
+fn processors() -> u32 {
+    std::thread::available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(u32::MAX))
+}
+
+/// What CPUID says, for the leaves that programs ask for.
+fn cpuid() -> Vec<CpuidEntry> {
+    const SUBLEAVES: [(u32, u32); 8] = [
+        (0x4, 4),
+        (0x7, 3),
+        (0xb, 2),
+        (0xd, 3),
+        (0x14, 2),
+        (0x1f, 2),
+        (0x8000_001d, 4),
+        (0x8000_0026, 4),
+    ];
+    let highest = |base: u32| __cpuid_count(base, 0).eax;
+    let ranges = [
+        0..=highest(0).min(0x20),
+        0x8000_0000..=highest(0x8000_0000).min(0x8000_0026),
+    ];
+    let mut entries = Vec::new();
+    for leaf in ranges.into_iter().flatten() {
+        let subleaves = SUBLEAVES
+            .iter()
+            .find(|(known, _)| *known == leaf)
+            .map_or(1, |(_, count)| *count);
+        for subleaf in 0..subleaves {
+            let answer = __cpuid_count(leaf, subleaf);
+            let registers = [answer.eax, answer.ebx, answer.ecx, answer.edx];
+            if registers != [0; 4] {
+                entries.push(CpuidEntry {
+                    leaf,
+                    subleaf,
+                    registers,
+                });
+            }
+        }
+    }
+    entries
+}
+
+/// The time-stamp counter and the clock at the same time.
+#[derive(Clone, Copy, Debug)]
+struct TscSample {
+    tsc: u64,
+    nanoseconds: u64,
+}
+
+impl TscSample {
+    fn now() -> Self {
+        // SAFETY: every processor with SGX's register state has RDTSC.
+        let tsc = unsafe { std::arch::x86_64::_rdtsc() };
+        Self {
+            tsc,
+            nanoseconds: kernel::monotonic(),
+        }
+    }
+}
+
+/// The frequency of the time-stamp counter: as the processor or the hypervisor says, or else measured over what has
+/// passed since `earlier`. 0 if the counter is not a clock.
+fn tsc_hz(earlier: TscSample) -> u64 {
+    const INVARIANT: u32 = 1 << 8;
+    if __cpuid_count(0x8000_0000, 0).eax < 0x8000_0007 || __cpuid_count(0x8000_0007, 0).edx & INVARIANT == 0 {
+        return 0;
+    }
+    if __cpuid_count(0, 0).eax >= 0x15 {
+        let ratio = __cpuid_count(0x15, 0);
+        let product = u64::from(ratio.ecx) * u64::from(ratio.ebx);
+        if let Some(hz) = product.checked_div(ratio.eax.into()).filter(|&hz| hz != 0) {
+            return hz;
+        }
+    }
+    // KVM and VMware: kHz in leaf 0x4000_0010, if the leaf exists.
+    const HYPERVISOR: u32 = 1 << 31;
+    if __cpuid_count(1, 0).ecx & HYPERVISOR != 0 && __cpuid_count(0x4000_0000, 0).eax >= 0x4000_0010 {
+        let khz = __cpuid_count(0x4000_0010, 0).eax;
+        if khz != 0 {
+            return u64::from(khz) * 1000;
+        }
+    }
+    let now = TscSample::now();
+    let (ticks, time) = (
+        now.tsc.wrapping_sub(earlier.tsc),
+        now.nanoseconds.saturating_sub(earlier.nanoseconds),
+    );
+    let hz = u128::from(ticks) * 1_000_000_000 / u128::from(time.max(1));
+    u64::try_from(hz).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[test]
+    fn the_counter_is_measured_when_nobody_says() {
+        let earlier = TscSample::now();
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        let hz = tsc_hz(earlier);
+        assert!(hz == 0 || (100_000_000..10_000_000_000).contains(&hz), "{hz}");
+    }
+
+    #[test]
+    fn any_part_of_a_file_is_mapped() {
+        let path = std::env::temp_dir().join(format!("nacre-rootfs-{}", std::process::id()));
+        let mut file = File::options()
+            .create(true)
+            .truncate(true)
+            .read(true)
+            .write(true)
+            .open(&path)
+            .unwrap();
+        let bytes: Vec<u8> = (0..20_000u32).map(|at| at as u8).collect();
+        file.write_all(&bytes).unwrap();
+        std::fs::remove_file(path).unwrap();
+        let address = map_rootfs(RootfsFile {
+            file: &file,
+            offset: 5003,
+            len: 7,
+        })
+        .unwrap();
+        // SAFETY: mapped above, and never unmapped.
+        let found = unsafe { std::slice::from_raw_parts(address as *const u8, 7) };
+        assert_eq!(found, &bytes[5003..5010]);
+        for (offset, len) in [(0, 20_001), (20_000, 1), (u64::MAX, 2), (0, 0)] {
+            assert!(matches!(
+                map_rootfs(RootfsFile {
+                    file: &file,
+                    offset,
+                    len
+                }),
+                Err(Error::Truncated { .. })
+            ));
+        }
+    }
+
+    #[test]
+    fn cpuid_has_the_basic_leaves() {
+        let entries = cpuid();
+        assert!(
+            entries
+                .iter()
+                .any(|entry| entry.leaf == 1 && entry.registers[3] & 1 << 26 != 0),
+            "SSE2"
+        );
+        assert!(entries.iter().any(|entry| entry.leaf == 0x8000_0000));
+    }
+}
