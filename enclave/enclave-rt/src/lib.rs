@@ -25,12 +25,14 @@ pub mod entry;
 pub mod frame;
 pub mod handlers;
 pub mod heap;
+pub mod measured;
 pub mod memory;
 pub mod processor;
 pub mod sync;
 pub mod thread;
 pub mod untrusted;
 pub mod user;
+pub mod vdso;
 
 mod exception;
 mod vector_state;

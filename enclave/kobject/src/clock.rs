@@ -15,10 +15,11 @@ use crate::{SpinLock, Timestamp};
 pub const SECOND: u64 = 1_000_000_000;
 
 /// How long the counter is followed before the host's clocks are read again, in nanoseconds.
-const RESYNC: u64 = SECOND;
+const RESYNC: u64 = enclave_rt::vdso::FRESH;
 
-/// Time as a function of the counter: `base + (counter - counter_base) * rate / 2^32`. The vDSO's data page has the same
-/// fields (see [`Reading`]).
+/// Time as a function of the counter: `base + (counter - counter_base) * rate / 2^32`. The vDSO reads the
+/// fields too.
+#[repr(C)]
 struct Pace {
     sequence: AtomicU32,
     counter: AtomicU64,
@@ -26,6 +27,22 @@ struct Pace {
     realtime: AtomicU64,
     rate: AtomicU64,
 }
+
+const _: () = {
+    use core::mem::offset_of;
+    let offsets = [
+        offset_of!(Pace, sequence),
+        offset_of!(Pace, counter),
+        offset_of!(Pace, monotonic),
+        offset_of!(Pace, realtime),
+        offset_of!(Pace, rate),
+    ];
+    let mut field = 0;
+    while field < offsets.len() {
+        assert!(offsets[field] == enclave_rt::vdso::PACE_FIELDS[field]);
+        field += 1;
+    }
+};
 
 static PACE: Pace = Pace {
     sequence: AtomicU32::new(0),
@@ -40,15 +57,12 @@ static WRITER: SpinLock<u64> = SpinLock::new(0);
 
 /// The pace at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reading {
-    /// Time-stamp counter.
-    pub counter: u64,
-    /// CLOCK_MONOTONIC at that count, nanoseconds.
-    pub monotonic: u64,
-    /// CLOCK_REALTIME at that count, nanoseconds.
-    pub realtime: u64,
+struct Reading {
+    counter: u64,
+    monotonic: u64,
+    realtime: u64,
     /// Nanoseconds per tick, times 2^32.
-    pub rate: u64,
+    rate: u64,
 }
 
 impl Reading {
@@ -95,8 +109,12 @@ pub fn timestamp() -> Timestamp {
     }
 }
 
-/// The pace now, for the vDSO.
-pub fn reading() -> Reading {
+/// Where the pace lies, for the vDSO.
+pub fn pace_address() -> u64 {
+    &raw const PACE as u64
+}
+
+fn reading() -> Reading {
     loop {
         let before = PACE.sequence.load(Ordering::Acquire);
         let reading = Reading {

@@ -161,6 +161,12 @@ impl KernelSink {
         }
     }
 
+    /// How much it has taken.
+    #[expect(clippy::len_without_is_empty, reason = "nobody asks")]
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// What it has taken.
     pub fn into_bytes(self) -> Vec<u8> {
         self.bytes

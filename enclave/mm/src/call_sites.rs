@@ -22,3 +22,20 @@ pub fn install(source: Arc<dyn CallSites>) {
 pub(crate) struct Patches {
     pub(crate) stubs: PageRange,
 }
+
+impl crate::AddressSpace {
+    /// The address that the program knows an instruction by: for one in a stub the original one.
+    pub fn canonical_address(&self, rip: u64) -> u64 {
+        rip
+    }
+
+    /// Where the instruction that the program knows by this address is executed: the reverse.
+    pub fn actual_address(&self, rip: u64) -> u64 {
+        rip
+    }
+
+    /// The address at which a system call is made once more that went on at `continuation`.
+    pub fn call_address(&self, continuation: u64) -> u64 {
+        continuation - 2
+    }
+}

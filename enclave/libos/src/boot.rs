@@ -1,0 +1,358 @@
+//! From the measured configuration to the first instruction of the first program.
+//!
+//! The host's part of a start ([`BootInfo`]) is taken only as far as the configuration lets it.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::sync::atomic::AtomicU32;
+
+use enclave_config::Config;
+use enclave_rt::untrusted::HostMemory;
+use enclave_rt::{call, entry, measured, processor as instructions};
+use fs::{At, AtFlags, Context, OpenHow, Vfs, VfsOptions};
+use host_abi::{BootInfo, HostFd, MessageKind, STAGING_SIZE};
+use io::{Stream, Terminal, Timers};
+use kobject::{Credentials, Description, Errno, Mutex, StatusFlags, clock};
+use mm::AddressSpace;
+
+use crate::container::Container;
+use crate::process::descriptors::OnExec;
+use crate::process::exit::{self, Status};
+use crate::process::{Limits, Process, Thread, limits, table};
+use crate::processor::Processor;
+use crate::signal::SignalSet;
+use crate::{loader, proc_source, rootfs_source, stats, trace};
+
+/// Why a container does not start: a line for the user.
+struct Refusal {
+    line: String,
+    /// As a shell has it: 126 for what cannot be run, 127 for what is not there, 125 for the rest.
+    code: u8,
+}
+
+impl Refusal {
+    fn new(line: impl Into<String>) -> Self {
+        Self {
+            line: line.into(),
+            code: 125,
+        }
+    }
+}
+
+/// Starts the container's program on the calling thread, the enclave's first.
+pub(crate) fn boot() -> ! {
+    match start() {
+        Ok(start) => {
+            let mut frame = start;
+            entry::enter_program(&mut frame)
+        }
+        Err(refusal) => {
+            trace::print(MessageKind::Notice, &format!("{}\n", refusal.line));
+            exit::end(Status::exited(refusal.code))
+        }
+    }
+}
+
+fn start() -> Result<enclave_rt::frame::TrapFrame, Refusal> {
+    let config = Config::decode(measured::configuration())
+        .map_err(|error| Refusal::new(format!("the measured configuration cannot be read: {error}")))?;
+    let info = boot_info()?;
+    clock::start(info.tsc_hz);
+    if config.debug && info.flags.trace {
+        trace::start();
+    }
+    if config.debug && info.flags.stats {
+        stats::start();
+    }
+    refuse_what_is_not_allowed(&config, &info)?;
+
+    let vfs = mount(&config, &info)?;
+    let terminal = Arc::new(Terminal {
+        foreground: AtomicU32::new(1),
+        session: AtomicU32::new(1),
+    });
+    Container {
+        vfs,
+        timers: Timers::new(crate::signal_from_host),
+        hostname: Mutex::new(hostname(&config, &info)),
+        terminal: terminal.clone(),
+        processor: Processor::new(&info),
+        memory: config.memory,
+        debug: config.debug,
+    }
+    .install();
+
+    let context = first_context(&config)?;
+    let pid = table::new_number();
+    let space = AddressSpace::new(config.memory);
+    let process = Process::new(pid, 0, space, context.clone(), Limits::initial());
+    let thread = Thread::new(pid, process.clone(), SignalSet(0), [0; 16]);
+    process.add_thread(thread.clone());
+    table::add(process.clone());
+    thread.begin();
+    open_streams(&process, &terminal).map_err(|errno| Refusal::new(format!("standard streams: {errno}")))?;
+    load(&config, &info, &context, &process, &thread)
+}
+
+fn boot_info() -> Result<BootInfo, Refusal> {
+    let mut bytes = vec![0; STAGING_SIZE];
+    call::staging().read(&mut bytes);
+    BootInfo::decode(&bytes)
+        .map_err(|error| Refusal::new(format!("the host's boot information cannot be read ({error:?})")))
+}
+
+/// The host is told so when it tries more than was allowed at conversion.
+fn refuse_what_is_not_allowed(config: &Config, info: &BootInfo) -> Result<(), Refusal> {
+    if !info.args.is_empty() && !config.allow_args {
+        return Err(Refusal::new(
+            "this image does not let the host choose its arguments: convert it with --allow-args, or run it without any",
+        ));
+    }
+    for variable in &info.env {
+        let name = variable.split(|&byte| byte == b'=').next().unwrap_or_default();
+        if !config.host_env.allows(name) {
+            let name = name.escape_ascii();
+            return Err(Refusal::new(format!(
+                "this image does not let the host set {name}: convert it with --allow-env {name}, or run it without -e {name}"
+            )));
+        }
+    }
+    if (info.flags.trace || info.flags.stats) && !config.debug {
+        return Err(Refusal::new(
+            "this image does not allow --trace and --stats, which show its data to the host: convert it with debug = true",
+        ));
+    }
+    Ok(())
+}
+
+fn mount(config: &Config, info: &BootInfo) -> Result<Vfs, Refusal> {
+    let unreadable = |why: &str| {
+        Refusal::new(format!(
+            "the root file system is not the one that was measured: {why}"
+        ))
+    };
+    if info.rootfs_len < config.rootfs.total_len {
+        return Err(unreadable("it is too short"));
+    }
+    let memory = HostMemory::new(info.rootfs_address, config.rootfs.total_len);
+    let memory = memory.ok_or_else(|| unreadable("the host has mapped it nowhere"))?;
+    // A sixteenth of the programs' memory for blocks of the image, within reason.
+    let cache = (config.memory / 16).clamp(4 << 20, 128 << 20);
+    let image = rootfs_source::open(memory, &config.rootfs, cache)
+        .map_err(|error| unreadable(&format!("{error}")))?;
+    if let Some(sites) = rootfs_source::ImageCallSites::open(image.clone(), config.rootfs.callsites) {
+        mm::install_call_sites(Arc::new(sites));
+    }
+    Vfs::new(VfsOptions {
+        image: Some(image),
+        memory_limit: config.memory / 2,
+        now: clock::timestamp,
+        seed: [(); 3].map(|()| instructions::random_word()),
+        system: Arc::new(proc_source::Source),
+    })
+    .map_err(|errno| unreadable(&format!("{errno}")))
+}
+
+fn hostname(config: &Config, info: &BootInfo) -> Vec<u8> {
+    let given = &info.hostname;
+    let is_name = |name: &[u8]| {
+        name.len() <= 63
+            && name
+                .iter()
+                .all(|&byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.')
+    };
+    if config.hostname.is_empty() && is_name(given) {
+        given.clone()
+    } else {
+        config.hostname.clone()
+    }
+}
+
+fn first_context(config: &Config) -> Result<Context, Refusal> {
+    let vfs = &crate::container().vfs;
+    let mut context = vfs.root_context();
+    let user = &config.user;
+    let credentials = Arc::new(Credentials::new(user.uid, user.gid, user.groups.clone()));
+    let cwd = vfs
+        .directory(&context, At::Cwd, &config.cwd, AtFlags::empty())
+        .or_else(|_| {
+            // As container runtimes do: a working directory that is missing is made.
+            make_directories(&context, &config.cwd)?;
+            vfs.directory(&context, At::Cwd, &config.cwd, AtFlags::empty())
+        });
+    context.cwd = cwd.map_err(|errno| {
+        Refusal::new(format!(
+            "the working directory {}: {errno}",
+            config.cwd.escape_ascii()
+        ))
+    })?;
+    context.umask = 0o022;
+    context.credentials = credentials;
+    Ok(context)
+}
+
+fn make_directories(context: &Context, path: &[u8]) -> kobject::Result<()> {
+    let ends = path
+        .iter()
+        .enumerate()
+        .filter(|&(at, &byte)| byte == b'/' && at > 0)
+        .map(|(at, _)| at);
+    for end in ends.chain([path.len()]) {
+        let part = path.get(..end).unwrap_or(path);
+        match crate::container()
+            .vfs
+            .make_directory(context, At::Cwd, part, 0o755)
+        {
+            Ok(()) | Err(Errno::EEXIST) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
+}
+
+fn open_streams(process: &Process, terminal: &Arc<Terminal>) -> kobject::Result<()> {
+    let modes = [
+        StatusFlags::empty(),
+        StatusFlags::WRITE_ONLY,
+        StatusFlags::WRITE_ONLY,
+    ];
+    for (fd, flags) in [HostFd::STDIN, HostFd::STDOUT, HostFd::STDERR]
+        .into_iter()
+        .zip(modes)
+    {
+        let Some(stream) = Stream::open(fd, terminal.clone())? else {
+            continue;
+        };
+        let flags = if stream.is_terminal() {
+            StatusFlags::READ_WRITE
+        } else {
+            flags
+        };
+        let path = format!("/dev/fd/{}", fd.raw());
+        let description = Description::new(stream, flags, path.as_bytes());
+        let limit = limits::FILES_MOST;
+        process
+            .descriptors
+            .lock()
+            .add(description, OnExec::Keep, fd.raw(), limit)?;
+    }
+    Ok(())
+}
+
+fn load(
+    config: &Config,
+    info: &BootInfo,
+    context: &Context,
+    process: &Arc<Process>,
+    thread: &Arc<Thread>,
+) -> Result<enclave_rt::frame::TrapFrame, Refusal> {
+    let arguments: Vec<Vec<u8>> = config
+        .args_with(&info.args)
+        .map(|args| args.into_iter().map(<[u8]>::to_vec).collect())
+        .ok_or_else(|| Refusal::new("the host's arguments leave no program to run"))?;
+    let environment = environment(config, info);
+    let program = arguments.first().cloned().unwrap_or_default();
+    let vfs = &crate::container().vfs;
+    let read = OpenHow::open(0, 0).map_err(|errno| Refusal::new(format!("{errno}")))?;
+    let open = |path: &[u8]| {
+        let mode = kobject::credentials::AccessMode::EXECUTE;
+        vfs.access(
+            context,
+            At::Cwd,
+            path,
+            mode,
+            AtFlags::empty(),
+            &context.credentials,
+        )?;
+        vfs.open(context, At::Cwd, path, read)
+    };
+    let failed = |errno: Errno| Refusal {
+        line: format!("{}: {}", program.escape_ascii(), describe(errno)),
+        code: if errno == Errno::ENOENT { 127 } else { 126 },
+    };
+    let path = search(&program, &environment, &open).map_err(failed)?;
+    let credentials = &context.credentials;
+    let request = loader::Request {
+        path: &path,
+        arguments,
+        environment,
+        identities: [
+            credentials.uid[0],
+            credentials.uid[1],
+            credentials.gid[0],
+            credentials.gid[1],
+        ],
+    };
+    let loaded = loader::load(&process.space, &open, request).map_err(failed)?;
+    *process.image.lock() = loaded.image;
+    let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
+    let mut comm = [0; 16];
+    for (place, byte) in comm.iter_mut().take(15).zip(name) {
+        *place = *byte;
+    }
+    *thread.name.lock() = comm;
+    Ok(loaded.start)
+}
+
+fn describe(errno: Errno) -> String {
+    match errno {
+        Errno::ENOENT => {
+            String::from("there is no such program in the image (or its interpreter is missing)")
+        }
+        Errno::EACCES => String::from("is not executable for the image's user"),
+        Errno::ENOEXEC => String::from("is no program for x86-64 Linux"),
+        Errno::ENOMEM => {
+            String::from("does not fit into the enclave's memory: convert with a larger --enclave-size")
+        }
+        errno => format!("{errno}"),
+    }
+}
+
+/// A program without a slash is looked for in PATH, as container runtimes do.
+fn search(
+    program: &[u8],
+    environment: &[Vec<u8>],
+    open: &dyn Fn(&[u8]) -> kobject::Result<Arc<Description>>,
+) -> kobject::Result<Vec<u8>> {
+    if program.contains(&b'/') {
+        return Ok(program.to_vec());
+    }
+    let path = environment
+        .iter()
+        .find_map(|variable| variable.strip_prefix(b"PATH="));
+    let path = path.unwrap_or(b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+    let mut result = Err(Errno::ENOENT);
+    for directory in path.split(|&byte| byte == b':') {
+        let candidate = [directory, b"/", program].concat();
+        match open(&candidate) {
+            Ok(_) => return Ok(candidate),
+            Err(Errno::EACCES) => result = Err(Errno::EACCES),
+            Err(_) => {}
+        }
+    }
+    result
+}
+
+fn environment(config: &Config, info: &BootInfo) -> Vec<Vec<u8>> {
+    let name = |variable: &[u8]| {
+        variable
+            .split(|&byte| byte == b'=')
+            .next()
+            .unwrap_or_default()
+            .to_vec()
+    };
+    let mut environment = config.env.clone();
+    for given in &info.env {
+        match environment
+            .iter_mut()
+            .find(|variable| name(variable) == name(given))
+        {
+            Some(variable) => variable.clone_from(given),
+            None => environment.push(given.clone()),
+        }
+    }
+    environment
+}

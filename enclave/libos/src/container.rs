@@ -1,0 +1,43 @@
+//! What there is once in a container.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use fs::Vfs;
+use io::{Terminal, Timers};
+use kobject::{Mutex, Once};
+
+use crate::processor::Processor;
+
+/// The container.
+pub(crate) struct Container {
+    pub(crate) vfs: Vfs,
+    pub(crate) timers: Arc<Timers>,
+    pub(crate) hostname: Mutex<Vec<u8>>,
+    /// The terminal of the standard streams, if they are one.
+    pub(crate) terminal: Arc<Terminal>,
+    pub(crate) processor: Processor,
+    /// Most bytes of programs' memory.
+    pub(crate) memory: u64,
+    /// Whether the measured configuration lets the host trace and see crash reports.
+    pub(crate) debug: bool,
+}
+
+static CONTAINER: Once<Container> = Once::new();
+
+impl Container {
+    /// Makes it the container, at boot.
+    pub(crate) fn install(self) {
+        CONTAINER.get_or_make(|| self);
+    }
+
+    /// Writes back what is to last: nothing yet, as all files are in memory.
+    pub(crate) fn sync(&self) {}
+}
+
+/// The container.
+pub(crate) fn container() -> &'static Container {
+    CONTAINER
+        .get()
+        .expect("the container is made before any program runs")
+}

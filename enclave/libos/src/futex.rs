@@ -1,0 +1,336 @@
+//! Futexes (futex(2)).
+//!
+//! Waiters stand in buckets by address. A waker changes memory, then looks into the bucket; a waiter looks at memory with the
+//! bucket locked, so that no wake falls between its look and its entry.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use enclave_rt::user as memory;
+use kobject::{Errno, Observer, Result, SpinLock, Waiter, clock};
+
+use crate::process::{Process, Thread};
+use crate::uapi::RobustListHead;
+use crate::user;
+
+/// Whose futex an address names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// FUTEX_PRIVATE_FLAG: of the process.
+    Private,
+    /// Of all who map the memory, which has one address for all of them.
+    Shared,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Key {
+    /// 0 for shared ones.
+    pid: u32,
+    address: u64,
+}
+
+impl Key {
+    fn new(process: &Process, address: u64, scope: Scope) -> Self {
+        Self {
+            pid: if scope == Scope::Private { process.pid } else { 0 },
+            address,
+        }
+    }
+
+    fn bucket(self) -> usize {
+        let mixed = (self.address >> 2).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (mixed >> 56) as usize
+    }
+}
+
+struct Entry {
+    key: SpinLock<Key>,
+    bits: u32,
+    waiter: Arc<Waiter>,
+}
+
+type Bucket = Vec<Arc<Entry>>;
+
+static BUCKETS: [SpinLock<Bucket>; 256] = [const { SpinLock::new(Vec::new()) }; 256];
+/// How many wait at all: most wakes find nobody anywhere.
+static WAITING: AtomicU64 = AtomicU64::new(0);
+
+/// FUTEX_WAIT_BITSET: waits while the word is `expected`. The deadline is on CLOCK_MONOTONIC.
+pub(crate) fn wait(
+    thread: &Thread,
+    address: u64,
+    expected: u32,
+    bits: u32,
+    deadline: Option<u64>,
+    scope: Scope,
+) -> Result<()> {
+    if bits == 0 {
+        return Err(Errno::EINVAL);
+    }
+    // Once without the bucket's lock: this may have to bring the page in.
+    if load(address)? != expected {
+        return Err(Errno::EAGAIN);
+    }
+    let key = Key::new(&thread.process, address, scope);
+    let entry = Arc::new(Entry {
+        key: SpinLock::new(key),
+        bits,
+        waiter: Waiter::new(),
+    });
+    WAITING.fetch_add(1, Ordering::SeqCst);
+    {
+        let mut bucket = BUCKETS[key.bucket()].lock();
+        if memory::load(address) != Ok(expected) {
+            WAITING.fetch_sub(1, Ordering::SeqCst);
+            return Err(Errno::EAGAIN);
+        }
+        bucket.push(entry.clone());
+    }
+    let result = loop {
+        match entry.waiter.sleep(deadline) {
+            Err(Errno::EINTR) if !thread.is_interrupted() => {}
+            ended => break ended,
+        }
+    };
+    WAITING.fetch_sub(1, Ordering::SeqCst);
+    let was_queued = remove(&entry);
+    match result {
+        // Woken between the end of the sleep and now.
+        Err(_) if !was_queued => Ok(()),
+        result => result,
+    }
+}
+
+/// Takes an entry out of its bucket, which a requeue may change meanwhile; false if a waker has done so.
+fn remove(entry: &Arc<Entry>) -> bool {
+    loop {
+        let key = *entry.key.lock();
+        let mut bucket = BUCKETS[key.bucket()].lock();
+        if *entry.key.lock() != key {
+            continue;
+        }
+        let before = bucket.len();
+        bucket.retain(|other| !Arc::ptr_eq(other, entry));
+        return bucket.len() != before;
+    }
+}
+
+/// FUTEX_WAKE_BITSET: wakes at most `most`; gives how many.
+pub(crate) fn wake(process: &Process, address: u64, most: u32, bits: u32, scope: Scope) -> u32 {
+    if WAITING.load(Ordering::SeqCst) == 0 {
+        return 0;
+    }
+    let key = Key::new(process, address, scope);
+    let mut woken: Vec<Arc<Entry>> = Vec::new();
+    {
+        let mut bucket = BUCKETS[key.bucket()].lock();
+        bucket.retain(|entry| {
+            let chosen = (woken.len() as u32) < most && entry.bits & bits != 0 && *entry.key.lock() == key;
+            if chosen {
+                woken.push(entry.clone());
+            }
+            !chosen
+        });
+    }
+    for entry in &woken {
+        entry.waiter.notify(kobject::Events::IN);
+    }
+    woken.len() as u32
+}
+
+/// FUTEX_CMP_REQUEUE: wakes `wake_most`, lets at most `move_most` more wait on `target`; gives how many of both.
+pub(crate) fn requeue(
+    process: &Process,
+    address: u64,
+    target: u64,
+    (wake_most, move_most): (u32, u32),
+    expected: Option<u32>,
+    scope: Scope,
+) -> Result<u32> {
+    if expected.is_some_and(|expected| load(address) != Ok(expected)) {
+        load(address)?;
+        return Err(Errno::EAGAIN);
+    }
+    let woken = wake(process, address, wake_most, u32::MAX, scope);
+    let (from, to) = (
+        Key::new(process, address, scope),
+        Key::new(process, target, scope),
+    );
+    let mut moved = Vec::new();
+    {
+        let mut bucket = BUCKETS[from.bucket()].lock();
+        bucket.retain(|entry| {
+            let chosen = (moved.len() as u32) < move_most && *entry.key.lock() == from;
+            if chosen {
+                *entry.key.lock() = to;
+                moved.push(entry.clone());
+            }
+            !chosen
+        });
+        if from.bucket() == to.bucket() {
+            let count = moved.len() as u32;
+            bucket.append(&mut moved);
+            return Ok(woken + count);
+        }
+    }
+    let count = moved.len() as u32;
+    BUCKETS[to.bucket()].lock().append(&mut moved);
+    Ok(woken + count)
+}
+
+/// FUTEX_WAKE_OP: changes the second word as `operation` says, wakes on the first, and on the second if its old value compares.
+pub(crate) fn wake_op(
+    process: &Process,
+    (first, second): (u64, u64),
+    (wake_first, wake_second): (u32, u32),
+    operation: u32,
+    scope: Scope,
+) -> Result<u32> {
+    let sign = |bits: u32| ((bits << 20) as i32 >> 20) as u32;
+    let (kind, compare) = ((operation >> 28) & 0xf, (operation >> 24) & 0xf);
+    let mut argument = sign((operation >> 12) & 0xfff);
+    let against = sign(operation & 0xfff) as i32;
+    if kind & 8 != 0 {
+        argument = 1u32.checked_shl(argument & 31).ok_or(Errno::EINVAL)?;
+    }
+    let old = update(second, |old| match kind & 7 {
+        0 => Ok(argument),
+        1 => Ok(old.wrapping_add(argument)),
+        2 => Ok(old | argument),
+        3 => Ok(old & !argument),
+        4 => Ok(old ^ argument),
+        _ => Err(Errno::ENOSYS),
+    })?;
+    let old = old as i32;
+    let is_true = match compare {
+        0 => old == against,
+        1 => old != against,
+        2 => old < against,
+        3 => old <= against,
+        4 => old > against,
+        5 => old >= against,
+        _ => return Err(Errno::ENOSYS),
+    };
+    let mut woken = wake(process, first, wake_first, u32::MAX, scope);
+    if is_true {
+        woken += wake(process, second, wake_second, u32::MAX, scope);
+    }
+    Ok(woken)
+}
+
+fn load(address: u64) -> Result<u32> {
+    if !address.is_multiple_of(4) {
+        return Err(Errno::EINVAL);
+    }
+    Ok(memory::load(address)?)
+}
+
+/// Changes a word at once; gives what it was.
+fn update(address: u64, mut change: impl FnMut(u32) -> Result<u32>) -> Result<u32> {
+    let mut old = load(address)?;
+    loop {
+        let found = memory::compare_exchange(address, old, change(old)?)?;
+        if found == old {
+            return Ok(old);
+        }
+        old = found;
+    }
+}
+
+// PI futexes: the word holds the owner's thread number. Priorities do not exist here, so that inheritance is trivially right.
+const WAITERS: u32 = 0x8000_0000;
+const OWNER_DIED: u32 = 0x4000_0000;
+const OWNER: u32 = 0x3fff_ffff;
+
+/// FUTEX_LOCK_PI and FUTEX_TRYLOCK_PI (`may_wait` false).
+pub(crate) fn lock_pi(
+    thread: &Thread,
+    address: u64,
+    deadline: Option<u64>,
+    may_wait: bool,
+    scope: Scope,
+) -> Result<()> {
+    loop {
+        let old = load(address)?;
+        if old & OWNER == thread.tid {
+            return Err(Errno::EDEADLK);
+        }
+        if old & OWNER == 0 {
+            let new = thread.tid | (old & (WAITERS | OWNER_DIED));
+            if memory::compare_exchange(address, old, new)? == old {
+                return Ok(());
+            }
+            continue;
+        }
+        if !may_wait {
+            return Err(Errno::EAGAIN);
+        }
+        if crate::process::table::thread(old & OWNER).is_none() {
+            return Err(Errno::ESRCH);
+        }
+        let waited = old | WAITERS;
+        if old != waited && memory::compare_exchange(address, old, waited)? != old {
+            continue;
+        }
+        match wait(thread, address, waited, u32::MAX, deadline, scope) {
+            Ok(()) | Err(Errno::EAGAIN) => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// FUTEX_UNLOCK_PI.
+pub(crate) fn unlock_pi(thread: &Thread, address: u64, scope: Scope) -> Result<()> {
+    if load(address)? & OWNER != thread.tid {
+        return Err(Errno::EPERM);
+    }
+    // All look again: whoever does not get it marks it as waited for.
+    update(address, |_| Ok(0))?;
+    wake(&thread.process, address, u32::MAX, u32::MAX, scope);
+    Ok(())
+}
+
+/// At a thread's end: marks the locks that it holds (set_robust_list(2)).
+pub(crate) fn release_robust_list(thread: &Thread) {
+    let head_address = thread.robust_list.load(Ordering::Relaxed);
+    let Ok(Some(head)) = user::get_if::<RobustListHead>(head_address) else {
+        return;
+    };
+    let mut next = head.next;
+    // A list that a program has looped ends somewhere (the kernel's ROBUST_LIST_LIMIT).
+    for _ in 0..2048 {
+        if next & !1 == head_address {
+            break;
+        }
+        let entry = next & !1;
+        let Ok(after) = user::get::<u64>(entry) else {
+            return;
+        };
+        if entry != head.pending & !1 {
+            release_robust(thread, entry.wrapping_add_signed(head.futex_offset));
+        }
+        next = after;
+    }
+    if head.pending != 0 {
+        release_robust(thread, (head.pending & !1).wrapping_add_signed(head.futex_offset));
+    }
+}
+
+fn release_robust(thread: &Thread, address: u64) {
+    let Ok(word) = load(address) else { return };
+    if word & OWNER != thread.tid {
+        return;
+    }
+    let marked = update(address, |old| Ok((old & WAITERS) | OWNER_DIED));
+    if marked.is_ok_and(|old| old & WAITERS != 0) {
+        for scope in [Scope::Private, Scope::Shared] {
+            wake(&thread.process, address, 1, u32::MAX, scope);
+        }
+    }
+}
+
+/// The deadline on CLOCK_MONOTONIC of an absolute time on CLOCK_REALTIME.
+pub(crate) fn deadline_of_realtime(at: u64) -> u64 {
+    clock::monotonic().saturating_add(at.saturating_sub(clock::realtime()))
+}

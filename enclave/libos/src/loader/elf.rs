@@ -1,0 +1,270 @@
+//! Maps an ELF file (elf(5)).
+//!
+//! The file may be anything: every number in it is checked before it is used.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use enclave_layout::{PAGE_SIZE, USER_END};
+use enclave_rt::user;
+use host_abi::Protection;
+use kobject::{Description, Errno, KernelSink, Mapping, Result};
+use mm::{AddressSpace, Backing, MapFlags};
+use zerocopy::{FromBytes, Immutable, KnownLayout};
+
+#[derive(Clone, Copy, FromBytes, Immutable, KnownLayout)]
+#[repr(C)]
+struct Header {
+    ident: [u8; 16],
+    kind: u16,
+    machine: u16,
+    version: u32,
+    entry: u64,
+    program_headers: u64,
+    section_headers: u64,
+    flags: u32,
+    header_size: u16,
+    program_header_size: u16,
+    program_header_count: u16,
+    _sections: [u16; 3],
+}
+
+#[derive(Clone, Copy, FromBytes, Immutable, KnownLayout)]
+#[repr(C)]
+struct ProgramHeader {
+    kind: u32,
+    flags: u32,
+    offset: u64,
+    address: u64,
+    _physical: u64,
+    file_size: u64,
+    memory_size: u64,
+    align: u64,
+}
+
+const _: () = assert!(size_of::<Header>() == 64 && size_of::<ProgramHeader>() == 56);
+
+const ET_EXEC: u16 = 2;
+const ET_DYN: u16 = 3;
+const EM_X86_64: u16 = 62;
+const PT_LOAD: u32 = 1;
+const PT_INTERP: u32 = 3;
+/// ELF class 64, little endian, version 1.
+const IDENT: [u8; 7] = [0x7f, b'E', b'L', b'F', 2, 1, 1];
+
+/// Room that the heap of a position-independent program finds behind it.
+const HEAP_ROOM: u64 = 4 << 30;
+
+/// What a file is loaded as.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    Program,
+    Interpreter,
+}
+
+/// A mapped ELF file.
+pub(super) struct Program {
+    /// What is added to the file's addresses.
+    pub(super) base: u64,
+    pub(super) entry: u64,
+    /// Where its program headers lie in memory, and how many they are.
+    pub(super) headers: u64,
+    pub(super) header_count: u64,
+    pub(super) interpreter: Option<Vec<u8>>,
+    /// Where its heap begins.
+    pub(super) heap_start: u64,
+}
+
+/// Maps a file whose first bytes are `head`. ENOEXEC for what is no such file.
+pub(super) fn load(
+    space: &AddressSpace,
+    file: &Arc<Description>,
+    head: &[u8],
+    role: Role,
+) -> Result<Program> {
+    let (header, _) = Header::read_from_prefix(head).map_err(|_| Errno::ENOEXEC)?;
+    let is_program = header.kind == ET_EXEC || header.kind == ET_DYN;
+    if header.ident[..7] != IDENT || header.machine != EM_X86_64 || !is_program {
+        return Err(Errno::ENOEXEC);
+    }
+    let headers = program_headers(file, &header)?;
+    let loads: Vec<&ProgramHeader> = headers.iter().filter(|header| header.kind == PT_LOAD).collect();
+    let extent = Extent::of(&loads)?;
+    let base = match header.kind {
+        ET_DYN => extent.reserve(space, role)?,
+        _ => {
+            extent.take_fixed(space)?;
+            0
+        }
+    };
+    let mapping = file.object().clone().mapping()?;
+    for load in &loads {
+        map_segment(space, &mapping, base, load)?;
+    }
+    let interpreter = match headers.iter().find(|header| header.kind == PT_INTERP) {
+        Some(header) if role == Role::Program => Some(read_interpreter(file, header)?),
+        _ => None,
+    };
+    let headers_at = loads.iter().find_map(|load| {
+        let inside = header.program_headers.checked_sub(load.offset)?;
+        (inside < load.file_size).then(|| base + load.address + inside)
+    });
+    Ok(Program {
+        base,
+        entry: base.wrapping_add(header.entry),
+        headers: headers_at.unwrap_or(0),
+        header_count: header.program_header_count.into(),
+        interpreter,
+        heap_start: base + extent.end,
+    })
+}
+
+fn program_headers(file: &Description, header: &Header) -> Result<Vec<ProgramHeader>> {
+    let count = usize::from(header.program_header_count);
+    if usize::from(header.program_header_size) != size_of::<ProgramHeader>() || count == 0 || count > 512 {
+        return Err(Errno::ENOEXEC);
+    }
+    let bytes = read_exactly(file, header.program_headers, count * size_of::<ProgramHeader>())?;
+    let all = bytes.chunks_exact(size_of::<ProgramHeader>());
+    all.map(|bytes| ProgramHeader::read_from_bytes(bytes).map_err(|_| Errno::ENOEXEC))
+        .collect()
+}
+
+fn read_interpreter(file: &Description, header: &ProgramHeader) -> Result<Vec<u8>> {
+    let len = usize::try_from(header.file_size)
+        .ok()
+        .filter(|len| (2..=4096).contains(len))
+        .ok_or(Errno::ENOEXEC)?;
+    let mut path = read_exactly(file, header.offset, len)?;
+    if path.pop() != Some(0) {
+        return Err(Errno::ENOEXEC);
+    }
+    Ok(path)
+}
+
+fn read_exactly(file: &Description, offset: u64, len: usize) -> Result<Vec<u8>> {
+    let mut sink = KernelSink::new(len);
+    while sink.len() < len {
+        let at = offset.checked_add(sink.len() as u64).ok_or(Errno::ENOEXEC)?;
+        if file.read_at(at, &mut sink)? == 0 {
+            return Err(Errno::ENOEXEC);
+        }
+    }
+    Ok(sink.into_bytes())
+}
+
+/// The addresses that a file's segments take, page-aligned.
+struct Extent {
+    start: u64,
+    end: u64,
+    align: u64,
+}
+
+impl Extent {
+    fn of(loads: &[&ProgramHeader]) -> Result<Self> {
+        let mut extent = Self {
+            start: u64::MAX,
+            end: 0,
+            align: PAGE_SIZE,
+        };
+        for load in loads {
+            let end = load
+                .address
+                .checked_add(load.memory_size)
+                .filter(|&end| end <= USER_END);
+            let end = end.ok_or(Errno::ENOEXEC)?.next_multiple_of(PAGE_SIZE);
+            extent.start = extent.start.min(load.address & !(PAGE_SIZE - 1));
+            extent.end = extent.end.max(end);
+            if load.align.is_power_of_two() {
+                extent.align = extent.align.max(load.align.min(2 << 20));
+            }
+            if load.file_size > load.memory_size || load.offset.checked_add(load.file_size).is_none() {
+                return Err(Errno::ENOEXEC);
+            }
+        }
+        if extent.start < extent.end {
+            Ok(extent)
+        } else {
+            Err(Errno::ENOEXEC)
+        }
+    }
+
+    /// Finds addresses for a position-independent file; gives what to add to the file's addresses. A program is placed so that
+    /// its heap can grow behind it.
+    fn reserve(&self, space: &AddressSpace, role: Role) -> Result<u64> {
+        let room = if role == Role::Program { HEAP_ROOM } else { 0 };
+        let len = self.end - self.start;
+        let reserved = space.map(
+            0,
+            len + room + self.align,
+            Protection::NONE,
+            MapFlags::empty(),
+            Backing::Anonymous,
+            b"",
+        )?;
+        let at = reserved.next_multiple_of(self.align);
+        // The segments and the heap take what they need of it again.
+        space.unmap(reserved, len + room + self.align)?;
+        space.map(
+            at,
+            len,
+            Protection::NONE,
+            MapFlags::FIXED,
+            Backing::Anonymous,
+            b"",
+        )?;
+        Ok(at - self.start)
+    }
+
+    fn take_fixed(&self, space: &AddressSpace) -> Result<()> {
+        let flags = MapFlags::FIXED_NOREPLACE;
+        let taken = space.map(
+            self.start,
+            self.end - self.start,
+            Protection::NONE,
+            flags,
+            Backing::Anonymous,
+            b"",
+        );
+        taken.map(drop).map_err(|_| Errno::ENOMEM)
+    }
+}
+
+fn map_segment(space: &AddressSpace, file: &Arc<dyn Mapping>, base: u64, load: &ProgramHeader) -> Result<()> {
+    // PF_X, PF_W, PF_R to PROT_ bits.
+    let bits = u64::from((load.flags & 4) >> 2 | load.flags & 2 | (load.flags & 1) << 2);
+    let protection = Protection::from_bits(bits).ok_or(Errno::ENOEXEC)?;
+    let address = base + load.address;
+    let skew = address % PAGE_SIZE;
+    if load.offset % PAGE_SIZE != skew {
+        return Err(Errno::ENOEXEC);
+    }
+    let start = address - skew;
+    let file_end = address + load.file_size;
+    let memory_end = address + load.memory_size;
+    let mut covered = start;
+    if load.file_size > 0 {
+        covered = file_end.next_multiple_of(PAGE_SIZE);
+        let backing = Backing::File(file.clone(), load.offset - skew);
+        space.map(start, covered - start, protection, MapFlags::FIXED, backing, b"")?;
+        if load.memory_size > load.file_size && file_end < covered {
+            if !protection.contains(Protection::READ_WRITE) {
+                return Err(Errno::ENOEXEC);
+            }
+            // What lies behind the file's part in its last page is not the file's.
+            user::zero(file_end, (covered - file_end) as usize)?;
+        }
+    }
+    let end = memory_end.next_multiple_of(PAGE_SIZE);
+    if end > covered {
+        space.map(
+            covered,
+            end - covered,
+            protection,
+            MapFlags::FIXED,
+            Backing::Anonymous,
+            b"",
+        )?;
+    }
+    Ok(())
+}

@@ -1,0 +1,151 @@
+//! The stack that a program begins with: arguments, environment, auxiliary vector (System V ABI, 3.4.1).
+
+use alloc::vec::Vec;
+
+use enclave_rt::processor;
+use host_abi::Protection;
+use kobject::{Errno, Result};
+use mm::{AddressSpace, Backing, MapFlags};
+
+use super::elf::Program;
+use crate::process::limits::STACK_SIZE;
+use crate::signal::frame;
+use crate::{time, user};
+
+/// What is put on the stack.
+pub(super) struct Contents<'a> {
+    pub(super) arguments: &'a [Vec<u8>],
+    pub(super) environment: &'a [Vec<u8>],
+    /// The path that was asked for.
+    pub(super) name: &'a [u8],
+    pub(super) identities: [u32; 4],
+    pub(super) program: &'a Program,
+    pub(super) interpreter_base: u64,
+}
+
+/// A stack that is ready.
+pub(super) struct Stack {
+    pub(super) pointer: u64,
+    /// The auxiliary vector, for /proc.
+    pub(super) auxiliary: Vec<u8>,
+}
+
+// Types of the auxiliary vector (getauxval(3)).
+const AT_NULL: u64 = 0;
+const AT_PHDR: u64 = 3;
+const AT_PHENT: u64 = 4;
+const AT_PHNUM: u64 = 5;
+const AT_PAGESZ: u64 = 6;
+const AT_BASE: u64 = 7;
+const AT_FLAGS: u64 = 8;
+const AT_ENTRY: u64 = 9;
+const AT_UID: u64 = 11;
+const AT_PLATFORM: u64 = 15;
+const AT_HWCAP: u64 = 16;
+const AT_CLKTCK: u64 = 17;
+const AT_SECURE: u64 = 23;
+const AT_RANDOM: u64 = 25;
+const AT_HWCAP2: u64 = 26;
+const AT_EXECFN: u64 = 31;
+const AT_SYSINFO_EHDR: u64 = 33;
+const AT_MINSIGSTKSZ: u64 = 51;
+
+/// HWCAP2_FSGSBASE: programs may use RDFSBASE and its kin.
+const HWCAP2_FSGSBASE: u64 = 2;
+
+/// Builds it. E2BIG if arguments and environment take more than a quarter of it.
+pub(super) fn build(space: &AddressSpace, contents: &Contents<'_>) -> Result<Stack> {
+    let strings: usize = contents
+        .arguments
+        .iter()
+        .chain(contents.environment)
+        .map(|s| s.len() + 9)
+        .sum();
+    if strings as u64 > STACK_SIZE / 4 {
+        return Err(Errno::E2BIG);
+    }
+    let bottom = space.map(
+        0,
+        STACK_SIZE,
+        Protection::READ_WRITE,
+        MapFlags::STACK,
+        Backing::Anonymous,
+        b"[stack]",
+    )?;
+    let mut writer = Writer {
+        next: bottom + STACK_SIZE - 16,
+    };
+
+    let name = writer.string(contents.name)?;
+    let mut environment = Vec::new();
+    for string in contents.environment.iter().rev() {
+        environment.push(writer.string(string)?);
+    }
+    let mut arguments = Vec::new();
+    for string in contents.arguments.iter().rev() {
+        arguments.push(writer.string(string)?);
+    }
+    let platform = writer.string(b"x86_64")?;
+    let mut random = [0; 16];
+    processor::random(&mut random);
+    let random = writer.bytes(&random)?;
+
+    let program = contents.program;
+    let [uid, euid, gid, egid] = contents.identities.map(u64::from);
+    let auxiliary = [
+        (AT_SYSINFO_EHDR, time::vdso::map(space)?),
+        (AT_HWCAP, crate::container().processor.capabilities()),
+        (AT_PAGESZ, 4096),
+        (AT_CLKTCK, 100),
+        (AT_PHDR, program.headers),
+        (AT_PHENT, 56),
+        (AT_PHNUM, program.header_count),
+        (AT_BASE, contents.interpreter_base),
+        (AT_FLAGS, 0),
+        (AT_ENTRY, program.entry),
+        (AT_UID, uid),
+        (AT_UID + 1, euid),
+        (AT_UID + 2, gid),
+        (AT_UID + 3, egid),
+        (AT_SECURE, 0),
+        (AT_RANDOM, random),
+        (AT_HWCAP2, HWCAP2_FSGSBASE),
+        (AT_EXECFN, name),
+        (AT_PLATFORM, platform),
+        (AT_MINSIGSTKSZ, frame::minimum_stack()),
+        (AT_NULL, 0),
+    ];
+
+    let mut words = alloc::vec![arguments.len() as u64];
+    words.extend(arguments.iter().rev());
+    words.push(0);
+    words.extend(environment.iter().rev());
+    words.push(0);
+    words.extend(auxiliary.iter().flat_map(|&(kind, value)| [kind, value]));
+    let pointer = (writer.next - words.len() as u64 * 8) & !15;
+    let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+    user::put_bytes(pointer, &bytes)?;
+    let auxiliary = bytes
+        .get(bytes.len() - auxiliary.len() * 16..)
+        .unwrap_or_default()
+        .to_vec();
+    Ok(Stack { pointer, auxiliary })
+}
+
+/// Writes downwards.
+struct Writer {
+    next: u64,
+}
+
+impl Writer {
+    fn bytes(&mut self, bytes: &[u8]) -> Result<u64> {
+        self.next -= bytes.len() as u64;
+        user::put_bytes(self.next, bytes)?;
+        Ok(self.next)
+    }
+
+    fn string(&mut self, string: &[u8]) -> Result<u64> {
+        self.bytes(&[0])?;
+        self.bytes(string)
+    }
+}

@@ -1,0 +1,216 @@
+//! What /proc, /sys and /dev show of the container.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
+
+use fs::{Context, Dentry, Kernel, Memory, NamedPipe, ProcessStatus, System, ThreadStatus};
+use kobject::{Description, Errno, File, Result, StatusFlags, clock};
+
+use crate::process::{CURRENT, Process, limits, table};
+use crate::signal::{Action, Signal};
+use crate::syscall;
+
+/// The container, as the file systems ask for it.
+pub(crate) struct Source;
+
+impl System for Source {
+    fn named_pipe(&self) -> Arc<dyn NamedPipe> {
+        Arc::new(Fifo(io::pipe::Fifo::new()))
+    }
+
+    fn terminal(&self) -> Option<Arc<dyn File>> {
+        CURRENT.with(|thread| {
+            let open = thread.process.descriptors.lock().all();
+            open.into_iter().map(|(_, file)| file).find_map(|file| {
+                let stream = file.object_as::<io::Stream>()?;
+                stream.is_terminal().then(|| file.object().clone())
+            })
+        })
+    }
+
+    fn processes(&self) -> Vec<u32> {
+        table::processes().iter().map(|process| process.pid).collect()
+    }
+
+    fn process(&self, pid: u32) -> Option<Arc<dyn fs::Process>> {
+        let process = table::process(pid)?;
+        Some(Arc::new(Shown(process)))
+    }
+
+    fn current(&self) -> (u32, u32) {
+        CURRENT.with(|thread| (thread.process.pid, thread.tid))
+    }
+
+    fn memory(&self) -> Memory {
+        let total = crate::container().memory;
+        let used: u64 = table::processes()
+            .iter()
+            .map(|process| process.space.size().1)
+            .sum();
+        Memory {
+            total,
+            free: total.saturating_sub(used),
+        }
+    }
+
+    fn uptime(&self) -> u64 {
+        let first = table::process(1).map_or(0, |process| process.started);
+        clock::monotonic().saturating_sub(first)
+    }
+
+    fn processors(&self) -> u32 {
+        crate::container().processor.count
+    }
+
+    fn cpu_info(&self) -> Vec<u8> {
+        crate::container().processor.info()
+    }
+
+    fn kernel(&self) -> Kernel {
+        Kernel {
+            release: syscall::RELEASE,
+            version: syscall::VERSION,
+        }
+    }
+
+    fn host_name(&self) -> Vec<u8> {
+        crate::container().hostname.lock().clone()
+    }
+
+    fn set_host_name(&self, name: &[u8]) -> Result<()> {
+        *crate::container().hostname.lock() = name.to_vec();
+        Ok(())
+    }
+}
+
+struct Fifo(io::pipe::Fifo);
+
+impl NamedPipe for Fifo {
+    fn open(&self, flags: StatusFlags, inode: Arc<dyn File>) -> Result<Arc<dyn File>> {
+        let end: Arc<dyn File> = self.0.open(flags, inode)?;
+        Ok(end)
+    }
+}
+
+/// A process, as /proc shows it.
+struct Shown(Arc<Process>);
+
+fn joined(strings: &[Vec<u8>]) -> Vec<u8> {
+    strings
+        .iter()
+        .flat_map(|string| string.iter().copied().chain([0]))
+        .collect()
+}
+
+impl fs::Process for Shown {
+    fn context(&self) -> Context {
+        self.0.context.lock().clone()
+    }
+
+    fn executable(&self) -> Option<Arc<Dentry>> {
+        self.0.image.lock().executable.clone()
+    }
+
+    fn arguments(&self) -> Vec<u8> {
+        joined(&self.0.image.lock().arguments)
+    }
+
+    fn environment(&self) -> Vec<u8> {
+        joined(&self.0.image.lock().environment)
+    }
+
+    fn auxiliary(&self) -> Vec<u8> {
+        self.0.image.lock().auxiliary.clone()
+    }
+
+    fn maps(&self) -> Vec<u8> {
+        self.0.space.maps()
+    }
+
+    fn descriptors(&self) -> Vec<u32> {
+        self.0
+            .descriptors
+            .lock()
+            .all()
+            .into_iter()
+            .map(|(fd, _)| fd)
+            .collect()
+    }
+
+    fn descriptor(&self, fd: u32) -> Option<Arc<Description>> {
+        self.0.descriptors.lock().find(fd).ok().cloned()
+    }
+
+    fn limits(&self) -> [(u64, u64); 16] {
+        self.0.limits.lock().0.map(|limit| (limit.current, limit.maximum))
+    }
+
+    fn status(&self) -> ProcessStatus {
+        let process = &self.0;
+        let (virtual_memory, resident) = process.space.size();
+        let (mut ignored, mut caught) = (0, 0);
+        let actions = process.actions.lock();
+        for signal in (1..=Signal::COUNT as u64).filter_map(Signal::from_raw) {
+            match actions.of(signal).handler {
+                0 => {}
+                Action::IGNORE => ignored |= 1 << signal.index(),
+                _ => caught |= 1 << signal.index(),
+            }
+        }
+        drop(actions);
+        let first = table::process(1).map_or(0, |process| process.started);
+        ProcessStatus {
+            parent: process.parent(),
+            group: process.group.load(Ordering::Relaxed),
+            session: process.session.load(Ordering::Relaxed),
+            terminal: 0,
+            foreground: -1,
+            started: process.started.saturating_sub(first),
+            virtual_memory,
+            resident,
+            code: 0,
+            data: virtual_memory,
+            stack: limits::STACK_SIZE,
+            stack_start: process.image.lock().stack_start,
+            times: [clock::monotonic().saturating_sub(process.started), 0],
+            child_times: [0; 2],
+            pending: process.pending.lock().set().0,
+            ignored,
+            caught,
+            signal_limit: process.limits.lock().0[limits::SIGNALS].current,
+            nice: 0,
+        }
+    }
+
+    fn threads(&self) -> Vec<u32> {
+        self.0.threads().iter().map(|thread| thread.tid).collect()
+    }
+
+    fn thread(&self, tid: u32) -> Option<ThreadStatus> {
+        let thread = self.0.thread(tid)?;
+        let name = *thread.name.lock();
+        let name = name.split(|&byte| byte == 0).next().unwrap_or_default().to_vec();
+        let is_self = CURRENT.with(|current| current.tid == tid);
+        let signals = thread.signals.lock();
+        let first = table::process(1).map_or(0, |process| process.started);
+        Some(ThreadStatus {
+            name,
+            state: if is_self { b'R' } else { b'S' },
+            started: self.0.started.saturating_sub(first),
+            times: [0; 2],
+            pending: signals.pending.set().0,
+            blocked: signals.mask.0,
+        })
+    }
+
+    fn set_thread_name(&self, tid: u32, name: &[u8]) -> Result<()> {
+        let thread = self.0.thread(tid).ok_or(Errno::ESRCH)?;
+        let mut kept = [0; 16];
+        for (place, byte) in kept.iter_mut().take(15).zip(name) {
+            *place = *byte;
+        }
+        *thread.name.lock() = kept;
+        Ok(())
+    }
+}

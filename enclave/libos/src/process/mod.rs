@@ -1,0 +1,138 @@
+//! Processes and their threads.
+//!
+//! A [`Process`] is what its threads share; a [`Thread`] runs on one slot of the enclave. All processes stand in one table
+//! ([`table`]). In this state of things there is one process; nothing here relies on it.
+//!
+//! Lock order: the table, a process's locks, a thread's locks. Locks of one level are not held together.
+
+pub(crate) mod clone;
+pub(crate) mod descriptors;
+pub(crate) mod exit;
+pub(crate) mod limits;
+pub(crate) mod table;
+mod thread;
+
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use fs::{Context, Dentry};
+use kobject::{Mutex, SpinLock, WaitQueue};
+use mm::AddressSpace;
+
+use crate::signal::Actions;
+use crate::signal::pending::Pending;
+use crate::time::interval::IntervalTimers;
+pub(crate) use descriptors::Descriptors;
+pub(crate) use limits::Limits;
+pub(crate) use thread::{CURRENT, Thread};
+
+/// What the program was started as, for /proc.
+#[derive(Clone, Default)]
+pub(crate) struct Image {
+    /// The executable.
+    pub(crate) executable: Option<Arc<Dentry>>,
+    pub(crate) arguments: Vec<Vec<u8>>,
+    pub(crate) environment: Vec<Vec<u8>>,
+    /// The auxiliary vector, as bytes.
+    pub(crate) auxiliary: Vec<u8>,
+    /// Where the stack began.
+    pub(crate) stack_start: u64,
+}
+
+/// A process.
+pub(crate) struct Process {
+    pub(crate) pid: u32,
+    pub(crate) parent: AtomicU32,
+    pub(crate) group: AtomicU32,
+    pub(crate) session: AtomicU32,
+    pub(crate) space: Arc<AddressSpace>,
+    pub(crate) descriptors: Mutex<Descriptors>,
+    /// Where it stands in the file system, and who it is.
+    pub(crate) context: Mutex<Context>,
+    pub(crate) actions: SpinLock<Actions>,
+    pub(crate) pending: SpinLock<Pending>,
+    /// Told when a signal arrives, for signalfd.
+    pub(crate) signal_observers: Arc<WaitQueue>,
+    pub(crate) limits: SpinLock<Limits>,
+    pub(crate) image: SpinLock<Image>,
+    pub(crate) timers: IntervalTimers,
+    /// When it began, CLOCK_MONOTONIC.
+    pub(crate) started: u64,
+    /// PR_SET_DUMPABLE and the like that are only remembered.
+    pub(crate) dumpable: AtomicU32,
+    /// Bytes of LibOS system calls made, for getrusage: none are counted yet.
+    pub(crate) system_calls: AtomicU64,
+    threads: SpinLock<BTreeMap<u32, Arc<Thread>>>,
+    /// Set once by whoever ends the process.
+    pub(crate) ending: AtomicU32,
+}
+
+impl Process {
+    /// A process without threads.
+    pub(crate) fn new(
+        pid: u32,
+        parent: u32,
+        space: Arc<AddressSpace>,
+        context: Context,
+        limits: Limits,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            pid,
+            parent: AtomicU32::new(parent),
+            group: AtomicU32::new(pid),
+            session: AtomicU32::new(pid),
+            space,
+            descriptors: Mutex::new(Descriptors::new()),
+            context: Mutex::new(context),
+            actions: SpinLock::new(Actions::new()),
+            pending: SpinLock::new(Pending::new()),
+            signal_observers: WaitQueue::new(),
+            limits: SpinLock::new(limits),
+            image: SpinLock::new(Image::default()),
+            timers: IntervalTimers::new(),
+            started: kobject::clock::monotonic(),
+            dumpable: AtomicU32::new(1),
+            system_calls: AtomicU64::new(0),
+            threads: SpinLock::new(BTreeMap::new()),
+            ending: AtomicU32::new(0),
+        })
+    }
+
+    /// Its threads, the first one first.
+    pub(crate) fn threads(&self) -> Vec<Arc<Thread>> {
+        self.threads.lock().values().cloned().collect()
+    }
+
+    /// One of its threads.
+    pub(crate) fn thread(&self, tid: u32) -> Option<Arc<Thread>> {
+        self.threads.lock().get(&tid).cloned()
+    }
+
+    pub(crate) fn add_thread(&self, thread: Arc<Thread>) {
+        self.threads.lock().insert(thread.tid, thread);
+    }
+
+    /// Takes a thread that has ended out; gives how many are left.
+    pub(crate) fn remove_thread(&self, tid: u32) -> usize {
+        let mut threads = self.threads.lock();
+        threads.remove(&tid);
+        threads.len()
+    }
+
+    /// How many threads it has.
+    pub(crate) fn thread_count(&self) -> usize {
+        self.threads.lock().len()
+    }
+
+    /// Its effective user, for signals that it sends.
+    pub(crate) fn uid(&self) -> u32 {
+        self.context.lock().credentials.uid[0]
+    }
+
+    /// The number of its parent.
+    pub(crate) fn parent(&self) -> u32 {
+        self.parent.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,47 @@
+//! All processes and threads by number.
+
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use kobject::SpinLock;
+
+use super::{Process, Thread};
+
+static PROCESSES: SpinLock<BTreeMap<u32, Arc<Process>>> = SpinLock::new(BTreeMap::new());
+static NEXT: AtomicU32 = AtomicU32::new(1);
+
+/// A number for a new process or thread. They are not used again before 2^22 others.
+pub(crate) fn new_number() -> u32 {
+    const LIMIT: u32 = 1 << 22;
+    loop {
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        if number < LIMIT && thread(number).is_none() {
+            return number;
+        }
+        if number >= LIMIT {
+            NEXT.store(300, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Adds a process.
+pub(crate) fn add(process: Arc<Process>) {
+    PROCESSES.lock().insert(process.pid, process);
+}
+
+/// The process with this number.
+pub(crate) fn process(pid: u32) -> Option<Arc<Process>> {
+    PROCESSES.lock().get(&pid).cloned()
+}
+
+/// All processes, in the order of their numbers.
+pub(crate) fn processes() -> Vec<Arc<Process>> {
+    PROCESSES.lock().values().cloned().collect()
+}
+
+/// The thread with this number.
+pub(crate) fn thread(tid: u32) -> Option<Arc<Thread>> {
+    processes().iter().find_map(|process| process.thread(tid))
+}

@@ -1,0 +1,118 @@
+//! A thread of a process.
+
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use enclave_rt::thread::{PerThread, ThreadNumber};
+use kobject::{Once, SpinLock};
+
+use super::Process;
+use crate::signal::deliver::Interrupted;
+use crate::signal::pending::Pending;
+use crate::signal::{AlternateStack, Signal, SignalSet};
+
+/// The calling thread.
+pub(crate) static CURRENT: PerThread<Arc<Thread>> = PerThread::new();
+
+/// What concerns a thread's signals.
+pub(crate) struct ThreadSignals {
+    pub(crate) mask: SignalSet,
+    /// The mask to bring back after sigsuspend, ppoll and the like.
+    pub(crate) suspended: Option<SignalSet>,
+    pub(crate) pending: Pending,
+    pub(crate) stack: AlternateStack,
+    /// What sigtimedwait waits for.
+    pub(crate) awaited: SignalSet,
+}
+
+/// A thread.
+pub(crate) struct Thread {
+    pub(crate) tid: u32,
+    pub(crate) process: Arc<Process>,
+    /// Where it runs, once it does.
+    number: Once<ThreadNumber>,
+    pub(crate) signals: SpinLock<ThreadSignals>,
+    /// CLONE_CHILD_CLEARTID, set_tid_address.
+    pub(crate) clear_tid: AtomicU64,
+    pub(crate) robust_list: AtomicU64,
+    pub(crate) name: SpinLock<[u8; 16]>,
+    /// The system call that has just given EINTR.
+    pub(crate) interrupted: SpinLock<Option<Interrupted>>,
+    /// Set when its process ends: it ends at the next look.
+    pub(crate) ending: AtomicU32,
+}
+
+impl Thread {
+    pub(crate) fn new(tid: u32, process: Arc<Process>, mask: SignalSet, name: [u8; 16]) -> Arc<Self> {
+        let signals = ThreadSignals {
+            mask,
+            suspended: None,
+            pending: Pending::new(),
+            stack: AlternateStack::NONE,
+            awaited: SignalSet(0),
+        };
+        Arc::new(Self {
+            tid,
+            process,
+            number: Once::new(),
+            signals: SpinLock::new(signals),
+            clear_tid: AtomicU64::new(0),
+            robust_list: AtomicU64::new(0),
+            name: SpinLock::new(name),
+            interrupted: SpinLock::new(None),
+            ending: AtomicU32::new(0),
+        })
+    }
+
+    /// The calling thread begins to be this one.
+    pub(crate) fn begin(self: &Arc<Self>) {
+        self.number.get_or_make(ThreadNumber::current);
+        CURRENT.set(self.clone());
+        // What was sent before it ran.
+        enclave_rt::thread::set_pending();
+    }
+
+    /// Makes it look at what is pending, wherever it is.
+    pub(crate) fn notify(&self) {
+        if let Some(number) = self.number.get() {
+            number.notify();
+        }
+    }
+
+    /// Whether it blocks a signal.
+    pub(crate) fn blocks(&self, signal: Signal) -> bool {
+        self.signals.lock().mask.contains(signal)
+    }
+
+    /// Whether it waits for a signal in sigtimedwait.
+    pub(crate) fn awaits(&self, signal: Signal) -> bool {
+        self.signals.lock().awaited.contains(signal)
+    }
+
+    /// Whether a signal awaits it that it does not block, or its end.
+    pub(crate) fn has_signal(&self) -> bool {
+        if self.ending.load(Ordering::Acquire) != 0 {
+            return true;
+        }
+        let signals = self.signals.lock();
+        let open = !signals.mask.0;
+        let own = signals.pending.set().0;
+        drop(signals);
+        (own | self.process.pending.lock().set().0) & open != 0
+    }
+
+    /// A wait has ended with EINTR: whether it is over. If not, nothing is pending any more and it can go on.
+    pub(crate) fn is_interrupted(&self) -> bool {
+        crate::signal_from_host();
+        if self.has_signal() {
+            return true;
+        }
+        enclave_rt::thread::clear_pending();
+        // Something may have come between the look and the clearing.
+        if self.has_signal() {
+            enclave_rt::thread::set_pending();
+            return true;
+        }
+        false
+    }
+}

@@ -1,0 +1,121 @@
+//! Delivers pending signals to a program that is about to go on.
+
+use alloc::sync::Arc;
+
+use enclave_rt::frame::TrapFrame;
+use host_abi::Errno;
+
+use super::{Action, ActionFlags, Effect, Signal, SignalInfo, SignalSet, frame};
+use crate::process::{Thread, exit};
+
+/// A system call that a signal interrupted and that may be made again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Interrupted {
+    /// Its number, for `rax`.
+    pub(crate) number: u64,
+    /// Made again after a handler with SA_RESTART too (not only when no handler runs).
+    pub(crate) after_handler: bool,
+}
+
+/// Delivers what is pending; `interrupted` is the system call that gave EINTR just now. Whether `trap` has changed.
+pub(crate) fn deliver(
+    thread: &Arc<Thread>,
+    trap: &mut TrapFrame,
+    mut interrupted: Option<Interrupted>,
+) -> bool {
+    let mut changed = false;
+    let mut handled = false;
+    while let Some((info, signal, action)) = next(thread) {
+        match action.handler {
+            Action::IGNORE => {}
+            0 => match signal.default_effect() {
+                Effect::Ignore | Effect::Continue => {}
+                // There is nobody in the container who could continue it: see docs/syscalls.md.
+                Effect::Stop => {}
+                Effect::Terminate => exit::killed(thread, signal, false, Some((trap, &info))),
+                Effect::Core => exit::killed(thread, signal, true, Some((trap, &info))),
+            },
+            _ => {
+                if let Some(call) = interrupted.take()
+                    && call.after_handler
+                    && action.flags.contains(ActionFlags::RESTART)
+                {
+                    restart(thread, trap, call);
+                }
+                enter_handler(thread, trap, signal, &action, &info);
+                changed = true;
+                handled = true;
+            }
+        }
+    }
+    if let Some(call) = interrupted {
+        restart(thread, trap, call);
+        changed = true;
+    }
+    if !handled {
+        let mut signals = thread.signals.lock();
+        if let Some(mask) = signals.suspended.take() {
+            signals.mask = mask;
+        }
+    }
+    changed
+}
+
+/// Takes the next signal that the thread does not block.
+fn next(thread: &Arc<Thread>) -> Option<(SignalInfo, Signal, Action)> {
+    let mut signals = thread.signals.lock();
+    let open = SignalSet(!signals.mask.0).with(SignalSet::UNSTOPPABLE);
+    let own = signals.pending.take(open);
+    drop(signals);
+    let info = own.or_else(|| thread.process.pending.lock().take(open))?;
+    let signal = info.signal()?;
+    let mut actions = thread.process.actions.lock();
+    let action = actions.of(signal);
+    if action.handler > Action::IGNORE && action.flags.contains(ActionFlags::RESET_HANDLER) {
+        actions.set(signal, Action { handler: 0, ..action });
+    }
+    Some((info, signal, action))
+}
+
+fn enter_handler(
+    thread: &Arc<Thread>,
+    trap: &mut TrapFrame,
+    signal: Signal,
+    action: &Action,
+    info: &SignalInfo,
+) {
+    let (mask, stack) = {
+        let mut signals = thread.signals.lock();
+        let before = signals.suspended.take().unwrap_or(signals.mask);
+        let stack = signals.stack;
+        (before, stack)
+    };
+    let canonical_rip = thread.process.space.canonical_address(trap.registers.rip);
+    let setting = frame::Setting {
+        action,
+        info,
+        mask,
+        stack,
+        canonical_rip,
+    };
+    if frame::push(trap, &setting).is_err() {
+        // No stack to run the handler on: as Linux does.
+        exit::killed(thread, Signal::SEGV, true, Some((trap, info)));
+    }
+    let mut signals = thread.signals.lock();
+    if stack.disarm {
+        signals.stack = super::AlternateStack::NONE;
+    }
+    signals.mask = signals.mask.with(action.mask);
+    if !action.flags.contains(ActionFlags::NO_DEFER) {
+        signals.mask = signals.mask.with(SignalSet::of(signal));
+    }
+    signals.mask = signals.mask.without(SignalSet::UNSTOPPABLE);
+}
+
+/// Lets the program make its system call once more.
+fn restart(thread: &Arc<Thread>, trap: &mut TrapFrame, call: Interrupted) {
+    debug_assert_eq!(trap.registers.rax, Errno::EINTR.as_return() as u64);
+    trap.registers.rax = call.number;
+    trap.registers.rip = thread.process.space.call_address(trap.registers.rip);
+}

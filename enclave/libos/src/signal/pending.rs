@@ -1,0 +1,95 @@
+//! Signals that have been sent and not yet delivered.
+
+use alloc::collections::VecDeque;
+
+use super::{Signal, SignalInfo, SignalSet};
+
+/// Most queued signals of one process or thread (RLIMIT_SIGPENDING is of this order on Linux).
+const MOST: usize = 4096;
+
+/// The pending signals of a thread, or of a process as a whole.
+pub(crate) struct Pending {
+    set: SignalSet,
+    queue: VecDeque<SignalInfo>,
+}
+
+impl Pending {
+    pub(crate) const fn new() -> Self {
+        Self {
+            set: SignalSet(0),
+            queue: VecDeque::new(),
+        }
+    }
+
+    /// Which are pending.
+    pub(crate) fn set(&self) -> SignalSet {
+        self.set
+    }
+
+    /// Adds one; false if a realtime signal finds the queue full. A standard signal that is pending stays as it is.
+    pub(crate) fn add(&mut self, signal: Signal, info: SignalInfo) -> bool {
+        if !signal.is_realtime() && self.set.contains(signal) {
+            return true;
+        }
+        if self.queue.len() >= MOST {
+            return false;
+        }
+        self.set = self.set.with(SignalSet::of(signal));
+        self.queue.push_back(info);
+        true
+    }
+
+    /// Takes the first of the lowest-numbered signal among `wanted`: faults first, as Linux does.
+    pub(crate) fn take(&mut self, wanted: SignalSet) -> Option<SignalInfo> {
+        // SIGSEGV, SIGBUS, SIGILL, SIGTRAP, SIGFPE and SIGSYS.
+        const SYNCHRONOUS: SignalSet = SignalSet(1 << 10 | 1 << 6 | 1 << 3 | 1 << 4 | 1 << 7 | 1 << 30);
+        let here = SignalSet(self.set.0 & wanted.0);
+        let urgent = SignalSet(here.0 & SYNCHRONOUS.0);
+        let signal = urgent.first().or_else(|| here.first())?;
+        let number = i32::from(signal.raw());
+        let at = self.queue.iter().position(|info| info.signal == number)?;
+        let info = self.queue.remove(at)?;
+        if !self.queue.iter().any(|info| info.signal == number) {
+            self.set = self.set.without(SignalSet::of(signal));
+        }
+        Some(info)
+    }
+
+    /// Forgets a signal.
+    pub(crate) fn remove(&mut self, signal: Signal) {
+        self.queue.retain(|info| info.signal != i32::from(signal.raw()));
+        self.set = self.set.without(SignalSet::of(signal));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::signal::code;
+
+    #[test]
+    fn realtime_signals_queue_and_standard_ones_do_not() {
+        let mut pending = Pending::new();
+        let realtime = Signal::from_raw(40).unwrap();
+        for value in 0..3 {
+            let mut info = SignalInfo::new(realtime, code::QUEUE);
+            info.fields[1] = value;
+            assert!(pending.add(realtime, info));
+            assert!(pending.add(Signal::HUP, SignalInfo::new(Signal::HUP, code::USER)));
+        }
+        let all = SignalSet(u64::MAX);
+        assert_eq!(pending.take(all).unwrap().signal, 1);
+        for value in 0..3 {
+            assert_eq!(pending.take(all).unwrap().fields[1], value);
+        }
+        assert!(pending.take(all).is_none() && pending.set().is_empty());
+    }
+
+    #[test]
+    fn faults_come_first() {
+        let mut pending = Pending::new();
+        pending.add(Signal::HUP, SignalInfo::new(Signal::HUP, code::USER));
+        pending.add(Signal::SEGV, SignalInfo::new(Signal::SEGV, code::KERNEL));
+        assert_eq!(pending.take(SignalSet(u64::MAX)).unwrap().signal, 11);
+    }
+}

@@ -1,0 +1,88 @@
+//! Sends signals.
+
+use alloc::sync::Arc;
+
+use kobject::{Errno, Result};
+
+use super::{Effect, Signal, SignalInfo, SignalSet};
+use crate::process::{Process, Thread};
+
+/// Sends to a process: the first thread that does not block the signal takes it.
+pub(crate) fn to_process(process: &Arc<Process>, info: SignalInfo) -> Result<()> {
+    let Some(signal) = info.signal() else {
+        return Ok(());
+    };
+    let threads = process.threads();
+    let is_blocked_by_all = threads.iter().all(|thread| thread.blocks(signal));
+    if !prepare(process, signal, is_blocked_by_all) {
+        return Ok(());
+    }
+    if !process.pending.lock().add(signal, info) {
+        return Err(Errno::EAGAIN);
+    }
+    process.signal_observers.wake(kobject::Events::IN);
+    if let Some(thread) = threads.iter().find(|thread| !thread.blocks(signal)) {
+        thread.notify();
+    } else {
+        // A thread may wait for it in sigtimedwait.
+        threads
+            .iter()
+            .filter(|thread| thread.awaits(signal))
+            .for_each(|thread| thread.notify());
+    }
+    Ok(())
+}
+
+/// Sends to one thread.
+pub(crate) fn to_thread(thread: &Arc<Thread>, info: SignalInfo) -> Result<()> {
+    let Some(signal) = info.signal() else {
+        return Ok(());
+    };
+    if !prepare(&thread.process, signal, thread.blocks(signal)) {
+        return Ok(());
+    }
+    if !thread.signals.lock().pending.add(signal, info) {
+        return Err(Errno::EAGAIN);
+    }
+    thread.process.signal_observers.wake(kobject::Events::IN);
+    if !thread.blocks(signal) || thread.awaits(signal) {
+        thread.notify();
+    }
+    Ok(())
+}
+
+/// An instruction of the calling thread caused a signal: it is delivered even if it is blocked or ignored, which then kills.
+pub(crate) fn forced(thread: &Arc<Thread>, info: SignalInfo) {
+    let Some(signal) = info.signal() else { return };
+    let mut actions = thread.process.actions.lock();
+    let blocked = thread.blocks(signal);
+    if blocked || actions.of(signal).handler == super::Action::IGNORE {
+        actions.set(signal, super::Action::DEFAULT);
+    }
+    drop(actions);
+    let mut signals = thread.signals.lock();
+    signals.mask = signals.mask.without(SignalSet::of(signal));
+    signals.pending.add(signal, info);
+    drop(signals);
+    enclave_rt::thread::set_pending();
+}
+
+/// What sending does by itself; false if nothing is left to do.
+fn prepare(process: &Process, signal: Signal, is_blocked: bool) -> bool {
+    // SIGCONT and the stopping signals undo each other even when they are ignored.
+    let others = match signal.default_effect() {
+        Effect::Continue => SignalSet(0b1111 << 18),
+        Effect::Stop => SignalSet::of(Signal::CONT),
+        _ => SignalSet(0),
+    };
+    if !others.is_empty() {
+        let mut pending = process.pending.lock();
+        let mut rest = others;
+        while let Some(other) = rest.first() {
+            pending.remove(other);
+            rest = rest.without(SignalSet::of(other));
+        }
+    }
+    // What is blocked is kept even if it is ignored now: that may change before it is unblocked.
+    is_blocked || !process.actions.lock().of(signal).ignores(signal)
+}

@@ -1,0 +1,160 @@
+//! System calls: from a program's registers to a handler and back.
+//!
+//! [`table`] has a row per number; handlers lie in files named after the system call that leads their family.
+
+mod sys_clone;
+mod sys_copy;
+mod sys_descriptor;
+mod sys_event;
+mod sys_exit;
+mod sys_futex;
+mod sys_identity;
+mod sys_lock;
+mod sys_memory;
+mod sys_path;
+mod sys_poll;
+mod sys_process;
+mod sys_read;
+mod sys_sched;
+mod sys_signal;
+mod sys_socket;
+mod sys_system;
+mod sys_time;
+mod sys_timer;
+mod sys_xattr;
+pub mod table;
+
+pub(crate) use sys_system::{RELEASE, VERSION};
+
+use alloc::sync::Arc;
+
+use enclave_rt::frame::{Registers, SyscallFrame, TrapFrame};
+use enclave_rt::thread as rt_thread;
+use kobject::{Description, Errno, Result};
+
+use crate::process::{CURRENT, Thread};
+use crate::signal::deliver::Interrupted;
+use crate::{stats, trace};
+use table::{Restart, Row};
+
+/// A program's state while it makes a system call.
+pub(crate) enum Frame<'a> {
+    /// By a stub.
+    Stub(&'a mut SyscallFrame),
+    /// By the `syscall` instruction, which trapped.
+    Trap(&'a mut TrapFrame),
+}
+
+impl Frame<'_> {
+    /// The general registers; `rip` is where the program goes on.
+    pub(crate) fn registers(&mut self) -> &mut Registers {
+        match self {
+            Self::Stub(frame) => &mut frame.registers,
+            Self::Trap(frame) => &mut frame.registers,
+        }
+    }
+
+    /// The whole state, for a thread that goes on like this one.
+    pub(crate) fn whole(&self) -> TrapFrame {
+        match self {
+            Self::Stub(frame) => TrapFrame::of_syscall(frame),
+            Self::Trap(frame) => (*frame).clone(),
+        }
+    }
+}
+
+/// A system call that is being made.
+pub(crate) struct Call<'a> {
+    pub(crate) args: [u64; 6],
+    pub(crate) thread: &'a Arc<Thread>,
+    pub(crate) frame: Frame<'a>,
+}
+
+impl Call<'_> {
+    /// What a descriptor refers to; EBADF.
+    pub(crate) fn file(&self, fd: u64) -> Result<Arc<Description>> {
+        // The kernel takes descriptors as 32-bit numbers.
+        self.thread.process.descriptors.lock().find(fd as u32).cloned()
+    }
+
+    /// A descriptor's argument as a signed number (AT_FDCWD is -100).
+    pub(crate) fn int(&self, index: usize) -> i32 {
+        self.args[index] as i32
+    }
+}
+
+/// Answers system calls.
+pub(crate) type Handler = fn(&mut Call<'_>) -> Result<u64>;
+
+/// Makes the system call that the registers name, and puts the answer there.
+pub(crate) fn dispatch(mut frame: Frame<'_>) {
+    let registers = frame.registers();
+    let number = registers.rax;
+    let args = [
+        registers.rdi,
+        registers.rsi,
+        registers.rdx,
+        registers.r10,
+        registers.r8,
+        registers.r9,
+    ];
+    let row = table::row(number);
+    CURRENT.with(|thread| {
+        stats::count(number);
+        let mut call = Call { args, thread, frame };
+        let result = match row {
+            Some(Row {
+                handler: Some(handler),
+                ..
+            }) => handler(&mut call),
+            _ => Err(unsupported(thread, number, row)),
+        };
+        if let Err(Errno::EINTR) = result {
+            note_interrupted(thread, number, row);
+        }
+        if trace::is_on() {
+            trace::line(thread, row, number, &args, &result);
+        }
+        call.frame.registers().rax = match result {
+            Ok(value) => value,
+            Err(errno) => errno.as_return() as u64,
+        };
+    });
+}
+
+/// What the way back needs to know if a signal is delivered now.
+#[cold]
+fn note_interrupted(thread: &Arc<Thread>, number: u64, row: Option<&Row>) {
+    let restart = row.map_or(Restart::Never, |row| row.restart);
+    *thread.interrupted.lock() = match restart {
+        Restart::Never => None,
+        Restart::WithFlag => Some(Interrupted {
+            number,
+            after_handler: true,
+        }),
+        Restart::WithoutHandler => Some(Interrupted {
+            number,
+            after_handler: false,
+        }),
+    };
+    // Nothing may be pending any more; the call is then made again all the same.
+    rt_thread::set_pending();
+}
+
+/// Says once per number that a program wants what is not there.
+#[cold]
+fn unsupported(thread: &Arc<Thread>, number: u64, row: Option<&Row>) -> Errno {
+    let (name, errno, note) = match row {
+        Some(Row {
+            support: table::Support::Unsupported(errno, note),
+            name,
+            ..
+        }) => (*name, *errno, *note),
+        Some(row) => (row.name, Errno::ENOSYS, ""),
+        None => ("", Errno::ENOSYS, ""),
+    };
+    if errno == Errno::ENOSYS && !table::is_probe(number) {
+        trace::unsupported_once(thread, number, name, note);
+    }
+    errno
+}

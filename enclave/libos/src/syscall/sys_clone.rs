@@ -1,0 +1,85 @@
+//! clone, clone3, fork, vfork.
+
+use kobject::{Errno, Result};
+
+use super::Call;
+use super::table::Row;
+use crate::process::clone::{CloneFlags, CloneRequest, thread};
+use crate::uapi::CloneArgs;
+use crate::user;
+
+/// What the table says of these.
+pub(super) const ROWS: &[Row] = &[
+    Row::partial(
+        56,
+        "clone",
+        sys_clone,
+        "xxxxx",
+        "threads only: fork and vfork come with the processes issue",
+    ),
+    Row::partial(
+        435,
+        "clone3",
+        sys_clone3,
+        "xd",
+        "threads only: fork and vfork come with the processes issue",
+    ),
+];
+
+/// The low byte of clone's flags is the signal to send at the end.
+const SIGNAL_MASK: u64 = 0xff;
+
+pub(super) fn sys_clone(call: &mut Call<'_>) -> Result<u64> {
+    let [flags, stack, parent_tid, child_tid, tls, _] = call.args;
+    let flags = CloneFlags::from_bits_retain(flags & !SIGNAL_MASK);
+    start(
+        call,
+        CloneRequest {
+            flags,
+            stack,
+            parent_tid,
+            child_tid,
+            tls,
+        },
+    )
+}
+
+pub(super) fn sys_clone3(call: &mut Call<'_>) -> Result<u64> {
+    let [at, size, ..] = call.args;
+    // CLONE_ARGS_SIZE_VER0; later versions add what is zero here.
+    if size < 64 {
+        return Err(Errno::EINVAL);
+    }
+    let size = usize::try_from(size)
+        .ok()
+        .filter(|&size| size <= 4096)
+        .ok_or(Errno::E2BIG)?;
+    let mut bytes = user::get_bytes(at, size)?;
+    if bytes.iter().skip(size_of::<CloneArgs>()).any(|&byte| byte != 0) {
+        return Err(Errno::E2BIG);
+    }
+    bytes.resize(size_of::<CloneArgs>(), 0);
+    let args: CloneArgs = zerocopy::transmute!(*bytes.first_chunk::<88>().ok_or(Errno::EINVAL)?);
+    let stack = match (args.stack, args.stack_size) {
+        (0, 0) => 0,
+        (0, _) | (_, 0) => return Err(Errno::EINVAL),
+        (stack, size) => stack.checked_add(size).ok_or(Errno::EINVAL)?,
+    };
+    let flags = CloneFlags::from_bits_retain(args.flags);
+    if args.set_tid_size != 0 || flags.bits() & !CloneFlags::all().bits() != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let request = CloneRequest {
+        flags,
+        stack,
+        parent_tid: args.parent_tid,
+        child_tid: args.child_tid,
+        tls: args.tls,
+    };
+    start(call, request)
+}
+
+fn start(call: &mut Call<'_>, request: CloneRequest) -> Result<u64> {
+    let state = call.frame.whole();
+    Ok(thread(call.thread, &request, state)?.into())
+}

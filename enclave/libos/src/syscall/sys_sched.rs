@@ -1,0 +1,154 @@
+//! Scheduling: which processors there are, and policies that the host would have to keep.
+
+use alloc::vec;
+
+use kobject::{Errno, Result};
+
+use super::Call;
+use super::table::Row;
+use crate::process::table;
+use crate::user;
+
+/// What the table says of these.
+pub(super) const ROWS: &[Row] = &[
+    Row::full(24, "sched_yield", sys_sched_yield, ""),
+    Row::full(204, "sched_getaffinity", sys_sched_getaffinity, "ddx"),
+    Row::partial(
+        203,
+        "sched_setaffinity",
+        sys_sched_setaffinity,
+        "ddx",
+        "checked; the host schedules as it likes",
+    ),
+    Row::partial(
+        145,
+        "sched_getscheduler",
+        sys_sched_getscheduler,
+        "d",
+        "always SCHED_OTHER",
+    ),
+    Row::partial(
+        144,
+        "sched_setscheduler",
+        sys_sched_setscheduler,
+        "ddx",
+        "SCHED_OTHER, BATCH and IDLE are accepted",
+    ),
+    Row::full(143, "sched_getparam", sys_sched_getparam, "dx"),
+    Row::partial(142, "sched_setparam", sys_sched_setparam, "dx", "priority 0 only"),
+    Row::full(146, "sched_get_priority_max", sys_sched_get_priority_max, "d"),
+    Row::full(147, "sched_get_priority_min", sys_sched_get_priority_min, "d"),
+    Row::partial(140, "getpriority", sys_getpriority, "dd", "always 0"),
+    Row::partial(
+        141,
+        "setpriority",
+        sys_setpriority,
+        "ddd",
+        "accepted, has no effect",
+    ),
+    Row::partial(309, "getcpu", sys_getcpu, "xx", "always processor 0"),
+];
+
+fn check_thread(call: &Call<'_>) -> Result<()> {
+    match call.args[0] as i32 {
+        0 => Ok(()),
+        tid if tid < 0 => Err(Errno::EINVAL),
+        tid => table::thread(tid as u32).map(drop).ok_or(Errno::ESRCH),
+    }
+}
+
+pub(super) fn sys_sched_yield(_: &mut Call<'_>) -> Result<u64> {
+    // Threads are the host's to schedule: a wait of no length lets it run another one.
+    enclave_rt::thread::park(kobject::Wait::NONE);
+    Ok(0)
+}
+
+/// The processors that the host lets the container use, from 0 on.
+pub(super) fn sys_sched_getaffinity(call: &mut Call<'_>) -> Result<u64> {
+    let [_, len, out, ..] = call.args;
+    check_thread(call)?;
+    let processors = crate::container().processor.count;
+    let size = (processors as usize).div_ceil(64) * 8;
+    if len < size as u64 || !len.is_multiple_of(8) {
+        return Err(Errno::EINVAL);
+    }
+    let mut mask = vec![0u8; size];
+    for processor in 0..processors as usize {
+        if let Some(byte) = mask.get_mut(processor / 8) {
+            *byte |= 1 << (processor % 8);
+        }
+    }
+    user::put_bytes(out, &mask)?;
+    Ok(size as u64)
+}
+
+/// Accepted if it names a processor that there is; the host schedules as it likes.
+pub(super) fn sys_sched_setaffinity(call: &mut Call<'_>) -> Result<u64> {
+    let [_, len, mask, ..] = call.args;
+    check_thread(call)?;
+    let bytes = user::get_bytes(mask, (len as usize).min(128))?;
+    let processors = crate::container().processor.count as usize;
+    let named = (0..processors).any(|n| bytes.get(n / 8).is_some_and(|byte| byte >> (n % 8) & 1 == 1));
+    if named { Ok(0) } else { Err(Errno::EINVAL) }
+}
+
+/// SCHED_OTHER for all.
+pub(super) fn sys_sched_getscheduler(call: &mut Call<'_>) -> Result<u64> {
+    check_thread(call)?;
+    Ok(0)
+}
+
+pub(super) fn sys_sched_setscheduler(call: &mut Call<'_>) -> Result<u64> {
+    check_thread(call)?;
+    match call.int(1) & !0x4000_0000 {
+        // SCHED_OTHER, SCHED_BATCH, SCHED_IDLE
+        0 | 3 | 5 => Ok(0),
+        1 | 2 => Err(Errno::EPERM),
+        _ => Err(Errno::EINVAL),
+    }
+}
+
+pub(super) fn sys_sched_getparam(call: &mut Call<'_>) -> Result<u64> {
+    check_thread(call)?;
+    user::put(call.args[1], &0u32)?;
+    Ok(0)
+}
+
+pub(super) fn sys_sched_setparam(call: &mut Call<'_>) -> Result<u64> {
+    check_thread(call)?;
+    let priority: u32 = user::get(call.args[1])?;
+    if priority == 0 { Ok(0) } else { Err(Errno::EINVAL) }
+}
+
+/// 1 to 99 for SCHED_FIFO and SCHED_RR, else 0.
+pub(super) fn sys_sched_get_priority_max(call: &mut Call<'_>) -> Result<u64> {
+    match call.int(0) {
+        1 | 2 => Ok(99),
+        0 | 3 | 5 | 6 => Ok(0),
+        _ => Err(Errno::EINVAL),
+    }
+}
+
+pub(super) fn sys_sched_get_priority_min(call: &mut Call<'_>) -> Result<u64> {
+    match call.int(0) {
+        1 | 2 => Ok(1),
+        0 | 3 | 5 | 6 => Ok(0),
+        _ => Err(Errno::EINVAL),
+    }
+}
+
+/// The kernel gives 20 minus the nice value.
+pub(super) fn sys_getpriority(_: &mut Call<'_>) -> Result<u64> {
+    Ok(20)
+}
+
+pub(super) fn sys_setpriority(_: &mut Call<'_>) -> Result<u64> {
+    Ok(0)
+}
+
+pub(super) fn sys_getcpu(call: &mut Call<'_>) -> Result<u64> {
+    // Where a thread runs is the host's secret; 0 is always one of them.
+    user::put_if(call.args[0], &0u32)?;
+    user::put_if(call.args[1], &0u32)?;
+    Ok(0)
+}

@@ -1,0 +1,152 @@
+//! Extended attributes: getxattr, setxattr, listxattr, removexattr, with their l and f forms.
+
+use alloc::vec::Vec;
+
+use fs::{At, AtFlags, Context, XattrFlags};
+use kobject::{Errno, Result};
+
+use super::Call;
+use super::table::Row;
+use crate::container;
+use crate::user;
+
+/// What the table says of these.
+pub(super) const ROWS: &[Row] = &[
+    Row::partial(191, "getxattr", sys_getxattr, "ssxd", NO_ACLS),
+    Row::partial(192, "lgetxattr", sys_lgetxattr, "ssxd", NO_ACLS),
+    Row::partial(193, "fgetxattr", sys_fgetxattr, "dsxd", NO_ACLS),
+    Row::partial(188, "setxattr", sys_setxattr, "ssxdx", NO_ACLS),
+    Row::partial(189, "lsetxattr", sys_lsetxattr, "ssxdx", NO_ACLS),
+    Row::partial(190, "fsetxattr", sys_fsetxattr, "dsxdx", NO_ACLS),
+    Row::full(194, "listxattr", sys_listxattr, "sxd"),
+    Row::full(195, "llistxattr", sys_llistxattr, "sxd"),
+    Row::full(196, "flistxattr", sys_flistxattr, "dxd"),
+    Row::partial(197, "removexattr", sys_removexattr, "ss", NO_ACLS),
+    Row::partial(198, "lremovexattr", sys_lremovexattr, "ss", NO_ACLS),
+    Row::partial(199, "fremovexattr", sys_fremovexattr, "ds", NO_ACLS),
+];
+
+const NO_ACLS: &str = "no access control lists";
+
+/// Which file is meant.
+#[derive(Clone, Copy)]
+enum Form {
+    Path,
+    Link,
+    Descriptor,
+}
+
+/// Calls `f` with the file that the first argument names.
+fn target<R>(
+    call: &Call<'_>,
+    form: Form,
+    f: impl FnOnce(&Context, At<'_>, &[u8], AtFlags) -> Result<R>,
+) -> Result<R> {
+    let context = call.thread.process.context.lock().clone();
+    match form {
+        Form::Path => f(
+            &context,
+            At::Cwd,
+            &user::get_path(call.args[0])?,
+            AtFlags::empty(),
+        ),
+        Form::Link => f(
+            &context,
+            At::Cwd,
+            &user::get_path(call.args[0])?,
+            AtFlags::SYMLINK_NOFOLLOW,
+        ),
+        Form::Descriptor => {
+            let file = call.file(call.args[0])?;
+            if file.flags().contains(kobject::StatusFlags::PATH) {
+                return Err(Errno::EBADF);
+            }
+            f(&context, At::Descriptor(&file), b"", AtFlags::EMPTY_PATH)
+        }
+    }
+}
+
+fn name(at: u64) -> Result<Vec<u8>> {
+    let name = user::get_string(at, 255, Errno::ERANGE)?;
+    if name.is_empty() {
+        Err(Errno::ERANGE)
+    } else {
+        Ok(name)
+    }
+}
+
+/// Gives bytes to a program that may have asked for their length only.
+fn give(bytes: &[u8], at: u64, room: u64) -> Result<u64> {
+    if room != 0 {
+        if (bytes.len() as u64) > room {
+            return Err(Errno::ERANGE);
+        }
+        user::put_bytes(at, bytes)?;
+    }
+    Ok(bytes.len() as u64)
+}
+
+fn get(call: &Call<'_>, form: Form) -> Result<u64> {
+    let [_, name_at, at, room, ..] = call.args;
+    let name = name(name_at)?;
+    let value = target(call, form, |context, at, path, flags| {
+        container().vfs.xattr(context, at, path, &name, flags)
+    })?;
+    give(&value, at, room)
+}
+
+fn set(call: &Call<'_>, form: Form) -> Result<u64> {
+    let [_, name_at, at, len, how, _] = call.args;
+    let how = XattrFlags::from_bits(how as u32).ok_or(Errno::EINVAL)?;
+    let name = name(name_at)?;
+    let len = usize::try_from(len)
+        .ok()
+        .filter(|&len| len <= 65_536)
+        .ok_or(Errno::E2BIG)?;
+    let value = user::get_bytes(at, len)?;
+    target(call, form, |context, at, path, flags| {
+        container()
+            .vfs
+            .set_xattr(context, at, path, (&name, &value), how, flags)
+    })?;
+    Ok(0)
+}
+
+fn list(call: &Call<'_>, form: Form) -> Result<u64> {
+    let [_, at, room, ..] = call.args;
+    let names = target(call, form, |context, at, path, flags| {
+        container().vfs.xattr_names(context, at, path, flags)
+    })?;
+    give(&names, at, room)
+}
+
+fn remove(call: &Call<'_>, form: Form) -> Result<u64> {
+    let name = name(call.args[1])?;
+    target(call, form, |context, at, path, flags| {
+        container().vfs.remove_xattr(context, at, path, &name, flags)
+    })?;
+    Ok(0)
+}
+
+macro_rules! forms {
+    ($($name:ident = $operation:ident($form:ident);)*) => { $(
+        fn $name(call: &mut Call<'_>) -> Result<u64> {
+            $operation(call, Form::$form)
+        }
+    )* };
+}
+
+forms! {
+    sys_getxattr = get(Path);
+    sys_lgetxattr = get(Link);
+    sys_fgetxattr = get(Descriptor);
+    sys_setxattr = set(Path);
+    sys_lsetxattr = set(Link);
+    sys_fsetxattr = set(Descriptor);
+    sys_listxattr = list(Path);
+    sys_llistxattr = list(Link);
+    sys_flistxattr = list(Descriptor);
+    sys_removexattr = remove(Path);
+    sys_lremovexattr = remove(Link);
+    sys_fremovexattr = remove(Descriptor);
+}

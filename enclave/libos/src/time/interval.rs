@@ -1,0 +1,198 @@
+//! Timers that send signals: setitimer(2), alarm(2), timer_create(2).
+
+use alloc::collections::BTreeMap;
+use alloc::sync::{Arc, Weak};
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use io::{Schedule, Timer};
+use kobject::{Errno, Mutex, Result, clock};
+
+use super::Clock;
+use crate::process::{Process, Thread, table};
+use crate::signal::{Signal, SignalInfo, code, send};
+
+/// Whom an expired timer tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Notice {
+    /// setitimer: the signal to the process.
+    Plain(Signal),
+    /// timer_create: the signal with the timer's value, to the process or to one thread.
+    Queued {
+        signal: Signal,
+        value: u64,
+        thread: Option<u32>,
+    },
+    /// timer_create with SIGEV_NONE.
+    Nobody,
+}
+
+/// One timer of a process.
+pub(crate) struct SignalTimer {
+    /// Its number among the process's.
+    number: u32,
+    owner: Weak<Process>,
+    /// The clock of its absolute times.
+    pub(crate) clock: Clock,
+    notice: Notice,
+    /// Expirations between the last signal's sending and its delivery.
+    overrun: AtomicU32,
+    state: Mutex<State>,
+}
+
+struct State {
+    schedule: Schedule,
+    armed: Option<Timer>,
+}
+
+impl SignalTimer {
+    fn new(number: u32, owner: &Arc<Process>, clock: Clock, notice: Notice) -> Arc<Self> {
+        let state = Mutex::new(State {
+            schedule: Schedule::default(),
+            armed: None,
+        });
+        Arc::new(Self {
+            number,
+            owner: Arc::downgrade(owner),
+            clock,
+            notice,
+            overrun: AtomicU32::new(0),
+            state,
+        })
+    }
+
+    /// Arms it for a time on CLOCK_MONOTONIC, or disarms it; gives what was left and the interval before.
+    pub(crate) fn set(self: &Arc<Self>, next: Option<u64>, interval: u64) -> Result<(u64, u64)> {
+        let mut state = self.state.lock();
+        let before = (state.schedule.left(clock::monotonic()), state.schedule.interval);
+        let interval = if next.is_some() { interval } else { 0 };
+        state.schedule = Schedule { next, interval };
+        self.overrun.store(0, Ordering::Relaxed);
+        let old = core::mem::take(&mut state.armed);
+        state.armed = next.map(|next| self.arm(next)).transpose()?;
+        drop(state);
+        drop(old);
+        Ok(before)
+    }
+
+    /// What is left, and the interval.
+    pub(crate) fn get(&self) -> (u64, u64) {
+        let state = self.state.lock();
+        (state.schedule.left(clock::monotonic()), state.schedule.interval)
+    }
+
+    /// timer_getoverrun(2).
+    pub(crate) fn overrun(&self) -> u32 {
+        self.overrun.load(Ordering::Relaxed)
+    }
+
+    fn arm(self: &Arc<Self>, next: u64) -> Result<Timer> {
+        let this = Arc::downgrade(self);
+        crate::container().timers.arm(next, move || {
+            if let Some(this) = this.upgrade() {
+                this.expire();
+            }
+        })
+    }
+
+    fn expire(self: &Arc<Self>) {
+        let mut state = self.state.lock();
+        let count = state.schedule.advance(clock::monotonic());
+        let next = state.schedule.next;
+        let old = core::mem::take(&mut state.armed);
+        state.armed = next.and_then(|next| self.arm(next).ok());
+        drop(state);
+        drop(old);
+        let Some(owner) = self.owner.upgrade().filter(|_| count > 0) else {
+            return;
+        };
+        let missed = u32::try_from(count - 1).unwrap_or(u32::MAX);
+        self.overrun.store(missed, Ordering::Relaxed);
+        // A full queue loses the signal, as on Linux.
+        let _ = match self.notice {
+            Notice::Nobody => Ok(()),
+            Notice::Plain(signal) => send::to_process(&owner, SignalInfo::new(signal, code::KERNEL)),
+            Notice::Queued {
+                signal,
+                value,
+                thread,
+            } => {
+                let info = SignalInfo::timer(signal, self.number, missed, value);
+                match thread.map(table::thread) {
+                    None => send::to_process(&owner, info),
+                    Some(Some(thread)) => send::to_thread(&thread, info),
+                    Some(None) => Ok(()),
+                }
+            }
+        };
+    }
+}
+
+/// The timers of a process.
+pub(crate) struct IntervalTimers {
+    /// ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF. The last two go by elapsed time too: see `time::cpu_time`.
+    interval: Mutex<[Option<Arc<SignalTimer>>; 3]>,
+    created: Mutex<BTreeMap<u32, Arc<SignalTimer>>>,
+}
+
+/// Most timers that a process can create.
+const MOST: usize = 4096;
+
+impl IntervalTimers {
+    pub(crate) fn new() -> Self {
+        Self {
+            interval: Mutex::new([None, None, None]),
+            created: Mutex::new(BTreeMap::new()),
+        }
+    }
+
+    /// The interval timer with this number.
+    pub(crate) fn interval(&self, process: &Arc<Process>, which: u64) -> Result<Arc<SignalTimer>> {
+        let signal = match which {
+            0 => Signal::ALRM,
+            1 => Signal::VTALRM,
+            2 => Signal::PROF,
+            _ => return Err(Errno::EINVAL),
+        };
+        let mut timers = self.interval.lock();
+        let place = timers.get_mut(which as usize).ok_or(Errno::EINVAL)?;
+        let timer = place
+            .get_or_insert_with(|| SignalTimer::new(0, process, Clock::Monotonic, Notice::Plain(signal)));
+        Ok(timer.clone())
+    }
+
+    /// timer_create: gives the number. SIGEV_SIGNAL without a value sends the number.
+    pub(crate) fn create(
+        &self,
+        thread: &Thread,
+        clock: Clock,
+        notice: impl FnOnce(u32) -> Notice,
+    ) -> Result<u32> {
+        let mut created = self.created.lock();
+        if created.len() >= MOST {
+            return Err(Errno::EAGAIN);
+        }
+        let number = (0..)
+            .find(|number| !created.contains_key(number))
+            .ok_or(Errno::EAGAIN)?;
+        created.insert(
+            number,
+            SignalTimer::new(number, &thread.process, clock, notice(number)),
+        );
+        Ok(number)
+    }
+
+    /// The created timer with this number.
+    pub(crate) fn created(&self, number: u64) -> Result<Arc<SignalTimer>> {
+        self.created
+            .lock()
+            .get(&(number as u32))
+            .cloned()
+            .ok_or(Errno::EINVAL)
+    }
+
+    /// timer_delete.
+    pub(crate) fn delete(&self, number: u64) -> Result<()> {
+        let removed = self.created.lock().remove(&(number as u32));
+        removed.map(drop).ok_or(Errno::EINVAL)
+    }
+}

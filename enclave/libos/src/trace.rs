@@ -1,0 +1,110 @@
+//! What `--trace` prints, and the one word about a system call that is not there.
+
+use alloc::format;
+use alloc::string::String;
+use core::fmt::Write;
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use enclave_rt::call;
+use host_abi::{Message, MessageKind, STAGING_SIZE};
+use kobject::Result;
+
+use crate::process::Thread;
+use crate::syscall::table::Row;
+use crate::user;
+
+static ON: AtomicBool = AtomicBool::new(false);
+
+/// Starts tracing: only where the measured configuration allows debugging.
+pub(crate) fn start() {
+    ON.store(true, Ordering::Relaxed);
+}
+
+/// Whether a line per system call is printed.
+pub(crate) fn is_on() -> bool {
+    ON.load(Ordering::Relaxed)
+}
+
+/// Prints on the host's standard error. Nothing of a program's data may be in it unless debugging is allowed.
+pub(crate) fn print(kind: MessageKind, text: &str) {
+    let bytes = text.as_bytes();
+    let bytes = bytes.get(..bytes.len().min(STAGING_SIZE)).unwrap_or(bytes);
+    call::staging().write(bytes);
+    let _ = call::call(&Message {
+        kind,
+        len: bytes.len(),
+    });
+}
+
+/// Prints a system call that has been answered.
+#[cold]
+pub(crate) fn line(thread: &Thread, row: Option<&Row>, number: u64, args: &[u64; 6], result: &Result<u64>) {
+    let mut line = match row {
+        Some(row) => format!("[{}] {}(", thread.tid, row.name),
+        None => format!("[{}] syscall_{number}(", thread.tid),
+    };
+    let kinds = row.map_or("xxxxxx", |row| row.arguments);
+    for (index, (kind, &arg)) in kinds.bytes().zip(args).enumerate() {
+        if index > 0 {
+            line.push_str(", ");
+        }
+        let next = args.get(index + 1).copied().unwrap_or(0);
+        argument(&mut line, kind, arg, next);
+    }
+    let _ = match result {
+        Ok(value) if *value > u64::from(u32::MAX) => writeln!(line, ") = {value:#x}"),
+        Ok(value) => writeln!(line, ") = {value}"),
+        Err(errno) => writeln!(line, ") = -1 {errno}"),
+    };
+    print(MessageKind::Trace, &line);
+}
+
+fn argument(line: &mut String, kind: u8, arg: u64, next: u64) {
+    let _ = match (kind, arg) {
+        (b'd', _) => write!(line, "{}", arg as i32),
+        (_, 0) if kind != b'x' => write!(line, "NULL"),
+        (b's', _) => match user::get_path(arg) {
+            Ok(path) => write!(line, "\"{}\"", path.escape_ascii()),
+            Err(_) => write!(line, "{arg:#x}"),
+        },
+        (b'b', _) => match user::get_bytes(arg, (next as usize).min(32)) {
+            Ok(bytes) if next > 32 => write!(line, "\"{}\"...", bytes.escape_ascii()),
+            Ok(bytes) => write!(line, "\"{}\"", bytes.escape_ascii()),
+            Err(_) => write!(line, "{arg:#x}"),
+        },
+        _ => write!(line, "{arg:#x}"),
+    };
+}
+
+/// Numbers below 512 that have been named.
+static NAMED: [AtomicU64; 8] = [const { AtomicU64::new(0) }; 8];
+
+/// Says that a program wants a system call that is not there.
+#[cold]
+pub(crate) fn unsupported_once(thread: &Thread, number: u64, name: &str, note: &str) {
+    let bit = 1 << (number % 64);
+    let Some(word) = NAMED.get((number / 64) as usize) else {
+        return;
+    };
+    if word.fetch_or(bit, Ordering::Relaxed) & bit != 0 {
+        return;
+    }
+    let program = *thread.name.lock();
+    let program = program
+        .split(|&byte| byte == 0)
+        .next()
+        .unwrap_or_default()
+        .escape_ascii();
+    let name = if name.is_empty() {
+        String::new()
+    } else {
+        format!(" ({name})")
+    };
+    let note = if note.is_empty() {
+        String::new()
+    } else {
+        format!(": {note}")
+    };
+    let text = format!("{program} made system call {number}{name}, which is not supported (ENOSYS){note}\n");
+    print(MessageKind::Notice, &text);
+}
