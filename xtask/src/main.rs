@@ -5,6 +5,7 @@
 
 mod check_deps;
 mod debian;
+mod demo;
 mod deny;
 mod images;
 mod reproducibility;
@@ -25,6 +26,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Show the main job on a real image: convert it, run it, change a byte of it.
+    Demo,
     /// Test everything; install the system packages that this needs when run as root.
     Test(test::Options),
     /// Check that dependencies between crates follow the direction of trust.
@@ -33,12 +36,13 @@ enum Command {
     Deny,
     /// Build the images of real programs from Debian packages; print where they are.
     Images(images::Options),
-    /// Build the enclave from two directories and compare the bytes.
+    /// Build nacre in two directories and compare the images that the two make.
     Reproducibility,
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
+        Command::Demo => demo::run(),
         Command::Test(options) => test::run(&options),
         Command::CheckDeps => check_deps::run(),
         Command::Deny => deny::run(),

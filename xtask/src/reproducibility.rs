@@ -1,62 +1,72 @@
-//! `cargo xtask reproducibility`: the same commit gives the same enclave, from any directory.
+//! `cargo xtask reproducibility`: the same commit gives the same MRENCLAVE, from any directory.
 //!
-//! It copies the checkout into two directories whose names differ in length, builds the enclave's binary in each,
-//! and compares. MRENCLAVE is a function of these bytes and of the configuration.
+//! It copies the sources into two directories whose names differ in length, builds `nacre` in each, converts the same
+//! image with both and compares the results, byte by byte.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
-use conformance::archive::hex;
-use sha2::{Digest, Sha256};
+use conformance::Guest;
 
 use crate::shell;
 
-/// Builds twice and compares.
+/// Builds twice, converts twice and compares.
 ///
 /// # Errors
-/// When a build fails, or the two differ; then the two binaries are kept.
+/// When something fails on the way, or the two differ; then both are kept.
 pub fn run() -> Result<()> {
-    let scratch = tempfile::tempdir()?;
-    let mut digests = Vec::new();
-    for name in ["a", "another-directory"] {
-        let binary = build(&scratch.path().join(name))?;
-        let digest = hex(&Sha256::digest(fs::read(&binary)?));
-        println!("{digest}  {}", binary.display());
-        digests.push(digest);
+    let scratch = tempfile::Builder::new()
+        .prefix("nacre-reproducibility-")
+        .tempdir()?;
+    let guests = Guest::all()?;
+    let guest = guests
+        .iter()
+        .find(|guest| guest.name == "hello")
+        .context("there is no guest called hello")?;
+    let image = guest.image(&guest.build(scratch.path())?)?;
+    let key = scratch.path().join("key.pem");
+    let first = build(&scratch.path().join("a"))?;
+    shell::run(Command::new(&first).arg("keygen").arg(&key))?;
+    let second = build(&scratch.path().join("another-directory"))?;
+    let mut results = Vec::new();
+    for nacre in [&first, &second] {
+        let result = nacre.with_extension("tar");
+        shell::run(
+            Command::new(nacre)
+                .arg("convert")
+                .arg(format!("docker-archive:{}", image.display()))
+                .arg(format!("oci-archive:{}", result.display()))
+                .arg("--key")
+                .arg(&key),
+        )?;
+        results.push(result);
     }
-    if digests[0] != digests[1] {
-        let kept = scratch.keep();
+    if fs::read(&results[0])? != fs::read(&results[1])? {
         bail!(
-            "the enclave depends on where it is built; compare the two in {}",
-            kept.display()
+            "the result depends on where nacre is built; compare the two in {}",
+            scratch.keep().display()
         );
     }
-    println!("reproducibility: two directories, one enclave");
+    println!("reproducibility: two directories, one MRENCLAVE, the same image to the byte");
     Ok(())
 }
 
+/// Builds `nacre` from a copy of the sources in `directory`.
 fn build(directory: &Path) -> Result<PathBuf> {
-    copy_checkout(directory)?;
+    copy_sources(directory)?;
     let target = directory.join("target");
-    shell::run(
-        shell::cargo()
-            .current_dir(directory)
-            .env("CARGO_TARGET_DIR", &target)
-            .args(["build", "--quiet", "--locked", "--package", "enclave-image"])
-            .args(["--features", "image", "--profile", "enclave"]),
-    )?;
-    Ok(target.join("enclave/enclave-image"))
+    let mut cargo = shell::cargo();
+    cargo.current_dir(directory).env("CARGO_TARGET_DIR", &target);
+    shell::run(cargo.args(["build", "--quiet", "--locked", "--package", "nacre"]))?;
+    Ok(target.join("debug/nacre"))
 }
 
-/// What git knows, as it is now: an uncommitted change is tested too.
-fn copy_checkout(directory: &Path) -> Result<()> {
-    let list = shell::output(
-        Command::new("git")
-            .current_dir(shell::workspace())
-            .args(["ls-files", "-z"]),
-    )?;
+/// The sources as they are now: an uncommitted change is tested too.
+fn copy_sources(directory: &Path) -> Result<()> {
+    let list = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
+    let list = shell::output(Command::new("git").current_dir(shell::workspace()).args(list))?;
     for file in list.split('\0').filter(|file| !file.is_empty()) {
         let from = shell::workspace().join(file);
         if !from.exists() {

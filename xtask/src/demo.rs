@@ -1,0 +1,106 @@
+//! `cargo xtask demo`: the main job on a real image, from the image to the refusal of a changed byte.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use conformance::images::{provide, recipe};
+
+use crate::shell;
+
+/// What the image prints, from a file that it holds.
+const TEXT: &[u8] = b"An oyster lays nacre around what it encloses.";
+
+/// Makes an image, converts it, runs it, looks at it as the host does, and changes a byte of it.
+///
+/// # Errors
+/// When a step does not do what it says.
+pub fn run() -> Result<()> {
+    step("Build nacre");
+    shell::run(shell::cargo().args(["build", "--release", "--package", "nacre"]))?;
+    let nacre = target_directory()?.join("release/nacre");
+    let scratch = tempfile::Builder::new().prefix("nacre-demo-").tempdir()?;
+
+    step("An ordinary image: BusyBox, from a Debian package");
+    let plain = provide(&recipe("busybox")?)?;
+    println!("{}", plain.display());
+
+    step("Convert it: no daemon, no root, no network, and nothing of it is run");
+    let converted = scratch.path().join("busybox-nacre.tar");
+    let image = format!("oci-archive:{}", converted.display());
+    let source = format!("docker-archive:{}", plain.display());
+    shell::run(show(Command::new(&nacre).args(["convert", &source, &image])))?;
+    shell::run(show(Command::new(&nacre).args(["inspect", &image])))?;
+
+    step("Run it in an enclave");
+    let printed = shell::output(show(Command::new(&nacre).args(["run", &image])))?;
+    print!("{printed}");
+    ensure!(
+        printed.as_bytes().starts_with(TEXT),
+        "it should have printed what the image says"
+    );
+
+    step("What the host can read of it");
+    let mut bytes = fs::read(&converted)?;
+    let place = find(&bytes, TEXT);
+    match place {
+        Some(at) => println!(
+            "All of the image's files: the text that was just printed lies at byte {at}. This image is protected\n\
+             against changes, not against reading; encryption comes with the key broker."
+        ),
+        None => println!("Not the text that was just printed: it is nowhere in the file."),
+    }
+    println!("An emulated enclave's memory is readable too. On SGX hardware the CPU encrypts it.");
+
+    step("What the host cannot do: change one bit of it");
+    let at = place.unwrap_or(bytes.len() / 2);
+    let byte = bytes.get_mut(at).context("an empty image")?;
+    *byte ^= 1;
+    fs::write(&converted, &bytes)?;
+    let mut refused = Command::new(&nacre);
+    let output = show(refused.args(["run", &image])).output()?;
+    print!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    ensure!(
+        !output.status.success(),
+        "the changed image should have been refused"
+    );
+    ensure!(
+        find(&output.stdout, b"oyster").is_none(),
+        "no byte of it should have been shown"
+    );
+    println!("\nRefused, as it should be.");
+    Ok(())
+}
+
+fn step(title: &str) {
+    println!("\n== {title}");
+}
+
+/// Prints the command as one would type it.
+fn show(command: &mut Command) -> &mut Command {
+    let name = Path::new(command.get_program())
+        .file_name()
+        .unwrap_or_default()
+        .display();
+    let args: Vec<String> = command.get_args().map(|arg| arg.display().to_string()).collect();
+    println!("$ {name} {}", args.join(" "));
+    command
+}
+
+fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    haystack.windows(needle.len()).position(|window| window == needle)
+}
+
+/// Where cargo builds.
+fn target_directory() -> Result<PathBuf> {
+    let metadata = cargo_metadata::MetadataCommand::new()
+        .current_dir(shell::workspace())
+        .no_deps()
+        .exec()?;
+    Ok(metadata.target_directory.into())
+}
