@@ -25,14 +25,14 @@ pub(crate) fn call_until<C: HostCall>(
     request: impl Fn(Wait) -> C,
 ) -> Result<C::Answer> {
     if deadline == NOW {
-        return Ok(call::call(&request(Wait::NONE))?);
+        return call_now(&request(Wait::NONE));
     }
     loop {
         if thread::is_pending() {
             // As on Linux, what is there already is taken before a signal counts.
-            return match call::call(&request(Wait::NONE)) {
-                Err(CallError::Errno(Errno::EAGAIN)) => Err(Errno::EINTR),
-                answer => Ok(answer?),
+            return match call_now(&request(Wait::NONE)) {
+                Err(Errno::EAGAIN) => Err(Errno::EINTR),
+                answer => answer,
             };
         }
         let wait = remaining(deadline).map_err(|_| Errno::EAGAIN)?;
@@ -40,6 +40,30 @@ pub(crate) fn call_until<C: HostCall>(
             Err(CallError::Errno(Errno::EINTR | Errno::EAGAIN)) => {}
             answer => return Ok(answer?),
         }
+    }
+}
+
+/// Makes a call that does not wait.
+pub(crate) fn call_now<C: HostCall>(request: &C) -> Result<C::Answer> {
+    loop {
+        match call::call(request) {
+            // A token that came too late for an earlier wait.
+            Err(CallError::Errno(Errno::EINTR)) => {}
+            answer => return Ok(answer?),
+        }
+    }
+}
+
+/// Makes a call that may wait once: `None` if it ended early, or with nothing after its time.
+pub(crate) fn call_once<C: HostCall>(request: &C, wait: Wait) -> Result<Option<C::Answer>> {
+    let answer = if wait == Wait::NONE {
+        call_now(request)
+    } else {
+        call::blocking(request).map_err(Errno::from)
+    };
+    match answer {
+        Err(Errno::EINTR | Errno::EAGAIN) => Ok(None),
+        answer => Ok(Some(answer?)),
     }
 }
 

@@ -4,10 +4,11 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use enclave_rt::{call, thread};
-use host_abi::{CallError, HostFd, Poll, PollEntry};
+use host_abi::{HostFd, Poll, PollEntry};
 use kobject::{Description, Errno, Events, Result, Wait, Waiter, remaining};
 
 use crate::NOW;
+use crate::host::call_once;
 
 /// One of the objects that a `poll` asks about.
 pub struct PollItem {
@@ -110,15 +111,8 @@ fn look_outside(items: &mut [PollItem], wait: Wait) -> Result<()> {
         count: entries.len(),
         wait,
     };
-    let answer = if wait == Wait::NONE {
-        call::call(&request)
-    } else {
-        call::blocking(&request)
-    };
-    match answer {
-        Ok(0) | Err(CallError::Errno(Errno::EINTR | Errno::EAGAIN)) => return Ok(()),
-        Ok(_) => {}
-        Err(error) => return Err(error.into()),
+    if call_once(&request, wait)?.unwrap_or(0) == 0 {
+        return Ok(());
     }
     for (place, (index, entry)) in entries.into_iter().enumerate() {
         let mut bytes = [0; PollEntry::SIZE];

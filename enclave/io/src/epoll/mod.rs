@@ -16,7 +16,7 @@ use core::any::Any;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use enclave_rt::{call, thread};
-use host_abi::{CallError, EpollControl, EpollCreate, EpollWait, HostFd};
+use host_abi::{EpollControl, EpollCreate, EpollWait, HostFd};
 use kobject::{
     Description, Errno, Events, File, FileKind, Mutex, Observer, Result, Stat, Subscription, Wait, Waiter,
     remaining,
@@ -24,7 +24,7 @@ use kobject::{
 
 use crate::NOW;
 use crate::anonymous;
-use crate::host::OwnedHostFd;
+use crate::host::{OwnedHostFd, call_once};
 use members::{Member, Members, Token};
 use ready::{Ready, Watch};
 
@@ -316,15 +316,7 @@ impl Epoll {
             most: out.len().min(EpollWait::MOST),
             wait,
         };
-        let answer = if wait == Wait::NONE {
-            call::call(&request)
-        } else {
-            call::blocking(&request)
-        };
-        let claimed = match answer {
-            Err(CallError::Errno(Errno::EINTR | Errno::EAGAIN)) => 0,
-            answer => answer?,
-        };
+        let claimed = call_once(&request, wait)?.unwrap_or(0);
         let staging = call::staging();
         let mut state = self.state.lock();
         let mut count = 0;

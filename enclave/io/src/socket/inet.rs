@@ -1,4 +1,5 @@
-//! Network sockets: IPv4 and IPv6, TCP and UDP. The host has the network, so the host has the sockets.
+//! Network sockets: IPv4 and IPv6, TCP and UDP, and the routing information of netlink(7), by which programs ask for the interfaces. The host
+//! has the network, so the host has the sockets.
 //!
 //! Each operation is one host call. Data goes between the staging buffer and the program's memory without a copy in between.
 
@@ -19,17 +20,18 @@ use super::option::{
     put_int,
 };
 use super::{
-    ADDRESS_MAX, AF_INET, AF_INET6, Caller, MessageFlags, Outgoing, Received, Shutdown, Socket,
+    ADDRESS_MAX, AF_INET, AF_INET6, AF_NETLINK, Caller, MessageFlags, Outgoing, Received, Shutdown, Socket,
     SocketAddress, SocketKind, address,
 };
 use crate::NOW;
 use crate::anonymous::{self, FIONREAD};
-use crate::host::{OwnedHostFd, call_until, send_staged};
+use crate::host::{OwnedHostFd, call_once, call_until, send_staged};
 
 const IPPROTO_ICMP: u32 = 1;
 const IPPROTO_TCP: u32 = 6;
 const IPPROTO_UDP: u32 = 17;
 const IPPROTO_ICMPV6: u32 = 58;
+const NETLINK_ROUTE: u32 = 0;
 
 /// The flags that the host is told of.
 const SEND_FLAGS: MessageFlags = MessageFlags::OOB
@@ -57,9 +59,12 @@ pub struct InetSocket {
 }
 
 impl InetSocket {
-    /// `socket(AF_INET or AF_INET6, …)`. EPROTONOSUPPORT for protocols but TCP, UDP and ICMP echo, EPERM for raw sockets.
+    /// `socket(AF_INET, AF_INET6 or AF_NETLINK, …)`. EPROTONOSUPPORT for protocols but TCP, UDP, ICMP echo and NETLINK_ROUTE, EPERM for raw
+    /// IP sockets.
     pub fn open(domain: u16, kind: SocketKind, protocol: u32) -> Result<Arc<Self>> {
         let protocol = match (kind, protocol) {
+            (SocketKind::Datagram | SocketKind::Raw, NETLINK_ROUTE) if domain == AF_NETLINK => protocol,
+            _ if domain == AF_NETLINK => return Err(Errno::EPROTONOSUPPORT),
             (SocketKind::Stream, 0 | IPPROTO_TCP) => IPPROTO_TCP,
             (SocketKind::Datagram, 0 | IPPROTO_UDP) => IPPROTO_UDP,
             (SocketKind::Datagram, IPPROTO_ICMP) if domain == AF_INET => protocol,
@@ -105,10 +110,7 @@ impl InetSocket {
         };
         call::staging().part(0, PollEntry::SIZE).write(&entry.to_bytes());
         let wait = remaining(deadline)?;
-        match call::blocking(&Poll { count: 1, wait }) {
-            Ok(_) | Err(CallError::Errno(Errno::EINTR)) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
+        call_once(&Poll { count: 1, wait }, wait).map(drop)
     }
 
     fn send_stream(&self, from: &mut dyn Source, flags: u32, deadline: Option<u64>) -> Result<usize> {
@@ -171,6 +173,7 @@ fn stage_address(address: &[u8]) -> Result<usize> {
 fn check_address(domain: u16, bytes: &[u8]) -> Result<SocketAddress> {
     let len = match domain {
         AF_INET => 16,
+        AF_NETLINK => 12,
         _ => 28,
     };
     match address::family(bytes) {

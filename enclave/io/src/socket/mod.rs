@@ -1,6 +1,6 @@
 //! Sockets: one trait over the families.
 //!
-//! - [`InetSocket`]: IPv4 and IPv6, which are the host's;
+//! - [`InetSocket`]: IPv4, IPv6 and netlink, which are the host's;
 //! - [`UnixSocket`]: Unix domain sockets, inside.
 //!
 //! Addresses go in and out as the bytes of Linux's `sockaddr`; `libos` copies them.
@@ -32,6 +32,8 @@ pub const AF_UNIX: u16 = 1;
 pub const AF_INET: u16 = 2;
 /// AF_INET6
 pub const AF_INET6: u16 = 10;
+/// AF_NETLINK
+pub const AF_NETLINK: u16 = 16;
 
 /// The type of a socket: Linux's SOCK_ numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -181,7 +183,7 @@ pub fn as_socket(object: &dyn File) -> Result<&dyn Socket> {
 /// `socket`, `type` without its flags, by `creator`. Unix sockets are made here, network sockets by the host; other families are EAFNOSUPPORT.
 pub fn open(domain: u16, kind: SocketKind, protocol: u32, creator: Identity) -> Result<Arc<dyn File>> {
     match domain {
-        AF_INET | AF_INET6 => Ok(InetSocket::open(domain, kind, protocol)?),
+        AF_INET | AF_INET6 | AF_NETLINK => Ok(InetSocket::open(domain, kind, protocol)?),
         AF_UNIX => Ok(UnixSocket::open(kind, protocol, creator)?),
         _ => Err(Errno::EAFNOSUPPORT),
     }
