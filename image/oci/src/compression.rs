@@ -39,7 +39,7 @@ impl Compression {
 /// Decompresses a stream.
 pub(crate) enum Decoder<R: BufRead> {
     None(R),
-    Gzip(flate2::bufread::MultiGzDecoder<R>),
+    Gzip(Box<flate2::bufread::MultiGzDecoder<R>>),
     Zstd(zstd::Decoder<'static, R>),
 }
 
@@ -47,7 +47,7 @@ impl<R: BufRead> Decoder<R> {
     pub(crate) fn new(compression: Compression, input: R) -> io::Result<Self> {
         Ok(match compression {
             Compression::None => Self::None(input),
-            Compression::Gzip => Self::Gzip(flate2::bufread::MultiGzDecoder::new(input)),
+            Compression::Gzip => Self::Gzip(Box::new(flate2::bufread::MultiGzDecoder::new(input))),
             Compression::Zstd => Self::Zstd(zstd::Decoder::with_buffer(input)?),
         })
     }

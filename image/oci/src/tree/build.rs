@@ -234,12 +234,15 @@ impl<'a> Builder<'a> {
     pub(super) fn finish(mut self) -> Vec<Inode> {
         let mut ids: Vec<Option<InodeId>> = vec![None; self.nodes.len()];
         let mut inodes: Vec<Inode> = Vec::new();
-        // Where the name of the next inode is to be put: the directory's new id and the name.
-        let mut pending: Vec<(usize, Option<(InodeId, Vec<u8>)>)> = vec![(ROOT, None)];
-        while let Some((node, place)) = pending.pop() {
+        struct Name {
+            directory: InodeId,
+            name: Vec<u8>,
+        }
+        let mut pending: Vec<(usize, Option<Name>)> = vec![(ROOT, None)];
+        while let Some((node, name)) = pending.pop() {
             let known = ids[node];
             let id = known.unwrap_or(InodeId(inodes.len() as u32));
-            if let Some((directory, name)) = place
+            if let Some(Name { directory, name }) = name
                 && let Kind::Directory(entries) = &mut inodes[directory.index()].kind
             {
                 entries.insert(name, id);
@@ -255,7 +258,9 @@ impl<'a> Builder<'a> {
                     let nlink = 2 + entries.values().filter(is_directory).count() as u32;
                     // The last one pushed is visited first.
                     let children = entries.into_iter().rev();
-                    pending.extend(children.map(|(name, entry)| (entry.node, Some((id, name)))));
+                    pending.extend(
+                        children.map(|(name, entry)| (entry.node, Some(Name { directory: id, name }))),
+                    );
                     (Kind::Directory(BTreeMap::new()), nlink)
                 }
                 NodeKind::Leaf { leaf, nlink } => (leaf.into(), nlink),
