@@ -75,7 +75,7 @@ impl RecordLock {
     }
 
     /// What `l_len` says of it: 0 for no end.
-    pub fn len(&self) -> i64 {
+    pub fn flock_len(&self) -> i64 {
         if self.end > i64::MAX as u64 {
             0
         } else {

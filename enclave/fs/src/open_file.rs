@@ -38,7 +38,7 @@ pub struct OpenFile {
 static NEXT_NUMBER: AtomicU64 = AtomicU64::new(1);
 
 impl OpenFile {
-    fn new(dentry: &Arc<Dentry>, target: Target) -> Arc<dyn File> {
+    fn with_target(dentry: &Arc<Dentry>, target: Target) -> Arc<dyn File> {
         Arc::new(Self {
             dentry: dentry.clone(),
             target,
@@ -49,15 +49,15 @@ impl OpenFile {
 
     /// An open inode.
     pub(crate) fn of(dentry: &Arc<Dentry>) -> Arc<dyn File> {
-        Self::new(dentry, Target::Inode)
+        Self::with_target(dentry, Target::Inode)
     }
 
     pub(crate) fn of_device(dentry: &Arc<Dentry>, device: Device) -> Arc<dyn File> {
-        Self::new(dentry, Target::Device(device))
+        Self::with_target(dentry, Target::Device(device))
     }
 
     pub(crate) fn of_text(dentry: &Arc<Dentry>, text: Text) -> Arc<dyn File> {
-        Self::new(dentry, Target::Text(text))
+        Self::with_target(dentry, Target::Text(text))
     }
 
     /// Where it is.

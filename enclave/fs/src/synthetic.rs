@@ -5,6 +5,7 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::sync::atomic::AtomicI32;
 
 use kobject::{
     Description, DirectoryEntry, DirectorySink, Errno, File, FileKind, Mutex, Result, Sink, Source, Stat,
@@ -30,18 +31,23 @@ pub(crate) struct Subject {
     pub(crate) number: u32,
 }
 
+/// Makes a file's text.
+pub(crate) type MakeText = fn(&Synthetic, Subject) -> Result<Vec<u8>>;
+
+/// Takes what is written to a file.
+pub(crate) type TakeText = fn(&Synthetic, Subject, &[u8]) -> Result<()>;
+
 /// What a name is.
 #[derive(Clone, Copy)]
 pub(crate) enum Shape {
     /// A directory of these, and of what `numbered` finds.
     Directory(&'static [Item], Option<&'static Numbered>),
-    /// A file with this text.
-    Text(fn(&Synthetic, Subject) -> Result<Vec<u8>>),
+    /// A file that always has this text.
+    Fixed(&'static str),
+    /// A file with the text that this makes.
+    Text(MakeText),
     /// As `Text`, with what a write does.
-    Writable(
-        fn(&Synthetic, Subject) -> Result<Vec<u8>>,
-        fn(&Synthetic, Subject, &[u8]) -> Result<()>,
-    ),
+    Writable(MakeText, TakeText),
     /// A symbolic link.
     Link(fn(&Synthetic, Subject) -> Result<Link>),
 }
@@ -50,7 +56,7 @@ impl Shape {
     fn kind(self) -> FileKind {
         match self {
             Self::Directory(..) => FileKind::Directory,
-            Self::Text(_) | Self::Writable(..) => FileKind::Regular,
+            Self::Fixed(_) | Self::Text(_) | Self::Writable(..) => FileKind::Regular,
             Self::Link(_) => FileKind::Symlink,
         }
     }
@@ -73,11 +79,37 @@ impl Item {
         }
     }
 
-    pub(crate) const fn text(name: &'static str, make: fn(&Synthetic, Subject) -> Result<Vec<u8>>) -> Self {
+    pub(crate) const fn fixed(name: &'static str, text: &'static str) -> Self {
+        let shape = Shape::Fixed(text);
+        Self {
+            name,
+            permissions: 0o444,
+            shape,
+        }
+    }
+
+    pub(crate) const fn text(name: &'static str, make: MakeText) -> Self {
         Self {
             name,
             permissions: 0o444,
             shape: Shape::Text(make),
+        }
+    }
+
+    pub(crate) const fn writable(name: &'static str, make: MakeText, take: TakeText) -> Self {
+        let shape = Shape::Writable(make, take);
+        Self {
+            name,
+            permissions: 0o644,
+            shape,
+        }
+    }
+
+    /// The same, for the process's user alone.
+    pub(crate) const fn readable_by_owner(self) -> Self {
+        Self {
+            permissions: 0o400,
+            ..self
         }
     }
 
@@ -113,6 +145,8 @@ pub(crate) struct Synthetic {
     pub(crate) mounts: &'static [crate::mounts::Mount],
     /// `boot_id`.
     pub(crate) boot_id: [u8; 16],
+    /// `oom_score_adj`, which is only remembered: there is nobody to choose among processes.
+    pub(crate) oom_score_adjust: AtomicI32,
 }
 
 impl Synthetic {
@@ -282,8 +316,9 @@ impl Inode for Node {
     fn open(&self, this: &Arc<Dentry>, _: StatusFlags) -> Result<Arc<dyn File>> {
         let (make, take) = match self.shape {
             Shape::Directory(..) | Shape::Link(_) => return Ok(OpenFile::of(this)),
-            Shape::Text(make) => (make, None),
-            Shape::Writable(make, take) => (make, Some(take)),
+            Shape::Fixed(text) => (Make::Fixed(text), None),
+            Shape::Text(make) => (Make::Anew(make), None),
+            Shape::Writable(make, take) => (Make::Anew(make), Some(take)),
         };
         let text = Text {
             fs: self.fs.clone(),
@@ -307,17 +342,27 @@ fn parse_number(name: &[u8]) -> Option<u32> {
         .ok()
 }
 
+/// Where a text comes from.
+enum Make {
+    Fixed(&'static str),
+    Anew(MakeText),
+}
+
 /// An open file whose text is made when it is read from the beginning, and stays the same until it is read from there again.
 pub(crate) struct Text {
     fs: Arc<Synthetic>,
     subject: Subject,
-    make: fn(&Synthetic, Subject) -> Result<Vec<u8>>,
-    take: Option<fn(&Synthetic, Subject, &[u8]) -> Result<()>>,
+    make: Make,
+    take: Option<TakeText>,
     made: Mutex<Option<Arc<[u8]>>>,
 }
 
 impl Text {
     pub(crate) fn read(&self, offset: u64, to: &mut dyn Sink) -> Result<usize> {
+        let make = match self.make {
+            Make::Fixed(text) => return read_part(text.as_bytes(), offset, to),
+            Make::Anew(make) => make,
+        };
         let known = if offset == 0 {
             None
         } else {
@@ -326,16 +371,12 @@ impl Text {
         let text = match known {
             Some(text) => text,
             None => {
-                let text: Arc<[u8]> = (self.make)(&self.fs, self.subject)?.into();
+                let text: Arc<[u8]> = make(&self.fs, self.subject)?.into();
                 *self.made.lock() = Some(text.clone());
                 text
             }
         };
-        let rest = usize::try_from(offset).ok().and_then(|offset| text.get(offset..));
-        let rest = rest.unwrap_or_default();
-        let rest = rest.get(..to.room()).unwrap_or(rest);
-        to.put(rest)?;
-        Ok(rest.len())
+        read_part(&text, offset, to)
     }
 
     pub(crate) fn write(&self, offset: u64, from: &mut dyn Source) -> Result<(usize, u64)> {
@@ -345,6 +386,14 @@ impl Text {
         take(&self.fs, self.subject, &bytes)?;
         Ok((bytes.len(), offset + bytes.len() as u64))
     }
+}
+
+fn read_part(text: &[u8], offset: u64, to: &mut dyn Sink) -> Result<usize> {
+    let rest = usize::try_from(offset).ok().and_then(|offset| text.get(offset..));
+    let rest = rest.unwrap_or_default();
+    let rest = rest.get(..to.room()).unwrap_or(rest);
+    to.put(rest)?;
+    Ok(rest.len())
 }
 
 /// The inode of an object that no path leads to, behind a magic link: opening it gives the object itself.

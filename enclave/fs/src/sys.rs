@@ -1,11 +1,148 @@
-//! `/sys`, as far as programs look at it.
+//! `/sys`, as far as programs look at it: processors, memory nodes, huge pages, limits.
 
+use alloc::format;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use kobject::Result;
 
 use crate::inode::Inode;
-use crate::synthetic::{Item, Synthetic};
+use crate::proc::processor_list;
+use crate::synthetic::{Item, Numbered, Shape, Subject, Synthetic};
 
-const ROOT: &[Item] = &[];
+const ROOT: &[Item] = &[
+    Item::directory("block", &[]),
+    Item::directory("class", &[Item::directory("net", &[])]),
+    Item::directory("devices", &[Item::directory("system", SYSTEM)]),
+    Item::directory("fs", &[Item::directory("cgroup", CGROUP)]),
+    Item::directory("kernel", &[Item::directory("mm", MEMORY)]),
+];
+
+const SYSTEM: &[Item] = &[
+    Item::directory(
+        "clocksource",
+        &[Item::directory(
+            "clocksource0",
+            &[
+                Item::fixed("available_clocksource", "tsc \n"),
+                Item::fixed("current_clocksource", "tsc\n"),
+            ],
+        )],
+    ),
+    Item {
+        name: "cpu",
+        permissions: 0o555,
+        shape: Shape::Directory(PROCESSORS, Some(&PROCESSOR)),
+    },
+    Item::directory("node", NODES),
+];
+
+const PROCESSORS: &[Item] = &[
+    Item::fixed("isolated", "\n"),
+    Item::fixed("kernel_max", "8191\n"),
+    Item::fixed("offline", "\n"),
+    Item::text("online", all_processors),
+    Item::text("possible", all_processors),
+    Item::text("present", all_processors),
+];
+
+const PROCESSOR: Numbered = Numbered {
+    prefix: "cpu",
+    numbers: |fs, _| (0..fs.system.processors()).collect(),
+    subject: |fs, subject, number| (number < fs.system.processors()).then_some(Subject { number, ..subject }),
+    permissions: |_, _| 0o555,
+    shape: Shape::Directory(
+        &[
+            Item::fixed("online", "1\n"),
+            Item::directory("topology", TOPOLOGY),
+        ],
+        None,
+    ),
+};
+
+// Each processor is a core of its own, all of one package: how they share caches is the host's secret, or its lie.
+const TOPOLOGY: &[Item] = &[
+    Item::text("core_cpus_list", this_processor),
+    Item::text("core_id", this_processor),
+    Item::text("core_siblings_list", all_processors),
+    Item::fixed("die_id", "0\n"),
+    Item::text("package_cpus_list", all_processors),
+    Item::fixed("physical_package_id", "0\n"),
+    Item::text("thread_siblings_list", this_processor),
+];
+
+const NODES: &[Item] = &[
+    Item::fixed("has_cpu", "0\n"),
+    Item::fixed("has_memory", "0\n"),
+    Item::fixed("has_normal_memory", "0\n"),
+    Item::directory(
+        "node0",
+        &[
+            Item::text("cpulist", all_processors),
+            Item::text("cpumap", processor_map),
+            Item::fixed("distance", "10\n"),
+            Item::text("meminfo", node_memory),
+        ],
+    ),
+    Item::fixed("online", "0\n"),
+    Item::fixed("possible", "0\n"),
+];
+
+const CGROUP: &[Item] = &[
+    Item::fixed("cgroup.controllers", "cpu memory pids\n"),
+    Item::fixed("cpu.max", "max 100000\n"),
+    Item::fixed("cpu.weight", "100\n"),
+    Item::text("cpuset.cpus.effective", all_processors),
+    Item::text("memory.current", |fs, _| {
+        let memory = fs.system.memory();
+        Ok(format!("{}\n", memory.total.saturating_sub(memory.free)).into_bytes())
+    }),
+    Item::fixed("memory.high", "max\n"),
+    Item::fixed("memory.max", "max\n"),
+    Item::fixed("memory.swap.max", "max\n"),
+    Item::fixed("pids.max", "max\n"),
+];
+
+const MEMORY: &[Item] = &[
+    Item::directory("hugepages", &[]),
+    Item::directory(
+        "transparent_hugepage",
+        &[
+            Item::fixed("defrag", "always defer defer+madvise madvise [never]\n"),
+            Item::fixed("enabled", "always madvise [never]\n"),
+            Item::fixed("hpage_pmd_size", "2097152\n"),
+            Item::fixed("shmem_enabled", "always within_size advise [never] deny force\n"),
+        ],
+    ),
+];
+
+fn all_processors(fs: &Synthetic, _: Subject) -> Result<Vec<u8>> {
+    Ok(format!("{}\n", processor_list(fs.system.processors())).into_bytes())
+}
+
+fn this_processor(_: &Synthetic, subject: Subject) -> Result<Vec<u8>> {
+    Ok(format!("{}\n", subject.number).into_bytes())
+}
+
+fn processor_map(fs: &Synthetic, _: Subject) -> Result<Vec<u8>> {
+    let mask = u64::MAX >> (64 - fs.system.processors().clamp(1, 64));
+    Ok(format!("{mask:x}\n").into_bytes())
+}
+
+fn node_memory(fs: &Synthetic, _: Subject) -> Result<Vec<u8>> {
+    let memory = fs.system.memory();
+    let (total, free) = (memory.total / 1024, memory.free / 1024);
+    let lines = [
+        ("MemTotal", total),
+        ("MemFree", free),
+        ("MemUsed", total.saturating_sub(free)),
+    ];
+    let line = |(name, kilobytes)| format!("Node 0 {:<15}{kilobytes:>9} kB\n", format!("{name}:"));
+    Ok(lines
+        .into_iter()
+        .flat_map(|each| line(each).into_bytes())
+        .collect())
+}
 
 /// The root of `/sys`.
 pub(crate) fn root(fs: Synthetic) -> Arc<dyn Inode> {

@@ -1,22 +1,49 @@
-//! `/proc`.
+//! `/proc`: tables of names here, what stands in the files in the modules below.
+//!
+//! Texts are as Linux 6.x writes them, byte by byte in their format; numbers that an enclave has no use for are 0.
 
+mod net;
 mod process;
+mod status;
+mod sysctl;
+mod whole;
 
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 
 use kobject::Result;
 
 use crate::inode::{Inode, Link};
 use crate::synthetic::{Item, Numbered, Subject, Synthetic};
 
+pub(crate) use status::processor_list;
+
 const ROOT: &[Item] = &[
-    Item::link("self", |fs, _| decimal_link(fs.system.current().0)),
+    Item::fixed(
+        "cgroups",
+        "#subsys_name\thierarchy\tnum_cgroups\tenabled\ncpu\t0\t1\t1\nmemory\t0\t1\t1\n",
+    ),
+    Item::fixed("cmdline", "\n"),
+    Item::text("cpuinfo", |fs, _| Ok(fs.system.cpu_info())),
+    Item::fixed(
+        "filesystems",
+        "nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\toverlay\n\terofs\n",
+    ),
+    Item::text("loadavg", whole::load_average),
+    Item::text("meminfo", whole::memory),
+    Item::link("mounts", |_, _| path_link("self/mounts")),
+    Item::link("net", |_, _| path_link("self/net")),
+    Item::link("self", |fs, _| {
+        path_link(&alloc::format!("{}", fs.system.current().0))
+    }),
+    Item::text("stat", whole::stat),
+    Item::fixed("swaps", "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"),
+    Item::directory("sys", sysctl::ROOT),
     Item::link("thread-self", |fs, _| {
         let (pid, tid) = fs.system.current();
-        Ok(Link::Path(alloc::format!("{pid}/task/{tid}").into_bytes().into()))
+        path_link(&alloc::format!("{pid}/task/{tid}"))
     }),
-    Item::link("mounts", |_, _| Ok(Link::Path(b"self/mounts"[..].into()))),
+    Item::text("uptime", whole::uptime),
+    Item::text("version", whole::version),
 ];
 
 const PROCESSES: Numbered = Numbered {
@@ -31,16 +58,11 @@ const PROCESSES: Numbered = Numbered {
     shape: process::PROCESS,
 };
 
-fn decimal_link(number: u32) -> Result<Link> {
-    Ok(Link::Path(alloc::format!("{number}").into_bytes().into()))
+fn path_link(path: &str) -> Result<Link> {
+    Ok(Link::Path(path.as_bytes().into()))
 }
 
 /// The root of `/proc`.
 pub(crate) fn root(fs: Synthetic) -> Arc<dyn Inode> {
     fs.root(ROOT, Some(&PROCESSES))
-}
-
-/// Text as a file's contents.
-fn text(text: alloc::string::String) -> Result<Vec<u8>> {
-    Ok(text.into_bytes())
 }

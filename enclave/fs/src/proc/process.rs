@@ -1,10 +1,13 @@
 //! `/proc/PID`, and `/proc/PID/task/TID`, which is nearly the same.
 
+use alloc::format;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
 
 use kobject::{Description, Errno, Result};
 
-use super::text;
+use super::{net, status};
 use crate::inode::Link;
 use crate::mounts;
 use crate::synthetic::{Item, Numbered, Shape, Subject, Synthetic};
@@ -13,31 +16,41 @@ use crate::vfs::dentry_of;
 /// A process.
 pub(super) const PROCESS: Shape = Shape::Directory(PROCESS_ITEMS, None);
 
-const TASK: Shape = Shape::Directory(TASK_ITEMS, None);
-
+/// What a process and a task both have, and what else they have.
 macro_rules! items {
     ($($extra:expr),*) => {
         &[
+            Item::text("auxv", |fs, subject| Ok(fs.process(subject)?.auxiliary())).readable_by_owner(),
+            Item::fixed("cgroup", "0::/\n"),
             Item::text("cmdline", |fs, subject| Ok(fs.process(subject)?.arguments())),
-            Item { permissions: 0o400, ..Item::text("environ", |fs, subject| Ok(fs.process(subject)?.environment())) },
-            Item { permissions: 0o400, ..Item::text("auxv", |fs, subject| Ok(fs.process(subject)?.auxiliary())) },
-            Item::text("maps", |fs, subject| Ok(fs.process(subject)?.maps())),
-            Item::text("mounts", |fs, _| Ok(mounts::mounts(fs.mounts))),
-            Item::text("mountinfo", |fs, _| Ok(mounts::mount_info(fs.mounts))),
-            Item::link("exe", exe),
+            Item::writable("comm", name, set_name),
             Item::link("cwd", |fs, subject| Ok(Link::Jump(fs.process(subject)?.context().cwd))),
+            Item::text("environ", |fs, subject| Ok(fs.process(subject)?.environment())).readable_by_owner(),
+            Item::link("exe", exe),
+            Item { name: "fd", permissions: 0o500, shape: Shape::Directory(&[], Some(&DESCRIPTORS)) },
+            Item { name: "fdinfo", permissions: 0o555, shape: Shape::Directory(&[], Some(&DESCRIPTOR_INFOS)) },
+            Item::text("limits", status::limits),
+            Item::text("maps", |fs, subject| Ok(fs.process(subject)?.maps())),
+            Item::text("mountinfo", |fs, _| Ok(mounts::mount_info(fs.mounts))),
+            Item::text("mounts", |fs, _| Ok(mounts::mounts(fs.mounts))),
+            Item::directory("net", net::ITEMS),
+            Item::fixed("oom_score", "0\n"),
+            Item::writable("oom_score_adj", out_of_memory, set_out_of_memory),
+            Item::fixed("personality", "00000000\n").readable_by_owner(),
             Item::link("root", |fs, subject| Ok(Link::Jump(fs.process(subject)?.context().root))),
-            Item { permissions: 0o500, shape: Shape::Directory(&[], Some(&DESCRIPTORS)), name: "fd" },
-            Item { permissions: 0o644, shape: Shape::Writable(name, set_name), name: "comm" },
+            Item::text("smaps", maps_in_detail),
+            Item::text("stat", status::stat),
+            Item::text("statm", status::memory),
+            Item::text("status", status::status),
             $($extra),*
         ]
     };
 }
 
 const PROCESS_ITEMS: &[Item] = items!(Item {
+    name: "task",
     permissions: 0o555,
     shape: Shape::Directory(&[], Some(&TASKS)),
-    name: "task",
 });
 const TASK_ITEMS: &[Item] = items!();
 
@@ -50,19 +63,20 @@ const TASKS: Numbered = Numbered {
     },
     subject: |fs, subject, tid| {
         fs.process(subject).ok()?.thread(tid)?;
-        Some(Subject { tid, ..subject })
+        // The number tells that it is the thread alone that is asked about.
+        Some(Subject {
+            tid,
+            number: 1,
+            ..subject
+        })
     },
     permissions: |_, _| 0o555,
-    shape: TASK,
+    shape: Shape::Directory(TASK_ITEMS, None),
 };
 
 const DESCRIPTORS: Numbered = Numbered {
     prefix: "",
-    numbers: |fs, subject| {
-        fs.process(subject)
-            .map(|process| process.descriptors())
-            .unwrap_or_default()
-    },
+    numbers: descriptor_numbers,
     subject: descriptor_subject,
     permissions: |fs, subject| match descriptor(fs, subject) {
         // Readable means r-x, writable -wx.
@@ -72,6 +86,20 @@ const DESCRIPTORS: Numbered = Numbered {
     shape: Shape::Link(|fs, subject| Ok(Link::Jump(dentry_of(&*descriptor(fs, subject)?)?))),
 };
 
+const DESCRIPTOR_INFOS: Numbered = Numbered {
+    prefix: "",
+    numbers: descriptor_numbers,
+    subject: descriptor_subject,
+    permissions: |_, _| 0o400,
+    shape: Shape::Text(descriptor_info),
+};
+
+fn descriptor_numbers(fs: &Synthetic, subject: Subject) -> Vec<u32> {
+    fs.process(subject)
+        .map(|process| process.descriptors())
+        .unwrap_or_default()
+}
+
 fn descriptor_subject(fs: &Synthetic, subject: Subject, fd: u32) -> Option<Subject> {
     fs.process(subject).ok()?.descriptor(fd)?;
     Some(Subject {
@@ -80,10 +108,20 @@ fn descriptor_subject(fs: &Synthetic, subject: Subject, fd: u32) -> Option<Subje
     })
 }
 
-fn descriptor(fs: &Synthetic, subject: Subject) -> Result<alloc::sync::Arc<Description>> {
+fn descriptor(fs: &Synthetic, subject: Subject) -> Result<Arc<Description>> {
     fs.process(subject)?
         .descriptor(subject.number)
         .ok_or(Errno::ENOENT)
+}
+
+fn descriptor_info(fs: &Synthetic, subject: Subject) -> Result<Vec<u8>> {
+    let file = descriptor(fs, subject)?;
+    let stat = file.object().stat()?;
+    let mount = mounts::ALL.iter().find(|mount| mount.device() == stat.device);
+    let mount = mount.map_or(0, |mount| mount.number());
+    let flags = file.flags().bits();
+    let (position, inode) = (file.position(), stat.inode);
+    Ok(format!("pos:\t{position}\nflags:\t0{flags:o}\nmnt_id:\t{mount}\nino:\t{inode}\n").into_bytes())
 }
 
 fn exe(fs: &Synthetic, subject: Subject) -> Result<Link> {
@@ -104,4 +142,68 @@ fn set_name(fs: &Synthetic, subject: Subject, name: &[u8]) -> Result<()> {
     fs.process(subject)?.set_thread_name(subject.tid, name)
 }
 
-const _: fn(alloc::string::String) -> Result<Vec<u8>> = text;
+fn out_of_memory(fs: &Synthetic, _: Subject) -> Result<Vec<u8>> {
+    let adjust = fs.oom_score_adjust.load(Ordering::Relaxed);
+    Ok(format!("{adjust}\n").into_bytes())
+}
+
+fn set_out_of_memory(fs: &Synthetic, _: Subject, text: &[u8]) -> Result<()> {
+    let text = core::str::from_utf8(text).map_err(|_| Errno::EINVAL)?;
+    let adjust: i32 = text.trim().parse().map_err(|_| Errno::EINVAL)?;
+    if !(-1000..=1000).contains(&adjust) {
+        return Err(Errno::EINVAL);
+    }
+    fs.oom_score_adjust.store(adjust, Ordering::Relaxed);
+    Ok(())
+}
+
+/// `smaps`: each line of `maps` with its size. Which of it is in memory is not known here, so all of it counts.
+fn maps_in_detail(fs: &Synthetic, subject: Subject) -> Result<Vec<u8>> {
+    const ZERO: [&str; 17] = [
+        "Pss_Dirty",
+        "Shared_Clean",
+        "Shared_Dirty",
+        "Private_Clean",
+        "Referenced",
+        "Anonymous",
+        "KSM",
+        "LazyFree",
+        "AnonHugePages",
+        "ShmemPmdMapped",
+        "FilePmdMapped",
+        "Shared_Hugetlb",
+        "Private_Hugetlb",
+        "Swap",
+        "SwapPss",
+        "Locked",
+        "Private_Dirty",
+    ];
+    let maps = fs.process(subject)?.maps();
+    let mut text = Vec::with_capacity(maps.len() * 8);
+    for map in maps.split_inclusive(|&byte| byte == b'\n') {
+        text.extend_from_slice(map);
+        let line = |name: &str, kilobytes: u64| format!("{:<16}{kilobytes:>8} kB\n", format!("{name}:"));
+        let size = map_size(map).unwrap_or(0) / 1024;
+        let sizes = [
+            ("Size", size),
+            ("KernelPageSize", 4),
+            ("MMUPageSize", 4),
+            ("Rss", size),
+            ("Pss", size),
+        ];
+        for (name, kilobytes) in sizes.into_iter().chain(ZERO.map(|name| (name, 0))) {
+            text.extend(line(name, kilobytes).into_bytes());
+        }
+        text.extend_from_slice(b"THPeligible:           0\nVmFlags: \n");
+    }
+    Ok(text)
+}
+
+/// Bytes of a mapping, from its line in `maps`.
+fn map_size(line: &[u8]) -> Option<u64> {
+    let line = core::str::from_utf8(line).ok()?;
+    let (start, rest) = line.split_once('-')?;
+    let (end, _) = rest.split_once(' ')?;
+    let number = |text| u64::from_str_radix(text, 16).ok();
+    number(end)?.checked_sub(number(start)?)
+}

@@ -143,9 +143,9 @@ impl Tree {
         let mut locked = lock_both(old, new)?;
         let (old_hash, new_hash) = (self.hash(old.name), self.hash(new.name));
 
-        let source = old_dir.find_in(old.directory, locked.old(), old_hash, old.name)?;
+        let source = old_dir.find_in(old.directory, locked.of_old(), old_hash, old.name)?;
         let source = source.ok_or(Errno::ENOENT)?;
-        let target = new_dir.find_in(new.directory, locked.new(), new_hash, new.name)?;
+        let target = new_dir.find_in(new.directory, locked.of_new(), new_hash, new.name)?;
         match (replace, &target) {
             (Replace::No, Some(_)) => return Err(Errno::EEXIST),
             (Replace::Exchange, None) => return Err(Errno::ENOENT),
@@ -174,12 +174,12 @@ impl Tree {
         if source.is_mount() || target.as_ref().is_some_and(|target| target.is_mount()) {
             return Err(Errno::EBUSY);
         }
-        locked.new().check_alive()?;
+        locked.of_new().check_alive()?;
 
         let new_name: Arc<[u8]> = new.name.into();
         if let (Replace::Exchange, Some(target)) = (replace, &target) {
-            locked.old().exchange(old_hash, old.name, target.clone());
-            locked.new().exchange(new_hash, new.name, source.clone());
+            locked.of_old().exchange(old_hash, old.name, target.clone());
+            locked.of_new().exchange(new_hash, new.name, source.clone());
             target.set_place(old.directory, old.name.into());
             move_link(target, new_dir, old_dir);
             target_changed(target);
@@ -187,8 +187,8 @@ impl Tree {
             if let Some(target) = &target {
                 new_dir.discard(target)?;
             }
-            locked.old().take(old_hash, old.name);
-            locked.new().put(new_hash, new_name.clone(), source.clone());
+            locked.of_old().take(old_hash, old.name);
+            locked.of_new().put(new_hash, new_name.clone(), source.clone());
         }
         source.set_place(new.directory, new_name);
         move_link(&source, old_dir, new_dir);
@@ -224,14 +224,14 @@ enum Locked<'a> {
 }
 
 impl Locked<'_> {
-    fn old(&mut self) -> &mut Entries {
+    fn of_old(&mut self) -> &mut Entries {
         match self {
             Self::One(both) => both,
             Self::Two { old, .. } => old,
         }
     }
 
-    fn new(&mut self) -> &mut Entries {
+    fn of_new(&mut self) -> &mut Entries {
         match self {
             Self::One(both) => both,
             Self::Two { new, .. } => new,

@@ -83,6 +83,7 @@ impl Vfs {
             started: (options.now)(),
             mounts: mounts::ALL,
             boot_id: (u128::from(high) << 64 | u128::from(low)).to_be_bytes(),
+            oom_score_adjust: core::sync::atomic::AtomicI32::new(0),
         };
         vfs.mount(mounts::PROC, proc::root(synthetic(mounts::PROC)))?;
         vfs.mount(mounts::SYS, sys::root(synthetic(mounts::SYS)))?;

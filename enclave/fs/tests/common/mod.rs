@@ -202,6 +202,7 @@ pub struct OneProcess {
     pub context: Mutex<Option<Context>>,
     pub executable: Mutex<Option<Arc<Dentry>>>,
     pub name: Mutex<Vec<u8>>,
+    pub limits: Mutex<[(u64, u64); 16]>,
 }
 
 /// The process of a [`OneProcess`].
@@ -305,7 +306,7 @@ impl Process for Seven {
     }
 
     fn limits(&self) -> [(u64, u64); 16] {
-        [(u64::MAX, u64::MAX); 16]
+        *self.0.limits.lock().unwrap()
     }
 
     fn status(&self) -> ProcessStatus {

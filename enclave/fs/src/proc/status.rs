@@ -1,0 +1,271 @@
+//! `stat`, `statm`, `status` and `limits` of processes and threads.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use kobject::{Errno, Result};
+
+use crate::context::Context;
+use crate::synthetic::{Subject, Synthetic};
+use crate::system::{ProcessStatus, ThreadStatus};
+
+/// Capabilities that Linux has up to CAP_CHECKPOINT_RESTORE: user 0 has them all.
+const CAPABILITIES: u64 = (1 << 41) - 1;
+
+/// Nanoseconds in units of USER_HZ.
+pub(super) fn ticks(nanoseconds: u64) -> u64 {
+    nanoseconds / 10_000_000
+}
+
+/// A process or thread, with all that its files tell.
+struct View {
+    subject: Subject,
+    context: Context,
+    process: ProcessStatus,
+    thread: ThreadStatus,
+    threads: usize,
+    /// `/proc/PID` rather than `/proc/PID/task/TID`: times are those of all threads.
+    whole: bool,
+}
+
+impl View {
+    fn new(fs: &Synthetic, subject: Subject) -> Result<Self> {
+        let process = fs.process(subject)?;
+        let threads = process.threads();
+        Ok(Self {
+            subject,
+            context: process.context(),
+            process: process.status(),
+            thread: process.thread(subject.tid).ok_or(Errno::ESRCH)?,
+            threads: threads.len(),
+            whole: subject.number == 0,
+        })
+    }
+
+    /// What `ps` calls it: `/proc/PID` has the process's number, a task its own.
+    fn number(&self) -> u32 {
+        if self.whole {
+            self.subject.pid
+        } else {
+            self.subject.tid
+        }
+    }
+
+    fn name(&self) -> String {
+        // As in the kernel, what is not printable stays as it is; what is no UTF-8 cannot be in a `String`.
+        String::from_utf8_lossy(&self.thread.name).into_owned()
+    }
+}
+
+pub(super) fn stat(fs: &Synthetic, subject: Subject) -> Result<Vec<u8>> {
+    let view = View::new(fs, subject)?;
+    let (process, thread) = (&view.process, &view.thread);
+    let [user, system] = if view.whole { process.times } else { thread.times };
+    let [child_user, child_system] = process.child_times;
+    let signals = if view.whole {
+        process.pending | thread.pending
+    } else {
+        thread.pending
+    };
+    let started = if view.whole {
+        process.started
+    } else {
+        thread.started
+    };
+    // As the kernel does, signals beyond 31 are left out of these old fields.
+    let low = |signals: u64| signals & 0x7fff_ffff;
+    let fields: [i128; 49] = [
+        process.parent.into(),
+        process.group.into(),
+        process.session.into(),
+        process.terminal.into(),
+        process.foreground.into(),
+        // PF_RANDOMIZE
+        0x40_0000,
+        0,
+        0,
+        0,
+        0,
+        ticks(user).into(),
+        ticks(system).into(),
+        ticks(child_user).into(),
+        ticks(child_system).into(),
+        (20 + process.nice).into(),
+        process.nice.into(),
+        view.threads as i128,
+        0,
+        ticks(started).into(),
+        process.virtual_memory.into(),
+        (process.resident / 4096).into(),
+        // RLIM_INFINITY
+        u64::MAX.into(),
+        0,
+        0,
+        process.stack_start.into(),
+        0,
+        0,
+        low(signals).into(),
+        low(thread.blocked).into(),
+        low(process.ignored).into(),
+        low(process.caught).into(),
+        0,
+        0,
+        0,
+        // SIGCHLD
+        17,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+    ];
+    let state = char::from(thread.state);
+    let mut text = format!("{} ({}) {state}", view.number(), view.name());
+    for field in fields {
+        text += &format!(" {field}");
+    }
+    text.push('\n');
+    Ok(text.into_bytes())
+}
+
+pub(super) fn memory(fs: &Synthetic, subject: Subject) -> Result<Vec<u8>> {
+    let status = fs.process(subject)?.status();
+    let pages = |bytes: u64| bytes / 4096;
+    let (size, resident) = (pages(status.virtual_memory), pages(status.resident));
+    let (code, data) = (pages(status.code), pages(status.data + status.stack));
+    Ok(format!("{size} {resident} 0 {code} 0 {data} 0\n").into_bytes())
+}
+
+pub(super) fn status(fs: &Synthetic, subject: Subject) -> Result<Vec<u8>> {
+    let view = View::new(fs, subject)?;
+    let (process, thread) = (&view.process, &view.thread);
+    let credentials = &view.context.credentials;
+    let state = match thread.state {
+        b'R' => "R (running)",
+        b'T' => "T (stopped)",
+        b'Z' => "Z (zombie)",
+        _ => "S (sleeping)",
+    };
+    let number = view.number();
+    let pid = subject.pid;
+    let four = |ids: [u32; 4]| ids.map(|id| format!("\t{id}")).concat();
+    let groups: String = credentials
+        .groups
+        .iter()
+        .map(|group| format!("{group} "))
+        .collect();
+    let mut text = format!(
+        "Name:\t{}\nUmask:\t{:04o}\nState:\t{state}\nTgid:\t{pid}\nNgid:\t0\nPid:\t{number}\nPPid:\t{}\nTracerPid:\t0\n\
+         Uid:{}\nGid:{}\nFDSize:\t256\nGroups:\t{groups}\nNStgid:\t{pid}\nNSpid:\t{number}\nNSpgid:\t{}\nNSsid:\t{}\n\
+         Kthread:\t0\n",
+        view.name(),
+        view.context.umask,
+        process.parent,
+        four(credentials.uid),
+        four(credentials.gid),
+        process.group,
+        process.session,
+    );
+    let memory = [
+        ("VmPeak", process.virtual_memory),
+        ("VmSize", process.virtual_memory),
+        ("VmLck", 0),
+        ("VmPin", 0),
+        ("VmHWM", process.resident),
+        ("VmRSS", process.resident),
+        ("RssAnon", process.resident),
+        ("RssFile", 0),
+        ("RssShmem", 0),
+        ("VmData", process.data),
+        ("VmStk", process.stack),
+        ("VmExe", process.code),
+        ("VmLib", 0),
+        ("VmPTE", 0),
+        ("VmSwap", 0),
+        ("HugetlbPages", 0),
+    ];
+    for (name, bytes) in memory {
+        text += &format!("{name}:\t{:>8} kB\n", bytes / 1024);
+    }
+    text += "CoreDumping:\t0\nTHP_enabled:\t0\nuntag_mask:\t0xffffffffffffffff\n";
+    text += &format!("Threads:\t{}\nSigQ:\t0/{}\n", view.threads, process.signal_limit);
+    let capabilities = if credentials.euid() == 0 { CAPABILITIES } else { 0 };
+    let masks = [
+        ("SigPnd", thread.pending),
+        ("ShdPnd", process.pending),
+        ("SigBlk", thread.blocked),
+        ("SigIgn", process.ignored),
+        ("SigCgt", process.caught),
+        ("CapInh", 0),
+        ("CapPrm", capabilities),
+        ("CapEff", capabilities),
+        ("CapBnd", CAPABILITIES),
+        ("CapAmb", 0),
+    ];
+    for (name, mask) in masks {
+        text += &format!("{name}:\t{mask:016x}\n");
+    }
+    let processors = fs.system.processors().clamp(1, 64);
+    let mask = u64::MAX >> (64 - processors);
+    text += "NoNewPrivs:\t0\nSeccomp:\t0\nSeccomp_filters:\t0\nSpeculation_Store_Bypass:\tvulnerable\n";
+    text += "SpeculationIndirectBranch:\talways enabled\n";
+    text += &format!(
+        "Cpus_allowed:\t{mask:x}\nCpus_allowed_list:\t{}\n",
+        processor_list(processors)
+    );
+    text += "Mems_allowed:\t1\nMems_allowed_list:\t0\nvoluntary_ctxt_switches:\t0\nnonvoluntary_ctxt_switches:\t0\n";
+    Ok(text.into_bytes())
+}
+
+/// `0-3`
+pub(crate) fn processor_list(processors: u32) -> String {
+    match processors {
+        0 | 1 => "0".into(),
+        more => format!("0-{}", more - 1),
+    }
+}
+
+pub(super) fn limits(fs: &Synthetic, subject: Subject) -> Result<Vec<u8>> {
+    const NAMES: [(&str, &str); 16] = [
+        ("Max cpu time", "seconds"),
+        ("Max file size", "bytes"),
+        ("Max data size", "bytes"),
+        ("Max stack size", "bytes"),
+        ("Max core file size", "bytes"),
+        ("Max resident set", "bytes"),
+        ("Max processes", "processes"),
+        ("Max open files", "files"),
+        ("Max locked memory", "bytes"),
+        ("Max address space", "bytes"),
+        ("Max file locks", "locks"),
+        ("Max pending signals", "signals"),
+        ("Max msgqueue size", "bytes"),
+        ("Max nice priority", ""),
+        ("Max realtime priority", ""),
+        ("Max realtime timeout", "us"),
+    ];
+    let limit = |value: u64| match value {
+        u64::MAX => String::from("unlimited"),
+        value => format!("{value}"),
+    };
+    let mut text =
+        String::from("Limit                     Soft Limit           Hard Limit           Units     \n");
+    for ((name, unit), (soft, hard)) in NAMES.into_iter().zip(fs.process(subject)?.limits()) {
+        text += &format!("{name:<25} {:<20} {:<20} ", limit(soft), limit(hard));
+        if !unit.is_empty() {
+            text += &format!("{unit:<10}");
+        }
+        text.push('\n');
+    }
+    Ok(text.into_bytes())
+}

@@ -1,0 +1,236 @@
+//! `/proc` and `/sys` have the form that Linux's have: this machine's are the oracle.
+
+mod common;
+
+use common::{Container, Tree, read_all};
+
+fn container() -> Container {
+    Container::new(&Tree::new())
+}
+
+fn ours(container: &Container, path: &str) -> String {
+    String::from_utf8(
+        container
+            .read(path)
+            .unwrap_or_else(|error| panic!("{path}: {error}")),
+    )
+    .unwrap()
+}
+
+fn linux(path: &str) -> String {
+    std::fs::read_to_string(path).unwrap()
+}
+
+/// A text's form: numbers become one sign each, so only what stands around them counts.
+fn form(line: &str) -> String {
+    let mut form = String::new();
+    for sign in line.chars() {
+        let sign = if sign.is_ascii_digit() { '0' } else { sign };
+        // Numbers are padded with spaces.
+        if !matches!((form.chars().last(), sign), (Some('0'), '0') | (Some(' '), ' ')) {
+            form.push(sign);
+        }
+    }
+    form
+}
+
+#[test]
+fn status_has_linux_lines() {
+    let container = container();
+    let keys = |text: &str| -> Vec<String> {
+        text.lines()
+            .map(|line| line.split_once(':').unwrap().0.to_owned())
+            .collect()
+    };
+    let (ours, linux) = (ours(&container, "/proc/self/status"), linux("/proc/self/status"));
+    let known = keys(&linux);
+    let missing: Vec<String> = keys(&ours)
+        .into_iter()
+        .filter(|key| !known.contains(key))
+        .collect();
+    // Later kernels have more lines; those that we have are theirs, in their order.
+    assert!(
+        missing
+            .iter()
+            .all(|key| ["Kthread", "untag_mask"].contains(&key.as_str())),
+        "{missing:?}"
+    );
+    let order: Vec<String> = known
+        .into_iter()
+        .filter(|key| keys(&ours).contains(key))
+        .collect();
+    assert_eq!(
+        keys(&ours)
+            .into_iter()
+            .filter(|key| order.contains(key))
+            .collect::<Vec<_>>(),
+        order
+    );
+    for key in ["Umask", "Tgid", "VmRSS", "SigBlk", "CapEff", "Threads"] {
+        let line = |text: &str| {
+            text.lines()
+                .find(|line| line.starts_with(key))
+                .unwrap()
+                .to_owned()
+        };
+        let masked = |line: String| {
+            let width = line.len();
+            (
+                form(&line.replace(
+                    |sign: char| sign.is_ascii_hexdigit() && !line.starts_with(sign),
+                    "0",
+                )),
+                width,
+            )
+        };
+        assert_eq!(masked(line(&ours)).0, masked(line(&linux)).0, "{key}");
+        if key.starts_with("Vm") || key.starts_with("Sig") {
+            assert_eq!(masked(line(&ours)).1, masked(line(&linux)).1, "{key}");
+        }
+    }
+}
+
+#[test]
+fn stat_has_linux_fields() {
+    let container = container();
+    container.write("/proc/self/comm", b"a b) c\n").unwrap();
+    let ours = ours(&container, "/proc/self/stat");
+    let fields = |text: &str| text.rsplit_once(')').unwrap().1.split_whitespace().count();
+    assert_eq!(fields(&ours), fields(&linux("/proc/self/stat")));
+    assert!(ours.starts_with("7 (a b) c) R 1 7 7 0 -1 "), "{ours}");
+    assert_eq!(self::ours(&container, "/proc/self/statm").split(' ').count(), 7);
+}
+
+#[test]
+fn limits_are_linux_byte_for_byte() {
+    let container = container();
+    let mut limits = [(0, 0); 16];
+    for (number, limit) in limits.iter_mut().enumerate() {
+        let mut linux = libc::rlimit {
+            rlim_cur: 0,
+            rlim_max: 0,
+        };
+        // SAFETY: fills a structure of ours.
+        assert_eq!(unsafe { libc::getrlimit(number as _, &mut linux) }, 0);
+        *limit = (linux.rlim_cur, linux.rlim_max);
+    }
+    *container.process.limits.lock().unwrap() = limits;
+    assert_eq!(ours(&container, "/proc/self/limits"), linux("/proc/self/limits"));
+}
+
+#[test]
+fn whole_files_have_linux_form() {
+    let container = container();
+    for path in ["/proc/uptime", "/proc/loadavg", "/proc/sys/kernel/random/boot_id"] {
+        let hex = |text: String| {
+            if path.ends_with("id") {
+                text.len().to_string()
+            } else {
+                form(&text)
+            }
+        };
+        assert_eq!(hex(ours(&container, path)), hex(linux(path)), "{path}");
+    }
+    let linux_lines: Vec<String> = linux("/proc/meminfo").lines().map(form).collect();
+    for line in ours(&container, "/proc/meminfo").lines() {
+        let newer = linux_lines.contains(&form(line));
+        assert!(newer, "{line}");
+    }
+    let widths = |text: &str, key: &str| text.lines().find(|line| line.starts_with(key)).unwrap().len();
+    for key in [
+        "MemTotal:",
+        "SwapTotal:",
+        "HugePages_Total:",
+        "HugePages_Rsvd:",
+        "Hugepagesize:",
+    ] {
+        assert_eq!(
+            widths(&ours(&container, "/proc/meminfo"), key),
+            widths(&linux("/proc/meminfo"), key),
+            "{key}"
+        );
+    }
+    for key in ["cpu ", "btime", "ctxt", "processes", "procs_running"] {
+        let find = |text: String| text.lines().find(|line| line.starts_with(key)).map(form).unwrap();
+        assert_eq!(
+            find(ours(&container, "/proc/stat")),
+            find(linux("/proc/stat")),
+            "{key}"
+        );
+    }
+}
+
+#[test]
+fn tables_have_linux_headers() {
+    let container = container();
+    for name in ["dev", "tcp", "tcp6", "udp", "udp6", "unix", "route"] {
+        let path = format!("/proc/net/{name}");
+        let Ok(linux) = std::fs::read_to_string(&path) else {
+            continue;
+        };
+        let lines = if name == "dev" { 2 } else { 1 };
+        let head = |text: &str| text.lines().take(lines).map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(head(&ours(&container, &path)), head(&linux), "{path}");
+    }
+}
+
+#[test]
+fn descriptors_tell_of_themselves() {
+    let container = container();
+    container.write("/file", b"0123456789").unwrap();
+    let file = container.open("/file", libc::O_RDWR | libc::O_APPEND, 0).unwrap();
+    file.seek(4, 0).unwrap();
+    let inode = file.object().stat().unwrap().inode;
+    container.process.descriptors.lock().unwrap().insert(5, file);
+    assert_eq!(
+        ours(&container, "/proc/self/fdinfo/5"),
+        format!("pos:\t4\nflags:\t0102002\nmnt_id:\t21\nino:\t{inode}\n")
+    );
+    assert_eq!(container.stat("/proc/self/fd/5").unwrap().permissions, 0o700);
+}
+
+#[test]
+fn smaps_follow_maps() {
+    let ours = ours(&container(), "/proc/self/smaps");
+    let linux = linux("/proc/self/smaps");
+    let lines = |text: &str| {
+        text.lines()
+            .skip(1)
+            .take(2)
+            .map(|line| (form(line), line.len()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(lines(&ours), lines(&linux));
+    assert!(ours.contains("\nRss:                   4 kB\n"), "{ours}");
+}
+
+#[test]
+fn everything_can_be_read_and_listed() {
+    let container = container();
+    let exe = container.vfs.root().clone();
+    *container.process.executable.lock().unwrap() = Some(exe);
+    let mut todo = vec!["/proc".to_owned(), "/sys".to_owned()];
+    let mut files = 0;
+    while let Some(path) = todo.pop() {
+        for name in container.list(&path).unwrap() {
+            let path = format!("{path}/{name}");
+            let stat = container.stat(&path).unwrap();
+            match stat.kind {
+                kobject::FileKind::Directory => todo.push(path),
+                kobject::FileKind::Symlink => drop(container.readlink(&path).unwrap()),
+                _ => {
+                    let file = container.open(&path, 0, 0).unwrap();
+                    let first = read_all(&file).unwrap();
+                    assert!(!first.is_empty() || path.ends_with("maps"), "{path}");
+                    files += 1;
+                }
+            }
+        }
+    }
+    assert!(files > 100, "{files}");
+    assert_eq!(ours(&container, "/sys/devices/system/cpu/online"), "0-1\n");
+    assert_eq!(
+        ours(&container, "/sys/devices/system/cpu/cpu1/topology/core_id"),
+        "1\n"
+    );
+}
