@@ -141,7 +141,11 @@ impl Container {
             }
             (previous, next_map) = (Some(nid), range.end);
         }
-        if next_map == self.blob_len { Ok(()) } else { Err(FindError::Map(MapError::Length)) }
+        if next_map == self.blob_len {
+            Ok(())
+        } else {
+            Err(FindError::Map(MapError::Length))
+        }
     }
 
     fn entry<R: ReadAt + ?Sized>(
@@ -151,7 +155,8 @@ impl Container {
     ) -> Result<(u64, Range<u64>), FindError<R::Error>> {
         let mut words = [0; ENTRY_LEN as usize];
         // `open` has checked that the index lies in the blob.
-        blob.read_at(HEADER_LEN + index * ENTRY_LEN, &mut words).map_err(FindError::Read)?;
+        blob.read_at(HEADER_LEN + index * ENTRY_LEN, &mut words)
+            .map_err(FindError::Read)?;
         let [n0, n1, n2, n3, n4, n5, n6, n7, o0, o1, o2, o3, l0, l1, l2, l3] = words;
         let nid = u64::from_le_bytes([n0, n1, n2, n3, n4, n5, n6, n7]);
         let start = u64::from(u32::from_le_bytes([o0, o1, o2, o3]));
@@ -176,7 +181,11 @@ pub fn encode_container(maps: &BTreeMap<u64, Vec<u8>>) -> Result<Vec<u8>, MapErr
     for (nid, map) in maps {
         let len = map.len() as u64;
         out.extend_from_slice(&nid.to_le_bytes());
-        out.extend_from_slice(&u32::try_from(offset).map_err(|_| MapError::TooLarge)?.to_le_bytes());
+        out.extend_from_slice(
+            &u32::try_from(offset)
+                .map_err(|_| MapError::TooLarge)?
+                .to_le_bytes(),
+        );
         out.extend_from_slice(&u32::try_from(len).map_err(|_| MapError::TooLarge)?.to_le_bytes());
         offset += len;
     }

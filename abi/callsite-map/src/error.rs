@@ -33,7 +33,10 @@ impl fmt::Display for MapError {
             Self::NotCanonical => f.write_str("the call-site map is not in canonical form"),
             Self::TooLarge => f.write_str("a call-site map has no room for files or maps of 4 GiB and more"),
             Self::Mismatch(offset) => {
-                write!(f, "the call-site map was made from another file (bytes differ at offset {offset:#x})")
+                write!(
+                    f,
+                    "the call-site map was made from another file (bytes differ at offset {offset:#x})"
+                )
             }
         }
     }

@@ -38,7 +38,8 @@ impl Placement {
     }
 
     fn stub(self, index: usize) -> u64 {
-        self.stubs.wrapping_add((index as u64).wrapping_mul(STUB_SIZE as u64))
+        self.stubs
+            .wrapping_add((index as u64).wrapping_mul(STUB_SIZE as u64))
     }
 }
 
@@ -127,12 +128,15 @@ impl<B: AsRef<[u8]>> FileMap<B> {
     /// # Errors
     /// [`MapError::Mismatch`]: these are not the bytes that the map was made from. Some may have been rewritten.
     pub fn apply(&self, placement: Placement, file_offset: u64, bytes: &mut [u8]) -> Result<usize, MapError> {
-        let end = file_offset.checked_add(bytes.len() as u64).ok_or(MapError::TooLarge)?;
+        let end = file_offset
+            .checked_add(bytes.len() as u64)
+            .ok_or(MapError::TooLarge)?;
         let mut left_alone = 0;
         for (index, patch) in self.for_range(file_offset..end) {
             let expected = patch.original().iter().zip(patch.offset()..);
             for (expected, at) in expected {
-                if at >= file_offset && byte_at(bytes, file_offset, at).is_some_and(|byte| *byte != *expected) {
+                if at >= file_offset && byte_at(bytes, file_offset, at).is_some_and(|byte| *byte != *expected)
+                {
                     return Err(MapError::Mismatch(at));
                 }
             }
@@ -156,7 +160,9 @@ impl<B: AsRef<[u8]>> FileMap<B> {
     pub fn emit_stubs(&self, placement: Placement, first: usize, out: &mut [[u8; STUB_SIZE]]) {
         for (index, stub) in (first..).zip(out) {
             let emitted = self.patch(index).is_some_and(|patch| {
-                patch.emit_stub(placement.stub(index), placement.site(&patch), stub).is_ok()
+                patch
+                    .emit_stub(placement.stub(index), placement.site(&patch), stub)
+                    .is_ok()
             });
             if !emitted {
                 stub.fill(0xcc);
@@ -198,13 +204,17 @@ impl<B: AsRef<[u8]>> FileMap<B> {
 
     /// How many patches begin below this file offset.
     fn entries_below(&self, offset: u64) -> usize {
-        self.parts().0.partition_point(|entry| u64::from(split_entry(*entry).0) < offset)
+        self.parts()
+            .0
+            .partition_point(|entry| u64::from(split_entry(*entry).0) < offset)
     }
 
     /// The first patch whose jump ends behind this file offset.
     fn first_ending_behind(&self, offset: u64) -> usize {
         let jump_len = JUMP_LEN as u64;
-        self.parts().0.partition_point(|entry| u64::from(split_entry(*entry).0) + jump_len <= offset)
+        self.parts()
+            .0
+            .partition_point(|entry| u64::from(split_entry(*entry).0) + jump_len <= offset)
     }
 }
 
@@ -225,7 +235,9 @@ fn split_entry(entry: [u8; ENTRY_LEN]) -> (u32, usize) {
 fn read_patch(file_offset: u32, bodies: &[u8], at: usize) -> Result<(Patch<'_>, usize), MapError> {
     let body = bodies.get(at..).ok_or(MapError::Length)?;
     let (steps, rest) = body.split_first().ok_or(MapError::Length)?;
-    let (tags, rest) = rest.split_at_checked(usize::from(*steps)).ok_or(MapError::Length)?;
+    let (tags, rest) = rest
+        .split_at_checked(usize::from(*steps))
+        .ok_or(MapError::Length)?;
     let code_len = tags.iter().map(|tag| usize::from(tag & 15)).sum();
     let code = rest.get(..code_len).ok_or(MapError::Length)?;
     let patch = Patch::new(u64::from(file_offset), tags, code)?;

@@ -35,9 +35,14 @@ impl<'a> Patch<'a> {
                 return Err(MapError::Patch("a step's bytes are not what its kind says"));
             }
             if ended != (step.kind == Kind::Dead) {
-                return Err(MapError::Patch("an instruction behind an end, or padding before it"));
+                return Err(MapError::Patch(
+                    "an instruction behind an end, or padding before it",
+                ));
             }
-            if step.branch_target(end_of_step).is_some_and(|to| (1..JUMP_LEN as i64).contains(&to)) {
+            if step
+                .branch_target(end_of_step)
+                .is_some_and(|to| (1..JUMP_LEN as i64).contains(&to))
+            {
                 return Err(MapError::Patch("a branch into the bytes that are overwritten"));
             }
             syscalls += usize::from(step.kind == Kind::Syscall);
@@ -83,7 +88,10 @@ impl<'a> Patch<'a> {
 
     /// Bytes of the stub that are in use, of [`STUB_SIZE`].
     pub fn stub_len(&self) -> usize {
-        stub::layout(*self).map(|placed| placed.step.stub_len()).sum::<usize>() + stub::tail_len(*self)
+        stub::layout(*self)
+            .map(|placed| placed.step.stub_len())
+            .sum::<usize>()
+            + stub::tail_len(*self)
     }
 
     /// Writes the stub: the moved instructions for a stub at `stub_addr` and a site at `site_addr`, the rest
@@ -124,6 +132,8 @@ impl<'a> Patch<'a> {
     /// an instruction of the run, and for its first one: a jump there is served by the site itself.
     pub fn resume(&self, original: usize) -> Option<usize> {
         let mut placed = stub::layout(*self).skip(1);
-        placed.find(|placed| placed.original == original && placed.step.kind != Kind::Dead).map(|placed| placed.at)
+        placed
+            .find(|placed| placed.original == original && placed.step.kind != Kind::Dead)
+            .map(|placed| placed.at)
     }
 }

@@ -44,7 +44,11 @@ pub(crate) struct Placed<'a> {
 /// The steps with their places.
 pub(crate) fn layout<'a>(patch: Patch<'a>) -> impl Iterator<Item = Placed<'a>> {
     patch.steps().scan((0, 0), |(at, original), step| {
-        let placed = Placed { step, at: *at, original: *original };
+        let placed = Placed {
+            step,
+            at: *at,
+            original: *original,
+        };
         *at += step.stub_len();
         *original += step.bytes.len();
         Some(placed)
@@ -70,7 +74,9 @@ pub(crate) fn jump(from: u64, to: u64) -> Result<[u8; JUMP_LEN], OutOfReach> {
 /// The 32-bit displacement in an instruction at `from`, `len` bytes long, that refers to `to`.
 fn displacement(from: u64, len: usize, to: u64) -> Result<[u8; 4], OutOfReach> {
     let distance = to.wrapping_sub(from.wrapping_add(len as u64)) as i64;
-    i32::try_from(distance).map(i32::to_le_bytes).map_err(|_| OutOfReach)
+    i32::try_from(distance)
+        .map(i32::to_le_bytes)
+        .map_err(|_| OutOfReach)
 }
 
 pub(crate) fn emit(
@@ -81,8 +87,14 @@ pub(crate) fn emit(
 ) -> Result<(), OutOfReach> {
     out.fill(INT3);
     let run_end = site_addr.wrapping_add(patch.original().len() as u64);
-    let has_more = patch.steps().last().is_some_and(|step| step.kind != Kind::Syscall);
-    let mut writer = Writer { rest: out, addr: stub_addr };
+    let has_more = patch
+        .steps()
+        .last()
+        .is_some_and(|step| step.kind != Kind::Syscall);
+    let mut writer = Writer {
+        rest: out,
+        addr: stub_addr,
+    };
     for Placed { step, original, .. } in layout(patch) {
         let original_end = site_addr.wrapping_add((original + step.bytes.len()) as u64);
         match step.kind {

@@ -76,7 +76,10 @@ fn every_truncation_is_refused() {
 fn disorder_is_refused() {
     let mut blob = blob(&[(1, b"abc"), (2, b"def")]);
     blob[16] = 3;
-    assert_eq!(open(&blob).unwrap().check(&blob[..]), Err(FindError::Map(MapError::Order)));
+    assert_eq!(
+        open(&blob).unwrap().check(&blob[..]),
+        Err(FindError::Map(MapError::Order))
+    );
 }
 
 proptest! {

@@ -3,13 +3,19 @@
 use callsite_map::{FileMap, Kind, MapError, Placement, STUB_SIZE, Sites, Step, encode_file};
 use proptest::prelude::*;
 
-const PLACEMENT: Placement = Placement { file: 0x40_0000, stubs: 0x1000_0000 };
+const PLACEMENT: Placement = Placement {
+    file: 0x40_0000,
+    stubs: 0x1000_0000,
+};
 
 fn step(kind: Kind, bytes: &[u8]) -> Step<'_> {
     Step { kind, bytes }
 }
 
-const SYSCALL: Step<'static> = Step { kind: Kind::Syscall, bytes: &[0x0f, 0x05] };
+const SYSCALL: Step<'static> = Step {
+    kind: Kind::Syscall,
+    bytes: &[0x0f, 0x05],
+};
 
 fn map(sites: &[(u64, &[Step<'_>])]) -> FileMap<Vec<u8>> {
     let mut collected = Sites::new();
@@ -26,7 +32,11 @@ fn getpid() -> [Step<'static>; 2] {
 
 /// `syscall; cmp rax, -4096; ja +0x10`
 fn checked() -> [Step<'static>; 3] {
-    [SYSCALL, step(Kind::Copy, &[0x48, 0x3d, 0, 0xf0, 0xff, 0xff]), step(Kind::Branch, &[0x77, 0x10])]
+    [
+        SYSCALL,
+        step(Kind::Copy, &[0x48, 0x3d, 0, 0xf0, 0xff, 0xff]),
+        step(Kind::Branch, &[0x77, 0x10]),
+    ]
 }
 
 fn stub(map: &FileMap<Vec<u8>>, index: usize) -> [u8; STUB_SIZE] {
@@ -104,13 +114,19 @@ fn a_part_of_the_file_gets_its_part_of_the_jump() {
 fn other_bytes_than_the_scanned_ones_are_refused() {
     let map = map(&[(0x1000, &getpid())]);
     let mut other = [0xb8, 0x28, 0, 0, 0, 0x0f, 0x05];
-    assert_eq!(map.apply(PLACEMENT, 0x1000, &mut other), Err(MapError::Mismatch(0x1001)));
+    assert_eq!(
+        map.apply(PLACEMENT, 0x1000, &mut other),
+        Err(MapError::Mismatch(0x1001))
+    );
 }
 
 #[test]
 fn what_cannot_be_reached_is_left_alone() {
     let map = map(&[(0x1000, &getpid())]);
-    let far = Placement { file: 0x40_0000, stubs: 0x1_0000_0000 };
+    let far = Placement {
+        file: 0x40_0000,
+        stubs: 0x1_0000_0000,
+    };
     let original = [0xb8, 0x27, 0, 0, 0, 0x0f, 0x05];
     let mut bytes = original;
     assert_eq!(map.apply(far, 0x1000, &mut bytes), Ok(1));
@@ -154,20 +170,34 @@ fn bad_patches_are_refused() {
     let nop3 = step(Kind::Copy, &[0x0f, 0x1f, 0x00]);
     let ret = step(Kind::CopyEnd, &[0xc3]);
     assert_eq!(refused(&[SYSCALL]), MapError::Patch("it is shorter than a jump"));
-    assert_eq!(refused(&[nop3, nop3]), MapError::Patch("not exactly one system call"));
-    assert_eq!(refused(&[SYSCALL, nop3, SYSCALL]), MapError::Patch("not exactly one system call"));
+    assert_eq!(
+        refused(&[nop3, nop3]),
+        MapError::Patch("not exactly one system call")
+    );
+    assert_eq!(
+        refused(&[SYSCALL, nop3, SYSCALL]),
+        MapError::Patch("not exactly one system call")
+    );
     let dead = MapError::Patch("an instruction behind an end, or padding before it");
     assert_eq!(refused(&[SYSCALL, ret, nop3]), dead);
     assert_eq!(refused(&[step(Kind::Dead, &[0x90]), SYSCALL, nop3]), dead);
-    assert_eq!(refused(&[ret, step(Kind::Dead, &[0x0f, 0x05])]), MapError::Patch("not exactly one system call"));
+    assert_eq!(
+        refused(&[ret, step(Kind::Dead, &[0x0f, 0x05])]),
+        MapError::Patch("not exactly one system call")
+    );
     let kind = MapError::Patch("a step's bytes are not what its kind says");
     assert_eq!(refused(&[SYSCALL, step(Kind::Jump, &[0x90, 0, 0])]), kind);
     assert_eq!(refused(&[step(Kind::Syscall, &[0x0f, 0x34]), nop3]), kind);
     // je -4: to the middle of the jump.
     let inside = MapError::Patch("a branch into the bytes that are overwritten");
-    assert_eq!(refused(&[SYSCALL, nop3, step(Kind::Branch, &[0x74, 0xfb])]), inside);
+    assert_eq!(
+        refused(&[SYSCALL, nop3, step(Kind::Branch, &[0x74, 0xfb])]),
+        inside
+    );
     // jmp -7: to the site itself, which is fine.
-    Sites::new().push(0x1000, &[SYSCALL, nop3, step(Kind::Jump, &[0xeb, 0xf9])]).unwrap();
+    Sites::new()
+        .push(0x1000, &[SYSCALL, nop3, step(Kind::Jump, &[0xeb, 0xf9])])
+        .unwrap();
 }
 
 #[test]
@@ -188,7 +218,11 @@ fn every_truncation_is_refused() {
     sites.push(0x2000, &checked()).unwrap();
     let bytes = encode_file(&sites).unwrap();
     for len in 0..bytes.len() {
-        assert!(FileMap::parse(&bytes[..len]).is_err(), "{len} of {} bytes", bytes.len());
+        assert!(
+            FileMap::parse(&bytes[..len]).is_err(),
+            "{len} of {} bytes",
+            bytes.len()
+        );
     }
     let longer = [&bytes[..], &[0]].concat();
     assert_eq!(FileMap::parse(longer).unwrap_err(), MapError::Length);
@@ -198,7 +232,8 @@ fn every_truncation_is_refused() {
 fn run() -> impl Strategy<Value = Vec<(Kind, Vec<u8>)>> {
     let movable = prop_oneof![
         prop::collection::vec(any::<u8>(), 1..=7).prop_map(|bytes| (Kind::Copy, bytes)),
-        (any::<u8>(), any::<[u8; 4]>()).prop_map(|(op, d)| (Kind::RipRelative, [&[op, 0x05][..], &d].concat())),
+        (any::<u8>(), any::<[u8; 4]>())
+            .prop_map(|(op, d)| (Kind::RipRelative, [&[op, 0x05][..], &d].concat())),
         (any::<[u8; 4]>(), any::<u8>())
             .prop_map(|(d, i)| (Kind::RipRelativeImm8, [&[0x80, 0x3d][..], &d, &[i]].concat())),
         (0x70..=0x7f_u8, any::<u8>()).prop_map(|(op, d)| (Kind::Branch, vec![op, d])),
@@ -206,15 +241,27 @@ fn run() -> impl Strategy<Value = Vec<(Kind, Vec<u8>)>> {
     ];
     let end = prop_oneof![
         Just(vec![]),
-        Just(vec![(Kind::CopyEnd, vec![0xc3]), (Kind::Dead, vec![0x66, 0x90]), (Kind::Dead, vec![0x90])]),
+        Just(vec![
+            (Kind::CopyEnd, vec![0xc3]),
+            (Kind::Dead, vec![0x66, 0x90]),
+            (Kind::Dead, vec![0x90])
+        ]),
         any::<u8>().prop_map(|d| vec![(Kind::Jump, vec![0xeb, d]), (Kind::Dead, vec![0xcc])]),
         any::<[u8; 4]>().prop_map(|d| vec![(Kind::Jump, [&[0xe9][..], &d].concat())]),
     ];
-    (prop::collection::vec(movable.clone(), 0..2), prop::collection::vec(movable, 0..3), end).prop_map(
-        |(before, behind, end)| {
-            before.into_iter().chain([(Kind::Syscall, vec![0x0f, 0x05])]).chain(behind).chain(end).collect()
-        },
+    (
+        prop::collection::vec(movable.clone(), 0..2),
+        prop::collection::vec(movable, 0..3),
+        end,
     )
+        .prop_map(|(before, behind, end)| {
+            before
+                .into_iter()
+                .chain([(Kind::Syscall, vec![0x0f, 0x05])])
+                .chain(behind)
+                .chain(end)
+                .collect()
+        })
 }
 
 fn sites() -> impl Strategy<Value = Sites> {

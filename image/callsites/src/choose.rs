@@ -38,7 +38,10 @@ pub(crate) fn choose(
     let is_target = targets.contains(site.ip());
     // A jump onto the `syscall` would trap for ever if only the instruction before it was replaced.
     if !is_target && let Some(previous) = before.last().filter(|last| last.len() >= JUMP_LEN) {
-        let run = Run { first: previous.ip(), instructions: &[*previous, *site] };
+        let run = Run {
+            first: previous.ip(),
+            instructions: &[*previous, *site],
+        };
         if run.add(image, function, targets, sites) {
             return Some(Form::InstructionBefore);
         }
@@ -53,7 +56,12 @@ pub(crate) fn choose(
             run.push(*next);
         }
         let first = run.first()?.ip();
-        if (Run { first, instructions: &run }).add(image, function, targets, sites) {
+        if (Run {
+            first,
+            instructions: &run,
+        })
+        .add(image, function, targets, sites)
+        {
             return Some(match taken {
                 [] => Form::Following,
                 [one] if one.len() >= JUMP_LEN => Form::InstructionBefore,
@@ -81,11 +89,12 @@ impl Run<'_> {
         if len(self.instructions) < JUMP_LEN || overwritten.clone().any(|addr| targets.contains(addr)) {
             return false;
         }
-        // A computed jump could go to any instruction; not into one.
-        if function.has_unknown_jump && self.instructions.iter().any(|i| overwritten.contains(&i.ip())) {
+        // Control that may arrive at any instruction does not arrive inside one.
+        if function.is_open && self.instructions.iter().any(|i| overwritten.contains(&i.ip())) {
             return false;
         }
-        self.steps(image).is_some_and(|(offset, steps)| sites.push(offset, &steps).is_ok())
+        self.steps(image)
+            .is_some_and(|(offset, steps)| sites.push(offset, &steps).is_ok())
     }
 
     /// The file offset and the steps.
@@ -97,7 +106,11 @@ impl Run<'_> {
         for instruction in self.instructions {
             let (own, rest) = bytes.split_at_checked(instruction.len())?;
             bytes = rest;
-            let kind = if ended { Kind::Dead } else { kind(instruction, own)? };
+            let kind = if ended {
+                Kind::Dead
+            } else {
+                kind(instruction, own)?
+            };
             ended |= matches!(kind, Kind::CopyEnd | Kind::Jump);
             steps.push(Step { kind, bytes: own });
         }
@@ -113,7 +126,10 @@ fn movable_before(function: &Function, index: usize) -> &[Instruction] {
         let (previous, next) = (&instructions[first - 1], &instructions[first]);
         if previous.next_ip() != next.ip()
             || code::is_end(previous)
-            || matches!(previous.flow_control(), FlowControl::Call | FlowControl::IndirectCall)
+            || matches!(
+                previous.flow_control(),
+                FlowControl::Call | FlowControl::IndirectCall
+            )
         {
             break;
         }
@@ -139,7 +155,12 @@ fn movable_behind(image: &Image<'_>, function: &Function, index: usize) -> Vec<I
         );
     }
     // The function's last instruction: what comes behind is padding, or the next function, which is a target.
-    let Some(bytes) = image.code_at(next_ip).and_then(|region| region.bytes_from(next_ip)) else { return behind };
+    let Some(bytes) = image
+        .code_at(next_ip)
+        .and_then(|region| region.bytes_from(next_ip))
+    else {
+        return behind;
+    };
     let mut decoder = Decoder::with_ip(64, bytes, next_ip, DecoderOptions::NONE);
     while behind.len() < REACH && (ended || index + 1 + behind.len() == function.instructions.len()) {
         let instruction = decoder.decode();
@@ -163,7 +184,9 @@ fn kind(instruction: &Instruction, bytes: &[u8]) -> Option<Kind> {
         (FlowControl::Next | FlowControl::Exception, _) if instruction.is_ip_rel_memory_operand() => {
             rip_relative(instruction, bytes)
         }
-        (FlowControl::Next | FlowControl::Exception, _) | (FlowControl::Interrupt, [0xcc]) => Some(Kind::Copy),
+        (FlowControl::Next | FlowControl::Exception, _) | (FlowControl::Interrupt, [0xcc]) => {
+            Some(Kind::Copy)
+        }
         (FlowControl::Return, _) if instruction.mnemonic() == Mnemonic::Ret => Some(Kind::CopyEnd),
         (FlowControl::IndirectBranch, _) if !instruction.is_ip_rel_memory_operand() => Some(Kind::CopyEnd),
         (FlowControl::UnconditionalBranch, [0xeb, _] | [0xe9, _, _, _, _]) => Some(Kind::Jump),
@@ -198,7 +221,10 @@ fn rip_relative(instruction: &Instruction, bytes: &[u8]) -> Option<Kind> {
 /// gdb know it by `mov rax, 15; syscall` and could not unwind through a handler if those bytes changed.
 fn is_recognised_by_its_bytes(image: &Image<'_>, function: &Function, site: &Instruction) -> bool {
     let start = site.ip().wrapping_sub(SIGNAL_RETURN.len() as u64 - 2);
-    !function.has_frame && image.code_bytes(start..site.next_ip()).is_some_and(|bytes| bytes == SIGNAL_RETURN)
+    !function.has_frame
+        && image
+            .code_bytes(start..site.next_ip())
+            .is_some_and(|bytes| bytes == SIGNAL_RETURN)
 }
 
 /// `mov rax, 15; syscall`.

@@ -10,31 +10,52 @@ use crate::elf::Image;
 #[derive(Clone, Debug)]
 pub(crate) struct Function {
     pub(crate) instructions: Vec<Instruction>,
-    /// Where else it goes: entries of its jump tables.
-    pub(crate) table_targets: Vec<u64>,
-    /// Whether it has a computed jump that no jump table was found for, so that its targets are unknown.
-    pub(crate) has_unknown_jump: bool,
+    /// Where its computed jumps may go: everything that could be an entry of its jump tables.
+    pub(crate) arrivals: Vec<u64>,
+    /// Whether control may arrive at any of its instructions: it has a computed jump without a jump table, or
+    /// exception tables that cannot be read.
+    pub(crate) is_open: bool,
     /// Whether an unwinder finds it by its frame description rather than by its bytes.
     pub(crate) has_frame: bool,
 }
 
 impl Function {
-    /// Decodes a range that is known to hold code from its first byte to its last one. `None` if it does not.
-    pub(crate) fn linear(image: &Image<'_>, range: Range<u64>, has_frame: bool) -> Option<Self> {
-        let instructions = decode_all(image, range.clone())?;
-        if instructions.iter().any(Instruction::is_invalid) {
-            return None;
+    pub(crate) fn new(image: &Image<'_>, instructions: Vec<Instruction>) -> Self {
+        // Too many rather than too few: whatever points into code, up to the end of the segment.
+        let tables = jump_tables(
+            image,
+            &instructions,
+            |addr| image.code_at(addr).is_some(),
+            |_| u64::MAX,
+        );
+        let computed_jumps = instructions
+            .iter()
+            .filter(|instruction| is_computed_jump(instruction))
+            .count();
+        let is_open = computed_jumps > tables.len();
+        Self {
+            instructions,
+            arrivals: tables.concat(),
+            is_open,
+            has_frame: false,
         }
-        let table_targets = table_targets(image, &instructions, |addr| range.contains(&addr), |_| u64::MAX);
-        let has_unknown_jump = instructions.iter().any(is_computed_jump) && table_targets.is_empty();
-        Some(Self { instructions, table_targets, has_unknown_jump, has_frame })
+    }
+
+    /// Decodes a range that is known to hold code from its first byte to its last one. `None` if it does not.
+    pub(crate) fn linear(image: &Image<'_>, range: Range<u64>) -> Option<Self> {
+        let instructions = decode_all(image, range)?;
+        (!instructions.iter().any(Instruction::is_invalid)).then(|| Self::new(image, instructions))
     }
 }
 
 /// Decodes from the first byte of a range to its end, whatever it holds.
 pub(crate) fn decode_all(image: &Image<'_>, range: Range<u64>) -> Option<Vec<Instruction>> {
     let bytes = image.code_bytes(range.clone())?;
-    Some(Decoder::with_ip(64, bytes, range.start, DecoderOptions::NONE).into_iter().collect())
+    Some(
+        Decoder::with_ip(64, bytes, range.start, DecoderOptions::NONE)
+            .into_iter()
+            .collect(),
+    )
 }
 
 /// Where a direct branch or call goes.
@@ -73,33 +94,48 @@ pub(crate) fn is_computed_jump(instruction: &Instruction) -> bool {
             && instruction.memory_index() == Register::None)
 }
 
-/// Entries of the jump tables that these instructions might use, as far as they lie in the function: tables of
-/// 32-bit distances from the table itself (what GCC and LLVM write for position-independent code), and of 64-bit
-/// addresses. `end` says where a table that begins at an address ends at the latest.
-pub(crate) fn table_targets(
+/// Entries of each jump table that these instructions might use, up to the first one that does not lead inside:
+/// tables of 32-bit distances from the table itself (what GCC and LLVM write for position-independent code), and
+/// of 64-bit addresses. `end` says where a table that begins at an address ends at the latest.
+pub(crate) fn jump_tables(
     image: &Image<'_>,
     instructions: &[Instruction],
     is_inside: impl Fn(u64) -> bool,
     end: impl Fn(u64) -> u64,
-) -> Vec<u64> {
-    let mut targets = Vec::new();
+) -> Vec<Vec<u64>> {
     if !instructions.iter().any(is_computed_jump) {
-        return targets;
+        return Vec::new();
     }
-    for instruction in instructions {
-        let Some(table) = referenced_address(instruction, image.is_fixed) else { continue };
-        let Some(bytes) = image.bytes_from(table) else { continue };
-        let len = usize::try_from(end(table).saturating_sub(table)).unwrap_or(usize::MAX).min(bytes.len());
-        let bytes = bytes.get(..len).unwrap_or_default();
-        let distances = bytes.as_chunks::<4>().0.iter().map(|entry| i32::from_le_bytes(*entry));
-        let relative = distances.map(|distance| table.wrapping_add_signed(i64::from(distance)));
-        targets.extend(relative.take_while(|target| is_inside(*target)));
-        let absolute = bytes.as_chunks::<8>().0.iter().map(|entry| u64::from_le_bytes(*entry));
-        targets.extend(absolute.take_while(|target| is_inside(*target)));
-    }
-    targets.sort_unstable();
-    targets.dedup();
-    targets
+    let mut places: Vec<u64> = instructions
+        .iter()
+        .filter_map(|i| referenced_address(i, image.is_fixed))
+        .collect();
+    places.sort_unstable();
+    places.dedup();
+    let table_at = |place: u64| {
+        let bytes = image.bytes_from(place)?;
+        let len = usize::try_from(end(place).saturating_sub(place))
+            .unwrap_or(usize::MAX)
+            .min(bytes.len());
+        let bytes = bytes.get(..len)?;
+        let distances = bytes
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .map(|entry| i32::from_le_bytes(*entry));
+        let relative = distances.map(|distance| place.wrapping_add_signed(i64::from(distance)));
+        let absolute = bytes
+            .as_chunks::<8>()
+            .0
+            .iter()
+            .map(|entry| u64::from_le_bytes(*entry));
+        let entries: Vec<u64> = relative
+            .take_while(|target| is_inside(*target))
+            .chain(absolute.take_while(|target| is_inside(*target)))
+            .collect();
+        (!entries.is_empty()).then_some(entries)
+    };
+    places.into_iter().filter_map(table_at).collect()
 }
 
 /// Whether control never reaches what follows.

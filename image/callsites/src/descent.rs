@@ -96,13 +96,18 @@ impl<'a> Descent<'a> {
 
     /// The ranges inside instructions that were found, from the second byte to the last.
     pub(crate) fn interiors(&self, range: Range<u64>) -> Vec<Range<u64>> {
-        range.filter(|addr| self.byte(*addr) == Byte::Inside).map(|addr| addr..addr + 1).collect()
+        range
+            .filter(|addr| self.byte(*addr) == Byte::Inside)
+            .map(|addr| addr..addr + 1)
+            .collect()
     }
 
     /// Whether a range of code runs into unknown bytes or holds anything that could be a reference to some: a fast
     /// look at every position, before it is worth decoding.
     fn may_refer(&self, range: Range<u64>) -> bool {
-        let Some(bytes) = self.image.code_bytes(range.clone()) else { return false };
+        let Some(bytes) = self.image.code_bytes(range.clone()) else {
+            return false;
+        };
         let is_unknown = |addr| self.byte(addr) == Byte::Unknown;
         is_unknown(range.end)
             || targets::near_references(bytes, range.start).any(is_unknown)
@@ -154,12 +159,13 @@ impl<'a> Descent<'a> {
         for instruction in trace.instructions.values() {
             self.follow(instruction);
         }
-        if trace.instructions.values().any(|instruction| instruction.mnemonic() == Mnemonic::Syscall) {
-            let instructions: Vec<_> = trace.instructions.into_values().collect();
-            let has_unknown_jump =
-                trace.table_targets.is_empty() && instructions.iter().any(code::is_computed_jump);
-            let table_targets = trace.table_targets;
-            self.functions.push(Function { instructions, table_targets, has_unknown_jump, has_frame: false });
+        if trace
+            .instructions
+            .values()
+            .any(|instruction| instruction.mnemonic() == Mnemonic::Syscall)
+        {
+            let instructions = trace.instructions.into_values().collect();
+            self.functions.push(Function::new(self.image, instructions));
         }
     }
 
@@ -177,12 +183,12 @@ impl<'a> Descent<'a> {
                 let behind = self.tables.partition_point(|other| *other <= table);
                 self.tables.get(behind).copied().unwrap_or(u64::MAX)
             };
-            let targets = code::table_targets(self.image, &instructions, is_inside, end);
-            if targets == trace.table_targets {
+            let entries = code::jump_tables(self.image, &instructions, is_inside, end).concat();
+            if entries == trace.table_entries {
                 return Some(trace);
             }
-            pending.extend(&targets);
-            trace.table_targets = targets;
+            pending.extend(&entries);
+            trace.table_entries = entries;
         }
     }
 
@@ -257,7 +263,7 @@ fn runs_on(last: &Instruction) -> bool {
 #[derive(Default)]
 struct Trace {
     instructions: BTreeMap<u64, Instruction>,
-    table_targets: Vec<u64>,
+    table_entries: Vec<u64>,
 }
 
 fn root_of(trace: &Trace) -> u64 {
@@ -295,5 +301,13 @@ fn is_plausible(instruction: &Instruction, bytes: &[u8]) -> bool {
             | Mnemonic::Sysenter
             | Mnemonic::Sysexit
     ) && instruction.flow_control() != FlowControl::XbeginXabortXend
-        && !matches!(instruction.code(), iced_x86::Code::Jmp_m1616 | iced_x86::Code::Jmp_m1632 | iced_x86::Code::Jmp_m1664 | iced_x86::Code::Call_m1616 | iced_x86::Code::Call_m1632 | iced_x86::Code::Call_m1664)
+        && !matches!(
+            instruction.code(),
+            iced_x86::Code::Jmp_m1616
+                | iced_x86::Code::Jmp_m1632
+                | iced_x86::Code::Jmp_m1664
+                | iced_x86::Code::Call_m1616
+                | iced_x86::Code::Call_m1632
+                | iced_x86::Code::Call_m1664
+        )
 }

@@ -23,7 +23,8 @@ impl<'a> Region<'a> {
 
     /// The bytes from an address to the end of the region.
     pub(crate) fn bytes_from(&self, addr: u64) -> Option<&'a [u8]> {
-        self.bytes.get(usize::try_from(addr.checked_sub(self.addr)?).ok()?..)
+        self.bytes
+            .get(usize::try_from(addr.checked_sub(self.addr)?).ok()?..)
     }
 }
 
@@ -81,8 +82,14 @@ impl<'a> Image<'a> {
         let mut executable = Vec::new();
         for segment in segments {
             // What lies outside a truncated file would not run either.
-            let Ok(bytes) = segment.data(LE, file) else { continue };
-            let region = Region { addr: segment.p_vaddr(LE), offset: segment.p_offset(LE), bytes };
+            let Ok(bytes) = segment.data(LE, file) else {
+                continue;
+            };
+            let region = Region {
+                addr: segment.p_vaddr(LE),
+                offset: segment.p_offset(LE),
+                bytes,
+            };
             if region.addr.checked_add(bytes.len() as u64).is_none() {
                 return Err(NoImage::Unusable);
             }
@@ -96,8 +103,10 @@ impl<'a> Image<'a> {
                 elf::PT_GNU_EH_FRAME => image.eh_frame_hdr = Some(region),
                 elf::PT_DYNAMIC => {
                     let entries = segment.dynamic(LE, file).ok().flatten().unwrap_or_default();
-                    image.dynamic =
-                        entries.iter().map(|entry| (entry.d_tag(LE).0 as u64, entry.d_val(LE))).collect();
+                    image.dynamic = entries
+                        .iter()
+                        .map(|entry| (entry.d_tag(LE).0 as u64, entry.d_val(LE)))
+                        .collect();
                 }
                 _ => {}
             }
@@ -110,8 +119,11 @@ impl<'a> Image<'a> {
         if image.has_text_relocations() || overlap(image.code.iter().map(Region::range)) {
             return Err(NoImage::Unusable);
         }
-        let mut offsets: Vec<_> =
-            image.code.iter().map(|code| code.offset..code.offset + code.bytes.len() as u64).collect();
+        let mut offsets: Vec<_> = image
+            .code
+            .iter()
+            .map(|code| code.offset..code.offset + code.bytes.len() as u64)
+            .collect();
         offsets.sort_by_key(|range| range.start);
         // The same bytes at two addresses: a patch is made for one.
         if overlap(offsets.into_iter()) {
@@ -122,12 +134,18 @@ impl<'a> Image<'a> {
 
     /// The sections are a courtesy of the linker: a file without them, or with nonsense there, just says less.
     fn read_sections(&mut self, file: &'a [u8], header: &FileHeader64<LE>, executable: &[Region<'a>]) {
-        let Ok(sections) = header.sections(LE, file) else { return };
+        let Ok(sections) = header.sections(LE, file) else {
+            return;
+        };
         for section in sections.iter() {
-            let (addr, offset) = (section.sh_addr(LE), u64::from(section.sh_offset(LE)));
-            let Ok(bytes) = section.data(LE, file) else { continue };
+            let (addr, offset) = (section.sh_addr(LE), section.sh_offset(LE));
+            let Ok(bytes) = section.data(LE, file) else {
+                continue;
+            };
             let flags = section.sh_flags(LE).0;
-            if flags & elf::SHF_ALLOC.0 == 0 || bytes.is_empty() || addr.checked_add(bytes.len() as u64).is_none()
+            if flags & elf::SHF_ALLOC.0 == 0
+                || bytes.is_empty()
+                || addr.checked_add(bytes.len() as u64).is_none()
             {
                 continue;
             }
@@ -146,7 +164,9 @@ impl<'a> Image<'a> {
             }
         }
         for kind in [elf::SHT_SYMTAB, elf::SHT_DYNSYM] {
-            let Ok(table) = sections.symbols(LE, file, kind) else { continue };
+            let Ok(table) = sections.symbols(LE, file, kind) else {
+                continue;
+            };
             self.symbols.extend(
                 table
                     .iter()
@@ -154,7 +174,10 @@ impl<'a> Image<'a> {
                         matches!(symbol.st_type(), elf::STT_FUNC | elf::STT_GNU_IFUNC)
                             && symbol.st_shndx(LE) != elf::SHN_UNDEF
                     })
-                    .map(|symbol| FunctionSymbol { addr: symbol.st_value(LE), size: symbol.st_size(LE) }),
+                    .map(|symbol| FunctionSymbol {
+                        addr: symbol.st_value(LE),
+                        size: symbol.st_size(LE),
+                    }),
             );
         }
         self.symbols.sort_unstable();
@@ -168,7 +191,10 @@ impl<'a> Image<'a> {
 
     /// A section that is mapped, by its name.
     pub(crate) fn section(&self, name: &str) -> Option<Region<'a>> {
-        self.sections.iter().find(|(other, _)| *other == name.as_bytes()).map(|(_, region)| *region)
+        self.sections
+            .iter()
+            .find(|(other, _)| *other == name.as_bytes())
+            .map(|(_, region)| *region)
     }
 
     /// `.eh_frame_hdr`, by its program header.
@@ -178,7 +204,10 @@ impl<'a> Image<'a> {
 
     /// The value of a dynamic tag.
     pub(crate) fn dynamic(&self, tag: u64) -> Option<u64> {
-        self.dynamic.iter().find(|(other, _)| *other == tag).map(|(_, value)| *value)
+        self.dynamic
+            .iter()
+            .find(|(other, _)| *other == tag)
+            .map(|(_, value)| *value)
     }
 
     /// What the loader will write to this address, as an address of the file: the addend of its relative relocation.
@@ -189,9 +218,14 @@ impl<'a> Image<'a> {
         let len = usize::try_from(self.dynamic(DT_RELASZ)?).ok()?;
         let table = self.bytes_from(self.dynamic(DT_RELA)?)?.get(..len)?;
         let (words, _) = table.as_chunks::<8>();
-        words.as_chunks::<3>().0.iter().map(|entry| entry.map(u64::from_le_bytes)).find_map(
-            |[offset, info, addend]| (offset == addr && info == R_X86_64_RELATIVE).then_some(addend),
-        )
+        words
+            .as_chunks::<3>()
+            .0
+            .iter()
+            .map(|entry| entry.map(u64::from_le_bytes))
+            .find_map(|[offset, info, addend]| {
+                (offset == addr && info == R_X86_64_RELATIVE).then_some(addend)
+            })
     }
 
     /// The machine code that this address lies in.
@@ -203,7 +237,10 @@ impl<'a> Image<'a> {
 
     /// The mapped bytes from an address on, to the end of its segment.
     pub(crate) fn bytes_from(&self, addr: u64) -> Option<&'a [u8]> {
-        self.loads.iter().find(|load| load.range().contains(&addr))?.bytes_from(addr)
+        self.loads
+            .iter()
+            .find(|load| load.range().contains(&addr))?
+            .bytes_from(addr)
     }
 
     /// The bytes in a range of addresses that lies in one piece of machine code.
@@ -217,7 +254,10 @@ impl<'a> Image<'a> {
         const DT_TEXTREL: u64 = 22;
         const DT_FLAGS: u64 = 30;
         const DF_TEXTREL: u64 = 4;
-        self.dynamic(DT_TEXTREL).is_some() || self.dynamic(DT_FLAGS).is_some_and(|flags| flags & DF_TEXTREL != 0)
+        self.dynamic(DT_TEXTREL).is_some()
+            || self
+                .dynamic(DT_FLAGS)
+                .is_some_and(|flags| flags & DF_TEXTREL != 0)
     }
 }
 

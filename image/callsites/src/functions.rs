@@ -6,8 +6,8 @@ use std::ops::Range;
 use crate::choose::SIGNAL_RETURN;
 use crate::code::{self, Function};
 use crate::elf::Image;
-use crate::unwind::{self, Frame};
 use crate::go;
+use crate::unwind::{self, Frame};
 
 /// Functions that the file's tables delimit: by frame descriptions, symbols, and Go's table.
 pub(crate) struct Functions {
@@ -23,14 +23,18 @@ impl Functions {
             // glibc lets the description begin one byte early, so that a return address is found in it.
             let start = frame.range.start;
             if frame.is_signal_return
-                && image.bytes_from(start + 1).is_some_and(|bytes| bytes.starts_with(&SIGNAL_RETURN))
+                && image
+                    .bytes_from(start + 1)
+                    .is_some_and(|bytes| bytes.starts_with(&SIGNAL_RETURN))
             {
                 frame.range.start += 1;
             }
         }
         let go = go::function_starts(image);
-        let mut others: Vec<Range<u64>> =
-            go.windows(2).filter_map(|pair| Some(*pair.first()?..*pair.get(1)?)).collect();
+        let mut others: Vec<Range<u64>> = go
+            .windows(2)
+            .filter_map(|pair| Some(*pair.first()?..*pair.get(1)?))
+            .collect();
         let sized = image.symbols().iter().filter(|symbol| symbol.size != 0);
         others.extend(sized.filter_map(|symbol| Some(symbol.addr..symbol.addr.checked_add(symbol.size)?)));
         others.sort_by_key(|range| (range.start, range.end));
@@ -47,10 +51,17 @@ impl Functions {
                 undescribed.push(*pair);
                 continue;
             };
-            let function = functions
-                .entry(range.start)
-                .or_insert_with(|| Function::linear(image, range.clone(), frame.is_some()));
-            if function.is_none() {
+            let decode = || {
+                let function = Function::linear(image, range.clone())?;
+                let is_open = function.is_open
+                    || frame.is_some_and(|frame| unwind::landing_pads(image, frame).is_none());
+                Some(Function {
+                    is_open,
+                    has_frame: frame.is_some(),
+                    ..function
+                })
+            };
+            if functions.entry(range.start).or_insert_with(decode).is_none() {
                 undescribed.push(*pair);
             }
         }
@@ -71,7 +82,11 @@ impl Functions {
 
     /// All ranges, in no particular order.
     pub(crate) fn ranges(&self) -> impl Iterator<Item = Range<u64>> {
-        self.frames.iter().map(|frame| &frame.range).chain(&self.others).cloned()
+        self.frames
+            .iter()
+            .map(|frame| &frame.range)
+            .chain(&self.others)
+            .cloned()
     }
 
     /// The parts of the machine code that no table describes, without those that are padding only.
@@ -102,26 +117,29 @@ impl Functions {
     pub(crate) fn roots(&self, image: &Image<'_>) -> impl Iterator<Item = u64> {
         const DT_INIT: u64 = 12;
         const DT_FINI: u64 = 13;
-        let named = [DT_INIT, DT_FINI].into_iter().filter_map(|tag| image.dynamic(tag));
+        let named = [DT_INIT, DT_FINI]
+            .into_iter()
+            .filter_map(|tag| image.dynamic(tag));
         let symbols = image.symbols().iter().map(|symbol| symbol.addr);
-        [image.entry].into_iter().chain(named).chain(symbols).collect::<Vec<_>>().into_iter()
+        [image.entry]
+            .into_iter()
+            .chain(named)
+            .chain(symbols)
+            .collect::<Vec<_>>()
+            .into_iter()
     }
 
-    /// Where control arrives without a branch: starts of functions, and where exceptions land in those that hold a
-    /// site.
-    pub(crate) fn arrivals(&self, image: &Image<'_>, sites: &[u64]) -> Vec<u64> {
-        let mut arrivals: Vec<u64> = self.ranges().map(|range| range.start).collect();
-        arrivals.extend(image.symbols().iter().map(|symbol| symbol.addr));
-        for site in sites {
-            if let Some((range, Some(frame))) = self.at(*site) {
-                match unwind::landing_pads(image, frame) {
-                    Some(pads) => arrivals.extend(pads),
-                    // Unreadable: anywhere.
-                    None => arrivals.extend(range),
-                }
-            }
-        }
-        arrivals
+    /// Where control arrives without a branch: starts of functions, and where exceptions land.
+    pub(crate) fn arrivals(&self, image: &Image<'_>) -> impl Iterator<Item = u64> {
+        let starts = self.ranges().map(|range| range.start);
+        let pads = self
+            .frames
+            .iter()
+            .filter_map(|frame| unwind::landing_pads(image, frame))
+            .flatten();
+        starts
+            .chain(pads)
+            .chain(image.symbols().iter().map(|symbol| symbol.addr))
     }
 
     /// The ranges inside instructions of described functions near `range`, from the second byte to the last.
@@ -133,13 +151,13 @@ impl Functions {
                 addr += 1;
                 continue;
             };
-            let instructions = code::decode_all(image, function.clone()).unwrap_or_default();
-            interiors.extend(
-                instructions
+            if let Some(decoded) = Function::linear(image, function.clone()) {
+                let near = decoded
+                    .instructions
                     .iter()
-                    .filter(|i| i.next_ip() > range.start && i.ip() < range.end)
-                    .map(|i| i.ip() + 1..i.next_ip()),
-            );
+                    .filter(|i| i.next_ip() > range.start && i.ip() < range.end);
+                interiors.extend(near.map(|i| i.ip() + 1..i.next_ip()));
+            }
             addr = function.end.max(addr + 1);
         }
         interiors

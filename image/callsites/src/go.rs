@@ -18,9 +18,13 @@ pub(crate) fn function_starts(image: &Image<'_>) -> Vec<u64> {
 }
 
 fn read(image: &Image<'_>) -> Option<Vec<u64>> {
-    let section = [".gopclntab", ".data.rel.ro.gopclntab"].iter().find_map(|name| image.section(name))?;
+    let section = [".gopclntab", ".data.rel.ro.gopclntab"]
+        .iter()
+        .find_map(|name| image.section(name))?;
     let table = section.bytes;
-    let [_, _, _, _, 0, 0, _quantum, 8, ..] = *table else { return None };
+    let [_, _, _, _, 0, 0, _quantum, 8, ..] = *table else {
+        return None;
+    };
     if !MAGICS.contains(&u32_at(table, 0)?) {
         return None;
     }
@@ -45,9 +49,15 @@ fn read(image: &Image<'_>) -> Option<Vec<u64>> {
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    bytes.get(at..)?.first_chunk().map(|bytes| u32::from_le_bytes(*bytes))
+    bytes
+        .get(at..)?
+        .first_chunk()
+        .map(|bytes| u32::from_le_bytes(*bytes))
 }
 
 fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
-    bytes.get(at..)?.first_chunk().map(|bytes| u64::from_le_bytes(*bytes))
+    bytes
+        .get(at..)?
+        .first_chunk()
+        .map(|bytes| u64::from_le_bytes(*bytes))
 }

@@ -99,12 +99,22 @@ pub fn scan(file: &[u8]) -> Option<Report> {
         Err(NoImage::Foreign) => return None,
         Err(NoImage::Unusable) => {
             let pairs = memchr::memmem::find_iter(file, SYSCALL).count() as u64;
-            let counts = Counts { unproven: pairs, ..Counts::default() };
-            return Some(Report { counts, ..Report::default() });
+            let counts = Counts {
+                unproven: pairs,
+                ..Counts::default()
+            };
+            return Some(Report {
+                counts,
+                ..Report::default()
+            });
         }
     };
     let pairs = syscall_pairs(&image);
-    Some(if pairs.is_empty() { Report::default() } else { scan_pairs(&image, &pairs) })
+    Some(if pairs.is_empty() {
+        Report::default()
+    } else {
+        scan_pairs(&image, &pairs)
+    })
 }
 
 const SYSCALL: &[u8] = &[0x0f, 0x05];
@@ -114,7 +124,10 @@ fn syscall_pairs(image: &Image<'_>) -> Vec<u64> {
     let finder = memchr::memmem::Finder::new(SYSCALL);
     let in_region = |region: &elf::Region<'_>| {
         let addr = region.addr;
-        finder.find_iter(region.bytes).map(move |at| addr + at as u64).collect::<Vec<_>>()
+        finder
+            .find_iter(region.bytes)
+            .map(move |at| addr + at as u64)
+            .collect::<Vec<_>>()
     };
     image.code.iter().flat_map(in_region).collect()
 }
@@ -131,7 +144,11 @@ fn scan_pairs(image: &Image<'_>, pairs: &[u64]) -> Report {
     }
     let mut found: Vec<(u64, usize, usize)> = Vec::new();
     for (which, function) in functions.iter().enumerate() {
-        let calls = function.instructions.iter().enumerate().filter(|(_, i)| i.mnemonic() == Mnemonic::Syscall);
+        let calls = function
+            .instructions
+            .iter()
+            .enumerate()
+            .filter(|(_, i)| i.mnemonic() == Mnemonic::Syscall);
         found.extend(calls.map(|(index, instruction)| (instruction.ip(), which, index)));
     }
     found.sort_unstable();
@@ -142,13 +159,18 @@ fn scan_pairs(image: &Image<'_>, pairs: &[u64]) -> Report {
     if !found.is_empty() {
         let interiors = |range: Range<u64>| {
             let mut interiors = tables.interiors(image, range.clone());
-            interiors.extend(descent.iter().flat_map(|descent| descent.interiors(range.clone())));
+            interiors.extend(
+                descent
+                    .iter()
+                    .flat_map(|descent| descent.interiors(range.clone())),
+            );
             interiors
         };
-        let starts = tables.arrivals(image, &addresses);
-        let targets = Targets::collect(image, &addresses, functions.iter(), starts.into_iter(), &interiors);
+        let targets = Targets::collect(image, &addresses, &functions, tables.arrivals(image), &interiors);
         for (addr, which, index) in found {
-            let Some(function) = functions.get(which) else { continue };
+            let Some(function) = functions.get(which) else {
+                continue;
+            };
             match choose::choose(image, function, index, &targets, &mut report.sites) {
                 Some(Form::InstructionBefore) => report.counts.instruction_before += 1,
                 Some(Form::Following) => report.counts.following += 1,
@@ -160,7 +182,9 @@ fn scan_pairs(image: &Image<'_>, pairs: &[u64]) -> Report {
             }
         }
     }
-    let unproven = undescribed.iter().filter(|pair| addresses.binary_search(pair).is_err());
+    let unproven = undescribed
+        .iter()
+        .filter(|pair| addresses.binary_search(pair).is_err());
     report.trapping.extend(unproven.clone());
     report.counts.unproven = unproven.count() as u64;
     report

@@ -24,20 +24,21 @@ impl Targets {
         self.0.contains(&addr)
     }
 
-    /// The targets near `sites`. `functions` are the decoded ones that the sites lie in, `around` gives what is
-    /// known of other code in a range, `starts` are the known starts of functions and landing pads.
-    pub(crate) fn collect<'f>(
+    /// The targets near `sites`. `functions` are the decoded ones that the sites lie in, `arrivals` where control
+    /// arrives without a branch, and `interiors` tells which bytes of a range are known to lie inside an
+    /// instruction, behind its first byte.
+    pub(crate) fn collect(
         image: &Image<'_>,
         sites: &[u64],
-        functions: impl Iterator<Item = &'f Function>,
-        starts: impl Iterator<Item = u64>,
-        known: &Range8<'_>,
+        functions: &[Function],
+        arrivals: impl Iterator<Item = u64>,
+        interiors: &dyn Fn(Range<u64>) -> Vec<Range<u64>>,
     ) -> Self {
         let windows = Windows::around(image, sites);
-        let mut found: Vec<u64> = starts.collect();
+        let mut found: Vec<u64> = arrivals.collect();
         for function in functions {
             found.extend(function.instructions.iter().filter_map(code::branch_target));
-            found.extend(&function.table_targets);
+            found.extend(&function.arrivals);
         }
         for region in &image.code {
             found.extend(near_references(region.bytes, region.addr).filter(|to| windows.contain(*to)));
@@ -49,30 +50,37 @@ impl Targets {
             windows.pointers(region, &mut found);
         }
         for site in sites {
-            short_branches(image, *site, known, &mut found);
+            short_branches(image, *site, interiors, &mut found);
         }
         Self(found.into_iter().filter(|addr| windows.contain(*addr)).collect())
     }
 }
 
-/// Tells which positions of a range of addresses are known not to be instructions, because they lie inside one.
-pub(crate) type Range8<'a> = dyn Fn(Range<u64>) -> Vec<Range<u64>> + 'a;
-
 /// Branches with an 8-bit displacement around a site: a byte that could be such an opcode counts, unless it is
 /// known to lie inside another instruction.
-fn short_branches(image: &Image<'_>, site: u64, inside: &Range8<'_>, found: &mut Vec<u64>) {
+fn short_branches(
+    image: &Image<'_>,
+    site: u64,
+    interiors: &dyn Fn(Range<u64>) -> Vec<Range<u64>>,
+    found: &mut Vec<u64>,
+) {
     let Some(region) = image.code_at(site) else { return };
-    let from = site.saturating_sub(WINDOW + SHORT_REACH).max(region.addr);
-    let Some(bytes) = region.bytes_from(from) else { return };
-    let positions = bytes.windows(2).zip(from..site + WINDOW + SHORT_REACH);
-    let mut candidates = positions.filter_map(|(pair, at)| match *pair {
-        [0x70..=0x7f | 0xe0..=0xe3 | 0xeb, rel8] => {
-            Some((at, (at + 2).wrapping_add_signed(i64::from(rel8 as i8))))
-        }
-        _ => None,
-    });
-    let interiors = inside(from..site + WINDOW + SHORT_REACH);
-    found.extend(candidates.by_ref().filter(|(at, _)| !interiors.iter().any(|r| r.contains(at))).map(|(_, to)| to));
+    let around = site.saturating_sub(WINDOW + SHORT_REACH).max(region.addr)..site + WINDOW + SHORT_REACH;
+    let Some(bytes) = region.bytes_from(around.start) else {
+        return;
+    };
+    let candidates = bytes
+        .array_windows()
+        .zip(around.clone())
+        .filter_map(|(pair, at)| match *pair {
+            [0x70..=0x7f | 0xe0..=0xe3 | 0xeb, rel8] => {
+                Some((at, (at + 2).wrapping_add_signed(i64::from(rel8 as i8))))
+            }
+            _ => None,
+        });
+    let interiors = interiors(around);
+    let is_opcode = |at: u64| !interiors.iter().any(|interior| interior.contains(&at));
+    found.extend(candidates.filter(|(at, _)| is_opcode(*at)).map(|(_, to)| to));
 }
 
 /// One bit for each byte of the machine code: set near a site.
@@ -86,7 +94,10 @@ impl Windows {
         let start = image.code.first().map_or(0, |region| region.addr);
         let end = image.code.last().map_or(0, |region| region.range().end);
         let words = usize::try_from((end - start) / 64 + 1).unwrap_or(0);
-        let mut windows = Self { start, bits: vec![0; words] };
+        let mut windows = Self {
+            start,
+            bits: vec![0; words],
+        };
         for site in sites {
             for addr in site.saturating_sub(WINDOW).max(start)..(site + WINDOW).min(end) {
                 let at = addr - start;
@@ -111,7 +122,12 @@ impl Windows {
     fn pointers(&self, region: &Region<'_>, found: &mut Vec<u64>) {
         let skip = (region.addr.wrapping_neg() % 8) as usize;
         let words = region.bytes.get(skip..).unwrap_or_default().as_chunks::<8>().0;
-        found.extend(words.iter().map(|word| u64::from_le_bytes(*word)).filter(|word| self.contain(*word)));
+        found.extend(
+            words
+                .iter()
+                .map(|word| u64::from_le_bytes(*word))
+                .filter(|word| self.contain(*word)),
+        );
     }
 }
 
@@ -133,7 +149,9 @@ pub(crate) fn lea_references(bytes: &[u8], start: u64) -> impl Iterator<Item = u
 
 /// The 32-bit values at every position: addresses, in a program at a fixed address.
 pub(crate) fn absolute_references(bytes: &[u8]) -> impl Iterator<Item = u64> {
-    bytes.array_windows().map(|value| u64::from(u32::from_le_bytes(*value)))
+    bytes
+        .array_windows()
+        .map(|value| u64::from(u32::from_le_bytes(*value)))
 }
 
 fn is_rip_relative_lea(opcode: u8, mod_rm: u8) -> bool {
@@ -143,12 +161,16 @@ fn is_rip_relative_lea(opcode: u8, mod_rm: u8) -> bool {
 /// Targets of the displacements whose two bytes before them are such an opcode.
 fn near(bytes: &[u8], start: u64, is_opcode: impl Fn(u8, u8) -> bool) -> impl Iterator<Item = u64> {
     // At the very beginning there can be one opcode byte only.
-    let first = bytes.first_chunk().map(|[only, a, b, c, d]| [0, *only, *a, *b, *c, *d]);
+    let first = bytes
+        .first_chunk()
+        .map(|[only, a, b, c, d]| [0, *only, *a, *b, *c, *d]);
     let first = first.filter(|[before2, before1, ..]| is_opcode(*before2, *before1));
     let first = first.map(|[_, _, a, b, c, d]| target(start + 5, [a, b, c, d]));
-    let others = bytes.array_windows().zip(start + 6..).filter_map(move |([before2, before1, a, b, c, d], end)| {
-        is_opcode(*before2, *before1).then(|| target(end, [*a, *b, *c, *d]))
-    });
+    let others = bytes
+        .array_windows::<6>()
+        .zip(start + 6..)
+        .filter(move |([before2, before1, ..], _)| is_opcode(*before2, *before1))
+        .map(|([_, _, a, b, c, d], end)| target(end, [*a, *b, *c, *d]));
     others.chain(first)
 }
 

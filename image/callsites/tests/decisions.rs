@@ -9,7 +9,10 @@ use elf_file::{CODE, CODE_OFFSET, DATA, ElfFile};
 use iced_x86::code_asm::*;
 use iced_x86::{Code, Instruction, MemoryOperand, Register};
 
-const PLACEMENT: Placement = Placement { file: CODE - CODE_OFFSET, stubs: 0x1000_0000 };
+const PLACEMENT: Placement = Placement {
+    file: CODE - CODE_OFFSET,
+    stubs: 0x1000_0000,
+};
 
 fn scanned(file: &ElfFile) -> Report {
     let report = scan(&file.bytes()).unwrap();
@@ -32,11 +35,33 @@ fn lea_rcx(addr: u64) -> Instruction {
     Instruction::with2(Code::Lea_r64_m, Register::RCX, beside(addr)).unwrap()
 }
 
-const BEFORE: Counts = Counts { instruction_before: 1, following: 0, preceding: 0, trapping: 0, unproven: 0 };
-const FOLLOWING: Counts = Counts { instruction_before: 0, following: 1, ..BEFORE };
-const PRECEDING: Counts = Counts { instruction_before: 0, preceding: 1, ..BEFORE };
-const TRAPPING: Counts = Counts { instruction_before: 0, trapping: 1, ..BEFORE };
-const UNPROVEN: Counts = Counts { instruction_before: 0, unproven: 1, ..BEFORE };
+const BEFORE: Counts = Counts {
+    instruction_before: 1,
+    following: 0,
+    preceding: 0,
+    trapping: 0,
+    unproven: 0,
+};
+const FOLLOWING: Counts = Counts {
+    instruction_before: 0,
+    following: 1,
+    ..BEFORE
+};
+const PRECEDING: Counts = Counts {
+    instruction_before: 0,
+    preceding: 1,
+    ..BEFORE
+};
+const TRAPPING: Counts = Counts {
+    instruction_before: 0,
+    trapping: 1,
+    ..BEFORE
+};
+const UNPROVEN: Counts = Counts {
+    instruction_before: 0,
+    unproven: 1,
+    ..BEFORE
+};
 
 #[test]
 fn the_number_is_loaded_right_before() {
@@ -262,7 +287,8 @@ fn data_among_the_code_is_left_alone() {
     file.code.resize(16, 0x90);
     // A table that even begins with a convincing system call.
     file.code.extend([0xb8, 1, 0, 0, 0, 0x0f, 0x05]);
-    file.code.extend(b"not code, as anyone can see who follows it to its end");
+    file.code
+        .extend(b"not code, as anyone can see who follows it to its end");
     assert_eq!(scanned(&file).counts, UNPROVEN);
 }
 
@@ -324,7 +350,12 @@ fn other_files_have_no_sites() {
     let mut foreign = file.clone();
     foreign[18] = 183;
     assert!(scan(&foreign).is_none());
-    assert_eq!(scan(&ElfFile::function(|a| a.ret().unwrap()).bytes()).unwrap().counts, Counts::default());
+    assert_eq!(
+        scan(&ElfFile::function(|a| a.ret().unwrap()).bytes())
+            .unwrap()
+            .counts,
+        Counts::default()
+    );
 }
 
 #[test]

@@ -27,6 +27,8 @@ const SYS_GETPPID: i32 = 110;
 const SYS_ARCH_PRCTL: i32 = 158;
 const SYS_CLONE3: i32 = 435;
 const ARCH_SET_GS: i32 = 0x1001;
+const CLONE_VM: i32 = 0x100;
+const CLONE_VFORK: i32 = 0x4000;
 const ENOSYS: i64 = 38;
 
 /// In the LibOS's place: continues at `rcx` with the answer of the real system call.
@@ -35,6 +37,7 @@ fn write_entry(a: &mut CodeAssembler) -> Result<(), IcedError> {
     let [own, unknown, sigreturn, clone, child] = &mut labels;
     let mut make = a.create_label();
     let mut vfork = a.create_label();
+    let mut borrow = a.create_label();
     a.cmp(eax, SYS_GETPPID)?;
     a.je(*own)?;
     a.cmp(eax, SYS_CLONE3)?;
@@ -62,14 +65,17 @@ fn write_entry(a: &mut CodeAssembler) -> Result<(), IcedError> {
     a.set_label(sigreturn)?;
     a.syscall()?;
     a.ud2()?;
-    // The parent's stack would be overwritten before it returns.
+    // A child that borrows the parent's stack would overwrite what is kept there: it gets its own.
     a.set_label(&mut vfork)?;
     a.mov(eax, SYS_FORK)?;
+    a.jmp(make)?;
+    a.set_label(&mut borrow)?;
+    a.and(edi, !(CLONE_VM | CLONE_VFORK))?;
     a.jmp(make)?;
     // A thread begins on a new stack: where it goes on is kept there as well.
     a.set_label(clone)?;
     a.test(rsi, rsi)?;
-    a.je(make)?;
+    a.je(borrow)?;
     a.mov(qword_ptr(rsi - 8), rcx)?;
     a.lea(rsp, qword_ptr(rsp - 128))?;
     a.push(rcx)?;
@@ -101,7 +107,8 @@ fn segment(addr: u64, stubs: &[[u8; STUB_SIZE]], program_start: u64) -> Segment 
     a.push(rdx).unwrap();
     for (register, addr) in [(Register::RSI, gs_page), (Register::RCX, entry)] {
         let operand = MemoryOperand::with_base_displ(Register::RIP, addr as i64);
-        a.add_instruction(Instruction::with2(Code::Lea_r64_m, register, operand).unwrap()).unwrap();
+        a.add_instruction(Instruction::with2(Code::Lea_r64_m, register, operand).unwrap())
+            .unwrap();
     }
     a.mov(qword_ptr(rsi + GS_SYSCALL_ENTRY), rcx).unwrap();
     a.mov(edi, ARCH_SET_GS).unwrap();
@@ -124,11 +131,23 @@ fn patch(program: &[u8]) -> (Vec<u8>, u64) {
     let map = FileMap::parse(encode_file(&report.sites).unwrap()).unwrap();
     let header = FileHeader64::<LE>::parse(program).unwrap();
     let segments = header.program_headers(LE, program).unwrap();
-    let loads = || segments.iter().filter(|segment| segment.p_type(LE) == elf::PT_LOAD);
-    let end = loads().map(|load| load.p_vaddr(LE) + load.p_memsz(LE)).max().unwrap();
+    let loads = || {
+        segments
+            .iter()
+            .filter(|segment| segment.p_type(LE) == elf::PT_LOAD)
+    };
+    let end = loads()
+        .map(|load| load.p_vaddr(LE) + load.p_memsz(LE))
+        .max()
+        .unwrap();
     let addr = end.next_multiple_of(0x1000) + 0x10_0000;
-    let code = loads().find(|load| load.p_flags(LE).0 & elf::PF_X.0 != 0).unwrap();
-    let placement = Placement { file: code.p_vaddr(LE) - code.p_offset(LE), stubs: addr };
+    let code = loads()
+        .find(|load| load.p_flags(LE).0 & elf::PF_X.0 != 0)
+        .unwrap();
+    let placement = Placement {
+        file: code.p_vaddr(LE) - code.p_offset(LE),
+        stubs: addr,
+    };
 
     let mut stubs = vec![[0; STUB_SIZE]; map.len()];
     map.emit_stubs(placement, 0, &mut stubs);
@@ -158,69 +177,95 @@ fn run_both(program: &Path, folder: &Path, arguments: &[&str]) -> (Output, Outpu
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(&path, patched).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-    let run = |program: &Path| Command::new(program).args(arguments).current_dir(folder).output().unwrap();
+    let run = |program: &Path| {
+        Command::new(program)
+            .args(arguments)
+            .current_dir(folder)
+            .output()
+            .unwrap()
+    };
     (run(program), run(&path))
 }
 
-/// Compiles the guest; `None` where the compiler is not installed.
-fn compile(folder: &Path, compiler: &str, flags: &[&str]) -> Option<PathBuf> {
-    let program = folder.join("program");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/guest/program.c");
-    let compiled = Command::new(compiler)
-        .args(["-O2", "-pthread", "-o"])
-        .args([&program, &source])
-        .args(flags)
-        .status();
-    match compiled {
-        Ok(status) => {
-            assert!(status.success(), "{compiler} {flags:?}");
-            Some(program)
-        }
-        Err(_) => {
-            eprintln!("skipped: {compiler} is not installed");
-            None
-        }
-    }
+fn guest(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/guest")
+        .join(name)
 }
 
-fn guest_runs_the_same(compiler: &str, flags: &[&str]) {
-    let folder = tempfile::tempdir().unwrap();
-    let Some(program) = compile(folder.path(), compiler, flags) else { return };
-    let (original, patched) = run_both(&program, folder.path(), &["one", "two"]);
-    assert_eq!(String::from_utf8_lossy(&original.stdout), String::from_utf8_lossy(&patched.stdout));
-    assert_eq!((original.status.code(), patched.status.code()), (Some(42), Some(42)));
+/// Compiles a guest to `program` in `folder` and compares, unless the compiler is not installed.
+fn guest_runs_the_same(folder: &Path, compiler: &mut Command) {
+    let program = folder.join("program");
+    match compiler.status() {
+        Ok(status) => assert!(status.success(), "{compiler:?}"),
+        Err(_) => return eprintln!("skipped: {compiler:?} is not installed"),
+    }
+    let (original, patched) = run_both(&program, folder, &["one", "two"]);
+    assert_eq!(
+        String::from_utf8_lossy(&original.stdout),
+        String::from_utf8_lossy(&patched.stdout)
+    );
+    assert_eq!(
+        (original.status.code(), patched.status.code()),
+        (Some(42), Some(42))
+    );
     assert_eq!(String::from_utf8_lossy(&patched.stderr), format!("{PARENT}\n"));
+}
+
+fn c_guest_runs_the_same(compiler: &str, flags: &[&str]) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(compiler);
+    command
+        .args(["-O2", "-pthread", "-o"])
+        .arg(folder.path().join("program"))
+        .arg(guest("program.c"));
+    guest_runs_the_same(folder.path(), command.args(flags));
 }
 
 #[test]
 fn static_glibc() {
-    guest_runs_the_same("gcc", &["-static", "-no-pie"]);
+    c_guest_runs_the_same("gcc", &["-static", "-no-pie"]);
 }
 
 #[test]
 fn static_glibc_without_symbols() {
-    guest_runs_the_same("gcc", &["-static", "-no-pie", "-s"]);
+    c_guest_runs_the_same("gcc", &["-static", "-no-pie", "-s"]);
 }
 
 #[test]
 fn static_glibc_at_any_address() {
-    guest_runs_the_same("gcc", &["-static-pie", "-fPIE"]);
+    c_guest_runs_the_same("gcc", &["-static-pie", "-fPIE"]);
 }
 
 #[test]
 fn static_musl() {
-    guest_runs_the_same("musl-gcc", &["-static", "-no-pie"]);
+    c_guest_runs_the_same("musl-gcc", &["-static", "-no-pie"]);
 }
 
 #[test]
 fn static_musl_without_symbols() {
-    guest_runs_the_same("musl-gcc", &["-static", "-no-pie", "-s"]);
+    c_guest_runs_the_same("musl-gcc", &["-static", "-no-pie", "-s"]);
+}
+
+#[test]
+fn go() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new("go");
+    command
+        .env("CGO_ENABLED", "0")
+        .args(["build", "-ldflags", "-s -w", "-o"]);
+    command
+        .arg(folder.path().join("program"))
+        .arg(guest("program.go"));
+    guest_runs_the_same(folder.path(), &mut command);
 }
 
 #[test]
 fn busybox() {
     let busybox = Path::new("/bin/busybox");
-    if !fs::read(busybox).is_ok_and(|file| callsites::scan(&file).is_some_and(|found| found.counts.sites() > 100)) {
+    if !fs::read(busybox)
+        .is_ok_and(|file| callsites::scan(&file).is_some_and(|found| found.counts.sites() > 100))
+    {
         eprintln!("skipped: no static busybox is installed");
         return;
     }

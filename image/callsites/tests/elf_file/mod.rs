@@ -57,9 +57,10 @@ impl ElfFile {
         put(&mut out, 8, &[CODE + self.entry, 64, sections_offset]);
         put(&mut out, 4, &[0]);
         put(&mut out, 2, &[64, 56, 2, 64, 4, 3]);
-        for (flags, offset, addr, len) in
-            [(5, CODE_OFFSET, CODE, self.code.len()), (6, data_offset, DATA, self.data.len())]
-        {
+        for (flags, offset, addr, len) in [
+            (5, CODE_OFFSET, CODE, self.code.len()),
+            (6, data_offset, DATA, self.data.len()),
+        ] {
             put(&mut out, 4, &[1, flags]);
             put(&mut out, 8, &[offset, addr, addr, len as u64, len as u64, 0x1000]);
         }
@@ -85,9 +86,17 @@ impl ElfFile {
             put(out, 8, &[align, entry]);
         };
         section(&mut out, [0; 4], [0; 6]);
-        section(&mut out, [1, 1, 0, 0], [6, CODE, CODE_OFFSET, self.code.len() as u64, 16, 0]);
+        section(
+            &mut out,
+            [1, 1, 0, 0],
+            [6, CODE, CODE_OFFSET, self.code.len() as u64, 16, 0],
+        );
         section(&mut out, [7, 2, 3, 1], [0, 0, symbols_offset, symbols_len, 8, 24]);
-        section(&mut out, [0, 3, 0, 0], [0, 0, names_offset, names.len() as u64, 1, 0]);
+        section(
+            &mut out,
+            [0, 3, 0, 0],
+            [0, 0, names_offset, names.len() as u64, 1, 0],
+        );
         out
     }
 }

@@ -39,8 +39,14 @@ fn assert_stub(patch: &Patch<'_>, site: u64, stub: u64) {
             assert_eq!((new.code(), new.op0_register()), (Code::Lea_r64_m, Register::RCX));
             let entry = emitted.next().unwrap();
             assert_eq!(entry.code(), Code::Jmp_rm64);
-            assert_eq!((entry.memory_segment(), entry.memory_displacement64()), (Register::GS, GS_SYSCALL_ENTRY));
-            assert_eq!((entry.memory_base(), entry.memory_index()), (Register::None, Register::None));
+            assert_eq!(
+                (entry.memory_segment(), entry.memory_displacement64()),
+                (Register::GS, GS_SYSCALL_ENTRY)
+            );
+            assert_eq!(
+                (entry.memory_base(), entry.memory_index()),
+                (Register::None, Register::None)
+            );
             let is_last = number + 1 == originals.len();
             let continuation = if is_last { run_end } else { entry.next_ip() };
             assert_eq!(new.ip_rel_memory_address(), continuation);
@@ -52,7 +58,10 @@ fn assert_stub(patch: &Patch<'_>, site: u64, stub: u64) {
     }
     if !ended {
         let back = emitted.next().expect("no way back");
-        assert_eq!((back.code(), back.near_branch_target()), (Code::Jmp_rel32_64, run_end));
+        assert_eq!(
+            (back.code(), back.near_branch_target()),
+            (Code::Jmp_rel32_64, run_end)
+        );
     }
     assert!(emitted.next().is_none());
 }
@@ -73,5 +82,7 @@ fn assert_same(original: &Instruction, new: &Instruction) {
 }
 
 fn decode(bytes: &[u8], addr: u64) -> Vec<Instruction> {
-    Decoder::with_ip(64, bytes, addr, DecoderOptions::NONE).into_iter().collect()
+    Decoder::with_ip(64, bytes, addr, DecoderOptions::NONE)
+        .into_iter()
+        .collect()
 }
