@@ -5,8 +5,8 @@
 //! has to be proven and every doubt is a no:
 //!  - a `syscall` is one only at an instruction boundary of code that is known to be code: in a function that
 //!    frame descriptions (`.eh_frame`), symbols or Go's function table delimit, or that can be reached from such a
-//!    function and is sound throughout ([`descent`]);
-//!  - bytes are overwritten only where nothing can jump into their middle ([`targets`]).
+//!    function and is sound throughout (`descent`);
+//!  - bytes are overwritten only where nothing can jump into their middle (`targets`).
 //!
 //! # Key types
 //! [`scan`] looks at a file and returns a [`Report`]: its map, and what was found ([`Counts`]).
@@ -88,9 +88,9 @@ pub struct Report {
     pub trapping: Vec<u64>,
 }
 
-/// Looks for system calls in the bytes of a file. `None` if it is no ELF64 x86-64 program or library.
+/// Looks for system calls in the bytes of a file. `None` if it is no ELF64 x86-64 program or library, or 4 GiB and
+/// longer, which no map has room for.
 pub fn scan(file: &[u8]) -> Option<Report> {
-    // No map has room for more, and no disassembler time.
     if !file.starts_with(b"\x7fELF") || u32::try_from(file.len()).is_err() {
         return None;
     }
