@@ -178,13 +178,13 @@ struct Node {
 
 impl Node {
     fn new(fs: &Arc<Synthetic>, number: u64, subject: Subject, permissions: u32, shape: Shape) -> Self {
-        let owner = match fs.system.process(subject.pid) {
-            Some(process) if subject.pid != 0 => {
-                let credentials = process.context().credentials;
-                (credentials.euid(), credentials.egid())
-            }
-            _ => (0, 0),
-        };
+        let process = (subject.pid != 0)
+            .then(|| fs.system.process(subject.pid))
+            .flatten();
+        let owner = process.map_or((0, 0), |process| {
+            let credentials = process.context().credentials;
+            (credentials.euid(), credentials.egid())
+        });
         Self {
             head: Head::new(fs.device, number, shape.kind(), permissions, owner),
             fs: fs.clone(),
