@@ -8,7 +8,7 @@ fn main() {
         "-static",
         "-no-pie",
         base.as_str(),
-        "-Wl,-e,_start",
+        "-Wl,-e,nacre_enter",
         "-Wl,-z,noexecstack",
         "-Wl,-z,separate-code",
         "-Wl,-z,max-page-size=4096",

@@ -49,8 +49,8 @@ global_asm!(
 .endm
 
 # A host entered the TCS: rax = CSSA, rcx = where to leave to, rdi = call area, rsi = reason.
-.globl _start
-_start:
+.globl nacre_enter
+nacre_enter:
     cld
     test rax, rax
     jnz 5f

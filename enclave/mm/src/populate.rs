@@ -44,9 +44,16 @@ fn populate_run(mapping: &MappingEntry, run: PageRange) -> Result<()> {
             for at in (0..run.len()).step_by(FILE_WINDOW as usize) {
                 let part = (run.len() - at).min(FILE_WINDOW) as usize;
                 let bytes = bytes.get_mut(..part).ok_or(Errno::EIO)?;
-                let read = file
+                let mut read = file
                     .read_pages(first + at, bytes)
                     .inspect_err(|_| pages::discard(run))?;
+                if let Some(patches) = &mapping.patches
+                    && patches.apply(first + at, bytes).is_err()
+                {
+                    read = file
+                        .read_pages(first + at, bytes)
+                        .inspect_err(|_| pages::discard(run))?;
+                }
                 user::write(run.start() + at, &bytes[..read])?;
             }
         }

@@ -10,6 +10,7 @@ use enclave_rt::user::Access;
 use host_abi::{PageRange, Protection};
 use kobject::{Errno, Mutex, Result};
 
+use crate::call_sites::Patches;
 use crate::mapping::{Advice, Backing, MapFlags, MappingEntry};
 use crate::pages;
 use crate::populate;
@@ -20,7 +21,7 @@ const EAGER: u64 = 1024 * 1024;
 /// Private file mappings of at most this size are read at once.
 const EAGER_FILE: u64 = 256 * 1024;
 
-static RANGES: Mutex<Ranges> = Mutex::new(Ranges::new());
+pub(crate) static RANGES: Mutex<Ranges> = Mutex::new(Ranges::new());
 
 /// What came of a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +91,7 @@ impl AddressSpace {
         }
         let mut inner = self.inner.lock();
         let range = inner.place(hint, len, flags)?;
-        let mapping = MappingEntry {
+        let mut mapping = MappingEntry {
             range,
             protection,
             flags,
@@ -101,6 +102,12 @@ impl AddressSpace {
         if inner.charged + charge(&mapping) > self.limit {
             RANGES.lock().give_back(range);
             return Err(Errno::ENOMEM);
+        }
+        if let Backing::File(file, offset) = &mapping.backing
+            && protection.contains(Protection::READ_EXECUTE)
+            && !flags.contains(MapFlags::SHARED)
+        {
+            mapping.patches = Patches::new(file.as_ref(), *offset, range);
         }
         inner.add(mapping)
     }
@@ -289,6 +296,24 @@ impl AddressSpace {
             },
             Err(_) => FaultOutcome::Bus,
         }
+    }
+
+    /// The patches whose stubs include this address.
+    pub(crate) fn patches_of_stub(&self, address: u64) -> Option<Arc<Patches>> {
+        let inner = self.inner.lock();
+        if inner.find(address).is_some() {
+            return None;
+        }
+        let mut patches = inner
+            .mappings
+            .values()
+            .filter_map(|mapping| mapping.patches.as_ref());
+        patches.find(|patches| patches.has_stub_at(address)).cloned()
+    }
+
+    /// The patches of the mapping that includes this address.
+    pub(crate) fn patches_of_mapping(&self, address: u64) -> Option<Arc<Patches>> {
+        self.inner.lock().find(address)?.patches.clone()
     }
 
     /// The text of /proc/self/maps.
