@@ -18,5 +18,7 @@ mod stats;
 mod thread;
 mod wake;
 
+pub use host_abi::BootFlags;
 pub use serve::{Honest, Host, Staging};
+pub use sgx_platform::emulator::EncluSites;
 pub use start::{Error, Options, RootfsFile, run, run_with};

@@ -41,6 +41,22 @@ pub struct Options<'a> {
     pub sites: EncluSites,
 }
 
+impl<'a> Options<'a> {
+    /// An enclave as it is, without anything that the host may add.
+    pub fn new(sgxs: &'a [u8], signature: &'a [u8], rootfs: RootfsFile<'a>) -> Self {
+        Self {
+            sgxs,
+            signature,
+            rootfs,
+            args: Vec::new(),
+            env: Vec::new(),
+            flags: BootFlags::default(),
+            hostname: Vec::new(),
+            sites: EncluSites::default(),
+        }
+    }
+}
+
 /// Where the root file system's image lies: a part of a file.
 #[derive(Clone, Copy, Debug)]
 pub struct RootfsFile<'a> {

@@ -31,12 +31,17 @@ pub enum Missing {
 /// Whether the machine can run an emulated enclave.
 pub fn emulator() -> Result<(), Missing> {
     let instructions = [
-        ("SHA", has!("sha")),
-        ("AES", has!("aes")),
-        ("PCLMULQDQ", has!("pclmulqdq")),
+        ("SSE3", has!("sse3")),
         ("SSSE3", has!("ssse3")),
         ("SSE4.1", has!("sse4.1")),
+        ("SSE4.2", has!("sse4.2")),
+        ("POPCNT", has!("popcnt")),
+        ("CMPXCHG16B", has!("cmpxchg16b")),
+        ("AES", has!("aes")),
+        ("PCLMULQDQ", has!("pclmulqdq")),
+        ("SHA", has!("sha")),
         ("RDRAND", has!("rdrand")),
+        ("RDSEED", has!("rdseed")),
         ("XSAVE", has!("xsave")),
         ("XSAVEC", has!("xsavec")),
     ];

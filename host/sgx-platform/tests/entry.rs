@@ -29,8 +29,17 @@ fn the_host_gets_its_own_state_back() {
     let enclave = enclave(1, EncluSites::Patched);
     let mut thread = thread(&enclave, 0);
     thread_local! { static MINE: std::cell::Cell<u32> = const { std::cell::Cell::new(5) } }
-    assert_eq!(enter(&mut thread, tiny_ugly::address()), Exit::Left(DONE));
-    assert_eq!(MINE.get(), 5);
+    for routine in [tiny_pending::address(), tiny_ugly::address()] {
+        assert_eq!(enter(&mut thread, routine), Exit::Left(DONE));
+        assert_eq!(MINE.get(), 5);
+        check_floating_point();
+    }
+    let mut bytes = [1u8; 64];
+    bytes.copy_within(0..32, 16);
+    assert_eq!(bytes, [1; 64]);
+}
+
+fn check_floating_point() {
     let (mut mxcsr, mut control) = (0u32, 0u16);
     // SAFETY: stores the two control words.
     unsafe { std::arch::asm!("stmxcsr [{}]", in(reg) &raw mut mxcsr, options(nostack)) };
@@ -40,9 +49,14 @@ fn the_host_gets_its_own_state_back() {
     // With the x87 stack full, loads would give NaN.
     let third = std::hint::black_box(1.0f64) / std::hint::black_box(3.0);
     assert_eq!(format!("{third:.5}"), "0.33333");
-    let mut bytes = [1u8; 64];
-    bytes.copy_within(0..32, 16);
-    assert_eq!(bytes, [1; 64]);
+    let x87: u64;
+    // SAFETY: divides 1 by 1 on the x87 stack and takes the result off.
+    unsafe {
+        let mut result = 0u64;
+        std::arch::asm!("fld1", "fld1", "fdivp", "fistp qword ptr [{}]", in(reg) &raw mut result);
+        x87 = result;
+    }
+    assert_eq!(x87, 1);
 }
 
 #[test]
@@ -194,13 +208,15 @@ fn what_a_crossing_costs() {
     let enclave = enclave(1, EncluSites::Patched);
     let mut thread = thread(&enclave, 0);
     let routine = tiny_cssa::address();
-    const ROUNDS: u32 = 10_000_000;
-    let start = std::time::Instant::now();
-    for _ in 0..ROUNDS {
-        assert_eq!(thread.enter(routine, EntryReason::Normal), Exit::Left(0));
-    }
-    println!(
-        "enter and exit: {:.1} ns",
-        start.elapsed().as_nanos() as f64 / f64::from(ROUNDS)
-    );
+    // The best of many: the machine may have other work.
+    const ROUNDS: u32 = 100_000;
+    let batch = |_| {
+        let start = std::time::Instant::now();
+        for _ in 0..ROUNDS {
+            assert_eq!(thread.enter(routine, EntryReason::Normal), Exit::Left(0));
+        }
+        start.elapsed().as_nanos()
+    };
+    let best = (0..100).map(batch).min().unwrap();
+    println!("enter and exit: {:.1} ns", best as f64 / f64::from(ROUNDS));
 }

@@ -221,19 +221,24 @@ fn what_a_trap_costs() {
         ("ud2", tiny_undefined::address()),
         ("syscall", tiny_getpid::address()),
     ] {
-        const ROUNDS: u32 = 200_000;
+        const ROUNDS: u32 = 1000;
         assert_eq!(enter(&mut thread, routine), Exit::Async(AsyncExit::Exception(6)));
-        let start = std::time::Instant::now();
-        for _ in 0..ROUNDS {
-            assert_eq!(
-                thread.enter(tiny_resume::address(), EntryReason::Exception),
-                Exit::Left(2)
-            );
-            assert_eq!(thread.resume(), Exit::Async(AsyncExit::Exception(6)));
-        }
+        // The best of many: the machine may have other work.
+        let batch = |_| {
+            let start = std::time::Instant::now();
+            for _ in 0..ROUNDS {
+                assert_eq!(
+                    thread.enter(tiny_resume::address(), EntryReason::Exception),
+                    Exit::Left(2)
+                );
+                assert_eq!(thread.resume(), Exit::Async(AsyncExit::Exception(6)));
+            }
+            start.elapsed().as_nanos()
+        };
+        let best = (0..100).map(batch).min().unwrap();
         println!(
             "{name} to handler and back: {:.0} ns",
-            start.elapsed().as_nanos() as f64 / f64::from(ROUNDS)
+            best as f64 / f64::from(ROUNDS)
         );
         assert_eq!(handle(&mut thread, 0, |state| state.rip + 2), Exit::Left(DONE));
     }

@@ -87,12 +87,19 @@ nacre_emulator_exit_thunks:
 
 # rbx = context; nothing else is the host's. The C calling convention asks for an empty x87 stack, default control
 # words and a clear direction flag; Rust's code for no alignment check.
+.hidden nacre_emulator_left
+.globl nacre_emulator_left
 nacre_emulator_left:
     mov rsp, [rbx + {host_rsp}]
-    push 0x202
-    popfq
-    ldmxcsr [rip + nacre_emulator_mxcsr]
-    fninit
+    cld
+    pushfq
+    test dword ptr [rsp], 0x40000
+    jnz 2f
+1:  ldmxcsr [rip + nacre_emulator_mxcsr]
+    # In place of FNINIT, which takes as long as all the rest. If the enclave has left an unmasked exception pending,
+    # this raises it: the handler clears the state and it is done again.
+    emms
+    fldcw [rip + nacre_emulator_x87]
     mov rdx, rdi
     xor eax, eax
 
@@ -112,8 +119,14 @@ nacre_emulator_leave:
     pop rbx
     ret
 
+2:  push 0x202
+    popfq
+    jmp 1b
+
 nacre_emulator_mxcsr:
     .long 0x1f80
+nacre_emulator_x87:
+    .word 0x37f
 
 # extern "C" fn(rdi context, rsi GPRSGX, rdx XSAVE image) -> Landing. An interrupt that comes before the last
 # instruction is moved to nacre_emulator_leave.
@@ -344,6 +357,7 @@ unsafe extern "C" {
     fn nacre_emulator_exit_thunks();
     fn nacre_emulator_resume_begin();
     fn nacre_emulator_resume_end();
+    fn nacre_emulator_left();
     fn nacre_emulator_leave();
     fn nacre_emulator_enclu();
     fn nacre_emulator_enclu_slow();
@@ -390,6 +404,11 @@ pub(super) fn enclu() -> u64 {
 /// Whether a thread that was interrupted at `rip` has not resumed yet.
 pub(super) fn is_resuming(rip: u64) -> bool {
     (address(nacre_emulator_resume_begin)..address(nacre_emulator_resume_end)).contains(&rip)
+}
+
+/// Whether a thread has left by EEXIT, but not yet with the host's floating-point state.
+pub(super) fn is_leaving(rip: u64) -> bool {
+    (address(nacre_emulator_left)..address(nacre_emulator_leave)).contains(&rip)
 }
 
 /// Where a thread leaves to that is inside no more: `rbx` = its context, `rax` = the kind of landing.

@@ -200,6 +200,10 @@ fn fault(mut stopped: Stopped, signal: c_int) -> Result<u64, HostFault> {
         stopped.settle();
         return Ok(stopped.leaf(crossing::SITE_SIZE));
     }
+    if trap == 16 && crossing::is_leaving(rip) {
+        *stopped.vector_state = std::ptr::null_mut();
+        return Ok(RETURN);
+    }
     if rip >= ELRANGE_SIZE {
         // A wild jump out of ELRANGE.
         let is_jump = trap == 14 && error & FETCH != 0 && address == rip;

@@ -80,6 +80,18 @@ tiny_ugly:
     mov edi, 77
     TINY_EXIT
 
+# Leaves with an unmasked x87 exception pending.
+.globl tiny_pending
+tiny_pending:
+    mov rbx, rcx
+    push 0x340
+    fldcw [rsp]
+    fld1
+    fldz
+    fdivp
+    mov edi, 77
+    TINY_EXIT
+
 # Resume: what an exception handler leaves with.
 .globl tiny_resume
 tiny_resume:
@@ -330,7 +342,7 @@ macro_rules! routines {
 }
 
 routines! {
-    tiny_cssa, tiny_reason, tiny_ugly, tiny_resume, tiny_divide, tiny_undefined, tiny_breakpoint, tiny_load,
+    tiny_cssa, tiny_reason, tiny_ugly, tiny_pending, tiny_resume, tiny_divide, tiny_undefined, tiny_breakpoint, tiny_load,
     tiny_store, tiny_jump, tiny_simd, tiny_x87, tiny_alignment, tiny_getpid, tiny_int80, tiny_registers,
     tiny_spin, tiny_leaf, tiny_raw_leaf, tiny_leaf_loop, tiny_accept_many,
 }
