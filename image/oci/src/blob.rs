@@ -2,9 +2,11 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
+
+use rustix::fs::OFlags;
 
 use crate::tar::Input;
 
@@ -21,7 +23,12 @@ pub(crate) struct Blob {
 impl Blob {
     /// Opens a whole file. Only regular files: others cannot be read by offset.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        let file = File::open(path)?;
+        // A pipe in place of a file would otherwise wait for a writer.
+        let without_waiting = OFlags::NONBLOCK.bits().cast_signed();
+        let file = File::options()
+            .read(true)
+            .custom_flags(without_waiting)
+            .open(path)?;
         let metadata = file.metadata()?;
         if !metadata.is_file() {
             let message = if metadata.is_dir() {

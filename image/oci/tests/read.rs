@@ -182,6 +182,16 @@ fn the_wrong_transport_is_told() {
     assert!(open_error(&scratch.place("oci", "text")).contains("Not a directory"));
     std::fs::create_dir(scratch.path("dir")).unwrap();
     assert!(open_error(&scratch.place("oci-archive", "dir")).contains("is a directory"));
+    let pipe = scratch.path("pipe");
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        pipe,
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RWXU,
+        0,
+    )
+    .unwrap();
+    assert!(open_error(&scratch.place("oci-archive", "pipe")).contains("no regular file"));
     scratch.write("a:b", b"");
     assert!(open_error(&scratch.place("oci-archive", "a:b")).contains("ends at its first colon"));
 }

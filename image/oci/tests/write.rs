@@ -341,6 +341,53 @@ fn failures_leave_nothing() {
     }
 }
 
+/// Gives some bytes, says so, and waits for ever.
+struct Stuck(u64);
+
+impl Read for Stuck {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.0 == 0 {
+            println!("STUCK");
+            loop {
+                std::thread::park();
+            }
+        }
+        Failing(self.0)
+            .read(buffer)
+            .inspect(|&count| self.0 -= count as u64)
+    }
+}
+
+#[test]
+fn a_killed_writer_leaves_nothing() {
+    const TARGET: &str = "NACRE_TEST_KILLED_WRITER";
+    if let Ok(place) = std::env::var(TARGET) {
+        let content = Box::new(Stuck(1 << 20));
+        let files = vec![LayerFile {
+            path: "f".into(),
+            mode: 0o644,
+            len: 2 << 20,
+            content,
+        }];
+        drop(write(&place.parse().unwrap(), files));
+        unreachable!("the content never ends");
+    }
+    let scratch = Scratch::new();
+    for place in places(&scratch) {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "a_killed_writer_leaves_nothing", "--nocapture"])
+            .env(TARGET, place.to_string())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = io::BufRead::lines(io::BufReader::new(child.stdout.take().unwrap()));
+        assert!(lines.map_while(Result::ok).any(|line| line.contains("STUCK")));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(scratch.names(), [""; 0], "{place}");
+    }
+}
+
 #[test]
 fn errors_say_what_is_wrong() {
     let scratch = Scratch::new();

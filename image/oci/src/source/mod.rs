@@ -1,5 +1,8 @@
 //! Opens an image for reading, whichever way it is stored.
 
+// What is read here may be hostile.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used))]
+
 mod archive;
 mod docker;
 mod error;

@@ -7,6 +7,9 @@
 //! Sources: POSIX.1-2024 `pax`; GNU tar manual, "Tar Internals"; where they leave room, Go's `archive/tar` (with
 //! which Docker and containerd read) decides.
 
+// What is read here may be hostile.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used))]
+
 pub(crate) mod emit;
 mod header;
 mod pax;

@@ -9,6 +9,7 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
@@ -35,13 +36,16 @@ impl Unfinished {
                 return Ok(Self(Inner::Nameless(file)));
             }
         }
-        let mode = std::os::unix::fs::PermissionsExt::from_mode(MODE);
-        tempfile::Builder::new()
+        Self::create_named(dir)
+    }
+
+    fn create_named(dir: &Path) -> io::Result<Self> {
+        let mode = PermissionsExt::from_mode(MODE);
+        let file = tempfile::Builder::new()
             .prefix(".unfinished-")
             .permissions(mode)
-            .tempfile_in(dir)
-            .map(Inner::Named)
-            .map(Self)
+            .tempfile_in(dir)?;
+        Ok(Self(Inner::Named(file)))
     }
 
     pub(super) fn file(&self) -> &File {
@@ -79,4 +83,40 @@ impl Unfinished {
 
 fn proc_path(file: &File) -> PathBuf {
     format!("/proc/self/fd/{}", file.as_raw_fd()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::FileExt;
+
+    #[test]
+    fn both_kinds_appear_when_they_are_published() {
+        let plain = tempfile::tempdir().unwrap();
+        std::fs::write(plain.path().join("plain"), b"").unwrap();
+        let mode_of = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode();
+        let expected_mode = mode_of(&plain.path().join("plain"));
+        for create in [Unfinished::create, Unfinished::create_named] {
+            let dir = tempfile::tempdir().unwrap();
+            let count = || std::fs::read_dir(dir.path()).unwrap().count();
+            let target = dir.path().join("target");
+            for content in ["first", "second"] {
+                let file = create(dir.path()).unwrap();
+                file.file().write_all_at(content.as_bytes(), 0).unwrap();
+                file.publish(&target).unwrap();
+                assert_eq!(std::fs::read_to_string(&target).unwrap(), content);
+                assert_eq!(count(), 1);
+            }
+            assert_eq!(mode_of(&target), expected_mode);
+            drop(create(dir.path()).unwrap());
+            assert_eq!(count(), 1);
+            assert!(
+                create(dir.path())
+                    .unwrap()
+                    .publish(&dir.path().join("no/dir"))
+                    .is_err()
+            );
+            assert_eq!(count(), 1);
+        }
+    }
 }
