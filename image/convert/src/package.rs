@@ -266,7 +266,8 @@ impl Described {
 /// program alone is in the measured configuration.
 pub(crate) fn describe(plain: &ImageConfig, signature: &SigStruct, coverage: &Coverage) -> Described {
     let config = ContainerConfig {
-        entrypoint: vec![format!("/{}", Part::HostRuntime.path())],
+        // What follows is the program's: `docker run IMAGE --save ""`.
+        entrypoint: vec![format!("/{}", Part::HostRuntime.path()), "--".into()],
         exposed_ports: plain.config.exposed_ports.clone(),
         labels: plain.config.labels.clone(),
         stop_signal: plain.config.stop_signal.clone(),

@@ -118,7 +118,7 @@ fn a_confidential_image_says_what_it_is() {
         (&written.stop_signal[..], written.env.len(), written.cmd.len()),
         ("SIGINT", 0, 0)
     );
-    assert_eq!(written.entrypoint, ["/nacre/nacre-host"]);
+    assert_eq!(written.entrypoint, ["/nacre/nacre-host", "--"]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use enclave_layout::{IMAGE_BASE, IMAGE_END, PAGE_SIZE};
 use object::LittleEndian;
 use object::elf::{self, FileHeader64};
-use object::read::elf::{FileHeader, ProgramHeader, SectionHeader};
+use object::read::elf::{Dyn, FileHeader, ProgramHeader, SectionHeader};
 use sgx_arch::SecInfo;
 
 /// A static, non-relocatable ELF executable that lies where the enclave's layout wants it.
@@ -97,7 +97,7 @@ impl<'a> Libos<'a> {
                     segments.push(segment);
                 }
                 elf::PT_INTERP => return Err(LibosError::Needs("a dynamic linker")),
-                elf::PT_DYNAMIC => return Err(LibosError::Needs("relocations")),
+                elf::PT_DYNAMIC => check_dynamic(program_header, file)?,
                 elf::PT_TLS => return Err(LibosError::Needs("thread-local storage")),
                 _ => {}
             }
@@ -112,6 +112,23 @@ impl<'a> Libos<'a> {
         }
         Ok(Self { entry, segments })
     }
+}
+
+/// Linkers write a dynamic section for symbols that others could use; it must not ask anything of a dynamic linker.
+fn check_dynamic(header: &elf::ProgramHeader64<LittleEndian>, file: &[u8]) -> Result<(), LibosError> {
+    let entries = header
+        .dynamic(LittleEndian, file)
+        .map_err(|_| LibosError::NotElf)?;
+    for entry in entries.unwrap_or_default() {
+        match entry.d_tag(LittleEndian) {
+            elf::DT_NEEDED => return Err(LibosError::Needs("a dynamic linker")),
+            elf::DT_REL | elf::DT_RELA | elf::DT_RELR | elf::DT_JMPREL | elf::DT_TEXTREL => {
+                return Err(LibosError::Needs("relocations"));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 fn segment<'a>(

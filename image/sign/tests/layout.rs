@@ -176,7 +176,7 @@ fn truncated_files_are_refused() {
 fn a_flipped_byte_is_refused_or_another_enclave() {
     let file = sgxs();
     let read = Sgxs::read(&file).unwrap();
-    for at in (0..file.len()).step_by(23) {
+    for at in (0..file.len()).step_by(101) {
         let mut flipped = file.clone();
         flipped[at] ^= 0x10;
         if let Ok(other) = Sgxs::read(&flipped) {
@@ -195,16 +195,29 @@ fn unfit_libos_files_are_refused() {
     assert!(Libos::parse(&elf(2, entry, &[code])).is_ok());
     assert_eq!(Libos::parse(b"#!/bin/sh").unwrap_err(), LibosError::NotElf);
     assert_eq!(refused(3, entry, &[code]), LibosError::NotFixed);
-    for (kind, need) in [
-        (INTERP, "a dynamic linker"),
-        (DYNAMIC, "relocations"),
-        (TLS, "thread-local storage"),
-    ] {
+    for (kind, need) in [(INTERP, "a dynamic linker"), (TLS, "thread-local storage")] {
         assert_eq!(
             refused(2, entry, &[code, (kind, R, IMAGE_BASE, &[], 0)]),
             LibosError::Needs(need)
         );
     }
+    let dynamic = |tag: u64| {
+        let bytes = [tag.to_le_bytes(), [0; 8]].concat();
+        elf(2, entry, &[code, (DYNAMIC, R, IMAGE_BASE, &bytes, 16)])
+    };
+    for (tag, need) in [
+        (1, "a dynamic linker"),
+        (7, "relocations"),
+        (23, "relocations"),
+        (36, "relocations"),
+    ] {
+        assert_eq!(Libos::parse(&dynamic(tag)).unwrap_err(), LibosError::Needs(need));
+    }
+    let gnu_hash = 0x6fff_fef5;
+    assert!(
+        Libos::parse(&dynamic(gnu_hash)).is_ok(),
+        "symbols ask for nothing"
+    );
     for flags in [R | W | X, W, X, 0] {
         let segment = (LOAD, flags, IMAGE_BASE + 0x1000, &[0][..], 1);
         assert_eq!(
