@@ -4,16 +4,17 @@
 //! enclave's memory, which is how the tests play the enclave's part in an exception.
 #![expect(dead_code, reason = "each test file uses a part")]
 
-mod key;
+mod signing;
 
 use std::arch::global_asm;
 
-use enclave_layout::{EntryReason, IMAGE_BASE, SSA_FRAMES, Slot};
-use num_bigint::BigUint;
-use sgx_arch::{Attributes, GprSgx, MiscSelect, PageType, SecInfo, Secs, SigStruct, Tcs, Xfrm};
+use enclave_layout::{EntryReason, IMAGE_BASE, Slot};
+use sgx_arch::{GprSgx, MiscSelect, SecInfo, Secs, SigStruct};
 use sgx_platform::emulator::{Emulated, EmulatedThread, Emulator, EncluSites};
 use sgx_platform::{Builder, Chunks, Enclave, Exit, PlatformError, Thread, processor};
 use sha2::{Digest, Sha256};
+
+pub use signing::{Page, sgxs, sign, slot_pages, unsigned};
 
 /// A page of data that the enclave can read and write.
 pub const DATA: u64 = IMAGE_BASE + 0x10_0000;
@@ -354,55 +355,16 @@ fn code() -> &'static [u8] {
     unsafe { std::slice::from_raw_parts(begin, len) }
 }
 
-/// The signature's values before it is signed.
-pub fn unsigned() -> SigStruct {
-    SigStruct {
-        vendor: 0,
-        date: 0x2026_0101,
-        sw_defined: 0,
-        modulus: [0; 384],
-        signature: [0; 384],
-        misc_select: MiscSelect::EXINFO,
-        misc_mask: !0,
-        attributes: Attributes {
-            flags: Attributes::MODE64BIT | Attributes::DEBUG,
-            xfrm: Xfrm::LEGACY,
-        },
-        attributes_mask: Attributes {
-            flags: !0,
-            xfrm: Xfrm(!0xe4),
-        },
-        enclave_hash: [0; 32],
-        isv_prod_id: 3,
-        isv_svn: 4,
-        q1: [0; 384],
-        q2: [0; 384],
-    }
-}
-
-fn little_endian(number: &BigUint) -> [u8; 384] {
-    let mut bytes = [0; 384];
-    let digits = number.to_bytes_le();
-    bytes[..digits.len()].copy_from_slice(&digits);
-    bytes
-}
-
-/// Signs (RSASSA-PKCS1-v1_5 with SHA-256).
-pub fn sign(mut sig: SigStruct) -> SigStruct {
-    let hex = |digits: &str| BigUint::parse_bytes(digits.as_bytes(), 16).unwrap();
-    let (n, d) = (hex(key::MODULUS), hex(key::EXPONENT));
-    let mut encoded = vec![0, 1];
-    encoded.resize(384 - 52, 0xff);
-    encoded.push(0);
-    encoded.extend(b"\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00\x04\x20");
-    encoded.extend(Sha256::digest(sig.signed_bytes()));
-    let s = BigUint::from_bytes_be(&encoded).modpow(&d, &n);
-    let q1 = &s * &s / &n;
-    let q2 = (&s * &s - &q1 * &n) * &s / &n;
-    sig.modulus = little_endian(&n);
-    sig.signature = little_endian(&s);
-    (sig.q1, sig.q2) = (little_endian(&q1), little_endian(&q2));
-    sig
+fn pages(threads: u64) -> Vec<Page> {
+    let mut pages: Vec<Page> = code()
+        .chunks(4096)
+        .zip(0..)
+        .map(|(bytes, page)| Page::regular(IMAGE_BASE + page * 4096, SecInfo::R | SecInfo::X, Some(bytes)))
+        .collect();
+    pages.push(Page::regular(DATA, SecInfo::R | SecInfo::W, None));
+    pages.push(Page::regular(READ_ONLY, SecInfo::R, Some(&[0xc3; 8])));
+    pages.extend((0..threads).flat_map(|index| slot_pages(index, IMAGE_BASE)));
+    pages
 }
 
 /// An enclave with all pages added, and its measurement as computed here.
@@ -410,67 +372,19 @@ pub fn build(threads: u64, sites: EncluSites) -> (Emulator, [u8; 32]) {
     let attributes = processor::attributes(&unsigned());
     let secs = Secs::new(0, enclave_layout::ELRANGE_SIZE, 1, MiscSelect::EXINFO, attributes);
     let mut emulator = Emulator::create(secs, sites).expect("this machine can emulate");
-    let mut file = Vec::from(*b"ECREATE\0\x01\0\0\0");
-    file.extend(enclave_layout::ELRANGE_SIZE.to_le_bytes());
-    file.resize(64, 0);
-    let mut add = |offset: u64, sec_info: SecInfo, content: Option<&[u8]>| {
-        file.extend(*b"EADD\0\0\0\0");
-        file.extend(offset.to_le_bytes());
-        file.extend(&sec_info.to_bytes()[..48]);
-        let page = content.map(|content| {
-            let mut page = [0; 4096];
-            page[..content.len()].copy_from_slice(content);
-            page
-        });
-        for (chunk, bytes) in page
-            .iter()
-            .flatten()
-            .copied()
-            .collect::<Vec<u8>>()
-            .chunks(256)
-            .enumerate()
-        {
-            file.extend(*b"EEXTEND\0");
-            file.extend((offset + chunk as u64 * 256).to_le_bytes());
-            file.extend([0; 48]);
-            file.extend(bytes);
-        }
-        let measured = if page.is_some() { Chunks::ALL } else { Chunks::NONE };
-        emulator
-            .add_page(offset, sec_info, page.as_ref(), measured)
-            .expect("a good page");
-    };
-    let regular = |bits| SecInfo::new(PageType::Reg, bits);
-    for (bytes, page) in code().chunks(4096).zip(0..) {
-        add(
-            IMAGE_BASE + page * 4096,
-            regular(SecInfo::R | SecInfo::X),
-            Some(bytes),
-        );
-    }
-    add(DATA, regular(SecInfo::R | SecInfo::W), None);
-    add(READ_ONLY, regular(SecInfo::R), Some(&[0xc3; 8]));
-    for index in 0..threads {
-        let slot = Slot::new(index).unwrap();
-        let tcs = Tcs {
-            flags: 0,
-            ssa: slot.ssa(),
-            ssa_frames: SSA_FRAMES as u32,
-            entry: IMAGE_BASE,
-            fs: slot.gs(),
-            gs: slot.gs(),
-            fs_limit: 0xfff,
-            gs_limit: 0xfff,
+    let pages = pages(threads);
+    for page in &pages {
+        let measured = if page.content.is_some() {
+            Chunks::ALL
+        } else {
+            Chunks::NONE
         };
-        for page in (slot.stack()..slot.stack() + enclave_layout::STACK_SIZE).step_by(4096) {
-            add(page, regular(SecInfo::R | SecInfo::W), None);
-        }
-        for page in (slot.exception_stack()..slot.tcs()).step_by(4096) {
-            add(page, regular(SecInfo::R | SecInfo::W), None);
-        }
-        add(slot.tcs(), SecInfo::TCS, Some(&tcs.to_bytes()));
+        let content = page.content.as_deref();
+        emulator
+            .add_page(page.offset, page.sec_info, content, measured)
+            .expect("a good page");
     }
-    (emulator, Sha256::digest(&file).into())
+    (emulator, Sha256::digest(sgxs(&pages)).into())
 }
 
 /// A good enclave.
