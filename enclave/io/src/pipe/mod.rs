@@ -112,7 +112,8 @@ impl Pipe {
         })
     }
 
-    /// Reads what is there; EAGAIN while there is nothing and someone may still write.
+    /// Reads what is there; EAGAIN while there is nothing and someone may still write. As on Linux, writers are told when a full pipe gets room,
+    /// not of every read.
     fn try_read(&self, to: &mut dyn Sink) -> Result<usize> {
         let mut state = self.state.lock();
         if state.bytes.is_empty() {
@@ -122,10 +123,15 @@ impl Pipe {
                 Err(Errno::EAGAIN)
             };
         }
+        let was_full = state.room() < ATOMIC;
         let (count, consumed) = state.packets.readable(state.bytes.len(), to.room());
         state.bytes.peek(0, to, count)?;
         state.bytes.skip(consumed);
         state.packets.consume(consumed);
+        drop(state);
+        if was_full {
+            self.queue.wake(Events::WRITABLE);
+        }
         Ok(count)
     }
 
@@ -146,6 +152,8 @@ impl Pipe {
         if packets {
             state.packets.append(before, count);
         }
+        drop(state);
+        self.queue.wake(Events::READABLE);
         Ok(count)
     }
 }
@@ -255,13 +263,10 @@ impl File for PipeEnd {
             return Ok(0);
         }
         let mut attempt = || self.pipe.try_read(to);
-        let count = if how.nonblocking {
-            attempt()?
-        } else {
-            wait_until(&self.pipe.queue, Events::READABLE, None, attempt)?
-        };
-        self.pipe.queue.wake(Events::WRITABLE);
-        Ok(count)
+        if how.nonblocking {
+            return attempt();
+        }
+        wait_until(&self.pipe.queue, Events::READABLE, None, attempt)
     }
 
     fn write(&self, _: u64, from: &mut dyn Source, how: How) -> Result<(usize, u64)> {
@@ -282,7 +287,6 @@ impl File for PipeEnd {
                 Err(_) if done > 0 => break,
                 Err(error) => return Err(error),
             }
-            self.pipe.queue.wake(Events::READABLE);
         }
         Ok((done, 0))
     }
@@ -310,6 +314,14 @@ impl File for PipeEnd {
     }
 
     fn subscribe(&self, interest: Events, observer: Weak<dyn Observer>) -> Option<Subscription> {
+        // What concerns the other side is not for this one.
+        let mut interest = interest;
+        if !self.role.reads() {
+            interest -= Events::READABLE;
+        }
+        if !self.role.writes() {
+            interest -= Events::WRITABLE;
+        }
         Some(self.pipe.queue.subscribe(interest, observer))
     }
 

@@ -205,6 +205,9 @@ impl Connected {
         let connection = self.connection.get().ok_or(Errno::ENOTCONN)?;
         let outgoing = &connection.outgoing;
         if socket.kind != SocketKind::Stream {
+            if let Some(error) = connection.incoming.take_error() {
+                return Err(error);
+            }
             if from.left() > socket.capacity() - MESSAGE_MARGIN {
                 return Err(Errno::EMSGSIZE);
             }

@@ -8,6 +8,7 @@ use super::UnixSocket;
 use super::connected::MESSAGE_MARGIN;
 use super::inbox::{Attached, Inbox, Message, Receiving};
 use super::name::Name;
+use crate::NOW;
 use crate::socket::{Received, Shutdown, wait};
 
 /// A socket that sends each message by itself.
@@ -85,15 +86,27 @@ impl Datagram {
             name: peer.name.clone(),
             _relay: (relay, subscription),
         };
+        let inbox = peer.inbox.clone();
         let before = self.state.lock().peer.replace(peer);
-        drop(before);
+        self.leave(before.filter(|before| !Arc::ptr_eq(&before.inbox, &inbox)));
     }
 
     /// `connect` to AF_UNSPEC.
     pub fn disconnect(&self) {
         self.incoming.accept_only_from(None);
         let before = self.state.lock().peer.take();
-        drop(before);
+        self.leave(before);
+    }
+
+    /// As on Linux, what a former peer has sent and was not received yet is lost, and a peer that hears only this socket is told.
+    fn leave(&self, before: Option<Peer>) {
+        let Some(before) = before else {
+            return;
+        };
+        if self.incoming.status().has_data {
+            self.incoming.purge();
+            before.inbox.reset(self.incoming.id());
+        }
     }
 
     pub fn send(
@@ -104,15 +117,18 @@ impl Datagram {
         target: Option<&UnixSocket>,
         deadline: Option<u64>,
     ) -> Result<usize> {
+        if let Some(error) = self.incoming.take_error() {
+            return Err(error);
+        }
+        if self.state.lock().sends_no_more {
+            return Err(Errno::EPIPE);
+        }
         let (_, peer) = self.inboxes();
         let target = match target.map(|target| &target.end) {
             Some(super::Endpoint::Datagram(end)) => end.incoming.clone(),
             Some(super::Endpoint::Connected(_)) => return Err(Errno::EPROTOTYPE),
             None => peer.ok_or(Errno::ENOTCONN)?,
         };
-        if self.state.lock().sends_no_more {
-            return Err(Errno::EPIPE);
-        }
         if from.left() > socket.capacity() - MESSAGE_MARGIN {
             return Err(Errno::EMSGSIZE);
         }
@@ -133,6 +149,7 @@ impl Datagram {
         drop(state);
         if gone.is_some() {
             self.incoming.accept_only_from(None);
+            self.leave(gone);
         }
     }
 
@@ -143,6 +160,11 @@ impl Datagram {
         how: Receiving,
         deadline: Option<u64>,
     ) -> Result<Received> {
+        let status = self.incoming.status();
+        if deadline == NOW && !status.has_data && !status.has_error {
+            // Shut down or not: on Linux only who may wait is told of the end.
+            return Err(Errno::EAGAIN);
+        }
         wait(&socket.queue, Events::READABLE, deadline, || {
             self.incoming.try_receive(to, how)
         })

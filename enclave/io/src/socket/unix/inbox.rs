@@ -234,10 +234,13 @@ impl Inbox {
     /// Receives what is there. EAGAIN while there is nothing and something may still come.
     pub fn try_receive(&self, to: &mut dyn Sink, how: Receiving) -> Result<Received> {
         let mut contents = self.contents.lock();
+        // As on Linux, an error comes before messages and behind a stream's data.
+        if (contents.used() == 0 || contents.stream.is_none())
+            && let Some(error) = contents.error.take()
+        {
+            return Err(error);
+        }
         if contents.used() == 0 {
-            if let Some(error) = contents.error.take() {
-                return Err(error);
-            }
             let ended = contents.end.sender || contents.end.receiver;
             return if ended {
                 Ok(Received::default())
@@ -285,6 +288,25 @@ impl Inbox {
         drop((stream, messages));
         self.wake_both();
         unread
+    }
+
+    /// Drops the messages that wait: the connection that they came by is no more.
+    pub fn purge(&self) {
+        let mut contents = self.contents.lock();
+        contents.messages_size = 0;
+        let messages = core::mem::take(&mut contents.messages);
+        drop(contents);
+        drop(messages);
+    }
+
+    /// The sender has dropped what it was sent: tells the receiver, if that one hears only the sender, which receives at `from`.
+    pub fn reset(&self, from: usize) {
+        let mut contents = self.contents.lock();
+        if contents.only_from == Some(from) {
+            contents.error = Some(Errno::ECONNRESET);
+            drop(contents);
+            self.wake_both();
+        }
     }
 
     /// Takes the error that waits to be told.
@@ -405,7 +427,8 @@ impl Stream {
                 };
                 break;
             }
-            if to.room() == 0 {
+            // As on Linux, who peeks sees the next open files even behind what has room.
+            if to.room() == 0 && !how.peeks() {
                 break;
             }
         }
