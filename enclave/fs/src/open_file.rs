@@ -125,7 +125,10 @@ impl File for OpenFile {
     }
 
     fn seek_data(&self, offset: u64, hole: bool) -> Result<u64> {
-        self.tree_or(Errno::EINVAL)?.seek_data(offset, hole)
+        match self.dentry.head().kind {
+            FileKind::Regular => self.tree_or(Errno::EINVAL)?.seek_data(offset, hole),
+            _ => Err(Errno::EINVAL),
+        }
     }
 
     fn poll(&self, interest: Events) -> Events {

@@ -316,6 +316,11 @@ fn files_are_sparse() {
     assert_eq!(file.seek(1 << 40, 4).unwrap(), (1 << 40) + 3);
     assert_eq!(file.seek(0, 4).unwrap(), 0);
     assert_eq!(file.seek((1 << 40) + 3, 3), Err(Errno::ENXIO));
+    file.object().allocate(0, (1 << 40) + 3, 5000).unwrap();
+    assert_eq!(file.object().stat().unwrap().size, (1 << 40) + 5003);
+    file.object().allocate(1, 0, 1 << 20).unwrap();
+    assert_eq!(file.object().stat().unwrap().size, (1 << 40) + 5003);
+    assert_eq!(file.object().allocate(0, 0, 1 << 40), Err(Errno::ENOSPC));
     const PUNCH: u32 = 3;
     let big = container.open("/usr/lib/big", O_RDWR, 0).unwrap();
     big.object().allocate(PUNCH, 5000, 10_000).unwrap();

@@ -22,7 +22,7 @@ const FS: &[Item] = &[
     Item::fixed("file-nr", "0\t0\t9223372036854775807\n"),
     Item::fixed("nr_open", "1048576\n"),
     Item::fixed("pipe-max-size", "1048576\n"),
-    Item::fixed("protected_hardlinks", "0\n"),
+    Item::fixed("protected_hardlinks", "1\n"),
     Item::fixed("protected_symlinks", "0\n"),
 ];
 

@@ -76,9 +76,10 @@ impl Content {
 impl TreeInode {
     /// Reads from `offset`.
     pub(crate) fn read(&self, offset: u64, to: &mut dyn Sink) -> Result<usize> {
+        let content = self.content()?;
         let mut done = 0;
         while to.room() > 0 {
-            match self.read_piece(offset.saturating_add(done as u64), to) {
+            match self.read_piece(content, offset.saturating_add(done as u64), to) {
                 Ok(0) => break,
                 Ok(count) => done += count,
                 Err(error) if done == 0 => return Err(error),
@@ -89,8 +90,7 @@ impl TreeInode {
     }
 
     /// Reads what lies together; 0 at the end.
-    fn read_piece(&self, position: u64, to: &mut dyn Sink) -> Result<usize> {
-        let content = self.content()?;
+    fn read_piece(&self, content: &Content, position: u64, to: &mut dyn Sink) -> Result<usize> {
         let len = content.len();
         let Some(left) = len.checked_sub(position).filter(|&left| left > 0) else {
             return Ok(0);
@@ -411,9 +411,11 @@ impl TreeInode {
         let pages = content.pages.lock();
         let mut position = offset;
         while position < len {
-            let (is_data, end) = match pages.piece(position) {
-                Piece::Page(_) => (true, (position / PAGE + 1) * PAGE),
-                Piece::Image(end) => (true, end),
+            // As on Linux, whole pages are data or holes.
+            let start = position / PAGE * PAGE;
+            let (is_data, end) = match pages.piece(start) {
+                Piece::Page(_) => (true, start + PAGE),
+                Piece::Image(end) => (true, end.next_multiple_of(PAGE)),
                 Piece::Hole(end) => (false, end),
             };
             if is_data != hole {

@@ -9,6 +9,7 @@ use super::{Vfs, dentry_of, tree_of};
 use crate::context::{At, AtFlags, Context};
 use crate::inode::Head;
 use crate::mounts::{self, Mount};
+use crate::tree::TreeInode;
 use crate::walk::NAME_MAX;
 
 const SET_USER_ID: u32 = 0o4000;
@@ -238,8 +239,8 @@ fn without_set_ids(head: &Head, credentials: &Credentials) -> u32 {
     permissions & !SET_USER_ID & !group_bit
 }
 
-/// A program that its user may not make set-id was written to: it loses those bits. To be called after a write, with the writer's
-/// identities.
+/// A file's contents were changed by these identities (by a write or a truncation): a program that they may not make set-id loses its
+/// set-id bits. To be called after `write`, `ftruncate` and `fallocate`.
 pub fn written_by(file: &Description, credentials: &Credentials) {
     if credentials.is_privileged() {
         return;
@@ -247,12 +248,16 @@ pub fn written_by(file: &Description, credentials: &Credentials) {
     let inode = file
         .object_as::<crate::open_file::OpenFile>()
         .and_then(|open| open.tree());
-    if let Some(inode) = inode
-        && inode.head.kind == FileKind::Regular
-        && inode.head.permissions() & (SET_USER_ID | SET_GROUP_ID) != 0
-    {
-        inode
-            .head
-            .set_permissions(without_set_ids(&inode.head, credentials));
+    if let Some(inode) = inode {
+        strip_set_ids(inode, credentials);
+    }
+}
+
+pub(super) fn strip_set_ids(inode: &TreeInode, credentials: &Credentials) {
+    let head = &inode.head;
+    let set_id = head.permissions() & (SET_USER_ID | SET_GROUP_ID) != 0;
+    if set_id && head.kind == FileKind::Regular && !credentials.is_privileged() {
+        head.set_permissions(without_set_ids(head, credentials));
+        inode.touch_changed();
     }
 }

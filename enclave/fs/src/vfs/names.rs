@@ -149,6 +149,22 @@ impl Expects {
     }
 }
 
+/// EPERM unless the file may get another name: nobody keeps a set-id program, or a file that he could not open, alive under a name
+/// of his own (fs.protected_hardlinks, which distributions set).
+fn check_link(credentials: &Credentials, head: &Head) -> Result<()> {
+    let permissions = head.permissions();
+    let open = AccessMode(AccessMode::READ.0 | AccessMode::WRITE.0);
+    let is_safe = head.kind == FileKind::Regular
+        && permissions & 0o4000 == 0
+        && permissions & 0o2010 != 0o2010
+        && head.permits(credentials, open).is_ok();
+    if is_safe {
+        Ok(())
+    } else {
+        head.owned_by(credentials)
+    }
+}
+
 fn check_sticky(credentials: &Credentials, directory: &Head, victim: &Head) -> Result<()> {
     let owns = |head: &Head| head.owner().0 == credentials.fsuid();
     if directory.permissions() & STICKY == 0 || credentials.is_privileged() || owns(victim) || owns(directory)
@@ -160,7 +176,7 @@ fn check_sticky(credentials: &Credentials, directory: &Head, victim: &Head) -> R
 }
 
 impl Vfs {
-    /// Makes a name for what `make` makes. `slash` says whether a slash may follow it.
+    /// Makes a name for what `make` makes; that it may is for `make` to check. `slash` says whether a slash may follow it.
     fn make(
         &self,
         context: &Context,
@@ -183,15 +199,13 @@ impl Vfs {
             walk.lookup(&parent.directory, name)?;
             return Err(Errno::EEXIST);
         };
-        directory.add(&parent.directory, name, || {
-            check_parent(context, &directory.head)?;
-            make(directory)
-        })
+        directory.add(&parent.directory, name, || make(directory))
     }
 
     /// `mkdir`, `mkdirat`.
     pub fn make_directory(&self, context: &Context, at: At<'_>, path: &[u8], mode: u32) -> Result<()> {
         let made = self.make(context, at, path, Expects::Directory, |directory| {
+            check_parent(context, &directory.head)?;
             let creation = Creation::new(context, &directory.head, mode & 0o1777 & !context.umask);
             creation.inode(&directory.tree, Body::directory())
         });
@@ -220,6 +234,7 @@ impl Vfs {
     ) -> Result<Arc<Dentry>> {
         let is_device = matches!(node, NewNode::CharDevice(_) | NewNode::BlockDevice(_));
         self.make(context, at, path, Expects::Other, |directory| {
+            check_parent(context, &directory.head)?;
             if is_device && !context.credentials.is_privileged() {
                 return Err(Errno::EPERM);
             }
@@ -236,6 +251,7 @@ impl Vfs {
             _ => {}
         }
         let made = self.make(context, at, path, Expects::Other, |directory| {
+            check_parent(context, &directory.head)?;
             let creation = Creation::new(context, &directory.head, 0o777);
             creation.inode(&directory.tree, Body::Symlink(target.into()))
         });
@@ -259,6 +275,8 @@ impl Vfs {
             if old.head().device != directory.head.device {
                 return Err(Errno::EXDEV);
             }
+            check_link(&context.credentials, old.head())?;
+            check_parent(context, &directory.head)?;
             let inode = old.inode().clone() as Arc<dyn core::any::Any + Send + Sync>;
             let inode = inode.downcast::<TreeInode>().map_err(|_| Errno::EPERM)?;
             if inode.head.is_directory() {

@@ -5,12 +5,13 @@ use alloc::sync::Arc;
 use kobject::credentials::AccessMode;
 use kobject::{Description, Errno, FileKind, Result, StatusFlags};
 
+use super::attributes::strip_set_ids;
 use super::names::{Creation, check_parent};
 use super::{Vfs, open_dentry, regular_of};
 use crate::context::{At, Context, Resolve};
 use crate::dentry::Dentry;
 use crate::tree::{Body, Content};
-use crate::walk::{Entered, Last, Parent, Walk, is_link};
+use crate::walk::{Entered, Follow, Last, Parent, Walk, is_link};
 
 bitflags::bitflags! {
     /// How a file is opened: Linux's O_ bits.
@@ -175,7 +176,11 @@ impl Vfs {
         let mut walk = Walk::within(context, at, how.resolve)?;
         let start = walk.start(path)?;
         if how.flags.contains(OpenFlags::TEMPORARY) {
-            let directory = walk.resolve(path, crate::walk::Follow::Yes)?;
+            let follow = match how.flags.contains(OpenFlags::NO_FOLLOW) {
+                true => Follow::No,
+                false => Follow::Yes,
+            };
+            let directory = walk.resolve(path, follow)?;
             return self.open_temporary(context, &directory, how);
         }
         let (dentry, made) = match self.find_or_make(&mut walk, start, path, how)? {
@@ -185,7 +190,7 @@ impl Vfs {
         if !made {
             check_found(context, &dentry, how.flags)?;
         }
-        self.describe(&dentry, how.flags, made)
+        self.describe(context, &dentry, how.flags, made)
     }
 
     /// Opens what is known already, as the path walk has found it: an executable, for instance.
@@ -196,10 +201,16 @@ impl Vfs {
         how: OpenHow,
     ) -> Result<Arc<Description>> {
         check_found(context, place, how.flags)?;
-        self.describe(place, how.flags, false)
+        self.describe(context, place, how.flags, false)
     }
 
-    fn describe(&self, dentry: &Arc<Dentry>, flags: OpenFlags, made: bool) -> Result<Arc<Description>> {
+    fn describe(
+        &self,
+        context: &Context,
+        dentry: &Arc<Dentry>,
+        flags: OpenFlags,
+        made: bool,
+    ) -> Result<Arc<Description>> {
         let status = flags.status();
         let object = open_dentry(&self.system, dentry, status)?;
         if flags.contains(OpenFlags::TRUNCATE)
@@ -208,6 +219,7 @@ impl Vfs {
             && let Some(inode) = dentry.tree()
         {
             inode.truncate(0)?;
+            strip_set_ids(inode, &context.credentials);
         }
         // What is of a file system knows its path itself.
         let own = object.as_any().is::<crate::open_file::OpenFile>();
@@ -257,7 +269,7 @@ impl Vfs {
                 Entered::Path(start, path) if !parent.slash => {
                     return self.find_or_make(walk, start, &path, how);
                 }
-                Entered::Path(start, path) => walk.resolve_from(start, &path, crate::walk::Follow::Yes)?,
+                Entered::Path(start, path) => walk.resolve_from(start, &path, Follow::Yes)?,
             };
         }
         if (parent.slash || flags.contains(OpenFlags::DIRECTORY)) && !found.head().is_directory() {
@@ -299,7 +311,7 @@ impl Vfs {
         }
         let name = alloc::format!("#{}", inode.head.number);
         let dentry = Dentry::nameless(inode, directory, name.as_bytes());
-        self.describe(&dentry, how.flags - OpenFlags::TRUNCATE, true)
+        self.describe(context, &dentry, how.flags - OpenFlags::TRUNCATE, true)
     }
 
     /// F_ADD_SEALS: EPERM, EINVAL, EBUSY is the caller's (a shared writable mapping against F_SEAL_WRITE).
@@ -326,10 +338,12 @@ impl Vfs {
 
     /// `truncate`.
     pub fn truncate(&self, context: &Context, path: &[u8], len: u64) -> Result<()> {
-        let found = Walk::new(context, At::Cwd).resolve(path, crate::walk::Follow::Yes)?;
+        let found = Walk::new(context, At::Cwd).resolve(path, Follow::Yes)?;
         let inode = regular_of(&found)?;
         inode.head.permits(&context.credentials, AccessMode::WRITE)?;
-        inode.truncate(len)
+        inode.truncate(len)?;
+        strip_set_ids(inode, &context.credentials);
+        Ok(())
     }
 }
 

@@ -38,8 +38,8 @@ impl Vfs {
         name: &[u8],
         flags: AtFlags,
     ) -> Result<Vec<u8>> {
+        check_length(name)?;
         let found = self.locate(context, at, path, flags)?;
-        check_name(name)?;
         check_access(context, found.head(), name, AccessMode::READ)?;
         tree_of(&found).map_err(|_| Errno::EOPNOTSUPP)?.xattr(name)
     }
@@ -71,7 +71,7 @@ impl Vfs {
         how: XattrFlags,
         flags: AtFlags,
     ) -> Result<()> {
-        check_name(name)?;
+        check_length(name)?;
         if value.len() > VALUE_MAX {
             return Err(Errno::E2BIG);
         }
@@ -100,17 +100,23 @@ impl Vfs {
         name: &[u8],
         flags: AtFlags,
     ) -> Result<()> {
-        check_name(name)?;
+        check_length(name)?;
         let found = self.locate(context, at, path, flags)?;
         check_access(context, found.head(), name, AccessMode::WRITE)?;
         tree_of(&found).map_err(|_| Errno::EOPNOTSUPP)?.remove_xattr(name)
     }
 }
 
-fn check_name(name: &[u8]) -> Result<()> {
+fn check_length(name: &[u8]) -> Result<()> {
     if name.is_empty() || name.len() > NAME_MAX {
-        return Err(Errno::ERANGE);
+        Err(Errno::ERANGE)
+    } else {
+        Ok(())
     }
+}
+
+/// EOPNOTSUPP unless the name is of a class that is stored.
+fn check_class(name: &[u8]) -> Result<()> {
     let classes: [&[u8]; 3] = [b"user.", b"trusted.", b"security."];
     match classes.iter().find(|class| name.starts_with(class)) {
         Some(class) if name.len() == class.len() => Err(Errno::EINVAL),
@@ -119,8 +125,13 @@ fn check_name(name: &[u8]) -> Result<()> {
     }
 }
 
-/// Who may read or write an attribute depends on the class that its name begins with (xattr_permission of the kernel).
+/// What the class that a name begins with asks for (xattr_permission of the kernel), and that it is stored at all.
 fn check_access(context: &Context, head: &Head, name: &[u8], mode: AccessMode) -> Result<()> {
+    check_permission(context, head, name, mode)?;
+    check_class(name)
+}
+
+fn check_permission(context: &Context, head: &Head, name: &[u8], mode: AccessMode) -> Result<()> {
     let credentials = &context.credentials;
     let writes = mode == AccessMode::WRITE;
     if name.starts_with(b"trusted.") {
@@ -130,6 +141,9 @@ fn check_access(context: &Context, head: &Head, name: &[u8], mode: AccessMode) -
             (false, false) => Err(Errno::ENODATA),
         };
     }
+    if name.starts_with(b"system.") {
+        return Ok(());
+    }
     if name.starts_with(b"security.") {
         return if writes && !credentials.is_privileged() {
             Err(Errno::EPERM)
@@ -137,12 +151,14 @@ fn check_access(context: &Context, head: &Head, name: &[u8], mode: AccessMode) -
             Ok(())
         };
     }
-    if !matches!(head.kind, FileKind::Regular | FileKind::Directory) {
-        return Err(if writes { Errno::EPERM } else { Errno::ENODATA });
-    }
-    // In a directory that all write to, attributes are the owner's.
-    if writes && head.is_directory() && head.permissions() & 0o1000 != 0 {
-        head.owned_by(credentials)?;
+    if name.starts_with(b"user.") {
+        if !matches!(head.kind, FileKind::Regular | FileKind::Directory) {
+            return Err(if writes { Errno::EPERM } else { Errno::ENODATA });
+        }
+        // In a directory that all write to, attributes are the owner's.
+        if writes && head.is_directory() && head.permissions() & 0o1000 != 0 {
+            head.owned_by(credentials)?;
+        }
     }
     head.permits(credentials, mode)
 }
