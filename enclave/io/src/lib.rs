@@ -30,6 +30,8 @@ mod anonymous;
 mod epoll;
 mod eventfd;
 mod host;
+#[cfg(test)]
+mod no_kernel;
 pub mod pipe;
 mod poll;
 mod ring;

@@ -2,6 +2,8 @@
 //! the kernel counts in pages and buffers of its own (how much fits) is kept out of reach.
 
 mod epolls;
+#[path = "../../src/no_kernel.rs"]
+mod no_kernel;
 mod pipes;
 mod unix_sockets;
 
