@@ -6,8 +6,8 @@ use core::any::Any;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use kobject::{
-    DirectorySink, Errno, Events, File, FileKind, How, Mapping, Mutex, Observer, Result, Sink, Source, Stat,
-    Subscription,
+    DirectorySink, Errno, Events, File, FileKind, How, Mapping, Observer, Result, SharedPagesSlot, Sink,
+    Source, Stat, Subscription,
 };
 
 use crate::dentry::Dentry;
@@ -215,7 +215,7 @@ impl Mapping for OpenFile {
         self.dentry.whole_path()
     }
 
-    fn shared_pages(&self) -> Option<&Mutex<Option<Weak<dyn Any + Send + Sync>>>> {
+    fn shared_pages(&self) -> Option<&SharedPagesSlot> {
         Some(&self.tree()?.extra().shared_pages)
     }
 }

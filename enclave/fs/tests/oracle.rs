@@ -188,7 +188,7 @@ impl Overlay {
                             | FileCall::SeekHole(_)
                             | FileCall::Stat
                     );
-                    if writes && outcome.is_ok() {
+                    if writes && outcome.as_ref().is_ok_and(|text| text != "0") {
                         fs::written_by(&file, &cx.credentials);
                     }
                     text += &format!(

@@ -438,3 +438,81 @@ fn exchange_and_no_replace() {
     assert_eq!(container.stat("/usr/lib").unwrap().links, 3);
     assert_eq!(container.list("/usr/lib").unwrap(), ["big", "big2"]);
 }
+
+/// One page of a file that a program has mapped shared.
+struct OnePage {
+    index: u64,
+    bytes: std::sync::Mutex<Option<Vec<u8>>>,
+}
+
+impl kobject::SharedPages for OnePage {
+    fn read(&self, offset: u64, out: &mut [u8]) -> kobject::Result<bool> {
+        let bytes = self.bytes.lock().unwrap();
+        let start = (offset % 4096) as usize;
+        match &*bytes {
+            Some(bytes) if offset / 4096 == self.index => {
+                out.copy_from_slice(&bytes[start..start + out.len()]);
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    fn write(
+        &self,
+        offset: u64,
+        bytes: &[u8],
+        file: &mut dyn FnMut() -> kobject::Result<()>,
+    ) -> kobject::Result<()> {
+        let mut page = self.bytes.lock().unwrap();
+        file()?;
+        if let Some(page) = page.as_mut().filter(|_| offset / 4096 == self.index) {
+            let start = (offset % 4096) as usize;
+            page[start..start + bytes.len()].copy_from_slice(bytes);
+        }
+        Ok(())
+    }
+
+    fn zero(
+        &self,
+        range: std::ops::Range<u64>,
+        file: &mut dyn FnMut() -> kobject::Result<()>,
+    ) -> kobject::Result<()> {
+        let mut page = self.bytes.lock().unwrap();
+        file()?;
+        if range.start <= self.index * 4096 {
+            *page = None;
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn shared_mappings_are_the_file() {
+    let container = Container::new(&tree());
+    let file = container.open("/usr/lib/big", O_RDWR, 0).unwrap();
+    let mapping = file.object().clone().mapping().unwrap();
+    let page = std::sync::Arc::new(OnePage {
+        index: 1,
+        bytes: std::sync::Mutex::new(Some(vec![9; 4096])),
+    });
+    let weak = std::sync::Arc::downgrade(&page);
+    *mapping.shared_pages().unwrap().lock() = Some(weak);
+    let mut expected = big();
+    expected[4096..8192].fill(9);
+    assert_eq!(container.read("/usr/lib/big").unwrap(), expected);
+    file.seek(4000, 0).unwrap();
+    write(&file, &[5; 200]).unwrap();
+    expected[4000..4200].fill(5);
+    assert_eq!(container.read("/usr/lib/big").unwrap(), expected);
+    assert_eq!(
+        page.bytes.lock().unwrap().as_ref().unwrap()[..105],
+        [[5; 104].as_slice(), &[9]].concat()
+    );
+    file.object().truncate(4096).unwrap();
+    assert!(page.bytes.lock().unwrap().is_none());
+    file.object().truncate(8192).unwrap();
+    expected.truncate(4096);
+    expected.resize(8192, 0);
+    assert_eq!(container.read("/usr/lib/big").unwrap(), expected);
+}

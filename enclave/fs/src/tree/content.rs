@@ -1,46 +1,31 @@
-//! What is in a regular file.
+//! What is in a regular file: reading and writing. [`super::ranges`] has what changes whole ranges.
 //!
 //! Two locks: `writing` is held by whoever changes the file by a system call, so that such changes are atomic to one another; the pages'
 //! is held for single steps. A program's memory is touched under the first alone: a page of it may have to be populated from this very
 //! file, which takes the second.
+//!
+//! Pages that programs have mapped shared ([`SharedPages`]) are the file's contents as long as they are mapped, so what is read and written
+//! goes through them.
 
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use kobject::{Errno, Mutex, Result, Sink, Source};
+use kobject::{Errno, Mutex, Result, SharedPages, Sink, Source};
 
 use super::TreeInode;
 use super::pages::{PAGE, Page, Pages, Piece, zero_page};
+use super::ranges::{SEAL_FUTURE_WRITE, SEAL_GROW, SEAL_WRITE};
 
 /// Longest file, so that every position fits an `off_t`.
-const LEN_MAX: u64 = i64::MAX as u64;
-
-/// FALLOC_FL_KEEP_SIZE
-const KEEP_SIZE: u32 = 0x01;
-/// FALLOC_FL_PUNCH_HOLE
-const PUNCH_HOLE: u32 = 0x02;
-/// FALLOC_FL_ZERO_RANGE
-const ZERO_RANGE: u32 = 0x10;
-/// FALLOC_FL_UNSHARE_RANGE
-const UNSHARE_RANGE: u32 = 0x40;
-
-/// F_SEAL_SHRINK
-pub(crate) const SEAL_SHRINK: u32 = 0x2;
-/// F_SEAL_GROW
-pub(crate) const SEAL_GROW: u32 = 0x4;
-/// F_SEAL_WRITE
-pub(crate) const SEAL_WRITE: u32 = 0x8;
-/// F_SEAL_FUTURE_WRITE
-pub(crate) const SEAL_FUTURE_WRITE: u32 = 0x10;
+pub(super) const LEN_MAX: u64 = i64::MAX as u64;
 
 /// A regular file's contents.
 pub(crate) struct Content {
     /// Bytes. Changes only under the pages' lock.
-    len: AtomicU64,
-    writing: Mutex<()>,
-    pages: Mutex<Pages>,
+    pub(super) len: AtomicU64,
+    pub(super) writing: Mutex<()>,
+    pub(super) pages: Mutex<Pages>,
 }
 
 impl Content {
@@ -95,7 +80,13 @@ impl TreeInode {
         let Some(left) = len.checked_sub(position).filter(|&left| left > 0) else {
             return Ok(0);
         };
-        let most = left.min(to.room() as u64);
+        let mut most = left.min(to.room() as u64);
+        if let Some(shared) = self.shared() {
+            most = most.min(PAGE - position % PAGE);
+            if read_shared(&*shared, position, most as usize, to)? {
+                return Ok(most as usize);
+            }
+        }
         // The lock ends with this statement.
         let piece = content.pages.lock().piece(position);
         match piece {
@@ -118,6 +109,12 @@ impl TreeInode {
                 Ok(count)
             }
         }
+    }
+
+    /// The file's pages that lie in programs' memory, if any do.
+    pub(super) fn shared(&self) -> Option<Arc<dyn SharedPages>> {
+        let slot = &self.extra_if_made()?.shared_pages;
+        slot.lock().as_ref()?.upgrade()
     }
 
     /// As [`kobject::Mapping::read_pages`].
@@ -156,7 +153,7 @@ impl TreeInode {
     }
 
     /// Fills `out` with what the image has there, all of which it must have.
-    fn read_image(&self, position: u64, out: &mut [u8]) -> Result<()> {
+    pub(super) fn read_image(&self, position: u64, out: &mut [u8]) -> Result<()> {
         let below = self.below.as_ref().ok_or(Errno::EIO)?;
         match self.tree.image()?.read(below, position, out)? == out.len() {
             true => Ok(()),
@@ -218,8 +215,9 @@ impl TreeInode {
     fn write_part(&self, position: u64, count: usize, from: &mut dyn Source) -> Result<()> {
         let index = position / PAGE;
         let content = self.content()?;
+        let shared = self.shared();
         let known = content.pages.lock().has(index);
-        if !known {
+        if !known && shared.is_none() {
             // Nobody else has this page yet, so the program's bytes go right into it.
             let mut page = self.page_below(index, count)?;
             let start = (position % PAGE) as usize;
@@ -230,15 +228,31 @@ impl TreeInode {
         }
         if count <= 256 {
             let mut bytes = [0; 256];
-            return self.write_buffered(position, bytes.get_mut(..count).ok_or(Errno::EIO)?, from);
+            let bytes = bytes.get_mut(..count).ok_or(Errno::EIO)?;
+            return self.write_buffered(position, bytes, from, shared.as_deref());
         }
         let mut bytes: Page = [0; PAGE as usize];
-        self.write_buffered(position, bytes.get_mut(..count).ok_or(Errno::EIO)?, from)
+        let bytes = bytes.get_mut(..count).ok_or(Errno::EIO)?;
+        self.write_buffered(position, bytes, from, shared.as_deref())
     }
 
-    fn write_buffered(&self, position: u64, bytes: &mut [u8], from: &mut dyn Source) -> Result<()> {
+    /// Writes by way of a buffer, because somebody else has the page.
+    fn write_buffered(
+        &self,
+        position: u64,
+        bytes: &mut [u8],
+        from: &mut dyn Source,
+        shared: Option<&dyn SharedPages>,
+    ) -> Result<()> {
         from.take(bytes)?;
-        self.put_bytes(position, bytes, None, Grow::Yes)
+        let mut put = || {
+            let fresh = self.fresh_page(position / PAGE, bytes.len())?;
+            self.put_bytes(position, bytes, fresh, Grow::Yes)
+        };
+        match shared {
+            Some(shared) => shared.write(position, bytes, &mut put),
+            None => put(),
+        }
     }
 
     /// A page with what the image has there, for a write of `count` bytes: all of it is written if that is a page.
@@ -260,7 +274,7 @@ impl TreeInode {
     }
 
     /// A page to put where none is, if none is.
-    fn fresh_page(&self, index: u64, count: usize) -> Result<Option<Arc<Page>>> {
+    pub(super) fn fresh_page(&self, index: u64, count: usize) -> Result<Option<Arc<Page>>> {
         let known = self.content()?.pages.lock().has(index);
         if known {
             Ok(None)
@@ -270,7 +284,13 @@ impl TreeInode {
     }
 
     /// Puts bytes into one page.
-    fn put_bytes(&self, position: u64, bytes: &[u8], fresh: Option<Arc<Page>>, grow: Grow) -> Result<()> {
+    pub(super) fn put_bytes(
+        &self,
+        position: u64,
+        bytes: &[u8],
+        fresh: Option<Arc<Page>>,
+        grow: Grow,
+    ) -> Result<()> {
         let content = self.content()?;
         let index = position / PAGE;
         let start = (position % PAGE) as usize;
@@ -310,126 +330,6 @@ impl TreeInode {
         Ok(())
     }
 
-    /// `ftruncate`.
-    pub(crate) fn truncate(&self, len: u64) -> Result<()> {
-        let content = self.content()?;
-        if len > LEN_MAX {
-            return Err(Errno::EINVAL);
-        }
-        let _writing = content.writing.lock();
-        let seals = self.seals();
-        let old = content.len();
-        if (len < old && seals & SEAL_SHRINK != 0) || (len > old && seals & SEAL_GROW != 0) {
-            return Err(Errno::EPERM);
-        }
-        let mut pages = content.pages.lock();
-        if len < old {
-            pages.truncate(len, &self.tree.budget);
-        }
-        content.len.store(len, Ordering::Release);
-        drop(pages);
-        self.touch_modified();
-        Ok(())
-    }
-
-    /// `fallocate`.
-    pub(crate) fn allocate(&self, mode: u32, offset: u64, len: u64) -> Result<()> {
-        let content = self.content()?;
-        let end = offset.checked_add(len).filter(|&end| end <= LEN_MAX);
-        let end = end.ok_or(Errno::EFBIG)?;
-        if len == 0 {
-            return Err(Errno::EINVAL);
-        }
-        let keep = mode & KEEP_SIZE != 0;
-        let zero = match mode & !KEEP_SIZE {
-            0 | UNSHARE_RANGE => false,
-            PUNCH_HOLE if keep => true,
-            ZERO_RANGE => true,
-            _ => return Err(Errno::EOPNOTSUPP),
-        };
-        let _writing = content.writing.lock();
-        let old = content.len();
-        let seals = self.seals();
-        if zero && seals & (SEAL_WRITE | SEAL_FUTURE_WRITE) != 0
-            || (!keep && end > old && seals & SEAL_GROW != 0)
-        {
-            return Err(Errno::EPERM);
-        }
-        if zero {
-            self.zero(offset..end)?;
-        } else if self.tree.budget.free() < len {
-            // Memory is taken when it is written: what fits now is granted.
-            return Err(Errno::ENOSPC);
-        }
-        if !keep {
-            content.len.fetch_max(end, Ordering::AcqRel);
-        }
-        self.touch_modified();
-        Ok(())
-    }
-
-    /// Makes a range zeros, whole pages holes.
-    fn zero(&self, range: Range<u64>) -> Result<()> {
-        let content = self.content()?;
-        let first_whole = range.start.div_ceil(PAGE);
-        let end_whole = range.end / PAGE;
-        let mut edges = [
-            range.start..range.end.min(first_whole * PAGE),
-            range.start.max(end_whole * PAGE)..range.end,
-        ];
-        if first_whole > end_whole {
-            // Within one page.
-            edges = [range.clone(), 0..0];
-        }
-        for edge in edges.into_iter().filter(|edge| edge.start < edge.end) {
-            let data = content.pages.lock().is_data(edge.start);
-            if data && edge.start < content.len() {
-                let zeros: Page = [0; PAGE as usize];
-                let count = (edge.end - edge.start) as usize;
-                let fresh = self.fresh_page(edge.start / PAGE, count)?;
-                let bytes = zeros.get(..count).ok_or(Errno::EIO)?;
-                self.put_bytes(edge.start, bytes, fresh, Grow::No)?;
-            }
-        }
-        let mut pages = content.pages.lock();
-        let image_end = pages.image().div_ceil(PAGE).min(end_whole);
-        for index in first_whole..image_end {
-            pages.punch(index, &self.tree.budget);
-        }
-        let rest = first_whole.max(image_end)..end_whole.max(first_whole.max(image_end));
-        let behind: Vec<u64> = pages.numbers(rest).collect();
-        for index in behind {
-            pages.punch(index, &self.tree.budget);
-        }
-        Ok(())
-    }
-
-    /// SEEK_DATA, SEEK_HOLE; ENXIO.
-    pub(crate) fn seek_data(&self, offset: u64, hole: bool) -> Result<u64> {
-        let content = self.content()?;
-        let len = content.len();
-        let pages = content.pages.lock();
-        let mut position = offset;
-        while position < len {
-            // As on Linux, whole pages are data or holes.
-            let start = position / PAGE * PAGE;
-            let (is_data, end) = match pages.piece(start) {
-                Piece::Page(_) => (true, start + PAGE),
-                Piece::Image(end) => (true, end.next_multiple_of(PAGE)),
-                Piece::Hole(end) => (false, end),
-            };
-            if is_data != hole {
-                return Ok(position);
-            }
-            position = end;
-        }
-        if hole && offset < len {
-            Ok(len)
-        } else {
-            Err(Errno::ENXIO)
-        }
-    }
-
     /// Whether the contents are the image's.
     pub(crate) fn is_of_image(&self) -> bool {
         let (Some(below), Ok(content)) = (&self.below, self.content()) else {
@@ -451,9 +351,21 @@ impl TreeInode {
     }
 }
 
+/// Reads what lies within one page from where it is mapped; whether it is.
+#[inline(never)]
+fn read_shared(shared: &dyn SharedPages, position: u64, count: usize, to: &mut dyn Sink) -> Result<bool> {
+    let mut bytes: Page = [0; PAGE as usize];
+    let part = bytes.get_mut(..count).ok_or(Errno::EIO)?;
+    if !shared.read(position, part)? {
+        return Ok(false);
+    }
+    to.put(part)?;
+    Ok(true)
+}
+
 /// Whether a write makes the file longer.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Grow {
+pub(super) enum Grow {
     Yes,
     No,
 }

@@ -1,12 +1,13 @@
 //! Inodes of file systems in memory.
 
 use alloc::boxed::Box;
-use alloc::sync::{Arc, Weak};
+use alloc::sync::Arc;
 use core::any::Any;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use kobject::{
-    DirectorySink, Errno, File, FileKind, Mutex, Once, Result, SpinLock, Stat, StatusFlags, Timestamp,
+    DirectorySink, Errno, File, FileKind, Mutex, Once, Result, SharedPagesSlot, SpinLock, Stat, StatusFlags,
+    Timestamp,
 };
 
 use super::directory::Entries;
@@ -78,7 +79,7 @@ pub(crate) struct Extra {
     pub(crate) locks: LockTable,
     pub(super) xattrs: Mutex<Xattrs>,
     /// `mm`'s, see [`kobject::Mapping::shared_pages`].
-    pub(crate) shared_pages: Mutex<Option<Weak<dyn Any + Send + Sync>>>,
+    pub(crate) shared_pages: SharedPagesSlot,
     /// F_SEAL bits, if it may be sealed.
     pub(crate) seals: Option<AtomicU32>,
 }

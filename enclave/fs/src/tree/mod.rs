@@ -20,6 +20,7 @@ mod directory;
 mod inode;
 mod names;
 mod pages;
+mod ranges;
 mod xattr;
 
 use alloc::boxed::Box;

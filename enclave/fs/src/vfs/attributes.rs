@@ -240,7 +240,8 @@ fn without_set_ids(head: &Head, credentials: &Credentials) -> u32 {
 }
 
 /// A file's contents were changed by these identities (by a write or a truncation): a program that they may not make set-id loses its
-/// set-id bits. To be called after `write`, `ftruncate` and `fallocate`.
+/// set-id bits. To be called after `ftruncate`, `fallocate`, and
+/// a write of at least a byte.
 pub fn written_by(file: &Description, credentials: &Credentials) {
     if credentials.is_privileged() {
         return;
