@@ -1,1 +1,96 @@
-fn main() {}
+//! `nacre`: makes and runs confidential containers.
+//!
+//! One file per subcommand. A failure of nacre's own is one line on standard error and exit status 125, as with
+//! `docker run`; otherwise `nacre run` ends as the container does.
+#![forbid(unsafe_code)]
+
+mod byte_size;
+mod cache_dir;
+mod convert;
+mod inspect;
+mod keygen;
+mod progress;
+mod run;
+mod settings;
+mod sign;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::error::ErrorKind;
+use clap::{Parser, Subcommand};
+
+/// Confidential containers: an unmodified OCI image in a hardware enclave
+#[derive(Parser, Debug)]
+#[command(version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    Convert(convert::Convert),
+    Run(run::Run),
+    Inspect(inspect::Inspect),
+    Keygen(keygen::Keygen),
+    Sign(sign::Sign),
+}
+
+/// What `docker run` uses for failures that are not the container's.
+const OWN_FAILURE: u8 = 125;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    match cli.command.run() {
+        Ok(status) => status,
+        Err(error) => {
+            eprintln!("nacre: {}", one_line(&format!("{error:#}")));
+            OWN_FAILURE.into()
+        }
+    }
+}
+
+impl Command {
+    fn run(self) -> Result<ExitCode> {
+        match self {
+            Self::Convert(convert) => convert.run()?,
+            Self::Run(run) => match run.run()? {},
+            Self::Inspect(inspect) => {
+                if !inspect.run()? {
+                    return Ok(OWN_FAILURE.into());
+                }
+            }
+            Self::Keygen(keygen) => keygen.run()?,
+            Self::Sign(sign) => sign.run()?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Help and version go to standard output; a mistake on the command line is one line.
+fn usage(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        // Standard output may be closed; there is nobody to tell.
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        let _ = error.print();
+        return OWN_FAILURE.into();
+    }
+    let text = error.render().to_string();
+    let message = text.split("\n\n").next().unwrap_or_default();
+    eprintln!(
+        "nacre: {} (see nacre --help)",
+        one_line(message.trim_start_matches("error: "))
+    );
+    OWN_FAILURE.into()
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}

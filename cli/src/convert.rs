@@ -1,0 +1,71 @@
+//! `nacre convert`: an image in, a confidential image out.
+
+use anyhow::Result;
+use clap::Args;
+use convert::{Conversion, Summary};
+use oci::ImageRef;
+use sign::SigningKey;
+
+use crate::byte_size::ByteSize;
+use crate::cache_dir;
+use crate::progress::Bar;
+use crate::settings::{EnclaveFlags, Settings, SignatureFlags};
+
+/// Convert an image into a confidential image
+///
+/// Nothing of the image is run, and neither a container engine nor root is needed. The same image, choices and version
+/// of nacre give the same bytes.
+#[derive(Args, Debug)]
+pub struct Convert {
+    /// The image: docker-archive:FILE[:REF], oci-archive:FILE[:REF] or oci:DIR[:REF]
+    source: ImageRef,
+
+    /// Where to write the confidential image, in one of the same forms
+    target: ImageRef,
+
+    #[command(flatten)]
+    enclave: EnclaveFlags,
+
+    #[command(flatten)]
+    signature: SignatureFlags,
+}
+
+impl Convert {
+    pub fn run(self) -> Result<()> {
+        let settings = Settings::new(&self.enclave, &self.signature)?;
+        let key = match &settings.key {
+            Some(path) => SigningKey::load(path)?,
+            None => {
+                eprintln!("nacre: signing with this user's development key; for others to trust, give --key");
+                cache_dir::development_key()?
+            }
+        };
+        let conversion = Conversion {
+            source: &self.source,
+            target: &self.target,
+            options: &settings.options,
+            key: &key,
+            libos: payload::ENCLAVE,
+            host_runtime: payload::HOST_RUNTIME,
+        };
+        let mut bar = Bar::new();
+        let summary = conversion.run(&mut bar)?;
+        drop(bar);
+        print(&self.target, &summary);
+        Ok(())
+    }
+}
+
+fn print(target: &ImageRef, summary: &Summary) {
+    println!("{target}");
+    println!("  MRENCLAVE    {}", summary.mr_enclave);
+    println!("  MRSIGNER     {}", summary.mr_signer);
+    println!(
+        "  size         {}: root file system {}, enclave {} (layers of the source: {})",
+        ByteSize(summary.image.layer_len),
+        ByteSize(summary.rootfs_len),
+        ByteSize(summary.enclave_len),
+        ByteSize(summary.layers_len),
+    );
+    println!("  system calls {}", summary.coverage);
+}

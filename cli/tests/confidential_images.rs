@@ -1,0 +1,122 @@
+//! Converting, inspecting and signing, as a user does it.
+
+mod support;
+
+use std::fs;
+use std::process::Command;
+
+use support::{Workplace, test_key};
+
+fn inspect(place: &Workplace, image: &str) -> serde_json::Value {
+    serde_json::from_str(&place.succeed(["inspect", image, "--json"])).unwrap()
+}
+
+#[test]
+fn choices_are_measured_and_shown() {
+    let place = Workplace::new();
+    let plain = place.plain_image();
+    fs::write(
+        place.path("nacre.toml"),
+        "[enclave]\nsize = \"64M\"\nthreads = 5\n[host]\nallow-env = [\"TZ\"]\n[signature]\nproduct = 3\n",
+    )
+    .unwrap();
+    let out = place.succeed([
+        "convert",
+        plain,
+        "oci:a",
+        "--config",
+        "nacre.toml",
+        "--threads",
+        "6",
+        "--allow-args",
+    ]);
+    let report = inspect(&place, "oci:a");
+    let configuration = &report["configuration"];
+    assert_eq!(configuration["args"], serde_json::json!(["/bin/hello", "world"]));
+    assert_eq!(configuration["memory"], 64 << 20);
+    assert_eq!(configuration["threads"], 6);
+    assert_eq!(configuration["host_may_set_args"], true);
+    assert_eq!(configuration["host_may_set_env"], serde_json::json!(["TZ"]));
+    assert_eq!(report["signature"]["product"], 3);
+    assert_eq!(report["problems"], serde_json::json!([]));
+    assert!(out.contains(report["mr_enclave"].as_str().unwrap()));
+
+    place.succeed(["convert", plain, "oci:b"]);
+    assert_ne!(inspect(&place, "oci:b")["mr_enclave"], report["mr_enclave"]);
+}
+
+#[test]
+fn conversion_is_reproducible() {
+    let place = Workplace::new();
+    let plain = place.plain_image();
+    for name in ["a", "b"] {
+        place.succeed(["convert", plain, &format!("oci-archive:{name}.tar")]);
+    }
+    assert!(fs::read(place.path("a.tar")).unwrap() == fs::read(place.path("b.tar")).unwrap());
+    assert_eq!(
+        place.names(),
+        ["a.tar", "b.tar", "plain.tar"],
+        "nothing else is left"
+    );
+}
+
+#[test]
+fn a_key_that_is_elsewhere_signs_in_two_steps() {
+    let place = Workplace::new();
+    let image = place.confidential_image();
+    let choices = ["--product", "9", "--date", "2026-11-02"];
+    let sign = |args: &[&str]| place.succeed([&["sign", image], args, &choices].concat());
+    sign(&["--digest-out", "digest", "--bytes-out", "bytes"]);
+
+    let run = |command: &mut Command| assert!(command.status().unwrap().success());
+    let file = |name| place.path(name);
+    run(Command::new("openssl")
+        .args(["pkeyutl", "-sign", "-pkeyopt", "digest:sha256", "-inkey"])
+        .arg(test_key())
+        .arg("-in")
+        .arg(file("digest"))
+        .arg("-out")
+        .arg(file("signature")));
+    run(Command::new("openssl")
+        .args(["pkey", "-pubout", "-in"])
+        .arg(test_key())
+        .arg("-out")
+        .arg(file("public.pem")));
+
+    sign(&[
+        "oci-archive:signed.tar",
+        "--signature",
+        "signature",
+        "--public-key",
+        "public.pem",
+    ]);
+    let report = inspect(&place, "oci-archive:signed.tar");
+    assert_eq!(
+        (&report["signature"]["product"], &report["signature"]["date"]),
+        (&9.into(), &"2026-11-02".into())
+    );
+    assert_eq!(report["signature"]["valid"], true);
+
+    // In one step with the same key: the same bytes.
+    place.succeed(
+        [
+            &["sign", image, "oci-archive:here.tar", "--key"],
+            &[test_key().to_str().unwrap()][..],
+            &choices,
+        ]
+        .concat(),
+    );
+    assert!(fs::read(place.path("here.tar")).unwrap() == fs::read(place.path("signed.tar")).unwrap());
+
+    // Forgotten choices: another SIGSTRUCT, so the signature is not for it.
+    let line = place.fail([
+        "sign",
+        image,
+        "oci-archive:x.tar",
+        "--signature",
+        "signature",
+        "--public-key",
+        "public.pem",
+    ]);
+    assert!(line.contains("--product"), "{line}");
+}

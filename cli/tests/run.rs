@@ -1,0 +1,90 @@
+//! What `nacre run` refuses before anything of the image runs, and what it keeps.
+
+mod support;
+
+use std::fs;
+
+use support::Workplace;
+
+#[test]
+fn the_host_is_told_what_it_may_not_change() {
+    let place = Workplace::new();
+    let image = place.confidential_image();
+    for (args, words) in [
+        (&["run", image, "--help"][..], "--allow-args"),
+        (
+            &["run", "-e", "LD_PRELOAD=/evil.so", image],
+            "--allow-env LD_PRELOAD",
+        ),
+        (&["run", "--trace", image], "--debug"),
+        (&["run", "--stats", image], "--debug"),
+    ] {
+        let line = place.fail(args);
+        assert!(line.contains(words), "{args:?}: {line}");
+    }
+}
+
+#[test]
+fn tampered_enclaves_are_refused() {
+    let place = Workplace::new();
+    let image = place.confidential_image();
+    let whole = fs::read(place.path("out.tar")).unwrap();
+    let find = |needle: &[u8]| {
+        whole
+            .windows(needle.len())
+            .position(|bytes| bytes == needle)
+            .unwrap()
+    };
+    let signature = find(&[0x06, 0, 0, 0, 0xe1, 0, 0, 0]);
+    for at in [
+        find(b"EEXTEND") + 100,
+        signature + 20,
+        signature + 600,
+        signature + 964,
+    ] {
+        let mut tampered = whole.clone();
+        tampered[at] ^= 1;
+        fs::write(place.path("out.tar"), tampered).unwrap();
+        let output = place.nacre(["run", image]);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(125), "{stderr}");
+        assert!(
+            stderr.starts_with("nacre: ") && stderr.lines().count() == 1,
+            "{stderr}"
+        );
+        assert!(output.stdout.is_empty());
+    }
+}
+
+#[test]
+fn a_plain_image_is_converted_once() {
+    let place = Workplace::new();
+    let plain = place.plain_image();
+    // Its program is no program, so that it fails in the enclave; that is not what this is about.
+    let run = || String::from_utf8(place.nacre(["run", plain]).stderr).unwrap();
+    assert!(run().contains("plain image"));
+    let converted = || {
+        let entries = fs::read_dir(place.cache().join("converted")).unwrap();
+        entries
+            .map(|entry| entry.unwrap().metadata().unwrap().modified().unwrap())
+            .collect::<Vec<_>>()
+    };
+    let first = converted();
+    assert_eq!(first.len(), 1);
+    assert!(run().contains("plain image"));
+    assert_eq!(converted(), first);
+    assert_eq!(place.names(), ["plain.tar"]);
+}
+
+#[test]
+fn two_that_convert_at_once_do_not_disturb_each_other() {
+    let place = Workplace::new();
+    let plain = place.plain_image();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| place.nacre(["run", plain]));
+        }
+    });
+    let names: Vec<_> = fs::read_dir(place.cache().join("converted")).unwrap().collect();
+    assert_eq!(names.len(), 1);
+}
