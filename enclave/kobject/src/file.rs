@@ -167,9 +167,29 @@ pub trait Mapping: Send + Sync {
 
     /// Where mappings of the file that are shared meet, so that all see the same bytes: `mm` stores its own object here.
     /// A file that cannot be written needs none.
-    fn shared_pages(&self) -> Option<&crate::Mutex<Option<alloc::sync::Weak<dyn Any + Send + Sync>>>> {
+    fn shared_pages(&self) -> Option<&SharedPagesSlot> {
         None
     }
+}
+
+/// A file's place for its pages that lie in programs' memory, shared.
+pub type SharedPagesSlot = crate::Mutex<Option<alloc::sync::Weak<dyn SharedPages>>>;
+
+/// The pages of a file that lie in programs' memory, shared. While they do, they *are* the file's contents there, so who reads or
+/// writes the file's own pages does it through these.
+///
+/// Called with no lock held that [`Mapping::read_pages`] or [`Mapping::write_pages`] takes.
+pub trait SharedPages: Any + Send + Sync {
+    /// Reads from `offset`, within one page, if that page lies in memory; whether it does.
+    fn read(&self, offset: u64, out: &mut [u8]) -> Result<bool>;
+
+    /// Lets `file` write `bytes` at `offset`, within one page, to the file's own pages, and writes them to the page in memory too if there
+    /// is one. No page comes to lie in memory or leaves it meanwhile.
+    fn write(&self, offset: u64, bytes: &[u8], file: &mut dyn FnMut() -> Result<()>) -> Result<()>;
+
+    /// Lets `file` make this range of the file zeros, or cut it off (the range then ends at `u64::MAX`), and does the same to pages in
+    /// memory; those that lie wholly in it leave.
+    fn zero(&self, range: core::ops::Range<u64>, file: &mut dyn FnMut() -> Result<()>) -> Result<()>;
 }
 
 /// A directory entry.

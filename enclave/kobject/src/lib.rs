@@ -24,7 +24,7 @@ mod wait;
 pub use credentials::Credentials;
 pub use description::{Description, StatusFlags};
 pub use enclave_rt::sync::{Mutex, MutexGuard, Once, SpinLock};
-pub use file::{DirectoryEntry, DirectorySink, File, How, Mapping};
+pub use file::{DirectoryEntry, DirectorySink, File, How, Mapping, SharedPages, SharedPagesSlot};
 pub use host_abi::{Errno, Wait};
 pub use memory::{IoVec, KernelSink, KernelSource, Sink, Source, UserSink, UserSource};
 pub use stat::{FileKind, Stat, Timestamp};
