@@ -104,6 +104,7 @@ nacre_thread_end:
     popfq
     push {mxcsr}
     ldmxcsr [rsp]
+    pop rax
     call {exception}
     mov rcx, gs:[{exception_exit_target}]
 6:  mov rbx, rcx

@@ -3,7 +3,10 @@
 //! The host cannot slip a page in or keep one: EACCEPT fails unless the EPCM says what was agreed, and a page that
 //! cannot be accepted ends the enclave.
 
-use enclave_layout::{HEAP_END, HEAP_START, USER_END, USER_START};
+use alloc::boxed::Box;
+use core::ops::{Deref, DerefMut};
+
+use enclave_layout::{HEAP_END, HEAP_START, PAGE_SIZE, USER_END, USER_START};
 use host_abi::{Commit, Errno, PageRange, Protect, Protection, Remove, Trim};
 
 use crate::call;
@@ -27,6 +30,37 @@ struct SecInfo {
     _reserved: [u64; 7],
 }
 
+/// Whole pages of the LibOS's own memory, zeros at first: what pages of programs are filled from.
+pub struct PageBuffer(Box<[Page]>);
+
+#[repr(C, align(4096))]
+struct Page([u8; PAGE_SIZE as usize]);
+
+impl PageBuffer {
+    /// One of at least `len` bytes.
+    pub fn new(len: u64) -> Self {
+        let pages = Box::new_zeroed_slice(len.div_ceil(PAGE_SIZE) as usize);
+        // SAFETY: zeros are a valid page.
+        Self(unsafe { pages.assume_init() })
+    }
+}
+
+impl Deref for PageBuffer {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        // SAFETY: pages are bytes without padding, and follow each other.
+        unsafe { core::slice::from_raw_parts(self.0.as_ptr().cast(), size_of_val(&*self.0)) }
+    }
+}
+
+impl DerefMut for PageBuffer {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        // SAFETY: as above, and any bytes are a valid page.
+        unsafe { core::slice::from_raw_parts_mut(self.0.as_mut_ptr().cast(), size_of_val(&*self.0)) }
+    }
+}
+
 /// Adds zeroed, readable and writable pages. ENOMEM if the host has none.
 ///
 /// # Panics
@@ -38,6 +72,20 @@ pub fn commit(range: PageRange) -> Result<(), Errno> {
         range,
         u64::from(Protection::READ_WRITE.bits()) | PENDING | TYPE_REGULAR,
     );
+    Ok(())
+}
+
+/// Adds pages that hold the first bytes of `content` and allow what `protection` says, but at least reading.
+///
+/// # Panics
+/// If the host adds something else, or `content` is shorter than the range.
+pub fn commit_copy(range: PageRange, content: &PageBuffer, protection: Protection) -> Result<(), Errno> {
+    commit(range)?;
+    let bytes = content.get(..range.len() as usize).expect("content for each page");
+    crate::user::write(range.start(), bytes)?;
+    if protection != Protection::READ_WRITE {
+        protect(range, protection)?;
+    }
     Ok(())
 }
 
