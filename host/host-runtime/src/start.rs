@@ -28,7 +28,7 @@ pub struct Options<'a> {
     /// Its signature: contents of `enclave.sig`.
     pub signature: &'a [u8],
     /// The root file system's image.
-    pub rootfs: RootfsFile<'a>,
+    pub rootfs: RootfsFile,
     /// Arguments that replace the image's; empty for none.
     pub args: Vec<Vec<u8>>,
     /// `NAME=VALUE` to add to the image's environment.
@@ -43,7 +43,7 @@ pub struct Options<'a> {
 
 impl<'a> Options<'a> {
     /// An enclave as it is, without anything that the host may add.
-    pub fn new(sgxs: &'a [u8], signature: &'a [u8], rootfs: RootfsFile<'a>) -> Self {
+    pub fn new(sgxs: &'a [u8], signature: &'a [u8], rootfs: RootfsFile) -> Self {
         Self {
             sgxs,
             signature,
@@ -58,10 +58,10 @@ impl<'a> Options<'a> {
 }
 
 /// Where the root file system's image lies: a part of a file.
-#[derive(Clone, Copy, Debug)]
-pub struct RootfsFile<'a> {
-    /// The file.
-    pub file: &'a File,
+#[derive(Debug)]
+pub struct RootfsFile {
+    /// The file; it is closed once it has been mapped.
+    pub file: File,
     /// First byte of the image.
     pub offset: u64,
     /// Bytes of the image.
@@ -128,9 +128,6 @@ pub fn run_with(options: Options, host: Box<dyn Host>) -> Result<Infallible, Err
     let mut emulator = Emulator::create(secs, options.sites)?;
     let tcs = stream.load(&mut emulator)?;
     let enclave = emulator.init(&signature)?;
-    eprintln!(
-        "nacre: emulated enclave: this host can read and change everything in it; use it for development only"
-    );
 
     let are_placed = tcs
         .iter()
@@ -147,11 +144,12 @@ pub fn run_with(options: Options, host: Box<dyn Host>) -> Result<Infallible, Err
         .map(|(tcs, area)| Slot::new(tcs, area))
         .collect();
 
+    let rootfs_len = options.rootfs.len;
     let rootfs_address = map_rootfs(options.rootfs)?;
     let info = BootInfo {
         flags: options.flags,
         rootfs_address,
-        rootfs_len: options.rootfs.len,
+        rootfs_len,
         tsc_hz: tsc_hz(clock),
         processors: processors(),
         cpuid: cpuid(),
@@ -179,6 +177,9 @@ pub fn run_with(options: Options, host: Box<dyn Host>) -> Result<Infallible, Err
     }));
     signals::forward(&runtime.signals, || runtime.tell_any())
         .map_err(|error| Error::Kernel("cannot start a thread", error))?;
+    eprintln!(
+        "nacre: emulated enclave: this host can read and change everything in it; use it for development only"
+    );
     Ok(runtime.lend_main_thread()?)
 }
 
@@ -336,7 +337,7 @@ mod tests {
         file.write_all(&bytes).unwrap();
         std::fs::remove_file(path).unwrap();
         let address = map_rootfs(RootfsFile {
-            file: &file,
+            file: file.try_clone().unwrap(),
             offset: 5003,
             len: 7,
         })
@@ -347,7 +348,7 @@ mod tests {
         for (offset, len) in [(0, 20_001), (20_000, 1), (u64::MAX, 2), (0, 0)] {
             assert!(matches!(
                 map_rootfs(RootfsFile {
-                    file: &file,
+                    file: file.try_clone().unwrap(),
                     offset,
                     len
                 }),
