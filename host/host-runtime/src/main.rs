@@ -111,7 +111,11 @@ fn start(arguments: Arguments) -> Result<(), String> {
     let options = Options {
         sgxs: &sgxs,
         signature: &signature,
-        rootfs: RootfsFile { file, offset, len },
+        rootfs: RootfsFile {
+            file: &file,
+            offset,
+            len,
+        },
         args: arguments.args,
         env: arguments.env,
         flags: arguments.flags,

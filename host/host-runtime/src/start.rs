@@ -28,7 +28,7 @@ pub struct Options<'a> {
     /// Its signature: contents of `enclave.sig`.
     pub signature: &'a [u8],
     /// The root file system's image.
-    pub rootfs: RootfsFile,
+    pub rootfs: RootfsFile<'a>,
     /// Arguments that replace the image's; empty for none.
     pub args: Vec<Vec<u8>>,
     /// `NAME=VALUE` to add to the image's environment.
@@ -43,7 +43,7 @@ pub struct Options<'a> {
 
 impl<'a> Options<'a> {
     /// An enclave as it is, without anything that the host may add.
-    pub fn new(sgxs: &'a [u8], signature: &'a [u8], rootfs: RootfsFile) -> Self {
+    pub fn new(sgxs: &'a [u8], signature: &'a [u8], rootfs: RootfsFile<'a>) -> Self {
         Self {
             sgxs,
             signature,
@@ -58,10 +58,10 @@ impl<'a> Options<'a> {
 }
 
 /// Where the root file system's image lies: a part of a file.
-#[derive(Debug)]
-pub struct RootfsFile {
-    /// The file; it is closed once it has been mapped.
-    pub file: File,
+#[derive(Clone, Copy, Debug)]
+pub struct RootfsFile<'a> {
+    /// The file.
+    pub file: &'a File,
     /// First byte of the image.
     pub offset: u64,
     /// Bytes of the image.
@@ -337,7 +337,7 @@ mod tests {
         file.write_all(&bytes).unwrap();
         std::fs::remove_file(path).unwrap();
         let address = map_rootfs(RootfsFile {
-            file: file.try_clone().unwrap(),
+            file: &file,
             offset: 5003,
             len: 7,
         })
@@ -348,7 +348,7 @@ mod tests {
         for (offset, len) in [(0, 20_001), (20_000, 1), (u64::MAX, 2), (0, 0)] {
             assert!(matches!(
                 map_rootfs(RootfsFile {
-                    file: file.try_clone().unwrap(),
+                    file: &file,
                     offset,
                     len
                 }),

@@ -14,9 +14,9 @@ use scripted_enclave::Script;
 const EAGAIN: i64 = -11;
 const ECONNREFUSED: i64 = -111;
 
-/// The first descriptor that a fresh `nacre-host` gives out is found by closing the one that it gave.
+/// The first descriptor that a fresh `nacre-host` gives out: 3 is the root file system's.
 fn first_fd() -> HostFd {
-    HostFd::from_raw(3).unwrap()
+    HostFd::from_raw(4).unwrap()
 }
 
 fn sockaddr(address: SocketAddr) -> Vec<u8> {
@@ -117,7 +117,7 @@ fn a_refused_connection_says_so() {
 fn events_come_in_the_boundary_s_form() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let fd = first_fd();
-    let epoll = HostFd::from_raw(4).unwrap();
+    let epoll = HostFd::from_raw(5).unwrap();
     let control = EpollControl {
         epoll,
         operation: EpollOperation::Add,
@@ -193,5 +193,5 @@ fn events_come_in_the_boundary_s_form() {
         ]
         .concat()
     );
-    assert_eq!(entry, [3, 0, 0, 0, 1, 0, 1, 0]);
+    assert_eq!(entry, [4, 0, 0, 0, 1, 0, 1, 0]);
 }
