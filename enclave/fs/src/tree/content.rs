@@ -246,6 +246,9 @@ impl TreeInode {
     ) -> Result<()> {
         from.take(bytes)?;
         let mut put = || {
+            if self.overwrite(position, bytes)? {
+                return Ok(());
+            }
             let fresh = self.fresh_page(position / PAGE, bytes.len())?;
             self.put_bytes(position, bytes, fresh, Grow::Yes)
         };
@@ -253,6 +256,21 @@ impl TreeInode {
             Some(shared) => shared.write(position, bytes, &mut put),
             None => put(),
         }
+    }
+
+    /// Writes into a page that is there; whether it is.
+    fn overwrite(&self, position: u64, bytes: &[u8]) -> Result<bool> {
+        let content = self.content()?;
+        let mut pages = content.pages.lock();
+        let Some(page) = pages.page_mut(position / PAGE) else {
+            return Ok(false);
+        };
+        let start = (position % PAGE) as usize;
+        copy(page.get_mut(start..).ok_or(Errno::EIO)?, bytes);
+        content
+            .len
+            .fetch_max(position + bytes.len() as u64, Ordering::AcqRel);
+        Ok(true)
     }
 
     /// A page with what the image has there, for a write of `count` bytes: all of it is written if that is a page.

@@ -145,10 +145,15 @@ impl Vfs {
                 return Err(Errno::EPERM);
             }
         }
-        head.set_owner((owner.uid.unwrap_or(uid), owner.gid.unwrap_or(gid)));
-        if !head.is_directory() {
-            head.set_permissions(without_set_ids(head, credentials));
+        let permissions = match head.is_directory() {
+            true => head.permissions(),
+            false => without_set_ids(head, credentials),
+        };
+        if permissions != head.permissions() {
+            head.owned_by(credentials)?;
         }
+        head.set_owner((owner.uid.unwrap_or(uid), owner.gid.unwrap_or(gid)));
+        head.set_permissions(permissions);
         inode.touch_changed();
         Ok(())
     }
