@@ -39,7 +39,7 @@ pub(super) struct Member {
     key: Key,
     description: Weak<Description>,
     pub interest: Events,
-    pub flags: EpollFlags,
+    flags: EpollFlags,
     data: u64,
     /// Cleared by the event of an EPOLLONESHOT member.
     armed: bool,
@@ -151,6 +151,12 @@ impl Members {
         slot.member
             .as_mut()
             .filter(|_| slot.generation == token.generation)
+    }
+
+    /// Whether a member has EPOLLEXCLUSIVE.
+    pub fn is_exclusive(&mut self, token: Token) -> bool {
+        self.get(token)
+            .is_some_and(|member| member.flags.contains(EpollFlags::EXCLUSIVE))
     }
 
     /// Takes a member out.

@@ -150,10 +150,10 @@ impl Epoll {
         let mut state = self.state.lock();
         let token = state.members.find(fd, description).ok_or(Errno::ENOENT)?;
         let host = state.host.as_ref().map(|host| host.0);
-        let (member, token) = state.members.renew(token).ok_or(Errno::ENOENT)?;
-        if member.flags.contains(EpollFlags::EXCLUSIVE) {
+        if state.members.is_exclusive(token) {
             return Err(Errno::EINVAL);
         }
+        let (member, token) = state.members.renew(token).ok_or(Errno::ENOENT)?;
         // An event under way carries the old token and counts no longer; the host looks anew, so none is lost.
         member.set(event);
         self.watch(member, token, description);

@@ -157,13 +157,15 @@ fn what_cannot_be_watched_is_refused() {
     let add = |file: &Arc<Description>, events| epoll.control(EpollOperation::Add, 5, file, event(events, 0));
     assert_eq!(add(&open(Arc::new(Always)), LEVEL), Err(Errno::EPERM));
     assert_eq!(add(&itself, LEVEL), Err(Errno::EINVAL));
-    let (reader, _writer) = pipe();
+    let (reader, writer) = pipe();
     let reader = open(reader);
     let exclusive = EpollFlags::EXCLUSIVE.bits();
     assert_eq!(add(&reader, ONE_SHOT | exclusive), Err(Errno::EINVAL));
     assert_eq!(add(&reader, EDGE | exclusive), Ok(()));
     let modify = epoll.control(EpollOperation::Modify, 5, &reader, event(LEVEL, 0));
     assert_eq!(modify, Err(Errno::EINVAL));
+    write(&writer);
+    assert_eq!(wait(&epoll), [event(LEVEL, 0)], "and stays as it was");
     assert_eq!(epoll.wait(&mut [], NOW), Err(Errno::EINVAL));
 }
 

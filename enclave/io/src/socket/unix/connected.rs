@@ -247,19 +247,19 @@ impl Connected {
         let is_stream = socket.kind == SocketKind::Stream;
         let connection = self.connection.get();
         let connection = connection.ok_or(if is_stream { Errno::EINVAL } else { Errno::ENOTCONN })?;
-        let mut attempt = || {
+        let attempt = |to: &mut dyn Sink| {
             wait(&socket.queue, Events::READABLE, deadline, || {
                 connection.incoming.try_receive(to, how)
             })
         };
-        let mut received = attempt()?;
+        let mut received = attempt(to)?;
         let fills = is_stream
             && how.flags.contains(MessageFlags::WAIT_ALL)
             && !how.flags.contains(MessageFlags::PEEK);
         if fills {
             let mut last = received.len;
-            while last > 0 && received.ancillary.rights.is_empty() {
-                let Ok(next) = attempt() else {
+            while last > 0 && to.room() > 0 && received.ancillary.rights.is_empty() {
+                let Ok(next) = attempt(to) else {
                     break;
                 };
                 last = next.len;

@@ -132,6 +132,18 @@ fn a_stream_runs_both_ways_and_ends() {
 }
 
 #[test]
+fn waiting_for_all_ends_when_all_is_there() {
+    let (one, other) = pair(SocketKind::Stream);
+    write(&one, b"123").unwrap();
+    assert_eq!(receive(&other, 2, MessageFlags::WAIT_ALL).unwrap().0, b"12");
+    write(&one, b"4").unwrap();
+    let (bytes, received) = receive(&other, 2, MessageFlags::WAIT_ALL).unwrap();
+    assert_eq!((&bytes[..], received.len), (&b"34"[..], 2));
+    write(&one, b"5").unwrap();
+    assert_eq!(receive(&other, 2, MessageFlags::WAIT_ALL).unwrap().0, b"5");
+}
+
+#[test]
 fn who_leaves_unread_data_resets_the_connection() {
     let (one, other) = pair(SocketKind::Stream);
     write(&one, b"unread").unwrap();
