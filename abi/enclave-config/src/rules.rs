@@ -3,9 +3,13 @@
 
 use alloc::vec::Vec;
 
-use enclave_layout::{PAGE_SIZE, SLOTS_MAX};
+use enclave_layout::{PAGE_SIZE, SLOTS_MAX, USER_END, USER_START};
 
 use crate::{Config, ConfigError, Extent, HostEnv, Rootfs};
+
+// The words below say these numbers.
+const MEMORY_MAX: u64 = 55 << 30;
+const _: () = assert!(MEMORY_MAX <= USER_END - USER_START && SLOTS_MAX == 2047);
 
 const BLOCK: u64 = 4096;
 const SALT_MAX: usize = 256;
@@ -94,10 +98,14 @@ pub(crate) fn check(config: &Config) -> Result<(), ConfigError> {
         config.memory.is_multiple_of(PAGE_SIZE),
         "the memory size is not a multiple of 4096",
     )?;
+    rule(
+        config.memory <= MEMORY_MAX,
+        "there is more memory than the 55 GiB that an enclave has room for",
+    )?;
     rule(config.threads > 0, "the enclave has no threads")?;
     rule(
         u64::from(config.threads) <= SLOTS_MAX,
-        "there are more threads than an enclave can have",
+        "there are more threads than the 2047 that an enclave has room for",
     )?;
     check_rootfs(&config.rootfs)
 }

@@ -113,7 +113,7 @@ fn a_lie_about_a_length_allocates_nothing() {
 #[test]
 fn rules_are_checked_in_both_directions() {
     type Damage = fn(&mut Config);
-    let broken: [(Damage, &str); 9] = [
+    let broken: [(Damage, &str); 11] = [
         (|c| c.args.clear(), "no program"),
         (|c| c.args.push(b"a\0b".to_vec()), "NUL"),
         (|c| c.entrypoint_len = 9, "entry point"),
@@ -121,7 +121,9 @@ fn rules_are_checked_in_both_directions() {
         (|c| c.env.push(b"NAME".to_vec()), "NAME=VALUE"),
         (|c| c.cwd = b"data".to_vec(), "absolute"),
         (|c| c.memory += 1, "multiple"),
+        (|c| c.memory = 1 << 40, "55 GiB"),
         (|c| c.threads = 0, "no threads"),
+        (|c| c.threads = 2048, "2047"),
         (|c| c.rootfs.callsites.len = 1 << 40, "call-site"),
     ];
     for (damage, words) in broken {
@@ -180,7 +182,7 @@ prop_compose! {
         (uid, gid, groups) in (any::<u32>(), any::<u32>(), btree_set(any::<u32>(), 0..5)),
         hostname in vec(1..=255u8, 0..64),
         stop_signal in 1..=64u8,
-        pages in 1..1u64 << 50,
+        pages in 1..14_417_920u64,
         threads in 1..1000u32,
         blocks in 1..1u64 << 50,
         salt in vec(any::<u8>(), 0..257),
