@@ -23,9 +23,16 @@ pub trait Kernel: Sync {
     fn populate(&self, address: u64, access: crate::user::Access) -> bool;
 }
 
+#[cfg(feature = "image")]
 unsafe extern "Rust" {
     /// The LibOS; the enclave's binary names it (with `kernel!`), so that no call goes through a lookup.
     safe fn nacre_kernel() -> &'static dyn Kernel;
+}
+
+/// Unit tests on the host link without an enclave's binary.
+#[cfg(not(feature = "image"))]
+fn nacre_kernel() -> &'static dyn Kernel {
+    panic!("there is no kernel outside of the enclave")
 }
 
 /// Names the LibOS, once, in the enclave's binary.

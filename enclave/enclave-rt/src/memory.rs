@@ -81,7 +81,9 @@ pub fn commit(range: PageRange) -> Result<(), Errno> {
 /// If the host adds something else, or `content` is shorter than the range.
 pub fn commit_copy(range: PageRange, content: &PageBuffer, protection: Protection) -> Result<(), Errno> {
     commit(range)?;
-    let bytes = content.get(..range.len() as usize).expect("content for each page");
+    let bytes = content
+        .get(..range.len() as usize)
+        .expect("content for each page");
     crate::user::write(range.start(), bytes)?;
     if protection != Protection::READ_WRITE {
         protect(range, protection)?;

@@ -1,7 +1,7 @@
 //! The vDSO: a tiny shared library in every program's memory.
 //!
 //! Its ELF parts are laid out here, its code comes from `enclave_rt::vdso`. C libraries look a function up by DT_HASH, DT_SYMTAB
-//! and DT_STRTAB; without version information they take any version (glibc, musl and Go's runtime do).
+//! and DT_STRTAB, with the version LINUX_2.6; Go's runtime insists on DT_VERDEF and DT_VERSYM.
 
 use alloc::vec::Vec;
 
@@ -16,6 +16,11 @@ const HEADER: usize = 64;
 const PROGRAM_HEADER: usize = 56;
 const SYMBOL: usize = 24;
 const SONAME: &[u8] = b"linux-vdso.so.1";
+const VERSION: &[u8] = b"LINUX_2.6";
+/// Bytes of an `Elf64_Verdef` with its one `Elf64_Verdaux`.
+const VERSION_DEFINITION: usize = 20 + 8;
+/// The version index of each function; 1 is the object itself.
+const VERSION_INDEX: u16 = 2;
 
 const PT_LOAD: u32 = 1;
 const PT_DYNAMIC: u32 = 2;
@@ -45,7 +50,10 @@ fn image() -> Vec<u8> {
     let symbols = HEADER + 2 * PROGRAM_HEADER;
     let hash = symbols + (code.functions.len() + 1) * SYMBOL;
     let hash_len = 4 * (2 + 1 + code.functions.len() + 1);
-    let strings = hash + hash_len;
+    let versions = hash + hash_len;
+    let versions_len = (2 * (code.functions.len() + 1)).next_multiple_of(4);
+    let definitions = versions + versions_len;
+    let strings = definitions + 2 * VERSION_DEFINITION;
 
     let mut names = alloc::vec![0u8];
     let mut name_offsets = Vec::new();
@@ -57,15 +65,21 @@ fn image() -> Vec<u8> {
     let soname = names.len() as u64;
     names.extend_from_slice(SONAME);
     names.push(0);
+    let version = names.len() as u64;
+    names.extend_from_slice(VERSION);
+    names.push(0);
 
     let dynamic = (strings + names.len()).next_multiple_of(16);
-    let entries: [(u64, u64); 7] = [
+    let entries: [(u64, u64); 10] = [
         (14, soname),
         (4, hash as u64),
         (5, strings as u64),
         (6, symbols as u64),
         (10, names.len() as u64),
         (11, SYMBOL as u64),
+        (0x6fff_fff0, versions as u64),
+        (0x6fff_fffc, definitions as u64),
+        (0x6fff_fffd, 2),
         (0, 0),
     ];
     let text = (dynamic + entries.len() * 16).next_multiple_of(16);
@@ -95,6 +109,14 @@ fn image() -> Vec<u8> {
     for word in [1, count, 1].into_iter().chain(chain) {
         out.extend_from_slice(&word.to_le_bytes());
     }
+    out.extend_from_slice(&[0, 0]);
+    for _ in code.functions {
+        out.extend_from_slice(&VERSION_INDEX.to_le_bytes());
+    }
+    out.resize(definitions, 0);
+    // The object (VER_FLG_BASE), then the version.
+    put_version_definition(&mut out, 1, 1, SONAME, soname, VERSION_DEFINITION as u32);
+    put_version_definition(&mut out, 0, VERSION_INDEX, VERSION, version, 0);
     out.extend_from_slice(&names);
     out.resize(dynamic, 0);
     for (tag, value) in entries {
@@ -108,6 +130,24 @@ fn image() -> Vec<u8> {
         word.copy_from_slice(&clock::pace_address().to_le_bytes());
     }
     out
+}
+
+fn put_version_definition(out: &mut Vec<u8>, flags: u16, index: u16, name: &[u8], name_at: u64, next: u32) {
+    for half in [1, flags, index, 1] {
+        out.extend_from_slice(&half.to_le_bytes());
+    }
+    for word in [elf_hash(name), 20, next, name_at as u32, 0] {
+        out.extend_from_slice(&word.to_le_bytes());
+    }
+}
+
+/// The hash of the System V ABI (gABI, "Hash Table").
+fn elf_hash(name: &[u8]) -> u32 {
+    name.iter().fold(0, |hash: u32, &byte| {
+        let hash = (hash << 4).wrapping_add(byte.into());
+        let high = hash & 0xf000_0000;
+        (hash ^ (high >> 24)) & !high
+    })
 }
 
 fn put_header(out: &mut Vec<u8>) {
@@ -166,5 +206,6 @@ mod tests {
             index = half(hash + 12 + index * 4) as usize;
         }
         assert_eq!(found, vdso::code().functions.map(|(name, _)| name));
+        assert_eq!(elf_hash(VERSION), 0x3ae_75f6);
     }
 }
