@@ -21,7 +21,7 @@ use super::option::{
 };
 use super::{
     ADDRESS_MAX, AF_INET, AF_INET6, AF_NETLINK, Caller, MessageFlags, Outgoing, Received, Shutdown, Socket,
-    SocketAddress, SocketKind, address,
+    SocketAddress, SocketKind, address, interfaces,
 };
 use crate::NOW;
 use crate::anonymous::{self, FIONREAD};
@@ -413,7 +413,7 @@ impl File for InetSocket {
     fn ioctl(&self, request: u32, argument: u64) -> Result<u64> {
         match request {
             FIONREAD => anonymous::answer_int(argument, call::call(&Unread { fd: self.fd() })?),
-            _ => Err(Errno::ENOTTY),
+            _ => interfaces::ioctl(request, argument),
         }
     }
 }

@@ -7,8 +7,10 @@
 
 mod address;
 mod inet;
+mod interfaces;
 mod message;
 mod option;
+mod rtnetlink;
 mod unix;
 
 use alloc::sync::Arc;

@@ -30,7 +30,7 @@ use super::option::{
 };
 use super::{
     AF_UNIX, AF_UNSPEC, Caller, Identity, MessageFlags, Outgoing, Received, Shutdown, Socket, SocketAddress,
-    SocketKind, address,
+    SocketKind, address, interfaces,
 };
 use crate::anonymous::{self, FIONREAD};
 
@@ -461,7 +461,7 @@ impl File for UnixSocket {
                 anonymous::answer_int(argument, inbox.unread())
             }
             SIOCOUTQ => anonymous::answer_int(argument, self.unreceived()),
-            _ => Err(Errno::ENOTTY),
+            _ => interfaces::ioctl(request, argument),
         }
     }
 

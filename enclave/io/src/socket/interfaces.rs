@@ -1,0 +1,153 @@
+//! The questions about network interfaces that programs put by `ioctl` (netdevice(7)), on a socket of any family.
+
+use alloc::vec::Vec;
+
+use enclave_rt::user;
+use kobject::{Errno, Result};
+
+use super::AF_INET;
+use super::rtnetlink::{self, Address, Link, NAME_SIZE};
+
+const SIOCGIFNAME: u32 = 0x8910;
+const SIOCGIFCONF: u32 = 0x8912;
+const SIOCGIFFLAGS: u32 = 0x8913;
+const SIOCGIFADDR: u32 = 0x8915;
+const SIOCGIFBRDADDR: u32 = 0x8919;
+const SIOCGIFNETMASK: u32 = 0x891b;
+const SIOCGIFMETRIC: u32 = 0x891d;
+const SIOCGIFMTU: u32 = 0x8921;
+const SIOCGIFHWADDR: u32 = 0x8927;
+const SIOCGIFINDEX: u32 = 0x8933;
+
+/// Bytes of `struct ifreq`: a name, and a union.
+const REQUEST_SIZE: usize = NAME_SIZE + UNION_SIZE;
+const UNION_SIZE: usize = 24;
+
+/// Answers a question about interfaces; ENOTTY for other requests, ENODEV for an interface that does not exist.
+pub(super) fn ioctl(request: u32, argument: u64) -> Result<u64> {
+    match request {
+        SIOCGIFCONF => configuration(argument)?,
+        SIOCGIFNAME => {
+            let mut index = [0; 4];
+            user::read(argument.wrapping_add(NAME_SIZE as u64), &mut index)?;
+            let index = u32::from_ne_bytes(index);
+            let link = find(|link| link.index == index)?;
+            user::write(argument, &link.name)?;
+        }
+        SIOCGIFFLAGS | SIOCGIFADDR | SIOCGIFBRDADDR | SIOCGIFNETMASK | SIOCGIFMETRIC | SIOCGIFMTU
+        | SIOCGIFHWADDR | SIOCGIFINDEX => {
+            let mut name = [0; NAME_SIZE];
+            user::read(argument, &mut name)?;
+            let end = name.iter().position(|&byte| byte == 0);
+            let name = &name[..end.unwrap_or(NAME_SIZE - 1)];
+            let link = find(|link| link.name.split(|&byte| byte == 0).next() == Some(name))?;
+            let value = about(request, &link)?;
+            user::write(argument.wrapping_add(NAME_SIZE as u64), &value)?;
+        }
+        _ => return Err(Errno::ENOTTY),
+    }
+    Ok(0)
+}
+
+fn find(is_it: impl Fn(&Link) -> bool) -> Result<Link> {
+    rtnetlink::links()?.into_iter().find(is_it).ok_or(Errno::ENODEV)
+}
+
+/// The union of `struct ifreq` that answers a question about one interface, as far as it is written.
+fn about(request: u32, link: &Link) -> Result<Vec<u8>> {
+    Ok(match request {
+        SIOCGIFFLAGS => (link.flags as u16).to_ne_bytes().to_vec(),
+        SIOCGIFINDEX => link.index.to_ne_bytes().to_vec(),
+        SIOCGIFMTU => link.mtu.to_ne_bytes().to_vec(),
+        SIOCGIFMETRIC => [0; 4].to_vec(),
+        SIOCGIFHWADDR => [&link.kind.to_ne_bytes()[..], &link.hardware].concat(),
+        _ => {
+            let addresses = rtnetlink::addresses()?;
+            let address = addresses.iter().find(|address| address.index == link.index);
+            let address = address.ok_or(Errno::EADDRNOTAVAIL)?;
+            socket_address(match request {
+                SIOCGIFNETMASK => netmask(address.prefix_len),
+                SIOCGIFBRDADDR => address.broadcast.unwrap_or_default(),
+                _ => address.local,
+            })
+            .to_vec()
+        }
+    })
+}
+
+fn netmask(prefix_len: u8) -> [u8; 4] {
+    let host_bits = 32 - u32::from(prefix_len.min(32));
+    u32::MAX.checked_shl(host_bits).unwrap_or(0).to_be_bytes()
+}
+
+/// `struct sockaddr_in` without a port.
+fn socket_address([a, b, c, d]: [u8; 4]) -> [u8; 16] {
+    let [low, high] = AF_INET.to_ne_bytes();
+    [low, high, 0, 0, a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0]
+}
+
+/// `struct ifconf`: the length (4, and padding) of a buffer, and its address (8), 0 to ask for the length. The buffer gets an `ifreq` for each
+/// IPv4 address, as many as fit.
+fn configuration(argument: u64) -> Result<()> {
+    let mut header = [0; 16];
+    user::read(argument, &mut header)?;
+    let [a, b, c, d, _, _, _, _, buffer @ ..] = header;
+    let room = usize::try_from(i32::from_ne_bytes([a, b, c, d])).map_err(|_| Errno::EINVAL)?;
+    let buffer = u64::from_ne_bytes(buffer);
+    let mut all = listing(&rtnetlink::links()?, &rtnetlink::addresses()?);
+    if buffer != 0 {
+        all.truncate(room - room % REQUEST_SIZE);
+        user::write(buffer, &all)?;
+    }
+    user::write(argument, &(all.len() as u32).to_ne_bytes())?;
+    Ok(())
+}
+
+fn listing(links: &[Link], addresses: &[Address]) -> Vec<u8> {
+    let mut all = Vec::new();
+    for address in addresses {
+        if let Some(link) = links.iter().find(|link| link.index == address.index) {
+            all.extend_from_slice(&link.name);
+            all.extend_from_slice(&socket_address(address.local));
+            all.resize(all.len().next_multiple_of(REQUEST_SIZE), 0);
+        }
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prefixes_are_masks() {
+        assert_eq!(netmask(0), [0; 4]);
+        assert_eq!(netmask(8), [255, 0, 0, 0]);
+        assert_eq!(netmask(30), [255, 255, 255, 252]);
+        assert_eq!(netmask(255), [255; 4]);
+    }
+
+    #[test]
+    fn a_listing_has_one_entry_for_each_address() {
+        let mut name = [0; NAME_SIZE];
+        name[..2].copy_from_slice(b"lo");
+        let link = Link {
+            index: 1,
+            flags: 0,
+            kind: 772,
+            hardware: [0; 14],
+            mtu: 0,
+            name,
+        };
+        let address = |index, last| Address {
+            index,
+            prefix_len: 8,
+            local: [127, 0, 0, last],
+            broadcast: None,
+        };
+        let all = listing(&[link], &[address(1, 1), address(9, 9), address(1, 2)]);
+        assert_eq!(all.len(), 2 * REQUEST_SIZE);
+        assert_eq!(&all[..2], b"lo");
+        assert_eq!(&all[REQUEST_SIZE + NAME_SIZE..][..8], [2, 0, 0, 0, 127, 0, 0, 2]);
+    }
+}
