@@ -12,12 +12,11 @@ use alloc::vec::Vec;
 
 use callsite_map::{FileMap, JUMP_LEN, Placement, STUB_SIZE};
 use enclave_layout::PAGE_SIZE;
-use enclave_rt::user;
+use enclave_rt::memory::PageBuffer;
 use host_abi::{PageRange, Protection};
 use kobject::{Errno, Mapping, Once, Result};
 
-use crate::pages;
-use crate::space::RANGES;
+use crate::arena::{Account, Arena};
 
 /// Where the maps of the image's files come from.
 pub trait CallSites: Send + Sync {
@@ -41,6 +40,7 @@ const SYSCALL_LEN: u64 = 2;
 
 /// The patches of one mapping, and of what is left of it. Its stubs live as long.
 pub(crate) struct Patches {
+    arena: &'static Arena,
     map: FileMap<Vec<u8>>,
     placement: Placement,
     stubs: PageRange,
@@ -48,24 +48,36 @@ pub(crate) struct Patches {
 
 impl Patches {
     /// Makes the stubs for a part of a file that is mapped at `range`. `None` if there is nothing to patch, or no room near.
-    pub(crate) fn new(file: &dyn Mapping, offset: u64, range: PageRange) -> Option<Arc<Self>> {
+    pub(crate) fn of_file(
+        arena: &'static Arena,
+        file: &dyn Mapping,
+        offset: u64,
+        range: PageRange,
+    ) -> Option<Arc<Self>> {
         let bytes = SOURCE.get()?.map_of(file.call_site_key()?)?;
         // The maps are measured with the image. One that cannot be read is no reason not to run: the sites trap.
         let map = FileMap::parse(bytes).ok()?;
+        Self::new(arena, map, offset, range)
+    }
+
+    pub(crate) fn new(
+        arena: &'static Arena,
+        map: FileMap<Vec<u8>>,
+        offset: u64,
+        range: PageRange,
+    ) -> Option<Arc<Self>> {
         let (first, last) = {
-            let mut indexes = map
-                .for_range(offset..offset.checked_add(range.len())?)
-                .map(|(index, _)| index);
+            let sites = map.for_range(offset..offset.checked_add(range.len())?);
+            let mut indexes = sites.map(|(index, _)| index);
             let first = indexes.next()?;
             (first, indexes.last().unwrap_or(first))
         };
-        let count = last - first + 1;
-        let len = (count * STUB_SIZE) as u64;
-        let stubs = RANGES
-            .lock()
-            .take_near(range, len.next_multiple_of(PAGE_SIZE), REACH)?;
+        let len = ((last - first + 1) * STUB_SIZE) as u64;
+        let len = len.checked_next_multiple_of(PAGE_SIZE)?;
+        let stubs = arena.ranges.lock().take_near(range, len, REACH)?;
         // From here on, dropping the value gives the addresses back.
         let patches = Self {
+            arena,
             placement: Placement {
                 file: range.start().wrapping_sub(offset),
                 // Stubs are numbered from the file's first patch on; only this part's exist.
@@ -79,11 +91,12 @@ impl Patches {
     }
 
     fn emit(&self, first: usize) -> Result<()> {
-        let mut stubs = alloc::vec![[0; STUB_SIZE]; self.stubs.len() as usize / STUB_SIZE];
-        self.map.emit_stubs(self.placement, first, &mut stubs);
-        pages::commit_zeroed(self.stubs)?;
-        user::write(self.stubs.start(), stubs.as_flattened())?;
-        pages::protect(self.stubs, Protection::READ_EXECUTE)
+        let mut stubs = PageBuffer::new(self.stubs.len());
+        let (each, _) = stubs.as_chunks_mut::<STUB_SIZE>();
+        self.map.emit_stubs(self.placement, first, each);
+        let account = &mut Account::unlimited();
+        self.arena
+            .commit_filled(self.stubs, &stubs, Protection::READ_EXECUTE, account)
     }
 
     /// Patches what was read of the file at `offset`. Bytes that are not those of the map (the file was written since) are an error, and
@@ -113,16 +126,47 @@ impl Patches {
             .map
             .patch(((stub - self.placement.stubs) / STUB_SIZE as u64) as usize)?;
         let site = self.placement.file.wrapping_add(patch.offset());
+        self.has_jump(site, patch.replacement(site, stub).ok()?)
+            .then_some(actual)
+    }
+
+    /// Whether the pages at a site are there and hold this jump.
+    fn has_jump(&self, site: u64, jump: [u8; JUMP_LEN]) -> bool {
+        let last = site.wrapping_add(JUMP_LEN as u64 - 1);
+        let is_readable = |address| {
+            let protection = self.arena.state(address).protection();
+            protection.is_some_and(|protection| protection.contains(Protection::READ))
+        };
         let mut found = [0; JUMP_LEN];
-        user::read(site, &mut found).ok()?;
-        (patch.replacement(site, stub) == Ok(found)).then_some(actual)
+        is_readable(site)
+            && is_readable(last)
+            && self.arena.memory.read(site, &mut found).is_ok()
+            && found == jump
+    }
+
+    /// Puts the original instructions back in pages of the mapping, the part `from`, that were copied to `to`: the jumps in them are
+    /// relative to where they were. Their sites trap there.
+    pub(crate) fn undo(&self, from: PageRange, to: u64) {
+        let start = from.start().wrapping_sub(self.placement.file);
+        for (index, patch) in self.map.for_range(start..start + from.len()) {
+            let stub = self.placement.stubs.wrapping_add((index * STUB_SIZE) as u64);
+            let site = self.placement.file.wrapping_add(patch.offset());
+            let copied = to.wrapping_add(site.wrapping_sub(from.start()));
+            if let Ok(jump) = patch.replacement(site, stub)
+                && self.has_jump(copied, jump)
+                && let Some(original) = patch.original().first_chunk::<JUMP_LEN>()
+            {
+                // The pages are there and can be written, or there is no jump to undo.
+                let _ = self.arena.memory.write(copied, original);
+            }
+        }
     }
 }
 
 impl Drop for Patches {
     fn drop(&mut self) {
-        pages::discard(self.stubs);
-        RANGES.lock().give_back(self.stubs);
+        self.arena.discard(self.stubs, &mut Account::unlimited());
+        self.arena.ranges.lock().give_back(self.stubs);
     }
 }
 

@@ -1,33 +1,41 @@
 //! Memory management: address spaces, mappings, population and call-site patching.
 //!
-//! All processes live in one range of addresses (D3), which [`AddressSpace`]s share out among themselves. Each keeps its
-//! mappings ([`mapping`]); what each page of the range is at the moment stands in one table ([`pages`]); who may have which
-//! addresses is [`ranges`]' business. A page is *committed* when the enclave has it; pages of large mappings are committed
-//! when they are first touched ([`AddressSpace::handle_fault`]).
+//! All processes live in one range of addresses (D3), the [`arena`], which [`AddressSpace`]s share out among themselves. Each keeps
+//! its mappings ([`mapping`]). A page is *committed* when the enclave has it; pages of large mappings are committed when they are
+//! first touched ([`AddressSpace::handle_fault`], [`populate`]). Pages of files that are mapped shared belong to the file
+//! ([`shared`]); executable mappings of the image's files are patched ([`call_sites`]).
 //!
 //! Neighbours: `kobject::Mapping` is what a file gives to map; `libos` turns system calls into calls of these.
 //!
 //! # What costs
 //! Each change of the enclave's pages leaves the enclave, so changes are batched into runs, and pages of anonymous
-//! mappings that are unmapped stay committed up to a limit ([`WARM_PAGES`]) to be zeroed and used again. That is the one way in
+//! mappings that are unmapped stay committed up to a limit ([`WARM_MAX`]) to be zeroed and used again. That is the one way in
 //! which this memory differs from Linux's: a stray access to memory that was just unmapped may find (old or zero) bytes
 //! instead of SIGSEGV.
 //!
-//! Lock order: an address space's lock, then the table of ranges. No lock of a file's is taken under them but those that
-//! `Mapping::read_pages` takes.
+//! # Trust
+//! The host gives and takes pages, and nothing else: what it does is checked page by page in `enclave_rt::memory`. Arguments come from
+//! programs, which can harm only themselves.
+//!
+//! Lock order: an address space's lock, then a shared file's, then the ranges'; and before the ranges' what `Mapping::read_pages` and
+//! `write_pages` take. No program's memory that might have to be brought is touched under any of them.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
 
+mod arena;
 mod call_sites;
 mod mapping;
-mod pages;
+mod memory;
 mod populate;
 mod ranges;
+mod shared;
 mod space;
+#[cfg(test)]
+mod tests;
 
+pub use arena::WARM_MAX;
 pub use call_sites::{CallSites, install as install_call_sites};
 pub use mapping::{Advice, Backing, MapFlags};
-pub use pages::WARM_PAGES;
 pub use space::{AddressSpace, FaultOutcome};

@@ -1,4 +1,4 @@
-//! One mapping: a range of addresses with the same backing and protection.
+//! One mapping: a range of addresses with the same contents and protection.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -7,6 +7,7 @@ use host_abi::{PageRange, Protection};
 use kobject::Mapping;
 
 use crate::call_sites::Patches;
+use crate::shared::SharedFile;
 
 bitflags::bitflags! {
     /// How a mapping is made: Linux's MAP_ bits, as far as they matter.
@@ -20,40 +21,38 @@ bitflags::bitflags! {
         const LOW = 0x40;
         /// Grows down when touched below.
         const GROWS_DOWN = 0x100;
+        /// Not counted against the limit before it is touched.
+        const NO_RESERVE = 0x4000;
         /// Populated at once.
         const POPULATE = 0x8000;
+        /// A program's stack.
+        const STACK = 0x2_0000;
         /// Exactly there; EEXIST if something is there.
         const FIXED_NOREPLACE = 0x10_0000;
-        /// A program's stack, for /proc.
-        const STACK = 0x2_0000;
+        /// Not one of Linux's: the file was not opened for writing, so a shared mapping of it never becomes writable.
+        const READ_ONLY = 1 << 31;
     }
 }
 
-/// What a mapping shows.
+impl MapFlags {
+    /// What a mapping is, beyond the moment when it is made.
+    const LASTING: Self = Self::SHARED
+        .union(Self::GROWS_DOWN)
+        .union(Self::READ_ONLY)
+        .union(Self::NO_RESERVE);
+
+    pub(crate) fn lasting(self) -> Self {
+        self & Self::LASTING
+    }
+}
+
+/// What a new mapping shows.
 #[derive(Clone)]
 pub enum Backing {
     /// Zeros at first.
     Anonymous,
     /// A file's bytes from this offset on (a multiple of 4096).
     File(Arc<dyn Mapping>, u64),
-}
-
-impl Backing {
-    /// The backing of a part that begins `distance` bytes further on.
-    pub(crate) fn advanced(&self, distance: u64) -> Self {
-        match self {
-            Self::Anonymous => Self::Anonymous,
-            Self::File(file, offset) => Self::File(file.clone(), offset + distance),
-        }
-    }
-
-    fn follows(&self, before: &Self, distance: u64) -> bool {
-        match (before, self) {
-            (Self::Anonymous, Self::Anonymous) => true,
-            (Self::File(a, at), Self::File(b, then)) => Arc::ptr_eq(a, b) && at + distance == *then,
-            _ => false,
-        }
-    }
 }
 
 /// `madvise`, as far as it does anything.
@@ -69,57 +68,143 @@ pub enum Advice {
     Hint,
 }
 
+/// Where the pages of a mapping come from.
+#[derive(Clone)]
+pub(crate) enum Content {
+    /// Nowhere: they are zeros at first. Shared ones have one address for all who map them, so they are nobody's but the mapping's too.
+    Zeros,
+    /// A file, of which the mapping has its own copy.
+    Private {
+        file: Arc<dyn Mapping>,
+        offset: u64,
+        patches: Option<Arc<Patches>>,
+    },
+    /// A file's shared pages.
+    Shared { file: Arc<SharedFile>, offset: u64 },
+}
+
+impl Content {
+    /// The content of a part that begins `distance` bytes further on.
+    pub(crate) fn advanced(mut self, distance: u64) -> Self {
+        match &mut self {
+            Self::Zeros => {}
+            Self::Private { offset, .. } | Self::Shared { offset, .. } => *offset += distance,
+        }
+        self
+    }
+
+    /// The file and the offset in it.
+    pub(crate) fn file(&self) -> Option<(&dyn Mapping, u64)> {
+        match self {
+            Self::Zeros => None,
+            Self::Private { file, offset, .. } => Some((file.as_ref(), *offset)),
+            Self::Shared { file, offset } => Some((file.file(), *offset)),
+        }
+    }
+
+    pub(crate) fn patches(&self) -> Option<&Arc<Patches>> {
+        match self {
+            Self::Private { patches, .. } => patches.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// Whether it is what `before` would show `distance` bytes further on.
+    fn follows(&self, before: &Self, distance: u64) -> bool {
+        match (before, self) {
+            (Self::Zeros, Self::Zeros) => true,
+            (
+                Self::Private {
+                    file: a,
+                    offset: at,
+                    patches: p,
+                },
+                Self::Private {
+                    file: b,
+                    offset: then,
+                    patches: q,
+                },
+            ) => {
+                let same_patches = match (p, q) {
+                    (None, None) => true,
+                    (Some(p), Some(q)) => Arc::ptr_eq(p, q),
+                    _ => false,
+                };
+                Arc::ptr_eq(a, b) && at + distance == *then && same_patches
+            }
+            (
+                Self::Shared { file: a, offset: at },
+                Self::Shared {
+                    file: b,
+                    offset: then,
+                },
+            ) => Arc::ptr_eq(a, b) && at + distance == *then,
+            _ => false,
+        }
+    }
+}
+
 /// A mapping of an address space; the key it is kept under is its start.
 #[derive(Clone)]
 pub(crate) struct MappingEntry {
     pub(crate) range: PageRange,
     pub(crate) protection: Protection,
     pub(crate) flags: MapFlags,
-    pub(crate) backing: Backing,
-    pub(crate) patches: Option<Arc<Patches>>,
+    pub(crate) content: Content,
     /// For /proc: `[heap]`, `[stack]` and the like.
     pub(crate) name: &'static [u8],
 }
 
 impl MappingEntry {
-    /// The part that lies in `range`, which it must meet.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.flags.contains(MapFlags::SHARED)
+    }
+
+    /// The part that lies in `range`; `None` if it does not meet it.
     pub(crate) fn part(&self, range: PageRange) -> Option<Self> {
         let start = self.range.start().max(range.start());
         let end = self.range.end().min(range.end());
         let part = PageRange::new(start, end.checked_sub(start)?)?;
-        let backing = self.backing.advanced(start - self.range.start());
         Some(Self {
             range: part,
-            backing,
-            ..self.clone()
+            content: self.content.clone().advanced(start - self.range.start()),
+            ..*self
         })
     }
 
-    /// What is left of it before and behind `range`.
+    /// What is left of it before and behind `range`, which lies in it.
     pub(crate) fn without(&self, range: PageRange) -> Vec<Self> {
-        let before = range.start().checked_sub(self.range.start()).and_then(|len| {
-            let kept = PageRange::new(self.range.start(), len)?;
-            self.part(kept)
-        });
-        let behind = self.range.end().checked_sub(range.end()).and_then(|len| {
-            let kept = PageRange::new(range.end(), len)?;
-            self.part(kept)
-        });
-        before.into_iter().chain(behind).collect()
+        let before = PageRange::new(self.range.start(), range.start() - self.range.start());
+        let behind = PageRange::new(range.end(), self.range.end() - range.end());
+        let parts = before.into_iter().chain(behind);
+        parts.filter_map(|part| self.part(part)).collect()
     }
 
     /// Whether `next` continues it, so that both can be one.
     pub(crate) fn continues_as(&self, next: &Self) -> bool {
-        let same_patches = match (&self.patches, &next.patches) {
-            (None, None) => true,
-            (Some(a), Some(b)) => Arc::ptr_eq(a, b),
-            _ => false,
-        };
         self.range.end() == next.range.start()
             && self.protection == next.protection
             && self.flags == next.flags
             && self.name == next.name
-            && same_patches
-            && next.backing.follows(&self.backing, self.range.len())
+            && next.content.follows(&self.content, self.range.len())
+    }
+
+    /// Where in the file the page at `address` comes from.
+    pub(crate) fn offset_of(&self, address: u64) -> u64 {
+        let offset = self.content.file().map_or(0, |(_, offset)| offset);
+        offset + (address - self.range.start())
+    }
+
+    /// The part of `range`, which lies in it, that is not wholly behind the end of the file.
+    pub(crate) fn within_file(&self, range: PageRange) -> Option<PageRange> {
+        let Some((file, offset)) = self.content.file() else {
+            return Some(range);
+        };
+        let len = file.len().saturating_sub(offset);
+        let end = len
+            .checked_next_multiple_of(enclave_layout::PAGE_SIZE)
+            .and_then(|len| self.range.start().checked_add(len))
+            .map_or(range.end(), |end| end.min(range.end()));
+        PageRange::new(range.start(), end.checked_sub(range.start())?)
     }
 }

@@ -1,95 +1,95 @@
 //! Brings the pages of a mapping into being.
 
-use alloc::vec;
-
-use enclave_layout::PAGE_SIZE;
-use enclave_rt::user;
+use enclave_rt::memory::PageBuffer;
 use host_abi::{PageRange, Protection};
-use kobject::{Errno, Result};
+use kobject::{Mapping, Result};
 
-use crate::mapping::{Backing, MappingEntry};
-use crate::pages::{self, PageState};
+use crate::arena::{Account, Arena};
+use crate::call_sites::Patches;
+use crate::mapping::{Content, MappingEntry};
+use crate::shared::SharedFile;
 
 /// How much of an anonymous mapping a first touch brings.
 const ANONYMOUS_WINDOW: u64 = 512 * 1024;
-/// How much of a file a first touch brings.
-const FILE_WINDOW: u64 = 64 * 1024;
+/// How much of a file a first touch brings, and how much is read at once.
+pub(crate) const FILE_WINDOW: u64 = 64 * 1024;
 
-/// Brings the absent pages of `range`, which lies in the mapping.
-pub(crate) fn populate(mapping: &MappingEntry, range: PageRange) -> Result<()> {
-    let mut absent: Option<(u64, u64)> = None;
-    for page in range.pages().chain([range.end()]) {
-        let is_absent = page < range.end() && pages::state(page).protection().is_none();
-        match (&mut absent, is_absent) {
-            (Some((_, end)), true) => *end = page + PAGE_SIZE,
-            (None, true) => absent = Some((page, page + PAGE_SIZE)),
-            (Some((start, end)), false) => {
-                let run = PageRange::new(*start, *end - *start).ok_or(Errno::EINVAL)?;
-                populate_run(mapping, run)?;
-                absent = None;
+/// Brings the pages of `range`, which lies in the mapping, that are not in use and not behind the end of the file. `wanted` is the page
+/// that was touched, if one was.
+pub(crate) fn populate(
+    arena: &Arena,
+    account: &mut Account,
+    mapping: &MappingEntry,
+    range: PageRange,
+    wanted: Option<u64>,
+) -> Result<()> {
+    let Some(range) = mapping.within_file(range) else {
+        return Ok(());
+    };
+    match &mapping.content {
+        Content::Zeros => {
+            arena.commit_zeroed(range, account)?;
+            if mapping.protection != Protection::READ_WRITE {
+                arena.protect(range, mapping.protection)?;
             }
-            (None, false) => {}
+            Ok(())
         }
+        Content::Private { file, patches, .. } => {
+            let absent = arena
+                .runs(range)
+                .filter(|(_, state)| state.protection().is_none());
+            for (run, _) in absent {
+                for part in parts(run) {
+                    let offset = mapping.offset_of(part.start());
+                    let bytes = read(file.as_ref(), patches.as_deref(), offset, part)?;
+                    arena.commit_filled(part, &bytes, mapping.protection, account)?;
+                }
+            }
+            Ok(())
+        }
+        Content::Shared { file, .. } => {
+            for part in parts(range) {
+                file.bring(part, mapping.offset_of(part.start()), mapping.protection, wanted)?;
+            }
+            Ok(())
+        }
+    }
+}
+
+/// What a private mapping shows of a file.
+fn read(file: &dyn Mapping, patches: Option<&Patches>, offset: u64, part: PageRange) -> Result<PageBuffer> {
+    let mut bytes = PageBuffer::new(part.len());
+    read_current(file, offset, &mut bytes)?;
+    if let Some(patches) = patches
+        && patches.apply(offset, &mut bytes).is_err()
+    {
+        // The file was written since it was mapped. What it has there now is not what was measured, so its sites trap.
+        read_current(file, offset, &mut bytes)?;
+    }
+    Ok(bytes)
+}
+
+fn read_current(file: &dyn Mapping, offset: u64, bytes: &mut [u8]) -> Result<()> {
+    file.read_pages(offset, bytes)?;
+    if let Some(shared) = SharedFile::existing(file) {
+        shared.show(offset, bytes)?;
     }
     Ok(())
 }
 
-fn populate_run(mapping: &MappingEntry, run: PageRange) -> Result<()> {
-    match &mapping.backing {
-        Backing::Anonymous => pages::commit_zeroed(run)?,
-        Backing::File(file, offset) => {
-            let first = offset + (run.start() - mapping.range.start());
-            pages::commit_zeroed(run)?;
-            let mut bytes = vec![0; run.len().min(FILE_WINDOW) as usize];
-            for at in (0..run.len()).step_by(FILE_WINDOW as usize) {
-                let part = (run.len() - at).min(FILE_WINDOW) as usize;
-                let bytes = bytes.get_mut(..part).ok_or(Errno::EIO)?;
-                let mut read = file
-                    .read_pages(first + at, bytes)
-                    .inspect_err(|_| pages::discard(run))?;
-                if let Some(patches) = &mapping.patches
-                    && patches.apply(first + at, bytes).is_err()
-                {
-                    read = file
-                        .read_pages(first + at, bytes)
-                        .inspect_err(|_| pages::discard(run))?;
-                }
-                user::write(run.start() + at, &bytes[..read])?;
-            }
-        }
-    }
-    if mapping.protection != Protection::READ_WRITE {
-        pages::protect(run, mapping.protection)?;
-    }
-    Ok(())
+/// Cuts a range into what is read at once.
+fn parts(range: PageRange) -> impl Iterator<Item = PageRange> {
+    let starts = (range.start()..range.end()).step_by(FILE_WINDOW as usize);
+    starts.filter_map(move |start| PageRange::new(start, FILE_WINDOW.min(range.end() - start)))
 }
 
 /// What a first touch at `address` brings of a mapping.
 pub(crate) fn window(mapping: &MappingEntry, address: u64) -> Option<PageRange> {
-    let size = match mapping.backing {
-        Backing::Anonymous => ANONYMOUS_WINDOW,
-        Backing::File(..) => FILE_WINDOW,
+    let size = match mapping.content {
+        Content::Zeros => ANONYMOUS_WINDOW,
+        _ => FILE_WINDOW,
     };
-    let start = (address & !(size - 1)).max(mapping.range.start());
-    let end = ((address & !(size - 1)) + size).min(mapping.range.end());
-    PageRange::new(start, end.checked_sub(start)?)
-}
-
-/// Whether the page at `address` lies wholly behind the end of the mapped file.
-pub(crate) fn is_beyond_file(mapping: &MappingEntry, address: u64) -> bool {
-    match &mapping.backing {
-        Backing::Anonymous => false,
-        Backing::File(file, offset) => {
-            let at = offset + ((address & !(PAGE_SIZE - 1)) - mapping.range.start());
-            at >= file.len()
-        }
-    }
-}
-
-/// Whether the page at `address` is there and allows this.
-pub(crate) fn is_present(address: u64, wanted: Protection) -> bool {
-    let state: PageState = pages::state(address & !(PAGE_SIZE - 1));
-    state
-        .protection()
-        .is_some_and(|protection| protection.contains(wanted))
+    let start = address & !(size - 1);
+    let window = PageRange::new(start, size)?;
+    mapping.part(window).map(|part| part.range)
 }

@@ -1,6 +1,7 @@
 //! Who has which addresses of the programs' part of the enclave.
 
 use alloc::collections::BTreeMap;
+use core::ops::Range;
 
 use enclave_layout::{PAGE_SIZE, USER_END, USER_START};
 use host_abi::PageRange;
@@ -9,6 +10,9 @@ use host_abi::PageRange;
 const SEARCH_END: u64 = USER_END - (1 << 30);
 /// New mappings are placed above this address: below lie programs that are linked at fixed addresses, and heaps.
 const SEARCH_START: u64 = 0x1_0000_0000;
+
+/// Where Linux places MAP_32BIT.
+const LOW: Range<u64> = 0x4000_0000..0x8000_0000;
 
 /// The free addresses: start to end, merged.
 pub(crate) struct Ranges {
@@ -31,10 +35,19 @@ impl Ranges {
 
     /// Takes `len` bytes at the highest free address; `align` is a power of two.
     pub(crate) fn take_any(&mut self, len: u64, align: u64) -> Option<PageRange> {
-        let found = self.free().range(..SEARCH_END).rev().find_map(|(&start, &end)| {
-            let top = end.min(SEARCH_END);
+        self.take_within(SEARCH_START..SEARCH_END, len, align)
+    }
+
+    /// Takes `len` bytes at the highest free address that a sign-extended 32-bit number can be (MAP_32BIT).
+    pub(crate) fn take_low(&mut self, len: u64) -> Option<PageRange> {
+        self.take_within(LOW, len, PAGE_SIZE)
+    }
+
+    fn take_within(&mut self, within: Range<u64>, len: u64, align: u64) -> Option<PageRange> {
+        let found = self.free().range(..within.end).rev().find_map(|(&start, &end)| {
+            let top = end.min(within.end);
             let at = top.checked_sub(len)? & !(align - 1);
-            (at >= start && at >= SEARCH_START).then_some(at)
+            (at >= start.max(within.start)).then_some(at)
         })?;
         let range = PageRange::new(found, len)?;
         self.take(range);
@@ -64,8 +77,17 @@ impl Ranges {
 
     /// Whether all of it is free.
     pub(crate) fn is_free(&mut self, range: PageRange) -> bool {
-        let before = self.free().range(..=range.start()).next_back();
-        before.is_some_and(|(_, &end)| end >= range.end())
+        self.free_len(range) == range.len()
+    }
+
+    /// How many bytes of it are free.
+    pub(crate) fn free_len(&mut self, range: PageRange) -> u64 {
+        let first = self.free().range(..=range.start()).next_back();
+        let from = first.map_or(range.start(), |(&start, _)| start);
+        let parts = self.free.range(from..range.end());
+        parts
+            .map(|(&start, &end)| end.min(range.end()).saturating_sub(start.max(range.start())))
+            .sum()
     }
 
     /// Takes what is free of a range.

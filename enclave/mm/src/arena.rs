@@ -1,0 +1,278 @@
+//! The programs' part of the enclave: who has which addresses, and what each page is at the moment.
+
+use alloc::boxed::Box;
+use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+
+use enclave_layout::{PAGE_SIZE, USER_END};
+use enclave_rt::memory::PageBuffer;
+use host_abi::{PageRange, Protection};
+use kobject::{Errno, Mutex, Once, Result};
+
+use crate::memory::{Enclave, PageMemory};
+use crate::ranges::Ranges;
+
+/// How much memory that was unmapped stays committed for reuse, in bytes.
+pub const WARM_MAX: u64 = 8 << 20;
+
+/// A page's state: 0 when it is not committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PageState(u8);
+
+impl PageState {
+    const COMMITTED: u8 = 0x80;
+    const OLD: u8 = 0x40;
+    pub(crate) const ABSENT: Self = Self(0);
+    /// Committed, can be written, belongs to no mapping, and holds old bytes.
+    pub(crate) const WARM: Self = Self(Self::COMMITTED | Self::OLD | Protection::READ_WRITE.bits());
+
+    const fn in_use(protection: Protection) -> Self {
+        Self(Self::COMMITTED | protection.bits())
+    }
+
+    /// What it allows, if it is in use.
+    pub(crate) fn protection(self) -> Option<Protection> {
+        let in_use = self.0 & (Self::COMMITTED | Self::OLD) == Self::COMMITTED;
+        in_use.then(|| Protection::from_bits(u64::from(self.0 & 7)).expect("three bits"))
+    }
+}
+
+/// How much memory someone uses, and may use, in bytes.
+#[derive(Debug)]
+pub(crate) struct Account {
+    used: u64,
+    limit: u64,
+}
+
+impl Account {
+    pub(crate) const fn new(limit: u64) -> Self {
+        Self { used: 0, limit }
+    }
+
+    /// For what no program's limit is meant for.
+    pub(crate) const fn unlimited() -> Self {
+        Self::new(u64::MAX)
+    }
+
+    pub(crate) fn used(&self) -> u64 {
+        self.used
+    }
+
+    /// What may still be used.
+    pub(crate) fn room(&self) -> u64 {
+        self.limit.saturating_sub(self.used)
+    }
+
+    fn take(&mut self, len: u64) -> Result<()> {
+        if len > self.room() {
+            return Err(Errno::ENOMEM);
+        }
+        self.used += len;
+        Ok(())
+    }
+
+    fn give_back(&mut self, len: u64) {
+        self.used = self.used.saturating_sub(len);
+    }
+}
+
+const LEAF_PAGES: u64 = 4096;
+const LEAF_LEN: u64 = LEAF_PAGES * PAGE_SIZE;
+const LEAVES: usize = (USER_END / LEAF_LEN) as usize;
+
+type Leaf = Box<[AtomicU8]>;
+
+/// The addresses and pages that all address spaces share out among themselves.
+///
+/// A page's state changes under the lock of the address space that has its address, or, if it is a page of a shared file, under the
+/// lock of that; so no two threads change the same one.
+pub(crate) struct Arena {
+    pub(crate) memory: &'static dyn PageMemory,
+    pub(crate) ranges: Mutex<Ranges>,
+    /// States by page; a leaf of it is made when the first of its pages is committed.
+    states: [Once<Leaf>; LEAVES],
+    /// Bytes of pages that are warm.
+    warm: AtomicU64,
+}
+
+/// The arena of the enclave that this runs in.
+pub(crate) static PROGRAMS: Arena = Arena::new(&Enclave);
+
+impl Arena {
+    pub(crate) const fn new(memory: &'static dyn PageMemory) -> Self {
+        Self {
+            memory,
+            ranges: Mutex::new(Ranges::new()),
+            states: [const { Once::new() }; LEAVES],
+            warm: AtomicU64::new(0),
+        }
+    }
+
+    fn leaf(&self, address: u64) -> Option<&Leaf> {
+        self.states.get((address / LEAF_LEN) as usize)?.get()
+    }
+
+    /// The state of the page at this address.
+    pub(crate) fn state(&self, address: u64) -> PageState {
+        let cell = |leaf: &Leaf| {
+            leaf.get((address / PAGE_SIZE % LEAF_PAGES) as usize)
+                .map(|cell| cell.load(Ordering::Relaxed))
+        };
+        PageState(self.leaf(address).and_then(cell).unwrap_or(0))
+    }
+
+    fn set(&self, range: PageRange, state: PageState) {
+        let mut at = range.start();
+        while at < range.end() {
+            let end = leaf_end(at).min(range.end());
+            let slot = self.states.get((at / LEAF_LEN) as usize);
+            let leaf = slot.map(|slot| {
+                slot.get_or_make(|| {
+                    let cells = core::iter::repeat_with(|| AtomicU8::new(0));
+                    cells.take(LEAF_PAGES as usize).collect()
+                })
+            });
+            let first = (at / PAGE_SIZE % LEAF_PAGES) as usize;
+            let count = ((end - at) / PAGE_SIZE) as usize;
+            for cell in leaf.into_iter().flatten().skip(first).take(count) {
+                cell.store(state.0, Ordering::Relaxed);
+            }
+            at = end;
+        }
+    }
+
+    /// The longest runs of pages in the same state.
+    pub(crate) fn runs(&self, range: PageRange) -> impl Iterator<Item = (PageRange, PageState)> + '_ {
+        let mut next = range.start();
+        core::iter::from_fn(move || {
+            let start = next;
+            let run = PageRange::new(start, range.end().checked_sub(start)?)?;
+            let state = self.state(start);
+            next = self.end_of_run(run, state);
+            Some((PageRange::new(start, next - start)?, state))
+        })
+    }
+
+    /// Where the pages of a range cease to be in this state.
+    fn end_of_run(&self, range: PageRange, state: PageState) -> u64 {
+        let mut at = range.start();
+        while at < range.end() {
+            let end = leaf_end(at).min(range.end());
+            let differs = match self.leaf(at) {
+                None => (state != PageState::ABSENT).then_some(0),
+                Some(leaf) => {
+                    let first = (at / PAGE_SIZE % LEAF_PAGES) as usize;
+                    let count = ((end - at) / PAGE_SIZE) as usize;
+                    let mut cells = leaf.iter().skip(first).take(count);
+                    cells.position(|cell| cell.load(Ordering::Relaxed) != state.0)
+                }
+            };
+            if let Some(distance) = differs {
+                return at + distance as u64 * PAGE_SIZE;
+            }
+            at = end;
+        }
+        range.end()
+    }
+
+    /// Makes all pages of a range that are not in use zeros, readable and writable.
+    pub(crate) fn commit_zeroed(&self, range: PageRange, account: &mut Account) -> Result<()> {
+        for (run, state) in self.runs(range) {
+            if state.protection().is_some() {
+                continue;
+            }
+            account.take(run.len())?;
+            let done = if state == PageState::WARM {
+                self.warm.fetch_sub(run.len(), Ordering::Relaxed);
+                self.memory.zero(run.start(), run.len() as usize)
+            } else {
+                self.memory.commit(run)
+            };
+            if let Err(error) = done {
+                account.give_back(run.len());
+                return Err(error);
+            }
+            self.set(run, PageState::in_use(Protection::READ_WRITE));
+        }
+        Ok(())
+    }
+
+    /// Fills the pages of a range, none of which is in use, with the first bytes of `content`. Nobody sees a page before it is filled.
+    pub(crate) fn commit_filled(
+        &self,
+        range: PageRange,
+        content: &PageBuffer,
+        protection: Protection,
+        account: &mut Account,
+    ) -> Result<()> {
+        // Warm pages can be seen: they are old memory to whoever looks now, which is not promised anything.
+        self.cool(range);
+        account.take(range.len())?;
+        if let Err(error) = self.memory.commit_copy(range, content, protection) {
+            account.give_back(range.len());
+            return Err(error);
+        }
+        self.set(range, PageState::in_use(protection));
+        Ok(())
+    }
+
+    /// Makes warm pages of a range absent, so that touching them traps.
+    pub(crate) fn cool(&self, range: PageRange) {
+        for (run, state) in self.runs(range) {
+            if state == PageState::WARM {
+                self.warm.fetch_sub(run.len(), Ordering::Relaxed);
+                self.memory.decommit(run);
+                self.set(run, PageState::ABSENT);
+            }
+        }
+    }
+
+    /// Sets what the pages of a range that are in use allow.
+    pub(crate) fn protect(&self, range: PageRange, protection: Protection) -> Result<()> {
+        for (run, state) in self.runs(range) {
+            if state.protection().is_some_and(|current| current != protection) {
+                self.memory.protect(run, protection)?;
+                self.set(run, PageState::in_use(protection));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the pages of a range out of use, because nobody has the addresses any more. Some may stay warm.
+    pub(crate) fn release(&self, range: PageRange, account: &mut Account) {
+        for (run, state) in self.runs(range) {
+            let Some(protection) = state.protection() else {
+                continue;
+            };
+            account.give_back(run.len());
+            let has_room = self.warm.load(Ordering::Relaxed) + run.len() <= WARM_MAX;
+            if protection == Protection::READ_WRITE && has_room {
+                self.warm.fetch_add(run.len(), Ordering::Relaxed);
+                self.set(run, PageState::WARM);
+            } else {
+                self.memory.decommit(run);
+                self.set(run, PageState::ABSENT);
+            }
+        }
+    }
+
+    /// Takes the pages of a range out of use so that touching them traps.
+    pub(crate) fn discard(&self, range: PageRange, account: &mut Account) {
+        for (run, state) in self.runs(range) {
+            if state.protection().is_some() {
+                account.give_back(run.len());
+                self.memory.decommit(run);
+                self.set(run, PageState::ABSENT);
+            }
+        }
+    }
+
+    /// Bytes of a range that are in use.
+    pub(crate) fn in_use(&self, range: PageRange) -> u64 {
+        let in_use = self.runs(range).filter(|(_, state)| state.protection().is_some());
+        in_use.map(|(run, _)| run.len()).sum()
+    }
+}
+
+fn leaf_end(address: u64) -> u64 {
+    (address / LEAF_LEN + 1) * LEAF_LEN
+}

@@ -1,0 +1,149 @@
+//! `mremap`.
+
+use enclave_layout::{PAGE_SIZE, USER_END};
+use host_abi::{PageRange, Protection};
+use kobject::{Errno, Result};
+
+use super::{AddressSpace, Inner, page_range};
+use crate::mapping::{Content, MapFlags, MappingEntry};
+use crate::ranges::round_up;
+
+impl AddressSpace {
+    /// `mremap` without MREMAP_FIXED (`target` none) or with it; gives the new address.
+    ///
+    /// # Errors
+    /// As mremap(2). An `old_len` of 0, which makes a second mapping of shared pages, is EINVAL: an enclave's page has one address.
+    pub fn remap(
+        &self,
+        address: u64,
+        old_len: u64,
+        new_len: u64,
+        may_move: bool,
+        target: Option<u64>,
+    ) -> Result<u64> {
+        let new_len = round_up(new_len)
+            .filter(|&len| len != 0 && len <= USER_END)
+            .ok_or(Errno::EINVAL)?;
+        let mut old = page_range(address, old_len)?;
+        let mut inner = self.inner.lock();
+        let mapping = inner.find(address).cloned().ok_or(Errno::EFAULT)?;
+        if let Some(target) = target {
+            let new = page_range(target, new_len)?;
+            if new.start() < old.end() && old.start() < new.end() {
+                return Err(Errno::EINVAL);
+            }
+        }
+        if let Some(tail) = old
+            .len()
+            .checked_sub(new_len)
+            .and_then(|len| PageRange::new(address + new_len, len))
+        {
+            // Shrinking may span several mappings; what is moved then may not.
+            inner.remove(tail);
+            old = PageRange::new(address, new_len).ok_or(Errno::EINVAL)?;
+        }
+        if target.is_none() && old.len() == new_len {
+            return Ok(address);
+        }
+        if mapping.range.end() < old.end() {
+            return Err(Errno::EFAULT);
+        }
+        inner.check_room(new_len - old.len(), mapping.protection, mapping.flags)?;
+        if target.is_none() {
+            match inner.grow(&mapping, old, new_len) {
+                Err(Errno::ENOMEM) if may_move => {}
+                grown => return grown.map(|()| address),
+            }
+        }
+        let flags = match target {
+            Some(_) => MapFlags::FIXED,
+            None => MapFlags::empty(),
+        };
+        let whole = mapping.part(old).ok_or(Errno::EFAULT)?;
+        let range = inner.place(target.unwrap_or(0), new_len, flags)?;
+        inner.move_to(whole, range)
+    }
+}
+
+impl Inner {
+    /// Lets the part `old` of a mapping grow where it is. ENOMEM if something is behind it.
+    fn grow(&mut self, mapping: &MappingEntry, old: PageRange, new_len: u64) -> Result<()> {
+        let growth = PageRange::new(old.end(), new_len - old.len()).ok_or(Errno::ENOMEM)?;
+        if mapping.range.end() != old.end() || growth.end() > USER_END {
+            return Err(Errno::ENOMEM);
+        }
+        {
+            let mut ranges = self.arena.ranges.lock();
+            if !ranges.is_free(growth) {
+                return Err(Errno::ENOMEM);
+            }
+            ranges.take(growth);
+        }
+        let content = mapping
+            .content
+            .clone()
+            .advanced(growth.start() - mapping.range.start());
+        let grown = MappingEntry {
+            range: growth,
+            content,
+            ..mapping.clone()
+        };
+        self.add(grown, MapFlags::empty()).map(drop)
+    }
+
+    /// Moves a mapping to other addresses, which are taken for it already. An enclave's page has one address, so it is copied.
+    fn move_to(&mut self, whole: MappingEntry, range: PageRange) -> Result<u64> {
+        let old = whole.range;
+        // Warm pages would look like the mapping's own.
+        self.arena.cool(range);
+        let content = match &whole.content {
+            // Stubs are near the old place.
+            Content::Private { file, offset, .. } => Content::Private {
+                file: file.clone(),
+                offset: *offset,
+                patches: None,
+            },
+            other => other.clone(),
+        };
+        let moved = MappingEntry {
+            range,
+            content,
+            ..whole.clone()
+        };
+        // Pages of shared files move by themselves when they are touched.
+        if !matches!(whole.content, Content::Shared { .. })
+            && let Err(error) = self.copy_pages(&whole, range)
+        {
+            self.arena.release(range, &mut self.account);
+            self.arena.ranges.lock().give_back(range);
+            self.arena.protect(old, whole.protection)?;
+            return Err(error);
+        }
+        self.remove(old);
+        self.insert_joined(moved)?;
+        Ok(range.start())
+    }
+
+    fn copy_pages(&mut self, whole: &MappingEntry, range: PageRange) -> Result<()> {
+        let old = whole.range;
+        // Whoever writes to them from here on finds the mapping gone.
+        self.arena.protect(old, Protection::READ)?;
+        for (run, state) in self.arena.runs(old) {
+            if state.protection().is_none() {
+                continue;
+            }
+            let to = range.start() + (run.start() - old.start());
+            let copied = PageRange::new(to, run.len()).ok_or(Errno::EFAULT)?;
+            self.arena.commit_zeroed(copied, &mut self.account)?;
+            self.arena.memory.copy(to, run.start(), run.len() as usize)?;
+        }
+        if let Some(patches) = whole.content.patches() {
+            patches.undo(old, range.start());
+        }
+        if whole.protection != Protection::READ_WRITE {
+            self.arena.protect(range, whole.protection)?;
+        }
+        debug_assert_eq!(range.start() % PAGE_SIZE, 0);
+        Ok(())
+    }
+}

@@ -1,0 +1,113 @@
+//! What is asked about mappings: /proc, mincore and checks.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt::Write;
+
+use enclave_layout::PAGE_SIZE;
+use kobject::{Errno, Result};
+
+use super::{AddressSpace, page_range};
+use crate::mapping::{Content, MappingEntry};
+
+/// The column in /proc/self/maps where paths begin.
+const PATH_COLUMN: usize = 73;
+
+impl AddressSpace {
+    /// `msync`, `mlock` and the like check only this: ENOMEM unless all is mapped.
+    pub fn check_mapped(&self, address: u64, len: u64) -> Result<()> {
+        let within = address % PAGE_SIZE;
+        let len = len.checked_add(within).ok_or(Errno::EINVAL)?;
+        if len == within {
+            return Ok(());
+        }
+        let range = page_range(address - within, len).map_err(|_| Errno::ENOMEM)?;
+        if self.inner.lock().mapped_len(range) == range.len() {
+            Ok(())
+        } else {
+            Err(Errno::ENOMEM)
+        }
+    }
+
+    /// `mincore`: for each page, whether it is there.
+    pub fn residency(&self, address: u64, len: u64) -> Result<Vec<u8>> {
+        if !address.is_multiple_of(PAGE_SIZE) {
+            return Err(Errno::EINVAL);
+        }
+        let range = page_range(address, len).map_err(|_| Errno::ENOMEM)?;
+        let inner = self.inner.lock();
+        if inner.mapped_len(range) != range.len() {
+            return Err(Errno::ENOMEM);
+        }
+        let mut residency = Vec::new();
+        for (run, state) in inner.arena.runs(range) {
+            let is_there = u8::from(state.protection().is_some());
+            residency.resize(residency.len() + (run.len() / PAGE_SIZE) as usize, is_there);
+        }
+        Ok(residency)
+    }
+
+    /// The text of /proc/self/maps.
+    pub fn maps(&self) -> Vec<u8> {
+        let inner = self.inner.lock();
+        let mut text = Vec::new();
+        for mapping in inner.mappings.values() {
+            let (line, path) = describe(mapping);
+            text.extend_from_slice(line.as_bytes());
+            if !path.is_empty() {
+                text.resize(text.len() + PATH_COLUMN.saturating_sub(line.len()), b' ');
+            }
+            for byte in path {
+                // As seq_path: a line stays one.
+                match byte {
+                    b'\n' => text.extend_from_slice(b"\\012"),
+                    byte => text.push(byte),
+                }
+            }
+            text.push(b'\n');
+        }
+        text
+    }
+
+    /// Bytes of all mappings, and of those that are there.
+    pub fn size(&self) -> (u64, u64) {
+        let inner = self.inner.lock();
+        let size = inner.mappings.values().map(|mapping| mapping.range.len()).sum();
+        let of_files = |mapping: &MappingEntry| match mapping.content {
+            Content::Shared { .. } => inner.arena.in_use(mapping.range),
+            _ => 0,
+        };
+        let shared: u64 = inner.mappings.values().map(of_files).sum();
+        (size, inner.account.used() + shared)
+    }
+}
+
+/// A mapping's line without the path, and the path.
+fn describe(mapping: &MappingEntry) -> (String, Vec<u8>) {
+    let bits = mapping.protection.bits();
+    let flag = |bit, name| if bits & bit != 0 { name } else { '-' };
+    let (offset, (device, inode), path) = match mapping.content.file() {
+        Some((file, offset)) => (offset, file.identity(), file.path()),
+        // As Linux's: shared anonymous memory is a file of its own that nobody can open.
+        None if mapping.is_shared() => (
+            0,
+            (1, mapping.range.start() / PAGE_SIZE),
+            b"/dev/zero (deleted)".to_vec(),
+        ),
+        None => (0, (0, 0), mapping.name.to_vec()),
+    };
+    let (major, minor) = ((device >> 8) & 0xfff, (device & 0xff) | ((device >> 12) & !0xff));
+    let mut line = String::new();
+    // Writing to a string does not fail.
+    let _ = write!(
+        line,
+        "{:08x}-{:08x} {}{}{}{} {offset:08x} {major:02x}:{minor:02x} {inode} ",
+        mapping.range.start(),
+        mapping.range.end(),
+        flag(1, 'r'),
+        flag(2, 'w'),
+        flag(4, 'x'),
+        if mapping.is_shared() { 's' } else { 'p' },
+    );
+    (line, path)
+}
