@@ -958,7 +958,7 @@ fn the_worlds_begin_the_same() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 5000, max_shrink_iters: 3000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {  max_shrink_iters: 3000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn random_calls_have_linux_results(calls in prop::collection::vec((any::<bool>(), call()), 1..60)) {
