@@ -1,7 +1,7 @@
 //! `cargo xtask demo`: the main job on a real image, from the image to the refusal of a changed byte.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
@@ -19,7 +19,7 @@ const TEXT: &[u8] = b"An oyster lays nacre around what it encloses.";
 pub fn run() -> Result<()> {
     step("Build nacre");
     shell::run(shell::cargo().args(["build", "--release", "--package", "nacre"]))?;
-    let nacre = target_directory()?.join("release/nacre");
+    let nacre = shell::target_directory()?.join("release/nacre");
     let scratch = tempfile::Builder::new().prefix("nacre-demo-").tempdir()?;
 
     step("An ordinary image: BusyBox, from a Debian package");
@@ -94,13 +94,4 @@ fn show(command: &mut Command) -> &mut Command {
 
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
     haystack.windows(needle.len()).position(|window| window == needle)
-}
-
-/// Where cargo builds.
-fn target_directory() -> Result<PathBuf> {
-    let metadata = cargo_metadata::MetadataCommand::new()
-        .current_dir(shell::workspace())
-        .no_deps()
-        .exec()?;
-    Ok(metadata.target_directory.into())
 }

@@ -3,6 +3,7 @@
 //! Each command is a module of its own; [`shell`] runs other programs, [`debian`] looks after system packages.
 #![forbid(unsafe_code)]
 
+mod bench;
 mod check_deps;
 mod debian;
 mod demo;
@@ -30,6 +31,8 @@ enum Command {
     Demo,
     /// Test everything; install the system packages that this needs when run as root.
     Test(test::Options),
+    /// Measure what the enclave costs, natively and in the enclave in the same run.
+    Bench(bench::Options),
     /// Check that dependencies between crates follow the direction of trust.
     CheckDeps,
     /// Check licences, sources and known weaknesses of dependencies with cargo-deny.
@@ -44,6 +47,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Demo => demo::run(),
         Command::Test(options) => test::run(&options),
+        Command::Bench(options) => bench::run(&options),
         Command::CheckDeps => check_deps::run(),
         Command::Deny => deny::run(),
         Command::Images(options) => images::run(&options),

@@ -19,6 +19,18 @@ pub fn cargo() -> Command {
     command
 }
 
+/// Where cargo builds.
+///
+/// # Errors
+/// When cargo does not say.
+pub fn target_directory() -> Result<PathBuf> {
+    let metadata = cargo_metadata::MetadataCommand::new()
+        .current_dir(workspace())
+        .no_deps()
+        .exec()?;
+    Ok(metadata.target_directory.into())
+}
+
 /// Runs it, showing what it prints.
 ///
 /// # Errors

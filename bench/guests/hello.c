@@ -1,0 +1,7 @@
+// The smallest program: what starting and ending costs.
+#include <stdio.h>
+
+int main(void) {
+    puts("hello");
+    return 0;
+}

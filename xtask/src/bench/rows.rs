@@ -1,0 +1,308 @@
+//! What is measured, and what the project promises of it.
+
+/// One line of the table.
+pub struct Row {
+    /// Its name, for `--only`.
+    pub name: &'static str,
+    /// The group that measures it.
+    pub group: &'static str,
+    /// What a reader sees.
+    pub title: &'static str,
+    pub unit: &'static str,
+    pub better: Better,
+    pub target: Target,
+    /// The same ratio of the strongest peer, Gramine without an enclave, on such a machine (files verified where it
+    /// has a choice).
+    pub peer: Option<f64>,
+}
+
+/// Which way is good.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Better {
+    Lower,
+    Higher,
+}
+
+/// What the enclave's number has to reach.
+#[derive(Clone, Copy)]
+pub enum Target {
+    /// This share of the native number.
+    Ratio(f64),
+    /// At most the native number and this much.
+    Added(f64),
+    /// This number, whatever is native.
+    Value(f64),
+    /// No promise but to beat the peer.
+    Open,
+}
+
+use Better::{Higher, Lower};
+use Target::{Added, Open, Ratio, Value};
+
+/// All rows, in the order of the table.
+pub const ROWS: &[Row] = &[
+    operation("getpid-libc", "getpid through libc", Ratio(0.25), Some(0.36)),
+    operation(
+        "getpid-raw",
+        "getpid by a `syscall` instruction of the program",
+        Ratio(0.25),
+        Some(18.0),
+    ),
+    operation("futex-wake", "futex wake, no waiter", Ratio(0.25), Some(0.38)),
+    operation("lseek", "lseek", Ratio(0.25), None),
+    operation("read-zero", "read 1 byte of /dev/zero", Ratio(0.25), Some(0.39)),
+    operation("clock-gettime", "clock_gettime (vDSO)", Ratio(1.5), Some(3.8)),
+    operation(
+        "pread-4k",
+        "pread 4 KiB of a file of the image, warm",
+        Ratio(1.0),
+        Some(199.0),
+    ),
+    operation("pwrite-4k", "pwrite 4 KiB", Open, Some(1.5)),
+    operation(
+        "pipe",
+        "pipe: write and read 1 byte in one process",
+        Open,
+        Some(3.5),
+    ),
+    operation(
+        "mmap-untouched",
+        "mmap and munmap 64 KiB, untouched",
+        Ratio(1.0),
+        Some(1.5),
+    ),
+    operation(
+        "mmap-touched",
+        "mmap and munmap 64 KiB, touched",
+        Ratio(1.0),
+        Some(1.2),
+    ),
+    operation("open-close", "open and close", Open, Some(2.5)),
+    operation("stat", "stat, three names deep", Open, Some(0.24)),
+    operation("fstat", "fstat", Open, Some(0.51)),
+    operation("stat-enoent", "stat of what is not there", Open, Some(1.5)),
+    row(
+        "read-first",
+        "sequential",
+        "sequential read of 256 MiB, first time",
+        "MiB/s",
+        Higher,
+        Open,
+        None,
+    ),
+    row(
+        "read-second",
+        "sequential",
+        "sequential read of 256 MiB, second time",
+        "MiB/s",
+        Higher,
+        Open,
+        None,
+    ),
+    row(
+        "hello",
+        "start-up",
+        "C hello, from `nacre run` to exit",
+        "ms",
+        Lower,
+        Added(15.0),
+        Some(38.0),
+    ),
+    row(
+        "hello-large",
+        "start-up",
+        "the same in an image with a file of 256 MiB",
+        "ms",
+        Lower,
+        Added(15.0),
+        None,
+    ),
+    row(
+        "python-pass",
+        "start-up",
+        "python3 -c pass",
+        "ms",
+        Lower,
+        Added(40.0),
+        Some(32.0),
+    ),
+    row(
+        "python-cpu",
+        "python",
+        "CPU-bound Python",
+        "s",
+        Lower,
+        Ratio(1.02),
+        Some(1.06),
+    ),
+    row(
+        "redis-rss",
+        "redis",
+        "idle Redis: resident memory (RSS)",
+        "MiB",
+        Lower,
+        Added(8.0),
+        Some(1.9),
+    ),
+    row(
+        "redis-pss",
+        "redis",
+        "idle Redis: proportional share (PSS)",
+        "MiB",
+        Lower,
+        Open,
+        None,
+    ),
+    throughput("redis-set-1", "redis", "Redis SET, 50 clients", 1.0, Some(1.13)),
+    throughput("redis-get-1", "redis", "Redis GET, 50 clients", 1.0, Some(1.12)),
+    throughput(
+        "redis-set-16",
+        "redis",
+        "Redis SET, 50 clients, pipeline 16",
+        0.9,
+        Some(0.65),
+    ),
+    throughput(
+        "redis-get-16",
+        "redis",
+        "Redis GET, 50 clients, pipeline 16",
+        0.9,
+        Some(0.77),
+    ),
+    cpu(
+        "redis-set-1-cpu",
+        "redis",
+        "Redis SET: CPU time of the server",
+        1.10,
+        Some(1.25),
+    ),
+    cpu(
+        "redis-get-1-cpu",
+        "redis",
+        "Redis GET: CPU time of the server",
+        1.10,
+        Some(1.17),
+    ),
+    cpu(
+        "redis-set-16-cpu",
+        "redis",
+        "Redis SET, pipeline 16: CPU time of the server",
+        1.15,
+        None,
+    ),
+    cpu(
+        "redis-get-16-cpu",
+        "redis",
+        "Redis GET, pipeline 16: CPU time of the server",
+        1.15,
+        Some(1.58),
+    ),
+    row(
+        "redis-exits",
+        "redis",
+        "Redis GET: enclave exits",
+        "per request",
+        Lower,
+        Value(2.1),
+        None,
+    ),
+    throughput(
+        "memcached-set",
+        "memcached",
+        "Memcached set, 32 connections",
+        1.0,
+        Some(0.93),
+    ),
+    throughput(
+        "memcached-get",
+        "memcached",
+        "Memcached get, 32 connections",
+        1.0,
+        Some(0.99),
+    ),
+    cpu(
+        "memcached-set-cpu",
+        "memcached",
+        "Memcached set: CPU time of the server",
+        1.15,
+        None,
+    ),
+    cpu(
+        "memcached-get-cpu",
+        "memcached",
+        "Memcached get: CPU time of the server",
+        1.15,
+        Some(1.47),
+    ),
+    row(
+        "convert-python",
+        "conversion",
+        "convert Python's image",
+        "MB/CPU s",
+        Higher,
+        Value(150.0),
+        None,
+    ),
+    row(
+        "convert-large",
+        "conversion",
+        "convert an image with a file of 256 MiB",
+        "MB/CPU s",
+        Higher,
+        Value(150.0),
+        None,
+    ),
+    row(
+        "convert-memory",
+        "conversion",
+        "the same: peak memory",
+        "MiB",
+        Lower,
+        Open,
+        None,
+    ),
+];
+
+const fn operation(name: &'static str, title: &'static str, target: Target, peer: Option<f64>) -> Row {
+    row(name, "operations", title, "ns", Lower, target, peer)
+}
+
+const fn throughput(
+    name: &'static str,
+    group: &'static str,
+    title: &'static str,
+    ratio: f64,
+    peer: Option<f64>,
+) -> Row {
+    row(name, group, title, "requests/s", Higher, Ratio(ratio), peer)
+}
+
+const fn cpu(
+    name: &'static str,
+    group: &'static str,
+    title: &'static str,
+    ratio: f64,
+    peer: Option<f64>,
+) -> Row {
+    row(name, group, title, "µs/request", Lower, Ratio(ratio), peer)
+}
+
+const fn row(
+    name: &'static str,
+    group: &'static str,
+    title: &'static str,
+    unit: &'static str,
+    better: Better,
+    target: Target,
+    peer: Option<f64>,
+) -> Row {
+    Row {
+        name,
+        group,
+        title,
+        unit,
+        better,
+        target,
+        peer,
+    }
+}
