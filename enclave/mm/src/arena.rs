@@ -14,6 +14,10 @@ use crate::ranges::Ranges;
 /// How much memory that was unmapped stays committed for reuse, in bytes.
 pub const WARM_MAX: u64 = 8 << 20;
 
+/// What was unmapped in smaller pieces, in bytes, is gone at once: programs that touch what they have unmapped, on purpose, do
+/// so with a page or a few.
+pub const WARM_MIN: u64 = 64 << 10;
+
 /// A page's state: 0 when it is not committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PageState(u8);
@@ -245,7 +249,7 @@ impl Arena {
             };
             account.give_back(run.len());
             let has_room = self.warm.load(Ordering::Relaxed) + run.len() <= WARM_MAX;
-            if protection == Protection::READ_WRITE && has_room {
+            if protection == Protection::READ_WRITE && run.len() >= WARM_MIN && has_room {
                 self.warm.fetch_add(run.len(), Ordering::Relaxed);
                 self.set(run, PageState::WARM);
             } else {

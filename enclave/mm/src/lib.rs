@@ -8,10 +8,10 @@
 //! Neighbours: `kobject::Mapping` is what a file gives to map; `libos` turns system calls into calls of these.
 //!
 //! # What costs
-//! Each change of the enclave's pages leaves the enclave, so changes are batched into runs, and pages of anonymous
-//! mappings that are unmapped stay committed up to a limit ([`WARM_MAX`]) to be zeroed and used again. That is the one way in
-//! which this memory differs from Linux's: a stray access to memory that was just unmapped may find (old or zero) bytes
-//! instead of SIGSEGV.
+//! Each change of the enclave's pages leaves the enclave, so changes are batched into runs, and runs of pages that are unmapped
+//! stay committed, from [`WARM_MIN`] on and up to [`WARM_MAX`] in total, to be zeroed and used again. That is the one way in
+//! which this memory differs from Linux's: a stray access to much memory that was just unmapped may find old bytes instead of
+//! SIGSEGV.
 //!
 //! # Trust
 //! The host gives and takes pages, and nothing else: what it does is checked page by page in `enclave_rt::memory`. Arguments come from
@@ -35,7 +35,7 @@ mod space;
 #[cfg(test)]
 mod tests;
 
-pub use arena::WARM_MAX;
+pub use arena::{WARM_MAX, WARM_MIN};
 pub use call_sites::{CallSites, install as install_call_sites};
 pub use mapping::{Advice, Backing, MapFlags};
 pub use space::{AddressSpace, FaultOutcome};

@@ -45,10 +45,18 @@ fn reservations_cost_nothing() {
 #[test]
 fn a_reservation_over_warm_memory_traps() {
     let machine = Machine::new(1 << 30);
-    let at = machine.map(PAGE, WRITE);
-    machine.space.unmap(at, PAGE).unwrap();
-    assert_eq!(machine.map(PAGE, NONE), at);
+    let at = machine.map(64 << 10, WRITE);
+    machine.space.unmap(at, 64 << 10).unwrap();
+    assert_eq!(machine.map(64 << 10, NONE), at);
     assert!(machine.memory.pages.lock().unwrap().is_empty());
+}
+
+#[test]
+fn a_few_pages_that_are_unmapped_are_gone() {
+    let machine = Machine::new(1 << 30);
+    let at = machine.map(64 << 10, WRITE);
+    machine.space.unmap(at + PAGE, PAGE).unwrap();
+    assert_eq!(machine.memory.pages.lock().unwrap().len(), 15);
 }
 
 #[test]
