@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs::File;
 use std::os::unix::ffi::OsStringExt;
 
 use anyhow::{Context, Result, ensure};
@@ -135,8 +135,7 @@ fn development(source: &ImageSource) -> Result<Package> {
         name.update(part);
     }
     let name: String = name.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    let dir = cache_dir::open()?.join("converted");
-    fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    let dir = cache_dir::converted()?;
     let target = ImageRef {
         transport: Transport::OciArchive,
         path: dir.join(format!("{name}.tar")),
@@ -157,6 +156,9 @@ fn development(source: &ImageSource) -> Result<Package> {
             host_runtime: payload::HOST_RUNTIME,
         };
         conversion.run(&mut Bar::new())?;
+        cache_dir::remove_old(&dir);
+    } else {
+        cache_dir::note_use(&target.path);
     }
     Ok(Package::open(&target)?)
 }
