@@ -10,9 +10,9 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::sync::Arc;
 
 use common::{Container, Kind, Tree, list_all};
-use fs::{At, AtFlags, Context, NewNode, OpenHow, Owner, RenameFlags, XattrFlags};
+use fs::{At, AtFlags, Context, NewNode, OpenHow, Owner, RenameFlags, SetTime, XattrFlags};
 use kobject::credentials::AccessMode;
-use kobject::{Errno, KernelSink, KernelSource, Stat};
+use kobject::{Errno, KernelSink, KernelSource, Stat, Timestamp};
 use proptest::prelude::*;
 
 const USER: u32 = 1000;
@@ -93,6 +93,18 @@ enum Call {
         name: String,
     },
     ChangeDirectory(String),
+    OpenWithin {
+        directory: String,
+        path: String,
+        flags: i32,
+        mode: u32,
+        resolve: u64,
+    },
+    SetTimes {
+        path: String,
+        times: [i64; 2],
+        flags: i32,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -277,6 +289,39 @@ impl Overlay {
             Call::RemoveXattr { path, name } => vfs
                 .remove_xattr(cx, At::Cwd, path.as_bytes(), name.as_bytes(), AtFlags::empty())
                 .map(done),
+            Call::OpenWithin {
+                directory,
+                path,
+                flags,
+                mode,
+                resolve,
+            } => {
+                let how = OpenHow::open((libc::O_PATH | libc::O_DIRECTORY) as u32, 0)?;
+                let directory = vfs.open(cx, At::Cwd, directory.as_bytes(), how)?;
+                let how = OpenHow::open2(*flags as u64, (*mode).into(), *resolve)?;
+                let file = vfs.open(cx, At::Descriptor(&directory), path.as_bytes(), how)?;
+                Ok(stat_text(&file.object().stat()?))
+            }
+            Call::SetTimes { path, times, flags } => {
+                let times = times.map(|time| match time {
+                    libc::UTIME_NOW => SetTime::Now,
+                    libc::UTIME_OMIT => SetTime::Omit,
+                    nanoseconds => SetTime::To(Timestamp {
+                        seconds: 5,
+                        nanoseconds: nanoseconds as u32,
+                    }),
+                });
+                vfs.set_times(cx, At::Cwd, path.as_bytes(), times, at(*flags))?;
+                let stat = vfs.stat(cx, At::Cwd, path.as_bytes(), at(*flags))?;
+                let set = |time: Timestamp| {
+                    if time.seconds == 5 {
+                        time.nanoseconds.into()
+                    } else {
+                        -1i64
+                    }
+                };
+                Ok(format!("{} {}", set(stat.accessed), set(stat.modified)))
+            }
             Call::ChangeDirectory(path) => {
                 let cwd = vfs.directory(cx, At::Cwd, path.as_bytes(), AtFlags::empty())?;
                 self.root.cwd = cwd.clone();
@@ -575,6 +620,40 @@ impl Linux {
                     result(libc::removexattr(c(path).as_ptr(), c(name).as_ptr()).into()).map(done)
                 }
                 Call::ChangeDirectory(path) => result(libc::chdir(c(path).as_ptr()).into()).map(done),
+                Call::OpenWithin {
+                    directory,
+                    path,
+                    flags,
+                    mode,
+                    resolve,
+                } => {
+                    let fd =
+                        result(libc::open(c(directory).as_ptr(), libc::O_PATH | libc::O_DIRECTORY).into())?;
+                    let directory = OwnedFd::from_raw_fd(fd as i32);
+                    let how: [u64; 3] = [*flags as u64, (*mode).into(), *resolve];
+                    let path = c(path);
+                    let fd = result(libc::syscall(
+                        libc::SYS_openat2,
+                        directory.as_raw_fd(),
+                        path.as_ptr(),
+                        how.as_ptr(),
+                        size_of_val(&how),
+                    ))?;
+                    let file = OwnedFd::from_raw_fd(fd as i32);
+                    lstat_of(file.as_raw_fd(), "", libc::AT_EMPTY_PATH)
+                }
+                Call::SetTimes { path, times, flags } => {
+                    let times = times.map(|tv_nsec| libc::timespec { tv_sec: 5, tv_nsec });
+                    result(libc::utimensat(cwd, c(path).as_ptr(), times.as_ptr(), *flags).into())?;
+                    let mut stat: libc::stat = std::mem::zeroed();
+                    result(libc::fstatat(cwd, c(path).as_ptr(), &mut stat, *flags).into())?;
+                    let set = |seconds, nanoseconds| if seconds == 5 { nanoseconds } else { -1i64 };
+                    Ok(format!(
+                        "{} {}",
+                        set(stat.st_atime, stat.st_atime_nsec),
+                        set(stat.st_mtime, stat.st_mtime_nsec)
+                    ))
+                }
             }
         }
     }
@@ -817,6 +896,7 @@ fn call() -> impl Strategy<Value = Call> {
     let id = || prop::option::of(prop::sample::select(vec![0, USER, 7]));
     let nofollow = || prop::sample::select(vec![0, libc::AT_SYMLINK_NOFOLLOW]);
     let xattr = || prop::sample::select(vec!["user.name", "user.other", "bad", "user."]);
+    let time = || prop::sample::select(vec![libc::UTIME_NOW, libc::UTIME_OMIT, 7]);
     let then = prop::collection::vec(file_call_strategy(), 0..5);
     prop_oneof![
         6 => (path(), open_flags(), mode(), then)
@@ -846,6 +926,11 @@ fn call() -> impl Strategy<Value = Call> {
         1 => path().prop_map(Call::ListXattr),
         1 => (path(), xattr()).prop_map(|(path, name)| Call::RemoveXattr { path, name: name.into() }),
         1 => path().prop_map(Call::ChangeDirectory),
+        3 => (path(), path(), open_flags(), mode(), 0..32u64).prop_map(|(directory, path, flags, mode, resolve)| {
+            let mode = if flags & (libc::O_CREAT | libc::O_TMPFILE) == 0 { 0 } else { mode };
+            Call::OpenWithin { directory, path, flags, mode, resolve }
+        }),
+        1 => (path(), [time(), time()], nofollow()).prop_map(|(path, times, flags)| Call::SetTimes { path, times, flags }),
     ]
 }
 
@@ -905,6 +990,7 @@ fn plain(calls: &[(bool, Call)]) -> Vec<(bool, Call)> {
     if !has_sticky() {
         for (_, call) in &mut calls {
             if let Call::Open { mode, .. }
+            | Call::OpenWithin { mode, .. }
             | Call::MakeDirectory { mode, .. }
             | Call::ChangeMode { mode, .. } = call
             {

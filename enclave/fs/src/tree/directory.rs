@@ -303,7 +303,7 @@ impl TreeInode {
     fn gather(&self, this: &Arc<Dentry>, mut cookie: u64, batch: &mut Batch) -> Result<Option<u64>> {
         let entries = self.entries()?.lock();
         if entries.is_dead {
-            return Ok(None);
+            return Err(Errno::ENOENT);
         }
         if cookie == 0 {
             batch.push(self.head.number, FileKind::Directory, 1, b".");

@@ -145,6 +145,7 @@ impl Tree {
 
         let source = old_dir.find_in(old.directory, locked.of_old(), old_hash, old.name)?;
         let source = source.ok_or(Errno::ENOENT)?;
+        locked.of_new().check_alive()?;
         let target = new_dir.find_in(new.directory, locked.of_new(), new_hash, new.name)?;
         match (replace, &target) {
             (Replace::No, Some(_)) => return Err(Errno::EEXIST),
@@ -174,7 +175,6 @@ impl Tree {
         if source.is_mount() || target.as_ref().is_some_and(|target| target.is_mount()) {
             return Err(Errno::EBUSY);
         }
-        locked.of_new().check_alive()?;
 
         let new_name: Arc<[u8]> = new.name.into();
         if let (Replace::Exchange, Some(target)) = (replace, &target) {
