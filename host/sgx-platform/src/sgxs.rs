@@ -3,7 +3,7 @@
 //! The format is the stream of records that MRENCLAVE hashes, see [`sgx_arch::Measured`]. Only canonical streams are
 //! read: one ECREATE first, pages in ascending order, each chunk within its page and at most once.
 
-use sgx_arch::{CHUNK_SIZE, Malformed, Measured, PAGE_SIZE, PageType, RECORD_SIZE, SecInfo};
+use sgx_arch::{CHUNK_SIZE, Malformed, Measured, PAGE_SIZE, PageType, RECORD_SIZE};
 
 use crate::{Builder, Chunks, PlatformError};
 
@@ -21,14 +21,6 @@ pub struct Create {
 pub struct Stream<'a> {
     create: Create,
     rest: &'a [u8],
-}
-
-struct Page {
-    offset: u64,
-    sec_info: SecInfo,
-    content: [u8; PAGE_SIZE as usize],
-    loaded: Chunks,
-    measured: Chunks,
 }
 
 const TRUNCATED: Malformed = Malformed("it ends within a record");
@@ -60,72 +52,62 @@ impl<'a> Stream<'a> {
     /// Adds all pages to a builder and gives the addresses of the TCSs, in the file's order.
     pub fn load(mut self, builder: &mut impl Builder) -> Result<Vec<u64>, PlatformError> {
         let mut threads = Vec::new();
-        let mut page: Option<Page> = None;
-        while let Some(record) = next(&mut self.rest)? {
-            match record {
+        let mut content = [0; PAGE_SIZE as usize];
+        let mut last = None;
+        let mut record = next(&mut self.rest)?;
+        while let Some(current) = record {
+            let (offset, sec_info) = match current {
+                Measured::EAdd { offset, sec_info } => (offset, sec_info),
                 Measured::ECreate { .. } => return Err(Malformed("ECREATE is not the first record").into()),
-                Measured::EAdd { offset, sec_info } => {
-                    let last = page.as_ref().map(|page| page.offset);
-                    if !offset.is_multiple_of(PAGE_SIZE) || last.is_some_and(|last| offset <= last) {
-                        return Err(PlatformError::Page(offset, "is not in ascending order"));
-                    }
-                    if sec_info.page_type() == PageType::Tcs {
-                        threads.push(offset);
-                    }
-                    let content = [0; PAGE_SIZE as usize];
-                    let next = Page {
-                        offset,
-                        sec_info,
-                        content,
-                        loaded: Chunks::NONE,
-                        measured: Chunks::NONE,
-                    };
-                    if let Some(complete) = page.replace(next) {
-                        complete.add(builder)?;
-                    }
-                }
-                Measured::EExtend { offset } => {
-                    let page = page.as_mut().ok_or(Malformed("EEXTEND before any page"))?;
-                    page.measured.0 |= page.chunk(offset, &mut self.rest)?;
-                }
-                Measured::Unmeasured { offset } => {
-                    let page = page.as_mut().ok_or(Malformed("content before any page"))?;
-                    page.chunk(offset, &mut self.rest)?;
-                }
+                _ => return Err(Malformed("content before any page").into()),
+            };
+            if !offset.is_multiple_of(PAGE_SIZE) || last.is_some_and(|last| offset <= last) {
+                return Err(PlatformError::Page(offset, "is not in ascending order"));
             }
+            last = Some(offset);
+            if sec_info.page_type() == PageType::Tcs {
+                threads.push(offset);
+            }
+            let (mut loaded, mut measured) = (Chunks::NONE, Chunks::NONE);
+            loop {
+                record = next(&mut self.rest)?;
+                let (at, measure) = match record {
+                    Some(Measured::EExtend { offset }) => (offset, Chunks::ALL),
+                    Some(Measured::Unmeasured { offset }) => (offset, Chunks::NONE),
+                    _ => break,
+                };
+                if loaded == Chunks::NONE {
+                    content.fill(0);
+                }
+                let within = at.wrapping_sub(offset);
+                let chunk = chunk(within, loaded)?;
+                loaded.0 |= chunk.0;
+                measured.0 |= chunk.0 & measure.0;
+                let (bytes, tail) = self.rest.split_at_checked(CHUNK_SIZE).ok_or(TRUNCATED)?;
+                self.rest = tail;
+                let start = within as usize;
+                content[start..start + CHUNK_SIZE].copy_from_slice(bytes);
+            }
+            let content = (loaded != Chunks::NONE).then_some(&content);
+            builder.add_page(offset, sec_info, content, measured)?;
         }
-        match page {
-            Some(last) => last.add(builder)?,
-            None => return Err(Malformed("it has no pages").into()),
+        if last.is_none() {
+            return Err(Malformed("it has no pages").into());
         }
         Ok(threads)
     }
 }
 
-impl Page {
-    /// Takes the content of a chunk from the stream and gives the chunk's bit.
-    fn chunk(&mut self, offset: u64, rest: &mut &[u8]) -> Result<u16, Malformed> {
-        let within = offset
-            .checked_sub(self.offset)
-            .filter(|within| *within < PAGE_SIZE);
-        let within = within.filter(|within| within.is_multiple_of(CHUNK_SIZE as u64));
-        let at = within.ok_or(Malformed("a chunk lies outside its page"))? as usize;
-        let bit = 1 << (at / CHUNK_SIZE);
-        // Ascending order within the page as well: the measurement depends on the order.
-        if self.loaded.0 >= bit {
-            return Err(Malformed("the chunks of a page are not in ascending order"));
-        }
-        self.loaded.0 |= bit;
-        let (bytes, tail) = rest.split_at_checked(CHUNK_SIZE).ok_or(TRUNCATED)?;
-        *rest = tail;
-        self.content[at..at + CHUNK_SIZE].copy_from_slice(bytes);
-        Ok(bit)
+/// The chunk that begins at this offset of its page. In ascending order: the measurement depends on the order.
+fn chunk(within: u64, loaded: Chunks) -> Result<Chunks, Malformed> {
+    if within >= PAGE_SIZE || !within.is_multiple_of(CHUNK_SIZE as u64) {
+        return Err(Malformed("a chunk lies outside its page"));
     }
-
-    fn add(&self, builder: &mut impl Builder) -> Result<(), PlatformError> {
-        let content = (self.loaded != Chunks::NONE).then_some(&self.content);
-        builder.add_page(self.offset, self.sec_info, content, self.measured)
+    let bit = 1 << (within / CHUNK_SIZE as u64);
+    if loaded.0 >= bit {
+        return Err(Malformed("the chunks of a page are not in ascending order"));
     }
+    Ok(Chunks(bit))
 }
 
 fn next(rest: &mut &[u8]) -> Result<Option<Measured>, Malformed> {
@@ -140,7 +122,7 @@ fn next(rest: &mut &[u8]) -> Result<Option<Measured>, Malformed> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sgx_arch::SigStruct;
+    use sgx_arch::{SecInfo, SigStruct};
 
     #[derive(Default)]
     struct Recorder(Vec<(u64, SecInfo, Option<Vec<u8>>, Chunks)>);

@@ -175,8 +175,8 @@ impl Builder for Emulator {
         measured: Chunks,
     ) -> Result<(), PlatformError> {
         let refused = |why| Err(PlatformError::Page(offset, why));
-        let zeros = [0; PAGE_SIZE as usize];
-        let bytes = content.unwrap_or(&zeros);
+        const ZEROS: &[u8; PAGE_SIZE as usize] = &[0; PAGE_SIZE as usize];
+        let bytes = content.unwrap_or(ZEROS);
         if !offset.is_multiple_of(PAGE_SIZE) || !(enclave_layout::USER_START..ELRANGE_SIZE).contains(&offset)
         {
             return refused("lies outside the enclave");
@@ -225,6 +225,8 @@ impl Builder for Emulator {
             });
         }
         // A TCS is the processor's alone: its page stays inaccessible and its content lies in `threads`.
+        // Pages are zero before they are touched, and most that are to be zero never are.
+        let content = content.filter(|&content| content != ZEROS);
         if let (PageType::Reg, Some(content)) = (sec_info.page_type(), content) {
             self.fill(offset, content)?;
         }
