@@ -175,7 +175,8 @@ fn retrying(access: Access, mut routine: impl FnMut() -> u64) -> Result<(), Faul
 }
 
 // Each routine gives 0 in rax; a fault between its label and `nacre_user_end` goes on at `nacre_user_failed`.
-// None of them touches the stack, so the return address is still on top.
+// None of them touches the stack, so the return address is still on top. Few bytes are loaded and stored in pieces that
+// may overlap: starting a string instruction costs more than they do.
 global_asm!(
     r#"
 .globl nacre_user_copy
@@ -191,7 +192,7 @@ nacre_user_copy:
     cmp edx, 16
     jae 2f
     cmp edx, 8
-    jb 3f
+    jb 5f
     mov rax, [rsi]
     mov r8, [rsi + rdx - 8]
     mov [rdi], rax
@@ -210,13 +211,51 @@ nacre_user_copy:
     movups [rdi + rdx - 16], xmm3
     xor eax, eax
     ret
+5:  cmp edx, 4
+    jb 6f
+    mov eax, [rsi]
+    mov r8d, [rsi + rdx - 4]
+    mov [rdi], eax
+    mov [rdi + rdx - 4], r8d
+    xor eax, eax
+    ret
+6:  test edx, edx
+    jz 7f
+    shr ecx, 1
+    movzx eax, byte ptr [rsi]
+    movzx r8d, byte ptr [rsi + rcx]
+    movzx r9d, byte ptr [rsi + rdx - 1]
+    mov [rdi], al
+    mov [rdi + rcx], r8b
+    mov [rdi + rdx - 1], r9b
+7:  xor eax, eax
+    ret
 3:  rep movsb
     xor eax, eax
     ret
 nacre_user_zero:
-    mov rcx, rsi
     xor eax, eax
-    rep stosb
+    mov rcx, rsi
+    cmp rsi, 16
+    ja 3f
+    cmp esi, 8
+    jb 5f
+    mov [rdi], rax
+    mov [rdi + rsi - 8], rax
+    ret
+5:  cmp esi, 4
+    jb 6f
+    mov [rdi], eax
+    mov [rdi + rsi - 4], eax
+    ret
+6:  test esi, esi
+    jz 7f
+    shr ecx, 1
+    mov [rdi], al
+    mov [rdi + rcx], al
+    mov [rdi + rsi - 1], al
+7:  ret
+3:  rep stosb
     ret
 nacre_user_load:
     mov eax, [rdi]
@@ -279,5 +318,22 @@ mod tests {
         assert_eq!(check(USER_START, 1), Ok(()));
         assert_eq!(check(u64::MAX, 0), Ok(()));
         assert_eq!(check_word(USER_START + 2), Err(Fault));
+    }
+
+    #[test]
+    fn every_length_is_copied_and_cleared_exactly() {
+        const ROOM: usize = 80;
+        let from: [u8; ROOM] = core::array::from_fn(|index| index as u8 + 1);
+        for len in 0..=ROOM {
+            let mut to = [0xee; ROOM + 2];
+            // SAFETY: `len` bytes fit into both arrays, the second from its second byte on.
+            let failed = unsafe { nacre_user_copy(to.as_mut_ptr() as u64 + 1, from.as_ptr() as u64, len) };
+            assert_eq!((failed, to[0], to[len + 1]), (0, 0xee, 0xee), "{len}");
+            assert_eq!(to[1..=len], from[..len], "{len}");
+            // SAFETY: as above.
+            let failed = unsafe { nacre_user_zero(to.as_mut_ptr() as u64 + 1, len) };
+            assert_eq!((failed, to[0], to[len + 1]), (0, 0xee, 0xee), "{len}");
+            assert!(to[1..=len].iter().all(|&byte| byte == 0), "{len}");
+        }
     }
 }
