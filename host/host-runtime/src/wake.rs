@@ -5,7 +5,8 @@
 //! system call other than the wait for the token itself, the waking signal does the rest (`sgx_platform::interruptible`).
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::{Relaxed, Release, SeqCst};
 
 use host_abi::Wait;
 use sgx_platform::{Interrupter, interruptible};
@@ -103,9 +104,11 @@ impl Waker {
         self.place.store(BLOCKED, SeqCst);
         // SAFETY: the caller's promise.
         let result = unsafe { interruptible::syscall(&self.token, number, args) };
-        self.place.store(RUNNING, SeqCst);
-        // A token that came too late was for this call, which is over.
-        self.token.store(0, SeqCst);
+        // Who wakes the thread after this does so once too often. A token that came too late was for this call.
+        self.place.store(RUNNING, Release);
+        if self.token.load(Relaxed) != 0 {
+            self.token.store(0, Relaxed);
+        }
         result
     }
 
