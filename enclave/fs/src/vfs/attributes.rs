@@ -9,6 +9,7 @@ use super::{Vfs, dentry_of, tree_of};
 use crate::context::{At, AtFlags, Context};
 use crate::inode::Head;
 use crate::mounts::{self, Mount};
+use crate::open_file::OpenFile;
 use crate::tree::TreeInode;
 use crate::walk::NAME_MAX;
 
@@ -251,9 +252,7 @@ pub fn written_by(file: &Description, credentials: &Credentials) {
     if credentials.is_privileged() {
         return;
     }
-    let inode = file
-        .object_as::<crate::open_file::OpenFile>()
-        .and_then(|open| open.tree());
+    let inode = file.object_as::<OpenFile>().and_then(|open| open.tree());
     if let Some(inode) = inode {
         strip_set_ids(inode, credentials);
     }

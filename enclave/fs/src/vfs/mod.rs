@@ -9,7 +9,10 @@ mod sockets;
 mod xattr;
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::AtomicI32;
 
+use kobject::credentials::AccessMode;
 use kobject::{Credentials, Description, Errno, File, FileKind, Result, StatusFlags, Timestamp};
 
 use crate::context::{At, AtFlags, Context};
@@ -83,7 +86,7 @@ impl Vfs {
             started: (options.now)(),
             mounts: mounts::ALL,
             boot_id: (u128::from(high) << 64 | u128::from(low)).to_be_bytes(),
-            oom_score_adjust: core::sync::atomic::AtomicI32::new(0),
+            oom_score_adjust: AtomicI32::new(0),
         };
         vfs.mount(mounts::PROC, proc::root(synthetic(mounts::PROC)))?;
         vfs.mount(mounts::SYS, sys::root(synthetic(mounts::SYS)))?;
@@ -104,7 +107,7 @@ impl Vfs {
             root: self.root.clone(),
             cwd: self.root.clone(),
             umask: 0,
-            credentials: Arc::new(Credentials::new(0, 0, alloc::vec::Vec::new())),
+            credentials: Arc::new(Credentials::new(0, 0, Vec::new())),
         }
     }
 
@@ -153,14 +156,12 @@ impl Vfs {
         if !found.head().is_directory() {
             return Err(Errno::ENOTDIR);
         }
-        found
-            .head()
-            .permits(&context.credentials, kobject::credentials::AccessMode::EXECUTE)?;
+        found.head().permits(&context.credentials, AccessMode::EXECUTE)?;
         Ok(found)
     }
 
     /// `getcwd`: ENOENT if the working directory was removed.
-    pub fn working_directory(&self, context: &Context) -> Result<alloc::vec::Vec<u8>> {
+    pub fn working_directory(&self, context: &Context) -> Result<Vec<u8>> {
         if context.cwd.is_unlinked() {
             return Err(Errno::ENOENT);
         }
@@ -195,7 +196,7 @@ pub(crate) fn dentry_of(description: &Description) -> Result<Arc<Dentry>> {
 }
 
 /// The path of an open file, for `/proc`: where it is now if it is of a file system, else what it was opened by.
-pub fn path_of(description: &Description, root: &Arc<Dentry>) -> alloc::vec::Vec<u8> {
+pub fn path_of(description: &Description, root: &Arc<Dentry>) -> Vec<u8> {
     match description.object_as::<OpenFile>() {
         Some(file) => file.dentry().path(root),
         None => description.path().to_vec(),

@@ -1,6 +1,8 @@
 //! `open`, `openat2`, and what is left to do with what is open.
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU32, Ordering};
 
 use kobject::credentials::AccessMode;
 use kobject::{Description, Errno, FileKind, Result, StatusFlags};
@@ -10,6 +12,7 @@ use super::names::{Creation, check_parent};
 use super::{Vfs, open_dentry, regular_of};
 use crate::context::{At, Context, Resolve};
 use crate::dentry::Dentry;
+use crate::open_file::OpenFile;
 use crate::tree::{Body, Content};
 use crate::walk::{Entered, Follow, Last, Parent, Walk, is_link};
 
@@ -222,12 +225,8 @@ impl Vfs {
             strip_set_ids(inode, &context.credentials);
         }
         // What is of a file system knows its path itself.
-        let own = object.as_any().is::<crate::open_file::OpenFile>();
-        let path = if own {
-            alloc::vec::Vec::new()
-        } else {
-            dentry.whole_path()
-        };
+        let own = object.as_any().is::<OpenFile>();
+        let path = if own { Vec::new() } else { dentry.whole_path() };
         Ok(Description::new(object, status, &path))
     }
 
@@ -324,16 +323,15 @@ impl Vfs {
         }
         let known = sealable(file)?;
         let add = |known: u32| (known & SEAL_SEAL == 0).then_some(known | seals);
-        let ordering = core::sync::atomic::Ordering::AcqRel;
         known
-            .fetch_update(ordering, core::sync::atomic::Ordering::Acquire, add)
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, add)
             .map(drop)
             .map_err(|_| Errno::EPERM)
     }
 
     /// F_GET_SEALS: EINVAL for what cannot have any.
     pub fn seals(&self, file: &Description) -> Result<u32> {
-        Ok(sealable(file)?.load(core::sync::atomic::Ordering::Acquire))
+        Ok(sealable(file)?.load(Ordering::Acquire))
     }
 
     /// `truncate`.
@@ -347,10 +345,8 @@ impl Vfs {
     }
 }
 
-fn sealable(file: &Description) -> Result<&core::sync::atomic::AtomicU32> {
-    let inode = file
-        .object_as::<crate::open_file::OpenFile>()
-        .and_then(|open| open.tree());
+fn sealable(file: &Description) -> Result<&AtomicU32> {
+    let inode = file.object_as::<OpenFile>().and_then(|open| open.tree());
     let extra = inode.and_then(|inode| inode.extra_if_made());
     extra.and_then(|extra| extra.seals.as_ref()).ok_or(Errno::EINVAL)
 }
