@@ -4,7 +4,7 @@ mod common;
 
 use common::{Container, Kind, Lister, Tree, list_all, read_all, write};
 use fs::{At, AtFlags, OpenHow, RenameFlags, Resolve, path_of};
-use kobject::{Errno, FileKind, KernelSink};
+use kobject::{Errno, FileKind, KernelSink, StatusFlags};
 use libc::{
     O_APPEND, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_PATH, O_RDONLY, O_RDWR, O_TMPFILE, O_TRUNC,
     O_WRONLY,
@@ -515,4 +515,119 @@ fn shared_mappings_are_the_file() {
     expected.truncate(4096);
     expected.resize(8192, 0);
     assert_eq!(container.read("/usr/lib/big").unwrap(), expected);
+}
+
+#[test]
+fn locks_end_with_the_open_file() {
+    use fs::{
+        LockKind, LockOwner, LockWait, RecordLock, lock_file, lock_record, release_records, test_record,
+    };
+    let container = Container::new(&tree());
+    let open = || container.open("/etc/hosts", O_RDWR, 0).unwrap();
+    let (one, two) = (open(), open());
+    lock_file(&one, LockKind::Exclusive, LockWait::Try).unwrap();
+    assert_eq!(
+        lock_file(&two, LockKind::Shared, LockWait::Try),
+        Err(Errno::EAGAIN)
+    );
+    drop(one);
+    lock_file(&two, LockKind::Shared, LockWait::Try).unwrap();
+
+    let one = open();
+    let lock = |start, len| RecordLock::new(&one, LockKind::Exclusive, 0, start, len).unwrap();
+    lock_record(&one, LockOwner::Process(1), lock(10, 0), LockWait::Try).unwrap();
+    let against = test_record(&two, LockOwner::Process(2), &lock(0, 100)).unwrap();
+    assert_eq!(
+        against.map(|(lock, pid)| (lock.start, lock.len(), pid)),
+        Some((10, 0, Some(1)))
+    );
+    assert_eq!(
+        lock_record(&two, LockOwner::Process(2), lock(50, -41), LockWait::Try),
+        Err(Errno::EAGAIN)
+    );
+    // Any descriptor of the file that the process closes ends its locks.
+    release_records(&two, 1);
+    lock_record(&two, LockOwner::OpenFile, lock(0, 100), LockWait::Try).unwrap();
+    assert_eq!(
+        lock_record(&one, LockOwner::OpenFile, lock(0, 1), LockWait::Try),
+        Err(Errno::EAGAIN)
+    );
+    drop(two);
+    lock_record(&one, LockOwner::OpenFile, lock(0, 1), LockWait::Try).unwrap();
+    assert_eq!(
+        RecordLock::new(&one, LockKind::Shared, 0, -1, 0),
+        Err(Errno::EINVAL)
+    );
+    assert_eq!(
+        RecordLock::new(&one, LockKind::Shared, 0, i64::MAX, 2),
+        Err(Errno::EOVERFLOW)
+    );
+}
+
+#[test]
+fn sockets_are_found_by_their_names() {
+    let container = Container::new(&tree());
+    let (vfs, context) = (&container.vfs, &container.context);
+    vfs.bind_socket(context, b"/tmp/socket", std::sync::Arc::new(42u32))
+        .unwrap();
+    assert_eq!(
+        vfs.bind_socket(context, b"/tmp/socket", std::sync::Arc::new(1u32)),
+        Err(Errno::EADDRINUSE)
+    );
+    let found = vfs.find_socket(context, b"/tmp/../tmp/socket").unwrap();
+    assert_eq!(*found.downcast::<u32>().unwrap(), 42);
+    let stat = container.stat("/tmp/socket").unwrap();
+    assert_eq!((stat.kind, stat.permissions), (FileKind::Socket, 0o755));
+    assert_eq!(container.open("/tmp/socket", O_RDWR, 0).err(), Some(Errno::ENXIO));
+    assert!(matches!(
+        vfs.find_socket(&container.as_user(1, 1), b"/tmp/socket"),
+        Err(Errno::EACCES)
+    ));
+    assert!(matches!(
+        vfs.find_socket(context, b"/etc/hosts"),
+        Err(Errno::ECONNREFUSED)
+    ));
+    container.rename("/tmp/socket", "/tmp/renamed").unwrap();
+    assert!(matches!(
+        vfs.find_socket(context, b"/tmp/socket"),
+        Err(Errno::ENOENT)
+    ));
+    assert!(vfs.find_socket(context, b"/tmp/renamed").is_ok());
+}
+
+/// Something that no path leads to, and that says how it was opened.
+struct Object(std::sync::Mutex<Vec<StatusFlags>>);
+
+impl kobject::File for Object {
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
+    }
+
+    fn stat(&self) -> kobject::Result<kobject::Stat> {
+        Ok(kobject::Stat::new(FileKind::Fifo, 0o600, 99))
+    }
+
+    fn reopen(
+        self: std::sync::Arc<Self>,
+        flags: StatusFlags,
+    ) -> kobject::Result<std::sync::Arc<dyn kobject::File>> {
+        self.0.lock().unwrap().push(flags);
+        Ok(self)
+    }
+}
+
+#[test]
+fn standard_output_can_be_opened_by_its_name() {
+    let container = Container::new(&tree());
+    let object = std::sync::Arc::new(Object(Default::default()));
+    let output = kobject::Description::new(object.clone(), StatusFlags::WRITE_ONLY, b"pipe:[99]");
+    container.process.descriptors.lock().unwrap().insert(1, output);
+    assert_eq!(container.readlink("/proc/self/fd/1").unwrap(), "pipe:[99]");
+    let file = container.open("/dev/stdout", O_WRONLY | O_APPEND, 0).unwrap();
+    assert_eq!(path_of(&file, container.vfs.root()), b"pipe:[99]");
+    assert_eq!(object.0.lock().unwrap().len(), 1);
+    let follow = container
+        .vfs
+        .stat(&container.context, At::Cwd, b"/dev/stdout", AtFlags::empty());
+    assert_eq!(follow.unwrap().inode, 99);
 }

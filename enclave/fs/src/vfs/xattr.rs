@@ -1,6 +1,7 @@
 //! Extended attributes (xattr(7)).
 //!
-//! Access control lists (`system.posix_acl_*`) are not supported: one that was stored but not obeyed would be worse than none.
+//! Access control lists (`system.posix_acl_*`) are not supported: one that was stored but not obeyed would be worse than none. Those of
+//! the image are not shown; its files have the permissions that their mode bits say.
 
 use alloc::vec::Vec;
 
@@ -52,7 +53,8 @@ impl Vfs {
         };
         let mut names = Vec::new();
         for (name, _) in inode.xattrs()? {
-            if name.starts_with(b"trusted.") && !context.credentials.is_privileged() {
+            let hidden = name.starts_with(b"trusted.") && !context.credentials.is_privileged();
+            if hidden || check_class(&name).is_err() {
                 continue;
             }
             names.extend_from_slice(&name);
