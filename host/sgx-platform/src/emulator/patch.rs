@@ -21,15 +21,17 @@ pub(super) fn write_trampoline(space: &AddressSpace) -> Result<(), PlatformError
 /// Patches the sites in executable pages, which have the given permissions. Returns how many.
 pub(super) fn sites(space: &AddressSpace, code: PageRange, permissions: u64) -> Result<usize, PlatformError> {
     let unmappable = |_| PlatformError::Page(code.start(), "cannot be patched: the host has no memory");
-    let mut bytes = vec![0; code.len() as usize];
-    space.read(code.start(), &mut bytes);
-    let found: Vec<u64> = memchr::memmem::find_iter(&bytes, &ENCLU_SITE)
-        .map(|at| code.start() + at as u64)
-        .collect();
-    let calls: Vec<_> = found
-        .iter()
-        .filter_map(|&site| Some((site, call(site)?)))
-        .collect();
+    // Through a window that stays in the cache; windows overlap by what is less than a site.
+    let mut window = [0; 64 * 1024];
+    let overlap = ENCLU_SITE.len() as u64 - 1;
+    let mut calls = Vec::new();
+    for start in (code.start()..code.end()).step_by(window.len() - overlap as usize) {
+        let len = (code.end() - start).min(window.len() as u64);
+        let bytes = &mut window[..len as usize];
+        space.read(start, bytes);
+        let sites = memchr::memmem::find_iter(bytes, &ENCLU_SITE).map(|at| start + at as u64);
+        calls.extend(sites.filter_map(|site| Some((site, call(site)?))));
+    }
     // Only the pages that hold sites become private copies.
     for (site, call) in &calls {
         let page = site & !(PAGE_SIZE - 1);
