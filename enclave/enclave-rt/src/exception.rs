@@ -63,6 +63,8 @@ struct ExInfo {
 const _: () = assert!(size_of::<GprSgx>() == 184 && size_of::<ExInfo>() == 16);
 
 const EXIT_INFO_VALID: u32 = 1 << 31;
+/// TF: a trap after the next instruction.
+const TRAP_FLAG: u64 = 1 << 8;
 
 pub(crate) extern "C" fn handle() {
     let area = ThreadArea::current();
@@ -86,6 +88,13 @@ pub(crate) extern "C" fn handle() {
         }
         _ if in_libos => {
             if !raised {
+                return;
+            }
+            if exception.vector == Exception::DEBUG {
+                // A program that steps through itself has come here by a system call, which ends stepping.
+                state.rflags &= !TRAP_FLAG;
+                // SAFETY: as above.
+                unsafe { saved.write(state) };
                 return;
             }
             match user::fixup(state.rip, exception) {

@@ -13,11 +13,14 @@ use crate::processor;
 pub const XSAVE_MAX: usize = 2752;
 
 const LEGACY_FCW: usize = 0;
+const LEGACY_FSW: usize = 2;
 const LEGACY_MXCSR: usize = 24;
 const LEGACY_XMM: usize = 160;
 const HEADER: usize = 512;
 const HEADER_END: usize = 576;
 
+/// The exception flags of x87's status word and of MXCSR; masks have the same order.
+const EXCEPTIONS: u16 = 0x3f;
 /// XCR0 bit of SSE.
 const SSE: u64 = 2;
 /// MXCSR after reset: all exceptions masked.
@@ -47,6 +50,19 @@ impl XsaveArea {
         self.0[at..at + 8].copy_from_slice(&value[0].to_le_bytes());
         self.0[at + 8..at + 16].copy_from_slice(&value[1].to_le_bytes());
         self.0[HEADER] |= SSE as u8;
+    }
+
+    /// The x87 exceptions that have happened and are not masked, as status bits (#MF: SDM vol. 1, 8.1.3).
+    pub fn x87_exceptions(&self) -> u16 {
+        let control = u16::from_le_bytes([self.0[LEGACY_FCW], self.0[LEGACY_FCW + 1]]);
+        let status = u16::from_le_bytes([self.0[LEGACY_FSW], self.0[LEGACY_FSW + 1]]);
+        status & !control & EXCEPTIONS
+    }
+
+    /// As [`Self::x87_exceptions`], of SSE and AVX (#XM: SDM vol. 1, 10.2.3).
+    pub fn simd_exceptions(&self) -> u16 {
+        let mxcsr = u16::from_le_bytes([self.0[LEGACY_MXCSR], self.0[LEGACY_MXCSR + 1]]);
+        mxcsr & !(mxcsr >> 7) & EXCEPTIONS
     }
 
     /// Makes an image that a program may have written acceptable to XRSTOR, which faults on unknown

@@ -165,6 +165,26 @@ impl Description {
         Ok(self.object.write(offset, from, self.how())?.0)
     }
 
+    /// `pwritev2` with RWF_APPEND: writes at the end of the file. The position moves only if there is no `offset`.
+    pub fn append(&self, offset: Option<u64>, from: &mut dyn Source) -> Result<usize> {
+        if !self.object.is_seekable() {
+            return self.write(from);
+        }
+        if !self.flags().writable() {
+            return Err(Errno::EBADF);
+        }
+        let how = How {
+            append: true,
+            ..self.how()
+        };
+        let mut position = self.position.lock();
+        let (count, end) = self.object.write(*position, from, how)?;
+        if offset.is_none() {
+            *position = end;
+        }
+        Ok(count)
+    }
+
     /// `lseek` with Linux's SEEK_ number.
     pub fn seek(&self, offset: i64, whence: u32) -> Result<u64> {
         if self.flags().contains(StatusFlags::PATH) {

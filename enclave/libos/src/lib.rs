@@ -78,7 +78,7 @@ impl Kernel for LibOs {
             }
             Exception::INVALID_OPCODE if processor::emulate(frame) => {}
             Exception::PAGE_FAULT => page_fault(frame, exception),
-            _ => raise(exception, frame.registers.rip),
+            _ => raise(frame),
         }
     }
 
@@ -156,15 +156,42 @@ fn page_fault(frame: &mut TrapFrame, exception: Exception) {
 }
 
 /// The signal of any other exception (the kernel's exception table).
-fn raise(exception: Exception, rip: u64) {
-    let (signal, code, address) = match exception.vector {
+fn raise(frame: &mut TrapFrame) {
+    let rip = frame.registers.rip;
+    let (signal, code, address) = match frame.exception.vector {
         Exception::DIVIDE => (Signal::FPE, code::FPE_INTDIV, rip),
-        Exception::DEBUG => (Signal::TRAP, code::TRAP_TRACE, rip),
-        Exception::BREAKPOINT => (Signal::TRAP, code::KERNEL, 0),
+        Exception::DEBUG => {
+            // The next step would be one of the LibOS's own, on the way back.
+            frame.registers.rflags &= !TRAP_FLAG;
+            (Signal::TRAP, code::TRAP_TRACE, rip)
+        }
+        Exception::BREAKPOINT => {
+            // INT3 is a fault in an enclave (SDM vol. 3D, 41.3.2), and a trap for programs.
+            frame.registers.rip += 1;
+            (Signal::TRAP, code::KERNEL, 0)
+        }
         Exception::INVALID_OPCODE => (Signal::ILL, code::ILL_ILLOPN, rip),
-        Exception::X87 | Exception::SIMD => (Signal::FPE, code::FPE_INTDIV, rip),
+        Exception::X87 => (Signal::FPE, float_code(frame.xsave.x87_exceptions()), rip),
+        Exception::SIMD => (Signal::FPE, float_code(frame.xsave.simd_exceptions()), rip),
         Exception::ALIGNMENT => (Signal::BUS, code::BUS_ADRALN, 0),
         _ => (Signal::SEGV, code::KERNEL, 0),
     };
     CURRENT.with(|thread| send::forced(thread, SignalInfo::fault(signal, code, address)));
+}
+
+/// TF: a trap after the next instruction.
+const TRAP_FLAG: u64 = 1 << 8;
+
+/// What si_code says of floating-point exceptions that are not masked (the kernel's `fpu__exception_code`).
+fn float_code(exceptions: u16) -> i32 {
+    const CODES: [(u16, i32); 5] = [
+        (0x01, code::FPE_FLTINV),
+        (0x04, code::FPE_FLTDIV),
+        (0x08, code::FPE_FLTOVF),
+        // Denormal operands count as underflows.
+        (0x12, code::FPE_FLTUND),
+        (0x20, code::FPE_FLTRES),
+    ];
+    let found = CODES.iter().find(|(bits, _)| exceptions & bits != 0);
+    found.map_or(0, |&(_, code)| code)
 }

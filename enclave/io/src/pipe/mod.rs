@@ -1,7 +1,7 @@
 //! Pipes (pipe(7)) and FIFOs (fifo(7)).
 //!
-//! A [`Pipe`] is the queue, a [`PipeEnd`] what one open file does with it. A named FIFO keeps one pipe for as long as its inode is in use;
-//! each `open` makes an end.
+//! A [`Pipe`] is the queue, a [`PipeEnd`] what one open file does with it. A named FIFO keeps one pipe for as
+//! long as its inode is in use; each `open` makes an end.
 
 mod fifo;
 mod packets;
@@ -86,8 +86,8 @@ pub struct PipeEnd {
     writers_before: u64,
 }
 
-/// `pipe2`: the end to read from and the end to write to. Flags are the descriptions' business, but for O_DIRECT:
-/// see [`PipeEnd::set_packets`].
+/// `pipe2`: the end to read from and the end to write to. Flags are the descriptions' business, but for
+/// O_DIRECT: see [`PipeEnd::set_packets`].
 pub fn pipe() -> (Arc<PipeEnd>, Arc<PipeEnd>) {
     let pipe = Pipe::new();
     let reader = PipeEnd::open(&pipe, Role::Read, None);
@@ -112,8 +112,8 @@ impl Pipe {
         })
     }
 
-    /// Reads what is there; EAGAIN while there is nothing and someone may still write. As on Linux, writers are told when a full pipe gets room,
-    /// not of every read.
+    /// Reads what is there; EAGAIN while there is nothing and someone may still write. As on Linux, writers
+    /// are told when a full pipe gets room, not of every read.
     fn try_read(&self, to: &mut dyn Sink) -> Result<usize> {
         let mut state = self.state.lock();
         if state.bytes.is_empty() {
@@ -132,6 +132,17 @@ impl Pipe {
         if was_full {
             self.queue.wake(Events::WRITABLE);
         }
+        Ok(count)
+    }
+
+    /// What a read would give, left where it is.
+    fn try_peek(&self, to: &mut dyn Sink) -> Result<usize> {
+        let state = self.state.lock();
+        if state.bytes.is_empty() && state.writers > 0 {
+            return Err(Errno::EAGAIN);
+        }
+        let (count, _) = state.packets.readable(state.bytes.len(), to.room());
+        state.bytes.peek(0, to, count)?;
         Ok(count)
     }
 
@@ -190,8 +201,8 @@ impl PipeEnd {
         self.pipe.state.lock().capacity
     }
 
-    /// F_SETPIPE_SZ: gives the new capacity, which is `size` rounded up to a power of two of pages. EBUSY if the pipe holds more than
-    /// that, EPERM beyond [`CAPACITY_MAX`] without privilege.
+    /// F_SETPIPE_SZ: gives the new capacity, which is `size` rounded up to a power of two of pages. EBUSY if
+    /// the pipe holds more than that, EPERM beyond [`CAPACITY_MAX`] without privilege.
     pub fn set_capacity(&self, size: u64, privileged: bool) -> Result<usize> {
         if size == 0 || size > 1 << 31 {
             return Err(Errno::EINVAL);
@@ -208,6 +219,24 @@ impl PipeEnd {
         drop(state);
         self.pipe.queue.wake(Events::WRITABLE);
         Ok(capacity)
+    }
+
+    /// Reads as [`File::read`] does, but leaves in the pipe what it gives: for `tee`, and for copies that may
+    /// not find room elsewhere.
+    pub fn peek(&self, to: &mut dyn Sink, how: How) -> Result<usize> {
+        if !self.role.reads() {
+            return Err(Errno::EBADF);
+        }
+        let mut attempt = || self.pipe.try_peek(to);
+        if how.nonblocking {
+            return attempt();
+        }
+        wait_until(&self.pipe.queue, Events::READABLE, None, attempt)
+    }
+
+    /// Bytes that can be written at once.
+    pub fn room(&self) -> usize {
+        self.pipe.state.lock().room()
     }
 
     /// Bytes that can be read at once (FIONREAD).

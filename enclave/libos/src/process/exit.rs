@@ -9,7 +9,7 @@ use host_abi::Exit;
 
 use super::Thread;
 use crate::signal::{Signal, SignalInfo};
-use crate::{crash, futex, stats, user};
+use crate::{crash, futex, rootfs_source, stats, user};
 
 /// How a process ended, as `wait` gives it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +69,7 @@ pub(crate) fn killed(
 pub(crate) fn container(status: Status) -> ! {
     crate::container().sync();
     stats::report();
+    rootfs_source::report();
     end(status)
 }
 

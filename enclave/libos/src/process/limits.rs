@@ -8,6 +8,7 @@ pub(crate) const COUNT: usize = 16;
 pub(crate) const INFINITY: u64 = u64::MAX;
 
 pub(crate) const CPU: usize = 0;
+pub(crate) const FILE_SIZE: usize = 1;
 pub(crate) const STACK: usize = 3;
 pub(crate) const CORE: usize = 4;
 pub(crate) const PROCESSES: usize = 6;

@@ -15,7 +15,7 @@ mod thread;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
 use fs::{Context, Dentry};
 use kobject::{Mutex, SpinLock, WaitQueue};
@@ -62,8 +62,10 @@ pub(crate) struct Process {
     pub(crate) started: u64,
     /// PR_SET_DUMPABLE and the like that are only remembered.
     pub(crate) dumpable: AtomicU32,
-    /// Bytes of LibOS system calls made, for getrusage: none are counted yet.
-    pub(crate) system_calls: AtomicU64,
+    /// PR_SET_PDEATHSIG, personality(2) and nice(2): remembered too.
+    pub(crate) death_signal: AtomicU32,
+    pub(crate) personality: AtomicU32,
+    pub(crate) nice: AtomicI32,
     threads: SpinLock<BTreeMap<u32, Arc<Thread>>>,
     /// Set once by whoever ends the process.
     pub(crate) ending: AtomicU32,
@@ -94,7 +96,9 @@ impl Process {
             timers: IntervalTimers::new(),
             started: kobject::clock::monotonic(),
             dumpable: AtomicU32::new(1),
-            system_calls: AtomicU64::new(0),
+            death_signal: AtomicU32::new(0),
+            personality: AtomicU32::new(0),
+            nice: AtomicI32::new(0),
             threads: SpinLock::new(BTreeMap::new()),
             ending: AtomicU32::new(0),
         })

@@ -225,8 +225,8 @@ pub(crate) fn pop(stack_pointer: u64) -> Result<Restored> {
         rip,
         rflags,
     ] = context.registers;
-    // The flags that a program may set: status and control flags, never IOPL, VM or the like.
-    let rflags = (rflags & 0x0024_0dd5) | 2 | 1 << 9;
+    // The flags that a program may set: status and control flags, never IOPL, VM or the like; nor TF, which would trap on the way back.
+    let rflags = (rflags & 0x0024_0cd5) | 2 | 1 << 9;
     let mut frame = TrapFrame::new(Registers {
         r8,
         r9,

@@ -14,19 +14,15 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 pub(crate) struct Signal(u8);
 
 impl Signal {
-    pub(crate) const HUP: Self = Self(1);
     pub(crate) const ILL: Self = Self(4);
     pub(crate) const TRAP: Self = Self(5);
-    pub(crate) const ABRT: Self = Self(6);
     pub(crate) const BUS: Self = Self(7);
     pub(crate) const FPE: Self = Self(8);
-    pub(crate) const KILL: Self = Self(9);
     pub(crate) const SEGV: Self = Self(11);
     pub(crate) const PIPE: Self = Self(13);
     pub(crate) const ALRM: Self = Self(14);
-    pub(crate) const CHLD: Self = Self(17);
     pub(crate) const CONT: Self = Self(18);
-    pub(crate) const STOP: Self = Self(19);
+    pub(crate) const XFSZ: Self = Self(25);
     pub(crate) const VTALRM: Self = Self(26);
     pub(crate) const PROF: Self = Self(27);
 
@@ -127,7 +123,6 @@ const _: () = assert!(size_of::<SignalInfo>() == 128);
 pub(crate) mod code {
     pub(crate) const USER: i32 = 0;
     pub(crate) const KERNEL: i32 = 0x80;
-    pub(crate) const QUEUE: i32 = -1;
     pub(crate) const TIMER: i32 = -2;
     pub(crate) const TKILL: i32 = -6;
     pub(crate) const SEGV_MAPERR: i32 = 1;
@@ -136,7 +131,11 @@ pub(crate) mod code {
     pub(crate) const BUS_ADRERR: i32 = 2;
     pub(crate) const ILL_ILLOPN: i32 = 2;
     pub(crate) const FPE_INTDIV: i32 = 1;
-    pub(crate) const TRAP_BRKPT: i32 = 1;
+    pub(crate) const FPE_FLTDIV: i32 = 3;
+    pub(crate) const FPE_FLTOVF: i32 = 4;
+    pub(crate) const FPE_FLTUND: i32 = 5;
+    pub(crate) const FPE_FLTRES: i32 = 6;
+    pub(crate) const FPE_FLTINV: i32 = 7;
     pub(crate) const TRAP_TRACE: i32 = 2;
 }
 
@@ -171,6 +170,11 @@ impl SignalInfo {
         info.fields[0] = u64::from(timer) | u64::from(overrun) << 32;
         info.fields[1] = value;
         info
+    }
+
+    /// Whether it is [`SignalInfo::timer`] of this timer.
+    pub(crate) fn is_of_timer(&self, timer: u32) -> bool {
+        self.code == code::TIMER && self.fields[0] as u32 == timer
     }
 
     pub(crate) fn signal(&self) -> Option<Signal> {

@@ -2,7 +2,7 @@
 
 use alloc::collections::VecDeque;
 
-use super::{Signal, SignalInfo, SignalSet};
+use super::{Signal, SignalInfo, SignalSet, code};
 
 /// Most queued signals of one process or thread (RLIMIT_SIGPENDING is of this order on Linux).
 const MOST: usize = 4096;
@@ -26,9 +26,10 @@ impl Pending {
         self.set
     }
 
-    /// Adds one; false if a realtime signal finds the queue full. A standard signal that is pending stays as it is.
+    /// Adds one; false if a realtime signal finds the queue full. A standard signal that is pending stays as it is, but for those of
+    /// timers: each timer has one of its own.
     pub(crate) fn add(&mut self, signal: Signal, info: SignalInfo) -> bool {
-        if !signal.is_realtime() && self.set.contains(signal) {
+        if !signal.is_realtime() && self.set.contains(signal) && info.code != code::TIMER {
             return true;
         }
         if self.queue.len() >= MOST {
@@ -55,6 +56,15 @@ impl Pending {
         Some(info)
     }
 
+    /// Adds to the overruns of a timer's signal that is pending still; gives how many they are now.
+    pub(crate) fn overrun(&mut self, timer: u32, more: u32) -> Option<u32> {
+        let info = self.queue.iter_mut().find(|info| info.is_of_timer(timer))?;
+        let [number, overrun] = [info.fields[0] as u32, (info.fields[0] >> 32) as u32];
+        let overrun = overrun.saturating_add(more);
+        info.fields[0] = u64::from(number) | u64::from(overrun) << 32;
+        Some(overrun)
+    }
+
     /// Forgets a signal.
     pub(crate) fn remove(&mut self, signal: Signal) {
         self.queue.retain(|info| info.signal != i32::from(signal.raw()));
@@ -65,17 +75,18 @@ impl Pending {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::signal::code;
 
+    /// SIGHUP
+    const HANG_UP: Signal = Signal(1);
     #[test]
     fn realtime_signals_queue_and_standard_ones_do_not() {
         let mut pending = Pending::new();
         let realtime = Signal::from_raw(40).unwrap();
         for value in 0..3 {
-            let mut info = SignalInfo::new(realtime, code::QUEUE);
+            let mut info = SignalInfo::new(realtime, code::USER);
             info.fields[1] = value;
             assert!(pending.add(realtime, info));
-            assert!(pending.add(Signal::HUP, SignalInfo::new(Signal::HUP, code::USER)));
+            assert!(pending.add(HANG_UP, SignalInfo::new(HANG_UP, code::USER)));
         }
         let all = SignalSet(u64::MAX);
         assert_eq!(pending.take(all).unwrap().signal, 1);
@@ -86,9 +97,23 @@ mod tests {
     }
 
     #[test]
+    fn a_timer_whose_signal_is_pending_only_counts() {
+        let mut pending = Pending::new();
+        assert_eq!(pending.overrun(7, 1), None);
+        assert!(pending.add(Signal::ALRM, SignalInfo::new(Signal::ALRM, code::USER)));
+        assert!(pending.add(Signal::ALRM, SignalInfo::timer(Signal::ALRM, 7, 0, 12)));
+        assert_eq!(pending.overrun(7, 2), Some(2));
+        assert_eq!(pending.overrun(7, 1), Some(3));
+        let all = SignalSet(u64::MAX);
+        assert_eq!(pending.take(all).unwrap().code, code::USER);
+        assert_eq!(pending.take(all).unwrap().fields[..2], [7 | 3 << 32, 12]);
+        assert_eq!(pending.overrun(7, 1), None);
+    }
+
+    #[test]
     fn faults_come_first() {
         let mut pending = Pending::new();
-        pending.add(Signal::HUP, SignalInfo::new(Signal::HUP, code::USER));
+        pending.add(HANG_UP, SignalInfo::new(HANG_UP, code::USER));
         pending.add(Signal::SEGV, SignalInfo::new(Signal::SEGV, code::KERNEL));
         assert_eq!(pending.take(SignalSet(u64::MAX)).unwrap().signal, 11);
     }

@@ -110,7 +110,7 @@ pub(crate) fn dispatch(mut frame: Frame<'_>) {
             _ => Err(unsupported(thread, number, row)),
         };
         if let Err(Errno::EINTR) = result {
-            note_interrupted(thread, number, row);
+            note_interrupted(&call, number, row);
         }
         if trace::is_on() {
             trace::line(thread, row, number, &args, &result);
@@ -124,9 +124,12 @@ pub(crate) fn dispatch(mut frame: Frame<'_>) {
 
 /// What the way back needs to know if a signal is delivered now.
 #[cold]
-fn note_interrupted(thread: &Arc<Thread>, number: u64, row: Option<&Row>) {
-    let restart = row.map_or(Restart::Never, |row| row.restart);
-    *thread.interrupted.lock() = match restart {
+fn note_interrupted(call: &Call<'_>, number: u64, row: Option<&Row>) {
+    let restart = match sys_socket::has_time_limit(call, number) {
+        true => Restart::Never,
+        false => row.map_or(Restart::Never, |row| row.restart),
+    };
+    *call.thread.interrupted.lock() = match restart {
         Restart::Never => None,
         Restart::WithFlag => Some(Interrupted {
             number,

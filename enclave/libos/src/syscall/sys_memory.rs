@@ -1,7 +1,7 @@
 //! mmap and everything about memory mappings.
 
 use host_abi::Protection;
-use kobject::{Errno, Result, StatusFlags};
+use kobject::{Description, Errno, FileKind, Result, Stat, StatusFlags};
 use mm::{Advice, Backing, MapFlags};
 
 use super::Call;
@@ -84,12 +84,25 @@ pub(super) fn sys_mmap(call: &mut Call<'_>) -> Result<u64> {
         if !open.readable() || (writes && !open.writable()) {
             return Err(Errno::EACCES);
         }
-        Backing::File(file.object().clone().mapping()?, offset)
+        match is_zero_device(&file)? {
+            true => Backing::Anonymous,
+            false => Backing::File(file.object().clone().mapping()?, offset),
+        }
     };
     call.thread
         .process
         .space
         .map(hint, len, protection, flags, backing, b"")
+}
+
+/// Whether an open file is /dev/zero, mappings of which are anonymous memory.
+fn is_zero_device(file: &Description) -> Result<bool> {
+    // Regular files, which are what programs map, are told apart without their attributes.
+    if file.object().is_seekable() {
+        return Ok(false);
+    }
+    let stat = file.object().stat()?;
+    Ok(stat.kind == FileKind::CharDevice && stat.special_device == Stat::device_number(1, 5))
 }
 
 pub(super) fn sys_munmap(call: &mut Call<'_>) -> Result<u64> {

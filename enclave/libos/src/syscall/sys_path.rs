@@ -7,6 +7,7 @@ use kobject::{Credentials, Errno, Result, Stat, Timestamp};
 
 use super::Call;
 use super::sys_event::add_open;
+use super::sys_read::check_file_size;
 use super::table::{Restart, Row};
 use crate::container;
 use crate::process::descriptors::OnExec;
@@ -57,7 +58,7 @@ pub(super) const ROWS: &[Row] = &[
     Row::full(235, "utimes", sys_utimes, "sx"),
     Row::full(261, "futimesat", sys_futimesat, "dsx"),
     Row::full(280, "utimensat", sys_utimensat, "dsxx"),
-    Row::full(76, "truncate", sys_truncate, "sd"),
+    Row::partial(76, "truncate", sys_truncate, "sd", "RLIMIT_FSIZE is not looked at"),
     Row::full(77, "ftruncate", sys_ftruncate, "dd"),
     Row::full(285, "fallocate", sys_fallocate, "dxdd"),
     Row::full(80, "chdir", sys_chdir, "s"),
@@ -737,6 +738,9 @@ fn sys_ftruncate(call: &mut Call<'_>) -> Result<u64> {
     if !file.flags().writable() {
         return Err(Errno::EINVAL);
     }
+    if len > file.object().end()? {
+        check_file_size(call, len)?;
+    }
     file.object().truncate(len)?;
     Ok(0)
 }
@@ -754,6 +758,7 @@ fn sys_fallocate(call: &mut Call<'_>) -> Result<u64> {
     if offset.checked_add(len).is_none_or(|end| end > i64::MAX as u64) {
         return Err(Errno::EFBIG);
     }
+    check_file_size(call, offset + len)?;
     file.object().allocate(mode as u32, offset, len)?;
     Ok(0)
 }

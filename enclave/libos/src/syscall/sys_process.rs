@@ -8,6 +8,7 @@ use kobject::{Errno, Result, clock};
 use super::Call;
 use super::table::Row;
 use crate::process::{Limits, limits, table};
+use crate::signal::Signal;
 use crate::uapi::{Rlimit, Rusage, Timeval, Tms};
 use crate::{time, user};
 
@@ -36,13 +37,14 @@ pub(super) const ROWS: &[Row] = &[
         "dxxxx",
         "names, dumpable and what needs no effect",
     ),
+    Row::partial(135, "personality", sys_personality, "x", "PER_LINUX; its flags are remembered"),
     Row::full(97, "getrlimit", sys_getrlimit, "dx"),
     Row::partial(
         160,
         "setrlimit",
         sys_setrlimit,
         "dx",
-        "RLIMIT_NOFILE acts; the others are remembered",
+        "RLIMIT_NOFILE and RLIMIT_FSIZE act; the others are remembered",
     ),
     Row::partial(302, "prlimit64", sys_prlimit64, "ddxx", "as setrlimit"),
     Row::partial(
@@ -155,8 +157,11 @@ pub(super) fn sys_prctl(call: &mut Call<'_>) -> Result<u64> {
     let process = &call.thread.process;
     match option as u32 {
         // PR_SET_PDEATHSIG, PR_GET_PDEATHSIG
-        1 => Ok(0),
-        2 => user::put(argument, &0u32).map(|()| 0),
+        1 if argument <= Signal::COUNT as u64 => {
+            process.death_signal.store(argument as u32, Ordering::Relaxed);
+            Ok(0)
+        }
+        2 => user::put(argument, &process.death_signal.load(Ordering::Relaxed)).map(|()| 0),
         // PR_GET_DUMPABLE, PR_SET_DUMPABLE
         3 => Ok(process.dumpable.load(Ordering::Relaxed).into()),
         4 if argument <= 1 => {
@@ -204,6 +209,22 @@ pub(super) fn sys_prctl(call: &mut Call<'_>) -> Result<u64> {
         0x5356_4d41 => Ok(0),
         _ => Err(Errno::EINVAL),
     }
+}
+
+/// personality: only Linux's own; where memory lies is not random in any way that a flag could turn off.
+pub(super) fn sys_personality(call: &mut Call<'_>) -> Result<u64> {
+    const QUERY: u32 = u32::MAX;
+    const DOMAIN: u32 = 0xff;
+    let process = &call.thread.process;
+    let wanted = call.args[0] as u32;
+    let before = process.personality.load(Ordering::Relaxed);
+    if wanted != QUERY {
+        if wanted & DOMAIN != 0 {
+            return Err(Errno::EINVAL);
+        }
+        process.personality.store(wanted, Ordering::Relaxed);
+    }
+    Ok(before.into())
 }
 
 pub(super) fn sys_getrlimit(call: &mut Call<'_>) -> Result<u64> {

@@ -2,10 +2,14 @@
 
 use alloc::vec::Vec;
 
-use kobject::{Description, Errno, IoVec, Result, Sink, Source, UserSink, UserSource};
+use enclave_rt::user::Access;
+use kobject::{Description, Errno, IoVec, Result, Sink, Source, StatusFlags, UserSink, UserSource};
+
+use mm::FaultOutcome;
 
 use super::Call;
 use super::table::{Restart, Row};
+use crate::process::limits;
 use crate::signal::{Signal, SignalInfo, code, send};
 use crate::uapi::RawIoVec;
 use crate::user;
@@ -25,14 +29,14 @@ pub(super) const ROWS: &[Row] = &[
         "preadv2",
         sys_preadv2,
         "dxdddx",
-        "RWF_HIPRI, DSYNC and SYNC have no effect; no RWF_NOWAIT",
+        "RWF_HIPRI, DSYNC and SYNC have no effect; RWF_NOWAIT for files only",
     ),
     Row::partial(
         328,
         "pwritev2",
         sys_pwritev2,
         "dxdddx",
-        "as preadv2; RWF_APPEND is not supported",
+        "as preadv2",
     ),
 ];
 
@@ -81,23 +85,116 @@ pub(super) fn raise_pipe(call: &Call<'_>, result: Result<usize>) -> Result<u64> 
     Ok(result? as u64)
 }
 
-fn read(file: &Description, pieces: &[IoVec], at: Option<u64>) -> Result<u64> {
-    let mut sink = UserSink::new(pieces);
-    let to: &mut dyn Sink = &mut sink;
-    Ok(match at {
-        None => file.read(to)?,
-        Some(offset) => file.read_at(offset, to)?,
-    } as u64)
+fn read(call: &Call<'_>, file: &Description, pieces: &[IoVec], at: Option<u64>) -> Result<u64> {
+    let attempt = |pieces: &[IoVec]| {
+        let mut sink = UserSink::new(pieces);
+        let to: &mut dyn Sink = &mut sink;
+        match at {
+            None => file.read(to),
+            Some(offset) => file.read_at(offset, to),
+        }
+    };
+    let result = match attempt(pieces) {
+        Err(Errno::EFAULT) => attempt(&reachable(call, file, pieces, Access::Write)?),
+        done => done,
+    };
+    Ok(result? as u64)
 }
 
-fn write(call: &Call<'_>, file: &Description, pieces: &[IoVec], at: Option<u64>) -> Result<u64> {
-    let mut source = UserSource::new(pieces);
-    let from: &mut dyn Source = &mut source;
-    let result = match at {
-        None => file.write(from),
-        Some(offset) => file.write_at(offset, from),
+fn write(call: &Call<'_>, file: &Description, pieces: &[IoVec], place: Place) -> Result<u64> {
+    let attempt = |pieces: &[IoVec]| {
+        let mut source = UserSource::new(pieces);
+        let from: &mut dyn Source = &mut source;
+        match place {
+            Place::Position => file.write(from),
+            Place::Offset(offset) => file.write_at(offset, from),
+            Place::End(offset) => file.append(offset, from),
+        }
+    };
+    let allowed = within_file_size(call, file, pieces, place)?;
+    let pieces = allowed.as_deref().unwrap_or(pieces);
+    let result = match attempt(pieces) {
+        Err(Errno::EFAULT) => attempt(&reachable(call, file, pieces, Access::Read)?),
+        done => done,
     };
     raise_pipe(call, result)
+}
+
+/// Where a write goes.
+#[derive(Clone, Copy)]
+enum Place {
+    Position,
+    Offset(u64),
+    /// The end, though an offset was given, which only tells whether the position moves.
+    End(Option<u64>),
+}
+
+/// What can be touched of memory, up to the first page that cannot: a file is read or written that far, as on Linux. EFAULT if that is
+/// nothing, or not a file.
+#[cold]
+fn reachable(call: &Call<'_>, file: &Description, pieces: &[IoVec], access: Access) -> Result<Vec<IoVec>> {
+    const PAGE: u64 = 4096;
+    let space = &call.thread.process.space;
+    let mut found = Vec::new();
+    if !file.object().is_seekable() {
+        return Err(Errno::EFAULT);
+    }
+    for piece in pieces {
+        let end = piece.base + piece.len as u64;
+        let mut at = piece.base;
+        while at < end && space.handle_fault(at, access) == FaultOutcome::Handled {
+            at = (at & !(PAGE - 1)) + PAGE;
+        }
+        let len = at.min(end).saturating_sub(piece.base) as usize;
+        if len > 0 {
+            found.push(IoVec { len, ..*piece });
+        }
+        if at < end {
+            break;
+        }
+    }
+    if found.is_empty() {
+        return Err(Errno::EFAULT);
+    }
+    Ok(found)
+}
+
+/// What RLIMIT_FSIZE leaves of a write, if it does not leave all.
+fn within_file_size(
+    call: &Call<'_>,
+    file: &Description,
+    pieces: &[IoVec],
+    place: Place,
+) -> Result<Option<Vec<IoVec>>> {
+    let limit = call.thread.process.limits.lock().0[limits::FILE_SIZE].current;
+    if limit == limits::INFINITY || !file.object().is_seekable() {
+        return Ok(None);
+    }
+    let start = match place {
+        _ if file.flags().contains(StatusFlags::APPEND) => file.object().end()?,
+        Place::End(_) => file.object().end()?,
+        Place::Offset(offset) => offset,
+        Place::Position => file.position(),
+    };
+    check_file_size(call, start.saturating_add(1))?;
+    let mut room = usize::try_from(limit - start).unwrap_or(usize::MAX);
+    let mut allowed = Vec::new();
+    for piece in pieces {
+        let len = piece.len.min(room);
+        room -= len;
+        allowed.push(IoVec { len, ..*piece });
+    }
+    Ok(Some(allowed))
+}
+
+/// Whether RLIMIT_FSIZE lets a file become this long; SIGXFSZ and EFBIG.
+pub(super) fn check_file_size(call: &Call<'_>, len: u64) -> Result<()> {
+    let process = &call.thread.process;
+    if len <= process.limits.lock().0[limits::FILE_SIZE].current {
+        return Ok(());
+    }
+    send::to_thread(call.thread, SignalInfo::new(Signal::XFSZ, code::KERNEL))?;
+    Err(Errno::EFBIG)
 }
 
 fn offset(raw: u64) -> Result<u64> {
@@ -110,54 +207,58 @@ fn offset(raw: u64) -> Result<u64> {
 
 fn sys_read(call: &mut Call<'_>) -> Result<u64> {
     let file = call.file(call.args[0])?;
-    read(&file, &piece(call.args[1], call.args[2])?, None)
+    read(call, &file, &piece(call.args[1], call.args[2])?, None)
 }
 
 fn sys_write(call: &mut Call<'_>) -> Result<u64> {
     let file = call.file(call.args[0])?;
-    write(call, &file, &piece(call.args[1], call.args[2])?, None)
+    write(call, &file, &piece(call.args[1], call.args[2])?, Place::Position)
 }
 
 fn sys_pread64(call: &mut Call<'_>) -> Result<u64> {
     let at = offset(call.args[3])?;
     let file = call.file(call.args[0])?;
-    read(&file, &piece(call.args[1], call.args[2])?, Some(at))
+    read(call, &file, &piece(call.args[1], call.args[2])?, Some(at))
 }
 
 fn sys_pwrite64(call: &mut Call<'_>) -> Result<u64> {
     let at = offset(call.args[3])?;
     let file = call.file(call.args[0])?;
-    write(call, &file, &piece(call.args[1], call.args[2])?, Some(at))
+    write(call, &file, &piece(call.args[1], call.args[2])?, Place::Offset(at))
 }
 
 fn sys_readv(call: &mut Call<'_>) -> Result<u64> {
     let file = call.file(call.args[0])?;
-    read(&file, &pieces(call.args[1], call.args[2])?, None)
+    read(call, &file, &pieces(call.args[1], call.args[2])?, None)
 }
 
 fn sys_writev(call: &mut Call<'_>) -> Result<u64> {
     let file = call.file(call.args[0])?;
-    write(call, &file, &pieces(call.args[1], call.args[2])?, None)
+    write(call, &file, &pieces(call.args[1], call.args[2])?, Place::Position)
 }
 
 fn sys_preadv(call: &mut Call<'_>) -> Result<u64> {
     let at = offset(call.args[3])?;
     let file = call.file(call.args[0])?;
-    read(&file, &pieces(call.args[1], call.args[2])?, Some(at))
+    read(call, &file, &pieces(call.args[1], call.args[2])?, Some(at))
 }
 
 fn sys_pwritev(call: &mut Call<'_>) -> Result<u64> {
     let at = offset(call.args[3])?;
     let file = call.file(call.args[0])?;
-    write(call, &file, &pieces(call.args[1], call.args[2])?, Some(at))
+    write(call, &file, &pieces(call.args[1], call.args[2])?, Place::Offset(at))
 }
 
 /// RWF_HIPRI, RWF_DSYNC, RWF_SYNC: how fast and how durable, which memory is at once.
 const RWF_WITHOUT_EFFECT: u64 = 7;
+/// Files are in memory, so nothing about them waits.
+const RWF_NOWAIT: u64 = 8;
+const RWF_APPEND: u64 = 16;
 
-/// The offset of preadv2 and pwritev2: -1 is the file's own position.
-fn second_offset(call: &Call<'_>) -> Result<Option<u64>> {
-    if call.args[5] & !RWF_WITHOUT_EFFECT != 0 {
+/// The offset of preadv2 and pwritev2: -1 is the file's own position. EOPNOTSUPP for flags beyond `others`.
+fn second_offset(call: &Call<'_>, file: &Description, others: u64) -> Result<Option<u64>> {
+    let flags = call.args[5] & !(RWF_WITHOUT_EFFECT | others);
+    if flags & !RWF_NOWAIT != 0 || (flags != 0 && !file.object().is_seekable()) {
         return Err(Errno::EOPNOTSUPP);
     }
     match call.args[3] {
@@ -167,13 +268,17 @@ fn second_offset(call: &Call<'_>) -> Result<Option<u64>> {
 }
 
 fn sys_preadv2(call: &mut Call<'_>) -> Result<u64> {
-    let at = second_offset(call)?;
     let file = call.file(call.args[0])?;
-    read(&file, &pieces(call.args[1], call.args[2])?, at)
+    let at = second_offset(call, &file, 0)?;
+    read(call, &file, &pieces(call.args[1], call.args[2])?, at)
 }
 
 fn sys_pwritev2(call: &mut Call<'_>) -> Result<u64> {
-    let at = second_offset(call)?;
     let file = call.file(call.args[0])?;
-    write(call, &file, &pieces(call.args[1], call.args[2])?, at)
+    let place = match second_offset(call, &file, RWF_APPEND)? {
+        at if call.args[5] & RWF_APPEND != 0 => Place::End(at),
+        Some(at) => Place::Offset(at),
+        None => Place::Position,
+    };
+    write(call, &file, &pieces(call.args[1], call.args[2])?, place)
 }

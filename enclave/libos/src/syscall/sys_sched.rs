@@ -1,12 +1,15 @@
 //! Scheduling: which processors there are, and policies that the host would have to keep.
 
+use alloc::sync::Arc;
 use alloc::vec;
+use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
 
 use kobject::{Errno, Result};
 
 use super::Call;
 use super::table::Row;
-use crate::process::table;
+use crate::process::{Process, table};
 use crate::user;
 
 /// What the table says of these.
@@ -38,13 +41,13 @@ pub(super) const ROWS: &[Row] = &[
     Row::partial(142, "sched_setparam", sys_sched_setparam, "dx", "priority 0 only"),
     Row::full(146, "sched_get_priority_max", sys_sched_get_priority_max, "d"),
     Row::full(147, "sched_get_priority_min", sys_sched_get_priority_min, "d"),
-    Row::partial(140, "getpriority", sys_getpriority, "dd", "always 0"),
+    Row::full(140, "getpriority", sys_getpriority, "dd"),
     Row::partial(
         141,
         "setpriority",
         sys_setpriority,
         "ddd",
-        "accepted, has no effect",
+        "remembered for the process; the host schedules as it likes",
     ),
     Row::partial(309, "getcpu", sys_getcpu, "xx", "always processor 0"),
 ];
@@ -137,12 +140,46 @@ pub(super) fn sys_sched_get_priority_min(call: &mut Call<'_>) -> Result<u64> {
     }
 }
 
-/// The kernel gives 20 minus the nice value.
-pub(super) fn sys_getpriority(_: &mut Call<'_>) -> Result<u64> {
-    Ok(20)
+/// The processes that getpriority and setpriority are about.
+fn prioritised(call: &Call<'_>) -> Result<Vec<Arc<Process>>> {
+    const PRIO_PROCESS: i32 = 0;
+    const PRIO_PGRP: i32 = 1;
+    const PRIO_USER: i32 = 2;
+    let own = &call.thread.process;
+    let who = call.args[1] as u32;
+    let is_meant = |process: &Process| match call.int(0) {
+        PRIO_PROCESS => who == 0 || process.thread(who).is_some(),
+        PRIO_PGRP => who == 0 || process.group.load(Ordering::Relaxed) == who,
+        _ => who == 0 || process.uid() == who,
+    };
+    if !(PRIO_PROCESS..=PRIO_USER).contains(&call.int(0)) {
+        return Err(Errno::EINVAL);
+    }
+    // The container's one process: see `process::table`.
+    match is_meant(own) {
+        true => Ok(vec![own.clone()]),
+        false => Err(Errno::ESRCH),
+    }
 }
 
-pub(super) fn sys_setpriority(_: &mut Call<'_>) -> Result<u64> {
+/// The kernel gives 20 minus the nice value.
+pub(super) fn sys_getpriority(call: &mut Call<'_>) -> Result<u64> {
+    let nice = prioritised(call)?
+        .iter()
+        .map(|process| process.nice.load(Ordering::Relaxed))
+        .min();
+    Ok((20 - nice.unwrap_or(0)) as u64)
+}
+
+pub(super) fn sys_setpriority(call: &mut Call<'_>) -> Result<u64> {
+    let nice = call.int(2).clamp(-20, 19);
+    let privileged = call.thread.process.context.lock().credentials.euid() == 0;
+    for process in prioritised(call)? {
+        if nice < process.nice.load(Ordering::Relaxed) && !privileged {
+            return Err(Errno::EACCES);
+        }
+        process.nice.store(nice, Ordering::Relaxed);
+    }
     Ok(0)
 }
 

@@ -104,6 +104,23 @@ fn with<R>(call: &Call<'_>, fd: u64, f: impl FnOnce(&dyn Socket, Caller<'_>, How
     f(as_socket(&**file.object())?, caller, how(&file))
 }
 
+/// Whether the system call waits at a socket with SO_RCVTIMEO or SO_SNDTIMEO: then EINTR is final (signal(7)).
+pub(super) fn has_time_limit(call: &Call<'_>, number: u64) -> bool {
+    let Ok(file) = call.file(call.args[0]) else {
+        return false;
+    };
+    let Ok(socket) = as_socket(&**file.object()) else {
+        return false;
+    };
+    match number {
+        // read, readv, accept, recvfrom, recvmsg, accept4, recvmmsg
+        0 | 19 | 43 | 45 | 47 | 288 | 299 => socket.timeouts().limits_receiving(),
+        // write, writev, connect, sendto, sendmsg, sendmmsg
+        1 | 20 | 42 | 44 | 46 | 307 => socket.timeouts().limits_sending(),
+        _ => false,
+    }
+}
+
 fn how(file: &Description) -> How {
     How {
         nonblocking: file.flags().contains(StatusFlags::NONBLOCK),

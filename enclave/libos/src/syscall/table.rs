@@ -115,8 +115,11 @@ const FAMILIES: &[&[Row]] = &[
     MISSING,
 ];
 
-/// One more than the highest number of Linux 6.18.
-pub const COUNT: usize = 470;
+/// One more than the highest number of Linux 6.19.
+pub const COUNT: usize = 471;
+
+/// Numbers that x86-64 Linux has not given out: new ones begin at 424, where all architectures have the same.
+pub const NOT_GIVEN_OUT: core::ops::RangeInclusive<u64> = 337..=423;
 
 /// By number; what is in no family is unknown to this table.
 static INDEX: [Option<&Row>; COUNT] = {
@@ -136,6 +139,11 @@ static INDEX: [Option<&Row>; COUNT] = {
     index
 };
 
+/// All rows, by number.
+pub fn rows() -> impl Iterator<Item = &'static Row> {
+    INDEX.iter().copied().flatten()
+}
+
 /// The row of a number.
 pub fn row(number: u64) -> Option<&'static Row> {
     INDEX.get(usize::try_from(number).ok()?).copied().flatten()
@@ -151,6 +159,9 @@ const FORK: &str = "comes with the processes issue";
 const ADMIN: &str = "administers the machine, which is the host's";
 const NO_MODULES: &str = "there is no kernel to load into";
 const REMOVED: &str = "not on x86-64 Linux any more";
+const MEASURED: &str = "the file systems are measured with the image";
+const NO_WATCH: &str = "not yet; programs fall back to looking again";
+const NO_KEYS: &str = "memory protection keys are not used in enclaves";
 
 const MISSING: &[Row] = &[
     Row::missing(57, "fork", Errno::ENOSYS, FORK),
@@ -187,19 +198,19 @@ const MISSING: &[Row] = &[
         165,
         "mount",
         Errno::EPERM,
-        "the file systems are measured with the image",
+        MEASURED,
     ),
     Row::missing(
         166,
         "umount2",
         Errno::EPERM,
-        "the file systems are measured with the image",
+        MEASURED,
     ),
     Row::missing(
         155,
         "pivot_root",
         Errno::EPERM,
-        "the file systems are measured with the image",
+        MEASURED,
     ),
     Row::missing(167, "swapon", Errno::EPERM, ADMIN),
     Row::missing(168, "swapoff", Errno::EPERM, ADMIN),
@@ -325,6 +336,58 @@ const MISSING: &[Row] = &[
     Row::missing(239, "get_mempolicy", Errno::ENOSYS, "memory policy is the host's"),
     Row::missing(256, "migrate_pages", Errno::ENOSYS, "memory policy is the host's"),
     Row::missing(279, "move_pages", Errno::ENOSYS, "memory policy is the host's"),
+    Row::missing(148, "sched_rr_get_interval", Errno::ENOSYS, "there are no real-time policies"),
+    Row::missing(153, "vhangup", Errno::EPERM, ADMIN),
+    Row::missing(154, "modify_ldt", Errno::ENOSYS, "no 16-bit segments in an enclave"),
+    Row::missing(214, "epoll_ctl_old", Errno::ENOSYS, REMOVED),
+    Row::missing(215, "epoll_wait_old", Errno::ENOSYS, REMOVED),
+    Row::missing(216, "remap_file_pages", Errno::ENOSYS, "not yet; deprecated since Linux 3.16"),
+    Row::missing(219, "restart_syscall", Errno::EINTR, "the LibOS restarts the system call itself"),
+    Row::missing(251, "ioprio_set", Errno::ENOSYS, "disks are the host's"),
+    Row::missing(252, "ioprio_get", Errno::ENOSYS, "disks are the host's"),
+    Row::missing(253, "inotify_init", Errno::ENOSYS, NO_WATCH),
+    Row::missing(254, "inotify_add_watch", Errno::ENOSYS, NO_WATCH),
+    Row::missing(255, "inotify_rm_watch", Errno::ENOSYS, NO_WATCH),
+    Row::missing(294, "inotify_init1", Errno::ENOSYS, NO_WATCH),
+    Row::missing(300, "fanotify_init", Errno::EPERM, ADMIN),
+    Row::missing(301, "fanotify_mark", Errno::EPERM, ADMIN),
+    Row::missing(314, "sched_setattr", Errno::ENOSYS, "not yet; sched_setscheduler is there"),
+    Row::missing(315, "sched_getattr", Errno::ENOSYS, "not yet; sched_getscheduler is there"),
+    Row::missing(329, "pkey_mprotect", Errno::EINVAL, NO_KEYS),
+    Row::missing(330, "pkey_alloc", Errno::ENOSPC, NO_KEYS),
+    Row::missing(331, "pkey_free", Errno::EINVAL, NO_KEYS),
+    Row::missing(335, "uretprobe", Errno::ENOSYS, "no probes: nobody traces a confidential program"),
+    Row::missing(336, "uprobe", Errno::ENOSYS, "no probes: nobody traces a confidential program"),
+    Row::missing(428, "open_tree", Errno::EPERM, MEASURED),
+    Row::missing(429, "move_mount", Errno::EPERM, MEASURED),
+    Row::missing(430, "fsopen", Errno::EPERM, MEASURED),
+    Row::missing(431, "fsconfig", Errno::EPERM, MEASURED),
+    Row::missing(432, "fsmount", Errno::EPERM, MEASURED),
+    Row::missing(433, "fspick", Errno::EPERM, MEASURED),
+    Row::missing(440, "process_madvise", Errno::ENOSYS, FORK),
+    Row::missing(442, "mount_setattr", Errno::EPERM, MEASURED),
+    Row::missing(448, "process_mrelease", Errno::ENOSYS, FORK),
+    Row::missing(449, "futex_waitv", Errno::ENOSYS, "not yet; programs fall back to futex"),
+    Row::missing(450, "set_mempolicy_home_node", Errno::ENOSYS, "memory policy is the host's"),
+    Row::missing(451, "cachestat", Errno::ENOSYS, "there is no page cache to speak of"),
+    Row::missing(453, "map_shadow_stack", Errno::EOPNOTSUPP, "no shadow stacks yet"),
+    Row::missing(454, "futex_wake", Errno::ENOSYS, "not yet; programs fall back to futex"),
+    Row::missing(455, "futex_wait", Errno::ENOSYS, "not yet; programs fall back to futex"),
+    Row::missing(456, "futex_requeue", Errno::ENOSYS, "not yet; programs fall back to futex"),
+    Row::missing(457, "statmount", Errno::ENOSYS, "/proc/self/mountinfo tells it"),
+    Row::missing(458, "listmount", Errno::ENOSYS, "/proc/self/mountinfo tells it"),
+    Row::missing(459, "lsm_get_self_attr", Errno::EOPNOTSUPP, "there are no security modules"),
+    Row::missing(460, "lsm_set_self_attr", Errno::EOPNOTSUPP, "there are no security modules"),
+    Row::missing(461, "lsm_list_modules", Errno::EOPNOTSUPP, "there are no security modules"),
+    Row::missing(462, "mseal", Errno::ENOSYS, "not yet"),
+    Row::missing(463, "setxattrat", Errno::ENOSYS, "not yet; setxattr is there"),
+    Row::missing(464, "getxattrat", Errno::ENOSYS, "not yet; getxattr is there"),
+    Row::missing(465, "listxattrat", Errno::ENOSYS, "not yet; listxattr is there"),
+    Row::missing(466, "removexattrat", Errno::ENOSYS, "not yet; removexattr is there"),
+    Row::missing(467, "open_tree_attr", Errno::EPERM, MEASURED),
+    Row::missing(468, "file_getattr", Errno::EOPNOTSUPP, "files have no such attributes"),
+    Row::missing(469, "file_setattr", Errno::EOPNOTSUPP, "files have no such attributes"),
+    Row::missing(470, "listns", Errno::ENOSYS, "a container is one set of namespaces"),
 ];
 
 #[cfg(test)]
@@ -344,5 +407,13 @@ mod tests {
             );
         }
         assert!(row(COUNT as u64).is_none() && row(u64::MAX).is_none());
+    }
+
+    #[test]
+    fn every_number_of_linux_has_a_row() {
+        let missing: Vec<u64> = (0..COUNT as u64)
+            .filter(|&number| row(number).is_none() != NOT_GIVEN_OUT.contains(&number))
+            .collect();
+        assert_eq!(missing, []);
     }
 }

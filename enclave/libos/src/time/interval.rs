@@ -94,6 +94,22 @@ impl SignalTimer {
         })
     }
 
+    /// Counts expirations as overruns, if the signal of an earlier one is pending still: a timer has one signal at a time.
+    fn pending_overrun(&self, owner: &Process, count: u32) -> Option<u32> {
+        let Notice::Queued { thread, .. } = self.notice else {
+            return None;
+        };
+        match thread {
+            None => owner.pending.lock().overrun(self.number, count),
+            Some(tid) => owner
+                .thread(tid)?
+                .signals
+                .lock()
+                .pending
+                .overrun(self.number, count),
+        }
+    }
+
     fn expire(self: &Arc<Self>) {
         let mut state = self.state.lock();
         let count = state.schedule.advance(clock::monotonic());
@@ -105,7 +121,11 @@ impl SignalTimer {
         let Some(owner) = self.owner.upgrade().filter(|_| count > 0) else {
             return;
         };
-        let missed = u32::try_from(count - 1).unwrap_or(u32::MAX);
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        if let Some(overrun) = self.pending_overrun(&owner, count) {
+            return self.overrun.store(overrun, Ordering::Relaxed);
+        }
+        let missed = count - 1;
         self.overrun.store(missed, Ordering::Relaxed);
         // A full queue loses the signal, as on Linux.
         let _ = match self.notice {
