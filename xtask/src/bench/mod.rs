@@ -100,6 +100,7 @@ fn nacre() -> Result<PathBuf> {
 }
 
 fn write(path: PathBuf, report: String) -> Result<()> {
+    fs::create_dir_all(path.parent().context("no folder")?)?;
     fs::write(&path, report).with_context(|| format!("cannot write {}", path.display()))?;
     println!("\nwrote {REPORT}");
     Ok(())
