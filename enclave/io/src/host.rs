@@ -17,9 +17,11 @@ impl Drop for OwnedHostFd {
     }
 }
 
-/// Makes a call that may wait until `deadline`: EAGAIN after it, EINTR when something is pending for the thread.
+/// Makes a call that may wait until `deadline`: EAGAIN after it, EINTR when something is pending for the
+/// thread.
 ///
-/// A call that ends early for another reason (a token that was meant for an earlier wait, or the host's whim) is made again.
+/// A call that ends early for another reason (a token that was meant for an earlier wait, or the host's whim)
+/// is made again.
 pub(crate) fn call_until<C: HostCall>(
     deadline: Option<u64>,
     request: impl Fn(Wait) -> C,
@@ -67,8 +69,8 @@ pub(crate) fn call_once<C: HostCall>(request: &C, wait: Wait) -> Result<Option<C
     }
 }
 
-/// Has the host send (or write) the bytes in `staged`: all of them, unless it may not wait or is interrupted. Gives how many it sent, and what
-/// stopped it.
+/// Has the host send (or write) the bytes in `staged`: all of them, unless it may not wait or is interrupted.
+/// Gives how many it sent, and what stopped it.
 pub(crate) fn send_staged<C: HostCall<Answer = usize>>(
     staged: HostMemory,
     deadline: Option<u64>,
@@ -89,7 +91,8 @@ pub(crate) fn send_staged<C: HostCall<Answer = usize>>(
     }
 }
 
-/// Moves what lies at `offset` in a part of the staging buffer to its start, so that the rest of a partial write is sent from there.
+/// Moves what lies at `offset` in a part of the staging buffer to its start, so that the rest of a partial
+/// write is sent from there.
 ///
 /// The detour through the enclave changes nothing for the host, to whom these bytes belong already.
 fn move_to_start(staged: HostMemory, offset: usize) {

@@ -1,26 +1,31 @@
 //! What is read, written and polled but is no file of a file system.
 //!
-//! - [`pipe`]: pipes and FIFOs; [`EventFd`], [`TimerFd`], [`SignalFd`]: events as files; [`Stream`]: standard input and output;
+//! - [`pipe`]: pipes and FIFOs; [`EventFd`], [`TimerFd`], [`SignalFd`]: events as files; [`Stream`]: standard
+//!   input and output;
 //! - [`timer`]: the queue of timers, served by one thread that starts with the first of them;
 //! - [`poll()`] and [`Epoll`]: waiting for several objects;
 //! - [`socket`]: the [`Socket`] trait, network sockets (the host's) and Unix sockets (all inside).
 //!
-//! Each object is a [`kobject::File`]; `libos` wraps it in a [`kobject::Description`], copies addresses and structures from
-//! and to the programs' memory, raises SIGPIPE where a write gives EPIPE, and restarts what was interrupted.
+//! Each object is a [`kobject::File`]; `libos` wraps it in a [`kobject::Description`], copies addresses and
+//! structures from and to the programs' memory, raises SIGPIPE where a write gives EPIPE, and restarts what
+//! was interrupted.
 //!
 //! # Time limits
-//! A deadline is nanoseconds on [`kobject::clock::monotonic`]; `None` is for ever, [`NOW`] does not wait. Waits end with EINTR
-//! only when the thread has something pending ([`enclave_rt::thread::is_pending`]), never because the host says so.
+//! A deadline is nanoseconds on [`kobject::clock::monotonic`]; `None` is for ever, [`NOW`] does not wait.
+//! Waits end with EINTR only when the thread has something pending ([`enclave_rt::thread::is_pending`]),
+//! never because the host says so.
 //!
 //! # Trust
-//! Pipes, events, timers and Unix sockets never leave the enclave. Network sockets and standard streams do: the host reads
-//! and changes what goes through them, and says when they are ready; what it says is checked for sense (lengths, address families,
-//! events that were asked for) and believed no further. That includes connections to the container's own loopback address.
+//! Pipes, events, timers and Unix sockets never leave the enclave. Network sockets and standard streams do:
+//! the host reads and changes what goes through them, and says when they are ready; what it says is checked
+//! for sense (lengths, address families, events that were asked for) and believed no further. That includes
+//! connections to the container's own loopback address.
 //!
 //! # Locks
-//! From the outside in: the epoll topology, an epoll's members (outer before inner), an object's state, a wait queue. An object
-//! wakes its queue after it has unlocked its state. Objects' states are [`kobject::Mutex`]es where programs' memory is copied
-//! under them; such a copy can enter `mm`, which never calls back into this crate.
+//! From the outside in: the epoll topology, an epoll's members (outer before inner), an object's state, a
+//! wait queue. An object wakes its queue after it has unlocked its state. Objects' states are
+//! [`kobject::Mutex`]es where programs' memory is copied under them; such a copy can enter `mm`, which never
+//! calls back into this crate.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 

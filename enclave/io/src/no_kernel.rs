@@ -1,4 +1,5 @@
-//! Tests run outside an enclave, where there is no LibOS to call: what the runtime links to, and none of it is ever used.
+//! Tests run outside an enclave, where there is no LibOS to call: what the runtime links to, and none of it
+//! is ever used.
 
 use enclave_rt::frame::{SyscallFrame, TrapFrame};
 use enclave_rt::handlers::Kernel;

@@ -16,13 +16,15 @@ pub struct PollItem {
     pub description: Option<Arc<Description>>,
     /// What is asked for.
     pub interest: Events,
-    /// What is the case. Without an open file it stays as it is: the caller leaves NVAL there for a descriptor that is not open.
+    /// What is the case. Without an open file it stays as it is: the caller leaves NVAL there for a
+    /// descriptor that is not open.
     pub happened: Events,
 }
 
 /// Waits until at least one item has events, and gives how many have; 0 after the deadline.
 ///
-/// Objects inside are asked directly, all that are the host's in one host call. EINTR when something is pending for the thread.
+/// Objects inside are asked directly, all that are the host's in one host call. EINTR when something is
+/// pending for the thread.
 pub fn poll(items: &mut [PollItem], deadline: Option<u64>) -> Result<usize> {
     let ready = look_inside(items);
     if ready > 0 || deadline == NOW {
@@ -85,7 +87,8 @@ fn look_inside(items: &mut [PollItem]) -> usize {
     count(items)
 }
 
-/// Asks the host about what is the host's, and adds its events to the items. That it returned early is no error.
+/// Asks the host about what is the host's, and adds its events to the items. That it returned early is no
+/// error.
 fn look_outside(items: &mut [PollItem], wait: Wait) -> Result<()> {
     let staging = call::staging();
     let mut entries = Vec::new();

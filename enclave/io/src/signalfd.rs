@@ -1,4 +1,5 @@
-//! `signalfd4`: pending signals as a file. Which signals are pending is the LibOS's knowledge, behind [`SignalSource`].
+//! `signalfd4`: pending signals as a file. Which signals are pending is the LibOS's knowledge, behind
+//! [`SignalSource`].
 
 use alloc::boxed::Box;
 use alloc::sync::{Arc, Weak};

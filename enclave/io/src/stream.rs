@@ -22,7 +22,8 @@ const TIOCSPGRP: u32 = 0x5410;
 const TIOCGWINSZ: u32 = 0x5413;
 const TIOCGSID: u32 = 0x5429;
 
-/// The container's terminal, if it has one: who is in its foreground is the container's affair, not the host's.
+/// The container's terminal, if it has one: who is in its foreground is the container's affair, not the
+/// host's.
 pub struct Terminal {
     /// The foreground process group.
     pub foreground: AtomicU32,

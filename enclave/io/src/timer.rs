@@ -1,7 +1,8 @@
 //! Timers: what is to happen at a time.
 //!
-//! One queue, served by one thread of the enclave that starts with the first timer and then waits in the host until the next one is due.
-//! The host decides how late it lets that thread run, but can make nothing happen early: the queue goes by [`kobject::clock`].
+//! One queue, served by one thread of the enclave that starts with the first timer and then waits in the host
+//! until the next one is due. The host decides how late it lets that thread run, but can make nothing happen
+//! early: the queue goes by [`kobject::clock`].
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -17,7 +18,8 @@ type Expiry = Box<dyn FnOnce() + Send>;
 /// The queue.
 pub struct Timers {
     state: Mutex<State>,
-    /// Called on the service thread when something is pending for it: the host has chosen it to hand over signals.
+    /// Called on the service thread when something is pending for it: the host has chosen it to hand over
+    /// signals.
     on_pending: fn(),
 }
 
@@ -54,8 +56,8 @@ impl Timers {
         })
     }
 
-    /// Has `expired` called, on the service thread, once [`clock::monotonic`] reaches `deadline`. It must be brief, and may
-    /// arm and drop timers. EAGAIN if the service thread cannot be started.
+    /// Has `expired` called, on the service thread, once [`clock::monotonic`] reaches `deadline`. It must be
+    /// brief, and may arm and drop timers. EAGAIN if the service thread cannot be started.
     pub fn arm(self: &Arc<Self>, deadline: u64, expired: impl FnOnce() + Send + 'static) -> Result<Timer> {
         let mut state = self.state.lock();
         if matches!(state.service, Service::None) {

@@ -16,7 +16,8 @@ use crate::timer::{Schedule, Timer, Timers};
 pub enum TimerClock {
     /// CLOCK_REALTIME, CLOCK_REALTIME_ALARM.
     Realtime,
-    /// CLOCK_MONOTONIC, CLOCK_BOOTTIME, CLOCK_BOOTTIME_ALARM: an enclave does not notice that its machine sleeps.
+    /// CLOCK_MONOTONIC, CLOCK_BOOTTIME, CLOCK_BOOTTIME_ALARM: an enclave does not notice that its machine
+    /// sleeps.
     Monotonic,
 }
 
@@ -68,8 +69,8 @@ impl State {
     }
 }
 
-/// What `timerfd_settime` sets and `timerfd_gettime` tells: nanoseconds until the next time (0: disarmed), and from each to the one after it
-/// (0: once).
+/// What `timerfd_settime` sets and `timerfd_gettime` tells: nanoseconds until the next time (0: disarmed),
+/// and from each to the one after it (0: once).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TimerSetting {
     /// `it_value`

@@ -1,7 +1,8 @@
 //! The members of an epoll instance, and which events of theirs are believed.
 //!
-//! A member lives in a slot and is known by a [`Token`]: the slot's number and how often the slot was given out or its member modified.
-//! The host gets the token as the data of its event; one that is out of date means nothing.
+//! A member lives in a slot and is known by a [`Token`]: the slot's number and how often the slot was given
+//! out or its member modified. The host gets the token as the data of its event; one that is out of date
+//! means nothing.
 
 use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
@@ -49,7 +50,8 @@ pub(super) struct Member {
     pub watch: Option<(Arc<Watch>, Subscription)>,
 }
 
-/// An open file under a descriptor number. The address is that of the open file, which stays taken while a member refers to it weakly.
+/// An open file under a descriptor number. The address is that of the open file, which stays taken while a
+/// member refers to it weakly.
 type Key = (usize, u32);
 
 fn key(fd: u32, description: &Arc<Description>) -> Key {
@@ -116,7 +118,8 @@ impl Members {
         Token { slot, generation }
     }
 
-    /// Adds a member under [`Members::next_token`]. Now and then, those whose files are closed are removed; gives how many of these were the host's.
+    /// Adds a member under [`Members::next_token`]. Now and then, those whose files are closed are removed;
+    /// gives how many of these were the host's.
     pub fn insert(&mut self, token: Token, member: Member) -> usize {
         self.by_key.insert(member.key, token.slot);
         if self.free.pop().is_none() {

@@ -1,11 +1,11 @@
 //! `epoll`.
 //!
-//! Members that are the host's (network sockets, standard streams) live in an epoll instance of the host, made with the first of them;
-//! members inside are observed and come on a list when something may have happened to them. A wait with host members is one host call, one
-//! without them none but the sleep itself.
+//! Members that are the host's (network sockets, standard streams) live in an epoll instance of the host,
+//! made with the first of them; members inside are observed and come on a list when something may have
+//! happened to them. A wait with host members is one host call, one without them none but the sleep itself.
 //!
-//! What the host says of a member is believed only as far as it can be true: the member exists, was not changed since, asked for the event
-//! and, with EPOLLONESHOT, has not had it yet. See [`members`].
+//! What the host says of a member is believed only as far as it can be true: the member exists, was not
+//! changed since, asked for the event and, with EPOLLONESHOT, has not had it yet. See [`members`].
 
 mod members;
 mod nesting;
@@ -154,7 +154,8 @@ impl Epoll {
             return Err(Errno::EINVAL);
         }
         let (member, token) = state.members.renew(token).ok_or(Errno::ENOENT)?;
-        // An event under way carries the old token and counts no longer; the host looks anew, so none is lost.
+        // An event under way carries the old token and counts no longer; the host looks anew, so none is
+        // lost.
         member.set(event);
         self.watch(member, token, description);
         if let (Some(target), Some(host)) = (member.host, host) {
@@ -214,8 +215,8 @@ impl Epoll {
         Ok(host)
     }
 
-    /// `epoll_wait`: waits for events, puts them into `out` and gives how many; 0 after the deadline. EINTR when something is pending for the
-    /// thread.
+    /// `epoll_wait`: waits for events, puts them into `out` and gives how many; 0 after the deadline. EINTR
+    /// when something is pending for the thread.
     pub fn wait(&self, out: &mut [EpollEvent], deadline: Option<u64>) -> Result<usize> {
         if out.is_empty() {
             return Err(Errno::EINVAL);

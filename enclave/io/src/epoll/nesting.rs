@@ -14,7 +14,8 @@ const NESTS_MAX: u32 = 4;
 static TOPOLOGY: Mutex<()> = Mutex::new(());
 
 impl Epoll {
-    /// Has `add` make `target` a member of this instance. ELOOP if that would close a circle or nest too deep.
+    /// Has `add` make `target` a member of this instance. ELOOP if that would close a circle or nest too
+    /// deep.
     pub(super) fn add_nested(&self, target: &Self, add: impl FnOnce() -> Result<()>) -> Result<()> {
         let _topology = TOPOLOGY.lock();
         let below = target.levels_below(self, 0).ok_or(Errno::ELOOP)?;
@@ -39,7 +40,8 @@ impl Epoll {
         }
     }
 
-    /// How many levels of instances are among the members; `None` if `sought` is one of them or they are too many.
+    /// How many levels of instances are among the members; `None` if `sought` is one of them or they are too
+    /// many.
     fn levels_below(&self, sought: &Self, depth: u32) -> Option<u32> {
         if depth > NESTS_MAX {
             return None;

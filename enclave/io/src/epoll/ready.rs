@@ -73,7 +73,8 @@ impl Watch {
         }
     }
 
-    /// The member has been taken off the list. Called before it is looked at: what happens from then on puts it there again.
+    /// The member has been taken off the list. Called before it is looked at: what happens from then on puts
+    /// it there again.
     pub fn unqueue(&self) {
         self.queued.store(false, Ordering::SeqCst);
     }

@@ -21,8 +21,8 @@ impl Fifo {
         Self { pipe: Pipe::new() }
     }
 
-    /// `open`: waits for the other side as fifo(7) says, unless O_NONBLOCK or O_RDWR is among the flags (ENXIO for a writer whom nobody would
-    /// read). `inode` answers `fstat`.
+    /// `open`: waits for the other side as fifo(7) says, unless O_NONBLOCK or O_RDWR is among the flags
+    /// (ENXIO for a writer whom nobody would read). `inode` answers `fstat`.
     pub fn open(&self, flags: StatusFlags, inode: Arc<dyn File>) -> Result<Arc<PipeEnd>> {
         let role = match (flags.readable(), flags.writable()) {
             (true, true) => Role::Both,

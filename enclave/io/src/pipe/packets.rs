@@ -18,8 +18,9 @@ impl Packets {
         self.packets.push_back((start, start + count as u64));
     }
 
-    /// Of a pipe that holds `len` bytes: how many a read with `room` gives, and how many it consumes. A read ends with a packet, and what
-    /// does not fit of the packet is lost; plain data in front of a packet goes along.
+    /// Of a pipe that holds `len` bytes: how many a read with `room` gives, and how many it consumes. A read
+    /// ends with a packet, and what does not fit of the packet is lost; plain data in front of a packet goes
+    /// along.
     pub fn readable(&self, len: usize, room: usize) -> (usize, usize) {
         match self.packets.front() {
             Some(&(start, end)) if start.saturating_sub(self.position) < room as u64 => {

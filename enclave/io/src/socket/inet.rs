@@ -1,7 +1,8 @@
-//! Network sockets: IPv4 and IPv6, TCP and UDP, and the routing information of netlink(7), by which programs ask for the interfaces. The host
-//! has the network, so the host has the sockets.
+//! Network sockets: IPv4 and IPv6, TCP and UDP, and the routing information of netlink(7), by which programs
+//! ask for the interfaces. The host has the network, so the host has the sockets.
 //!
-//! Each operation is one host call. Data goes between the staging buffer and the program's memory without a copy in between.
+//! Each operation is one host call. Data goes between the staging buffer and the program's memory without a
+//! copy in between.
 
 use alloc::sync::Arc;
 use core::any::Any;
@@ -59,8 +60,8 @@ pub struct InetSocket {
 }
 
 impl InetSocket {
-    /// `socket(AF_INET, AF_INET6 or AF_NETLINK, …)`. EPROTONOSUPPORT for protocols but TCP, UDP, ICMP echo and NETLINK_ROUTE, EPERM for raw
-    /// IP sockets.
+    /// `socket(AF_INET, AF_INET6 or AF_NETLINK, …)`. EPROTONOSUPPORT for protocols but TCP, UDP, ICMP echo
+    /// and NETLINK_ROUTE, EPERM for raw IP sockets.
     pub fn open(domain: u16, kind: SocketKind, protocol: u32) -> Result<Arc<Self>> {
         let protocol = match (kind, protocol) {
             (SocketKind::Datagram | SocketKind::Raw, NETLINK_ROUTE) if domain == AF_NETLINK => protocol,
@@ -93,7 +94,8 @@ impl InetSocket {
         self.fd.0
     }
 
-    /// The address of `len` bytes that the host has put into the staging buffer; EIO if it is none of the socket's family.
+    /// The address of `len` bytes that the host has put into the staging buffer; EIO if it is none of the
+    /// socket's family.
     fn staged_address(&self, len: usize) -> Result<SocketAddress> {
         let mut bytes = [0; ADDRESS_MAX];
         let bytes = bytes.get_mut(..len).ok_or(Errno::EIO)?;

@@ -1,4 +1,5 @@
-//! The questions about network interfaces that programs put by `ioctl` (netdevice(7)), on a socket of any family.
+//! The questions about network interfaces that programs put by `ioctl` (netdevice(7)), on a socket of any
+//! family.
 
 use alloc::vec::Vec;
 
@@ -23,7 +24,8 @@ const SIOCGIFINDEX: u32 = 0x8933;
 const REQUEST_SIZE: usize = NAME_SIZE + UNION_SIZE;
 const UNION_SIZE: usize = 24;
 
-/// Answers a question about interfaces; ENOTTY for other requests, ENODEV for an interface that does not exist.
+/// Answers a question about interfaces; ENOTTY for other requests, ENODEV for an interface that does not
+/// exist.
 pub(super) fn ioctl(request: u32, argument: u64) -> Result<u64> {
     match request {
         SIOCGIFCONF => configuration(argument)?,
@@ -86,8 +88,8 @@ fn socket_address([a, b, c, d]: [u8; 4]) -> [u8; 16] {
     [low, high, 0, 0, a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0]
 }
 
-/// `struct ifconf`: the length (4, and padding) of a buffer, and its address (8), 0 to ask for the length. The buffer gets an `ifreq` for each
-/// IPv4 address, as many as fit.
+/// `struct ifconf`: the length (4, and padding) of a buffer, and its address (8), 0 to ask for the length.
+/// The buffer gets an `ifreq` for each IPv4 address, as many as fit.
 fn configuration(argument: u64) -> Result<()> {
     let mut header = [0; 16];
     user::read(argument, &mut header)?;

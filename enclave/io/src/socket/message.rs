@@ -72,7 +72,8 @@ impl Identity {
 pub struct Ancillary {
     /// SCM_RIGHTS: open files.
     pub rights: Vec<Arc<Description>>,
-    /// SCM_CREDENTIALS; `libos` checks what a sender may claim. A receiver gets them if it has set SO_PASSCRED.
+    /// SCM_CREDENTIALS; `libos` checks what a sender may claim. A receiver gets them if it has set
+    /// SO_PASSCRED.
     pub credentials: Option<Identity>,
 }
 

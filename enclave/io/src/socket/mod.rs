@@ -103,11 +103,12 @@ pub struct Caller<'a> {
     pub names: &'a dyn SocketNames,
 }
 
-/// What a path of a bound socket stands for: opaque to whoever keeps it, and no reason for the socket to stay open.
+/// What a path of a bound socket stands for: opaque to whoever keeps it, and no reason for the socket to stay
+/// open.
 pub type BoundSocket = Arc<dyn Any + Send + Sync>;
 
-/// Sockets that have a path. `libos` implements it over the file system; paths are relative to the caller's directories, and its
-/// permissions are checked.
+/// Sockets that have a path. `libos` implements it over the file system; paths are relative to the caller's
+/// directories, and its permissions are checked.
 pub trait SocketNames {
     /// Makes a socket inode that stands for `socket`. EADDRINUSE if the path exists.
     fn bind(&self, path: &[u8], socket: BoundSocket) -> Result<()>;
@@ -118,8 +119,9 @@ pub trait SocketNames {
 
 /// A socket.
 ///
-/// `read` and `write` of the [`File`] receive and send without flags. Blocking is the open file's business and comes with `how`;
-/// MSG_DONTWAIT adds to it. EPIPE from a [`SocketKind::Stream`] without MSG_NOSIGNAL raises SIGPIPE, which is `libos`'s part.
+/// `read` and `write` of the [`File`] receive and send without flags. Blocking is the open file's business
+/// and comes with `how`; MSG_DONTWAIT adds to it. EPIPE from a [`SocketKind::Stream`] without MSG_NOSIGNAL
+/// raises SIGPIPE, which is `libos`'s part.
 pub trait Socket: File {
     /// AF_ number.
     fn domain(&self) -> u16;
@@ -182,7 +184,8 @@ pub fn as_socket(object: &dyn File) -> Result<&dyn Socket> {
     Err(Errno::ENOTSOCK)
 }
 
-/// `socket`, `type` without its flags, by `creator`. Unix sockets are made here, network sockets by the host; other families are EAFNOSUPPORT.
+/// `socket`, `type` without its flags, by `creator`. Unix sockets are made here, network sockets by the host;
+/// other families are EAFNOSUPPORT.
 pub fn open(domain: u16, kind: SocketKind, protocol: u32, creator: Identity) -> Result<Arc<dyn File>> {
     match domain {
         AF_INET | AF_INET6 | AF_NETLINK => Ok(InetSocket::open(domain, kind, protocol)?),
@@ -191,7 +194,8 @@ pub fn open(domain: u16, kind: SocketKind, protocol: u32, creator: Identity) -> 
     }
 }
 
-/// Tries until it works, as [`wait_until`] does; EAGAIN after the deadline, as sockets with a time limit have it.
+/// Tries until it works, as [`wait_until`] does; EAGAIN after the deadline, as sockets with a time limit have
+/// it.
 fn wait<T>(
     queue: &Arc<WaitQueue>,
     events: Events,

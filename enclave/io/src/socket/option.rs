@@ -139,26 +139,28 @@ fn parse_timeval(value: &[u8]) -> Result<u64> {
 
 /// Which options of network sockets go to the host's socket as they are.
 ///
-/// Left out is what would make the host deliver ancillary data, which the boundary does not carry (IP_PKTINFO, SO_TIMESTAMP and the like),
-/// and what concerns the host's own machine (SO_ATTACH_FILTER, SO_MARK, SO_BINDTODEVICE): a program is told ENOPROTOOPT.
+/// Left out is what would make the host deliver ancillary data, which the boundary does not carry
+/// (IP_PKTINFO, SO_TIMESTAMP and the like), and what concerns the host's own machine (SO_ATTACH_FILTER,
+/// SO_MARK, SO_BINDTODEVICE): a program is told ENOPROTOOPT.
 pub(super) fn may_pass(level: u32, name: u32) -> bool {
     const IPPROTO_IP: u32 = 0;
     const IPPROTO_TCP: u32 = 6;
     const IPPROTO_UDP: u32 = 17;
     const IPPROTO_IPV6: u32 = 41;
     match level {
-        // REUSEADDR, ERROR, DONTROUTE, BROADCAST, SNDBUF, RCVBUF, KEEPALIVE, OOBINLINE, PRIORITY, LINGER, REUSEPORT,
-        // RCVLOWAT, BUSY_POLL, MAX_PACING_RATE, INCOMING_CPU
+        // REUSEADDR, ERROR, DONTROUTE, BROADCAST, SNDBUF, RCVBUF, KEEPALIVE, OOBINLINE, PRIORITY, LINGER,
+        // REUSEPORT, RCVLOWAT, BUSY_POLL, MAX_PACING_RATE, INCOMING_CPU
         SOL_SOCKET => matches!(name, 2 | 4..=10 | 12 | 13 | 15 | 18 | 46 | 47 | 49),
-        // TOS, TTL, MTU_DISCOVER, RECVERR, MTU, FREEBIND, BIND_ADDRESS_NO_PORT, MULTICAST_IF, _TTL, _LOOP, ADD_ and DROP_MEMBERSHIP,
-        // MULTICAST_ALL, LOCAL_PORT_RANGE
+        // TOS, TTL, MTU_DISCOVER, RECVERR, MTU, FREEBIND, BIND_ADDRESS_NO_PORT, MULTICAST_IF, _TTL, _LOOP,
+        // ADD_ and DROP_MEMBERSHIP, MULTICAST_ALL, LOCAL_PORT_RANGE
         IPPROTO_IP => matches!(name, 1 | 2 | 10 | 11 | 14 | 15 | 24 | 32..=36 | 49 | 51),
-        // NODELAY to CONGESTION, USER_TIMEOUT, FASTOPEN, NOTSENT_LOWAT; not TCP_REPAIR, TCP_ULP, MD5 keys, zero-copy receiving
+        // NODELAY to CONGESTION, USER_TIMEOUT, FASTOPEN, NOTSENT_LOWAT; not TCP_REPAIR, TCP_ULP, MD5 keys,
+        // zero-copy receiving
         IPPROTO_TCP => matches!(name, 1..=13 | 18 | 23 | 25),
         // CORK
         IPPROTO_UDP => name == 1,
-        // UNICAST_HOPS, MULTICAST_IF, _HOPS, _LOOP, ADD_ and DROP_MEMBERSHIP, MTU_DISCOVER, MTU, RECVERR, V6ONLY, DONTFRAG, TCLASS,
-        // ADDR_PREFERENCES
+        // UNICAST_HOPS, MULTICAST_IF, _HOPS, _LOOP, ADD_ and DROP_MEMBERSHIP, MTU_DISCOVER, MTU, RECVERR,
+        // V6ONLY, DONTFRAG, TCLASS, ADDR_PREFERENCES
         IPPROTO_IPV6 => matches!(name, 16..=21 | 23..=26 | 62 | 67 | 72),
         _ => false,
     }

@@ -1,6 +1,7 @@
 //! Asks the host's kernel for its network interfaces (rtnetlink(7)).
 //!
-//! The answers are the host's: every length in them is checked, and what they say concerns the host's own network.
+//! The answers are the host's: every length in them is checked, and what they say concerns the host's own
+//! network.
 
 use alloc::vec;
 use alloc::vec::Vec;

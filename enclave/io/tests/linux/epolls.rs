@@ -108,7 +108,8 @@ fn control(
     ]
 }
 
-/// The events that a wait gives, ours and theirs. In which order they come is up to each; no member comes twice.
+/// The events that a wait gives, ours and theirs. In which order they come is up to each; no member comes
+/// twice.
 fn wait(epoll: &Epoll, native: &OwnedFd) -> [BTreeSet<(u32, u64)>; 2] {
     let mut out = [EpollEvent { events: 0, data: 0 }; 16];
     let count = epoll.wait(&mut out, NOW).unwrap();

@@ -1,5 +1,5 @@
-//! Linux is the oracle: random operations are done on this crate's objects and on the kernel's, and compared step by step. What
-//! the kernel counts in pages and buffers of its own (how much fits) is kept out of reach.
+//! Linux is the oracle: random operations are done on this crate's objects and on the kernel's, and compared
+//! step by step. What the kernel counts in pages and buffers of its own (how much fits) is kept out of reach.
 
 mod epolls;
 #[path = "../../src/no_kernel.rs"]

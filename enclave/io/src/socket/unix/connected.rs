@@ -165,7 +165,8 @@ impl Connected {
         Ok(())
     }
 
-    /// The listening side of a connect: EAGAIN while too many connections wait, ECONNREFUSED if it does not listen.
+    /// The listening side of a connect: EAGAIN while too many connections wait, ECONNREFUSED if it does not
+    /// listen.
     fn try_take(&self, listener: &UnixSocket, client: &UnixSocket, identity: Identity) -> Result<()> {
         let mut backlog = self.backlog.lock();
         let backlog = backlog.as_mut().ok_or(Errno::ECONNREFUSED)?;

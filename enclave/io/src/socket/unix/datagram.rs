@@ -98,7 +98,8 @@ impl Datagram {
         self.leave(before);
     }
 
-    /// As on Linux, what a former peer has sent and was not received yet is lost, and a peer that hears only this socket is told.
+    /// As on Linux, what a former peer has sent and was not received yet is lost, and a peer that hears only
+    /// this socket is told.
     fn leave(&self, before: Option<Peer>) {
         let Some(before) = before else {
             return;

@@ -184,7 +184,8 @@ impl Inbox {
         }
     }
 
-    /// Appends to a stream what fits into `capacity`, with `attached` at the first byte. EAGAIN if nothing fits.
+    /// Appends to a stream what fits into `capacity`, with `attached` at the first byte. EAGAIN if nothing
+    /// fits.
     pub fn try_append(
         &self,
         from: &mut dyn Source,
@@ -206,7 +207,8 @@ impl Inbox {
         Ok(count)
     }
 
-    /// Adds a message if there is room by the sender's `capacity`, else EAGAIN. `from` is where the sender itself receives.
+    /// Adds a message if there is room by the sender's `capacity`, else EAGAIN. `from` is where the sender
+    /// itself receives.
     pub fn try_add(&self, message: &mut Option<Message>, capacity: usize, from: usize) -> Result<usize> {
         let mut contents = self.contents.lock();
         if contents.end.closed {
@@ -299,7 +301,8 @@ impl Inbox {
         drop(messages);
     }
 
-    /// The sender has dropped what it was sent: tells the receiver, if that one hears only the sender, which receives at `from`.
+    /// The sender has dropped what it was sent: tells the receiver, if that one hears only the sender, which
+    /// receives at `from`.
     pub fn reset(&self, from: usize) {
         let mut contents = self.contents.lock();
         if contents.only_from == Some(from) {
@@ -403,8 +406,8 @@ impl Stream {
         }
     }
 
-    /// Receives from the front. As on Linux one receive goes on until it has the open files of one run, and with SO_PASSCRED it does not mix
-    /// writers.
+    /// Receives from the front. As on Linux one receive goes on until it has the open files of one run, and
+    /// with SO_PASSCRED it does not mix writers.
     fn receive(&mut self, to: &mut dyn Sink, how: Receiving) -> Result<Received> {
         let mut received = Received::default();
         let mut writer = None;

@@ -1,10 +1,11 @@
 //! Unix domain sockets (unix(7)), all of them inside the enclave.
 //!
-//! What is sent to a socket lies in its [`inbox`] until it is received. Streams and sequenced packets make a pair of inboxes when they connect
-//! ([`connected`]); a datagram socket has one from the start ([`datagram`]). Sockets are found by [`name`].
+//! What is sent to a socket lies in its [`inbox`] until it is received. Streams and sequenced packets make a
+//! pair of inboxes when they connect ([`connected`]); a datagram socket has one from the start
+//! ([`datagram`]). Sockets are found by [`name`].
 //!
-//! A socket that is sent through itself, or two that are sent through each other, and are then closed unreceived are never freed: Linux
-//! looks for such circles, this does not.
+//! A socket that is sent through itself, or two that are sent through each other, and are then closed
+//! unreceived are never freed: Linux looks for such circles, this does not.
 
 mod connected;
 mod datagram;
@@ -41,7 +42,8 @@ const SO_PASSCRED: u32 = 16;
 /// SIOCOUTQ: bytes sent and not received yet.
 const SIOCOUTQ: u32 = 0x5411;
 
-/// Bytes that may be on their way from one socket (net.core.wmem_default), and the most that may be asked for.
+/// Bytes that may be on their way from one socket (net.core.wmem_default), and the most that may be asked
+/// for.
 const CAPACITY: usize = 212_992;
 const CAPACITY_MAX: usize = 2 * CAPACITY;
 /// The least (SOCK_MIN_SNDBUF).
@@ -75,8 +77,8 @@ enum Endpoint {
 }
 
 impl UnixSocket {
-    /// `socket(AF_UNIX, …)`. EPROTONOSUPPORT for a protocol, ESOCKTNOSUPPORT for a type that is none of the three (a raw one is a datagram
-    /// socket, as on Linux).
+    /// `socket(AF_UNIX, …)`. EPROTONOSUPPORT for a protocol, ESOCKTNOSUPPORT for a type that is none of the
+    /// three (a raw one is a datagram socket, as on Linux).
     pub fn open(kind: SocketKind, protocol: u32, creator: Identity) -> Result<Arc<Self>> {
         if protocol != 0 && protocol != AF_UNIX.into() {
             return Err(Errno::EPROTONOSUPPORT);
@@ -145,7 +147,8 @@ impl UnixSocket {
         }
     }
 
-    /// Gives a name to a socket that has none and passes credentials, as Linux does before it connects or sends.
+    /// Gives a name to a socket that has none and passes credentials, as Linux does before it connects or
+    /// sends.
     fn bind_if_it_must(&self) -> Result<()> {
         if self.passes_credentials.load(Ordering::Relaxed) && self.name.get().is_none() {
             self.bind_fresh()?;
@@ -407,8 +410,8 @@ impl Socket for UnixSocket {
 
 const SO_LINGER: u32 = 13;
 
-/// Options that Linux takes for any socket and that change nothing for these: DEBUG, REUSEADDR, DONTROUTE, BROADCAST, KEEPALIVE, OOBINLINE,
-/// PRIORITY.
+/// Options that Linux takes for any socket and that change nothing for these: DEBUG, REUSEADDR, DONTROUTE,
+/// BROADCAST, KEEPALIVE, OOBINLINE, PRIORITY.
 fn is_without_effect(name: u32) -> bool {
     matches!(name, 1 | 2 | 5 | 6 | 9 | 10 | 12)
 }

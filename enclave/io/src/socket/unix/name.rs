@@ -24,8 +24,8 @@ pub(super) enum Name {
 }
 
 impl Name {
-    /// The name in an address; `None` for one that has only a family, which asks `bind` for a name. EINVAL for what is no address of a Unix
-    /// socket.
+    /// The name in an address; `None` for one that has only a family, which asks `bind` for a name. EINVAL
+    /// for what is no address of a Unix socket.
     pub fn parse(address: &[u8]) -> Result<Option<Self>> {
         if address.len() > SOCKADDR_UN || family(address)? != AF_UNIX {
             return Err(Errno::EINVAL);
