@@ -29,7 +29,7 @@ mod time;
 
 pub use boot::{BootError, BootFlags, BootInfo, CpuidEntry};
 pub use errno::Errno;
-pub use memory::{Commit, PageRange, Protect, Protection, Remove, Trim};
+pub use memory::{Acceptance, Commit, PageRange, Protect, Protection, Remove, Trim};
 pub use poll::{EpollControl, EpollCreate, EpollEvent, EpollOperation, EpollWait, Poll, PollEntry};
 pub use process::{Exit, Interrupt, Message, MessageKind, Park, ParkEnd, Spawn, Unpark};
 pub use record::{

@@ -119,12 +119,60 @@ macro_rules! page_calls {
 }
 
 page_calls! {
-    /// Adds zeroed pages, readable and writable, pending until the enclave accepts them (EAUG).
-    Commit;
     /// Changes pages to type TRIM; the enclave accepts each, then asks for [`Remove`] (EMODT).
     Trim;
     /// Takes back trimmed pages: they are no longer mapped and cost no memory (EREMOVE).
     Remove;
+}
+
+/// How the enclave accepts pages that are added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u64)]
+pub enum Acceptance {
+    /// As zeros (EACCEPT): the host's page tables let them be read and written.
+    Zeros = 0,
+    /// With a copy of another page (EACCEPTCOPY). Nobody is to see them before: on silicon because they are pending, in an
+    /// emulator because the host's page tables allow nothing until [`Protect`], which the enclave asks for in either case.
+    Copies = 1,
+}
+
+impl Acceptance {
+    const fn from_raw(raw: u64) -> Option<Self> {
+        match raw {
+            0 => Some(Self::Zeros),
+            1 => Some(Self::Copies),
+            _ => None,
+        }
+    }
+}
+
+/// Adds zeroed pages, readable and writable in the EPCM, pending until the enclave accepts them (EAUG).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Commit {
+    /// Which pages.
+    pub range: PageRange,
+    /// How they will be accepted.
+    pub acceptance: Acceptance,
+}
+
+impl HostCall for Commit {
+    const CODE: CallCode = CallCode::Commit;
+    type Answer = ();
+
+    fn to_args(&self) -> [u64; 6] {
+        [self.range.start, self.range.len, self.acceptance as u64, 0, 0, 0]
+    }
+
+    fn from_args(args: [u64; 6]) -> Option<Self> {
+        Some(Self {
+            range: PageRange::new(args[0], args[1])?,
+            acceptance: Acceptance::from_raw(args[2])?,
+        })
+    }
+
+    fn check(&self, answer: Answer) -> Result<(), CallError> {
+        answer.unit()
+    }
 }
 
 /// Sets what the pages allow: the host's page tables, and the EPCM where this restricts (EMODPR). The enclave

@@ -162,13 +162,13 @@ nacre_host_call:
     mov edi, {host_call}
     jmp nacre_eexit
 
-# extern "C" fn(leaf, rbx, rcx) -> rax: any other ENCLU leaf.
+# extern "C" fn(leaf, rbx, rcx, rdx) -> rax: any other ENCLU leaf.
 .globl nacre_enclu
 nacre_enclu:
     push rbx
     mov rax, rdi
     mov rbx, rsi
-    mov rcx, rdx
+    xchg rcx, rdx
     enclu
     .byte 0x66, 0x90
     pop rbx
@@ -339,7 +339,7 @@ unsafe extern "C" {
     fn nacre_trap_exit_last();
     fn nacre_host_call();
     fn nacre_thread_end() -> !;
-    fn nacre_enclu(leaf: u64, rbx: u64, rcx: u64) -> u64;
+    fn nacre_enclu(leaf: u64, rbx: u64, rcx: u64, rdx: u64) -> u64;
     fn nacre_start_on(stack: u64, function: extern "C" fn(u64) -> !, argument: u64) -> !;
 }
 
@@ -395,10 +395,10 @@ pub(crate) fn thread_end() -> ! {
 /// Executes an ENCLU leaf other than EEXIT.
 ///
 /// # Safety
-/// `rbx` and `rcx` are what the leaf requires (SDM vol. 3D, chapter 41).
-pub(crate) unsafe fn enclu(leaf: u64, rbx: u64, rcx: u64) -> u64 {
+/// `rbx`, `rcx` and `rdx` are what the leaf requires (SDM vol. 3D, chapter 41).
+pub(crate) unsafe fn enclu(leaf: u64, rbx: u64, rcx: u64, rdx: u64) -> u64 {
     // SAFETY: the caller's promise.
-    unsafe { nacre_enclu(leaf, rbx, rcx) }
+    unsafe { nacre_enclu(leaf, rbx, rcx, rdx) }
 }
 
 /// Goes to the program with this state. Nothing on the calling stack is dropped.

@@ -7,7 +7,7 @@ use alloc::boxed::Box;
 use core::ops::{Deref, DerefMut};
 
 use enclave_layout::{HEAP_END, HEAP_START, PAGE_SIZE, USER_END, USER_START};
-use host_abi::{Commit, Errno, PageRange, Protect, Protection, Remove, Trim};
+use host_abi::{Acceptance, Commit, Errno, PageRange, Protect, Protection, Remove, Trim};
 
 use crate::call;
 use crate::entry;
@@ -15,6 +15,7 @@ use crate::entry;
 /// ENCLU leaf numbers (SDM vol. 3D, table 36-2).
 const EACCEPT: u64 = 5;
 const EMODPE: u64 = 6;
+const EACCEPTCOPY: u64 = 7;
 
 /// SECINFO flags (SDM vol. 3D, 38.11.1): permissions in bits 0 to 2, then state, then the page type.
 const PENDING: u64 = 1 << 3;
@@ -28,6 +29,15 @@ const TYPE_TRIM: u64 = 4 << 8;
 struct SecInfo {
     flags: u64,
     _reserved: [u64; 7],
+}
+
+impl SecInfo {
+    fn new(flags: u64) -> Self {
+        Self {
+            flags,
+            _reserved: [0; 7],
+        }
+    }
 }
 
 /// Whole pages of the LibOS's own memory, zeros at first: what pages of programs are filled from.
@@ -67,7 +77,7 @@ impl DerefMut for PageBuffer {
 /// If the host adds something else.
 pub fn commit(range: PageRange) -> Result<(), Errno> {
     check(range);
-    call::call(&Commit { range }).map_err(|_| Errno::ENOMEM)?;
+    add(range, Acceptance::Zeros)?;
     accept(
         range,
         u64::from(Protection::READ_WRITE.bits()) | PENDING | TYPE_REGULAR,
@@ -75,20 +85,31 @@ pub fn commit(range: PageRange) -> Result<(), Errno> {
     Ok(())
 }
 
-/// Adds pages that hold the first bytes of `content` and allow what `protection` says, but at least reading.
+/// Adds pages that hold the first bytes of `content` and allow what `protection` says. No thread sees them before.
 ///
 /// # Panics
 /// If the host adds something else, or `content` is shorter than the range.
 pub fn commit_copy(range: PageRange, content: &PageBuffer, protection: Protection) -> Result<(), Errno> {
-    commit(range)?;
-    let bytes = content
-        .get(..range.len() as usize)
-        .expect("content for each page");
-    crate::user::write(range.start(), bytes)?;
-    if protection != Protection::READ_WRITE {
-        protect(range, protection)?;
+    check(range);
+    assert!(range.len() as usize <= content.len(), "content for each page");
+    add(range, Acceptance::Copies)?;
+    let info = SecInfo::new(u64::from(protection.bits()) | TYPE_REGULAR);
+    let sources = content.chunks_exact(PAGE_SIZE as usize);
+    for (page, source) in range.pages().zip(sources) {
+        let (info, source) = (&raw const info as u64, source.as_ptr() as u64);
+        // SAFETY: RBX is a SECINFO, RCX a page of the programs' or of unused heap, RDX a page of the LibOS's that can be read.
+        let error = unsafe { entry::enclu(EACCEPTCOPY, info, page, source) };
+        assert!(
+            error == 0,
+            "the host added page {page:#x} otherwise (error {error})"
+        );
     }
-    Ok(())
+    // The caller knows of no pages then.
+    restrict(range, protection).inspect_err(|_| decommit(range))
+}
+
+fn add(range: PageRange, acceptance: Acceptance) -> Result<(), Errno> {
+    call::call(&Commit { range, acceptance }).map_err(|_| Errno::ENOMEM)
 }
 
 /// Changes what committed pages allow. ENOMEM if the host refuses.
@@ -97,10 +118,14 @@ pub fn commit_copy(range: PageRange, content: &PageBuffer, protection: Protectio
 /// If the host does something else.
 pub fn protect(range: PageRange, protection: Protection) -> Result<(), Errno> {
     check(range);
-    let flags = u64::from(protection.bits()) | TYPE_REGULAR;
-    leaf(EMODPE, range, flags);
+    leaf(EMODPE, range, u64::from(protection.bits()) | TYPE_REGULAR);
+    restrict(range, protection)
+}
+
+/// Lets the host set its page tables, and take away what the EPCM allows beyond `protection`.
+fn restrict(range: PageRange, protection: Protection) -> Result<(), Errno> {
     call::call(&Protect { range, protection }).map_err(|_| Errno::ENOMEM)?;
-    accept(range, flags | RESTRICTED);
+    accept(range, u64::from(protection.bits()) | TYPE_REGULAR | RESTRICTED);
     Ok(())
 }
 
@@ -127,13 +152,10 @@ fn accept(range: PageRange, flags: u64) {
 }
 
 fn leaf(leaf: u64, range: PageRange, flags: u64) {
-    let info = SecInfo {
-        flags,
-        _reserved: [0; 7],
-    };
+    let info = SecInfo::new(flags);
     for page in range.pages() {
         // SAFETY: RBX is a SECINFO, RCX a page of the enclave that is programs' memory or unused heap.
-        let error = unsafe { entry::enclu(leaf, &raw const info as u64, page) };
+        let error = unsafe { entry::enclu(leaf, &raw const info as u64, page, 0) };
         // EMODPE leaves RAX alone: it is still the leaf's number.
         assert!(
             error == 0 || leaf == EMODPE,

@@ -14,7 +14,8 @@ use sgx_arch::{PAGE_SIZE, SecInfo, Secs, SigStruct};
 
 use crate::requirements::Missing;
 use crate::{
-    Builder, Chunks, Debugged, Enclave, EnclaveError, Exit, Interrupter, PageRange, PlatformError, Thread,
+    Acceptance, Builder, Chunks, Debugged, Enclave, EnclaveError, Exit, Interrupter, PageRange,
+    PlatformError, Thread,
 };
 
 const DEVICE: &str = "/dev/sgx_enclave";
@@ -65,7 +66,7 @@ impl Enclave for Driver {
         match *self {}
     }
 
-    fn commit(&self, _: PageRange) -> Result<(), EnclaveError> {
+    fn commit(&self, _: PageRange, _: Acceptance) -> Result<(), EnclaveError> {
         match *self {}
     }
 

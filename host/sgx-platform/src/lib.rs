@@ -22,6 +22,6 @@ pub mod sgxs;
 mod platform;
 
 pub use platform::{
-    AsyncExit, Builder, Chunks, Debugged, Enclave, EnclaveError, Exit, Interrupter, Mismatch, PageRange,
-    PlatformError, Thread,
+    Acceptance, AsyncExit, Builder, Chunks, Debugged, Enclave, EnclaveError, Exit, Interrupter, Mismatch,
+    PageRange, PlatformError, Thread,
 };

@@ -34,7 +34,7 @@ pub trait Enclave: Send + Sync {
     fn thread(&self, tcs: u64) -> Result<Self::Thread<'_>, PlatformError>;
 
     /// Adds zeroed pages, readable and writable, pending until accepted (EAUG).
-    fn commit(&self, range: PageRange) -> Result<(), EnclaveError>;
+    fn commit(&self, range: PageRange, acceptance: Acceptance) -> Result<(), EnclaveError>;
 
     /// Sets the host's page tables, and restricts the EPCM to these permissions (EMODPR): each page must be
     /// accepted. `permissions` are some of [`SecInfo::RWX`].
@@ -126,6 +126,16 @@ impl Chunks {
     pub const NONE: Self = Self(0);
     /// All of them.
     pub const ALL: Self = Self(u16::MAX);
+}
+
+/// How the enclave is going to accept pages that are added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acceptance {
+    /// As zeros (EACCEPT). The page tables allow reading and writing from now on.
+    Zeros,
+    /// With copies of other pages (EACCEPTCOPY). Where pending pages are not protected by the processor, the page tables allow
+    /// nothing until [`Enclave::protect`], so that no thread of the enclave sees them before.
+    Copies,
 }
 
 /// A page-aligned range of ELRANGE that is not empty.

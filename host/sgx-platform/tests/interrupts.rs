@@ -8,17 +8,21 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use enclave_layout::EntryReason;
-use sgx_platform::emulator::EncluSites;
-use sgx_platform::{AsyncExit, Exit, Interrupter, Thread, interruptible};
+use sgx_platform::emulator::{Emulated, EncluSites};
+use sgx_platform::{Acceptance, AsyncExit, Enclave, Exit, Interrupter, PageRange, Thread, interruptible};
 use tiny_enclave::*;
 
 const INTERRUPTED: Exit = Exit::Async(AsyncExit::Interrupt);
 
 /// Runs `routine` on slot 0 and lets `disturb` interrupt it until it has ended; gives the last exit and how often it
 /// was interrupted.
-fn disturbed(routine: u64, prepare: fn(), disturb: impl FnOnce(Interrupter, &AtomicBool)) -> (Exit, u32) {
+fn disturbed(
+    routine: u64,
+    prepare: fn(&Emulated),
+    disturb: impl FnOnce(Interrupter, &AtomicBool),
+) -> (Exit, u32) {
     let enclave = enclave(1, EncluSites::Patched);
-    prepare();
+    prepare(&enclave);
     let (sender, receiver) = mpsc::channel();
     let has_ended = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -45,7 +49,7 @@ fn a_spinning_thread_is_interrupted() {
     let _alone = alone();
     let (exit, count) = disturbed(
         tiny_spin::address(),
-        || (),
+        |_| (),
         |interrupter, _| {
             for _ in 0..300 {
                 let seen = word(DATA + 8);
@@ -66,7 +70,7 @@ fn a_spinning_thread_is_interrupted() {
 fn an_interrupt_in_a_leaf_changes_nothing() {
     let _alone = alone();
     // EMODPE of DATA by the SECINFO at DATA + 64, EACCEPT by the one at DATA + 128, which expects another state.
-    let prepare = || {
+    let prepare = |_: &Emulated| {
         let words = [
             (8, DATA + 64),
             (16, DATA),
@@ -80,6 +84,34 @@ fn an_interrupt_in_a_leaf_changes_nothing() {
             .for_each(|(at, value)| set_word(DATA + at, value));
     };
     let (exit, count) = disturbed(tiny_leaf_loop::address(), prepare, |interrupter, has_ended| {
+        while !has_ended.load(Ordering::Relaxed) {
+            interrupter.interrupt();
+            std::thread::sleep(Duration::from_micros(5));
+        }
+    });
+    assert_eq!(exit, Exit::Left(DONE));
+    assert!(count > 10, "{count}");
+}
+
+#[test]
+fn an_interrupt_while_a_page_is_copied_changes_nothing() {
+    let _alone = alone();
+    const PAGES: u64 = 20_000;
+    let prepare = |enclave: &Emulated| {
+        let pages = PageRange::new(DYNAMIC, PAGES * 4096).unwrap();
+        enclave.commit(pages, Acceptance::Copies).unwrap();
+        let words = [
+            (8, DATA + 64),
+            (16, DYNAMIC),
+            (24, PAGES),
+            (32, READ_ONLY),
+            (64, 0x201),
+        ];
+        words
+            .into_iter()
+            .for_each(|(at, value)| set_word(DATA + at, value));
+    };
+    let (exit, count) = disturbed(tiny_copy_many::address(), prepare, |interrupter, has_ended| {
         while !has_ended.load(Ordering::Relaxed) {
             interrupter.interrupt();
             std::thread::sleep(Duration::from_micros(5));

@@ -4,7 +4,7 @@ mod tiny_enclave;
 
 use sgx_arch::{ErrorCode, SecInfo};
 use sgx_platform::emulator::{Emulated, EmulatedThread, EncluSites};
-use sgx_platform::{AsyncExit, Enclave, EnclaveError, Exit, PageRange};
+use sgx_platform::{Acceptance, AsyncExit, Enclave, EnclaveError, Exit, PageRange, Thread};
 use tiny_enclave::*;
 
 const PAGE: u64 = 4096;
@@ -91,7 +91,7 @@ fn committed_pages_are_accepted_once() {
     for way in WAYS {
         let enclave = enclave(1, way.0);
         let mut inside = Inside::new(&enclave, way);
-        enclave.commit(range(DYNAMIC, 2)).unwrap();
+        enclave.commit(range(DYNAMIC, 2), Acceptance::Zeros).unwrap();
         let mismatch = ErrorCode::PageAttributesMismatch as u64;
         assert_eq!(
             inside.leaf(EACCEPT, REGULAR | RW | SecInfo::X | SecInfo::PENDING, DYNAMIC),
@@ -105,7 +105,7 @@ fn committed_pages_are_accepted_once() {
         assert_eq!(word(DYNAMIC), 0);
         set_word(DYNAMIC, 1);
         assert_eq!(
-            enclave.commit(range(DYNAMIC, 1)),
+            enclave.commit(range(DYNAMIC, 1), Acceptance::Zeros),
             Err(EnclaveError::PageState(DYNAMIC))
         );
         assert_eq!(
@@ -126,7 +126,7 @@ fn a_leaf_with_bad_operands_faults() {
             14
         );
         assert_eq!(exinfo(0).0, DYNAMIC);
-        enclave.commit(range(DYNAMIC, 1)).unwrap();
+        enclave.commit(range(DYNAMIC, 1), Acceptance::Zeros).unwrap();
         assert_eq!(
             inside.fault(EACCEPT, REGULAR | RW | SecInfo::PENDING, DYNAMIC + 8),
             13
@@ -159,7 +159,7 @@ fn permissions_are_extended_inside_and_restricted_outside() {
     for way in WAYS {
         let enclave = enclave(1, way.0);
         let mut inside = Inside::new(&enclave, way);
-        enclave.commit(range(DYNAMIC, 1)).unwrap();
+        enclave.commit(range(DYNAMIC, 1), Acceptance::Zeros).unwrap();
         assert_eq!(inside.leaf(EACCEPT, REGULAR | RW | SecInfo::PENDING, DYNAMIC), 0);
         let executable = REGULAR | SecInfo::R | SecInfo::X;
         // The host alone cannot make it executable.
@@ -194,7 +194,7 @@ fn pages_are_given_back_and_come_back_empty() {
         let enclave = enclave(1, way.0);
         let mut inside = Inside::new(&enclave, way);
         let pages = range(DYNAMIC, 1);
-        enclave.commit(pages).unwrap();
+        enclave.commit(pages, Acceptance::Zeros).unwrap();
         assert_eq!(inside.leaf(EACCEPT, REGULAR | RW | SecInfo::PENDING, DYNAMIC), 0);
         set_word(DYNAMIC, 7);
         enclave.trim(pages).unwrap();
@@ -205,7 +205,7 @@ fn pages_are_given_back_and_come_back_empty() {
         );
         assert_eq!(inside.leaf(EACCEPT, TRIM | SecInfo::MODIFIED, DYNAMIC), 0);
         enclave.remove(pages).unwrap();
-        enclave.commit(pages).unwrap();
+        enclave.commit(pages, Acceptance::Zeros).unwrap();
         assert_eq!(inside.leaf(EACCEPT, REGULAR | RW | SecInfo::PENDING, DYNAMIC), 0);
         assert_eq!(word(DYNAMIC), 0);
     }
@@ -217,11 +217,39 @@ fn a_page_is_accepted_with_a_copy() {
     for way in WAYS {
         let enclave = enclave(1, way.0);
         let mut inside = Inside::new(&enclave, way);
-        enclave.commit(range(DYNAMIC, 1)).unwrap();
+        enclave.commit(range(DYNAMIC, 1), Acceptance::Zeros).unwrap();
         assert_eq!(inside.leaf(EACCEPTCOPY, REGULAR | SecInfo::R, DYNAMIC), 0);
         assert_eq!(word(DYNAMIC), word(READ_ONLY));
         let mismatch = ErrorCode::PageAttributesMismatch as u64;
         assert_eq!(inside.leaf(EACCEPTCOPY, REGULAR | SecInfo::R, DYNAMIC), mismatch);
+    }
+}
+
+#[test]
+fn a_page_is_not_seen_before_its_copy_is_complete() {
+    let _alone = alone();
+    for way in WAYS {
+        let enclave = enclave(1, way.0);
+        let mut inside = Inside::new(&enclave, way);
+        let executable = SecInfo::R | SecInfo::X;
+        enclave.commit(range(DYNAMIC, 1), Acceptance::Copies).unwrap();
+        let stopped = enter(&mut inside.thread, tiny_undefined::address());
+        assert_eq!(stopped, Exit::Async(AsyncExit::Exception(6)));
+        let mut state = ssa(0);
+        (state.rip, state.rdx, state.rcx) = (tiny_load::address(), DYNAMIC, state.r15);
+        set_ssa(0, state);
+        let faulted = inside.thread.resume();
+        assert_eq!(faulted, Exit::Async(AsyncExit::Exception(14)));
+        assert_eq!(exinfo(0).0, DYNAMIC);
+        let skipped = handle(&mut inside.thread, 0, |state| state.rip + 3);
+        assert_eq!(skipped, Exit::Left(DONE));
+        assert_eq!(inside.leaf(EACCEPTCOPY, REGULAR | executable, DYNAMIC), 0);
+        enclave.protect(range(DYNAMIC, 1), executable).unwrap();
+        assert_eq!(
+            inside.leaf(EACCEPT, REGULAR | executable | SecInfo::PR, DYNAMIC),
+            0
+        );
+        assert_eq!(word(DYNAMIC), word(READ_ONLY));
     }
 }
 
@@ -238,7 +266,7 @@ fn what_an_accepted_page_costs() {
         set_word(DATA + at, value);
     }
     let start = std::time::Instant::now();
-    enclave.commit(range(DYNAMIC, PAGES)).unwrap();
+    enclave.commit(range(DYNAMIC, PAGES), Acceptance::Zeros).unwrap();
     println!(
         "commit: {:.2} ns per page",
         start.elapsed().as_nanos() as f64 / PAGES as f64

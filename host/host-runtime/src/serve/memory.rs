@@ -1,7 +1,7 @@
 //! The enclave's pages.
 
 use host_abi::{Answer, Commit, Protect, Remove, Trim};
-use sgx_platform::{Enclave, EnclaveError, PageRange};
+use sgx_platform::{Acceptance, Enclave, EnclaveError, PageRange};
 
 use super::value;
 use crate::kernel;
@@ -18,7 +18,11 @@ fn changed(range: host_abi::PageRange, change: impl FnOnce(PageRange) -> Result<
 }
 
 pub(super) fn commit(call: Commit, enclave: &impl Enclave) -> Answer {
-    changed(call.range, |range| enclave.commit(range))
+    let acceptance = match call.acceptance {
+        host_abi::Acceptance::Zeros => Acceptance::Zeros,
+        host_abi::Acceptance::Copies => Acceptance::Copies,
+    };
+    changed(call.range, |range| enclave.commit(range, acceptance))
 }
 
 pub(super) fn protect(call: Protect, enclave: &impl Enclave) -> Answer {

@@ -10,8 +10,12 @@
 //! The tables have fixed addresses because who reads them has nothing else to find them by: a thread that leaves the
 //! enclave has the enclave's FS and GS, and so has a signal handler.
 
+use std::fs::File;
 use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileExt;
 use std::ptr;
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use enclave_layout::{ELRANGE_SIZE, PAGE_SIZE};
 
@@ -36,6 +40,10 @@ const LOWEST: u64 = 0x1_0000;
 const _: () = assert!(CONTEXTS.is_multiple_of(CONTEXT_STRIDE));
 const _: () = assert!(CONTEXTS + CONTEXTS_MAX * CONTEXT_STRIDE <= EPCM);
 const _: () = assert!(enclave_layout::SLOTS_MAX <= CONTEXTS_MAX);
+
+/// The process's memory as a file, by which pages can be written that the page tables protect. For who has nothing else to find it
+/// by: a signal handler, and the assembly of EACCEPTCOPY.
+pub(super) static MEMORY: AtomicI32 = AtomicI32::new(-1);
 
 /// A mapping at a fixed place, lazily backed by zeros.
 #[derive(Debug)]
@@ -83,6 +91,33 @@ impl Drop for Mapping {
     }
 }
 
+fn open_memory() -> Result<File, PlatformError> {
+    let unusable = |source| {
+        PlatformError::Kernel(
+            "cannot write protected memory by /proc/self/mem (see proc_mem.force_override in the kernel's parameters)",
+            source,
+        )
+    };
+    let memory = File::options()
+        .read(true)
+        .write(true)
+        .open("/proc/self/mem")
+        .map_err(unusable)?;
+    MEMORY.store(memory.as_raw_fd(), Ordering::Relaxed);
+    // Zeros over what is zero, where nothing is accessible.
+    memory.write_all_at(&[0], LOWEST).map_err(unusable)?;
+    Ok(memory)
+}
+
+/// Copies a page of the enclave's to another one, whatever the page tables allow there. Fails if the source cannot be read.
+pub(super) fn copy_page(to: u64, from: u64) -> bool {
+    let source = ptr::with_exposed_provenance::<libc::c_void>(from as usize);
+    let len = PAGE_SIZE as usize;
+    // SAFETY: the kernel reads and writes pages of ELRANGE, which no Rust object lives in.
+    let copied = unsafe { libc::pwrite(MEMORY.load(Ordering::Relaxed), source, len, to as libc::off_t) };
+    usize::try_from(copied) == Ok(len)
+}
+
 /// All of the emulator's memory.
 #[derive(Debug)]
 pub(super) struct AddressSpace {
@@ -90,6 +125,7 @@ pub(super) struct AddressSpace {
     _trampoline: Mapping,
     _contexts: Mapping,
     _epcm: Mapping,
+    _memory: File,
 }
 
 impl AddressSpace {
@@ -97,8 +133,11 @@ impl AddressSpace {
     pub(super) fn reserve() -> Result<Self, PlatformError> {
         let read_write = libc::PROT_READ | libc::PROT_WRITE;
         let contexts_end = CONTEXTS + CONTEXTS_MAX * CONTEXT_STRIDE;
+        let elrange = Mapping::new(LOWEST, ELRANGE_SIZE, libc::PROT_NONE)?;
+        let memory = open_memory()?;
         Ok(Self {
-            _elrange: Mapping::new(LOWEST, ELRANGE_SIZE, libc::PROT_NONE)?,
+            _elrange: elrange,
+            _memory: memory,
             _trampoline: Mapping::new(TRAMPOLINE, TRAMPOLINE + PAGE_SIZE, read_write)?,
             _contexts: Mapping::new(CONTEXTS, contexts_end, read_write)?,
             _epcm: Mapping::new(EPCM, EPCM + EPCM_SIZE, read_write)?,

@@ -239,6 +239,15 @@ global_asm!(
     lea rsi, [rsi + rax * 2]
 .endm
 
+.macro NACRE_RESTORE_COPY
+    mov r11, [rsp - 48]
+    mov r10, [rsp - 40]
+    mov rdi, [rsp - 32]
+    mov rcx, [rsp - 24]
+    mov rsi, [rsp - 16]
+    mov rdx, [rsp - 8]
+.endm
+
 .hidden nacre_emulator_enclu
 .globl nacre_emulator_enclu
 nacre_emulator_enclu:
@@ -248,6 +257,8 @@ nacre_emulator_enclu:
     je 5f
     cmp eax, 6
     je 6f
+    cmp eax, 7
+    je 7f
 .hidden nacre_emulator_enclu_slow
 .globl nacre_emulator_enclu_slow
 nacre_emulator_enclu_slow:
@@ -334,6 +345,72 @@ nacre_emulator_eaccept_committed:
     test eax, eax
     mov eax, 0
     ret
+
+# EACCEPTCOPY: rbx = SECINFO, rcx = page, rdx = source. The page may be inaccessible, so the kernel writes it.
+.hidden nacre_emulator_eacceptcopy_entry
+.globl nacre_emulator_eacceptcopy_entry
+nacre_emulator_eacceptcopy_entry:
+7:  mov [rsp - 8], rdx
+    mov [rsp - 16], rsi
+    mov [rsp - 24], rcx
+    mov [rsp - 32], rdi
+    mov [rsp - 40], r10
+    mov [rsp - 48], r11
+.hidden nacre_emulator_eacceptcopy
+.globl nacre_emulator_eacceptcopy
+nacre_emulator_eacceptcopy:
+    jmp 1f
+9:  NACRE_RESTORE_COPY
+    mov eax, 7
+    jmp nacre_emulator_enclu_slow
+1:  NACRE_CHECK_SECINFO
+    mov rdi, [rbx]
+    mov rax, rdi
+    and rax, -8
+    cmp rax, {regular}
+    jne 9b
+    test dil, {read}
+    jz 9b
+    # The source: a whole page that may be read.
+    mov rax, [rsp - 8]
+    test eax, 0xfff
+    jnz 9b
+    shr rax, 12
+    cmp rax, {pages}
+    jae 9b
+    movzx eax, word ptr [rsi + rax * 2]
+    and eax, {settled_mask} | {read}
+    cmp eax, {settled} | {read}
+    jne 9b
+    NACRE_FIND_ENTRY
+    cmp word ptr [rsi], {added}
+    jne 9b
+    # pwrite64(memory, source, 4096, page)
+    mov r10, rcx
+    mov rsi, [rsp - 8]
+    mov edi, [rip + {memory}]
+    mov edx, 4096
+    mov eax, 18
+    syscall
+    cmp rax, 4096
+    jne 9b
+    mov rsi, r10
+    shr rsi, 12
+    movabs rdi, {epcm}
+    lea rsi, [rdi + rsi * 2]
+    mov edx, [rbx]
+    or edx, {valid}
+    mov eax, {added}
+    lock cmpxchg word ptr [rsi], dx
+.hidden nacre_emulator_eacceptcopy_committed
+.globl nacre_emulator_eacceptcopy_committed
+nacre_emulator_eacceptcopy_committed:
+    jne 9b
+    NACRE_RESTORE_COPY
+    mov eax, 1
+    test eax, eax
+    mov eax, 0
+    ret
 .hidden nacre_emulator_enclu_end
 .globl nacre_emulator_enclu_end
 nacre_emulator_enclu_end:
@@ -349,6 +426,8 @@ nacre_emulator_enclu_end:
     pending = const SecInfo::PENDING,
     modified = const SecInfo::MODIFIED,
     restricted = const SecInfo::PR,
+    added = const (PageType::Reg as u64) << 8 | VALID as u64 | SecInfo::PENDING | SecInfo::R | SecInfo::W,
+    memory = sym super::address_space::MEMORY,
 );
 
 unsafe extern "C" {
@@ -365,6 +444,9 @@ unsafe extern "C" {
     fn nacre_emulator_eaccept_entry();
     fn nacre_emulator_eaccept();
     fn nacre_emulator_eaccept_committed();
+    fn nacre_emulator_eacceptcopy_entry();
+    fn nacre_emulator_eacceptcopy();
+    fn nacre_emulator_eacceptcopy_committed();
     fn nacre_emulator_enclu_end();
 }
 
@@ -429,6 +511,10 @@ pub(super) struct LeafRegisters {
     pub(super) rax: u64,
     pub(super) rdx: u64,
     pub(super) rsi: u64,
+    pub(super) rcx: u64,
+    pub(super) rdi: u64,
+    pub(super) r10: u64,
+    pub(super) r11: u64,
     pub(super) rflags: u64,
 }
 
@@ -457,17 +543,32 @@ pub(super) unsafe fn settle(registers: LeafRegisters) -> Option<LeafRegisters> {
         ..registers
     };
     let leaf = match rip {
+        _ if rip >= address(nacre_emulator_eacceptcopy) => 7,
+        _ if rip >= address(nacre_emulator_eacceptcopy_entry) => return Some(site),
         _ if rip >= address(nacre_emulator_eaccept) => 5,
         _ if rip >= address(nacre_emulator_eaccept_entry) => return Some(site),
         _ if rip >= address(nacre_emulator_emodpe) => 6,
         // Nothing is changed yet. A thread that is about to leave by EEXIT does so.
         _ => return (registers.rax != 4).then_some(site),
     };
-    // SAFETY: the fast path has saved RDX below the stack pointer.
-    let rdx = unsafe { stack.sub(1).read() };
-    // SAFETY: as above, RSI.
-    let rsi = unsafe { stack.sub(2).read() };
-    let committed = address(nacre_emulator_eaccept_committed);
+    // SAFETY: the fast path has saved this register below the stack pointer.
+    let saved = |place| unsafe { stack.sub(place).read() };
+    let (rdx, rsi) = (saved(1), saved(2));
+    let site = match leaf {
+        7 => LeafRegisters {
+            rcx: saved(3),
+            rdi: saved(4),
+            r10: saved(5),
+            r11: saved(6),
+            ..site
+        },
+        _ => site,
+    };
+    // EMODPE's fast path lies below both.
+    let committed = match leaf {
+        7 => address(nacre_emulator_eacceptcopy_committed),
+        _ => address(nacre_emulator_eaccept_committed),
+    };
     let accepted = rip > committed || rip == committed && registers.rflags & ZF != 0;
     if accepted {
         let rflags = registers.rflags & !STATUS_FLAGS;

@@ -260,6 +260,10 @@ impl Stopped<'_> {
             rax: self.get(libc::REG_RAX),
             rdx: self.get(libc::REG_RDX),
             rsi: self.get(libc::REG_RSI),
+            rcx: self.get(libc::REG_RCX),
+            rdi: self.get(libc::REG_RDI),
+            r10: self.get(libc::REG_R10),
+            r11: self.get(libc::REG_R11),
             rflags: self.get(libc::REG_EFL),
         };
         // SAFETY: the enclave runs on this thread.
@@ -271,6 +275,10 @@ impl Stopped<'_> {
         self.set(libc::REG_RAX, settled.rax);
         self.set(libc::REG_RDX, settled.rdx);
         self.set(libc::REG_RSI, settled.rsi);
+        self.set(libc::REG_RCX, settled.rcx);
+        self.set(libc::REG_RDI, settled.rdi);
+        self.set(libc::REG_R10, settled.r10);
+        self.set(libc::REG_R11, settled.r11);
         self.set(libc::REG_EFL, settled.rflags);
     }
 

@@ -4,6 +4,7 @@
 
 use sgx_arch::{Enclu, ErrorCode, PAGE_SIZE, SecInfo};
 
+use super::address_space;
 use super::epcm::{Epcm, LeafFault};
 
 /// The instruction's bytes.
@@ -52,8 +53,7 @@ pub(super) unsafe fn execute(epcm: Epcm, operands: Operands) -> Outcome {
         Some(Enclu::EAcceptCopy) => {
             // SAFETY: the caller's promise.
             let info = unsafe { sec_info(epcm, rbx) };
-            // SAFETY: the caller's promise.
-            let copied = info.and_then(|info| unsafe { accept_copy(epcm, info, rcx, rdx) });
+            let copied = info.and_then(|info| accept_copy(epcm, info, rcx, rdx));
             copied.map_or_else(Outcome::Fault, Outcome::Result)
         }
         _ => Outcome::Fault(LeafFault::Protection),
@@ -78,15 +78,7 @@ unsafe fn sec_info(epcm: Epcm, address: u64) -> Result<SecInfo, LeafFault> {
 }
 
 /// EACCEPTCOPY: fills a pending page with a copy of another one.
-///
-/// # Safety
-/// As [`execute`].
-unsafe fn accept_copy(
-    epcm: Epcm,
-    info: SecInfo,
-    to: u64,
-    from: u64,
-) -> Result<Result<(), ErrorCode>, LeafFault> {
+fn accept_copy(epcm: Epcm, info: SecInfo, to: u64, from: u64) -> Result<Result<(), ErrorCode>, LeafFault> {
     let plain = info.page_type() == sgx_arch::PageType::Reg && info.state() == 0;
     if !plain || !to.is_multiple_of(PAGE_SIZE) || !from.is_multiple_of(PAGE_SIZE) {
         return Err(LeafFault::Protection);
@@ -97,10 +89,8 @@ unsafe fn accept_copy(
     if !epcm.is_pending(to) {
         return Ok(Err(ErrorCode::PageAttributesMismatch));
     }
-    let source = std::ptr::with_exposed_provenance::<u8>(from as usize);
-    let target = std::ptr::with_exposed_provenance_mut::<u8>(to as usize);
-    // SAFETY: both are whole pages of the enclave; a pending page is mapped writable, and it is not the source,
-    // which is not pending.
-    unsafe { std::ptr::copy_nonoverlapping(source, target, PAGE_SIZE as usize) };
+    if !address_space::copy_page(to, from) {
+        return Err(LeafFault::Page(from));
+    }
     epcm.complete_copy(to, info)
 }

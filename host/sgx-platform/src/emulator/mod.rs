@@ -34,8 +34,8 @@ use self::context::Context;
 use self::epcm::Epcm;
 use crate::requirements::{self, Missing};
 use crate::{
-    AsyncExit, Builder, Chunks, Debugged, Enclave, EnclaveError, Exit, Interrupter, PageRange, PlatformError,
-    Thread, processor,
+    Acceptance, AsyncExit, Builder, Chunks, Debugged, Enclave, EnclaveError, Exit, Interrupter, PageRange,
+    PlatformError, Thread, processor,
 };
 
 /// Whether ENCLU instructions are turned into calls once the enclave has been measured.
@@ -325,9 +325,12 @@ impl Enclave for Emulated {
         Ok(thread)
     }
 
-    fn commit(&self, range: PageRange) -> Result<(), EnclaveError> {
+    fn commit(&self, range: PageRange, acceptance: Acceptance) -> Result<(), EnclaveError> {
         self.epcm.require_free(range)?;
-        self.space.protect(range, SecInfo::R | SecInfo::W)?;
+        // What is free is inaccessible, and is copied to by another way.
+        if acceptance == Acceptance::Zeros {
+            self.space.protect(range, SecInfo::R | SecInfo::W)?;
+        }
         self.epcm.augment(range);
         Ok(())
     }

@@ -319,6 +319,46 @@ tiny_accept_many:
 4:  mov rbx, r15
     TINY_EXIT
 
+# Accepts as many pages as DATA says with copies of the page there; no register but RAX may change.
+.globl tiny_copy_many
+tiny_copy_many:
+    mov r15, rcx
+    movabs rbp, {data}
+    mov r12, [rbp + 24]
+    mov r13, [rbp + 16]
+    mov rdx, [rbp + 32]
+    mov esi, 0x51
+    mov edi, 0x52
+    mov r10d, 0x53
+    mov r11d, 0x54
+1:  mov eax, 7
+    mov rbx, [rbp + 8]
+    mov rcx, r13
+    enclu
+    .byte 0x66, 0x90
+    test eax, eax
+    jnz 3f
+    cmp rcx, r13
+    jne 3f
+    cmp rdx, [rbp + 32]
+    jne 3f
+    cmp esi, 0x51
+    jne 3f
+    cmp edi, 0x52
+    jne 3f
+    cmp r10d, 0x53
+    jne 3f
+    cmp r11d, 0x54
+    jne 3f
+    add r13, 4096
+    dec r12
+    jnz 1b
+    mov edi, 77
+    jmp 4f
+3:  lea rdi, [rax + 100]
+4:  mov rbx, r15
+    TINY_EXIT
+
 .globl tiny_end
 tiny_end:
     .balign 4096
@@ -345,7 +385,7 @@ macro_rules! routines {
 routines! {
     tiny_cssa, tiny_reason, tiny_ugly, tiny_pending, tiny_resume, tiny_divide, tiny_undefined, tiny_breakpoint, tiny_load,
     tiny_store, tiny_jump, tiny_simd, tiny_x87, tiny_alignment, tiny_getpid, tiny_int80, tiny_registers,
-    tiny_spin, tiny_leaf, tiny_raw_leaf, tiny_leaf_loop, tiny_accept_many,
+    tiny_spin, tiny_leaf, tiny_raw_leaf, tiny_leaf_loop, tiny_accept_many, tiny_copy_many,
 }
 
 fn code() -> &'static [u8] {
