@@ -42,7 +42,7 @@ fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
         bytes: [0; 512],
         len: 0,
     };
-    let _ = writeln!(line, "the LibOS has failed: {info}");
+    let _ = writeln!(line, "{info}");
     if let Some(bytes) = line.bytes.get(..line.len) {
         enclave_rt::call::staging().write(bytes);
     }

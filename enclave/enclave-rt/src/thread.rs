@@ -25,17 +25,48 @@ use crate::sync::SpinLock;
 /// What a new thread does.
 pub type Start = Box<dyn FnOnce() + Send>;
 
-static STARTS: SpinLock<VecDeque<Start>> = SpinLock::new(VecDeque::new());
+/// What new threads are to do, in the order of asking.
+struct Starts {
+    queue: VecDeque<(u64, Start)>,
+    next_ticket: u64,
+}
+
+impl Starts {
+    fn add(&mut self, start: Start) -> u64 {
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        self.queue.push_back((ticket, start));
+        ticket
+    }
+
+    fn take(&mut self) -> Option<Start> {
+        self.queue.pop_front().map(|(_, start)| start)
+    }
+
+    fn withdraw(&mut self, ticket: u64) -> Option<Start> {
+        let at = self.queue.iter().position(|(queued, _)| *queued == ticket)?;
+        self.queue.remove(at).map(|(_, start)| start)
+    }
+}
+
+static STARTS: SpinLock<Starts> = SpinLock::new(Starts {
+    queue: VecDeque::new(),
+    next_ticket: 0,
+});
 static BOOTED: AtomicBool = AtomicBool::new(false);
 
 /// Starts a thread. EAGAIN if every TCS is in use: the enclave was converted with too few threads.
 pub fn spawn(start: Start) -> Result<(), Errno> {
-    STARTS.lock().push_back(start);
-    call::call(&Spawn).map_err(|_| {
-        // Which of the queued ones this was does not matter to a host that starts none.
-        STARTS.lock().pop_back();
-        Errno::EAGAIN
-    })
+    let ticket = STARTS.lock().add(start);
+    let Err(_) = call::call(&Spawn) else {
+        return Ok(());
+    };
+    // A thread that runs was started, whatever the host says: a program that believed otherwise would free its stack.
+    let withdrawn = STARTS.lock().withdraw(ticket);
+    match withdrawn {
+        Some(_) => Err(Errno::EAGAIN),
+        None => Ok(()),
+    }
 }
 
 pub(crate) extern "C" fn thread_main(call_area: u64) {
@@ -47,7 +78,7 @@ pub(crate) extern "C" fn thread_main(call_area: u64) {
     if !BOOTED.swap(true, Ordering::AcqRel) {
         handlers::kernel().boot();
     }
-    let start = STARTS.lock().pop_front();
+    let start = STARTS.lock().take();
     if let Some(start) = start {
         start();
     }

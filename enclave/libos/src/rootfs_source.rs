@@ -1,17 +1,23 @@
 //! The root file system's image in the host's memory, and the call-site maps in it.
 
+use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use callsite_map::{Container, ReadAt};
 use enclave_config::{Extent, Rootfs};
 use enclave_rt::untrusted::HostMemory;
+use host_abi::MessageKind;
 use kobject::SpinLock;
 use mm::CallSites;
 use rootfs::{
-    BLOCK_SIZE, Block, BlockSource, CacheSet, Erofs, Error, Lock, SourceError, Verity, VerityParams,
+    BLOCK_SIZE, Block, BlockSource, CacheSet, Erofs, Error, Lock, SourceError, VerifiedBlocks, Verity,
+    VerityParams,
 };
+
+use crate::trace;
 
 /// Blocks of the hash tree that stay in memory: each covers 512 KiB of the image.
 const TREE_CACHE: usize = 256;
@@ -49,8 +55,40 @@ impl<T> Lock<T> for CacheLock<T> {
     }
 }
 
+/// Verified blocks; it is remembered when one is not what was measured.
+pub(crate) struct Watched(Verity<HostImage, CacheLock<CacheSet>>);
+
+/// The number of the first block that was not what was measured; `u64::MAX` while there is none.
+static TAMPERED: AtomicU64 = AtomicU64::new(u64::MAX);
+
+impl VerifiedBlocks for Watched {
+    fn read_block(&self, index: u64, out: &mut Block) -> Result<(), Error> {
+        let result = self.0.read_block(index, out);
+        if let Err(Error::Tampered { block }) = result {
+            // The first one stays. The notice has to wait: this may be a fault in the middle of a host call's staging.
+            let _ = TAMPERED.compare_exchange(u64::MAX, block, Ordering::Relaxed, Ordering::Relaxed);
+        }
+        result
+    }
+
+    fn blocks(&self) -> u64 {
+        self.0.blocks()
+    }
+}
+
+/// Says, at the container's end, why its programs met errors: they know EIO or SIGBUS only.
+pub(crate) fn report() {
+    let block = TAMPERED.load(Ordering::Relaxed);
+    if block != u64::MAX {
+        let line = format!(
+            "the image was changed, or is damaged: block {block} of its root file system is not what was measured"
+        );
+        trace::print(MessageKind::Notice, &line);
+    }
+}
+
 /// The root file system.
-pub(crate) type RootImage = Erofs<Verity<HostImage, CacheLock<CacheSet>>, CacheLock<CacheSet>>;
+pub(crate) type RootImage = Erofs<Watched, CacheLock<CacheSet>>;
 
 /// Opens the image that the configuration measures; `cache` in bytes.
 pub(crate) fn open(memory: HostMemory, rootfs: &Rootfs, cache: u64) -> Result<Arc<RootImage>, Error> {
@@ -62,7 +100,7 @@ pub(crate) fn open(memory: HostMemory, rootfs: &Rootfs, cache: u64) -> Result<Ar
     };
     let verity = Verity::new(HostImage { memory }, &params, TREE_CACHE)?;
     Ok(Arc::new(Erofs::open(
-        verity,
+        Watched(verity),
         (cache / BLOCK_SIZE as u64) as usize,
     )?))
 }
