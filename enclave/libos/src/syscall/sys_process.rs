@@ -37,7 +37,13 @@ pub(super) const ROWS: &[Row] = &[
         "dxxxx",
         "names, dumpable and what needs no effect",
     ),
-    Row::partial(135, "personality", sys_personality, "x", "PER_LINUX; its flags are remembered"),
+    Row::partial(
+        135,
+        "personality",
+        sys_personality,
+        "x",
+        "PER_LINUX; its flags are remembered",
+    ),
     Row::full(97, "getrlimit", sys_getrlimit, "dx"),
     Row::partial(
         160,

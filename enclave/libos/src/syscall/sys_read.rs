@@ -31,13 +31,7 @@ pub(super) const ROWS: &[Row] = &[
         "dxdddx",
         "RWF_HIPRI, DSYNC and SYNC have no effect; RWF_NOWAIT for files only",
     ),
-    Row::partial(
-        328,
-        "pwritev2",
-        sys_pwritev2,
-        "dxdddx",
-        "as preadv2",
-    ),
+    Row::partial(328, "pwritev2", sys_pwritev2, "dxdddx", "as preadv2"),
 ];
 
 /// Most bytes of one operation (MAX_RW_COUNT of the kernel).
@@ -224,7 +218,12 @@ fn sys_pread64(call: &mut Call<'_>) -> Result<u64> {
 fn sys_pwrite64(call: &mut Call<'_>) -> Result<u64> {
     let at = offset(call.args[3])?;
     let file = call.file(call.args[0])?;
-    write(call, &file, &piece(call.args[1], call.args[2])?, Place::Offset(at))
+    write(
+        call,
+        &file,
+        &piece(call.args[1], call.args[2])?,
+        Place::Offset(at),
+    )
 }
 
 fn sys_readv(call: &mut Call<'_>) -> Result<u64> {
@@ -246,7 +245,12 @@ fn sys_preadv(call: &mut Call<'_>) -> Result<u64> {
 fn sys_pwritev(call: &mut Call<'_>) -> Result<u64> {
     let at = offset(call.args[3])?;
     let file = call.file(call.args[0])?;
-    write(call, &file, &pieces(call.args[1], call.args[2])?, Place::Offset(at))
+    write(
+        call,
+        &file,
+        &pieces(call.args[1], call.args[2])?,
+        Place::Offset(at),
+    )
 }
 
 /// RWF_HIPRI, RWF_DSYNC, RWF_SYNC: how fast and how durable, which memory is at once.
