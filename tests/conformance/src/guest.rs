@@ -135,7 +135,8 @@ impl Guest {
             name: name.to_owned(),
             linkage: Linkage::Dynamic,
             args: Vec::new(),
-            env: vec!["PATH=/usr/bin:/bin".to_owned()],
+            // HOME is what a container runtime adds where the image names none.
+            env: ["PATH=/usr/bin:/bin", "HOME=/root"].map(str::to_owned).to_vec(),
             stdin: Vec::new(),
             status: 0,
             source: source.to_owned(),
