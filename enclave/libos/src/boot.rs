@@ -303,6 +303,7 @@ fn describe(errno: Errno) -> String {
             String::from("there is no such program in the image (or its interpreter is missing)")
         }
         Errno::EACCES => String::from("is not executable for the image's user"),
+        Errno::EIO => String::from("cannot be read: the image was changed, or is damaged"),
         Errno::ENOEXEC => String::from("is no program for x86-64 Linux"),
         Errno::ENOMEM => {
             String::from("does not fit into the enclave's memory: convert with a larger --enclave-size")
