@@ -162,7 +162,7 @@ pub fn run_with(options: Options, host: Box<dyn Host>) -> Result<Infallible, Err
         BootError::TooLong | BootError::Truncated | BootError::Version => Error::TooLong,
     })?;
     if let Some(first) = slots.first() {
-        first.area().staging().write(0, &bytes);
+        first.area().staging().write(0, &host.boot_info(bytes));
     }
 
     // The process ends with the container, and its threads with the process.

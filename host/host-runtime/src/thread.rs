@@ -180,9 +180,9 @@ impl<E: Enclave> Runtime<E> {
     fn run_thread(&'static self, number: usize, slot: &Slot, thread: &mut impl Thread) {
         let area = slot.area;
         let enter = |thread: &mut _, reason| {
-            area.set_signals(self.signals.take());
+            area.set_signals(self.host.signals(self.signals.take()));
             slot.counts.enter();
-            Thread::enter(thread, area.0, reason)
+            Thread::enter(thread, self.host.call_area(area.0), reason)
         };
         let mut exit = enter(thread, EntryReason::Normal);
         loop {

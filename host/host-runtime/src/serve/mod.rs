@@ -23,6 +23,21 @@ pub trait Host: Send + Sync {
         staging: Staging,
         honest: &mut dyn FnMut() -> Answer,
     ) -> Answer;
+
+    /// The boot information as the enclave finds it: the bytes of a [`host_abi::BootInfo`].
+    fn boot_info(&self, honest: Vec<u8>) -> Vec<u8> {
+        honest
+    }
+
+    /// The signals that the enclave is told of at an entry: bit `n - 1` for signal `n`.
+    fn signals(&self, honest: u64) -> u64 {
+        honest
+    }
+
+    /// Where a thread that enters is told that its call area lies.
+    fn call_area(&self, honest: u64) -> u64 {
+        honest
+    }
 }
 
 /// Answers every call truthfully.
