@@ -49,7 +49,7 @@ int main(void) {
               available <= total,
           "MemAvailable");
     double up = 0, idle = 0;
-    check(load("/proc/uptime") && sscanf(text, "%lf %lf", &up, &idle) == 2 && up > 0, "/proc/uptime");
+    check(load("/proc/uptime") && sscanf(text, "%lf %lf", &up, &idle) == 2 && up >= 0, "/proc/uptime");
     check(load("/proc/stat") && lines_start_with("cpu ") == 1 && strstr(text, "\nbtime "), "/proc/stat");
     check(load("/proc/version") && strncmp(text, "Linux version ", 14) == 0, "/proc/version");
     double one, five, fifteen;

@@ -27,7 +27,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("image", &["abi", "enclave", "image"]),
     ("cli", &["abi", "host", "image"]),
     ("tests", &["abi", "host", "image", "tests"]),
-    ("xtask", &["abi", "host", "image", "tests"]),
+    ("xtask", &["abi", "enclave", "host", "image", "tests"]),
 ];
 
 /// Layers in which a mistake is a breach.

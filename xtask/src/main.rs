@@ -11,6 +11,7 @@ mod deny;
 mod images;
 mod reproducibility;
 mod shell;
+mod syscalls;
 mod test;
 
 use std::process::ExitCode;
@@ -39,6 +40,8 @@ enum Command {
     Deny,
     /// Build the images of real programs from Debian packages; print where they are.
     Images(images::Options),
+    /// Write docs/syscalls.md from the table of system calls.
+    Syscalls,
     /// Build nacre in two directories and compare the images that the two make.
     Reproducibility,
 }
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Command::CheckDeps => check_deps::run(),
         Command::Deny => deny::run(),
         Command::Images(options) => images::run(&options),
+        Command::Syscalls => syscalls::run(),
         Command::Reproducibility => reproducibility::run(),
     };
     match result {

@@ -3,6 +3,7 @@
 //! A file system of this kind is tables of [`Item`]s: a name, permission bits, and a [`Shape`] that says what the name is, made for a
 //! [`Subject`]. Nothing of it is kept: each look-up makes a dentry and an inode, which live as long as somebody refers to them.
 
+use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::AtomicI32;
@@ -409,11 +410,12 @@ impl ObjectNode {
         let stat = object.stat()?;
         // Whoever may look into a process's descriptors has the object already, so only its kind counts.
         let head = Head::new(stat.device, stat.inode, stat.kind, 0o777, (stat.uid, stat.gid));
-        Ok(Dentry::apart(
-            Arc::new(Self { head, object }),
-            description.path(),
-            false,
-        ))
+        let name = match (description.path(), stat.kind) {
+            (b"", FileKind::Fifo) => format!("pipe:[{}]", stat.inode).into_bytes(),
+            (b"", FileKind::Socket) => format!("socket:[{}]", stat.inode).into_bytes(),
+            (path, _) => path.to_vec(),
+        };
+        Ok(Dentry::apart(Arc::new(Self { head, object }), &name, false))
     }
 }
 

@@ -78,7 +78,6 @@ fn start() -> Result<enclave_rt::frame::TrapFrame, Refusal> {
         vfs,
         timers: Timers::new(crate::signal_from_host),
         hostname: Mutex::new(hostname(&config, &info)),
-        terminal: terminal.clone(),
         processor: Processor::new(&info),
         memory: config.memory,
         debug: config.debug,

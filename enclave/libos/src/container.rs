@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use fs::Vfs;
-use io::{Terminal, Timers};
+use io::Timers;
 use kobject::{Mutex, Once};
 
 use crate::processor::Processor;
@@ -14,8 +14,6 @@ pub(crate) struct Container {
     pub(crate) vfs: Vfs,
     pub(crate) timers: Arc<Timers>,
     pub(crate) hostname: Mutex<Vec<u8>>,
-    /// The terminal of the standard streams, if they are one.
-    pub(crate) terminal: Arc<Terminal>,
     pub(crate) processor: Processor,
     /// Most bytes of programs' memory.
     pub(crate) memory: u64,

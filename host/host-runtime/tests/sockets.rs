@@ -14,9 +14,9 @@ use scripted_enclave::Script;
 const EAGAIN: i64 = -11;
 const ECONNREFUSED: i64 = -111;
 
-/// The first descriptor that a fresh `nacre-host` gives out: 3 is the root file system's.
+/// The first descriptor that a fresh `nacre-host` gives out: 3 is the root file system's, 4 the emulator's /proc/self/mem.
 fn first_fd() -> HostFd {
-    HostFd::from_raw(4).unwrap()
+    HostFd::from_raw(5).unwrap()
 }
 
 fn sockaddr(address: SocketAddr) -> Vec<u8> {
@@ -117,7 +117,7 @@ fn a_refused_connection_says_so() {
 fn events_come_in_the_boundary_s_form() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let fd = first_fd();
-    let epoll = HostFd::from_raw(5).unwrap();
+    let epoll = HostFd::from_raw(6).unwrap();
     let control = EpollControl {
         epoll,
         operation: EpollOperation::Add,

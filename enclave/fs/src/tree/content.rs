@@ -112,7 +112,7 @@ impl TreeInode {
     }
 
     /// The file's pages that lie in programs' memory, if any do.
-    pub(super) fn shared(&self) -> Option<Arc<dyn SharedPages>> {
+    pub(crate) fn shared(&self) -> Option<Arc<dyn SharedPages>> {
         let slot = &self.extra_if_made()?.shared_pages;
         slot.lock().as_ref()?.upgrade()
     }

@@ -162,6 +162,8 @@ impl OpenHow {
 
 /// F_SEAL_SEAL
 pub(super) const SEAL_SEAL: u32 = 0x1;
+/// F_SEAL_WRITE
+const SEAL_WRITE: u32 = 0x8;
 /// All F_SEAL bits but F_SEAL_EXEC.
 const SEALS: u32 = 0x1f;
 
@@ -313,7 +315,7 @@ impl Vfs {
         self.describe(context, &dentry, how.flags - OpenFlags::TRUNCATE, true)
     }
 
-    /// F_ADD_SEALS: EPERM, EINVAL, EBUSY is the caller's (a shared writable mapping against F_SEAL_WRITE).
+    /// F_ADD_SEALS: EPERM, EINVAL, EBUSY for F_SEAL_WRITE while it is mapped shared.
     pub fn add_seals(&self, file: &Description, seals: u32) -> Result<()> {
         if !file.flags().writable() {
             return Err(Errno::EPERM);
@@ -322,6 +324,11 @@ impl Vfs {
             return Err(Errno::EINVAL);
         }
         let known = sealable(file)?;
+        let inode = file.object_as::<OpenFile>().and_then(OpenFile::tree);
+        // A mapping that is shared could write on. One that only reads counts as well: nobody knows that here.
+        if seals & SEAL_WRITE != 0 && inode.is_some_and(|inode| inode.shared().is_some()) {
+            return Err(Errno::EBUSY);
+        }
         let add = |known: u32| (known & SEAL_SEAL == 0).then_some(known | seals);
         known
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, add)

@@ -53,6 +53,9 @@ const AT_MINSIGSTKSZ: u64 = 51;
 /// HWCAP2_FSGSBASE: programs may use RDFSBASE and its kin.
 const HWCAP2_FSGSBASE: u64 = 2;
 
+/// What stays unmapped below the stack, so that an overflow meets nothing else (Linux's stack_guard_gap).
+const GUARD_SIZE: u64 = 1 << 20;
+
 /// Builds it. E2BIG if arguments and environment take more than a quarter of it.
 pub(super) fn build(space: &AddressSpace, contents: &Contents<'_>) -> Result<Stack> {
     let strings: usize = contents
@@ -64,11 +67,19 @@ pub(super) fn build(space: &AddressSpace, contents: &Contents<'_>) -> Result<Sta
     if strings as u64 > STACK_SIZE / 4 {
         return Err(Errno::E2BIG);
     }
-    let bottom = space.map(
+    let guard = space.map(
         0,
+        GUARD_SIZE + STACK_SIZE,
+        Protection::NONE,
+        MapFlags::NO_RESERVE,
+        Backing::Anonymous,
+        b"",
+    )?;
+    let bottom = space.map(
+        guard + GUARD_SIZE,
         STACK_SIZE,
         Protection::READ_WRITE,
-        MapFlags::STACK,
+        MapFlags::STACK | MapFlags::FIXED,
         Backing::Anonymous,
         b"[stack]",
     )?;

@@ -52,6 +52,9 @@ const MAP_PRIVATE: u64 = 0x2;
 const MAP_SHARED_VALIDATE: u64 = 0x3;
 const MAP_ANONYMOUS: u64 = 0x20;
 
+const F_SEAL_WRITE: u32 = 0x8;
+const F_SEAL_FUTURE_WRITE: u32 = 0x10;
+
 fn protection(bits: u64) -> Result<Protection> {
     if bits & !PROT_KNOWN != 0 {
         return Err(Errno::EINVAL);
@@ -72,6 +75,7 @@ pub(super) fn sys_mmap(call: &mut Call<'_>) -> Result<u64> {
     }
     let mut flags = MapFlags::from_bits_truncate(raw_flags as u32) - MapFlags::SHARED;
     flags.set(MapFlags::SHARED, shared);
+    flags.remove(MapFlags::READ_ONLY);
     let backing = if raw_flags & MAP_ANONYMOUS != 0 {
         Backing::Anonymous
     } else {
@@ -84,6 +88,11 @@ pub(super) fn sys_mmap(call: &mut Call<'_>) -> Result<u64> {
         if !open.readable() || (writes && !open.writable()) {
             return Err(Errno::EACCES);
         }
+        let seals = crate::container().vfs.seals(&file).unwrap_or(0);
+        if writes && seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE) != 0 {
+            return Err(Errno::EPERM);
+        }
+        flags.set(MapFlags::READ_ONLY, shared && !open.writable());
         match is_zero_device(&file)? {
             true => Backing::Anonymous,
             false => Backing::File(file.object().clone().mapping()?, offset),

@@ -350,7 +350,7 @@ fn receive_message(call: &Call<'_>, fd: u64, at: u64, flags: u64) -> Result<u64>
         MessageFlags::CONTROL_TRUNCATED,
         truncated || out.contains(MessageFlags::CONTROL_TRUNCATED),
     );
-    header.flags = out.bits() as i32;
+    header.flags = (out.bits() | (flags & MSG_CMSG_CLOEXEC) as u32) as i32;
     user::put(at, &header)?;
     Ok(received.len as u64)
 }

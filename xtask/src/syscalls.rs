@@ -1,0 +1,75 @@
+//! `cargo xtask syscalls`: writes `docs/syscalls.md` from the LibOS's own table, so that it says what the code does.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use libos::syscall::table::{self, Row, Support};
+
+use crate::shell;
+
+fn path() -> PathBuf {
+    shell::workspace().join("docs/syscalls.md")
+}
+
+/// Writes the page.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn run() -> Result<()> {
+    let path = path();
+    fs::create_dir_all(path.with_file_name(""))?;
+    fs::write(&path, page()).with_context(|| path.display().to_string())?;
+    println!("wrote {}", path.display());
+    Ok(())
+}
+
+fn page() -> String {
+    let count = |is: fn(&Support) -> bool| table::rows().filter(|row| is(&row.support)).count();
+    let full = count(|support| matches!(support, Support::Full));
+    let partial = count(|support| matches!(support, Support::Partial(_)));
+    let unsupported = count(|support| matches!(support, Support::Unsupported(..)));
+    let last = table::COUNT - 1;
+    let (gap_start, gap_end) = (table::NOT_GIVEN_OUT.start(), table::NOT_GIVEN_OUT.end());
+    let mut page = format!(
+        "\
+# System calls
+
+<!-- Written by `cargo xtask syscalls` from enclave/libos/src/syscall. Do not edit. -->
+
+What the LibOS makes of each system call of x86-64 Linux, by number (0 to {last}; {gap_start} to {gap_end} were never given out).
+Linux is the measure: *full* means that programs find no difference, *partial* that they may find the one that the
+note names. An unsupported one gives its error; `nacre run` names it once if that error is ENOSYS, unless programs
+ask for it only to find out what there is.
+
+{full} are full, {partial} partial, {unsupported} unsupported.
+
+| number | name | support | note |
+| ---: | --- | --- | --- |
+"
+    );
+    for row in table::rows() {
+        line(&mut page, row);
+    }
+    page
+}
+
+fn line(page: &mut String, row: &Row) {
+    let (support, note) = match row.support {
+        Support::Full => ("full".to_owned(), ""),
+        Support::Partial(note) => ("partial".to_owned(), note),
+        Support::Unsupported(errno, why) => (errno.to_string(), why),
+    };
+    // Writing to a string cannot fail.
+    let _ = writeln!(page, "| {} | {} | {support} | {note} |", row.number, row.name);
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_page_is_current() {
+        let written = std::fs::read_to_string(super::path()).unwrap_or_default();
+        assert!(written == super::page(), "run `cargo xtask syscalls`");
+    }
+}
