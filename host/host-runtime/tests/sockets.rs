@@ -193,5 +193,5 @@ fn events_come_in_the_boundary_s_form() {
         ]
         .concat()
     );
-    assert_eq!(entry, [4, 0, 0, 0, 1, 0, 1, 0]);
+    assert_eq!(entry, [5, 0, 0, 0, 1, 0, 1, 0]);
 }
