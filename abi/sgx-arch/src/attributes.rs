@@ -74,8 +74,11 @@ impl Xfrm {
         legacy && (avx512 == 0 || avx512 == Self::AVX512 && self.0 & Self::AVX != 0)
     }
 
-    /// Bytes of the XSAVE image in an SSA frame, in standard form. Offsets of the components are what every
-    /// processor reports by CPUID (SDM volume 1, 13.4.3).
+    /// How many components there can be.
+    pub const BITS: u32 = u64::BITS;
+
+    /// Bytes of the XSAVE image in an SSA frame, in standard form, on the processors where it is largest: Intel's,
+    /// which leave room for MPX between AVX and AVX-512 (SDM volume 1, 13.4.3); AMD's do not.
     pub const fn image_size(self) -> usize {
         match self.0 {
             bits if bits & Self::PKRU != 0 => 2696,

@@ -54,9 +54,10 @@ pub fn xinuse() -> u64 {
     xgetbv(1)
 }
 
-/// Bytes of an XSAVE image in standard form with the enclave's components.
+/// Bytes that hold an XSAVE image in standard form with the enclave's components. On a processor without MPX it may be
+/// shorter; CPUID, which would tell, is the host's word.
 pub fn xsave_size() -> usize {
-    // SDM vol. 1, 13.4.3: offsets are reported by CPUID, and have been these since each component exists.
+    // SDM vol. 1, 13.4.3.
     let components = xcr0();
     match components {
         _ if components & 0x200 != 0 => 2696,

@@ -90,6 +90,8 @@ const FAULTS: [c_int; 6] = [
 
 /// Installs the handlers, for the whole process.
 pub(super) fn install() -> Result<(), PlatformError> {
+    // Asked for now: CPUID is slow on a virtual machine, and a handler must not wait for a thread that asks.
+    processor::extended_state();
     let interrupt = [interruptible::signal()];
     for signal in FAULTS.into_iter().chain(interrupt) {
         // SAFETY: all zeros is a sigaction.
@@ -417,15 +419,14 @@ unsafe fn save_vector_state(from: *const u8, to: *mut u8, xfrm: u64) {
     unsafe { to.add(SOFTWARE).write_bytes(0, LEGACY - SOFTWARE) };
     // SAFETY: as above.
     unsafe { to.add(LEGACY).cast::<[u64; HEADER / 8]>().write_unaligned(header) };
-    // Offsets and sizes are those of every processor (SDM volume 1, 13.4.3).
-    for (component, offset, size) in [(2, 576, 256), (5, 1088, 64), (6, 1152, 512), (7, 1664, 1024)] {
-        if header[0] >> component & 1 != 0 {
+    for part in processor::extended_state() {
+        if header[0] >> part.component & 1 != 0 {
             // SAFETY: the component lies within both images.
-            let source = unsafe { from.add(offset) };
+            let source = unsafe { from.add(part.offset) };
             // SAFETY: as above.
-            let target = unsafe { to.add(offset) };
+            let target = unsafe { to.add(part.offset) };
             // SAFETY: as above.
-            unsafe { std::ptr::copy_nonoverlapping(source, target, size) };
+            unsafe { std::ptr::copy_nonoverlapping(source, target, part.len) };
         }
     }
 }
