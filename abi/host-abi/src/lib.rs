@@ -37,7 +37,7 @@ pub use record::{
 };
 pub use socket::{
     Accept, Accepted, Bind, Close, Connect, GetPeerName, GetSockName, GetSockOpt, HostFd, Listen, Received,
-    Recv, SOCKADDR_MAX, Send, SetSockOpt, Shutdown, Socket, Unread,
+    Recv, SOCKADDR_MAX, Send, SetSockOpt, Shutdown, Socket, Unread, Wanted,
 };
 pub use stream::{StreamKind, StreamRead, StreamStat, StreamWrite, TerminalGet, TerminalSet, WindowSize};
 pub use time::{ClockRead, HostClocks, Wait};

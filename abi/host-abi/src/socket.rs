@@ -277,6 +277,15 @@ impl HostCall for Send {
     }
 }
 
+/// What a [`Recv`] is to tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// The data alone, which is less work: what a stream is read for.
+    Data = 0,
+    /// The sender's address and the flags of the result, too.
+    Message = 1,
+}
+
 /// Receives into the staging buffer: the sender's address at 0, the data at [`SOCKADDR_MAX`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Recv {
@@ -288,6 +297,8 @@ pub struct Recv {
     pub flags: u32,
     /// How long it may block.
     pub wait: Wait,
+    /// What is told of it.
+    pub wanted: Wanted,
 }
 
 impl Recv {
@@ -303,9 +314,9 @@ pub struct Received {
     pub len: usize,
     /// Bytes of the message, which is more than `len` if it was cut and MSG_TRUNC was asked for.
     pub full_len: usize,
-    /// Bytes of the sender's address.
+    /// Bytes of the sender's address; 0 if it was not wanted.
     pub address_len: usize,
-    /// MSG_ flags of the result.
+    /// MSG_ flags of the result; 0 if they were not wanted.
     pub flags: u32,
 }
 
@@ -319,7 +330,7 @@ impl HostCall for Recv {
             self.len as u64,
             self.flags.into(),
             self.wait.raw(),
-            0,
+            self.wanted as u64,
             0,
         ]
     }
@@ -330,6 +341,11 @@ impl HostCall for Recv {
             len: length(args[1], DATA_MAX)?,
             flags: args[2].try_into().ok()?,
             wait: Wait::nanoseconds(args[3]),
+            wanted: match args[4] {
+                0 => Wanted::Data,
+                1 => Wanted::Message,
+                _ => return None,
+            },
         })
     }
 
@@ -341,6 +357,14 @@ impl HostCall for Recv {
             self.len
         };
         let full_len = answer.count(most)?;
+        if self.wanted == Wanted::Data {
+            return Ok(Received {
+                len: full_len.min(self.len),
+                full_len,
+                address_len: 0,
+                flags: 0,
+            });
+        }
         let address_len = length(answer.extra[0], SOCKADDR_MAX).ok_or(CallError::Lie("a long address"))?;
         let flags = u32::try_from(answer.extra[1]).map_err(|_| CallError::Lie("unknown message flags"))?;
         Ok(Received {

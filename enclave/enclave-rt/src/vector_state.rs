@@ -23,6 +23,10 @@ const HEADER_END: usize = 576;
 const EXCEPTIONS: u16 = 0x3f;
 /// XCR0 bit of SSE.
 const SSE: u64 = 2;
+/// The upper halves of YMM registers.
+const AVX: u64 = 1 << 2;
+/// Mask registers, the upper halves of ZMM0 to ZMM15, and ZMM16 to ZMM31.
+const AVX512: u64 = 0b111 << 5;
 /// MXCSR after reset: all exceptions masked.
 const MXCSR_DEFAULT: u32 = 0x1f80;
 /// x87 control word after FNINIT.
@@ -109,22 +113,46 @@ static INITIAL: XsaveArea = {
 };
 
 /// Runs `leave`, which leaves the enclave, with everything but the XMM registers hidden from the host and
-/// brought back afterwards. Programs that use only SSE (most, most of the time) pay two XGETBV.
+/// brought back afterwards.
+///
+/// Programs that use only SSE pay two XGETBV. Those whose C library uses AVX or AVX-512 (glibc's string functions leave
+/// AVX-512's registers in use for ever) pay some moves: XRSTOR alone takes as long as all the rest of a call.
 pub fn hidden(leave: impl FnOnce()) {
     let used = processor::xinuse() & !SSE;
-    if used != 0 {
-        return hidden_used(used, leave);
-    }
-    leave();
-    // What the host has touched meanwhile goes back to the initial state.
-    let touched = processor::xinuse() & !SSE;
-    if touched != 0 {
-        // SAFETY: a valid image, and no SSE in the mask.
-        unsafe { xrstor(INITIAL.0.as_ptr(), touched) };
+    if used & AVX512 != 0 {
+        hidden_wide(used, leave);
+    } else if used != 0 {
+        hidden_used(used, leave);
+    } else {
+        leave();
+        // What the host has touched meanwhile goes back to the initial state.
+        initialize(processor::xinuse() & !SSE);
     }
 }
 
-#[cold]
+/// Brings components, not SSE's, to their initial state.
+fn initialize(components: u64) {
+    if components != 0 {
+        // SAFETY: a valid image, and no SSE in the mask.
+        unsafe { xrstor(INITIAL.0.as_ptr(), components) };
+    }
+}
+
+/// As [`hidden`], when AVX-512's state is in use, and so perhaps AVX's.
+fn hidden_wide(used: u64, leave: impl FnOnce()) {
+    let others = used & !(AVX | AVX512);
+    if others != 0 {
+        return hidden_used(used, leave);
+    }
+    let mut state = MaybeUninit::<WideState>::uninit();
+    // SAFETY: AVX-512 is there, since its state is in use, and `state` has room.
+    unsafe { save_wide(state.as_mut_ptr()) };
+    leave();
+    // SAFETY: saved above.
+    unsafe { restore_wide(state.as_ptr()) };
+    initialize(processor::xinuse() & !(SSE | AVX | AVX512));
+}
+
 fn hidden_used(used: u64, leave: impl FnOnce()) {
     let mut area = MaybeUninit::<XsaveArea>::uninit();
     let bytes = area.as_mut_ptr().cast::<u8>();
@@ -140,4 +168,127 @@ fn hidden_used(used: u64, leave: impl FnOnce()) {
     let components = (used | processor::xinuse()) & !SSE;
     // SAFETY: XSAVE has written the image; components that it does not hold go to their initial state.
     unsafe { xrstor(bytes, components) };
+}
+
+/// ZMM0 to ZMM31 and K0 to K7.
+#[repr(C, align(64))]
+struct WideState {
+    zmm: [[u64; 8]; 32],
+    k: [u64; 8],
+}
+
+/// Saves the state and clears what is not XMM's.
+///
+/// # Safety
+/// The processor has AVX-512 with 64-bit masks (AVX512BW, which every processor with SGX2 or Zen 4 has), and `to` has room.
+#[inline(always)]
+unsafe fn save_wide(to: *mut WideState) {
+    // SAFETY: the caller's promise; of what is cleared, the compiler uses nothing.
+    unsafe {
+        asm!(
+            ".irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31",
+            "vmovdqa64 [{to} + \\n * 64], zmm\\n",
+            ".endr",
+            ".irp n,0,1,2,3,4,5,6,7",
+            "kmovq [{to} + 2048 + \\n * 8], k\\n",
+            "kxorq k\\n, k\\n, k\\n",
+            ".endr",
+            ".irp n,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31",
+            "vpxorq xmm\\n, xmm\\n, xmm\\n",
+            ".endr",
+            "vzeroupper",
+            to = in(reg) to,
+            options(nostack, preserves_flags),
+        );
+    }
+}
+
+/// Brings back what [`save_wide`] has saved.
+///
+/// # Safety
+/// As there, and `from` holds a state.
+#[inline(always)]
+unsafe fn restore_wide(from: *const WideState) {
+    // SAFETY: the caller's promise; the compiler knows that the XMM registers change.
+    unsafe {
+        asm!(
+            ".irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31",
+            "vmovdqa64 zmm\\n, [{from} + \\n * 64]",
+            ".endr",
+            ".irp n,0,1,2,3,4,5,6,7",
+            "kmovq k\\n, [{from} + 2048 + \\n * 8]",
+            ".endr",
+            from = in(reg) from,
+            out("xmm0") _, out("xmm1") _, out("xmm2") _, out("xmm3") _, out("xmm4") _, out("xmm5") _,
+            out("xmm6") _, out("xmm7") _, out("xmm8") _, out("xmm9") _, out("xmm10") _, out("xmm11") _,
+            out("xmm12") _, out("xmm13") _, out("xmm14") _, out("xmm15") _,
+            options(nostack, preserves_flags, readonly),
+        );
+    }
+}
+
+const _: () = assert!(core::mem::offset_of!(WideState, k) == 2048);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::sync::atomic::{AtomicU64, Ordering};
+
+    /// Puts a value into the upper half of YMM5 and, if there is AVX-512, into ZMM20 and K3.
+    fn fill(value: u64, wide: bool) {
+        // SAFETY: the processor has AVX (the test looks); the compiler does not use these registers' upper parts.
+        unsafe {
+            asm!("vmovq xmm5, {0}", "vinsertf128 ymm5, ymm5, xmm5, 1", in(reg) value, out("xmm5") _,
+                options(nostack, preserves_flags));
+        }
+        if wide {
+            // SAFETY: as above, with AVX-512.
+            unsafe {
+                asm!("vpbroadcastq zmm20, {0}", "kmovq k3, {0}", in(reg) value, options(nostack, preserves_flags));
+            }
+        }
+    }
+
+    /// The upper half of YMM5, the top of ZMM20, and K3.
+    fn found(wide: bool) -> [u64; 3] {
+        let (upper, mut top, mut mask) = (0u64, 0u64, 0u64);
+        // SAFETY: as in `fill`.
+        let upper = unsafe {
+            let mut upper = upper;
+            asm!("vextractf128 xmm5, ymm5, 1", "vmovq {0}, xmm5", inout(reg) upper, out("xmm5") _,
+                options(nostack, preserves_flags));
+            upper
+        };
+        if wide {
+            // SAFETY: as above.
+            unsafe {
+                asm!("vextracti64x4 ymm5, zmm20, 1", "vextracti128 xmm5, ymm5, 1", "vmovq {0}, xmm5", "kmovq {1}, k3",
+                    inout(reg) top, inout(reg) mask, out("xmm5") _, options(nostack, preserves_flags));
+            }
+        }
+        [upper, top, mask]
+    }
+
+    #[test]
+    fn a_call_hides_vector_state_and_brings_it_back() {
+        const SECRET: u64 = 0x5ec2_e75e_c2e7_5ec2;
+        let wide = processor::xcr0() & AVX512 == AVX512;
+        if processor::xcr0() & AVX == 0 {
+            println!("SKIPPED: this processor has no AVX");
+            return;
+        }
+        let seen = [const { AtomicU64::new(u64::MAX) }; 3];
+        fill(SECRET, wide);
+        hidden(|| {
+            for (place, value) in seen.iter().zip(found(wide)) {
+                place.store(value, Ordering::Relaxed);
+            }
+            fill(!SECRET, wide);
+        });
+        let after = found(wide);
+        let expected = if wide { [SECRET; 3] } else { [SECRET, 0, 0] };
+        assert_eq!(after, expected, "what the program had");
+        let seen = seen.map(AtomicU64::into_inner);
+        assert_eq!(seen, [0; 3], "what the host saw");
+    }
 }

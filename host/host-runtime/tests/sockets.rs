@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpListener};
 
 use host_abi::{
     Close, Connect, EpollControl, EpollCreate, EpollOperation, EpollWait, HostFd, Poll, PollEntry, Recv,
-    SOCKADDR_MAX, Send, Socket, StreamWrite, Unread, Wait,
+    SOCKADDR_MAX, Send, Socket, StreamWrite, Unread, Wait, Wanted,
 };
 use scripted_enclave::Script;
 
@@ -69,6 +69,7 @@ fn bytes_go_to_a_peer_and_back() {
         len: 100,
         flags: 0,
         wait,
+        wanted: Wanted::Data,
     };
     let at = SOCKADDR_MAX as u64;
     let script = connected(listener.local_addr().unwrap(), Wait::FOREVER, 0)

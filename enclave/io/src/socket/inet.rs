@@ -11,7 +11,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use enclave_rt::{call, thread};
 use host_abi::{
     Accept, Bind, CallError, Connect, GetPeerName, GetSockName, GetSockOpt, HostFd, Listen, Poll, PollEntry,
-    Recv, Send, SetSockOpt, Unread,
+    Recv, Send, SetSockOpt, Unread, Wanted,
 };
 use kobject::{Errno, Events, File, FileKind, How, Result, Sink, Source, Stat, Wait, remaining};
 
@@ -285,11 +285,17 @@ impl Socket for InetSocket {
             is_stream && flags.contains(MessageFlags::WAIT_ALL) && !flags.contains(MessageFlags::PEEK);
         // A stream with MSG_TRUNC drops the data instead of giving it.
         let drops = is_stream && flags.contains(MessageFlags::TRUNCATED);
+        // Of what a stream gives, only urgent data is marked.
+        let wanted = match is_stream && !flags.contains(MessageFlags::OOB) {
+            true => Wanted::Data,
+            false => Wanted::Message,
+        };
         let request = |len, wait| Recv {
             fd: self.fd(),
             len,
             flags: (flags & RECEIVE_FLAGS).bits(),
             wait,
+            wanted,
         };
         let mut result = Received::default();
         loop {

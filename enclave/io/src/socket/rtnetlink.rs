@@ -7,7 +7,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use enclave_rt::call;
-use host_abi::{Recv, SOCKADDR_MAX, Send};
+use host_abi::{Recv, SOCKADDR_MAX, Send, Wanted};
 use kobject::{Errno, Result};
 
 use super::{AF_INET, AF_NETLINK, SocketKind};
@@ -97,6 +97,7 @@ fn dump<T>(request: u16, family: u8, answer: u16, parse: impl Fn(&[u8]) -> Resul
             len: Recv::MOST,
             flags: 0,
             wait,
+            wanted: Wanted::Data,
         })?;
         let mut datagram = vec![0; received.len];
         call::staging()

@@ -2,7 +2,7 @@
 
 use host_abi::{
     Accept, Answer, Bind, Close, Connect, GetPeerName, GetSockName, GetSockOpt, HostFd, Listen, Recv,
-    SOCKADDR_MAX, Send, SetSockOpt, Shutdown, Socket, Unread, Wait,
+    SOCKADDR_MAX, Send, SetSockOpt, Shutdown, Socket, Unread, Wait, Wanted,
 };
 
 use super::stream::wait_for;
@@ -145,33 +145,45 @@ pub(super) fn send(call: Send, caller: Caller) -> Answer {
 
 pub(super) fn recv(call: Recv, caller: Caller) -> Answer {
     let flags = call.flags | libc::MSG_DONTWAIT as u32;
-    retry(call.fd, libc::POLLIN, call.wait, caller, || {
-        let mut buffer = libc::iovec {
-            iov_base: std::ptr::with_exposed_provenance_mut(data(caller.staging) as usize),
-            iov_len: call.len,
-        };
-        // SAFETY: all zeros is a msghdr.
-        let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
-        message.msg_name = std::ptr::with_exposed_provenance_mut(caller.staging.address() as usize);
-        message.msg_namelen = SOCKADDR_MAX as u32;
-        message.msg_iov = &mut buffer;
-        message.msg_iovlen = 1;
-        let args = [
-            call.fd.raw().into(),
-            (&raw mut message) as u64,
-            flags.into(),
-            0,
-            0,
-            0,
-        ];
-        // SAFETY: writes to the staging buffer within the bounds of `Recv`, and to the structure.
-        let received = unsafe { kernel::syscall(libc::SYS_recvmsg, args) };
-        let address_len = message.msg_namelen.min(SOCKADDR_MAX as u32);
-        Answer {
-            value: received,
-            extra: [address_len.into(), message.msg_flags.cast_unsigned().into()],
-        }
+    retry(call.fd, libc::POLLIN, call.wait, caller, || match call.wanted {
+        Wanted::Data => recv_data(call, flags, caller.staging),
+        Wanted::Message => recv_message(call, flags, caller.staging),
     })
+}
+
+fn recv_data(call: Recv, flags: u32, staging: Staging) -> Answer {
+    let fd = call.fd.raw().into();
+    let args = [fd, data(staging), call.len as u64, flags.into(), 0, 0];
+    // SAFETY: writes to the staging buffer within the bounds of `Recv`.
+    value(unsafe { kernel::syscall(libc::SYS_recvfrom, args) })
+}
+
+fn recv_message(call: Recv, flags: u32, staging: Staging) -> Answer {
+    let mut buffer = libc::iovec {
+        iov_base: std::ptr::with_exposed_provenance_mut(data(staging) as usize),
+        iov_len: call.len,
+    };
+    // SAFETY: all zeros is a msghdr.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    message.msg_name = std::ptr::with_exposed_provenance_mut(staging.address() as usize);
+    message.msg_namelen = SOCKADDR_MAX as u32;
+    message.msg_iov = &mut buffer;
+    message.msg_iovlen = 1;
+    let args = [
+        call.fd.raw().into(),
+        (&raw mut message) as u64,
+        flags.into(),
+        0,
+        0,
+        0,
+    ];
+    // SAFETY: writes to the staging buffer within the bounds of `Recv`, and to the structure.
+    let received = unsafe { kernel::syscall(libc::SYS_recvmsg, args) };
+    let address_len = message.msg_namelen.min(SOCKADDR_MAX as u32);
+    Answer {
+        value: received,
+        extra: [address_len.into(), message.msg_flags.cast_unsigned().into()],
+    }
 }
 
 pub(super) fn shutdown(call: Shutdown) -> Answer {
