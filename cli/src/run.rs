@@ -62,7 +62,7 @@ impl Run {
         let file =
             File::open(&rootfs.file).with_context(|| format!("cannot read {}", rootfs.file.display()))?;
         let options = host_runtime::Options {
-            sgxs: &package.read(Part::Enclave)?,
+            sgxs: package.read(Part::Enclave)?,
             signature: &package.read(Part::Signature)?,
             rootfs: RootfsFile {
                 file: &file,

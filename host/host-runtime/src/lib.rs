@@ -2,7 +2,7 @@
 //!
 //! [`run`] builds the enclave from its files, lends it the calling thread as its first one and ends the process as the
 //! container ends. Inside:
-//! - `start`: from files to a built enclave and what it is told at boot;
+//! - `start`: from files to a built enclave and what it is told at boot; `rootfs`: the image that it reads;
 //! - `thread`: host threads at TCSs, and the loop around entries; `wake`: how a blocked one is woken;
 //! - `serve`: one module per kind of host call, behind the [`Host`] that tests replace;
 //! - `signals`: the process's signals become the container's; `stats`: counts for `--stats`.
@@ -11,6 +11,7 @@
 //! order; the enclave checks every answer. State that lives as long as the process is leaked on purpose.
 
 mod kernel;
+mod rootfs;
 mod serve;
 mod signals;
 mod start;
@@ -19,6 +20,7 @@ mod thread;
 mod wake;
 
 pub use host_abi::BootFlags;
+pub use rootfs::RootfsFile;
 pub use serve::{Honest, Host, Staging};
 pub use sgx_platform::emulator::EncluSites;
-pub use start::{Error, Options, RootfsFile, run, run_with};
+pub use start::{Error, Options, run, run_with};

@@ -109,7 +109,7 @@ fn start(arguments: Arguments) -> Result<(), String> {
         None => (0, file.metadata().map_err(failed)?.len()),
     };
     let options = Options {
-        sgxs: &sgxs,
+        sgxs,
         signature: &signature,
         rootfs: RootfsFile {
             file: &file,

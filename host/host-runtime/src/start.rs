@@ -2,9 +2,7 @@
 
 use std::arch::x86_64::__cpuid_count;
 use std::convert::Infallible;
-use std::fs::File;
 use std::io;
-use std::os::fd::AsRawFd;
 use std::sync::Mutex;
 
 use enclave_layout::Slot as SlotAddress;
@@ -15,6 +13,7 @@ use sgx_platform::sgxs::Stream;
 use sgx_platform::{Builder, PlatformError, processor};
 
 use crate::kernel;
+use crate::rootfs::{RootfsFile, RootfsMapping};
 use crate::serve::{Honest, Host};
 use crate::signals::{self, Pending};
 use crate::stats::EnclaveReport;
@@ -23,8 +22,8 @@ use crate::thread::{Pool, Runtime, Slot, map_areas};
 /// What to run.
 #[derive(Debug)]
 pub struct Options<'a> {
-    /// The enclave: contents of `enclave.sgxs`.
-    pub sgxs: &'a [u8],
+    /// The enclave: contents of `enclave.sgxs`, which are dropped once it is loaded.
+    pub sgxs: Vec<u8>,
     /// Its signature: contents of `enclave.sig`.
     pub signature: &'a [u8],
     /// The root file system's image.
@@ -43,7 +42,7 @@ pub struct Options<'a> {
 
 impl<'a> Options<'a> {
     /// An enclave as it is, without anything that the host may add.
-    pub fn new(sgxs: &'a [u8], signature: &'a [u8], rootfs: RootfsFile<'a>) -> Self {
+    pub fn new(sgxs: Vec<u8>, signature: &'a [u8], rootfs: RootfsFile<'a>) -> Self {
         Self {
             sgxs,
             signature,
@@ -55,17 +54,6 @@ impl<'a> Options<'a> {
             sites: EncluSites::default(),
         }
     }
-}
-
-/// Where the root file system's image lies: a part of a file.
-#[derive(Clone, Copy, Debug)]
-pub struct RootfsFile<'a> {
-    /// The file.
-    pub file: &'a File,
-    /// First byte of the image.
-    pub offset: u64,
-    /// Bytes of the image.
-    pub len: u64,
 }
 
 /// Why the container did not start.
@@ -115,7 +103,7 @@ pub fn run_with(options: Options, host: Box<dyn Host>) -> Result<Infallible, Err
     let clock = TscSample::now();
     signals::block().map_err(|error| Error::Kernel("cannot block signals", error))?;
     let signature = SigStruct::from_bytes(options.signature)?;
-    let stream = Stream::new(options.sgxs)?;
+    let stream = Stream::new(&options.sgxs)?;
     let create = stream.create();
     let attributes = processor::attributes(&signature);
     let secs = Secs::new(
@@ -128,6 +116,7 @@ pub fn run_with(options: Options, host: Box<dyn Host>) -> Result<Infallible, Err
     let mut emulator = Emulator::create(secs, options.sites)?;
     let tcs = stream.load(&mut emulator)?;
     let enclave = emulator.init(&signature)?;
+    drop(options.sgxs);
 
     let are_placed = tcs
         .iter()
@@ -145,10 +134,10 @@ pub fn run_with(options: Options, host: Box<dyn Host>) -> Result<Infallible, Err
         .collect();
 
     let rootfs_len = options.rootfs.len;
-    let rootfs_address = map_rootfs(options.rootfs)?;
+    let rootfs = RootfsMapping::new(options.rootfs)?;
     let info = BootInfo {
         flags: options.flags,
-        rootfs_address,
+        rootfs_address: rootfs.address(),
         rootfs_len,
         tsc_hz: tsc_hz(clock),
         processors: processors(),
@@ -170,6 +159,7 @@ pub fn run_with(options: Options, host: Box<dyn Host>) -> Result<Infallible, Err
         enclave,
         host,
         slots,
+        rootfs,
         signals: Pending::default(),
         report: EnclaveReport::default(),
         print_stats: options.flags.stats,
@@ -181,41 +171,6 @@ pub fn run_with(options: Options, host: Box<dyn Host>) -> Result<Infallible, Err
         "nacre: emulated enclave: this host can read and change everything in it; use it for development only"
     );
     Ok(runtime.lend_main_thread()?)
-}
-
-/// Maps the root file system's image for as long as the process lives and gives its address.
-fn map_rootfs(rootfs: RootfsFile) -> Result<u64, Error> {
-    const PAGE: u64 = 4096;
-    let RootfsFile { file, offset, len } = rootfs;
-    let size = file
-        .metadata()
-        .map_err(|error| Error::Kernel("cannot read the root file system", error))?
-        .len();
-    if len == 0 || offset.checked_add(len).is_none_or(|end| end > size) {
-        return Err(Error::Truncated { offset, len, size });
-    }
-    let skipped = offset % PAGE;
-    let length = (len + skipped) as usize;
-    // Shared: what the host changes in the file is seen, and detected, by the enclave.
-    // SAFETY: a new mapping.
-    let address = unsafe {
-        let start = (offset - skipped).cast_signed();
-        libc::mmap(
-            std::ptr::null_mut(),
-            length,
-            libc::PROT_READ,
-            libc::MAP_SHARED,
-            file.as_raw_fd(),
-            start,
-        )
-    };
-    if address == libc::MAP_FAILED {
-        return Err(Error::Kernel(
-            "cannot map the root file system",
-            io::Error::last_os_error(),
-        ));
-    }
-    Ok(address.expose_provenance() as u64 + skipped)
 }
 
 /// Processors that this process may use.
@@ -313,7 +268,6 @@ fn tsc_hz(earlier: TscSample) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write;
 
     #[test]
     fn the_counter_is_measured_when_nobody_says() {
@@ -321,40 +275,6 @@ mod tests {
         std::thread::sleep(std::time::Duration::from_millis(5));
         let hz = tsc_hz(earlier);
         assert!(hz == 0 || (100_000_000..10_000_000_000).contains(&hz), "{hz}");
-    }
-
-    #[test]
-    fn any_part_of_a_file_is_mapped() {
-        let path = std::env::temp_dir().join(format!("nacre-rootfs-{}", std::process::id()));
-        let mut file = File::options()
-            .create(true)
-            .truncate(true)
-            .read(true)
-            .write(true)
-            .open(&path)
-            .unwrap();
-        let bytes: Vec<u8> = (0..20_000u32).map(|at| at as u8).collect();
-        file.write_all(&bytes).unwrap();
-        std::fs::remove_file(path).unwrap();
-        let address = map_rootfs(RootfsFile {
-            file: &file,
-            offset: 5003,
-            len: 7,
-        })
-        .unwrap();
-        // SAFETY: mapped above, and never unmapped.
-        let found = unsafe { std::slice::from_raw_parts(address as *const u8, 7) };
-        assert_eq!(found, &bytes[5003..5010]);
-        for (offset, len) in [(0, 20_001), (20_000, 1), (u64::MAX, 2), (0, 0)] {
-            assert!(matches!(
-                map_rootfs(RootfsFile {
-                    file: &file,
-                    offset,
-                    len
-                }),
-                Err(Error::Truncated { .. })
-            ));
-        }
     }
 
     #[test]

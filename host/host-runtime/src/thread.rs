@@ -12,6 +12,7 @@ use host_abi::{AREA_SIZE, Answer, CallCode, Exit as ExitCall, RECORD_SIZE, Recor
 use sgx_platform::{AsyncExit, Enclave, Exit, PlatformError, Thread};
 
 use crate::kernel;
+use crate::rootfs::RootfsMapping;
 use crate::serve::{Host, Staging};
 use crate::signals::{self, Pending};
 use crate::stats::{self, Counts, EnclaveReport};
@@ -25,6 +26,7 @@ pub(crate) struct Runtime<E> {
     pub(crate) enclave: E,
     pub(crate) host: Box<dyn Host>,
     pub(crate) slots: Vec<Slot>,
+    pub(crate) rootfs: RootfsMapping,
     pub(crate) signals: Pending,
     pub(crate) report: EnclaveReport,
     pub(crate) print_stats: bool,

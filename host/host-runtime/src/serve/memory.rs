@@ -5,6 +5,7 @@ use sgx_platform::{Acceptance, Enclave, EnclaveError, PageRange};
 
 use super::value;
 use crate::kernel;
+use crate::rootfs::RootfsMapping;
 
 fn changed(range: host_abi::PageRange, change: impl FnOnce(PageRange) -> Result<(), EnclaveError>) -> Answer {
     let Some(range) = PageRange::new(range.start(), range.len()) else {
@@ -17,10 +18,13 @@ fn changed(range: host_abi::PageRange, change: impl FnOnce(PageRange) -> Result<
     })
 }
 
-pub(super) fn commit(call: Commit, enclave: &impl Enclave) -> Answer {
+pub(super) fn commit(call: Commit, enclave: &impl Enclave, rootfs: &RootfsMapping) -> Answer {
     let acceptance = match call.acceptance {
         host_abi::Acceptance::Zeros => Acceptance::Zeros,
-        host_abi::Acceptance::Copies => Acceptance::Copies,
+        host_abi::Acceptance::Copies => {
+            rootfs.note_copied(call.range.len());
+            Acceptance::Copies
+        }
     };
     changed(call.range, |range| enclave.commit(range, acceptance))
 }

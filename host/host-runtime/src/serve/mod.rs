@@ -113,6 +113,9 @@ impl<E: Enclave> Runtime<E> {
             staging,
             waker: &self.slots[slot].waker,
         };
+        if matches!(code, CallCode::Park | CallCode::Poll | CallCode::EpollWait) {
+            self.rootfs.give_back();
+        }
         match code {
             CallCode::Exit => with(args, |call| self.end(call)),
             CallCode::Spawn => value(self.spawn()),
@@ -121,7 +124,7 @@ impl<E: Enclave> Runtime<E> {
             CallCode::Interrupt => with(args, |call| process::interrupt(call, &self.slots)),
             CallCode::Message => with(args, |call| process::message(call, staging, &self.report)),
             CallCode::ClockRead => with(args, |call: host_abi::ClockRead| clock_read(call)),
-            CallCode::Commit => with(args, |call| memory::commit(call, &self.enclave)),
+            CallCode::Commit => with(args, |call| memory::commit(call, &self.enclave, &self.rootfs)),
             CallCode::Protect => with(args, |call| memory::protect(call, &self.enclave)),
             CallCode::Trim => with(args, |call| memory::trim(call, &self.enclave)),
             CallCode::Remove => with(args, |call| memory::remove(call, &self.enclave)),
