@@ -12,7 +12,7 @@ use crate::shared::SharedFile;
 /// How much of an anonymous mapping a first touch brings.
 const ANONYMOUS_WINDOW: u64 = 512 * 1024;
 /// How much of a file a first touch brings, and how much is read at once.
-pub(crate) const FILE_WINDOW: u64 = 64 * 1024;
+pub(crate) const FILE_WINDOW: u64 = 32 * 1024;
 
 /// Brings the pages of `range`, which lies in the mapping, that are not in use and not behind the end of the file. `wanted` is the page
 /// that was touched, if one was.

@@ -23,7 +23,7 @@ use crate::shared::SharedFile;
 /// Anonymous mappings and changes of at most this size are committed at once: one exit now for a fault later.
 const EAGER: u64 = 1024 * 1024;
 /// Private file mappings of at most this size are read at once.
-const EAGER_FILE: u64 = 256 * 1024;
+const EAGER_FILE: u64 = 64 * 1024;
 /// Memory that is given up in smaller pieces than this is zeroed where it is: the program will touch it again.
 const ZEROED: u64 = 64 * 1024;
 /// Linux's end of a program's addresses. What lies between [`USER_END`] and here is just not mapped.
