@@ -197,25 +197,39 @@ nacre_syscall_entry:
     movaps [rsp + 208], xmm13
     movaps [rsp + 224], xmm14
     movaps [rsp + 240], xmm15
-    mov [rsp + 256 + {r8}], r8
-    mov [rsp + 256 + {r9}], r9
-    mov [rsp + 256 + {r10}], r10
-    mov r11, [rsp + 256 + {rflags}]
-    mov [rsp + 256 + {r11}], r11
-    mov [rsp + 256 + {r12}], r12
-    mov [rsp + 256 + {r13}], r13
-    mov [rsp + 256 + {r14}], r14
-    mov [rsp + 256 + {r15}], r15
-    mov [rsp + 256 + {rdi}], rdi
-    mov [rsp + 256 + {rsi}], rsi
-    mov [rsp + 256 + {rbp}], rbp
-    mov [rsp + 256 + {rbx}], rbx
-    mov [rsp + 256 + {rdx}], rdx
-    mov [rsp + 256 + {rax}], rax
-    mov [rsp + 256 + {rcx}], rcx
-    mov [rsp + 256 + {rip}], rcx
+    # The arguments, in pairs: a pair that was stored in two halves and is loaded as one has to wait until both stores
+    # are through, which takes as long as a short system call.
+    movq xmm0, rdi
+    movq xmm1, rsi
+    punpcklqdq xmm0, xmm1
+    movaps [rsp + {args}], xmm0
+    movq xmm2, rdx
+    movq xmm3, r10
+    punpcklqdq xmm2, xmm3
+    movaps [rsp + {args} + 16], xmm2
+    movq xmm4, r8
+    movq xmm5, r9
+    punpcklqdq xmm4, xmm5
+    movaps [rsp + {args} + 32], xmm4
+    mov [rsp + {registers} + {r8}], r8
+    mov [rsp + {registers} + {r9}], r9
+    mov [rsp + {registers} + {r10}], r10
+    mov r11, [rsp + {registers} + {rflags}]
+    mov [rsp + {registers} + {r11}], r11
+    mov [rsp + {registers} + {r12}], r12
+    mov [rsp + {registers} + {r13}], r13
+    mov [rsp + {registers} + {r14}], r14
+    mov [rsp + {registers} + {r15}], r15
+    mov [rsp + {registers} + {rdi}], rdi
+    mov [rsp + {registers} + {rsi}], rsi
+    mov [rsp + {registers} + {rbp}], rbp
+    mov [rsp + {registers} + {rbx}], rbx
+    mov [rsp + {registers} + {rdx}], rdx
+    mov [rsp + {registers} + {rax}], rax
+    mov [rsp + {registers} + {rcx}], rcx
+    mov [rsp + {registers} + {rip}], rcx
     mov rcx, gs:[{user_rsp}]
-    mov [rsp + 256 + {user_rsp_in_frame}], rcx
+    mov [rsp + {registers} + {user_rsp_in_frame}], rcx
     mov rdi, rsp
     xor ebp, ebp
     call {syscall}
@@ -243,7 +257,7 @@ nacre_syscall_exit_check:
     movaps xmm13, [rsp + 208]
     movaps xmm14, [rsp + 224]
     movaps xmm15, [rsp + 240]
-    NACRE_LEAVE 256, nacre_syscall_exit_last
+    NACRE_LEAVE {registers}, nacre_syscall_exit_last
 7:  mov rdi, rsp
     call {syscall_pending}
     jmp nacre_syscall_exit
@@ -303,6 +317,8 @@ nacre_start_on:
     rax = const offset_of!(Registers, rax),
     rcx = const offset_of!(Registers, rcx),
     xsave = const offset_of!(TrapFrame, xsave),
+    args = const offset_of!(SyscallFrame, args),
+    registers = const offset_of!(SyscallFrame, registers),
     frame_size = const size_of::<SyscallFrame>(),
     user_rsp = const offset::USER_RSP,
     user_rip = const offset::USER_RIP,
@@ -325,8 +341,10 @@ nacre_start_on:
     trap_pending = sym crate::handlers::trap_pending,
 );
 
-const _: () = assert!(core::mem::offset_of!(SyscallFrame, registers) == 256);
-const _: () = assert!(offset_of!(Registers, rflags) + 8 + 256 == size_of::<SyscallFrame>());
+const _: () = assert!(offset_of!(SyscallFrame, args).is_multiple_of(16));
+const _: () = assert!(
+    offset_of!(SyscallFrame, registers) + offset_of!(Registers, rflags) + 8 == size_of::<SyscallFrame>()
+);
 const _: () = assert!(EXCEPTION_STACK_SIZE >= 8192);
 
 unsafe extern "C" {

@@ -34,15 +34,16 @@ pub struct Registers {
 pub struct SyscallFrame {
     /// XMM0 to XMM15.
     pub xmm: [[u64; 2]; 16],
+    /// The system call's arguments, as the registers have them too.
+    pub args: [u64; 6],
     /// The general registers; `rip` is where the program goes on.
     pub registers: Registers,
 }
 
-impl SyscallFrame {
-    /// The system call's number and arguments.
-    pub fn call(&self) -> (u64, [u64; 6]) {
-        let r = &self.registers;
-        (r.rax, [r.rdi, r.rsi, r.rdx, r.r10, r.r8, r.r9])
+impl Registers {
+    /// A system call's arguments.
+    pub fn args(&self) -> [u64; 6] {
+        [self.rdi, self.rsi, self.rdx, self.r10, self.r8, self.r9]
     }
 }
 

@@ -2,9 +2,9 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use crate::{DirectorySink, Errno, File, How, Mutex, Result, Sink, Source};
+use crate::{DirectorySink, Errno, File, How, Mutex, MutexGuard, Result, Sink, Source};
 
 bitflags::bitflags! {
     /// The flags of an open file: Linux's O_ bits.
@@ -63,7 +63,7 @@ pub struct Description {
     object: Arc<dyn File>,
     flags: AtomicU32,
     /// The position; for directories the cookie.
-    position: Mutex<u64>,
+    position: Position,
     /// The path that it was opened by, for /proc.
     path: Box<[u8]>,
 }
@@ -75,7 +75,7 @@ impl Description {
         Arc::new(Self {
             object,
             flags,
-            position: Mutex::new(0),
+            position: Position::default(),
             path: path.into(),
         })
     }
@@ -123,9 +123,9 @@ impl Description {
         if !self.object.is_seekable() {
             return self.object.read(0, to, self.how());
         }
-        let mut position = self.position.lock();
-        let count = self.object.read(*position, to, self.how())?;
-        *position += count as u64;
+        let position = self.position.lock();
+        let count = self.object.read(position.at(), to, self.how())?;
+        position.set(position.at() + count as u64);
         Ok(count)
     }
 
@@ -137,9 +137,9 @@ impl Description {
         if !self.object.is_seekable() {
             return Ok(self.object.write(0, from, self.how())?.0);
         }
-        let mut position = self.position.lock();
-        let (count, end) = self.object.write(*position, from, self.how())?;
-        *position = end;
+        let position = self.position.lock();
+        let (count, end) = self.object.write(position.at(), from, self.how())?;
+        position.set(end);
         Ok(count)
     }
 
@@ -177,10 +177,10 @@ impl Description {
             append: true,
             ..self.how()
         };
-        let mut position = self.position.lock();
-        let (count, end) = self.object.write(*position, from, how)?;
+        let position = self.position.lock();
+        let (count, end) = self.object.write(position.at(), from, how)?;
         if offset.is_none() {
-            *position = end;
+            position.set(end);
         }
         Ok(count)
     }
@@ -190,21 +190,24 @@ impl Description {
         if self.flags().contains(StatusFlags::PATH) {
             return Err(Errno::EBADF);
         }
-        if self.object.ignores_positions() {
-            return Ok(0);
-        }
         if !self.object.is_seekable() {
-            return Err(Errno::ESPIPE);
+            return match self.object.ignores_positions() {
+                true => Ok(0),
+                false => Err(Errno::ESPIPE),
+            };
         }
-        let mut position = self.position.lock();
+        if (offset, whence) == (0, SEEK_CUR) {
+            return Ok(self.position());
+        }
+        let position = self.position.lock();
         let base = match whence {
             0 => 0,
-            1 => *position,
+            SEEK_CUR => position.at(),
             2 => self.object.end()?,
             3 | 4 => {
                 let from = u64::try_from(offset).map_err(|_| Errno::ENXIO)?;
-                *position = self.object.seek_data(from, whence == 4)?;
-                return Ok(*position);
+                position.set(self.object.seek_data(from, whence == 4)?);
+                return Ok(position.at());
             }
             _ => return Err(Errno::EINVAL),
         };
@@ -212,7 +215,7 @@ impl Description {
         if target > i64::MAX as u64 {
             return Err(Errno::EINVAL);
         }
-        *position = target;
+        position.set(target);
         Ok(target)
     }
 
@@ -221,14 +224,48 @@ impl Description {
         if self.flags().contains(StatusFlags::PATH) {
             return Err(Errno::EBADF);
         }
-        let mut position = self.position.lock();
-        *position = self.object.read_directory(*position, sink)?;
+        let position = self.position.lock();
+        position.set(self.object.read_directory(position.at(), sink)?);
         Ok(())
     }
 
-    /// The position, for /proc/self/fdinfo and copies between files.
+    /// The position, for who only asks: as on Linux, without waiting for a read that is under way.
     pub fn position(&self) -> u64 {
-        *self.position.lock()
+        self.position.value.load(Ordering::Relaxed)
+    }
+}
+
+const SEEK_CUR: u32 = 1;
+
+/// Where an open file is: moved under a lock, read without.
+#[derive(Default)]
+struct Position {
+    value: AtomicU64,
+    moving: Mutex<()>,
+}
+
+/// Keeps a position from being moved by others.
+struct PositionGuard<'a> {
+    value: &'a AtomicU64,
+    _moving: MutexGuard<'a, ()>,
+}
+
+impl Position {
+    fn lock(&self) -> PositionGuard<'_> {
+        PositionGuard {
+            value: &self.value,
+            _moving: self.moving.lock(),
+        }
+    }
+}
+
+impl PositionGuard<'_> {
+    fn at(&self) -> u64 {
+        self.value.load(Ordering::Relaxed)
+    }
+
+    fn set(&self, position: u64) {
+        self.value.store(position, Ordering::Relaxed);
     }
 }
 

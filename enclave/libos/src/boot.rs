@@ -236,7 +236,7 @@ fn open_streams(process: &Process, terminal: &Arc<Terminal>) -> kobject::Result<
         process
             .descriptors
             .lock()
-            .add(description, OnExec::Keep, fd.raw(), limit)?;
+            .add(&description, OnExec::Keep, fd.raw(), limit)?;
     }
     Ok(())
 }

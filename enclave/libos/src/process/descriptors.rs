@@ -52,7 +52,7 @@ impl Descriptors {
     /// Opens the lowest free descriptor from `from` on; EMFILE at `limit`.
     pub(crate) fn add(
         &mut self,
-        description: Arc<Description>,
+        description: &Arc<Description>,
         on_exec: OnExec,
         from: Fd,
         limit: u64,
@@ -69,7 +69,7 @@ impl Descriptors {
         self.set(
             fd,
             Slot {
-                description,
+                description: description.clone(),
                 close_on_exec: on_exec == OnExec::Close,
             },
         );

@@ -18,7 +18,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
 use fs::{Context, Dentry};
-use kobject::{Mutex, SpinLock, WaitQueue};
+use kobject::{Description, Mutex, Result, SpinLock, WaitQueue};
 use mm::AddressSpace;
 
 use crate::signal::Actions;
@@ -48,7 +48,8 @@ pub(crate) struct Process {
     pub(crate) group: AtomicU32,
     pub(crate) session: AtomicU32,
     pub(crate) space: Arc<AddressSpace>,
-    pub(crate) descriptors: Mutex<Descriptors>,
+    /// Held for a look or a change of a slot, which is why it is no lock that parks; what is taken out is dropped after.
+    pub(crate) descriptors: SpinLock<Descriptors>,
     /// Where it stands in the file system, and who it is.
     pub(crate) context: Mutex<Context>,
     pub(crate) actions: SpinLock<Actions>,
@@ -72,6 +73,11 @@ pub(crate) struct Process {
 }
 
 impl Process {
+    /// Takes a descriptor out of the table; what it referred to is dropped by the caller, without the table's lock.
+    pub(crate) fn take_descriptor(&self, fd: descriptors::Fd) -> Result<Arc<Description>> {
+        self.descriptors.lock().remove(fd)
+    }
+
     /// A process without threads.
     pub(crate) fn new(
         pid: u32,
@@ -86,7 +92,7 @@ impl Process {
             group: AtomicU32::new(pid),
             session: AtomicU32::new(pid),
             space,
-            descriptors: Mutex::new(Descriptors::new()),
+            descriptors: SpinLock::new(Descriptors::new()),
             context: Mutex::new(context),
             actions: SpinLock::new(Actions::new()),
             pending: SpinLock::new(Pending::new()),

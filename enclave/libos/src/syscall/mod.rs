@@ -54,6 +54,13 @@ impl Frame<'_> {
         }
     }
 
+    fn args(&self) -> [u64; 6] {
+        match self {
+            Self::Stub(frame) => frame.args,
+            Self::Trap(frame) => frame.registers.args(),
+        }
+    }
+
     /// The whole state, for a thread that goes on like this one.
     pub(crate) fn whole(&self) -> TrapFrame {
         match self {
@@ -88,20 +95,12 @@ pub(crate) type Handler = fn(&mut Call<'_>) -> Result<u64>;
 
 /// Makes the system call that the registers name, and puts the answer there.
 pub(crate) fn dispatch(mut frame: Frame<'_>) {
-    let registers = frame.registers();
-    let number = registers.rax;
-    let args = [
-        registers.rdi,
-        registers.rsi,
-        registers.rdx,
-        registers.r10,
-        registers.r8,
-        registers.r9,
-    ];
-    let row = table::row(number);
     CURRENT.with(|thread| {
-        stats::count(number);
+        let number = frame.registers().rax;
+        let args = frame.args();
         let mut call = Call { args, thread, frame };
+        let row = table::row(number);
+        stats::count(number);
         let result = match row {
             Some(Row {
                 handler: Some(handler),
@@ -113,7 +112,7 @@ pub(crate) fn dispatch(mut frame: Frame<'_>) {
             note_interrupted(&call, number, row);
         }
         if trace::is_on() {
-            trace::line(thread, row, number, &args, &result);
+            trace::line(thread, row, number, &call.args, &result);
         }
         call.frame.registers().rax = match result {
             Ok(value) => value,

@@ -54,7 +54,7 @@ pub(super) fn limit(process: &Process) -> u64 {
 
 fn sys_close(call: &mut Call<'_>) -> Result<u64> {
     let process = &call.thread.process;
-    let closed = process.descriptors.lock().remove(call.args[0] as u32)?;
+    let closed = process.take_descriptor(call.args[0] as u32)?;
     fs::release_records(&closed, process.pid);
     Ok(0)
 }
@@ -81,7 +81,8 @@ fn duplicate(call: &Call<'_>, from: u32, on_exec: OnExec) -> Result<u64> {
     let file = call.file(call.args[0])?;
     let process = &call.thread.process;
     let limit = limit(process);
-    Ok(process.descriptors.lock().add(file, on_exec, from, limit)?.into())
+    let fd = process.descriptors.lock().add(&file, on_exec, from, limit)?;
+    Ok(fd.into())
 }
 
 fn sys_dup2(call: &mut Call<'_>) -> Result<u64> {

@@ -74,7 +74,8 @@ pub(super) fn add(
 /// Opens a descriptor for an open file.
 pub(super) fn add_open(process: &Process, file: Arc<Description>, on_exec: OnExec) -> Result<u64> {
     let limit = limit(process);
-    Ok(process.descriptors.lock().add(file, on_exec, 0, limit)?.into())
+    let fd = process.descriptors.lock().add(&file, on_exec, 0, limit)?;
+    Ok(fd.into())
 }
 
 /// The flags that all these calls take.
@@ -108,13 +109,13 @@ fn make_pipe(call: &Call<'_>, raw: u64) -> Result<u64> {
     let second = match add(process, writer, common | StatusFlags::WRITE_ONLY, on_exec) {
         Ok(second) => second,
         Err(error) => {
-            drop(process.descriptors.lock().remove(first as u32));
+            drop(process.take_descriptor(first as u32));
             return Err(error);
         }
     };
     let put = user::put(call.args[0], &[first as u32, second as u32]);
     if put.is_err() {
-        let closed = [first, second].map(|fd| process.descriptors.lock().remove(fd as u32));
+        let closed = [first, second].map(|fd| process.take_descriptor(fd as u32));
         drop(closed);
     }
     put.map(|()| 0)

@@ -160,8 +160,11 @@ fn within_file_size(
     pieces: &[IoVec],
     place: Place,
 ) -> Result<Option<Vec<IoVec>>> {
+    if !file.object().is_seekable() {
+        return Ok(None);
+    }
     let limit = call.thread.process.limits.lock().0[limits::FILE_SIZE].current;
-    if limit == limits::INFINITY || !file.object().is_seekable() {
+    if limit == limits::INFINITY {
         return Ok(None);
     }
     let start = match place {

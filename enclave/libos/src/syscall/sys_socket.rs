@@ -176,8 +176,8 @@ fn sys_socketpair(call: &mut Call<'_>) -> Result<u64> {
     }
     let (first, second) = UnixSocket::pair(SocketKind::from_raw(kind)?, protocol as u32, identity(process))?;
     let first = add(process, first, flags, on_exec)?;
-    let second = add(process, second, flags, on_exec)
-        .inspect_err(|_| drop(process.descriptors.lock().remove(first as u32)))?;
+    let second =
+        add(process, second, flags, on_exec).inspect_err(|_| drop(process.take_descriptor(first as u32)))?;
     user::put(out, &[first as u32, second as u32])?;
     Ok(0)
 }
@@ -215,7 +215,7 @@ fn accept(call: &Call<'_>, raw: u64) -> Result<u64> {
     let (socket, peer) = restarting(call, || with(call, fd, |socket, _, how| socket.accept(how)))?;
     let fd = add(&call.thread.process, socket, flags, on_exec)?;
     if let Err(error) = address_out(Some(peer), at, len) {
-        drop(call.thread.process.descriptors.lock().remove(fd as u32));
+        drop(call.thread.process.take_descriptor(fd as u32));
         return Err(error);
     }
     Ok(fd)
