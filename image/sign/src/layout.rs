@@ -32,10 +32,8 @@ pub struct Page {
 /// What a page holds at first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content {
-    /// These bytes, all of them measured.
+    /// These bytes, all of them measured: Linux's driver measures whole pages or none.
     Measured(Box<[u8; PAGE_SIZE as usize]>),
-    /// Zeros, of which the first 256 bytes are measured; the LibOS writes the others before it reads them.
-    FirstChunk,
     /// Zeros if the loader is honest: the LibOS believes nothing that it finds here.
     Unmeasured,
 }
@@ -111,7 +109,7 @@ fn slot_pages(slot: Slot, entry: u64) -> impl Iterator<Item = Page> {
     let gs = Page {
         address: slot.gs(),
         sec_info: READ_WRITE,
-        content: Content::FirstChunk,
+        content: Content::Measured(page_of(&[])),
     };
     let tcs = Tcs {
         flags: 0,

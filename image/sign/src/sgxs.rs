@@ -34,7 +34,6 @@ impl Layout<'_> {
             out.write_all(&add.to_bytes())?;
             let bytes: &[u8] = match &page.content {
                 Content::Measured(bytes) => bytes.as_slice(),
-                Content::FirstChunk => &[0; CHUNK_SIZE],
                 Content::Unmeasured => &[],
             };
             for (chunk, index) in bytes.chunks_exact(CHUNK_SIZE).zip(0..) {
@@ -178,7 +177,9 @@ impl PageCounts {
             IMAGE_BASE..CONFIG_START if regular => (&mut self.data, CHUNKS),
             CONFIG_START..SLOTS_START if regular => (&mut self.config, CHUNKS),
             SLOTS_START..ELRANGE_SIZE if sec_info == SecInfo::TCS => (&mut self.tcs, CHUNKS),
-            SLOTS_START..ELRANGE_SIZE if regular && Slot::of_gs(address).is_some() => (&mut self.threads, 1),
+            SLOTS_START..ELRANGE_SIZE if regular && Slot::of_gs(address).is_some() => {
+                (&mut self.threads, CHUNKS)
+            }
             SLOTS_START..ELRANGE_SIZE if regular => (&mut self.threads, 0),
             _ => return Err("a page is where Nacre puts none"),
         };

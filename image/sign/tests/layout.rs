@@ -109,7 +109,8 @@ fn a_slot_has_stacks_frames_and_a_tcs() {
             "a guard below the exception stack"
         );
         assert_eq!(at(slot.stack()).unwrap().content, Content::Unmeasured);
-        assert_eq!(at(slot.gs()).unwrap().content, Content::FirstChunk);
+        let zeros = Content::Measured(Box::new([0; PAGE_SIZE as usize]));
+        assert_eq!(at(slot.gs()).unwrap().content, zeros);
         assert_eq!(at(slot.ssa() + PAGE_SIZE).unwrap().content, Content::Unmeasured);
         assert_eq!(at(slot.tcs()).unwrap().sec_info, SecInfo::TCS);
     }
