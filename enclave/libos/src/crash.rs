@@ -20,16 +20,11 @@ pub(crate) fn report(thread: &Thread, signal: Signal, frame: &TrapFrame, info: &
         return;
     }
     let r = &frame.registers;
-    let name = *thread.name.lock();
-    let name = name
-        .split(|&byte| byte == 0)
-        .next()
-        .unwrap_or_default()
-        .escape_ascii();
     let mut text = String::new();
     let _ = writeln!(
         text,
-        "{name} (thread {}) was killed by signal {}, code {}, address {:#x}",
+        "{} (thread {}) was killed by signal {}, code {}, address {:#x}",
+        thread.program(),
         thread.tid,
         signal.raw(),
         info.code,

@@ -23,6 +23,7 @@ mod sys_time;
 mod sys_timer;
 mod sys_xattr;
 pub mod table;
+mod unsupported;
 
 pub(crate) use sys_system::{RELEASE, VERSION};
 
@@ -89,7 +90,8 @@ pub(crate) type Handler = fn(&mut Call<'_>) -> Result<u64>;
 /// Makes the system call that the registers name, and puts the answer there.
 pub(crate) fn dispatch(mut frame: Frame<'_>) {
     let registers = frame.registers();
-    let number = registers.rax;
+    // The kernel takes the number as 32 bits.
+    let number = registers.rax as u32;
     let args = [
         registers.rdi,
         registers.rsi,
@@ -98,22 +100,24 @@ pub(crate) fn dispatch(mut frame: Frame<'_>) {
         registers.r8,
         registers.r9,
     ];
-    let row = table::row(number);
+    let row = table::row(number.into());
     CURRENT.with(|thread| {
-        stats::count(number);
+        stats::count(number.into());
         let mut call = Call { args, thread, frame };
         let result = match row {
             Some(Row {
                 handler: Some(handler),
                 ..
             }) => handler(&mut call),
-            _ => Err(unsupported(thread, number, row)),
+            _ => unsupported::refuse(row),
         };
-        if let Err(Errno::EINTR) = result {
-            note_interrupted(&call, number, row);
+        match result {
+            Err(Errno::EINTR) => note_interrupted(&call, number.into(), row),
+            Err(Errno::ENOSYS) => unsupported::name_once(thread, number.cast_signed(), row),
+            _ => {}
         }
         if trace::is_on() {
-            trace::line(thread, row, number, &args, &result);
+            trace::line(thread, row, number.into(), &args, &result);
         }
         call.frame.registers().rax = match result {
             Ok(value) => value,
@@ -142,22 +146,4 @@ fn note_interrupted(call: &Call<'_>, number: u64, row: Option<&Row>) {
     };
     // Nothing may be pending any more; the call is then made again all the same.
     rt_thread::set_pending();
-}
-
-/// Says once per number that a program wants what is not there.
-#[cold]
-fn unsupported(thread: &Arc<Thread>, number: u64, row: Option<&Row>) -> Errno {
-    let (name, errno, note) = match row {
-        Some(Row {
-            support: table::Support::Unsupported(errno, note),
-            name,
-            ..
-        }) => (*name, *errno, *note),
-        Some(row) => (row.name, Errno::ENOSYS, ""),
-        None => ("", Errno::ENOSYS, ""),
-    };
-    if errno == Errno::ENOSYS && !table::is_probe(number) {
-        trace::unsupported_once(thread, number, name, note);
-    }
-    errno
 }
