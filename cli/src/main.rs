@@ -6,9 +6,11 @@
 
 mod byte_size;
 mod cache_dir;
+mod choice;
 mod convert;
 mod inspect;
 mod keygen;
+mod nacre_toml;
 mod progress;
 mod run;
 mod settings;

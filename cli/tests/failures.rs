@@ -17,7 +17,13 @@ fn mistakes_on_the_command_line() {
             &["convert", "oci:a", "oci:b", "--enclave-size", "many"],
             "is not a size",
         ),
+        (&["convert", "oci:a", "oci:b", "--enclave-size", "56G"], "55 GiB"),
         (&["convert", "oci:a", "oci:b", "--threads", "many"], "--threads"),
+        (
+            &["convert", "oci:a", "oci:b", "--threads", "0"],
+            "between 1 and 2047",
+        ),
+        (&["convert", "oci:a", "oci:b", "--hostname", "a b"], "host name"),
         (&["convert", "oci:a", "oci:b", "--allow-env", "A=B"], "names only"),
         (
             &["convert", "oci:a", "oci:b", "--date", "yesterday"],
@@ -67,7 +73,7 @@ fn files_that_are_something_else() {
         (&["convert", plain, "oci:x", "--key", "noise"], "noise"),
         (
             &["convert", plain, "oci:x", "--config", "bad.toml"],
-            "bad.toml:3:1: unknown field `memry`",
+            "bad.toml:3:1: enclave.memry: unknown field `memry`",
         ),
         (&["inspect", plain], "not a confidential image"),
         (
