@@ -37,3 +37,29 @@ fn each_unsupported_system_call_is_named_once() {
         );
     }
 }
+
+#[test]
+fn a_crash_names_the_functions_on_the_stack() {
+    for linkage in [Linkage::Dynamic, Linkage::NoPie, Linkage::MuslStatic] {
+        let outcome = run("death_in_function", linkage);
+        assert_eq!(outcome.status, 139, "{outcome}");
+        let names: Vec<_> = outcome
+            .stderr
+            .lines()
+            .filter(|line| line.contains("/guest+0x"))
+            .filter_map(|line| line.split_whitespace().find(|word| word.contains("+0x")))
+            .filter_map(|place| place.split("+0x").next())
+            .collect();
+        assert!(
+            names.starts_with(&["innermost", "known_here_only", "outermost", "main"]),
+            "{linkage}: {outcome}"
+        );
+        let line = |begins: &str| outcome.stderr.lines().any(|line| line.trim().starts_with(begins));
+        assert!(line("rip 0000"), "{outcome}");
+        assert!(line("code 0x") && line("address 0x0: (not mapped)"), "{outcome}");
+    }
+    // A stripped library has the names of what it exports.
+    let outcome = run("death_abort", Linkage::Dynamic);
+    assert!(outcome.stderr.contains(" abort+0x"), "{outcome}");
+    assert!(outcome.stderr.contains(" main+0x"), "{outcome}");
+}
