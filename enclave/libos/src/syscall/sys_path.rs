@@ -7,7 +7,7 @@ use kobject::{Credentials, Errno, Result, Stat, Timestamp};
 
 use super::Call;
 use super::sys_event::add_open;
-use super::sys_read::check_file_size;
+use super::sys_read::{check_file_size, modified};
 use super::table::{Restart, Row};
 use crate::container;
 use crate::process::descriptors::OnExec;
@@ -748,6 +748,7 @@ fn sys_ftruncate(call: &mut Call<'_>) -> Result<u64> {
         check_file_size(call, len)?;
     }
     file.object().truncate(len)?;
+    modified(call, &file);
     Ok(0)
 }
 
@@ -766,6 +767,7 @@ fn sys_fallocate(call: &mut Call<'_>) -> Result<u64> {
     }
     check_file_size(call, offset + len)?;
     file.object().allocate(mode as u32, offset, len)?;
+    modified(call, &file);
     Ok(0)
 }
 
