@@ -1,7 +1,5 @@
 //! The `nacre` command in a directory of its own, with a cache of its own.
 
-#![allow(dead_code, reason = "each test file uses a part of it")]
-
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -28,10 +26,6 @@ impl Workplace {
     /// The directory that `nacre` runs in: only what the test and `nacre` write is there.
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join("work").join(name)
-    }
-
-    pub fn cache(&self) -> PathBuf {
-        self.dir.path().join("cache/nacre")
     }
 
     pub fn names(&self) -> Vec<String> {
