@@ -2,6 +2,10 @@
 //!
 //! [`table`] has a row per number; handlers lie in files named after the system call that leads their family.
 
+mod path;
+mod sys_access;
+mod sys_chdir;
+mod sys_chmod;
 mod sys_clone;
 mod sys_copy;
 mod sys_descriptor;
@@ -9,18 +13,21 @@ mod sys_event;
 mod sys_exit;
 mod sys_futex;
 mod sys_identity;
+mod sys_link;
 mod sys_lock;
 mod sys_memory;
-mod sys_path;
+mod sys_open;
 mod sys_poll;
 mod sys_process;
 mod sys_read;
 mod sys_sched;
 mod sys_signal;
 mod sys_socket;
+mod sys_stat;
 mod sys_system;
 mod sys_time;
 mod sys_timer;
+mod sys_truncate;
 mod sys_xattr;
 pub mod table;
 mod unsupported;

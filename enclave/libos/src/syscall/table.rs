@@ -110,6 +110,9 @@ impl Row {
 
 /// The rows, family by family.
 const FAMILIES: &[&[Row]] = &[
+    super::sys_access::ROWS,
+    super::sys_chdir::ROWS,
+    super::sys_chmod::ROWS,
     super::sys_clone::ROWS,
     super::sys_copy::ROWS,
     super::sys_descriptor::ROWS,
@@ -117,17 +120,20 @@ const FAMILIES: &[&[Row]] = &[
     super::sys_exit::ROWS,
     super::sys_futex::ROWS,
     super::sys_identity::ROWS,
+    super::sys_link::ROWS,
     super::sys_memory::ROWS,
-    super::sys_path::ROWS,
+    super::sys_open::ROWS,
     super::sys_poll::ROWS,
     super::sys_process::ROWS,
     super::sys_read::ROWS,
     super::sys_sched::ROWS,
     super::sys_signal::ROWS,
     super::sys_socket::ROWS,
+    super::sys_stat::ROWS,
     super::sys_system::ROWS,
     super::sys_time::ROWS,
     super::sys_timer::ROWS,
+    super::sys_truncate::ROWS,
     super::sys_xattr::ROWS,
     super::unsupported::ROWS,
 ];
