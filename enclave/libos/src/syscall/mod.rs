@@ -21,6 +21,7 @@ mod sys_poll;
 mod sys_process;
 mod sys_read;
 mod sys_sched;
+mod sys_sendmsg;
 mod sys_signal;
 mod sys_socket;
 mod sys_stat;

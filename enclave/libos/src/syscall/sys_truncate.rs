@@ -1,6 +1,7 @@
 //! A file's length: truncate, ftruncate, fallocate.
 
-use kobject::{Errno, Result};
+use fs::{At, AtFlags};
+use kobject::{Errno, FileKind, Result};
 
 use super::Call;
 use super::path::context;
@@ -11,13 +12,7 @@ use crate::user;
 
 /// What the table says of these.
 pub(super) const ROWS: &[Row] = &[
-    Row::partial(
-        76,
-        "truncate",
-        sys_truncate,
-        "sd",
-        "RLIMIT_FSIZE is not looked at",
-    ),
+    Row::full(76, "truncate", sys_truncate, "sd"),
     Row::full(77, "ftruncate", sys_ftruncate, "dd"),
     Row::full(285, "fallocate", sys_fallocate, "dxdd"),
 ];
@@ -33,7 +28,12 @@ fn length(raw: u64) -> Result<u64> {
 fn sys_truncate(call: &mut Call<'_>) -> Result<u64> {
     let len = length(call.args[1])?;
     let path = user::get_path(call.args[0])?;
-    container().vfs.truncate(&context(call), &path, len)?;
+    let context = context(call);
+    let stat = container().vfs.stat(&context, At::Cwd, &path, AtFlags::empty())?;
+    if stat.kind == FileKind::Regular && len > stat.size {
+        check_file_size(call, len)?;
+    }
+    container().vfs.truncate(&context, &path, len)?;
     Ok(0)
 }
 

@@ -127,6 +127,7 @@ const FAMILIES: &[&[Row]] = &[
     super::sys_process::ROWS,
     super::sys_read::ROWS,
     super::sys_sched::ROWS,
+    super::sys_sendmsg::ROWS,
     super::sys_signal::ROWS,
     super::sys_socket::ROWS,
     super::sys_stat::ROWS,
