@@ -6,9 +6,11 @@
 
 mod byte_size;
 mod cache_dir;
+mod choice;
 mod convert;
 mod inspect;
 mod keygen;
+mod nacre_toml;
 mod progress;
 mod run;
 mod settings;
@@ -48,7 +50,7 @@ fn main() -> ExitCode {
     match cli.command.run() {
         Ok(status) => status,
         Err(error) => {
-            eprintln!("nacre: {}", one_line(&format!("{error:#}")));
+            eprintln!("nacre: {}", one_line(&sentence(&error)));
             OWN_FAILURE.into()
         }
     }
@@ -89,6 +91,17 @@ fn usage(error: &clap::Error) -> ExitCode {
         one_line(message.trim_start_matches("error: "))
     );
     OWN_FAILURE.into()
+}
+
+/// An error with its causes, without those that the words before end with already.
+fn sentence(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.ends_with(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
 }
 
 fn one_line(text: &str) -> String {

@@ -1,45 +1,26 @@
 //! Choices of a conversion: flags, over `nacre.toml`, over defaults.
-//!
-//! ```toml
-//! key = "signer.pem"            # relative to this file
-//!
-//! [enclave]
-//! size = "4GiB"                 # memory for programs
-//! threads = 128
-//! hostname = "redis"
-//! debug = false
-//!
-//! [host]                        # what the host may change
-//! allow-args = true
-//! allow-env = ["TZ", "LOG_LEVEL"]
-//!
-//! [signature]
-//! product = 1
-//! security-version = 3
-//! date = "2026-11-01"
-//! ```
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Result, anyhow};
 use clap::Args;
 use convert::Options;
 use enclave_config::HostEnv;
-use serde::{Deserialize, Deserializer};
 use sign::{Date, SignOptions};
 
-use crate::byte_size::ByteSize;
+use crate::choice::{EnclaveSize, HostName, Threads, VariableName};
+use crate::nacre_toml::{File, Signature};
 
 /// Flags of `nacre convert` that choose what the enclave is and what its host may change.
 #[derive(Args, Debug, Default)]
 pub struct EnclaveFlags {
     /// Memory for the programs in the enclave, such as 512M or 4GiB [default: 4GiB]
     #[arg(long, value_name = "SIZE")]
-    enclave_size: Option<ByteSize>,
+    enclave_size: Option<EnclaveSize>,
 
     /// Threads that all programs in the enclave may have together [default: 128]
     #[arg(long, value_name = "NUMBER")]
-    threads: Option<u32>,
+    threads: Option<Threads>,
 
     /// The host may replace the image's command (Cmd) when it runs it
     #[arg(long)]
@@ -47,17 +28,17 @@ pub struct EnclaveFlags {
 
     /// The host may set this environment variable; can be given several times
     #[arg(long, value_name = "NAME")]
-    allow_env: Vec<String>,
+    allow_env: Vec<VariableName>,
 
     /// The host name that the programs see
     #[arg(long, value_name = "NAME")]
-    hostname: Option<String>,
+    hostname: Option<HostName>,
 
     /// Sign as a debug enclave: its host can look into it (--trace, --stats, crash reports)
     #[arg(long)]
     debug: bool,
 
-    /// Read choices from a nacre.toml; flags go before it
+    /// Read choices from this file instead of ./nacre.toml; flags go before it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
@@ -91,85 +72,26 @@ pub struct Settings {
     pub key: Option<PathBuf>,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-struct File {
-    key: Option<PathBuf>,
-    enclave: Enclave,
-    host: Host,
-    signature: Signature,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-struct Enclave {
-    #[serde(deserialize_with = "parsed")]
-    size: Option<ByteSize>,
-    threads: Option<u32>,
-    hostname: Option<String>,
-    debug: bool,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-struct Host {
-    allow_args: bool,
-    allow_env: Vec<String>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-struct Signature {
-    product: Option<u16>,
-    security_version: Option<u16>,
-    #[serde(deserialize_with = "parsed")]
-    date: Option<Date>,
-}
-
-fn parsed<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: std::str::FromStr<Err: std::fmt::Display>,
-{
-    let text = String::deserialize(deserializer)?;
-    text.parse().map(Some).map_err(serde::de::Error::custom)
-}
-
 impl Settings {
-    /// Reads `nacre.toml` if one was named, and puts the flags over it.
+    /// Puts the flags over `nacre.toml`, if one was named or is in the current directory.
     pub fn new(enclave: &EnclaveFlags, signature: &SignatureFlags) -> Result<Self> {
-        let file = match &enclave.config {
-            Some(path) => read(path)?,
-            None => File::default(),
-        };
+        let file = File::find(enclave.config.as_deref())?;
         let defaults = Options::default();
-        let names: Vec<_> = file.host.allow_env.iter().chain(&enclave.allow_env).collect();
-        for name in &names {
-            ensure!(
-                !name.is_empty() && !name.contains(['=', '\0']),
-                "'{name}' is not the name of an environment variable (--allow-env takes names only)"
-            );
-        }
-        let memory = enclave
-            .enclave_size
-            .or(file.enclave.size)
-            .map_or(defaults.memory, |size| size.0);
+        let size = enclave.enclave_size.or(file.enclave.size.map(|size| size.0));
+        let threads = enclave.threads.or(file.enclave.threads);
+        let from_file = file.host.allow_env.into_iter().map(|name| name.0);
+        let names = from_file.chain(enclave.allow_env.iter().cloned());
+        let hostname = enclave
+            .hostname
+            .clone()
+            .or(file.enclave.hostname.map(|name| name.0));
         let options = Options {
-            memory: memory
-                .checked_next_multiple_of(4096)
-                .ok_or_else(|| anyhow!("the enclave is too large"))?,
-            threads: enclave
-                .threads
-                .or(file.enclave.threads)
-                .unwrap_or(defaults.threads),
+            memory: size.map_or(defaults.memory, |size| size.0),
+            threads: threads.map_or(defaults.threads, |threads| threads.0),
             allow_args: enclave.allow_args || file.host.allow_args,
-            host_env: HostEnv::Names(names.into_iter().map(|name| name.clone().into_bytes()).collect()),
+            host_env: HostEnv::Names(names.map(|name| name.0.into_bytes()).collect()),
             debug: enclave.debug || file.enclave.debug,
-            hostname: enclave
-                .hostname
-                .clone()
-                .or(file.enclave.hostname)
-                .unwrap_or(defaults.hostname),
+            hostname: hostname.map_or(defaults.hostname, |name| name.0),
             sign: sign_options(signature, &file.signature)?,
         };
         Ok(Self {
@@ -187,7 +109,7 @@ impl SignatureFlags {
 }
 
 fn sign_options(flags: &SignatureFlags, file: &Signature) -> Result<SignOptions> {
-    let date = match flags.date.or(file.date) {
+    let date = match flags.date.or(file.date.map(|date| date.0)) {
         Some(date) => date,
         None => default_date()?,
     };
@@ -208,22 +130,6 @@ fn default_date() -> Result<Date> {
         .to_str()
         .and_then(|text| Date::from_unix(text.parse().ok()?))
         .ok_or_else(|| anyhow!("SOURCE_DATE_EPOCH is not a number of seconds since 1970: {epoch:?}"))
-}
-
-fn read(path: &Path) -> Result<File> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let mut file: File = toml::from_str(&text).map_err(|error| {
-        let at = error.span().map_or(0, |span| span.start);
-        let before = text.get(..at).unwrap_or_default();
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-        let words = error.message().lines().collect::<Vec<_>>().join("; ");
-        anyhow!("{}:{line}:{column}: {words}", path.display())
-    })?;
-    file.key = file
-        .key
-        .map(|key| path.parent().unwrap_or(Path::new("")).join(key));
-    Ok(file)
 }
 
 #[cfg(test)]
@@ -272,9 +178,9 @@ mod tests {
         assert!(from_file.key.unwrap().ends_with("signer.pem"));
 
         let flags = EnclaveFlags {
-            threads: Some(9),
-            enclave_size: Some(ByteSize(5000)),
-            allow_env: vec!["LANG".into()],
+            threads: Some(Threads(9)),
+            enclave_size: Some(EnclaveSize(8192)),
+            allow_env: vec![VariableName("LANG".into())],
             ..EnclaveFlags::default()
         };
         let both = settings(FULL, flags).unwrap().options;
@@ -283,21 +189,5 @@ mod tests {
             both.host_env,
             HostEnv::Names(vec![b"TZ".to_vec(), b"LANG".to_vec()])
         );
-    }
-
-    #[test]
-    fn mistakes_are_named_with_their_place() {
-        for (toml, place, words) in [
-            ("[enclave]\nmemory = 1\n", ":2:1: ", "unknown field `memory`"),
-            ("[enclave]\nthreads = \"x\"\n", ":2:11: ", "invalid type"),
-            ("[enclave]\nsize = \"4X\"\n", ":2:8: ", "is not a size"),
-            ("[host\n", ":1:6: ", ""),
-        ] {
-            let error = settings(toml, EnclaveFlags::default()).unwrap_err().to_string();
-            assert!(error.contains(place) && error.contains(words), "{error}");
-            assert!(!error.contains('\n'), "{error}");
-        }
-        let names = settings("[host]\nallow-env = [\"A=B\"]\n", EnclaveFlags::default());
-        assert!(names.unwrap_err().to_string().contains("A=B"));
     }
 }

@@ -46,6 +46,35 @@ fn choices_are_measured_and_shown() {
 }
 
 #[test]
+fn choices_are_found_in_the_current_directory() {
+    let place = Workplace::new();
+    let plain = place.plain_image();
+    let memory = |image: &str| inspect(&place, image)["configuration"]["memory"].clone();
+    let convert = |args: &[&str]| {
+        let output = place.nacre([&["convert", plain][..], args].concat());
+        assert!(output.status.success());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    fs::write(place.path("nacre.toml"), "[enclave]\nsize = \"64M\"\n").unwrap();
+    fs::write(place.path("other.toml"), "[enclave]\nsize = \"65M\"\n").unwrap();
+    let said = convert(&["oci:found"]);
+    assert_eq!(said.matches("nacre.toml").count(), 1, "{said}");
+    assert_eq!(memory("oci:found"), 64 << 20);
+
+    let said = convert(&["oci:named", "--config", "other.toml"]);
+    assert!(!said.contains("nacre.toml"), "{said}");
+    assert_eq!(memory("oci:named"), 65 << 20);
+
+    // A way to say that there shall be none.
+    convert(&["oci:none", "--config", "/dev/null"]);
+    assert_eq!(memory("oci:none"), 4u64 << 30);
+
+    fs::write(place.path("nacre.toml"), "[enclave]\nsize = 64\n").unwrap();
+    let line = place.fail(["convert", plain, "oci:x"]);
+    assert!(line.starts_with("nacre.toml:2:8: enclave.size: "), "{line}");
+}
+
+#[test]
 fn conversion_is_reproducible() {
     let place = Workplace::new();
     let plain = place.plain_image();

@@ -3,6 +3,10 @@
 mod support;
 
 use std::fs;
+use std::os::unix::fs::{FileTypeExt, symlink};
+use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
 
 use support::{Workplace, test_key};
 
@@ -17,7 +21,13 @@ fn mistakes_on_the_command_line() {
             &["convert", "oci:a", "oci:b", "--enclave-size", "many"],
             "is not a size",
         ),
+        (&["convert", "oci:a", "oci:b", "--enclave-size", "56G"], "55 GiB"),
         (&["convert", "oci:a", "oci:b", "--threads", "many"], "--threads"),
+        (
+            &["convert", "oci:a", "oci:b", "--threads", "0"],
+            "between 1 and 2047",
+        ),
+        (&["convert", "oci:a", "oci:b", "--hostname", "a b"], "host name"),
         (&["convert", "oci:a", "oci:b", "--allow-env", "A=B"], "names only"),
         (
             &["convert", "oci:a", "oci:b", "--date", "yesterday"],
@@ -57,6 +67,178 @@ fn missing_files() {
 }
 
 #[test]
+fn places_that_an_image_cannot_go_to() {
+    let place = Workplace::new();
+    let plain = place.plain_image();
+    let image = place.confidential_image();
+    fs::hard_link(place.path("plain.tar"), place.path("same.tar")).unwrap();
+    symlink("plain.tar", place.path("link.tar")).unwrap();
+    fs::create_dir(place.path("dir")).unwrap();
+    fs::write(place.path("dir/file"), "").unwrap();
+    let before = place.names();
+    for (source, target, words) in [
+        (plain, plain, "would be lost"),
+        (plain, "oci-archive:plain.tar", "would be lost"),
+        (plain, "docker-archive:same.tar", "would be lost"),
+        (plain, "docker-archive:../work/link.tar", "would be lost"),
+        (plain, "oci-archive:/dev/full", "/dev/full is not a file"),
+        (plain, "oci-archive:dir", "dir: is a directory"),
+        (plain, "oci:dir", "name a new directory"),
+        (plain, "oci:plain.tar", "plain.tar"),
+        (plain, "oci-archive:plain.tar/x", "plain.tar"),
+        (plain, "docker-archive:x.tar:Big", "lower-case"),
+        (image, "oci:again", "confidential image already"),
+    ] {
+        let line = place.fail(["convert", source, target]);
+        assert!(line.contains(words), "{source} {target}: {line}");
+        assert_eq!(place.names(), before);
+    }
+    assert!(fs::metadata("/dev/full").unwrap().file_type().is_char_device());
+
+    // The same directory, but another name in it, is another place.
+    place.succeed(["convert", plain, "oci:layout:a"]);
+    place.succeed(["convert", plain, "oci:layout:b"]);
+    // What nacre made, it replaces.
+    let whole = fs::read(place.path("out.tar")).unwrap();
+    place.succeed(["convert", plain, image]);
+    assert!(fs::read(place.path("out.tar")).unwrap() == whole);
+}
+
+#[test]
+fn a_place_without_room() {
+    let place = Workplace::new();
+    let plain = place.plain_image();
+    let image = place.confidential_image();
+    fs::create_dir(place.path("small")).unwrap();
+    let mounted = Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=64k", "tmpfs"])
+        .arg(place.path("small"))
+        .output();
+    if !mounted.is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: only root may mount a small file system");
+        return;
+    }
+    let left = || fs::read_dir(place.path("small")).unwrap().count();
+    let lines = [
+        place.fail(["convert", plain, "oci-archive:small/x.tar"]),
+        place.fail(["convert", plain, "oci:small/x"]),
+        place.fail([
+            "sign",
+            image,
+            "oci:small/x",
+            "--key",
+            test_key().to_str().unwrap(),
+        ]),
+        place.fail([
+            "sign",
+            image,
+            "oci-archive:small/x.tar",
+            "--key",
+            test_key().to_str().unwrap(),
+        ]),
+    ];
+    let left = left();
+    let unmounted = Command::new("umount").arg(place.path("small")).status();
+    assert!(unmounted.unwrap().success());
+    for line in lines {
+        assert!(line.contains("small") && line.contains("No space left"), "{line}");
+    }
+    assert_eq!(left, 0);
+}
+
+#[test]
+fn keys_that_cannot_sign() {
+    let place = Workplace::new();
+    let plain = place.plain_image();
+    let key = test_key();
+    let openssl = |args: &[&str]| {
+        let mut command = Command::new("openssl");
+        let output = command.current_dir(place.path("")).args(args).output().unwrap();
+        assert!(output.status.success(), "{args:?}");
+    };
+    let key = key.to_str().unwrap();
+    openssl(&["genrsa", "-out", "small.pem", "2048"]);
+    openssl(&[
+        "ecparam",
+        "-name",
+        "prime256v1",
+        "-genkey",
+        "-noout",
+        "-out",
+        "ec.pem",
+    ]);
+    openssl(&[
+        "pkcs8",
+        "-topk8",
+        "-in",
+        key,
+        "-out",
+        "locked.pem",
+        "-passout",
+        "pass:x",
+    ]);
+    openssl(&["pkey", "-in", key, "-pubout", "-out", "public.pem"]);
+    openssl(&["pkey", "-in", key, "-outform", "DER", "-out", "der.pem"]);
+    let text = fs::read_to_string(key).unwrap();
+    fs::write(place.path("cut.pem"), &text[..text.len() / 2]).unwrap();
+    fs::write(place.path("empty.pem"), "").unwrap();
+    fs::create_dir(place.path("dir.pem")).unwrap();
+    let before = place.names();
+    for (key, words) in [
+        ("small.pem", "has 2048 bits"),
+        ("ec.pem", "elliptic curves"),
+        ("locked.pem", "passphrase (remove it"),
+        ("public.pem", "public key"),
+        ("der.pem", "is not text"),
+        ("cut.pem", "damaged"),
+        ("empty.pem", "holds no key"),
+        ("dir.pem", "Is a directory"),
+        ("/dev/zero", "is too long"),
+    ] {
+        let line = place.fail(["convert", plain, "oci:x", "--key", key]);
+        assert!(
+            line.starts_with("cannot read the key") || line.starts_with(key),
+            "{line}"
+        );
+        assert!(line.contains(words), "{line}");
+    }
+    assert_eq!(place.names(), before);
+}
+
+#[test]
+fn an_interrupted_conversion_leaves_nothing() {
+    let place = Workplace::new();
+    let plain = place.plain_image_with(&vec![0x5a; 48 << 20]);
+    let mut interrupted = 0;
+    for milliseconds in [5, 50, 150, 300] {
+        for target in ["oci-archive:x.tar", "oci:x"] {
+            let mut child = place
+                .command(["convert", plain, target])
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap();
+            sleep(Duration::from_millis(milliseconds));
+            let pid = child.id().to_string();
+            // It may be over already: then it has written everything.
+            let _ = Command::new("kill").args(["-INT", &pid]).output().unwrap();
+            match child.wait().unwrap().success() {
+                true => {
+                    place.succeed(["inspect", target]);
+                    let _ = fs::remove_file(place.path("x.tar"));
+                    let _ = fs::remove_dir_all(place.path("x"));
+                }
+                false => {
+                    interrupted += 1;
+                    assert_eq!(place.names(), ["plain.tar"]);
+                }
+            }
+        }
+    }
+    assert!(interrupted > 0, "every conversion was faster than its interrupt");
+}
+
+#[test]
 fn files_that_are_something_else() {
     let place = Workplace::new();
     let plain = place.plain_image();
@@ -67,7 +249,7 @@ fn files_that_are_something_else() {
         (&["convert", plain, "oci:x", "--key", "noise"], "noise"),
         (
             &["convert", plain, "oci:x", "--config", "bad.toml"],
-            "bad.toml:3:1: unknown field `memry`",
+            "bad.toml:3:1: enclave.memry: unknown field `memry`",
         ),
         (&["inspect", plain], "not a confidential image"),
         (
@@ -91,6 +273,15 @@ fn truncated_images_are_refused_wherever_they_end() {
         fs::write(place.path("plain.tar"), &whole[..whole.len() * part / 8]).unwrap();
         place.fail(["convert", "docker-archive:plain.tar", "oci-archive:x.tar"]);
         assert_eq!(place.names(), ["plain.tar"]);
+    }
+    fs::write(place.path("plain.tar"), &whole).unwrap();
+    let image = place.confidential_image();
+    let whole = fs::read(place.path("out.tar")).unwrap();
+    for part in 0..8 {
+        fs::write(place.path("out.tar"), &whole[..whole.len() * part / 8]).unwrap();
+        for command in ["inspect", "run"] {
+            place.fail([command, image]);
+        }
     }
 }
 

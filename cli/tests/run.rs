@@ -4,8 +4,14 @@ mod support;
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 
 use support::Workplace;
+
+/// Where images go that were converted to be run.
+fn converted(place: &Workplace) -> PathBuf {
+    place.path("../cache/nacre/converted")
+}
 
 #[test]
 fn the_host_is_told_what_it_may_not_change() {
@@ -64,16 +70,16 @@ fn a_plain_image_is_converted_once() {
     // Its program is no program, so that it fails in the enclave; that is not what this is about.
     let run = || String::from_utf8(place.nacre(["run", plain]).stderr).unwrap();
     assert!(run().contains("plain image"));
-    let converted = || {
-        let entries = fs::read_dir(place.cache().join("converted")).unwrap();
+    let inodes = || {
+        let entries = fs::read_dir(converted(&place)).unwrap();
         entries
             .map(|entry| entry.unwrap().metadata().unwrap().ino())
             .collect::<Vec<_>>()
     };
-    let first = converted();
+    let first = inodes();
     assert_eq!(first.len(), 1);
     assert!(run().contains("plain image"));
-    assert_eq!(converted(), first);
+    assert_eq!(inodes(), first);
     assert_eq!(place.names(), ["plain.tar"]);
 }
 
@@ -86,6 +92,6 @@ fn two_that_convert_at_once_do_not_disturb_each_other() {
             scope.spawn(|| place.nacre(["run", plain]));
         }
     });
-    let names: Vec<_> = fs::read_dir(place.cache().join("converted")).unwrap().collect();
+    let names: Vec<_> = fs::read_dir(converted(&place)).unwrap().collect();
     assert_eq!(names.len(), 1);
 }

@@ -66,5 +66,9 @@ int main(void) {
     check_eq(ftruncate(fd, 1 << 16), 0, "up to RLIMIT_FSIZE");
     check_fails(pwrite(fd, "x", 1, 1 << 16), EFBIG, "not past it");
     check_eq(pwrite(fd, "xyz", 3, (1 << 16) - 1), 1, "only as much as fits");
+    check_fails(ftruncate(fd, 1 << 17), EFBIG, "ftruncate past it");
+    check_fails(truncate("file", 1 << 17), EFBIG, "truncate past it");
+    check_fails(fallocate(fd, 0, 0, 1 << 17), EFBIG, "fallocate past it");
+    check_eq(truncate("file", 1 << 15), 0, "truncate to less");
     return check_done();
 }

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/file.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static int first, second;
@@ -79,5 +80,24 @@ int main(void) {
     range = lock(F_WRLCK, -1, 1);
     check_fails(fcntl(first, F_SETLK, &range), EINVAL, "a negative start");
     check_eq(lockf(first, F_LOCK, 10), 0, "lockf");
+
+    // Any way to close any descriptor of a file releases the process's own locks on it.
+    close(second);
+    close(wo);
+    int other = open("file", O_RDWR);
+    for (int way = 0; way < 3; way++) {
+        range = lock(F_WRLCK, 0, 10);
+        check_eq(fcntl(first, F_SETLK, &range), 0, "a lock of the process");
+        check_fails(fcntl(other, F_OFD_SETLK, &range), EAGAIN, "is in the way of a description's");
+        int another = open("file", O_RDONLY);
+        if (way == 0) close(another);
+        if (way == 1) check_eq(syscall(SYS_close_range, another, another, 0), 0, "close_range");
+        if (way == 2) check_eq(dup2(0, another), another, "dup2");
+        range = lock(F_WRLCK, 0, 10);
+        check_eq(fcntl(other, F_OFD_SETLK, &range), 0, "is not any more");
+        range.l_type = F_UNLCK;
+        check_eq(fcntl(other, F_OFD_SETLK, &range), 0, "unlocked");
+        if (way == 2) close(another);
+    }
     return check_done();
 }

@@ -40,8 +40,8 @@ fn page() -> String {
 
 What the LibOS makes of each system call of x86-64 Linux, by number (0 to {last}; {gap_start} to {gap_end} were never given out).
 Linux is the measure: *full* means that programs find no difference, *partial* that they may find the one that the
-note names. An unsupported one gives its error; `nacre run` names it once if that error is ENOSYS, unless programs
-ask for it only to find out what there is.
+note names. An unsupported one gives its error. `nacre run` names each system call once for which a program got ENOSYS, numbers
+beyond this table too; *quiet* ones it does not name, because their libraries ask for them in every program.
 
 {full} are full, {partial} partial, {unsupported} unsupported.
 
@@ -61,8 +61,16 @@ fn line(page: &mut String, row: &Row) {
         Support::Partial(note) => ("partial".to_owned(), note),
         Support::Unsupported(errno, why) => (errno.to_string(), why),
     };
+    let quiet = row
+        .quiet
+        .map(|why| format!(" (quiet: {why})"))
+        .unwrap_or_default();
     // Writing to a string cannot fail.
-    let _ = writeln!(page, "| {} | {} | {support} | {note} |", row.number, row.name);
+    let _ = writeln!(
+        page,
+        "| {} | {} | {support} | {note}{quiet} |",
+        row.number, row.name
+    );
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ use alloc::vec::Vec;
 
 pub use codec::VERSION;
 pub use error::ConfigError;
+pub use rules::{HOSTNAME_MAX, MEMORY_MAX, THREADS_MAX};
 
 /// Most bytes of an encoded configuration: what the enclave's layout has room for, without the length word.
 pub const ENCODED_MAX: usize = enclave_layout::CONFIG_MAX as usize - 8;

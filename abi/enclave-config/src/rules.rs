@@ -7,13 +7,18 @@ use enclave_layout::{PAGE_SIZE, SLOTS_MAX, USER_END, USER_START};
 
 use crate::{Config, ConfigError, Extent, HostEnv, Rootfs};
 
+/// Most bytes of memory that programs may have.
+pub const MEMORY_MAX: u64 = 55 << 30;
+/// Most threads that an enclave may have.
+pub const THREADS_MAX: u32 = 2047;
+/// Longest host name, in bytes.
+pub const HOSTNAME_MAX: usize = 64;
+
 // The words below say these numbers.
-const MEMORY_MAX: u64 = 55 << 30;
-const _: () = assert!(MEMORY_MAX <= USER_END - USER_START && SLOTS_MAX == 2047);
+const _: () = assert!(MEMORY_MAX <= USER_END - USER_START && SLOTS_MAX == THREADS_MAX as u64);
 
 const BLOCK: u64 = 4096;
 const SALT_MAX: usize = 256;
-const HOSTNAME_MAX: usize = 64;
 const GROUPS_MAX: usize = 65536;
 
 pub(crate) fn check(config: &Config) -> Result<(), ConfigError> {
@@ -104,7 +109,7 @@ pub(crate) fn check(config: &Config) -> Result<(), ConfigError> {
     )?;
     rule(config.threads > 0, "the enclave has no threads")?;
     rule(
-        u64::from(config.threads) <= SLOTS_MAX,
+        config.threads <= THREADS_MAX,
         "there are more threads than the 2047 that an enclave has room for",
     )?;
     check_rootfs(&config.rootfs)

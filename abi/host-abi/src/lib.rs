@@ -18,6 +18,7 @@
 extern crate alloc;
 
 mod boot;
+mod descriptor;
 mod errno;
 mod memory;
 mod poll;
@@ -28,6 +29,7 @@ mod stream;
 mod time;
 
 pub use boot::{BootError, BootFlags, BootInfo, CpuidEntry};
+pub use descriptor::{Close, HostFd, Unread};
 pub use errno::Errno;
 pub use memory::{Acceptance, Commit, PageRange, Protect, Protection, Remove, Trim};
 pub use poll::{EpollControl, EpollCreate, EpollEvent, EpollOperation, EpollWait, Poll, PollEntry};
@@ -36,8 +38,8 @@ pub use record::{
     AREA_SIZE, Answer, CallCode, CallError, HostCall, RECORD_SIZE, Record, STAGING_OFFSET, STAGING_SIZE,
 };
 pub use socket::{
-    Accept, Accepted, Bind, Close, Connect, GetPeerName, GetSockName, GetSockOpt, HostFd, Listen, Received,
-    Recv, SOCKADDR_MAX, Send, SetSockOpt, Shutdown, Socket, Unread, Wanted,
+    Accept, Accepted, Bind, Connect, GetPeerName, GetSockName, GetSockOpt, Listen, Received, Recv,
+    SOCKADDR_MAX, Send, SetSockOpt, Shutdown, Socket, Wanted,
 };
 pub use stream::{StreamKind, StreamRead, StreamStat, StreamWrite, TerminalGet, TerminalSet, WindowSize};
 pub use time::{ClockRead, HostClocks, Wait};

@@ -1,7 +1,5 @@
 //! The `nacre` command in a directory of its own, with a cache of its own.
 
-#![allow(dead_code, reason = "each test file uses a part of it")]
-
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -30,10 +28,6 @@ impl Workplace {
         self.dir.path().join("work").join(name)
     }
 
-    pub fn cache(&self) -> PathBuf {
-        self.dir.path().join("cache/nacre")
-    }
-
     pub fn names(&self) -> Vec<String> {
         let entries = fs::read_dir(self.path("")).unwrap();
         let mut names: Vec<_> = entries
@@ -44,12 +38,17 @@ impl Workplace {
     }
 
     pub fn nacre<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Output {
+        self.command(args).output().expect("nacre starts")
+    }
+
+    pub fn command<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_nacre"));
         command
             .current_dir(self.path(""))
             .env("XDG_CACHE_HOME", self.dir.path().join("cache"));
         command.env_remove("SOURCE_DATE_EPOCH").env_remove("TMPDIR");
-        command.args(args).output().expect("nacre starts")
+        command.args(args);
+        command
     }
 
     /// Standard output of a success.
@@ -78,8 +77,13 @@ impl Workplace {
             .to_owned()
     }
 
-    /// Writes a plain image, `plain.tar`.
+    /// Writes a plain image, `plain.tar`, whose program is none.
     pub fn plain_image(&self) -> &'static str {
+        self.plain_image_with(&[0x7f; 20_000])
+    }
+
+    /// Writes a plain image, `plain.tar`, with these bytes for a program.
+    pub fn plain_image_with(&self, program: &[u8]) -> &'static str {
         let place: ImageRef = format!("docker-archive:{}", self.path("plain.tar").display())
             .parse()
             .unwrap();
@@ -94,7 +98,7 @@ impl Workplace {
                 ..ImageConfig::default()
             },
             annotations: Default::default(),
-            files: vec![LayerFile::from_bytes("bin/hello", 0o755, &[0x7f; 20_000])],
+            files: vec![LayerFile::from_bytes("bin/hello", 0o755, program)],
         };
         oci::write(&place, image, &mut |_| ()).unwrap();
         "docker-archive:plain.tar"

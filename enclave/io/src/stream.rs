@@ -9,7 +9,7 @@ use host_abi::{
     HostFd, STAGING_SIZE, StreamKind, StreamRead, StreamStat, StreamWrite, TerminalGet, TerminalSet, Unread,
     WindowSize,
 };
-use kobject::{Errno, Events, File, FileKind, How, Result, Sink, Source, Stat};
+use kobject::{Errno, Events, File, FileKind, How, Result, Sink, Source, Stat, StatusFlags};
 
 use crate::anonymous::{self, FIONREAD};
 use crate::host::{call_until, send_staged};
@@ -93,6 +93,20 @@ fn write_id(argument: u64, id: &AtomicU32) -> Result<()> {
 impl File for Stream {
     fn as_any(&self) -> &dyn Any {
         self
+    }
+
+    /// The same stream: what the host has open cannot be opened there once more. EACCES for the other direction of a
+    /// pipe or file.
+    fn reopen(self: Arc<Self>, flags: StatusFlags) -> Result<Arc<dyn File>> {
+        let is_one_way = matches!(self.kind, StreamKind::Pipe | StreamKind::File);
+        let fits = match self.fd {
+            HostFd::STDIN => flags.readable(),
+            _ => flags.writable(),
+        };
+        match is_one_way && !fits {
+            true => Err(Errno::EACCES),
+            false => Ok(self),
+        }
     }
 
     fn stat(&self) -> Result<Stat> {

@@ -7,6 +7,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::cell::RefCell;
 use core::sync::atomic::AtomicU32;
 
 use enclave_config::Config;
@@ -38,6 +39,35 @@ impl Refusal {
         Self {
             line: line.into(),
             code: 125,
+        }
+    }
+
+    /// A program cannot be run because of `file`: itself, or an interpreter.
+    fn program(program: &[u8], file: &[u8], errno: Errno) -> Self {
+        let it = match program == file {
+            true => String::from("it"),
+            false => format!("{}, which it needs,", file.escape_ascii()),
+        };
+        let why = match errno {
+            Errno::ENOENT if file.contains(&b'/') => format!("{it} is not in the image"),
+            Errno::ENOENT => format!("{it} is in no directory of the image's PATH"),
+            Errno::EACCES => format!("{it} is not executable for the image's user"),
+            Errno::EISDIR => format!("{it} is a directory"),
+            Errno::EIO => format!("{it} cannot be read: the image was changed, or is damaged"),
+            Errno::ENOEXEC => {
+                format!("{it} is neither a program for x86-64 Linux nor a script that begins with #!")
+            }
+            Errno::EFAULT => format!("{it} ends too early: the file is truncated"),
+            Errno::ELOOP => format!("{it} is a script or symbolic link that leads back to itself"),
+            Errno::E2BIG => String::from("its arguments and environment are too long"),
+            Errno::ENOMEM => {
+                format!("{it} does not fit into the enclave's memory: convert with a larger --enclave-size")
+            }
+            errno => format!("{it} cannot be loaded ({errno})"),
+        };
+        Self {
+            line: format!("cannot run {}: {why}", program.escape_ascii()),
+            code: if errno == Errno::ENOENT { 127 } else { 126 },
         }
     }
 }
@@ -152,7 +182,12 @@ fn mount(config: &Config, info: &BootInfo) -> Result<Vfs, Refusal> {
         seed: [(); 3].map(|()| instructions::random_word()),
         system: Arc::new(proc_source::Source),
     })
-    .map_err(|errno| unreadable(&format!("{errno}")))
+    .map_err(|errno| match errno {
+        Errno::ENOSPC | Errno::ENOMEM => {
+            Refusal::new("the enclave's memory is too small: convert with a larger --enclave-size")
+        }
+        errno => unreadable(&format!("{errno}")),
+    })
 }
 
 fn hostname(config: &Config, info: &BootInfo) -> Vec<u8> {
@@ -184,8 +219,13 @@ fn first_context(config: &Config) -> Result<Context, Refusal> {
         });
     context.cwd = cwd.map_err(|errno| {
         Refusal::new(format!(
-            "the working directory {}: {errno}",
-            config.cwd.escape_ascii()
+            "cannot enter the image's working directory {}: {}",
+            config.cwd.escape_ascii(),
+            match errno {
+                Errno::ENOTDIR | Errno::EEXIST => String::from("it is not a directory"),
+                Errno::EACCES => String::from("the image's user may not"),
+                errno => format!("{errno}"),
+            }
         ))
     })?;
     context.umask = 0o022;
@@ -256,7 +296,10 @@ fn load(
     let program = arguments.first().cloned().unwrap_or_default();
     let vfs = &crate::container().vfs;
     let read = OpenHow::open(0, 0).map_err(|errno| Refusal::new(format!("{errno}")))?;
+    // What was opened last is what failed: the program, or an interpreter that it needs.
+    let opened = RefCell::new(program.clone());
     let open = |path: &[u8]| {
+        opened.replace(path.to_vec());
         let mode = kobject::credentials::AccessMode::EXECUTE;
         vfs.access(
             context,
@@ -268,11 +311,9 @@ fn load(
         )?;
         vfs.open(context, At::Cwd, path, read)
     };
-    let failed = |errno: Errno| Refusal {
-        line: format!("{}: {}", program.escape_ascii(), describe(errno)),
-        code: if errno == Errno::ENOENT { 127 } else { 126 },
-    };
-    let path = search(&program, &environment, &open).map_err(failed)?;
+    let missing = |errno: Errno| Refusal::program(&program, &program, errno);
+    let path = search(&program, &environment, &open).map_err(missing)?;
+    let failed = |errno: Errno| Refusal::program(&path, &opened.borrow(), errno);
     let credentials = &context.credentials;
     let request = loader::Request {
         path: &path,
@@ -294,21 +335,6 @@ fn load(
     }
     *thread.name.lock() = comm;
     Ok(loaded.start)
-}
-
-fn describe(errno: Errno) -> String {
-    match errno {
-        Errno::ENOENT => {
-            String::from("there is no such program in the image (or its interpreter is missing)")
-        }
-        Errno::EACCES => String::from("is not executable for the image's user"),
-        Errno::EIO => String::from("cannot be read: the image was changed, or is damaged"),
-        Errno::ENOEXEC => String::from("is no program for x86-64 Linux"),
-        Errno::ENOMEM => {
-            String::from("does not fit into the enclave's memory: convert with a larger --enclave-size")
-        }
-        errno => format!("{errno}"),
-    }
 }
 
 /// A program without a slash is looked for in PATH, as container runtimes do.

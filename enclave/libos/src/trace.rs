@@ -1,9 +1,9 @@
-//! What `--trace` prints, and the one word about a system call that is not there.
+//! Lines for the host's standard error: `--trace`, and what the LibOS has to say.
 
 use alloc::format;
 use alloc::string::String;
 use core::fmt::Write;
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use enclave_rt::call;
 use host_abi::{Message, MessageKind, STAGING_SIZE};
@@ -74,37 +74,4 @@ fn argument(line: &mut String, kind: u8, arg: u64, next: u64) {
         },
         _ => write!(line, "{arg:#x}"),
     };
-}
-
-/// Numbers below 512 that have been named.
-static NAMED: [AtomicU64; 8] = [const { AtomicU64::new(0) }; 8];
-
-/// Says that a program wants a system call that is not there.
-#[cold]
-pub(crate) fn unsupported_once(thread: &Thread, number: u64, name: &str, note: &str) {
-    let bit = 1 << (number % 64);
-    let Some(word) = NAMED.get((number / 64) as usize) else {
-        return;
-    };
-    if word.fetch_or(bit, Ordering::Relaxed) & bit != 0 {
-        return;
-    }
-    let program = *thread.name.lock();
-    let program = program
-        .split(|&byte| byte == 0)
-        .next()
-        .unwrap_or_default()
-        .escape_ascii();
-    let name = if name.is_empty() {
-        String::new()
-    } else {
-        format!(" ({name})")
-    };
-    let note = if note.is_empty() {
-        String::new()
-    } else {
-        format!(": {note}")
-    };
-    let text = format!("{program} made system call {number}{name}, which is not supported (ENOSYS){note}\n");
-    print(MessageKind::Notice, &text);
 }

@@ -1,5 +1,7 @@
 //! `nacre-host`: runs one enclave. The entry point of a confidential image.
 
+mod environment;
+
 use std::ffi::OsString;
 use std::fs::File;
 use std::os::unix::ffi::OsStringExt;
@@ -14,11 +16,13 @@ Runs a Nacre enclave.
 
 Usage: nacre-host [OPTIONS] [--] [ARGS]...
 
-ARGS replace the image's arguments, if it allows that.
+ARGS replace the image's arguments, if it allows that. Of this process's own environment, the variables that the
+image lets its host set are passed on; all others are not looked at.
 
 Options:
       --sgxs FILE                    the enclave [/nacre/enclave.sgxs]
       --sig FILE                     its signature [/nacre/enclave.sig]
+      --config FILE                  its configuration [/nacre/enclave.config]
       --rootfs FILE[:OFFSET:LENGTH]  the root file system [/nacre/rootfs.img]
   -e, --env NAME=VALUE               adds to the environment, if the image allows that
       --hostname NAME                the container's host name
@@ -33,6 +37,7 @@ const FAILED: u8 = 125;
 struct Arguments {
     sgxs: PathBuf,
     sig: PathBuf,
+    config: PathBuf,
     rootfs: OsString,
     args: Vec<Vec<u8>>,
     env: Vec<Vec<u8>>,
@@ -64,6 +69,7 @@ fn parse() -> Result<Option<Arguments>, String> {
     let mut arguments = Arguments {
         sgxs: "/nacre/enclave.sgxs".into(),
         sig: "/nacre/enclave.sig".into(),
+        config: "/nacre/enclave.config".into(),
         rootfs: "/nacre/rootfs.img".into(),
         args: Vec::new(),
         env: Vec::new(),
@@ -77,6 +83,7 @@ fn parse() -> Result<Option<Arguments>, String> {
         match argument {
             Long("sgxs") => arguments.sgxs = parser.value().map_err(hint)?.into(),
             Long("sig") => arguments.sig = parser.value().map_err(hint)?.into(),
+            Long("config") => arguments.config = parser.value().map_err(hint)?.into(),
             Long("rootfs") => arguments.rootfs = parser.value().map_err(hint)?,
             Short('e') | Long("env") => arguments.env.push(parser.value().map_err(hint)?.into_vec()),
             Long("hostname") => arguments.hostname = parser.value().map_err(hint)?.into_vec(),
@@ -101,6 +108,11 @@ fn start(arguments: Arguments) -> Result<(), String> {
     let read = |path: &PathBuf| std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()));
     let sgxs = read(&arguments.sgxs)?;
     let signature = read(&arguments.sig)?;
+    let allowed = environment::allowed(&sgxs, &read(&arguments.config)?)
+        .map_err(|problem| format!("{}: {problem}", arguments.config.display()))?;
+    let mut env = environment::passed_on(&allowed, std::env::vars_os());
+    // What was asked for here goes before.
+    env.extend(arguments.env);
     let (path, range) = split_range(&arguments.rootfs);
     let failed = |error| format!("{}: {error}", path.display());
     let file = File::open(&path).map_err(failed)?;
@@ -117,7 +129,7 @@ fn start(arguments: Arguments) -> Result<(), String> {
             len,
         },
         args: arguments.args,
-        env: arguments.env,
+        env,
         flags: arguments.flags,
         hostname: arguments.hostname,
         sites: arguments.sites,

@@ -227,7 +227,8 @@ pub enum PlatformError {
     Page(u64, &'static str),
     /// The address range is taken.
     #[error(
-        "the address range {start:#x} to {end:#x} is in use: {source}; run without `setarch -R` and with a position-independent executable, one enclave per process"
+        "the address range {start:#x} to {end:#x} cannot be had ({}): {source}",
+        address_range_hint(source)
     )]
     AddressRange {
         /// First address.
@@ -243,4 +244,12 @@ pub enum PlatformError {
     /// The kernel refused something.
     #[error("{0}: {1}")]
     Kernel(&'static str, std::io::Error),
+}
+
+/// What to do when an address range cannot be had.
+fn address_range_hint(error: &std::io::Error) -> &'static str {
+    match error.raw_os_error() {
+        Some(libc::ENOMEM) => "raise the limit for virtual memory to 70 GiB or more, see ulimit -v",
+        _ => "run without setarch -R, and one enclave per process",
+    }
 }

@@ -3,6 +3,7 @@
 //! The format is the stream of records that MRENCLAVE hashes, see [`sgx_arch::Measured`]. Only canonical streams are
 //! read: one ECREATE first, pages in ascending order, each chunk within its page and at most once.
 
+use enclave_layout::{CONFIG_MAX, CONFIG_START};
 use sgx_arch::{CHUNK_SIZE, Malformed, Measured, PAGE_SIZE, PageType, RECORD_SIZE};
 
 use crate::{Builder, Chunks, PlatformError};
@@ -47,6 +48,30 @@ impl<'a> Stream<'a> {
     /// What the first record says.
     pub fn create(&self) -> Create {
         self.create
+    }
+
+    /// The measured configuration's canonical bytes: what the LibOS will read. Empty if the enclave has none.
+    pub fn configuration(&self) -> Result<Vec<u8>, Malformed> {
+        let mut rest = self.rest;
+        let mut pages = Vec::new();
+        while let Some(record) = next(&mut rest)? {
+            let (Measured::EExtend { offset } | Measured::Unmeasured { offset }) = record else {
+                continue;
+            };
+            let (bytes, tail) = rest.split_at_checked(CHUNK_SIZE).ok_or(TRUNCATED)?;
+            rest = tail;
+            if (CONFIG_START..CONFIG_START + CONFIG_MAX).contains(&offset) {
+                pages.extend_from_slice(bytes);
+            }
+        }
+        let Some((len, bytes)) = pages.split_first_chunk() else {
+            return Ok(Vec::new());
+        };
+        let len = usize::try_from(u64::from_le_bytes(*len)).unwrap_or(usize::MAX);
+        let bytes = bytes.get(..len);
+        Ok(bytes
+            .ok_or(Malformed("its configuration is longer than its pages"))?
+            .to_vec())
     }
 
     /// Adds all pages to a builder and gives the addresses of the TCSs, in the file's order.
@@ -172,6 +197,35 @@ mod tests {
         let mut recorder = Recorder::default();
         Stream::new(&stream(records))?.load(&mut recorder)?;
         Ok(recorder)
+    }
+
+    #[test]
+    fn the_configuration_is_found() {
+        let found = |bytes: &[u8]| Stream::new(bytes).unwrap().configuration();
+        let mut file = stream(&[
+            CREATE,
+            Measured::EAdd {
+                offset: 0x1000,
+                sec_info: PAGE,
+            },
+            Measured::EExtend { offset: 0x1000 },
+            Measured::EAdd {
+                offset: CONFIG_START,
+                sec_info: PAGE,
+            },
+        ]);
+        assert_eq!(found(&file), Ok(Vec::new()));
+        for (at, len) in [(0, 300u64), (CHUNK_SIZE as u64, 0)] {
+            let offset = CONFIG_START + at;
+            file.extend(Measured::EExtend { offset }.to_bytes());
+            let mut chunk = [7; CHUNK_SIZE];
+            chunk[..8].copy_from_slice(&len.to_le_bytes());
+            file.extend(if at == 0 { chunk } else { [7; CHUNK_SIZE] });
+        }
+        assert_eq!(found(&file), Ok(vec![7; 300]));
+        let cut = file.len() - CHUNK_SIZE - RECORD_SIZE;
+        assert!(found(&file[..cut]).is_err(), "longer than its pages");
+        assert!(found(&file[..file.len() - 1]).is_err(), "truncated");
     }
 
     #[test]

@@ -5,7 +5,7 @@ mod tiny_enclave;
 use enclave_layout::{EntryReason, Slot};
 use sgx_arch::{PageType, SecInfo, SigStruct};
 use sgx_platform::emulator::EncluSites;
-use sgx_platform::{Builder, Chunks, Enclave, Exit, Mismatch, PlatformError, Thread};
+use sgx_platform::{Builder, Chunks, Enclave, Exit, Mismatch, PlatformError};
 use tiny_enclave::*;
 
 #[test]
@@ -198,25 +198,4 @@ fn a_process_holds_one_enclave() {
     );
     let second = sgx_platform::emulator::Emulator::create(secs, EncluSites::Patched);
     assert!(matches!(second, Err(PlatformError::AddressRange { .. })));
-}
-
-/// Prints what a crossing costs: `cargo test --release -p sgx-platform --test entry -- --ignored --nocapture`.
-#[test]
-#[ignore = "a measurement"]
-fn what_a_crossing_costs() {
-    let _alone = alone();
-    let enclave = enclave(1, EncluSites::Patched);
-    let mut thread = thread(&enclave, 0);
-    let routine = tiny_cssa::address();
-    // The best of many: the machine may have other work.
-    const ROUNDS: u32 = 100_000;
-    let batch = |_| {
-        let start = std::time::Instant::now();
-        for _ in 0..ROUNDS {
-            assert_eq!(thread.enter(routine, EntryReason::Normal), Exit::Left(0));
-        }
-        start.elapsed().as_nanos()
-    };
-    let best = (0..100).map(batch).min().unwrap();
-    println!("enter and exit: {:.1} ns", best as f64 / f64::from(ROUNDS));
 }

@@ -209,37 +209,3 @@ fn frames_run_out_and_come_back() {
     let inner = thread.debugged().expect("a debug enclave").registers;
     assert_eq!(inner.rip, ssa(0).rip);
 }
-
-/// Prints what a trap costs, see `entry.rs`.
-#[test]
-#[ignore = "a measurement"]
-fn what_a_trap_costs() {
-    let _alone = alone();
-    let enclave = enclave(1, EncluSites::Patched);
-    let mut thread = thread(&enclave, 0);
-    for (name, routine) in [
-        ("ud2", tiny_undefined::address()),
-        ("syscall", tiny_getpid::address()),
-    ] {
-        const ROUNDS: u32 = 1000;
-        assert_eq!(enter(&mut thread, routine), Exit::Async(AsyncExit::Exception(6)));
-        // The best of many: the machine may have other work.
-        let batch = |_| {
-            let start = std::time::Instant::now();
-            for _ in 0..ROUNDS {
-                assert_eq!(
-                    thread.enter(tiny_resume::address(), EntryReason::Exception),
-                    Exit::Left(2)
-                );
-                assert_eq!(thread.resume(), Exit::Async(AsyncExit::Exception(6)));
-            }
-            start.elapsed().as_nanos()
-        };
-        let best = (0..100).map(batch).min().unwrap();
-        println!(
-            "{name} to handler and back: {:.0} ns",
-            best as f64 / f64::from(ROUNDS)
-        );
-        assert_eq!(handle(&mut thread, 0, |state| state.rip + 2), Exit::Left(DONE));
-    }
-}

@@ -252,29 +252,3 @@ fn a_page_is_not_seen_before_its_copy_is_complete() {
         assert_eq!(word(DYNAMIC), word(READ_ONLY));
     }
 }
-
-/// Prints what an accepted page costs, see `entry.rs`.
-#[test]
-#[ignore = "a measurement"]
-fn what_an_accepted_page_costs() {
-    let _alone = alone();
-    let enclave = enclave(1, EncluSites::Patched);
-    let mut thread = thread(&enclave, 0);
-    const PAGES: u64 = 1 << 20;
-    set_word(INFO, REGULAR | RW | SecInfo::PENDING);
-    for (at, value) in [(8, INFO), (16, DYNAMIC), (24, PAGES)] {
-        set_word(DATA + at, value);
-    }
-    let start = std::time::Instant::now();
-    enclave.commit(range(DYNAMIC, PAGES), Acceptance::Zeros).unwrap();
-    println!(
-        "commit: {:.2} ns per page",
-        start.elapsed().as_nanos() as f64 / PAGES as f64
-    );
-    let start = std::time::Instant::now();
-    assert_eq!(enter(&mut thread, tiny_accept_many::address()), Exit::Left(DONE));
-    println!(
-        "EACCEPT: {:.2} ns per page",
-        start.elapsed().as_nanos() as f64 / PAGES as f64
-    );
-}

@@ -56,15 +56,26 @@ impl Conversion<'_> {
     /// Converts. On failure nothing is left at the target.
     pub fn run(&self, progress: &mut dyn Progress) -> Result<Summary, ConvertError> {
         let libos = Libos::parse(self.libos)?;
-        let spool_dir = spool_dir(self.target);
-
+        if self.source.would_be_replaced_by(self.target) {
+            return Err(ConvertError::OntoItself(self.target.clone()));
+        }
         let image = ImageSource::open(self.source)?;
+        if package::is_confidential(&image) {
+            return Err(ConvertError::Confidential(self.source.clone()));
+        }
+        oci::check_target(self.target)?;
+
+        let spool_dir = spool_dir(self.target);
         progress.begin(Stage::Layers, image.layers_len());
         let tree = Tree::build(&image, &spool_dir, &Limits::default(), &mut |at| progress.at(at))?;
 
-        let mut rootfs =
-            tempfile::tempfile_in(&spool_dir).map_err(|error| ConvertError::Spool(spool_dir, error))?;
-        let (written, coverage) = write_rootfs(&tree, &mut rootfs, progress)?;
+        let spool_failed = |error| ConvertError::Spool(spool_dir.clone(), error);
+        let mut rootfs = tempfile::tempfile_in(&spool_dir).map_err(spool_failed)?;
+        let (written, coverage) =
+            write_rootfs(&tree, &mut rootfs, progress).map_err(|error| match error {
+                ConvertError::Rootfs(rootfs_image::Error::Write(error)) => spool_failed(error),
+                error => error,
+            })?;
 
         let config = container::configure(
             &image.config().config,

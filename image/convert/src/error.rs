@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use enclave_config::ConfigError;
+use oci::ImageRef;
 
 use crate::ContainerError;
 
@@ -13,14 +14,22 @@ pub enum ConvertError {
     /// The LibOS cannot be laid out: a mistake in nacre's own build.
     #[error(transparent)]
     Libos(#[from] sign::LibosError),
+    /// The result would take the place of the source.
+    #[error("{0} is the image to convert, which would be lost: write to another place")]
+    OntoItself(ImageRef),
+    /// The source is a result.
+    #[error(
+        "{0} is a confidential image already: convert the image that it was made from (for another key, use `nacre sign`)"
+    )]
+    Confidential(ImageRef),
     /// The image cannot be opened.
     #[error(transparent)]
     Source(#[from] oci::SourceError),
     /// Its layers cannot be applied.
     #[error(transparent)]
     Tree(#[from] oci::TreeError),
-    /// No temporary file.
-    #[error("cannot make a temporary file in {0} (set TMPDIR to a directory with room for the image): {1}")]
+    /// No temporary file, or no room for it.
+    #[error("cannot write a temporary file in {0} (set TMPDIR to a directory with room for the image): {1}")]
     Spool(PathBuf, #[source] io::Error),
     /// A temporary file cannot be read.
     #[error("cannot read a temporary file")]

@@ -111,7 +111,7 @@ impl Package {
     pub fn find(source: &ImageSource) -> Result<Self, PackageError> {
         let place = source.place();
         let image = source.config();
-        if !image.config.labels.contains_key(label::MR_ENCLAVE) {
+        if !is_confidential(source) {
             return Err(PackageError::Plain(place.clone()));
         }
         let located = source
@@ -212,6 +212,11 @@ impl Package {
         described.set_signature(signature);
         Ok(write(target, parts, described, progress)?)
     }
+}
+
+/// Whether an image says of itself that it is a confidential one.
+pub(crate) fn is_confidential(source: &ImageSource) -> bool {
+    source.config().config.labels.contains_key(label::MR_ENCLAVE)
 }
 
 /// Why an image with another signature cannot be written.

@@ -1,6 +1,7 @@
 //! A whole conversion, with a tiny LibOS, and what can be read back from its result.
 
 #[path = "../../sign/tests/sample/mod.rs"]
+#[expect(dead_code, reason = "a conversion makes its own configuration")]
 mod sample;
 
 use std::fs;

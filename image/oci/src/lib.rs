@@ -41,4 +41,4 @@ pub use reference::{ImageRef, RefError, Transport};
 pub use source::{ImageSource, SourceError, SourceProblem};
 pub use tar::{TarError, Timestamp, Xattrs};
 pub use tree::{Content, ContentReader, EntryError, Inode, InodeId, Kind, Limit, Limits, Tree, TreeError};
-pub use write::{LayerFile, NewImage, WriteError, WrittenImage, write};
+pub use write::{LayerFile, NewImage, WriteError, WrittenImage, check_target, write};

@@ -5,6 +5,7 @@
 //! colons (`docker-archive:redis.tar:registry:5000/redis:7`).
 
 use std::fmt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -61,6 +62,18 @@ pub enum RefError {
 }
 
 impl ImageRef {
+    /// Whether an image that is written to `other` takes the place of this one: the same archive, or the same name in
+    /// the same directory. By identity, not by path.
+    pub fn would_be_replaced_by(&self, other: &Self) -> bool {
+        let identity = |place: &Self| {
+            let metadata = place.path.metadata().ok()?;
+            Some((metadata.dev(), metadata.ino()))
+        };
+        let is_same = identity(self).is_some_and(|own| identity(other) == Some(own));
+        let is_archive = self.transport != Transport::OciDir;
+        is_same && (is_archive || self.reference == other.reference)
+    }
+
     /// The path exists only if its colons are taken as part of it: what a user who forgot the rule sees.
     pub(crate) fn colon_hint(&self) -> &'static str {
         let Some(reference) = &self.reference else {

@@ -1,7 +1,7 @@
 //! RSA-3072 keys with exponent 3, the only kind that SGX takes, in PEM files.
 
-use std::fs;
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use crypto_bigint::BoxedUint;
@@ -39,8 +39,8 @@ pub enum KeyError {
     #[error("{0} exists already and keys are never overwritten; choose another name or remove it yourself")]
     Exists(PathBuf),
     /// The file holds no key of the kind asked for.
-    #[error("{0} is not an RSA {1} key in PEM form (PKCS#8 or PKCS#1, without a passphrase)")]
-    Format(PathBuf, &'static str),
+    #[error("{0} is not an RSA {1} key in PEM form (PKCS#8 or PKCS#1, without a passphrase): it {2}")]
+    Format(PathBuf, &'static str, &'static str),
     /// An RSA key that SGX does not take.
     #[error(
         "{0} has {1} bits and exponent {2}; SGX takes RSA keys of 3072 bits with exponent 3 only (make one with `nacre keygen`)"
@@ -61,11 +61,10 @@ impl SigningKey {
 
     /// Reads a PEM file, PKCS#8 or PKCS#1.
     pub fn load(path: &Path) -> Result<Self, KeyError> {
-        let pem =
-            Zeroizing::new(fs::read_to_string(path).map_err(|error| KeyError::Read(path.into(), error))?);
+        let pem = read_pem(path, "private")?;
         let key = rsa::PrivateKey::from_pkcs8_pem(&pem)
             .or_else(|_| rsa::PrivateKey::from_pkcs1_pem(&pem))
-            .map_err(|_| KeyError::Format(path.into(), "private"))?;
+            .map_err(|_| KeyError::Format(path.into(), "private", what_it_is(&pem)))?;
         check_kind(path, &key)?;
         Ok(Self(key))
     }
@@ -108,10 +107,10 @@ impl SigningKey {
 impl PublicKey {
     /// Reads a PEM file: SubjectPublicKeyInfo or PKCS#1.
     pub fn load(path: &Path) -> Result<Self, KeyError> {
-        let pem = fs::read_to_string(path).map_err(|error| KeyError::Read(path.into(), error))?;
+        let pem = read_pem(path, "public")?;
         let key = rsa::PublicKey::from_public_key_pem(&pem)
             .or_else(|_| rsa::PublicKey::from_pkcs1_pem(&pem))
-            .map_err(|_| KeyError::Format(path.into(), "public"))?;
+            .map_err(|_| KeyError::Format(path.into(), "public", what_it_is(&pem)))?;
         check_kind(path, &key)?;
         Ok(Self(key))
     }
@@ -149,6 +148,38 @@ impl PublicKey {
         self.0
             .verify(Pkcs1v15Sign::new::<Sha256>(), digest, signature)
             .is_ok()
+    }
+}
+
+/// Longest key file that is read, in bytes.
+const PEM_MAX: u64 = 64 << 10;
+
+fn read_pem(path: &Path, kind: &'static str) -> Result<Zeroizing<String>, KeyError> {
+    // All of it at once: growing would leave copies behind.
+    let mut text = Zeroizing::new(String::with_capacity(PEM_MAX as usize + 1));
+    let read = File::open(path).and_then(|file| file.take(PEM_MAX + 1).read_to_string(&mut text));
+    match read {
+        Ok(len) if len as u64 <= PEM_MAX => Ok(text),
+        Ok(_) => Err(KeyError::Format(path.into(), kind, "is too long")),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            Err(KeyError::Format(path.into(), kind, "is not text"))
+        }
+        Err(error) => Err(KeyError::Read(path.into(), error)),
+    }
+}
+
+/// What the label of a PEM file that cannot be used says (RFC 7468).
+fn what_it_is(pem: &str) -> &'static str {
+    if pem.contains("ENCRYPTED") {
+        "has a passphrase (remove it: openssl pkey -in FILE -out NEW)"
+    } else if pem.contains("-----BEGIN PUBLIC KEY") || pem.contains("-----BEGIN RSA PUBLIC KEY") {
+        "holds a public key"
+    } else if pem.contains("-----BEGIN EC ") {
+        "holds a key for elliptic curves"
+    } else if pem.contains("PRIVATE KEY-----") {
+        "holds a private key of another kind, or a damaged one"
+    } else {
+        "holds no key"
     }
 }
 

@@ -4,10 +4,14 @@ mod sample;
 
 use enclave_config::Config;
 use enclave_layout::{CONFIG_START, IMAGE_BASE, IMAGE_END, PAGE_SIZE, Slot};
-use sample::{DYNAMIC, INTERP, LOAD, R, TLS, W, X, elf};
+use sample::{LOAD, R, W, X, elf};
 use sgx_arch::{PageType, SecInfo, Tcs};
 use sha2::{Digest, Sha256};
 use sign::{Content, Layout, Libos, LibosError, Page, Sgxs, SgxsError};
+
+const DYNAMIC: u32 = 2;
+const INTERP: u32 = 3;
+const TLS: u32 = 7;
 
 fn pages() -> Vec<Page> {
     let file = sample::libos();

@@ -1,5 +1,5 @@
 //! A container without programs: an image in memory, a system with one process, and shorthands.
-#![allow(dead_code, reason = "each test binary uses a part")]
+#![expect(dead_code, reason = "each test binary uses a part")]
 
 use std::collections::BTreeMap;
 use std::io;

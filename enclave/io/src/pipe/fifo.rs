@@ -24,11 +24,7 @@ impl Fifo {
     /// `open`: waits for the other side as fifo(7) says, unless O_NONBLOCK or O_RDWR is among the flags
     /// (ENXIO for a writer whom nobody would read). `inode` answers `fstat`.
     pub fn open(&self, flags: StatusFlags, inode: Arc<dyn File>) -> Result<Arc<PipeEnd>> {
-        let role = match (flags.readable(), flags.writable()) {
-            (true, true) => Role::Both,
-            (true, false) => Role::Read,
-            _ => Role::Write,
-        };
+        let role = Role::of(flags);
         let nonblocking = flags.contains(StatusFlags::NONBLOCK);
         if role == Role::Write && nonblocking && self.pipe.state.lock().readers == 0 {
             return Err(Errno::ENXIO);

@@ -11,8 +11,8 @@ use core::any::Any;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use kobject::{
-    Errno, Events, File, FileKind, How, Mutex, Observer, Result, Sink, Source, Stat, Subscription, WaitQueue,
-    wait_until,
+    Errno, Events, File, FileKind, How, Mutex, Observer, Result, Sink, Source, Stat, StatusFlags,
+    Subscription, WaitQueue, wait_until,
 };
 
 use crate::anonymous::{self, FIONREAD};
@@ -60,11 +60,20 @@ impl State {
 enum Role {
     Read,
     Write,
-    /// A FIFO that was opened with O_RDWR.
+    /// Opened with O_RDWR: a FIFO, or a pipe by /proc.
     Both,
 }
 
 impl Role {
+    /// By the flags of an `open`.
+    fn of(flags: StatusFlags) -> Self {
+        match (flags.readable(), flags.writable()) {
+            (true, true) => Self::Both,
+            (true, false) => Self::Read,
+            _ => Self::Write,
+        }
+    }
+
     fn reads(self) -> bool {
         self != Self::Write
     }
@@ -275,6 +284,16 @@ impl Drop for PipeEnd {
 impl File for PipeEnd {
     fn as_any(&self) -> &dyn Any {
         self
+    }
+
+    /// Another end of the same pipe. As Linux has it, this waits for nobody.
+    fn reopen(self: Arc<Self>, flags: StatusFlags) -> Result<Arc<dyn File>> {
+        let mut end = Self::open(&self.pipe, Role::of(flags), self.inode.clone());
+        // Without a writer there is a hang-up: there had been one.
+        end.writers_before = 0;
+        end.set_packets(flags.contains(StatusFlags::DIRECT));
+        self.pipe.queue.wake(Events::READABLE | Events::WRITABLE);
+        Ok(Arc::new(end))
     }
 
     fn stat(&self) -> Result<Stat> {

@@ -14,30 +14,32 @@ use zerocopy::{FromBytes, Immutable, KnownLayout};
 
 #[derive(Clone, Copy, FromBytes, Immutable, KnownLayout)]
 #[repr(C)]
-struct Header {
+pub(super) struct Header {
     ident: [u8; 16],
     kind: u16,
     machine: u16,
     version: u32,
     entry: u64,
     program_headers: u64,
-    section_headers: u64,
+    pub(super) section_headers: u64,
     flags: u32,
     header_size: u16,
     program_header_size: u16,
     program_header_count: u16,
-    _sections: [u16; 3],
+    pub(super) section_header_size: u16,
+    pub(super) section_header_count: u16,
+    _section_names: u16,
 }
 
 #[derive(Clone, Copy, FromBytes, Immutable, KnownLayout)]
 #[repr(C)]
-struct ProgramHeader {
-    kind: u32,
+pub(super) struct ProgramHeader {
+    pub(super) kind: u32,
     flags: u32,
-    offset: u64,
-    address: u64,
+    pub(super) offset: u64,
+    pub(super) address: u64,
     _physical: u64,
-    file_size: u64,
+    pub(super) file_size: u64,
     memory_size: u64,
     align: u64,
 }
@@ -47,7 +49,7 @@ const _: () = assert!(size_of::<Header>() == 64 && size_of::<ProgramHeader>() ==
 const ET_EXEC: u16 = 2;
 const ET_DYN: u16 = 3;
 const EM_X86_64: u16 = 62;
-const PT_LOAD: u32 = 1;
+pub(super) const PT_LOAD: u32 = 1;
 const PT_INTERP: u32 = 3;
 /// ELF class 64, little endian, version 1.
 const IDENT: [u8; 7] = [0x7f, b'E', b'L', b'F', 2, 1, 1];
@@ -82,11 +84,7 @@ pub(super) fn load(
     head: &[u8],
     role: Role,
 ) -> Result<Program> {
-    let (header, _) = Header::read_from_prefix(head).map_err(|_| Errno::ENOEXEC)?;
-    let is_program = header.kind == ET_EXEC || header.kind == ET_DYN;
-    if header.ident[..7] != IDENT || header.machine != EM_X86_64 || !is_program {
-        return Err(Errno::ENOEXEC);
-    }
+    let header = self::header(head)?;
     let headers = program_headers(file, &header)?;
     let loads: Vec<&ProgramHeader> = headers.iter().filter(|header| header.kind == PT_LOAD).collect();
     let extent = Extent::of(&loads)?;
@@ -119,7 +117,17 @@ pub(super) fn load(
     })
 }
 
-fn program_headers(file: &Description, header: &Header) -> Result<Vec<ProgramHeader>> {
+/// The header of a file whose first bytes are `head`. ENOEXEC for what is no program or library for this machine.
+pub(super) fn header(head: &[u8]) -> Result<Header> {
+    let (header, _) = Header::read_from_prefix(head).map_err(|_| Errno::ENOEXEC)?;
+    let is_program = header.kind == ET_EXEC || header.kind == ET_DYN;
+    if header.ident[..7] != IDENT || header.machine != EM_X86_64 || !is_program {
+        return Err(Errno::ENOEXEC);
+    }
+    Ok(header)
+}
+
+pub(super) fn program_headers(file: &Description, header: &Header) -> Result<Vec<ProgramHeader>> {
     let count = usize::from(header.program_header_count);
     if usize::from(header.program_header_size) != size_of::<ProgramHeader>() || count == 0 || count > 512 {
         return Err(Errno::ENOEXEC);
@@ -142,7 +150,7 @@ fn read_interpreter(file: &Description, header: &ProgramHeader) -> Result<Vec<u8
     Ok(path)
 }
 
-fn read_exactly(file: &Description, offset: u64, len: usize) -> Result<Vec<u8>> {
+pub(super) fn read_exactly(file: &Description, offset: u64, len: usize) -> Result<Vec<u8>> {
     let mut sink = KernelSink::new(len);
     while sink.len() < len {
         let at = offset.checked_add(sink.len() as u64).ok_or(Errno::ENOEXEC)?;

@@ -2,6 +2,7 @@
 
 mod elf;
 mod stack;
+pub(crate) mod symbols;
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;

@@ -1,5 +1,6 @@
 //! A thread of a process.
 
+use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -43,6 +44,13 @@ pub(crate) struct Thread {
 }
 
 impl Thread {
+    /// The program's name, as it can be shown.
+    pub(crate) fn program(&self) -> String {
+        let name = *self.name.lock();
+        let name = name.split(|&byte| byte == 0).next().unwrap_or_default();
+        name.escape_ascii().to_string()
+    }
+
     pub(crate) fn new(tid: u32, process: Arc<Process>, mask: SignalSet, name: [u8; 16]) -> Arc<Self> {
         let signals = ThreadSignals {
             mask,

@@ -2,6 +2,10 @@
 //!
 //! [`table`] has a row per number; handlers lie in files named after the system call that leads their family.
 
+mod path;
+mod sys_access;
+mod sys_chdir;
+mod sys_chmod;
 mod sys_clone;
 mod sys_copy;
 mod sys_descriptor;
@@ -9,20 +13,25 @@ mod sys_event;
 mod sys_exit;
 mod sys_futex;
 mod sys_identity;
+mod sys_link;
 mod sys_lock;
 mod sys_memory;
-mod sys_path;
+mod sys_open;
 mod sys_poll;
 mod sys_process;
 mod sys_read;
 mod sys_sched;
+mod sys_sendmsg;
 mod sys_signal;
 mod sys_socket;
+mod sys_stat;
 mod sys_system;
 mod sys_time;
 mod sys_timer;
+mod sys_truncate;
 mod sys_xattr;
 pub mod table;
+mod unsupported;
 
 pub(crate) use sys_system::{RELEASE, VERSION};
 
@@ -96,23 +105,26 @@ pub(crate) type Handler = fn(&mut Call<'_>) -> Result<u64>;
 /// Makes the system call that the registers name, and puts the answer there.
 pub(crate) fn dispatch(mut frame: Frame<'_>) {
     CURRENT.with(|thread| {
-        let number = frame.registers().rax;
+        // The kernel takes the number as 32 bits.
+        let number = frame.registers().rax as u32;
         let args = frame.args();
         let mut call = Call { args, thread, frame };
-        let row = table::row(number);
-        stats::count(number);
+        let row = table::row(number.into());
+        stats::count(number.into());
         let result = match row {
             Some(Row {
                 handler: Some(handler),
                 ..
             }) => handler(&mut call),
-            _ => Err(unsupported(thread, number, row)),
+            _ => unsupported::refuse(row),
         };
-        if let Err(Errno::EINTR) = result {
-            note_interrupted(&call, number, row);
+        match result {
+            Err(Errno::EINTR) => note_interrupted(&call, number.into(), row),
+            Err(Errno::ENOSYS) => unsupported::name_once(thread, number.cast_signed(), row),
+            _ => {}
         }
         if trace::is_on() {
-            trace::line(thread, row, number, &call.args, &result);
+            trace::line(thread, row, number.into(), &call.args, &result);
         }
         call.frame.registers().rax = match result {
             Ok(value) => value,
@@ -141,22 +153,4 @@ fn note_interrupted(call: &Call<'_>, number: u64, row: Option<&Row>) {
     };
     // Nothing may be pending any more; the call is then made again all the same.
     rt_thread::set_pending();
-}
-
-/// Says once per number that a program wants what is not there.
-#[cold]
-fn unsupported(thread: &Arc<Thread>, number: u64, row: Option<&Row>) -> Errno {
-    let (name, errno, note) = match row {
-        Some(Row {
-            support: table::Support::Unsupported(errno, note),
-            name,
-            ..
-        }) => (*name, *errno, *note),
-        Some(row) => (row.name, Errno::ENOSYS, ""),
-        None => ("", Errno::ENOSYS, ""),
-    };
-    if errno == Errno::ENOSYS && !table::is_probe(number) {
-        trace::unsupported_once(thread, number, name, note);
-    }
-    errno
 }

@@ -6,7 +6,7 @@ use io::pipe::PipeEnd;
 use kobject::{Description, Errno, File, How, KernelSink, KernelSource, Result, StatusFlags, UserSource};
 
 use super::Call;
-use super::sys_read::{pieces, raise_pipe};
+use super::sys_read::{modified, pieces, raise_pipe};
 use super::table::{Restart, Row};
 use crate::user;
 
@@ -178,6 +178,9 @@ fn sys_sendfile(call: &mut Call<'_>) -> Result<u64> {
         Waits::AsOpened,
     );
     put_offset(at, &source)?;
+    if result.is_ok_and(|count| count > 0) {
+        modified(call, &to);
+    }
     raise_pipe(call, result)
 }
 
@@ -211,6 +214,9 @@ fn sys_copy_file_range(call: &mut Call<'_>) -> Result<u64> {
     let done = copy(&mut source, &mut target, len, Waits::AsOpened)?;
     put_offset(from_at, &source)?;
     put_offset(to_at, &target)?;
+    if done > 0 {
+        modified(call, &to);
+    }
     Ok(done as u64)
 }
 
@@ -249,6 +255,9 @@ fn sys_splice(call: &mut Call<'_>) -> Result<u64> {
     let result = copy(&mut source, &mut target, len, waits(flags));
     put_offset(from_at, &source)?;
     put_offset(to_at, &target)?;
+    if result.is_ok_and(|count| count > 0) {
+        modified(call, &to);
+    }
     raise_pipe(call, result)
 }
 

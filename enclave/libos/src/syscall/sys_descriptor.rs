@@ -69,7 +69,9 @@ fn sys_close_range(call: &mut Call<'_>) -> Result<u64> {
     let mut descriptors = call.thread.process.descriptors.lock();
     let closed = descriptors.remove_range(first as u32, last as u32, flags & CLOEXEC != 0);
     drop(descriptors);
-    drop(closed);
+    for file in &closed {
+        fs::release_records(file, call.thread.process.pid);
+    }
     Ok(0)
 }
 
@@ -109,7 +111,9 @@ fn replace(call: &Call<'_>, on_exec: OnExec) -> Result<u64> {
         return Err(Errno::EBADF);
     }
     let old = process.descriptors.lock().replace(fd, file, on_exec);
-    drop(old);
+    if let Some(old) = old {
+        fs::release_records(&old, process.pid);
+    }
     Ok(fd.into())
 }
 

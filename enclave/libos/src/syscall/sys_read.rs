@@ -111,7 +111,17 @@ fn write(call: &Call<'_>, file: &Description, pieces: &[IoVec], place: Place) ->
         Err(Errno::EFAULT) => attempt(&reachable(call, file, pieces, Access::Read)?),
         done => done,
     };
+    if result.is_ok_and(|len| len > 0) {
+        modified(call, file);
+    }
     raise_pipe(call, result)
+}
+
+/// A file whose contents a process without privilege has changed is no longer run with its owner's rights.
+pub(super) fn modified(call: &Call<'_>, file: &Description) {
+    if file.object().is_seekable() {
+        fs::written_by(file, &call.thread.process.context.lock().credentials);
+    }
 }
 
 /// Where a write goes.

@@ -342,6 +342,8 @@ impl Host {
             .arg(path("sgxs"))
             .arg("--sig")
             .arg(path("sig"));
+        // Scripts are no configured enclaves.
+        command.args(["--config", "/dev/null"]);
         command.arg("--rootfs").arg(path("rootfs"));
         command
             .stdin(Stdio::piped())

@@ -16,7 +16,10 @@ use crate::tar::{Entry, EntryKind, FileEntry, Input, Reader, Stream, TarError};
 #[derive(Debug, thiserror::Error)]
 pub enum TreeError {
     /// The temporary file for contents cannot be created or written.
-    #[error("the temporary file in {} for the image's files: {error}", dir.display())]
+    #[error(
+        "cannot write a temporary file in {} (set TMPDIR to a directory with room for the image): {error}",
+        dir.display()
+    )]
     Spool {
         /// Where the file is.
         dir: PathBuf,

@@ -20,13 +20,7 @@ pub(super) fn write(
     progress: &mut dyn FnMut(u64),
 ) -> Result<WrittenImage, WriteError> {
     let path = place.path.as_path();
-    let tag = match (place.transport, place.reference.as_deref()) {
-        (Transport::DockerArchive, Some(name)) => Some(DockerTag::new(name)?),
-        _ => None,
-    };
-    if path.is_dir() {
-        return Err(WriteError::target(path)(std::io::ErrorKind::IsADirectory.into()));
-    }
+    let tag = docker_tag(place)?;
     let dir = path
         .parent()
         .filter(|dir| !dir.as_os_str().is_empty())
@@ -92,6 +86,26 @@ pub(super) fn write(
     write_at(&tail, LAYER_OFFSET + layer.len)?;
     archive.publish(path).map_err(WriteError::target(path))?;
     Ok(documents.written)
+}
+
+/// An archive takes the place of a file only: a device would be lost.
+pub(super) fn check_target(place: &ImageRef) -> Result<(), WriteError> {
+    docker_tag(place)?;
+    let path = place.path.as_path();
+    match path.metadata() {
+        Ok(metadata) if metadata.is_dir() => {
+            Err(WriteError::target(path)(std::io::ErrorKind::IsADirectory.into()))
+        }
+        Ok(metadata) if !metadata.is_file() => Err(WriteError::NotAFile { path: path.into() }),
+        _ => Ok(()),
+    }
+}
+
+fn docker_tag(place: &ImageRef) -> Result<Option<DockerTag>, WriteError> {
+    match (place.transport, place.reference.as_deref()) {
+        (Transport::DockerArchive, Some(name)) => DockerTag::new(name).map(Some),
+        _ => Ok(None),
+    }
 }
 
 /// A name as Docker accepts it.

@@ -21,7 +21,6 @@ pub(super) fn write(
     progress: &mut dyn FnMut(u64),
 ) -> Result<WrittenImage, WriteError> {
     let dir = place.path.as_path();
-    check_layout(dir)?;
     let blobs = dir.join("blobs/sha256");
     // The directory is made when its content is complete; until then the layer waits next to it.
     let waiting = blobs
@@ -73,7 +72,8 @@ pub(super) fn write(
 }
 
 /// Refuses a directory that holds something else.
-fn check_layout(dir: &Path) -> Result<(), WriteError> {
+pub(super) fn check_target(place: &ImageRef) -> Result<(), WriteError> {
+    let dir = place.path.as_path();
     let not_a_layout = |reason: String| WriteError::NotALayout {
         path: dir.to_owned(),
         reason,

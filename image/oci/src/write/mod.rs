@@ -121,6 +121,12 @@ pub enum WriteError {
     /// The image cannot be given this name.
     #[error("{0:?} cannot name an image in this archive: use a lower-case name and a tag, as in app:1.0")]
     BadReference(String),
+    /// A device, a socket or the like stands where the archive should go.
+    #[error("{} is not a file that an image could replace; name another", path.display())]
+    NotAFile {
+        /// What stands there.
+        path: PathBuf,
+    },
     /// The target directory holds something else.
     #[error("{} is no OCI image layout: {reason}", path.display())]
     NotALayout {
@@ -148,14 +154,24 @@ pub fn write(
     image: NewImage<'_>,
     progress: &mut dyn FnMut(u64),
 ) -> Result<WrittenImage, WriteError> {
+    check_target(place)?;
+    match place.transport {
+        Transport::DockerArchive | Transport::OciArchive => archive::write(place, image, progress),
+        Transport::OciDir => directory::write(place, image, progress),
+    }
+}
+
+/// Whether an image could be written to `place`, as far as can be told before its content is there: [`write`] asks the
+/// same, but whoever has long work to do first can ask early.
+pub fn check_target(place: &ImageRef) -> Result<(), WriteError> {
     if let Some(reference) = &place.reference
         && reference.starts_with('@')
     {
         return Err(WriteError::BadReference(reference.clone()));
     }
     match place.transport {
-        Transport::DockerArchive | Transport::OciArchive => archive::write(place, image, progress),
-        Transport::OciDir => directory::write(place, image, progress),
+        Transport::DockerArchive | Transport::OciArchive => archive::check_target(place),
+        Transport::OciDir => directory::check_target(place),
     }
 }
 

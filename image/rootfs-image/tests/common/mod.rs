@@ -1,5 +1,5 @@
 //! A tree in memory, and the reader over an image in memory.
-#![allow(dead_code, reason = "each test binary uses a part")]
+#![expect(dead_code, reason = "each test binary uses a part")]
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;

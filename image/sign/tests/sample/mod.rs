@@ -1,7 +1,5 @@
 //! A tiny LibOS and a configuration to go with it.
 
-#![allow(dead_code, reason = "each test file uses a part of it")]
-
 use enclave_config::{Config, Extent, HostEnv, Rootfs, User};
 use enclave_layout::IMAGE_BASE;
 
@@ -10,9 +8,6 @@ pub const W: u32 = 2;
 pub const X: u32 = 1;
 
 pub const LOAD: u32 = 1;
-pub const DYNAMIC: u32 = 2;
-pub const INTERP: u32 = 3;
-pub const TLS: u32 = 7;
 
 /// A program header: type, flags, address, bytes in the file, bytes in memory.
 pub type Header<'a> = (u32, u32, u64, &'a [u8], u64);

@@ -1,0 +1,34 @@
+//! What system calls share that take paths.
+
+use fs::{At, AtFlags, Context};
+use kobject::{Errno, Result};
+
+use super::Call;
+
+/// The current directory, in place of a descriptor.
+pub(super) const AT_FDCWD: i32 = -100;
+
+/// Where the paths of a process begin.
+pub(super) fn context(call: &Call<'_>) -> Context {
+    call.thread.process.context.lock().clone()
+}
+
+/// Calls `f` with the directory that a descriptor is.
+pub(super) fn at<R>(call: &Call<'_>, fd: u64, path: &[u8], f: impl FnOnce(At<'_>) -> Result<R>) -> Result<R> {
+    // An absolute path does not look at the descriptor at all.
+    if fd as i32 == AT_FDCWD || path.first() == Some(&b'/') {
+        return f(At::Cwd);
+    }
+    let file = call.file(fd)?;
+    f(At::Descriptor(&file))
+}
+
+/// The AT_ flags of a call: EINVAL for those that it does not take.
+pub(super) fn at_flags(raw: u64, allowed: AtFlags) -> Result<AtFlags> {
+    AtFlags::from_bits(raw as u32)
+        .filter(|&flags| allowed.contains(flags))
+        .ok_or(Errno::EINVAL)
+}
+
+/// What most calls take.
+pub(super) const EITHER: AtFlags = AtFlags::SYMLINK_NOFOLLOW.union(AtFlags::EMPTY_PATH);

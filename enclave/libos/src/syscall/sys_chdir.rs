@@ -1,0 +1,69 @@
+//! Where the paths of a process begin, and the mask of what it makes: chdir, chroot, getcwd, umask.
+
+use fs::{At, AtFlags};
+use kobject::{Errno, Result};
+
+use super::Call;
+use super::path::context;
+use super::table::Row;
+use crate::container;
+use crate::user;
+
+/// What the table says of these.
+pub(super) const ROWS: &[Row] = &[
+    Row::full(80, "chdir", sys_chdir, "s"),
+    Row::full(81, "fchdir", sys_fchdir, "d"),
+    Row::full(161, "chroot", sys_chroot, "s"),
+    Row::full(79, "getcwd", sys_getcwd, "xd"),
+    Row::full(95, "umask", sys_umask, "x"),
+];
+
+fn sys_chdir(call: &mut Call<'_>) -> Result<u64> {
+    let path = user::get_path(call.args[0])?;
+    let directory = container()
+        .vfs
+        .directory(&context(call), At::Cwd, &path, AtFlags::empty())?;
+    call.thread.process.context.lock().cwd = directory;
+    Ok(0)
+}
+
+fn sys_fchdir(call: &mut Call<'_>) -> Result<u64> {
+    let file = call.file(call.args[0])?;
+    let directory =
+        container()
+            .vfs
+            .directory(&context(call), At::Descriptor(&file), b"", AtFlags::EMPTY_PATH)?;
+    call.thread.process.context.lock().cwd = directory;
+    Ok(0)
+}
+
+fn sys_chroot(call: &mut Call<'_>) -> Result<u64> {
+    let path = user::get_path(call.args[0])?;
+    let directory = container()
+        .vfs
+        .directory(&context(call), At::Cwd, &path, AtFlags::empty())?;
+    let mut context = call.thread.process.context.lock();
+    if context.credentials.euid() != 0 {
+        return Err(Errno::EPERM);
+    }
+    context.root = directory;
+    Ok(0)
+}
+
+fn sys_getcwd(call: &mut Call<'_>) -> Result<u64> {
+    let [at, room, ..] = call.args;
+    let mut path = container().vfs.working_directory(&context(call))?;
+    path.push(0);
+    if (path.len() as u64) > room {
+        return Err(Errno::ERANGE);
+    }
+    user::put_bytes(at, &path)?;
+    Ok(path.len() as u64)
+}
+
+fn sys_umask(call: &mut Call<'_>) -> Result<u64> {
+    let mut context = call.thread.process.context.lock();
+    let before = context.umask;
+    context.umask = call.args[0] as u32 & 0o777;
+    Ok(before.into())
+}

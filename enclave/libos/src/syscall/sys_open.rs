@@ -1,0 +1,77 @@
+//! open, creat, openat, openat2.
+
+use fs::OpenHow;
+use kobject::{Errno, Result};
+
+use super::Call;
+use super::path::{AT_FDCWD, at, context};
+use super::sys_event::add_open;
+use super::table::{Restart, Row};
+use crate::container;
+use crate::process::descriptors::OnExec;
+use crate::user;
+
+/// What the table says of these.
+pub(super) const ROWS: &[Row] = &[
+    Row::full(2, "open", sys_open, "sxx").restarts(Restart::WithFlag),
+    Row::full(85, "creat", sys_creat, "sx").restarts(Restart::WithFlag),
+    Row::full(257, "openat", sys_openat, "dsxx").restarts(Restart::WithFlag),
+    Row::full(437, "openat2", sys_openat2, "dsxd").restarts(Restart::WithFlag),
+];
+
+const O_CLOEXEC: u64 = 0o2000000;
+
+fn open(call: &Call<'_>, fd: u64, path: u64, how: OpenHow, flags: u64) -> Result<u64> {
+    let path = user::get_path(path)?;
+    let file = loop {
+        match at(call, fd, &path, |at| {
+            container().vfs.open(&context(call), at, &path, how)
+        }) {
+            Err(Errno::EINTR) if !call.thread.is_interrupted() => {}
+            done => break done?,
+        }
+    };
+    add_open(&call.thread.process, file, OnExec::of(flags & O_CLOEXEC != 0))
+}
+
+fn sys_open(call: &mut Call<'_>) -> Result<u64> {
+    let [path, flags, mode, ..] = call.args;
+    open(
+        call,
+        AT_FDCWD as u64,
+        path,
+        OpenHow::open(flags as u32, mode as u32)?,
+        flags,
+    )
+}
+
+fn sys_creat(call: &mut Call<'_>) -> Result<u64> {
+    /// O_CREAT | O_WRONLY | O_TRUNC
+    const FLAGS: u32 = 0o100 | 0o1 | 0o1000;
+    let [path, mode, ..] = call.args;
+    open(call, AT_FDCWD as u64, path, OpenHow::open(FLAGS, mode as u32)?, 0)
+}
+
+fn sys_openat(call: &mut Call<'_>) -> Result<u64> {
+    let [fd, path, flags, mode, ..] = call.args;
+    open(call, fd, path, OpenHow::open(flags as u32, mode as u32)?, flags)
+}
+
+fn sys_openat2(call: &mut Call<'_>) -> Result<u64> {
+    let [fd, path, how, size, ..] = call.args;
+    // struct open_how: flags, mode, resolve.
+    if size < 24 {
+        return Err(Errno::EINVAL);
+    }
+    let size = usize::try_from(size)
+        .ok()
+        .filter(|&size| size <= 4096)
+        .ok_or(Errno::E2BIG)?;
+    let bytes = user::get_bytes(how, size)?;
+    if bytes.iter().skip(24).any(|&byte| byte != 0) {
+        return Err(Errno::E2BIG);
+    }
+    let [flags, mode, resolve]: [u64; 3] =
+        zerocopy::transmute!(*bytes.first_chunk::<24>().ok_or(Errno::EINVAL)?);
+    open(call, fd, path, OpenHow::open2(flags, mode, resolve)?, flags)
+}

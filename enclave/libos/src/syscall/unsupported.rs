@@ -1,0 +1,383 @@
+//! System calls that are not answered, each with its error and the reason, and the word to the user about it.
+
+use alloc::collections::BTreeSet;
+use alloc::format;
+
+use host_abi::MessageKind;
+use kobject::{Errno, Mutex, Result};
+
+use super::table::{Row, Support};
+use crate::process::Thread;
+use crate::trace;
+
+const FORK: &str = "comes with the processes issue";
+const ADMIN: &str = "administers the machine, which is the host's";
+const NO_MODULES: &str = "there is no kernel to load into";
+const REMOVED: &str = "not on x86-64 Linux any more";
+const MEASURED: &str = "the file systems are measured with the image";
+const NO_WATCH: &str = "not yet; programs fall back to looking again";
+const NO_KEYS: &str = "memory protection keys are not used in enclaves";
+
+pub(super) const ROWS: &[Row] = &[
+    Row::unsupported(57, "fork", Errno::ENOSYS, FORK),
+    Row::unsupported(58, "vfork", Errno::ENOSYS, FORK),
+    Row::unsupported(59, "execve", Errno::ENOSYS, FORK),
+    Row::unsupported(322, "execveat", Errno::ENOSYS, FORK),
+    Row::unsupported(
+        101,
+        "ptrace",
+        Errno::EPERM,
+        "nobody traces a confidential program",
+    ),
+    Row::unsupported(
+        324,
+        "membarrier",
+        Errno::ENOSYS,
+        "the host would have to be trusted to interrupt every thread",
+    )
+    .quiet("musl registers at the start of every program with threads"),
+    Row::unsupported(
+        334,
+        "rseq",
+        Errno::ENOSYS,
+        "the LibOS cannot see when the host preempts a thread",
+    )
+    .quiet("glibc registers every thread at its start"),
+    Row::unsupported(
+        425,
+        "io_uring_setup",
+        Errno::ENOSYS,
+        "not yet; programs fall back to epoll",
+    ),
+    Row::unsupported(426, "io_uring_enter", Errno::ENOSYS, "see io_uring_setup"),
+    Row::unsupported(427, "io_uring_register", Errno::ENOSYS, "see io_uring_setup"),
+    Row::unsupported(165, "mount", Errno::EPERM, MEASURED),
+    Row::unsupported(166, "umount2", Errno::EPERM, MEASURED),
+    Row::unsupported(155, "pivot_root", Errno::EPERM, MEASURED),
+    Row::unsupported(167, "swapon", Errno::EPERM, ADMIN),
+    Row::unsupported(168, "swapoff", Errno::EPERM, ADMIN),
+    Row::unsupported(169, "reboot", Errno::EPERM, ADMIN),
+    Row::unsupported(171, "setdomainname", Errno::EPERM, ADMIN),
+    Row::unsupported(172, "iopl", Errno::EPERM, ADMIN),
+    Row::unsupported(173, "ioperm", Errno::EPERM, ADMIN),
+    Row::unsupported(175, "init_module", Errno::EPERM, NO_MODULES),
+    Row::unsupported(176, "delete_module", Errno::EPERM, NO_MODULES),
+    Row::unsupported(313, "finit_module", Errno::EPERM, NO_MODULES),
+    Row::unsupported(246, "kexec_load", Errno::EPERM, NO_MODULES),
+    Row::unsupported(320, "kexec_file_load", Errno::EPERM, NO_MODULES),
+    Row::unsupported(163, "acct", Errno::EPERM, ADMIN),
+    Row::unsupported(179, "quotactl", Errno::EPERM, ADMIN),
+    Row::unsupported(443, "quotactl_fd", Errno::EPERM, ADMIN),
+    Row::unsupported(159, "adjtimex", Errno::EPERM, "the clocks are the host's"),
+    Row::unsupported(305, "clock_adjtime", Errno::EPERM, "the clocks are the host's"),
+    Row::unsupported(103, "syslog", Errno::EPERM, "the kernel log is the host's"),
+    Row::unsupported(
+        298,
+        "perf_event_open",
+        Errno::EPERM,
+        "performance counters are a side channel",
+    ),
+    Row::unsupported(321, "bpf", Errno::EPERM, NO_MODULES),
+    Row::unsupported(323, "userfaultfd", Errno::ENOSYS, "page faults are the LibOS's"),
+    Row::unsupported(308, "setns", Errno::EPERM, "a container is one set of namespaces"),
+    Row::unsupported(
+        272,
+        "unshare",
+        Errno::EPERM,
+        "a container is one set of namespaces",
+    ),
+    Row::unsupported(
+        304,
+        "open_by_handle_at",
+        Errno::EPERM,
+        "needs a capability that containers lack",
+    ),
+    Row::unsupported(
+        303,
+        "name_to_handle_at",
+        Errno::EOPNOTSUPP,
+        "files have no handles",
+    ),
+    Row::unsupported(
+        310,
+        "process_vm_readv",
+        Errno::EPERM,
+        "nobody reads a confidential program's memory",
+    ),
+    Row::unsupported(
+        311,
+        "process_vm_writev",
+        Errno::EPERM,
+        "nobody writes a confidential program's memory",
+    ),
+    Row::unsupported(312, "kcmp", Errno::ENOSYS, FORK),
+    Row::unsupported(
+        317,
+        "seccomp",
+        Errno::EINVAL,
+        "filters would need an interpreter in the trusted base",
+    ),
+    Row::unsupported(444, "landlock_create_ruleset", Errno::EOPNOTSUPP, "not supported"),
+    Row::unsupported(445, "landlock_add_rule", Errno::EOPNOTSUPP, "not supported"),
+    Row::unsupported(446, "landlock_restrict_self", Errno::EOPNOTSUPP, "not supported"),
+    Row::unsupported(447, "memfd_secret", Errno::ENOSYS, "all memory is secret"),
+    Row::unsupported(156, "_sysctl", Errno::ENOSYS, REMOVED),
+    Row::unsupported(134, "uselib", Errno::ENOSYS, REMOVED),
+    Row::unsupported(136, "ustat", Errno::ENOSYS, REMOVED),
+    Row::unsupported(139, "sysfs", Errno::ENOSYS, REMOVED),
+    Row::unsupported(174, "create_module", Errno::ENOSYS, REMOVED),
+    Row::unsupported(177, "get_kernel_syms", Errno::ENOSYS, REMOVED),
+    Row::unsupported(178, "query_module", Errno::ENOSYS, REMOVED),
+    Row::unsupported(180, "nfsservctl", Errno::ENOSYS, REMOVED),
+    Row::unsupported(181, "getpmsg", Errno::ENOSYS, REMOVED),
+    Row::unsupported(182, "putpmsg", Errno::ENOSYS, REMOVED),
+    Row::unsupported(183, "afs_syscall", Errno::ENOSYS, REMOVED),
+    Row::unsupported(184, "tuxcall", Errno::ENOSYS, REMOVED),
+    Row::unsupported(185, "security", Errno::ENOSYS, REMOVED),
+    Row::unsupported(205, "set_thread_area", Errno::ENOSYS, REMOVED),
+    Row::unsupported(211, "get_thread_area", Errno::ENOSYS, REMOVED),
+    Row::unsupported(212, "lookup_dcookie", Errno::ENOSYS, REMOVED),
+    Row::unsupported(236, "vserver", Errno::ENOSYS, REMOVED),
+    Row::unsupported(248, "add_key", Errno::ENOSYS, "keys come from the key broker"),
+    Row::unsupported(249, "request_key", Errno::ENOSYS, "keys come from the key broker"),
+    Row::unsupported(250, "keyctl", Errno::ENOSYS, "keys come from the key broker"),
+    Row::unsupported(
+        206,
+        "io_setup",
+        Errno::ENOSYS,
+        "not yet; programs fall back to threads",
+    ),
+    Row::unsupported(207, "io_destroy", Errno::ENOSYS, "see io_setup"),
+    Row::unsupported(208, "io_getevents", Errno::ENOSYS, "see io_setup"),
+    Row::unsupported(209, "io_submit", Errno::ENOSYS, "see io_setup"),
+    Row::unsupported(210, "io_cancel", Errno::ENOSYS, "see io_setup"),
+    Row::unsupported(333, "io_pgetevents", Errno::ENOSYS, "see io_setup"),
+    Row::unsupported(29, "shmget", Errno::ENOSYS, FORK),
+    Row::unsupported(30, "shmat", Errno::ENOSYS, FORK),
+    Row::unsupported(31, "shmctl", Errno::ENOSYS, FORK),
+    Row::unsupported(67, "shmdt", Errno::ENOSYS, FORK),
+    Row::unsupported(64, "semget", Errno::ENOSYS, FORK),
+    Row::unsupported(65, "semop", Errno::ENOSYS, FORK),
+    Row::unsupported(66, "semctl", Errno::ENOSYS, FORK),
+    Row::unsupported(220, "semtimedop", Errno::ENOSYS, FORK),
+    Row::unsupported(68, "msgget", Errno::ENOSYS, FORK),
+    Row::unsupported(69, "msgsnd", Errno::ENOSYS, FORK),
+    Row::unsupported(70, "msgrcv", Errno::ENOSYS, FORK),
+    Row::unsupported(71, "msgctl", Errno::ENOSYS, FORK),
+    Row::unsupported(240, "mq_open", Errno::ENOSYS, FORK),
+    Row::unsupported(241, "mq_unlink", Errno::ENOSYS, FORK),
+    Row::unsupported(242, "mq_timedsend", Errno::ENOSYS, FORK),
+    Row::unsupported(243, "mq_timedreceive", Errno::ENOSYS, FORK),
+    Row::unsupported(244, "mq_notify", Errno::ENOSYS, FORK),
+    Row::unsupported(245, "mq_getsetattr", Errno::ENOSYS, FORK),
+    Row::unsupported(434, "pidfd_open", Errno::ENOSYS, FORK),
+    Row::unsupported(424, "pidfd_send_signal", Errno::ENOSYS, FORK),
+    Row::unsupported(438, "pidfd_getfd", Errno::ENOSYS, FORK),
+    Row::unsupported(237, "mbind", Errno::ENOSYS, "memory policy is the host's"),
+    Row::unsupported(238, "set_mempolicy", Errno::ENOSYS, "memory policy is the host's"),
+    Row::unsupported(239, "get_mempolicy", Errno::ENOSYS, "memory policy is the host's"),
+    Row::unsupported(256, "migrate_pages", Errno::ENOSYS, "memory policy is the host's"),
+    Row::unsupported(279, "move_pages", Errno::ENOSYS, "memory policy is the host's"),
+    Row::unsupported(
+        148,
+        "sched_rr_get_interval",
+        Errno::ENOSYS,
+        "there are no real-time policies",
+    ),
+    Row::unsupported(153, "vhangup", Errno::EPERM, ADMIN),
+    Row::unsupported(
+        154,
+        "modify_ldt",
+        Errno::ENOSYS,
+        "no 16-bit segments in an enclave",
+    ),
+    Row::unsupported(214, "epoll_ctl_old", Errno::ENOSYS, REMOVED),
+    Row::unsupported(215, "epoll_wait_old", Errno::ENOSYS, REMOVED),
+    Row::unsupported(
+        216,
+        "remap_file_pages",
+        Errno::ENOSYS,
+        "not yet; deprecated since Linux 3.16",
+    ),
+    Row::unsupported(
+        219,
+        "restart_syscall",
+        Errno::EINTR,
+        "the LibOS restarts the system call itself",
+    ),
+    Row::unsupported(251, "ioprio_set", Errno::ENOSYS, "disks are the host's"),
+    Row::unsupported(252, "ioprio_get", Errno::ENOSYS, "disks are the host's"),
+    Row::unsupported(253, "inotify_init", Errno::ENOSYS, NO_WATCH),
+    Row::unsupported(254, "inotify_add_watch", Errno::ENOSYS, NO_WATCH),
+    Row::unsupported(255, "inotify_rm_watch", Errno::ENOSYS, NO_WATCH),
+    Row::unsupported(294, "inotify_init1", Errno::ENOSYS, NO_WATCH),
+    Row::unsupported(300, "fanotify_init", Errno::EPERM, ADMIN),
+    Row::unsupported(301, "fanotify_mark", Errno::EPERM, ADMIN),
+    Row::unsupported(
+        314,
+        "sched_setattr",
+        Errno::ENOSYS,
+        "not yet; sched_setscheduler is there",
+    ),
+    Row::unsupported(
+        315,
+        "sched_getattr",
+        Errno::ENOSYS,
+        "not yet; sched_getscheduler is there",
+    ),
+    Row::unsupported(329, "pkey_mprotect", Errno::EINVAL, NO_KEYS),
+    Row::unsupported(330, "pkey_alloc", Errno::ENOSPC, NO_KEYS),
+    Row::unsupported(331, "pkey_free", Errno::EINVAL, NO_KEYS),
+    Row::unsupported(
+        335,
+        "uretprobe",
+        Errno::ENOSYS,
+        "no probes: nobody traces a confidential program",
+    ),
+    Row::unsupported(
+        336,
+        "uprobe",
+        Errno::ENOSYS,
+        "no probes: nobody traces a confidential program",
+    ),
+    Row::unsupported(428, "open_tree", Errno::EPERM, MEASURED),
+    Row::unsupported(429, "move_mount", Errno::EPERM, MEASURED),
+    Row::unsupported(430, "fsopen", Errno::EPERM, MEASURED),
+    Row::unsupported(431, "fsconfig", Errno::EPERM, MEASURED),
+    Row::unsupported(432, "fsmount", Errno::EPERM, MEASURED),
+    Row::unsupported(433, "fspick", Errno::EPERM, MEASURED),
+    Row::unsupported(440, "process_madvise", Errno::ENOSYS, FORK),
+    Row::unsupported(442, "mount_setattr", Errno::EPERM, MEASURED),
+    Row::unsupported(448, "process_mrelease", Errno::ENOSYS, FORK),
+    Row::unsupported(
+        449,
+        "futex_waitv",
+        Errno::ENOSYS,
+        "not yet; programs fall back to futex",
+    ),
+    Row::unsupported(
+        450,
+        "set_mempolicy_home_node",
+        Errno::ENOSYS,
+        "memory policy is the host's",
+    ),
+    Row::unsupported(
+        451,
+        "cachestat",
+        Errno::ENOSYS,
+        "there is no page cache to speak of",
+    ),
+    Row::unsupported(453, "map_shadow_stack", Errno::EOPNOTSUPP, "no shadow stacks yet"),
+    Row::unsupported(
+        454,
+        "futex_wake",
+        Errno::ENOSYS,
+        "not yet; programs fall back to futex",
+    ),
+    Row::unsupported(
+        455,
+        "futex_wait",
+        Errno::ENOSYS,
+        "not yet; programs fall back to futex",
+    ),
+    Row::unsupported(
+        456,
+        "futex_requeue",
+        Errno::ENOSYS,
+        "not yet; programs fall back to futex",
+    ),
+    Row::unsupported(457, "statmount", Errno::ENOSYS, "/proc/self/mountinfo tells it"),
+    Row::unsupported(458, "listmount", Errno::ENOSYS, "/proc/self/mountinfo tells it"),
+    Row::unsupported(
+        459,
+        "lsm_get_self_attr",
+        Errno::EOPNOTSUPP,
+        "there are no security modules",
+    ),
+    Row::unsupported(
+        460,
+        "lsm_set_self_attr",
+        Errno::EOPNOTSUPP,
+        "there are no security modules",
+    ),
+    Row::unsupported(
+        461,
+        "lsm_list_modules",
+        Errno::EOPNOTSUPP,
+        "there are no security modules",
+    ),
+    Row::unsupported(462, "mseal", Errno::ENOSYS, "not yet"),
+    Row::unsupported(463, "setxattrat", Errno::ENOSYS, "not yet; setxattr is there"),
+    Row::unsupported(464, "getxattrat", Errno::ENOSYS, "not yet; getxattr is there"),
+    Row::unsupported(465, "listxattrat", Errno::ENOSYS, "not yet; listxattr is there"),
+    Row::unsupported(
+        466,
+        "removexattrat",
+        Errno::ENOSYS,
+        "not yet; removexattr is there",
+    ),
+    Row::unsupported(467, "open_tree_attr", Errno::EPERM, MEASURED),
+    Row::unsupported(
+        468,
+        "file_getattr",
+        Errno::EOPNOTSUPP,
+        "files have no such attributes",
+    ),
+    Row::unsupported(
+        469,
+        "file_setattr",
+        Errno::EOPNOTSUPP,
+        "files have no such attributes",
+    ),
+    Row::unsupported(
+        470,
+        "listns",
+        Errno::ENOSYS,
+        "a container is one set of namespaces",
+    ),
+];
+/// What a program gets that makes a system call without a handler.
+#[cold]
+pub(super) fn refuse(row: Option<&Row>) -> Result<u64> {
+    Err(match row {
+        Some(Row {
+            support: Support::Unsupported(errno, _),
+            ..
+        }) => *errno,
+        _ => Errno::ENOSYS,
+    })
+}
+
+/// Numbers that have been named.
+static NAMED: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
+
+/// How many are named: beyond, a program is trying them out.
+const NAMED_MOST: usize = 64;
+
+/// Tells the user that a program got ENOSYS, once per system call.
+#[cold]
+pub(super) fn name_once(thread: &Thread, number: i32, row: Option<&Row>) {
+    if row.is_some_and(|row| row.quiet.is_some()) {
+        return;
+    }
+    {
+        let mut named = NAMED.lock();
+        if named.len() == NAMED_MOST || !named.insert(number) {
+            return;
+        }
+    }
+    let program = thread.program();
+    let text = match row {
+        Some(row) => {
+            let (Support::Unsupported(_, why) | Support::Partial(why)) = row.support else {
+                return;
+            };
+            format!(
+                "{program} called {} (system call {number}), which is not supported (ENOSYS): {why}\n",
+                row.name
+            )
+        }
+        None => format!("{program} made unknown system call {number} (ENOSYS)\n"),
+    };
+    trace::print(MessageKind::Notice, &text);
+}

@@ -1,0 +1,194 @@
+//! A confidential image as a container engine runs it: its five files in a directory, `nacre-host` as the process.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use conformance::{Guest, Linkage, Outcome, nacre};
+use tempfile::TempDir;
+
+/// The `/nacre` of a converted guest.
+struct Unpacked(TempDir);
+
+impl Unpacked {
+    fn new(guest: &str, flags: &[&str]) -> Self {
+        let guests = Guest::all().unwrap();
+        let guest = guests
+            .iter()
+            .find(|one| one.name == guest && one.linkage == Linkage::Dynamic)
+            .unwrap();
+        let program = guest.build(Path::new(env!("CARGO_TARGET_TMPDIR"))).unwrap();
+        let plain = guest.image(&program).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let archive = dir.path().join("image.tar");
+        let mut convert = Command::new(nacre().unwrap());
+        convert
+            .arg("convert")
+            .arg(format!("docker-archive:{}", plain.display()))
+            .arg(format!("oci-archive:{}", archive.display()))
+            .args(flags);
+        let outcome = Outcome::of(convert, b"").unwrap();
+        assert_eq!(outcome.status, 0, "{outcome}");
+
+        // The layer is the archive's largest member.
+        let mut members = tar::Archive::new(File::open(&archive).unwrap());
+        for member in members.entries().unwrap() {
+            let mut member = member.unwrap();
+            if member.size() > 1 << 20 {
+                let mut layer = Vec::new();
+                member.read_to_end(&mut layer).unwrap();
+                tar::Archive::new(&layer[..]).unpack(dir.path()).unwrap();
+            }
+        }
+        Self(dir)
+    }
+
+    fn file(&self, name: &str) -> std::path::PathBuf {
+        self.0.path().join("nacre").join(name)
+    }
+
+    fn host(&self) -> Command {
+        let mut command = Command::new(self.file("nacre-host"));
+        for (flag, name) in [
+            ("--sgxs", "enclave.sgxs"),
+            ("--sig", "enclave.sig"),
+            ("--config", "enclave.config"),
+            ("--rootfs", "rootfs.img"),
+        ] {
+            command.arg(flag).arg(self.file(name));
+        }
+        command.arg("--").env_clear();
+        command
+    }
+}
+
+fn environment(outcome: &Outcome) -> Vec<&str> {
+    let lines = outcome.stdout.lines();
+    lines.filter_map(|line| line.strip_prefix("environ: ")).collect()
+}
+
+const MEASURED: [&str; 4] = ["COLOUR=blue", "EMPTY=", "HOME=/root", "PATH=/usr/bin:/bin"];
+
+#[test]
+fn variables_that_the_image_allows_are_passed_on() {
+    let image = Unpacked::new("arguments", &["--allow-env", "COLOUR", "--allow-env", "TZ"]);
+    let mut host = image.host();
+    host.envs([
+        ("COLOUR", "green"),
+        ("PATH", "/evil"),
+        ("LD_PRELOAD", "/evil.so"),
+        ("HOSTNAME", "x"),
+    ]);
+    let outcome = Outcome::of(host, b"").unwrap();
+    assert_eq!(
+        environment(&outcome),
+        ["COLOUR=green", "EMPTY=", "HOME=/root", "PATH=/usr/bin:/bin"],
+        "{outcome}"
+    );
+    // Not a word about the others: nobody knows who set them.
+    assert!(!outcome.stderr.contains("LD_PRELOAD"), "{outcome}");
+
+    let outcome = Outcome::of(image.host(), b"").unwrap();
+    assert_eq!(environment(&outcome), MEASURED, "{outcome}");
+    assert_eq!(outcome.status, 0, "{outcome}");
+}
+
+#[test]
+fn arguments_are_refused_unless_the_image_allows_them() {
+    let image = Unpacked::new("arguments", &[]);
+    let mut host = image.host();
+    host.arg("--help");
+    let outcome = Outcome::of(host, b"").unwrap();
+    assert!(
+        outcome.status == 125 && outcome.stderr.contains("--allow-args"),
+        "{outcome}"
+    );
+
+    let image = Unpacked::new("arguments", &["--allow-args"]);
+    let mut host = image.host();
+    host.args(["--help", "two", "three"]);
+    let outcome = Outcome::of(host, b"").unwrap();
+    assert!(
+        outcome.stdout.contains("argv[1] = --help\n") && outcome.status == 0,
+        "{outcome}"
+    );
+}
+
+#[test]
+fn another_configuration_beside_the_enclave_is_refused() {
+    let image = Unpacked::new("arguments", &["--allow-env", "COLOUR"]);
+    let path = image.file("enclave.config");
+    let whole = fs::read(&path).unwrap();
+    let mut changed = whole.clone();
+    let at = whole.windows(6).rposition(|bytes| bytes == b"COLOUR").unwrap();
+    changed[at] = b'D';
+    for (content, words) in [
+        (Some(changed), "differs"),
+        (Some(Vec::new()), "differs"),
+        (None, "No such file"),
+    ] {
+        match content {
+            Some(content) => fs::write(&path, content).unwrap(),
+            None => fs::remove_file(&path).unwrap(),
+        }
+        let outcome = Outcome::of(image.host(), b"").unwrap();
+        assert_eq!((outcome.status, outcome.stdout.as_str()), (125, ""), "{outcome}");
+        assert!(
+            outcome.stderr.contains("enclave.config") && outcome.stderr.contains(words),
+            "{outcome}"
+        );
+    }
+}
+
+#[test]
+fn a_first_process_ends_by_the_signal_that_stops_it() {
+    // As a container's first process it gets no signal that it does not ask for, and cannot kill itself by one.
+    let may_unshare = Command::new("unshare")
+        .args(["--user", "--pid", "--fork", "true"])
+        .output();
+    if !may_unshare.is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: this machine does not let its users make PID namespaces");
+        return;
+    }
+    let image = Unpacked::new("standard_input", &[]);
+    let host = image.host();
+    let mut child = Command::new("unshare")
+        .args(["--user", "--pid", "--fork", "--kill-child"])
+        .arg(host.get_program())
+        .args(host.get_args())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    // It waits for input; its first process is the child of `unshare`.
+    let children = format!("/proc/{0}/task/{0}/children", child.id());
+    let first = loop {
+        let first = fs::read_to_string(&children).unwrap();
+        if let Some(first) = first.split_whitespace().next() {
+            break first.to_owned();
+        }
+        assert!(Instant::now() < deadline, "it does not start");
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(child.try_wait().unwrap().is_none(), "it waits for input");
+    assert!(
+        Command::new("kill")
+            .args(["-TERM", &first])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        assert!(Instant::now() < deadline, "it does not end");
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    assert_eq!(status.code(), Some(128 + 15));
+}

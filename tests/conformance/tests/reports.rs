@@ -1,0 +1,65 @@
+//! What `nacre run` tells the user about the program that it runs.
+
+use std::path::Path;
+
+use conformance::{Guest, Linkage, Outcome};
+
+fn run(name: &str, linkage: Linkage) -> Outcome {
+    let guests = Guest::all().unwrap();
+    let guest = guests
+        .iter()
+        .find(|guest| guest.name == name && guest.linkage == linkage)
+        .unwrap();
+    let program = guest.build(Path::new(env!("CARGO_TARGET_TMPDIR"))).unwrap();
+    Outcome::enclave(guest, &guest.image(&program).unwrap()).unwrap()
+}
+
+#[test]
+fn each_unsupported_system_call_is_named_once() {
+    // musl asks for membarrier, glibc for rseq: nobody wants to read that in every run.
+    for linkage in [Linkage::Dynamic, Linkage::MuslStatic] {
+        let outcome = run("unknown_calls", linkage);
+        let named: Vec<_> = outcome
+            .stderr
+            .lines()
+            .filter(|line| line.contains("ENOSYS"))
+            .collect();
+        assert_eq!(
+            named,
+            [
+                "nacre: guest made unknown system call 999 (ENOSYS)",
+                "nacre: guest made unknown system call 400 (ENOSYS)",
+                "nacre: guest made unknown system call -1 (ENOSYS)",
+                "nacre: guest called afs_syscall (system call 183), which is not supported (ENOSYS): not on x86-64 Linux any more",
+                "nacre: guest called io_uring_setup (system call 425), which is not supported (ENOSYS): not yet; programs fall back to epoll",
+            ],
+            "{linkage}: {outcome}"
+        );
+    }
+}
+
+#[test]
+fn a_crash_names_the_functions_on_the_stack() {
+    for linkage in [Linkage::Dynamic, Linkage::NoPie, Linkage::MuslStatic] {
+        let outcome = run("death_in_function", linkage);
+        assert_eq!(outcome.status, 139, "{outcome}");
+        let names: Vec<_> = outcome
+            .stderr
+            .lines()
+            .filter(|line| line.contains("/guest+0x"))
+            .filter_map(|line| line.split_whitespace().find(|word| word.contains("+0x")))
+            .filter_map(|place| place.split("+0x").next())
+            .collect();
+        assert!(
+            names.starts_with(&["innermost", "known_here_only", "outermost", "main"]),
+            "{linkage}: {outcome}"
+        );
+        let line = |begins: &str| outcome.stderr.lines().any(|line| line.trim().starts_with(begins));
+        assert!(line("rip 0000"), "{outcome}");
+        assert!(line("code 0x") && line("address 0x0: (not mapped)"), "{outcome}");
+    }
+    // A stripped library has the names of what it exports.
+    let outcome = run("death_abort", Linkage::Dynamic);
+    assert!(outcome.stderr.contains(" abort+0x"), "{outcome}");
+    assert!(outcome.stderr.contains(" main+0x"), "{outcome}");
+}
