@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use conformance::Outcome;
 use conformance::archive::{self, Config, Entry};
-use convert::Package;
+use convert::{Package, Part};
 use tempfile::TempDir;
 
 /// A folder with a cache of its own, so that nothing of the user's is used or left behind.
@@ -133,6 +133,28 @@ pub fn build_guest(name: &str, dir: &Path) -> Result<Vec<u8>> {
         String::from_utf8_lossy(&output.stderr)
     );
     Ok(fs::read(program)?)
+}
+
+/// Writes the files of a converted image (`oci-archive:NAME`) to a new folder: those that its host runtime takes, and this.
+///
+/// # Errors
+/// When it is none, or the folder is there.
+pub fn unpack(place: &Workplace, image: &str, dir: &str) -> Result<()> {
+    let package = place.package(image)?;
+    fs::create_dir(place.path(dir))?;
+    let whole = fs::read(&package.locate(Part::Rootfs).file)?;
+    for part in [Part::HostRuntime, Part::Enclave, Part::Signature, Part::Rootfs] {
+        let located = package.locate(part);
+        let range = located.offset as usize..(located.offset + located.len) as usize;
+        let name = Path::new(part.path()).file_name().context("no name")?;
+        let file = place.path(dir).join(name);
+        fs::write(&file, whole.get(range).context("short")?)?;
+        if part == Part::HostRuntime {
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+            fs::set_permissions(file, mode)?;
+        }
+    }
+    Ok(())
 }
 
 /// A tree with everything that a root file system has, and the program that reads all of it. `seed` varies the contents.

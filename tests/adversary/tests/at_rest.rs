@@ -5,7 +5,6 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -14,7 +13,6 @@ use adversary::sample::{self, Workplace};
 use adversary::verdict::{Honest, Tally, Verdict};
 use anyhow::{Context, Result, ensure};
 use conformance::Outcome;
-use convert::Part;
 
 use Verdict::{IoError, Killed, Noticed, Refused, Unaffected};
 
@@ -291,25 +289,6 @@ fn an_archive_that_is_cut_off() -> Result<()> {
     Ok(())
 }
 
-/// The files of an image, for the image's own host runtime.
-fn unpack(place: &Workplace, image: &str, dir: &str) -> Result<()> {
-    let package = place.package(image)?;
-    fs::create_dir(place.path(dir))?;
-    let whole = fs::read(&package.locate(Part::Rootfs).file)?;
-    for part in [Part::HostRuntime, Part::Enclave, Part::Signature, Part::Rootfs] {
-        let located = package.locate(part);
-        let range = located.offset as usize..(located.offset + located.len) as usize;
-        let name = Path::new(part.path()).file_name().context("no name")?;
-        let file = place.path(dir).join(name);
-        fs::write(&file, whole.get(range).context("short")?)?;
-        if part == Part::HostRuntime {
-            let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-            fs::set_permissions(file, mode)?;
-        }
-    }
-    Ok(())
-}
-
 fn start(place: &Workplace, sgxs: &str, sig: &str, rootfs: &str) -> Result<Outcome> {
     let mut command = std::process::Command::new(place.path("a/nacre-host"));
     command
@@ -327,7 +306,7 @@ fn files_of_another_image_and_files_cut_off() -> Result<()> {
     for (name, seed) in [("a", 1), ("b", 2)] {
         let image = format!("oci-archive:{name}.tar");
         place.convert(sample::reader(&place, seed)?, &image, &[])?;
-        unpack(&place, &image, name)?;
+        sample::unpack(&place, &image, name)?;
     }
     let honest = Honest::new(start(&place, "a/enclave.sgxs", "a/enclave.sig", "a/rootfs.img")?)?;
     let refused = |sgxs: &str, sig: &str, rootfs: &str| -> Result<()> {
