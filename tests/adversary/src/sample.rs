@@ -50,7 +50,8 @@ impl Workplace {
     /// With what `nacre` says.
     pub fn convert(&self, entries: Vec<Entry<'_>>, target: &str, choices: &[&str]) -> Result<()> {
         let config = Config {
-            entrypoint: vec!["/guest".to_owned()],
+            // What a host may replace, if it may give arguments.
+            cmd: vec!["/guest".to_owned()],
             env: vec!["PATH=/bin".to_owned()],
             working_dir: "/".to_owned(),
             ..Config::default()

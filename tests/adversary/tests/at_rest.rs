@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use adversary::places::{BLOCK, Region, Target};
 use adversary::sample::{self, Workplace};
@@ -246,6 +247,57 @@ fn blocks_in_the_place_of_others() -> Result<()> {
     }
     ensure!(changes.len() > 80, "only {} blocks", changes.len());
     attack.judge("oci-archive", &changes, ROOTFS)?;
+    Ok(())
+}
+
+/// Between two looks of the enclave, the image changes and changes back.
+#[test]
+fn an_image_that_changes_all_the_time() -> Result<()> {
+    let attack = Attack::new("oci-archive")?;
+    let archive = attack.place.path("moving.tar");
+    fs::copy(&attack.target.archive, &archive)?;
+    let file = File::options().read(true).write(true).open(archive)?;
+    let start = attack
+        .target
+        .ranges(Region::FileSystem)
+        .next()
+        .context("no file system")?
+        .start;
+    let end = attack
+        .target
+        .ranges(Region::HashTree)
+        .last()
+        .context("no hash tree")?
+        .end;
+    let is_over = AtomicBool::new(false);
+    let mover = || -> Result<()> {
+        let mut round = 0u64;
+        while !is_over.load(Ordering::Relaxed) {
+            let offset = start + round.wrapping_mul(0x9e37_79b9_7f4a_7c15) % (end - start);
+            let mut byte = [0];
+            file.read_exact_at(&mut byte, offset)?;
+            file.write_all_at(&[!byte[0]], offset)?;
+            std::thread::sleep(Duration::from_micros(20 * (round % 40)));
+            file.write_all_at(&byte, offset)?;
+            round += 1;
+        }
+        Ok(())
+    };
+    let mut tally = Tally::new();
+    std::thread::scope(|scope| {
+        let mover = scope.spawn(mover);
+        let runs = (0..100).try_for_each(|_| {
+            let outcome = attack.place.run("oci-archive:moving.tar")?;
+            let verdict = attack.honest.judge(&outcome).with_context(|| shown(&outcome))?;
+            *tally.entry(verdict).or_default() += 1;
+            Ok(())
+        });
+        is_over.store(true, Ordering::Relaxed);
+        mover.join().expect("no panic").and(runs)
+    })?;
+    // Whether a change meets a look is chance; that it never does, or always, is none.
+    ensure!(tally.len() > 1, "{tally:?}");
+    println!("{tally:?}");
     Ok(())
 }
 

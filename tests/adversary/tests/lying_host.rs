@@ -155,6 +155,11 @@ fn memory() -> Result<()> {
     tell_all("memory/")
 }
 
+#[test]
+fn chaos() -> Result<()> {
+    tell_all("chaos/")
+}
+
 /// The programs hold against this Linux what they hold against the LibOS.
 #[test]
 fn linux_keeps_its_promises() -> Result<()> {

@@ -10,6 +10,7 @@ macro_rules! table {
 }
 
 mod boot;
+mod chaos;
 mod clocks;
 mod memory;
 mod poll;
@@ -135,6 +136,7 @@ pub fn all() -> impl Iterator<Item = &'static Lie> {
         boot::LIES,
         threads::LIES,
         memory::LIES,
+        chaos::LIES,
     ];
     families.into_iter().flatten()
 }
