@@ -42,6 +42,14 @@ pub struct HostClocks {
     pub realtime: u64,
 }
 
+impl HostClocks {
+    /// The longest that Linux expects a machine to run, 30 years (TIME_UPTIME_SEC_MAX). Programs count nanoseconds in signed
+    /// words, so a claim near the end of these would make time run back for them soon after.
+    pub const MONOTONIC_MAX: u64 = 30 * 365 * 24 * 3600 * 1_000_000_000;
+    /// The last date that Linux lets anybody set: so much before the end of signed nanoseconds in 2262.
+    pub const REALTIME_MAX: u64 = i64::MAX as u64 - Self::MONOTONIC_MAX;
+}
+
 impl HostCall for ClockRead {
     const CODE: CallCode = CallCode::ClockRead;
     type Answer = HostClocks;
@@ -57,10 +65,32 @@ impl HostCall for ClockRead {
     fn check(&self, answer: Answer) -> Result<HostClocks, CallError> {
         answer.unit()?;
         let [monotonic, realtime] = answer.extra;
-        // Year 2262 is where a signed count of nanoseconds ends; nothing honest is beyond.
-        if monotonic > i64::MAX as u64 || realtime > i64::MAX as u64 {
-            return Err(CallError::Lie("a clock beyond the year 2262"));
+        if monotonic > HostClocks::MONOTONIC_MAX {
+            return Err(CallError::Lie("a machine that runs for more than 30 years"));
+        }
+        if realtime > HostClocks::REALTIME_MAX {
+            return Err(CallError::Lie("a date too near the end of time"));
         }
         Ok(HostClocks { monotonic, realtime })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clocks_near_the_end_of_time_are_a_lie() {
+        let check = |monotonic, realtime| {
+            ClockRead.check(Answer {
+                value: 0,
+                extra: [monotonic, realtime],
+            })
+        };
+        let (monotonic, realtime) = (HostClocks::MONOTONIC_MAX, HostClocks::REALTIME_MAX);
+        assert_eq!(check(monotonic, realtime), Ok(HostClocks { monotonic, realtime }));
+        assert!(check(monotonic + 1, 0).is_err());
+        assert!(check(0, realtime + 1).is_err());
+        assert!(check(u64::MAX, u64::MAX).is_err());
     }
 }

@@ -70,7 +70,8 @@ pub(crate) fn call_once<C: HostCall>(request: &C, wait: Wait) -> Result<Option<C
 }
 
 /// Has the host send (or write) the bytes in `staged`: all of them, unless it may not wait or is interrupted.
-/// Gives how many it sent, and what stopped it.
+/// Gives how many it sent, and what stopped it. EIO if the host claims that nothing was sent and nothing wrong: who believed
+/// it would ask for ever.
 pub(crate) fn send_staged<C: HostCall<Answer = usize>>(
     staged: HostMemory,
     deadline: Option<u64>,
@@ -80,6 +81,7 @@ pub(crate) fn send_staged<C: HostCall<Answer = usize>>(
     loop {
         let left = staged.len() - done;
         match call_until(deadline, |wait| request(left, wait)) {
+            Ok(0) if left > 0 => return (done, Err(Errno::EIO)),
             // Less than asked: there is no room for more now.
             Ok(count) if count == left || deadline == NOW => return (done + count, Ok(())),
             Ok(count) => {

@@ -44,6 +44,8 @@ pub(super) struct Member {
     data: u64,
     /// Cleared by the event of an EPOLLONESHOT member.
     armed: bool,
+    /// The answer of the host ([`Members::begin_answer`]) in which it was last believed.
+    believed_in: u64,
     /// The host's descriptor, if it is the host that tells of it.
     pub host: Option<HostFd>,
     /// Its observer, if it is inside. An epoll instance can be both.
@@ -67,6 +69,7 @@ impl Member {
             flags: EpollFlags::empty(),
             data: 0,
             armed: true,
+            believed_in: 0,
             host: None,
             watch: None,
         };
@@ -95,6 +98,8 @@ pub(super) struct Members {
     by_key: BTreeMap<Key, u32>,
     /// How many members there may be before those whose files are closed are looked for.
     sweep_at: usize,
+    /// How many answers the host has given.
+    answers: u64,
 }
 
 #[derive(Default)]
@@ -225,10 +230,21 @@ impl Members {
         })
     }
 
-    /// An event that the host claims, if it can be true.
+    /// The claims that follow are of one answer.
+    pub fn begin_answer(&mut self) {
+        self.answers += 1;
+    }
+
+    /// An event that the host claims, if it can be true. A program that gets two events of a member at once may have freed
+    /// what the second speaks of, so one answer has no more than one.
     pub fn believe(&mut self, claim: EpollEvent) -> Option<EpollEvent> {
+        let answer = self.answers;
         let token = Token::from_raw(claim.data);
-        self.get(token)?.host?;
+        let member = self.get(token)?;
+        member.host?;
+        if core::mem::replace(&mut member.believed_in, answer) == answer {
+            return None;
+        }
         self.report(token, Events::from_bits_truncate(claim.events))
     }
 
@@ -268,21 +284,46 @@ mod tests {
         let (mut members, file) = (Members::default(), file());
         let token = add(&mut members, 3, &file, event(Events::IN.bits(), 77));
         let claim = |token: Token, events| event(events, token.raw());
-        assert_eq!(members.believe(claim(token, 0x1)), Some(event(1, 77)));
+        let believed = |members: &mut Members, claim| {
+            members.begin_answer();
+            members.believe(claim)
+        };
+        assert_eq!(believed(&mut members, claim(token, 0x1)), Some(event(1, 77)));
         assert_eq!(
-            members.believe(claim(token, 0x1d)),
+            believed(&mut members, claim(token, 0x1d)),
             Some(event(0x19, 77)),
             "not asked for"
         );
-        assert_eq!(members.believe(claim(token, 0x4)), None);
-        assert_eq!(members.believe(event(1, 1)), None, "no such slot");
-        assert_eq!(members.believe(event(1, 1 << 32)), None, "another generation");
-        assert_eq!(members.believe(event(1, u64::MAX)), None);
+        assert_eq!(believed(&mut members, claim(token, 0x4)), None);
+        assert_eq!(believed(&mut members, event(1, 1)), None, "no such slot");
+        assert_eq!(
+            believed(&mut members, event(1, 1 << 32)),
+            None,
+            "another generation"
+        );
+        assert_eq!(believed(&mut members, event(1, u64::MAX)), None);
         let (_, renewed) = members.renew(token).unwrap();
-        assert_eq!(members.believe(claim(token, 1)), None, "said before the change");
-        assert_eq!(members.believe(claim(renewed, 1)), Some(event(1, 77)));
+        assert_eq!(
+            believed(&mut members, claim(token, 1)),
+            None,
+            "said before the change"
+        );
+        assert_eq!(believed(&mut members, claim(renewed, 1)), Some(event(1, 77)));
         drop(file);
-        assert_eq!(members.believe(claim(renewed, 1)), None, "closed");
+        assert_eq!(believed(&mut members, claim(renewed, 1)), None, "closed");
+    }
+
+    #[test]
+    fn an_answer_has_one_event_of_a_member_however_often_the_host_says() {
+        let (mut members, file) = (Members::default(), file());
+        let token = add(&mut members, 3, &file, event(Events::IN.bits(), 5));
+        let other = add(&mut members, 4, &file, event(Events::IN.bits(), 6));
+        for _ in 0..2 {
+            members.begin_answer();
+            assert!(members.believe(event(1, token.raw())).is_some());
+            assert!(members.believe(event(1, token.raw())).is_none());
+            assert!(members.believe(event(1, other.raw())).is_some());
+        }
     }
 
     #[test]
@@ -290,10 +331,13 @@ mod tests {
         let (mut members, file) = (Members::default(), file());
         let asked = event(Events::IN.bits() | EpollFlags::ONE_SHOT.bits(), 5);
         let token = add(&mut members, 3, &file, asked);
+        members.begin_answer();
         assert!(members.believe(event(1, token.raw())).is_some());
+        members.begin_answer();
         assert!(members.believe(event(1, token.raw())).is_none());
         let (member, token) = members.renew(token).unwrap();
         member.set(asked);
+        members.begin_answer();
         assert!(members.believe(event(1, token.raw())).is_some());
     }
 

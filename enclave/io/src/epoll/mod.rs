@@ -320,6 +320,7 @@ impl Epoll {
         let claimed = call_once(&request, wait)?.unwrap_or(0);
         let staging = call::staging();
         let mut state = self.state.lock();
+        state.members.begin_answer();
         let mut count = 0;
         for place in 0..claimed {
             let mut bytes = [0; EpollEvent::SIZE];

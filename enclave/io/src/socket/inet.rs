@@ -17,8 +17,8 @@ use kobject::{Errno, Events, File, FileKind, How, Result, Sink, Source, Stat, Wa
 
 use super::message::Identity;
 use super::option::{
-    self, SO_ACCEPTCONN, SO_DOMAIN, SO_PEERCRED, SO_PROTOCOL, SO_TYPE, SOL_SOCKET, Timeouts, may_pass,
-    put_int,
+    self, SO_ACCEPTCONN, SO_DOMAIN, SO_ERROR, SO_PEERCRED, SO_PROTOCOL, SO_TYPE, SOL_SOCKET, Timeouts,
+    may_pass, put_int,
 };
 use super::{
     ADDRESS_MAX, AF_INET, AF_INET6, AF_NETLINK, Caller, MessageFlags, Outgoing, Received, Shutdown, Socket,
@@ -152,13 +152,15 @@ impl InetSocket {
         let address_len = address.map_or(Ok(0), stage_address)?;
         from.take_untrusted(call::staging().part(ADDRESS_MAX, len))?;
         let fd = self.fd();
-        call_until(deadline, |wait| Send {
+        let sent = call_until(deadline, |wait| Send {
             fd,
             len,
             flags,
             address_len,
             wait,
-        })
+        })?;
+        // A datagram goes whole or not at all.
+        if sent == len { Ok(sent) } else { Err(Errno::EIO) }
     }
 }
 
@@ -181,6 +183,18 @@ fn check_address(domain: u16, bytes: &[u8]) -> Result<SocketAddress> {
     match address::family(bytes) {
         Ok(family) if family == domain && bytes.len() == len => SocketAddress::new(bytes),
         _ => Err(Errno::EIO),
+    }
+}
+
+/// Whether what the host tells of SO_ERROR is 0 or an error that Linux has; EIO.
+fn check_pending_error(value: &[u8]) -> Result<()> {
+    let mut word = [0; 4];
+    // A program may have room for a part only; the rest counts as zeros.
+    let len = value.len().min(word.len());
+    word[..len].copy_from_slice(&value[..len]);
+    match u32::from_ne_bytes(word) {
+        0 => Ok(()),
+        error => Errno::from_raw(error.into()).map(drop).ok_or(Errno::EIO),
     }
 }
 
@@ -304,6 +318,10 @@ impl Socket for InetSocket {
                 Err(_) if result.len > 0 => return Ok(result),
                 received => received?,
             };
+            if is_stream && received.full_len > len {
+                // Only a datagram can be longer than the room.
+                return Err(Errno::EIO);
+            }
             if !is_stream {
                 result.address = Some(self.staged_address(received.address_len)?);
             }
@@ -357,6 +375,9 @@ impl Socket for InetSocket {
         let fd = self.fd();
         let len = call::call(&GetSockOpt { fd, level, name, len })?;
         call::staging().read(&mut out[..len]);
+        if level == SOL_SOCKET && name == SO_ERROR {
+            check_pending_error(&out[..len])?;
+        }
         Ok(len)
     }
 
@@ -429,6 +450,19 @@ impl File for InetSocket {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pending_error_that_linux_does_not_have_is_a_lie() {
+        for error in [0, 1, 111, 133] {
+            assert_eq!(check_pending_error(&u32::to_ne_bytes(error)), Ok(()));
+        }
+        for error in [134, 4095, u32::MAX, (-7i32).cast_unsigned()] {
+            assert_eq!(check_pending_error(&u32::to_ne_bytes(error)), Err(Errno::EIO));
+        }
+        assert_eq!(check_pending_error(&[111, 0]), Ok(()));
+        assert_eq!(check_pending_error(&[0xff]), Err(Errno::EIO));
+        assert_eq!(check_pending_error(&[]), Ok(()));
+    }
 
     #[test]
     fn an_address_of_another_family_or_length_is_a_lie() {

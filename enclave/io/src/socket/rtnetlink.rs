@@ -83,13 +83,17 @@ fn dump<T>(request: u16, family: u8, answer: u16, parse: impl Fn(&[u8]) -> Resul
     message[16] = family;
     call::staging().part(SOCKADDR_MAX, message.len()).write(&message);
     let len = message.len();
-    call_until(None, |wait| Send {
+    let sent = call_until(None, |wait| Send {
         fd,
         len,
         flags: 0,
         address_len: 0,
         wait,
     })?;
+    if sent != len {
+        // No answer would ever come.
+        return Err(Errno::EIO);
+    }
     let mut objects = Vec::new();
     for _ in 0..DATAGRAMS_MAX {
         let received = call_until(None, |wait| Recv {

@@ -1,0 +1,118 @@
+//! `lying-host LIE DIR SECONDS`: runs the enclave of DIR (enclave.sgxs, enclave.sig, rootfs.img) and tells it the lie of this name.
+//!
+//! Ends as the container ends, or as [`adversary::liar::status`] says.
+#![forbid(unsafe_code)]
+
+use std::convert::Infallible;
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use adversary::liar::{Liar, status};
+use adversary::lies::{self, Tell};
+use anyhow::{Context, Result};
+use host_abi::{Answer, CallCode};
+use host_runtime::{Host, Options, RootfsFile, Staging, run_with};
+
+fn main() -> ExitCode {
+    let Err(error) = run();
+    eprintln!("nacre: {error:#}");
+    ExitCode::from(125)
+}
+
+fn run() -> Result<Infallible> {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let [name, dir, seconds] = &args[..] else {
+        anyhow::bail!("usage: lying-host LIE DIR SECONDS");
+    };
+    let lie = lies::all().find(|lie| lie.name == *name).context("no such lie")?;
+    let liar = Arc::new(Liar::new(lie));
+    watch(liar.clone(), Duration::from_secs_f64(seconds.parse()?));
+    if matches!(lie.tell, Tell::Race) {
+        let liar = liar.clone();
+        std::thread::spawn(move || {
+            loop {
+                liar.race();
+                std::thread::yield_now();
+            }
+        });
+    }
+    let dir = Path::new(dir);
+    let (sgxs, signature) = (
+        fs::read(dir.join("enclave.sgxs"))?,
+        fs::read(dir.join("enclave.sig"))?,
+    );
+    let file = File::open(dir.join("rootfs.img"))?;
+    let len = file.metadata()?.len();
+    let rootfs = RootfsFile {
+        file: &file,
+        offset: 0,
+        len,
+    };
+    Ok(run_with(
+        Options::new(&sgxs, &signature, rootfs),
+        Box::new(Shared(liar)),
+    )?)
+}
+
+/// Ends the process when the time is up, and says by its status whether the enclave still asks or waits for something.
+fn watch(liar: Arc<Liar>, limit: Duration) {
+    std::thread::spawn(move || {
+        std::thread::sleep(limit);
+        let look = Duration::from_millis(500);
+        let (calls, time) = (liar.calls(), processor_time());
+        std::thread::sleep(look);
+        let asks = liar.calls() > calls;
+        let computes = processor_time() - time > 10;
+        eprintln!(
+            "not over after {limit:?}: {} calls, asks {asks}, computes {computes}",
+            liar.calls()
+        );
+        std::process::exit(if computes && !asks {
+            status::SPINS
+        } else {
+            status::STARVED
+        })
+    });
+}
+
+/// Of this process, in hundredths of a second.
+fn processor_time() -> u64 {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // Behind the program's name, which may have spaces: utime and stime are the 14th and 15th of all.
+    let fields = stat.rsplit_once(") ").map_or("", |(_, rest)| rest).split(' ');
+    fields
+        .skip(11)
+        .take(2)
+        .filter_map(|field| field.parse::<u64>().ok())
+        .sum()
+}
+
+/// The liar, which the watch looks at.
+struct Shared(Arc<Liar>);
+
+impl Host for Shared {
+    fn answer(
+        &self,
+        code: CallCode,
+        args: [u64; 6],
+        staging: Staging,
+        honest: &mut dyn FnMut() -> Answer,
+    ) -> Answer {
+        self.0.answer(code, args, staging, honest)
+    }
+
+    fn boot_info(&self, honest: Vec<u8>) -> Vec<u8> {
+        self.0.boot_info(honest)
+    }
+
+    fn signals(&self, honest: u64) -> u64 {
+        self.0.signals(honest)
+    }
+
+    fn call_area(&self, honest: u64) -> u64 {
+        self.0.call_area(honest)
+    }
+}

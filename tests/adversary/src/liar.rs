@@ -1,0 +1,273 @@
+//! The host that tells a lie.
+
+use std::collections::HashSet;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::thread::ThreadId;
+
+use host_abi::{Answer, BootInfo, CallCode, CpuidEntry, EpollEvent, STAGING_SIZE};
+use host_runtime::{Host, Staging};
+
+use crate::lies::{self, Boot, Lie, Tell, When};
+use crate::sample::noise;
+
+/// Statuses of the lying host's own.
+pub mod status {
+    /// The program saw what no Linux shows (`guests/claims.h`).
+    pub const BROKEN: i32 = 9;
+    /// The enclave neither ends nor calls: it computes for ever.
+    pub const SPINS: i32 = 96;
+    /// The enclave has handed out what it must keep.
+    pub const BETRAYED: i32 = 97;
+    /// The enclave has not ended in time; it waits for the host, or asks again and again.
+    pub const STARVED: i32 = 98;
+}
+
+/// A host that tells one lie, and otherwise the truth.
+pub struct Liar {
+    lie: &'static Lie,
+    calls: AtomicU64,
+    lied_to: AtomicU64,
+    random: AtomicU64,
+    has_written: AtomicBool,
+    last: Mutex<Answer>,
+    known: Mutex<(HashSet<ThreadId>, Vec<Staging>)>,
+}
+
+impl Liar {
+    /// Tells this lie.
+    pub fn new(lie: &'static Lie) -> Self {
+        Self {
+            lie,
+            calls: AtomicU64::new(0),
+            lied_to: AtomicU64::new(0),
+            random: AtomicU64::new(1),
+            has_written: AtomicBool::new(false),
+            last: Mutex::new(Answer {
+                value: 0,
+                extra: [0; 2],
+            }),
+            known: Mutex::default(),
+        }
+    }
+
+    /// How many calls there were.
+    pub fn calls(&self) -> u64 {
+        self.calls.load(Relaxed)
+    }
+
+    /// Changes what lies in the staging buffers, for [`Tell::Race`]. To be called again and again from a thread of its own.
+    pub fn race(&self) {
+        let stagings = self.known.lock().expect("no panic").1.clone();
+        for staging in stagings {
+            let at = self.next_random() as usize % 4096;
+            staging.write(at, &noise(64, self.next_random()));
+        }
+    }
+
+    fn next_random(&self) -> u64 {
+        // Weyl's sequence, mixed (splitmix64).
+        let state = self.random.fetch_add(0x9e37_79b9_7f4a_7c15, Relaxed);
+        let mixed = (state ^ state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed ^ mixed >> 27
+    }
+
+    /// Looks for what the enclave must not hand out.
+    fn look_for_secrets(&self, staging: Staging) {
+        // The whole buffer now and then; its beginning is what most calls use.
+        let len = if self.calls().is_multiple_of(32) {
+            STAGING_SIZE
+        } else {
+            4096
+        };
+        let bytes = staging.read(0, len);
+        let secret: Vec<u8> = (0..32u8)
+            .map(|i| i.wrapping_mul(37).wrapping_add(11) ^ 0x5a)
+            .collect();
+        if bytes.windows(16).any(|window| window == &secret[..16]) {
+            eprintln!("the secret is in the staging buffer");
+            std::process::exit(status::BETRAYED);
+        }
+    }
+
+    fn note(&self, staging: Staging) {
+        let mut known = self.known.lock().expect("no panic");
+        if known.0.insert(std::thread::current().id()) {
+            known.1.push(staging);
+        }
+    }
+
+    fn is_told(&self, when: When) -> bool {
+        let count = self.lied_to.fetch_add(1, Relaxed);
+        match when {
+            When::Always => true,
+            When::Only(which) => count == which,
+            When::Every(of) => count % of == of - 1,
+        }
+    }
+
+    fn tell(&self, what: lies::Answer, staging: Staging, honest: &mut dyn FnMut() -> Answer) -> Answer {
+        use lies::Answer::{Extra, Filled, Instead, Noise, Random, Repeated, Shifted, Staged, Stale, Value};
+        match what {
+            Value(value) => Answer { value, ..honest() },
+            Shifted(by) => {
+                let answer = honest();
+                Answer {
+                    value: answer.value.wrapping_add(by),
+                    ..answer
+                }
+            }
+            Instead(value, extra) => Answer { value, extra },
+            Extra(index, word) => {
+                let mut answer = honest();
+                answer.extra[index] = word;
+                answer
+            }
+            Noise(from) => {
+                let answer = honest();
+                staging.write(from, &noise(STAGING_SIZE - from, self.next_random()));
+                answer
+            }
+            Filled(from, byte) => {
+                let answer = honest();
+                staging.write(from, &vec![byte; STAGING_SIZE - from]);
+                answer
+            }
+            Staged(bytes, value) => {
+                staging.write(0, bytes);
+                // Where sockets have their data.
+                staging.write(host_abi::SOCKADDR_MAX, bytes);
+                let len = bytes.len() as u64;
+                Answer {
+                    value,
+                    extra: [len.min(16), 0],
+                }
+            }
+            Repeated(count) => {
+                let answer = honest();
+                if answer.value <= 0 {
+                    return answer;
+                }
+                let first = staging.read(0, EpollEvent::SIZE);
+                staging.write(0, &first.repeat(count as usize));
+                Answer {
+                    value: count,
+                    ..answer
+                }
+            }
+            Random => {
+                honest();
+                let word = || match self.next_random() % 4 {
+                    0 => self.next_random(),
+                    1 => self.next_random() % 8,
+                    2 => self.next_random() % (1 << 17),
+                    _ => (self.next_random() % 140).wrapping_neg(),
+                };
+                Answer {
+                    value: word().cast_signed(),
+                    extra: [word(), word()],
+                }
+            }
+            Stale => *self.last.lock().expect("no panic"),
+        }
+    }
+
+    fn changed(&self, honest: Vec<u8>, change: Boot) -> Vec<u8> {
+        let mut bytes = honest;
+        match change {
+            Boot::Word(at, word) => bytes[at..at + 8].copy_from_slice(&word.to_le_bytes()),
+            // All ones: no length that would fit.
+            Boot::Cut(len) => bytes[len..].fill(0xff),
+            Boot::Noise => bytes = noise(STAGING_SIZE, 5),
+            _ => {
+                let mut info = BootInfo::decode(&bytes).expect("an honest start");
+                change_info(&mut info, change);
+                bytes = info.encode(STAGING_SIZE).expect("a lie that fits");
+            }
+        }
+        bytes
+    }
+}
+
+fn change_info(info: &mut BootInfo, change: Boot) {
+    match change {
+        Boot::Cpuid(word) => info
+            .cpuid
+            .iter_mut()
+            .for_each(|entry| entry.registers = [word; 4]),
+        Boot::CpuidNoise => {
+            let words = noise(16 * info.cpuid.len(), 3);
+            for (entry, words) in info.cpuid.iter_mut().zip(words.as_chunks::<16>().0) {
+                let word =
+                    |at: usize| u32::from_le_bytes([words[at], words[at + 1], words[at + 2], words[at + 3]]);
+                *entry = CpuidEntry {
+                    registers: [word(0), word(4), word(8), word(12)],
+                    ..*entry
+                };
+            }
+        }
+        Boot::Args(count, len) => info.args = vec![vec![b'a'; len]; count],
+        Boot::Env(variable) => info.env = vec![variable.to_vec()],
+        Boot::Hostname(name) => info.hostname = name.to_vec(),
+        Boot::ResolvConf(len) => info.resolv_conf = vec![b'#'; len],
+        Boot::Flags => {
+            info.flags = host_abi::BootFlags {
+                trace: true,
+                stats: true,
+            }
+        }
+        Boot::Word(..) | Boot::Cut(_) | Boot::Noise => {}
+    }
+}
+
+impl Host for Liar {
+    fn answer(
+        &self,
+        code: CallCode,
+        _: [u64; 6],
+        staging: Staging,
+        honest: &mut dyn FnMut() -> Answer,
+    ) -> Answer {
+        self.calls.fetch_add(1, Relaxed);
+        self.look_for_secrets(staging);
+        self.note(staging);
+        if code == CallCode::StreamWrite {
+            self.has_written.store(true, Relaxed);
+        }
+        match self.lie.tell {
+            Tell::Answer(calls, when, what) if calls.contains(&code) => {
+                let answer = if self.is_told(when) {
+                    self.tell(what, staging, honest)
+                } else {
+                    honest()
+                };
+                *self.last.lock().expect("no panic") = answer;
+                answer
+            }
+            _ => honest(),
+        }
+    }
+
+    fn boot_info(&self, honest: Vec<u8>) -> Vec<u8> {
+        match self.lie.tell {
+            Tell::Boot(change) => self.changed(honest, change),
+            _ => honest,
+        }
+    }
+
+    fn signals(&self, honest: u64) -> u64 {
+        match self.lie.tell {
+            Tell::Signals(mask) if self.has_written.load(Relaxed) && self.next_random().is_multiple_of(8) => {
+                mask
+            }
+            _ => honest,
+        }
+    }
+
+    fn call_area(&self, honest: u64) -> u64 {
+        match self.lie.tell {
+            Tell::CallArea(address) => address,
+            _ => honest,
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! Lies about what has happened to descriptors.
+
+use host_abi::CallCode::{self, *};
+
+use super::Answer::{Filled, Instead, Noise, Random, Repeated, Shifted, Staged, Stale, Value};
+use super::When::{Always, Every, Only};
+use super::{EAGAIN, EINTR, EPERM, End, Lie, RIGHT, answer};
+
+const ALL: &[CallCode] = &[Poll, EpollCreate, EpollControl, EpollWait];
+const WAITING: &[CallCode] = &[Poll, EpollWait];
+const EPOLL: &[CallCode] = &[EpollWait];
+const STARVED: &[End] = &[End::Right, End::Starved];
+
+/// Events of 16 bytes: every bit of EPOLL for the members in the first slots, as they are at first.
+const EVERYTHING: &[u8] = &{
+    let mut bytes = [0xff; 64];
+    let mut at = 0;
+    while at < 64 {
+        // The data: slot, generation 0.
+        let mut byte = 8;
+        while byte < 16 {
+            bytes[at + byte] = if byte == 8 { (at / 16) as u8 } else { 0 };
+            byte += 1;
+        }
+        at += 16;
+    }
+    bytes
+};
+
+pub(super) const LIES: &[Lie] = table! {
+    answer("poll/count-impossible", "poll", ALL, Always, Value(i64::MAX), RIGHT),
+    answer("poll/count-of-32-bits", "poll", ALL, Always, Value(1 << 32), RIGHT),
+    answer("poll/one-more", "poll", WAITING, Always, Shifted(1), RIGHT),
+    answer("poll/one-less", "poll", WAITING, Always, Shifted(-1), STARVED),
+    answer("poll/three-always", "poll", WAITING, Always, Value(3), STARVED),
+    answer("poll/noise", "poll", WAITING, Always, Noise(0), STARVED),
+    answer("poll/ones", "poll", WAITING, Always, Filled(0, 0xff), STARVED),
+    answer("poll/three-of-noise", "poll", WAITING, Always, Random, STARVED),
+    answer("poll/everything-has-happened", "poll", EPOLL, Always, Staged(EVERYTHING, 4), STARVED),
+    answer("poll/event-repeated", "poll", EPOLL, Always, Repeated(50), RIGHT),
+    answer("poll/event-twice", "poll", EPOLL, Always, Repeated(2), RIGHT),
+    answer("poll/stale", "poll", WAITING, Every(2), Stale, RIGHT),
+    answer("poll/stale-once", "poll", EPOLL, Only(3), Stale, RIGHT),
+    answer("poll/error-unknown", "poll", ALL, Always, Value(-4095), RIGHT),
+    answer("poll/error-smallest", "poll", ALL, Every(2), Value(i64::MIN), RIGHT),
+    answer("poll/error-eperm", "poll", ALL, Every(2), Instead(EPERM, [0; 2]), RIGHT),
+    answer("poll/interrupted-sometimes", "poll", ALL, Every(2), Instead(EINTR, [0; 2]), RIGHT),
+    answer("poll/interrupted-for-ever", "poll", WAITING, Always, Instead(EINTR, [0; 2]), STARVED),
+    answer("poll/again-for-ever", "poll", WAITING, Always, Instead(EAGAIN, [0; 2]), STARVED),
+    answer("poll/never-anything", "poll", WAITING, Always, Instead(0, [0; 2]), STARVED),
+    answer("poll/instance-0", "poll", &[EpollCreate], Always, Value(0), RIGHT),
+    answer("poll/instance-huge", "poll", &[EpollCreate], Always, Value(1 << 31), RIGHT),
+    answer("poll/instance-not-open", "poll", &[EpollCreate], Always, Value(900), RIGHT),
+    answer("poll/members-not-added", "poll", &[EpollControl], Always, Instead(0, [0; 2]), STARVED),
+    answer("poll/control-value", "poll", &[EpollControl], Always, Value(1), RIGHT),
+};
