@@ -52,7 +52,7 @@ fn run() -> Result<Infallible> {
         len,
     };
     Ok(run_with(
-        Options::new(&sgxs, &signature, rootfs),
+        Options::new(sgxs, &signature, rootfs),
         Box::new(Shared(liar)),
     )?)
 }
