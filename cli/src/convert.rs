@@ -8,6 +8,7 @@ use sign::SigningKey;
 
 use crate::byte_size::ByteSize;
 use crate::cache_dir;
+use crate::output;
 use crate::progress::Bar;
 use crate::settings::{EnclaveFlags, Settings, SignatureFlags};
 
@@ -51,21 +52,20 @@ impl Convert {
         let mut bar = Bar::new();
         let summary = conversion.run(&mut bar)?;
         drop(bar);
-        print(&self.target, &summary);
-        Ok(())
+        print(&self.target, &summary)
     }
 }
 
-fn print(target: &ImageRef, summary: &Summary) {
-    println!("{target}");
-    println!("  MRENCLAVE    {}", summary.mr_enclave);
-    println!("  MRSIGNER     {}", summary.mr_signer);
-    println!(
+fn print(target: &ImageRef, summary: &Summary) -> Result<()> {
+    output::line(target)?;
+    output::line(format_args!("  MRENCLAVE    {}", summary.mr_enclave))?;
+    output::line(format_args!("  MRSIGNER     {}", summary.mr_signer))?;
+    output::line(format_args!(
         "  size         {}: root file system {}, enclave {} (layers of the source: {})",
         ByteSize(summary.image.layer_len),
         ByteSize(summary.rootfs_len),
         ByteSize(summary.enclave_len),
         ByteSize(summary.layers_len),
-    );
-    println!("  system calls {}", summary.coverage);
+    ))?;
+    output::line(format_args!("  system calls {}", summary.coverage))
 }

@@ -10,6 +10,7 @@ use sgx_arch::{Attributes, SigStruct};
 use sign::{Date, MrEnclave, PublicKey, Sgxs};
 
 use crate::byte_size::ByteSize;
+use crate::output;
 
 /// Show what a confidential image is: its configuration, measurement and signature
 ///
@@ -81,9 +82,9 @@ impl Inspect {
     pub fn run(self) -> Result<bool> {
         let report = Report::new(&self.image)?;
         if self.json {
-            println!("{}", serde_json::to_string_pretty(&report)?);
+            output::line(serde_json::to_string_pretty(&report)?)?;
         } else {
-            report.print();
+            report.print()?;
         }
         for problem in &report.problems {
             eprintln!("nacre: {}: {problem}", self.image);
@@ -179,15 +180,15 @@ impl Report {
         })
     }
 
-    fn print(&self) {
-        let row = |name: &str, value: &dyn std::fmt::Display| println!("{name:<16}{value}");
+    fn print(&self) -> Result<()> {
+        let row = |name: &str, value: &dyn std::fmt::Display| output::line(format_args!("{name:<16}{value}"));
         let (config, signature) = (&self.configuration, &self.signature);
-        row("image", &self.image);
-        row("MRENCLAVE", &self.mr_enclave);
+        row("image", &self.image)?;
+        row("MRENCLAVE", &self.mr_enclave)?;
         row(
             "MRSIGNER",
             &self.mr_signer.as_deref().unwrap_or("(not an RSA-3072 key)"),
-        );
+        )?;
         let validity = if signature.valid { "valid" } else { "NOT VALID" };
         let debug = if signature.debug {
             ", DEBUG: the host can look inside"
@@ -200,17 +201,17 @@ impl Report {
                 "{validity}, {}, product {}, security version {}{debug}",
                 signature.date, signature.product, signature.security_version
             ),
-        );
-        row("runs", &format!("{:?}", config.args));
+        )?;
+        row("runs", &format!("{:?}", config.args))?;
         row(
             "as",
             &format!(
                 "{}:{} (groups {:?}) in {}",
                 config.uid, config.gid, config.groups, config.working_dir
             ),
-        );
+        )?;
         for entry in &config.env {
-            row("environment", entry);
+            row("environment", entry)?;
         }
         row(
             "host may set",
@@ -220,19 +221,19 @@ impl Report {
                 (false, env) => format!("variables: {env}"),
                 (true, env) => format!("arguments; variables: {env}"),
             },
-        );
+        )?;
         for volume in &config.volumes {
-            row("volume", volume);
+            row("volume", volume)?;
         }
-        row("memory", &ByteSize(config.memory));
-        row("threads", &config.threads);
-        row("host name", &config.hostname);
-        row("stop signal", &config.stop_signal);
-        row("root hash", &config.rootfs_hash);
+        row("memory", &ByteSize(config.memory))?;
+        row("threads", &config.threads)?;
+        row("host name", &config.hostname)?;
+        row("stop signal", &config.stop_signal)?;
+        row("root hash", &config.rootfs_hash)?;
         row(
             "made from",
             &config.source_image_id.as_deref().unwrap_or("(not said)"),
-        );
+        )?;
         let sizes = &self.sizes;
         row(
             "size",
@@ -243,11 +244,12 @@ impl Report {
                 sizes.enclave_pages,
                 ByteSize(sizes.host_runtime)
             ),
-        );
+        )?;
         row(
             "system calls",
             &format!("{} replaced", self.call_sites.as_deref().unwrap_or("(not said)")),
-        );
+        )?;
+        Ok(())
     }
 }
 

@@ -6,6 +6,8 @@ use anyhow::Result;
 use clap::Args;
 use sign::{KeyError, SigningKey};
 
+use crate::output;
+
 /// Make a key that signs enclaves
 #[derive(Args, Debug)]
 pub struct Keygen {
@@ -21,7 +23,7 @@ impl Keygen {
         }
         let key = SigningKey::generate()?;
         key.save_new(&self.file)?;
-        println!("MRSIGNER {}", key.public().mr_signer());
+        output::line(format_args!("MRSIGNER {}", key.public().mr_signer()))?;
         eprintln!(
             "nacre: wrote {}; whoever has it can sign enclaves in your name",
             self.file.display()

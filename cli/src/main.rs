@@ -11,6 +11,7 @@ mod convert;
 mod inspect;
 mod keygen;
 mod nacre_toml;
+mod output;
 mod progress;
 mod run;
 mod settings;

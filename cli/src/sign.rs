@@ -10,6 +10,7 @@ use enclave_config::Config;
 use oci::ImageRef;
 use sign::{PublicKey, Sgxs, SigningKey, Unsigned};
 
+use crate::output;
 use crate::progress::Bar;
 use crate::settings::SignatureFlags;
 
@@ -94,10 +95,10 @@ impl Sign {
         convert::Progress::begin(&mut bar, convert::Stage::Image, total);
         package.write_resigned(target, &signature, &mut |at| convert::Progress::at(&mut bar, at))?;
         drop(bar);
-        println!("{target}");
-        println!("  MRENCLAVE    {}", sgxs.mr_enclave);
+        output::line(target)?;
+        output::line(format_args!("  MRENCLAVE    {}", sgxs.mr_enclave))?;
         if let Some(key) = PublicKey::of(&signature) {
-            println!("  MRSIGNER     {}", key.mr_signer());
+            output::line(format_args!("  MRSIGNER     {}", key.mr_signer()))?;
         }
         Ok(())
     }

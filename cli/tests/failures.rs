@@ -325,3 +325,19 @@ fn tampered_images_do_not_pass_inspection() {
         assert!(output.stderr.starts_with(b"nacre: "), "{what}");
     }
 }
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let place = Workplace::new();
+    let image = place.confidential_image();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = place.command(["inspect", image]).stdout(writer).output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    // Nowhere to write is one.
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let output = place.command(["inspect", image]).stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(125));
+    assert!(output.stderr.starts_with(b"nacre: cannot write to standard output"));
+}
