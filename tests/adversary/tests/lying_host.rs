@@ -25,7 +25,7 @@ fn tell_all(family: &str) -> Result<()> {
     let place = Workplace::new()?;
     let guests: BTreeSet<&str> = lies.iter().map(|lie| lie.guest).collect();
     for guest in guests {
-        let program = sample::build_guest(guest, &place.path(""))?;
+        let program = sample::build_guest("gcc", guest, &place.path(""))?;
         let entries = vec![
             Entry::file("guest", 0o755, program),
             Entry::directory("tmp", 0o1777),
@@ -166,7 +166,7 @@ fn linux_keeps_its_promises() -> Result<()> {
     let place = Workplace::new()?;
     for guest in ["streams", "sockets", "poll", "clocks", "threads", "unsupported"] {
         let program = place.path(guest);
-        fs::write(&program, sample::build_guest(guest, &place.path(""))?)?;
+        fs::write(&program, sample::build_guest("gcc", guest, &place.path(""))?)?;
         let outcome = Outcome::of(Command::new(&program), &sample::noise(40_000, 1))?;
         ensure!(judge(&outcome)? == End::Right, "{guest}: {}", shown(&outcome));
     }
