@@ -103,17 +103,17 @@ pub fn test_key() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../image/sign/tests/keys/test-only.pem")
 }
 
-/// Builds the guest of this name (`guests/NAME.c`), static, into `dir`.
+/// Builds the guest of this name (`guests/NAME.c`), static, into `dir`: `gcc` for one with glibc, `musl-gcc` for a small one.
 ///
 /// # Errors
 /// With the compiler's own words.
-pub fn build_guest(name: &str, dir: &Path) -> Result<Vec<u8>> {
+pub fn build_guest(compiler: &str, name: &str, dir: &Path) -> Result<Vec<u8>> {
     let program = dir.join(name);
     let source = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("guests")
         .join(name)
         .with_extension("c");
-    let output = Command::new("gcc")
+    let output = Command::new(compiler)
         .args([
             "-std=gnu17",
             "-O2",
@@ -127,7 +127,9 @@ pub fn build_guest(name: &str, dir: &Path) -> Result<Vec<u8>> {
         .arg(&program)
         .arg(source)
         .output()
-        .context("cannot run gcc; install the packages gcc and libc6-dev")?;
+        .with_context(|| {
+            format!("cannot run {compiler}; install the packages gcc, libc6-dev and musl-tools")
+        })?;
     ensure!(
         output.status.success(),
         "{}",
@@ -164,7 +166,11 @@ pub fn unpack(place: &Workplace, image: &str, dir: &str) -> Result<()> {
 /// When the program cannot be built.
 pub fn reader(place: &Workplace, seed: u64) -> Result<Vec<Entry<'static>>> {
     let mut entries = vec![
-        Entry::file("guest", 0o755, build_guest("reader", &place.path(""))?),
+        Entry::file(
+            "guest",
+            0o755,
+            build_guest("musl-gcc", "reader", &place.path(""))?,
+        ),
         // Where the LibOS mounts or makes something: the root would have the time of the start if it had to make them.
         Entry::directory("dev", 0o755),
         Entry::directory("proc", 0o555),
@@ -177,7 +183,7 @@ pub fn reader(place: &Workplace, seed: u64) -> Result<Vec<Entry<'static>>> {
         Entry::symlink("data/short", "nowhere"),
         Entry::symlink("data/long", &"long/".repeat(300)),
     ];
-    for (index, len) in [0, 1, 100, 4000, 4095, 4096, 4097, 20_000, 120_000]
+    for (index, len) in [0, 1, 100, 4000, 4095, 4096, 4097, 20_000, 120_000, 400_000]
         .into_iter()
         .enumerate()
     {

@@ -24,16 +24,7 @@ fn tell_all(family: &str) -> Result<()> {
     ensure!(!lies.is_empty(), "no lies of the family {family}");
     let place = Workplace::new()?;
     let guests: BTreeSet<&str> = lies.iter().map(|lie| lie.guest).collect();
-    for guest in guests {
-        let program = sample::build_guest(guest, &place.path(""))?;
-        let entries = vec![
-            Entry::file("guest", 0o755, program),
-            Entry::directory("tmp", 0o1777),
-        ];
-        let image = format!("oci-archive:{guest}.tar");
-        place.convert(entries, &image, &[])?;
-        sample::unpack(&place, &image, &format!("{guest}.parts"))?;
-    }
+    guests.into_iter().try_for_each(|guest| provide(&place, guest))?;
     let next = AtomicUsize::new(0);
     let wrong = Mutex::new(Vec::new());
     let work = || {
@@ -57,6 +48,18 @@ fn tell_all(family: &str) -> Result<()> {
         wrong.join("\n")
     );
     Ok(())
+}
+
+/// Converts the image of a guest and unpacks it.
+fn provide(place: &Workplace, guest: &str) -> Result<()> {
+    let program = sample::build_guest("gcc", guest, &place.path(""))?;
+    let entries = vec![
+        Entry::file("guest", 0o755, program),
+        Entry::directory("tmp", 0o1777),
+    ];
+    let image = format!("oci-archive:{guest}.tar");
+    place.convert(entries, &image, &[])?;
+    sample::unpack(place, &image, &format!("{guest}.parts"))
 }
 
 fn tell(place: &Workplace, lie: &Lie) -> Result<End> {
@@ -160,13 +163,28 @@ fn chaos() -> Result<()> {
     tell_all("chaos/")
 }
 
+/// The search for the secret finds it where it is.
+#[test]
+fn a_secret_that_is_sent_is_seen() -> Result<()> {
+    let place = Workplace::new()?;
+    provide(&place, "betrayal")?;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lying-host"));
+    command
+        .arg("boot/truth")
+        .arg(place.path("betrayal.parts"))
+        .arg("25");
+    let outcome = Outcome::of(command, b"")?;
+    ensure!(outcome.status == status::BETRAYED, "{}", shown(&outcome));
+    Ok(())
+}
+
 /// The programs hold against this Linux what they hold against the LibOS.
 #[test]
 fn linux_keeps_its_promises() -> Result<()> {
     let place = Workplace::new()?;
     for guest in ["streams", "sockets", "poll", "clocks", "threads", "unsupported"] {
         let program = place.path(guest);
-        fs::write(&program, sample::build_guest(guest, &place.path(""))?)?;
+        fs::write(&program, sample::build_guest("gcc", guest, &place.path(""))?)?;
         let outcome = Outcome::of(Command::new(&program), &sample::noise(40_000, 1))?;
         ensure!(judge(&outcome)? == End::Right, "{guest}: {}", shown(&outcome));
     }
