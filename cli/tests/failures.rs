@@ -339,5 +339,9 @@ fn a_reader_that_goes_away_is_no_failure() {
     let full = fs::File::options().write(true).open("/dev/full").unwrap();
     let output = place.command(["inspect", image]).stdout(full).output().unwrap();
     assert_eq!(output.status.code(), Some(125));
-    assert!(output.stderr.starts_with(b"nacre: cannot write to standard output"));
+    assert!(
+        output
+            .stderr
+            .starts_with(b"nacre: cannot write to standard output")
+    );
 }

@@ -28,7 +28,8 @@ pub enum Part {
 }
 
 impl Part {
-    const ALL: [Self; 5] = [
+    /// All of them.
+    pub const ALL: [Self; 5] = [
         Self::HostRuntime,
         Self::Enclave,
         Self::Signature,

@@ -69,10 +69,12 @@ static void contents(const char *path) {
 }
 
 static sigjmp_buf at_fault;
+static volatile sig_atomic_t reads_mapping;
 
-static void bus(int signal) {
-    (void)signal;
-    siglongjmp(at_fault, 1);
+static void bus(int number) {
+    if (reads_mapping) siglongjmp(at_fault, 1);
+    // It is the program itself that cannot be read: the instruction is tried again, and that is the end.
+    signal(number, SIG_DFL);
 }
 
 static void mapped(const char *path, off_t size) {
@@ -83,10 +85,13 @@ static void mapped(const char *path, off_t size) {
         failed('M', path);
     } else if (sigsetjmp(at_fault, 1)) {
         // What EIO is for a mapping.
+        reads_mapping = 0;
         errors++;
         say("M %s EIO\n", path);
     } else {
+        reads_mapping = 1;
         uint64_t hash = fnv(FNV_START, bytes, size);
+        reads_mapping = 0;
         say("M %s %016llx\n", path, (unsigned long long)hash);
     }
     if (size && bytes != MAP_FAILED) munmap((void *)bytes, size);

@@ -146,7 +146,7 @@ pub fn unpack(place: &Workplace, image: &str, dir: &str) -> Result<()> {
     let package = place.package(image)?;
     fs::create_dir(place.path(dir))?;
     let whole = fs::read(&package.locate(Part::Rootfs).file)?;
-    for part in [Part::HostRuntime, Part::Enclave, Part::Signature, Part::Rootfs] {
+    for part in Part::ALL {
         let located = package.locate(part);
         let range = located.offset as usize..(located.offset + located.len) as usize;
         let name = Path::new(part.path()).file_name().context("no name")?;

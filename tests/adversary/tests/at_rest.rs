@@ -363,6 +363,11 @@ fn start(place: &Workplace, sgxs: &str, sig: &str, rootfs: &str) -> Result<Outco
         .arg(place.path(sgxs))
         .arg("--sig")
         .arg(place.path(sig));
+    // The copy of the configuration that belongs to this enclave, so that it is the enclave that refuses.
+    let image = if sgxs.starts_with("b/") { "b" } else { "a" };
+    command
+        .arg("--config")
+        .arg(place.path(image).join("enclave.config"));
     command.arg("--rootfs").arg(place.path(rootfs));
     Outcome::of(command, b"")
 }
