@@ -36,8 +36,8 @@ enum Command {
     Bench(bench::Options),
     /// Check that dependencies between crates follow the direction of trust.
     CheckDeps,
-    /// Check licences, sources and known weaknesses of dependencies with cargo-deny.
-    Deny,
+    /// Check licences and sources of dependencies, and if asked known weaknesses, with cargo-deny.
+    Deny(deny::Options),
     /// Build the images of real programs from Debian packages; print where they are.
     Images(images::Options),
     /// Write docs/syscalls.md from the table of system calls.
@@ -52,7 +52,7 @@ fn main() -> ExitCode {
         Command::Test(options) => test::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::CheckDeps => check_deps::run(),
-        Command::Deny => deny::run(),
+        Command::Deny(options) => deny::run(&options),
         Command::Images(options) => images::run(&options),
         Command::Syscalls => syscalls::run(),
         Command::Reproducibility => reproducibility::run(),
