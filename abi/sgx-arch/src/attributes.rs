@@ -74,8 +74,8 @@ impl Xfrm {
         legacy && (avx512 == 0 || avx512 == Self::AVX512 && self.0 & Self::AVX != 0)
     }
 
-    /// Bytes of the XSAVE image in an SSA frame, in standard form. Offsets of the components are what every
-    /// processor reports by CPUID (SDM volume 1, 13.4.3).
+    /// Room for the XSAVE image in an SSA frame, in standard form, in bytes: as Intel's processors place the components (SDM
+    /// volume 1, 13.4.3); AMD's place them closer.
     pub const fn image_size(self) -> usize {
         match self.0 {
             bits if bits & Self::PKRU != 0 => 2696,

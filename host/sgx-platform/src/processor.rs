@@ -1,6 +1,7 @@
 //! The processor's state that the emulator has to know.
 
 use std::arch::asm;
+use std::arch::x86_64::__cpuid_count;
 
 use sgx_arch::{Attributes, SigStruct, Xfrm};
 
@@ -27,6 +28,11 @@ pub(crate) fn xcr0() -> u64 {
         asm!("xgetbv", in("ecx") 0, out("eax") low, out("edx") high, options(nomem, nostack, preserves_flags));
     }
     u64::from(high) << 32 | u64::from(low)
+}
+
+/// Where a state component lies in an XSAVE image in standard form, in bytes from its start; 0 if there is none.
+pub(crate) fn state_offset(component: u32) -> u32 {
+    __cpuid_count(0xd, component).ebx
 }
 
 /// The base of FS: the host thread's own pointer.

@@ -26,6 +26,8 @@ pub(super) struct Context {
     pub(super) ssa_frame_size: u64,
     /// State components that an exit saves.
     pub(super) xfrm: u64,
+    /// Where [`STATE_COMPONENTS`] lie in an XSAVE image.
+    pub(super) offsets: [u32; STATE_COMPONENTS.len()],
     /// What IRETQ takes: RIP, CS, RFLAGS, RSP, SS.
     pub(super) iret: [u64; 5],
     /// TCS.CSSA.
@@ -44,6 +46,10 @@ pub(super) struct Context {
 }
 
 const _: () = assert!(size_of::<Context>() as u64 <= PAGE_SIZE);
+
+/// The state components behind the legacy area that an exit may save, and their sizes: AVX, and the three of AVX-512 (SDM
+/// volume 1, 13.4.3). Where they lie, each processor says for itself: AMD's leave no room for MPX.
+pub(super) const STATE_COMPONENTS: [(u32, usize); 4] = [(2, 256), (5, 64), (6, 512), (7, 1024)];
 
 impl Context {
     /// Address of the context with this index.

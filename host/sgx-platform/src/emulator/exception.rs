@@ -25,7 +25,7 @@ use libc::{c_int, c_void, siginfo_t, ucontext_t};
 use sgx_arch::{ExInfo, ExitInfo, ExitKind, GprSgx, SecInfo};
 
 use super::address_space::{CONTEXT_STRIDE, CONTEXTS, CONTEXTS_MAX};
-use super::context::Context;
+use super::context::{Context, STATE_COMPONENTS};
 use super::crossing::{self, LeafRegisters};
 use super::epcm::{Epcm, LeafFault};
 use super::leaf::{self, Operands, Outcome};
@@ -387,16 +387,16 @@ impl Stopped<'_> {
         // SAFETY: as above.
         unsafe { frame.set_cause(info, detail) };
         // SAFETY: as above; the kernel's frame holds an XSAVE image.
-        unsafe { save_vector_state((*self.vector_state).cast(), frame.xsave(), self.context.xfrm) };
+        unsafe { save_vector_state((*self.vector_state).cast(), frame.xsave(), self.context) };
         self.context.cssa += 1;
     }
 }
 
-/// Copies the components of `xfrm` from a signal frame's XSAVE image (standard form) to an SSA frame's.
+/// Copies the components of XFRM from a signal frame's XSAVE image (standard form) to an SSA frame's.
 ///
 /// # Safety
-/// `from` is null (all components are in their initial state) or a signal frame's image; `to` has room for `xfrm`'s.
-unsafe fn save_vector_state(from: *const u8, to: *mut u8, xfrm: u64) {
+/// `from` is null (all components are in their initial state) or a signal frame's image; `to` has room for XFRM's.
+unsafe fn save_vector_state(from: *const u8, to: *mut u8, context: &Context) {
     const LEGACY: usize = 512;
     const HEADER: usize = 64;
     /// Where the kernel writes about its frame, into bytes of the legacy area that are software's.
@@ -404,7 +404,7 @@ unsafe fn save_vector_state(from: *const u8, to: *mut u8, xfrm: u64) {
     let mut header = [0u64; HEADER / 8];
     if !from.is_null() {
         // SAFETY: the legacy area and header of an image.
-        header[0] = unsafe { from.add(LEGACY).cast::<u64>().read_unaligned() } & xfrm;
+        header[0] = unsafe { from.add(LEGACY).cast::<u64>().read_unaligned() } & context.xfrm;
         // SAFETY: as above.
         unsafe { std::ptr::copy_nonoverlapping(from, to, SOFTWARE) };
     } else {
@@ -417,9 +417,9 @@ unsafe fn save_vector_state(from: *const u8, to: *mut u8, xfrm: u64) {
     unsafe { to.add(SOFTWARE).write_bytes(0, LEGACY - SOFTWARE) };
     // SAFETY: as above.
     unsafe { to.add(LEGACY).cast::<[u64; HEADER / 8]>().write_unaligned(header) };
-    // Offsets and sizes are those of every processor (SDM volume 1, 13.4.3).
-    for (component, offset, size) in [(2, 576, 256), (5, 1088, 64), (6, 1152, 512), (7, 1664, 1024)] {
+    for ((component, size), offset) in STATE_COMPONENTS.into_iter().zip(context.offsets) {
         if header[0] >> component & 1 != 0 {
+            let offset = offset as usize;
             // SAFETY: the component lies within both images.
             let source = unsafe { from.add(offset) };
             // SAFETY: as above.

@@ -30,7 +30,7 @@ use sgx_arch::{
 use sha2::{Digest, Sha256};
 
 use self::address_space::{AddressSpace, CONTEXTS_MAX};
-use self::context::Context;
+use self::context::{Context, STATE_COMPONENTS};
 use self::epcm::Epcm;
 use crate::requirements::{self, Missing};
 use crate::{
@@ -317,6 +317,7 @@ impl Enclave for Emulated {
         context.ssa = slot.tcs.ssa;
         context.ssa_frame_size = u64::from(self.secs.ssa_frame_pages) * PAGE_SIZE;
         context.xfrm = self.secs.attributes.xfrm.0;
+        context.offsets = STATE_COMPONENTS.map(|(component, _)| processor::state_offset(component));
         context.nssa = slot.tcs.ssa_frames;
         context.has_exinfo = self.secs.misc_select.has_exinfo().into();
         context.take_interrupt();
