@@ -54,9 +54,10 @@ pub fn xinuse() -> u64 {
     xgetbv(1)
 }
 
-/// Bytes of an XSAVE image in standard form with the enclave's components.
+/// Room for an XSAVE image in standard form with the enclave's components, in bytes.
 pub fn xsave_size() -> usize {
-    // SDM vol. 1, 13.4.3: offsets are reported by CPUID, and have been these since each component exists.
+    // SDM vol. 1, 13.4.3: offsets are reported by CPUID. Intel's have been these since each component exists; AMD's, which an
+    // emulator may meet, are smaller.
     let components = xcr0();
     match components {
         _ if components & 0x200 != 0 => 2696,
