@@ -4,14 +4,14 @@
 //! to. Fields that the assembly uses have the offsets that [`offset`] names.
 
 use core::cell::UnsafeCell;
-use core::sync::atomic::{AtomicU32, AtomicU64};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering, compiler_fence};
 
 use enclave_layout::{GS_SYSCALL_ENTRY, STACK_SIZE, Slot};
 
 /// A thread's area, at the start of its `GS` page.
 #[repr(C)]
 pub struct ThreadArea {
-    /// Its own address.
+    /// Its own address; 0 until the rest is filled, which an exception's handler looks at.
     this: u64,
     /// Top of the LibOS stack: empty while the program runs.
     stack_top: u64,
@@ -47,6 +47,8 @@ pub mod offset {
     use super::ThreadArea;
     use core::mem::offset_of;
 
+    /// Of `this`.
+    pub const THIS: usize = offset_of!(ThreadArea, this);
     /// Of `stack_top`.
     pub const STACK_TOP: usize = offset_of!(ThreadArea, stack_top);
     /// Of `user_rsp`.
@@ -93,15 +95,17 @@ impl ThreadArea {
         let slot = Slot::of_gs(gs).expect("GS is a slot's page: the TCS is measured");
         let area = gs as *mut Self;
         // SAFETY: the page belongs to this thread alone and is zero or what an ended thread left.
-        unsafe { (&raw mut (*area).this).write(gs) };
-        // SAFETY: as above.
         unsafe { (&raw mut (*area).stack_top).write(slot.stack() + STACK_SIZE) };
         // SAFETY: as above.
         unsafe { (&raw mut (*area).syscall_entry).write(crate::entry::syscall_entry_address()) };
         // SAFETY: as above.
         unsafe { (&raw mut (*area).call_area).write(UnsafeCell::new(call_area)) };
+        // Last: from here on the handler of an interrupt uses all of it.
+        compiler_fence(Ordering::SeqCst);
+        // SAFETY: as above.
+        unsafe { (&raw mut (*area).this).write_volatile(gs) };
         let area = Self::current();
-        area.pending.store(0, core::sync::atomic::Ordering::Relaxed);
+        area.pending.store(0, Ordering::Relaxed);
         slot
     }
 

@@ -94,10 +94,13 @@ nacre_thread_end:
     pop rbx
     ret
 
-# An exception or interrupt: CSSA is 1. The exception stack ends where the GS page begins.
+# An exception or interrupt: CSSA is 1. The exception stack ends where the GS page begins. A thread whose area is not yet
+# filled is in its first instructions, which nothing but an interrupt interrupts: it goes on.
 5:
     cmp rax, 1
     jne 6f
+    cmp qword ptr gs:[{this}], 0
+    je 6f
     mov gs:[{exception_exit_target}], rcx
     rdgsbase rsp
     push 2
@@ -323,6 +326,7 @@ nacre_start_on:
     user_rsp = const offset::USER_RSP,
     user_rip = const offset::USER_RIP,
     stack_top = const offset::STACK_TOP,
+    this = const offset::THIS,
     exit_target = const offset::EXIT_TARGET,
     host_call_rsp = const offset::HOST_CALL_RSP,
     exception_exit_target = const offset::EXCEPTION_EXIT_TARGET,

@@ -13,7 +13,7 @@ use std::ops::Range;
 use iced_x86::{Decoder, DecoderOptions, FlowControl, Instruction, Mnemonic};
 
 use crate::code::{self, Function};
-use crate::elf::Image;
+use crate::elf::{Image, Region};
 use crate::targets;
 
 /// Most instructions of one function; what is longer is given up.
@@ -22,10 +22,9 @@ const FUNCTION_MAX: usize = 1 << 16;
 /// Code found where no table describes any.
 pub(crate) struct Descent<'a> {
     image: &'a Image<'a>,
-    /// Address of the first byte of `bytes`.
-    start: u64,
-    /// What each byte of the machine code is known to be.
-    bytes: Vec<Byte>,
+    /// What each byte of the machine code is known to be: address and bytes of each region, in ascending order. Not one
+    /// piece, since a hostile file may say that its regions lie any distance apart.
+    regions: Vec<(u64, Vec<Byte>)>,
     /// Functions that contain a `syscall`.
     pub(crate) functions: Vec<Function>,
     /// Data that code may refer to, in ascending order: where one table begins, the one before it ends.
@@ -52,13 +51,10 @@ impl<'a> Descent<'a> {
         roots: impl Iterator<Item = u64>,
         described: impl Iterator<Item = Range<u64>>,
     ) -> Self {
-        let start = image.code.first().map_or(0, |region| region.addr);
-        let end = image.code.last().map_or(0, |region| region.range().end);
-        let bytes = vec![Byte::Settled; usize::try_from(end - start).unwrap_or(0)];
+        let settled = |region: &Region<'_>| (region.addr, vec![Byte::Settled; region.bytes.len()]);
         let mut descent = Self {
             image,
-            start,
-            bytes,
+            regions: image.code.iter().map(settled).collect(),
             functions: Vec::new(),
             tables: tables(image),
             queue: Vec::new(),
@@ -115,17 +111,31 @@ impl<'a> Descent<'a> {
     }
 
     fn byte(&self, addr: u64) -> Byte {
-        usize::try_from(addr.wrapping_sub(self.start))
-            .ok()
-            .and_then(|at| self.bytes.get(at).copied())
+        let (region, at) = self.place(addr);
+        let bytes = region.and_then(|region| self.regions.get(region));
+        bytes
+            .and_then(|(_, bytes)| bytes.get(at).copied())
             .unwrap_or(Byte::Settled)
     }
 
     fn set(&mut self, addr: u64, byte: Byte) {
-        let at = usize::try_from(addr.wrapping_sub(self.start)).ok();
-        if let Some(known) = at.and_then(|at| self.bytes.get_mut(at)) {
+        let (region, at) = self.place(addr);
+        let bytes = region.and_then(|region| self.regions.get_mut(region));
+        if let Some(known) = bytes.and_then(|(_, bytes)| bytes.get_mut(at)) {
             *known = byte;
         }
+    }
+
+    /// The last region that begins at or below an address, and how far behind its beginning the address is.
+    fn place(&self, addr: u64) -> (Option<usize>, usize) {
+        let region = self
+            .regions
+            .partition_point(|(start, _)| *start <= addr)
+            .checked_sub(1);
+        let start = region
+            .and_then(|region| self.regions.get(region))
+            .map_or(0, |(start, _)| *start);
+        (region, usize::try_from(addr - start).unwrap_or(usize::MAX))
     }
 
     fn enqueue(&mut self, addr: u64) {

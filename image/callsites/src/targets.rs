@@ -85,37 +85,40 @@ fn short_branches(
 
 /// One bit for each byte of the machine code: set near a site.
 struct Windows {
-    start: u64,
-    bits: Vec<u64>,
+    /// Address and bits of each region, in ascending order. Not one piece, since a hostile file may say that its regions lie
+    /// any distance apart.
+    regions: Vec<(u64, Vec<u64>)>,
 }
 
 impl Windows {
     fn around(image: &Image<'_>, sites: &[u64]) -> Self {
-        let start = image.code.first().map_or(0, |region| region.addr);
-        let end = image.code.last().map_or(0, |region| region.range().end);
-        let words = usize::try_from((end - start) / 64 + 1).unwrap_or(0);
-        let mut windows = Self {
-            start,
-            bits: vec![0; words],
-        };
+        let clear = |region: &Region<'_>| (region.addr, vec![0; region.bytes.len() / 64 + 1]);
+        let mut regions: Vec<(u64, Vec<u64>)> = image.code.iter().map(clear).collect();
         for site in sites {
-            for addr in site.saturating_sub(WINDOW).max(start)..(site + WINDOW).min(end) {
-                let at = addr - start;
-                if let Some(word) = windows.bits.get_mut((at / 64) as usize) {
-                    *word |= 1 << (at % 64);
+            let around = site.saturating_sub(WINDOW)..site.saturating_add(WINDOW);
+            let first = regions.partition_point(|(start, _)| *start <= around.start);
+            let near = regions.iter_mut().skip(first.saturating_sub(1));
+            for (start, bits) in near.take_while(|(start, _)| *start < around.end) {
+                for addr in around.start.max(*start)..around.end {
+                    let at = addr - *start;
+                    if let Some(word) = bits.get_mut((at / 64) as usize) {
+                        *word |= 1 << (at % 64);
+                    }
                 }
             }
         }
-        windows
+        Self { regions }
     }
 
     #[inline]
     fn contain(&self, addr: u64) -> bool {
-        let at = addr.wrapping_sub(self.start);
-        usize::try_from(at / 64)
-            .ok()
-            .and_then(|word| self.bits.get(word))
-            .is_some_and(|word| word >> (at % 64) & 1 != 0)
+        let behind = self.regions.partition_point(|(start, _)| *start <= addr);
+        let region = behind.checked_sub(1).and_then(|at| self.regions.get(at));
+        region.is_some_and(|(start, bits)| {
+            let at = addr - start;
+            let word = usize::try_from(at / 64).ok().and_then(|word| bits.get(word));
+            word.is_some_and(|word| word >> (at % 64) & 1 != 0)
+        })
     }
 
     /// Every aligned word that could be a pointer, or the addend of a pointer's relocation.

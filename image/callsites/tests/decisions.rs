@@ -386,3 +386,24 @@ fn damaged_files_never_panic() {
         }
     }
 }
+
+#[test]
+fn code_that_is_far_apart_takes_no_memory_between() {
+    let mut file = ElfFile::function(|a| {
+        a.mov(eax, 39).unwrap();
+        a.syscall().unwrap();
+        a.ret().unwrap();
+    });
+    file.data = file.code.clone();
+    let mut bytes = file.bytes();
+    // Without sections, and so without symbols, code is found by descent.
+    bytes[40..48].fill(0);
+    bytes[60..64].fill(0);
+    // The second segment is code, too: PF_R and PF_X, and an address that is half of all away.
+    let second = 64 + 56;
+    bytes[second + 4] = 5;
+    bytes[second + 16..second + 24].copy_from_slice(&(1u64 << 63).to_le_bytes());
+    let report = scan(&bytes).unwrap();
+    assert_eq!(report.counts.patched(), 1, "{:?}", report.counts);
+    assert_eq!(report.counts.unproven, 1, "{:?}", report.counts);
+}

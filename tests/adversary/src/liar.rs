@@ -51,6 +51,11 @@ impl Liar {
         }
     }
 
+    /// What is told.
+    pub fn lie(&self) -> &'static Lie {
+        self.lie
+    }
+
     /// How many calls there were.
     pub fn calls(&self) -> u64 {
         self.calls.load(Relaxed)

@@ -182,7 +182,15 @@ fn a_secret_that_is_sent_is_seen() -> Result<()> {
 #[test]
 fn linux_keeps_its_promises() -> Result<()> {
     let place = Workplace::new()?;
-    for guest in ["streams", "sockets", "poll", "clocks", "threads", "unsupported"] {
+    for guest in [
+        "streams",
+        "sockets",
+        "poll",
+        "clocks",
+        "threads",
+        "unsupported",
+        "crowd",
+    ] {
         let program = place.path(guest);
         fs::write(&program, sample::build_guest("gcc", guest, &place.path(""))?)?;
         let outcome = Outcome::of(Command::new(&program), &sample::noise(40_000, 1))?;

@@ -29,16 +29,7 @@ fn run() -> Result<Infallible> {
     };
     let lie = lies::all().find(|lie| lie.name == *name).context("no such lie")?;
     let liar = Arc::new(Liar::new(lie));
-    watch(liar.clone(), Duration::from_secs_f64(seconds.parse()?));
-    if matches!(lie.tell, Tell::Race) {
-        let liar = liar.clone();
-        std::thread::spawn(move || {
-            loop {
-                liar.race();
-                std::thread::yield_now();
-            }
-        });
-    }
+    let limit = Duration::from_secs_f64(seconds.parse()?);
     let dir = Path::new(dir);
     let (sgxs, signature) = (
         fs::read(dir.join("enclave.sgxs"))?,
@@ -53,7 +44,7 @@ fn run() -> Result<Infallible> {
     };
     Ok(run_with(
         Options::new(sgxs, &signature, rootfs),
-        Box::new(Shared(liar)),
+        Box::new(Shared { liar, limit }),
     )?)
 }
 
@@ -90,8 +81,39 @@ fn processor_time() -> u64 {
         .sum()
 }
 
-/// The liar, which the watch looks at.
-struct Shared(Arc<Liar>);
+/// The liar, which other threads look at.
+struct Shared {
+    liar: Arc<Liar>,
+    limit: Duration,
+}
+
+impl Shared {
+    /// Starts the threads beside the enclave's. Not earlier: they are to block the signals that the host runtime waits for.
+    fn start_threads(&self) {
+        watch(self.liar.clone(), self.limit);
+        let liar = self.liar.clone();
+        match liar.lie().tell {
+            Tell::Race => repeat(move || liar.race(), Duration::ZERO),
+            Tell::Storm => repeat(storm, Duration::from_micros(30)),
+            _ => {}
+        }
+    }
+}
+
+/// Does something again and again, in a thread of its own.
+fn repeat(act: impl Fn() + Send + 'static, pause: Duration) {
+    std::thread::spawn(move || {
+        loop {
+            act();
+            std::thread::sleep(pause);
+        }
+    });
+}
+
+fn storm() {
+    // It cannot fail for this process.
+    let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::WINCH);
+}
 
 impl Host for Shared {
     fn answer(
@@ -101,18 +123,19 @@ impl Host for Shared {
         staging: Staging,
         honest: &mut dyn FnMut() -> Answer,
     ) -> Answer {
-        self.0.answer(code, args, staging, honest)
+        self.liar.answer(code, args, staging, honest)
     }
 
     fn boot_info(&self, honest: Vec<u8>) -> Vec<u8> {
-        self.0.boot_info(honest)
+        self.start_threads();
+        self.liar.boot_info(honest)
     }
 
     fn signals(&self, honest: u64) -> u64 {
-        self.0.signals(honest)
+        self.liar.signals(honest)
     }
 
     fn call_area(&self, honest: u64) -> u64 {
-        self.0.call_area(honest)
+        self.liar.call_area(honest)
     }
 }

@@ -46,6 +46,8 @@ pub enum Tell {
     Signals(u64),
     /// The call area lies here.
     CallArea(u64),
+    /// The truth, but the process gets SIGWINCH all the time: threads are woken, or interrupted wherever they are.
+    Storm,
     /// While the enclave runs, the beginning of the staging buffers changes all the time.
     Race,
 }

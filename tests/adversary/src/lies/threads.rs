@@ -32,6 +32,15 @@ const fn area(name: &'static str, address: u64) -> Lie {
     }
 }
 
+const fn storm(name: &'static str, guest: &'static str) -> Lie {
+    Lie {
+        name,
+        guest,
+        tell: Tell::Storm,
+        ends: RIGHT,
+    }
+}
+
 const fn race(name: &'static str, guest: &'static str, ends: &'static [End]) -> Lie {
     Lie {
         name,
@@ -79,6 +88,12 @@ pub(super) const LIES: &[Lie] = table! {
     area("threads/area-unaligned", (1 << 40) + 1),
     area("threads/area-wraps", u64::MAX - 63),
     area("threads/area-in-the-kernel", 0xffff_8000_0000_0000),
+    storm("threads/storm-in-streams", "streams"),
+    storm("threads/storm-in-sockets", "sockets"),
+    storm("threads/storm-in-poll", "poll"),
+    storm("threads/storm-in-clocks", "clocks"),
+    storm("threads/storm-in-threads", "threads"),
+    storm("threads/storm-in-a-crowd", "crowd"),
     race("threads/race-in-streams", "streams", RACE),
     race("threads/race-in-sockets", "sockets", RACE),
     race("threads/race-in-poll", "poll", RACE),
