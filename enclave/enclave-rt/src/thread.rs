@@ -105,6 +105,11 @@ impl ThreadNumber {
         unsafe { &*(slot.gs() as *const ThreadArea) }
     }
 
+    /// Whether the thread blocks in the host now. It was there after everything that it did before, and before everything that it will do.
+    pub fn is_blocked(self) -> bool {
+        state(self).load(Ordering::SeqCst) == BLOCKED
+    }
+
     /// Makes the thread look at what is pending ([`handlers::Kernel::syscall_pending`] or `trap_pending`) before its program
     /// goes on, wherever it is: ends its wait, or interrupts it.
     pub fn notify(self) {

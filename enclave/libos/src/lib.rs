@@ -103,6 +103,7 @@ fn take_pending() -> bool {
     thread::clear_pending();
     CURRENT.with(|thread| {
         signal_from_host();
+        syscall::acknowledge_barrier(thread);
         thread.has_signal() || thread.interrupted.lock().is_some()
     })
 }

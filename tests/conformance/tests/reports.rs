@@ -16,7 +16,7 @@ fn run(name: &str, linkage: Linkage) -> Outcome {
 
 #[test]
 fn each_unsupported_system_call_is_named_once() {
-    // musl asks for membarrier, glibc for rseq: nobody wants to read that in every run.
+    // glibc asks for rseq: nobody wants to read that in every run.
     for linkage in [Linkage::Dynamic, Linkage::MuslStatic] {
         let outcome = run("unknown_calls", linkage);
         let named: Vec<_> = outcome

@@ -15,7 +15,7 @@ mod thread;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
 
 use fs::{Context, Dentry};
 use kobject::{Description, Mutex, Result, SpinLock, WaitQueue};
@@ -67,6 +67,8 @@ pub(crate) struct Process {
     pub(crate) death_signal: AtomicU32,
     pub(crate) personality: AtomicU32,
     pub(crate) nice: AtomicI32,
+    /// What it has registered for with membarrier(2).
+    pub(crate) barriers: AtomicU64,
     threads: SpinLock<BTreeMap<u32, Arc<Thread>>>,
     /// Set once by whoever ends the process.
     pub(crate) ending: AtomicU32,
@@ -105,6 +107,7 @@ impl Process {
             death_signal: AtomicU32::new(0),
             personality: AtomicU32::new(0),
             nice: AtomicI32::new(0),
+            barriers: AtomicU64::new(0),
             threads: SpinLock::new(BTreeMap::new()),
             ending: AtomicU32::new(0),
         })

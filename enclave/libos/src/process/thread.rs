@@ -11,6 +11,7 @@ use super::Process;
 use crate::signal::deliver::Interrupted;
 use crate::signal::pending::Pending;
 use crate::signal::{AlternateStack, Signal, SignalSet};
+use crate::syscall::acknowledge_barrier;
 
 /// The calling thread.
 pub(crate) static CURRENT: PerThread<Arc<Thread>> = PerThread::new();
@@ -41,6 +42,8 @@ pub(crate) struct Thread {
     pub(crate) interrupted: SpinLock<Option<Interrupted>>,
     /// Set when its process ends: it ends at the next look.
     pub(crate) ending: AtomicU32,
+    /// The last barrier of membarrier(2) that it has acknowledged.
+    pub(crate) barrier: AtomicU64,
 }
 
 impl Thread {
@@ -69,6 +72,7 @@ impl Thread {
             name: SpinLock::new(name),
             interrupted: SpinLock::new(None),
             ending: AtomicU32::new(0),
+            barrier: AtomicU64::new(0),
         })
     }
 
@@ -85,6 +89,11 @@ impl Thread {
         if let Some(number) = self.number.get() {
             number.notify();
         }
+    }
+
+    /// Whether it does not run now: it blocks in the host, or has not begun.
+    pub(crate) fn is_outside(&self) -> bool {
+        self.number.get().is_none_or(|number| number.is_blocked())
     }
 
     /// Whether it blocks a signal.
@@ -116,6 +125,7 @@ impl Thread {
             return true;
         }
         enclave_rt::thread::clear_pending();
+        acknowledge_barrier(self);
         // Something may have come between the look and the clearing.
         if self.has_signal() {
             enclave_rt::thread::set_pending();

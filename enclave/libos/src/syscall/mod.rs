@@ -15,6 +15,7 @@ mod sys_futex;
 mod sys_identity;
 mod sys_link;
 mod sys_lock;
+mod sys_membarrier;
 mod sys_memory;
 mod sys_open;
 mod sys_poll;
@@ -33,6 +34,7 @@ mod sys_xattr;
 pub mod table;
 mod unsupported;
 
+pub(crate) use sys_membarrier::acknowledge as acknowledge_barrier;
 pub(crate) use sys_system::{RELEASE, VERSION};
 
 use alloc::sync::Arc;

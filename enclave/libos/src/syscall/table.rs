@@ -121,6 +121,7 @@ const FAMILIES: &[&[Row]] = &[
     super::sys_futex::ROWS,
     super::sys_identity::ROWS,
     super::sys_link::ROWS,
+    super::sys_membarrier::ROWS,
     super::sys_memory::ROWS,
     super::sys_open::ROWS,
     super::sys_poll::ROWS,

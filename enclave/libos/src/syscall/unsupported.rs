@@ -30,13 +30,6 @@ pub(super) const ROWS: &[Row] = &[
         "nobody traces a confidential program",
     ),
     Row::unsupported(
-        324,
-        "membarrier",
-        Errno::ENOSYS,
-        "the host would have to be trusted to interrupt every thread",
-    )
-    .quiet("musl registers at the start of every program with threads"),
-    Row::unsupported(
         334,
         "rseq",
         Errno::ENOSYS,

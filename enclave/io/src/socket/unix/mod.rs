@@ -12,6 +12,7 @@ mod datagram;
 mod inbox;
 mod name;
 
+use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
 use core::any::Any;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -65,6 +66,8 @@ pub struct UnixSocket {
     timeouts: Timeouts,
     /// SO_PASSCRED
     passes_credentials: AtomicBool,
+    /// Options that change nothing but are read back.
+    remembered: Mutex<BTreeMap<u32, u64>>,
     /// SO_SNDBUF
     capacity: AtomicUsize,
     closed: AtomicBool,
@@ -77,6 +80,14 @@ enum Endpoint {
 }
 
 impl UnixSocket {
+    fn remember(&self, option: u32, value: u64) {
+        self.remembered.lock().insert(option, value);
+    }
+
+    fn remembered(&self, option: u32) -> Option<u64> {
+        self.remembered.lock().get(&option).copied()
+    }
+
     /// `socket(AF_UNIX, …)`. EPROTONOSUPPORT for a protocol, ESOCKTNOSUPPORT for a type that is none of the
     /// three (a raw one is a datagram socket, as on Linux).
     pub fn open(kind: SocketKind, protocol: u32, creator: Identity) -> Result<Arc<Self>> {
@@ -124,6 +135,7 @@ impl UnixSocket {
             end,
             timeouts: Timeouts::new(),
             passes_credentials: AtomicBool::new(false),
+            remembered: Mutex::new(BTreeMap::new()),
             capacity: AtomicUsize::new(CAPACITY),
             closed: AtomicBool::new(false),
             inode: anonymous::next_inode(),
@@ -359,7 +371,7 @@ impl Socket for UnixSocket {
             SO_ACCEPTCONN => listens.into(),
             SO_PASSCRED => self.passes_credentials.load(Ordering::Relaxed).into(),
             SO_SNDBUF => self.capacity() as u32,
-            SO_RCVBUF => CAPACITY as u32,
+            SO_RCVBUF => self.remembered(name).unwrap_or(CAPACITY as u64) as u32,
             SO_ERROR => {
                 let error = self.inboxes().0.and_then(|inbox| inbox.take_error());
                 error.map_or(0, |error| error.raw().into())
@@ -371,8 +383,8 @@ impl Socket for UnixSocket {
                 };
                 return Ok(put(out, &identity.unwrap_or(Identity::UNKNOWN).to_bytes()));
             }
-            SO_LINGER => return Ok(put(out, &[0; 8])),
-            _ if is_without_effect(name) => 0,
+            SO_LINGER => return Ok(put(out, &self.remembered(name).unwrap_or(0).to_ne_bytes())),
+            _ if is_without_effect(name) => self.remembered(name).unwrap_or(0) as u32,
             _ => return Err(Errno::ENOPROTOOPT),
         };
         Ok(put_int(out, value))
@@ -396,8 +408,16 @@ impl Socket for UnixSocket {
                 self.capacity.store(capacity, Ordering::Relaxed);
                 self.queue.wake(Events::WRITABLE);
             }
-            SO_RCVBUF | SO_LINGER => {}
-            _ if is_without_effect(name) => {}
+            SO_RCVBUF => {
+                let capacity = u64::from(number).saturating_mul(2);
+                self.remember(name, capacity.clamp(CAPACITY_MIN as u64 / 2, CAPACITY_MAX as u64));
+            }
+            SO_LINGER => {
+                let linger = value.first_chunk().ok_or(Errno::EINVAL)?;
+                self.remember(name, u64::from_ne_bytes(*linger));
+            }
+            SO_PRIORITY => self.remember(name, number.into()),
+            _ if is_without_effect(name) => self.remember(name, (number != 0).into()),
             _ => return Err(Errno::ENOPROTOOPT),
         }
         Ok(())
@@ -408,6 +428,7 @@ impl Socket for UnixSocket {
     }
 }
 
+const SO_PRIORITY: u32 = 12;
 const SO_LINGER: u32 = 13;
 
 /// Options that Linux takes for any socket and that change nothing for these: DEBUG, REUSEADDR, DONTROUTE,
