@@ -1,0 +1,263 @@
+//! Collateral that was verified once, to verify many quotes with.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::certificate::Certificate;
+use crate::certification::Certified;
+use crate::collateral::{Collateral, SignedDocument};
+use crate::pem;
+use crate::pki::{PckAuthority, Root, RootError, TcbSigner};
+use crate::qe_identity::QeIdentity;
+use crate::quote::{Certification, Tee};
+use crate::refusal::{Chain, Document, List, Refusal};
+use crate::revocation::RevocationList;
+use crate::root::TrustedRoot;
+use crate::tcb_info::TcbInfo;
+use crate::time::{UnixTime, Validity};
+use crate::verdict::{Dated, Item};
+
+/// Collateral whose signatures, certificates and revocation lists were verified up to the trusted root.
+///
+/// That does not depend on the time. The dates do, and are checked anew for each quote; so this value can be kept as
+/// long as it serves, and [`validity`](Self::validity) says how long that is.
+///
+/// It remembers the attestation keys that were certified under it, by every byte of their certification, so that a
+/// further quote of a known quoting enclave costs one verification of a signature instead of three.
+#[derive(Debug)]
+pub struct CheckedCollateral {
+    pub(crate) trusted: TrustedRoot,
+    pub(crate) root: Root,
+    pub(crate) pck_authority: PckAuthority,
+    pub(crate) tcb_info: TcbInfo,
+    pub(crate) qe_identity: QeIdentity,
+    dates: Vec<Dated>,
+    known: Mutex<BTreeMap<[u8; 64], Arc<Certified>>>,
+}
+
+/// Attestation keys to remember at most, some kilobytes each. A platform makes a new one only with a new version of its
+/// quoting enclave, so this is about platforms.
+const MAX_KNOWN: usize = 1024;
+
+impl CheckedCollateral {
+    /// Verifies everything but the dates.
+    ///
+    /// # Errors
+    /// With the first link that is broken.
+    pub fn check(collateral: &Collateral, trusted: &TrustedRoot) -> Result<Self, Refusal> {
+        let root_list = collateral.revocation_list(List::Root)?;
+        let chain = Chain::PckRevocationListIssuer;
+        let [authority, root] = certificates(chain, &collateral.pck_crl_issuer_chain)?;
+        let root = Root::accept(root, trusted, &root_list).map_err(|error| match error {
+            RootError::Certificate(error) => Refusal::Certificate {
+                chain,
+                number: 2,
+                error,
+            },
+            RootError::RevocationList(error) => Refusal::RevocationList {
+                list: List::Root,
+                error,
+            },
+        })?;
+        PckAuthority::check(&authority, &root).map_err(|error| Refusal::Certificate {
+            chain,
+            number: 1,
+            error,
+        })?;
+        let revoked =
+            RevocationList::accept(&collateral.revocation_list(List::Pck)?, &authority).map_err(|error| {
+                Refusal::RevocationList {
+                    list: List::Pck,
+                    error,
+                }
+            })?;
+        let pck_authority = PckAuthority::with_list(authority, revoked);
+
+        let mut dated = vec![
+            Dated {
+                what: Item::RootCertificate,
+                validity: root.certificate().validity(),
+            },
+            Dated {
+                what: Item::RootRevocationList,
+                validity: root.revoked().validity,
+            },
+            Dated {
+                what: Item::PckAuthorityCertificate,
+                validity: pck_authority.certificate().validity(),
+            },
+            Dated {
+                what: Item::PckRevocationList,
+                validity: pck_authority.revoked().validity,
+            },
+        ];
+
+        let document = Document::TcbInfo;
+        let verified = VerifiedDocument::new(collateral, document, &root, trusted)?;
+        let tcb_info =
+            TcbInfo::parse(verified.json).map_err(|error| Refusal::Document { document, error })?;
+        dated.push(Dated {
+            what: Item::RootCertificate,
+            validity: verified.root,
+        });
+        dated.push(Dated {
+            what: Item::TcbInfoSignerCertificate,
+            validity: verified.signer,
+        });
+        dated.push(Dated {
+            what: Item::TcbInfo,
+            validity: tcb_info.validity,
+        });
+
+        let document = Document::QeIdentity;
+        let verified = VerifiedDocument::new(collateral, document, &root, trusted)?;
+        let qe_identity =
+            QeIdentity::parse(verified.json).map_err(|error| Refusal::Document { document, error })?;
+        dated.push(Dated {
+            what: Item::RootCertificate,
+            validity: verified.root,
+        });
+        dated.push(Dated {
+            what: Item::QeIdentitySignerCertificate,
+            validity: verified.signer,
+        });
+        dated.push(Dated {
+            what: Item::QeIdentity,
+            validity: qe_identity.validity,
+        });
+
+        if tcb_info.tee() != qe_identity.tee {
+            return Err(Refusal::MixedCollateral {
+                tcb_info: tcb_info.tee(),
+                qe_identity: qe_identity.tee,
+            });
+        }
+        let mut dates = Vec::new();
+        for item in dated {
+            if !dates.contains(&item) {
+                dates.push(item);
+            }
+        }
+        dates.sort_by_key(|item| item.validity.until);
+        Ok(Self {
+            trusted: trusted.clone(),
+            root,
+            pck_authority,
+            tcb_info,
+            qe_identity,
+            dates,
+            known: Mutex::default(),
+        })
+    }
+
+    /// What environment the collateral is for.
+    #[must_use]
+    pub const fn tee(&self) -> Tee {
+        self.tcb_info.tee()
+    }
+
+    /// Everything in the collateral that has a date, the first to expire first.
+    #[must_use]
+    pub fn dates(&self) -> &[Dated] {
+        &self.dates
+    }
+
+    /// When all of the collateral may be relied upon. The dates of a quote's own certificates come on top.
+    #[must_use]
+    pub fn validity(&self) -> Validity {
+        let all = self.dates.iter().map(|item| item.validity);
+        all.fold(
+            Validity {
+                from: UnixTime(0),
+                until: UnixTime(u64::MAX),
+            },
+            |all, one| Validity {
+                from: all.from.max(one.from),
+                until: all.until.min(one.until),
+            },
+        )
+    }
+
+    /// The verified way from the root to an attestation key; verified only once for the same bytes.
+    pub(crate) fn certify(&self, certification: &Certification<'_>) -> Result<Arc<Certified>, Refusal> {
+        // Nothing below panics while the lock is held; and entries are complete or not there.
+        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = known().get(certification.attestation_key).map(Arc::clone);
+        if let Some(certified) = found
+            && certified.is_of(certification)
+        {
+            return Ok(certified);
+        }
+        let certified = Arc::new(Certified::verify(certification, self)?);
+        let mut known = known();
+        if known.len() >= MAX_KNOWN {
+            known.clear();
+        }
+        known.insert(*certification.attestation_key, Arc::clone(&certified));
+        Ok(certified)
+    }
+}
+
+/// A document whose signature was verified up to the root, and the dates of what was relied upon for that.
+struct VerifiedDocument<'a> {
+    json: &'a str,
+    signer: Validity,
+    root: Validity,
+}
+
+impl<'a> VerifiedDocument<'a> {
+    fn new(
+        collateral: &'a Collateral,
+        document: Document,
+        root: &Root,
+        trusted: &TrustedRoot,
+    ) -> Result<Self, Refusal> {
+        let SignedDocument {
+            chain,
+            pem,
+            json,
+            signature,
+        } = collateral.document(document)?;
+        let [signer, top] = certificates(chain, pem)?;
+        root.check(&top, trusted).map_err(|error| Refusal::Certificate {
+            chain,
+            number: 2,
+            error,
+        })?;
+        let signer = TcbSigner::accept(signer, root).map_err(|error| Refusal::Certificate {
+            chain,
+            number: 1,
+            error,
+        })?;
+        let key = signer.certificate().key();
+        key.verify(json.as_bytes(), &signature)
+            .map_err(|_| Refusal::DocumentSignature(document))?;
+        Ok(Self {
+            json,
+            signer: signer.certificate().validity(),
+            root: top.validity(),
+        })
+    }
+}
+
+/// The certificates of a chain, from the leaf to the root.
+pub(crate) fn certificates<const N: usize>(chain: Chain, pem: &str) -> Result<[Certificate; N], Refusal> {
+    let blocks = pem::decode(pem, "CERTIFICATE").map_err(|error| Refusal::Pem { chain, error })?;
+    if blocks.len() != N {
+        return Err(Refusal::ChainLength {
+            chain,
+            found: blocks.len(),
+            expected: N,
+        });
+    }
+    let certificates = (1..).zip(&blocks).map(|(number, der)| {
+        Certificate::parse(der).map_err(|error| Refusal::Certificate { chain, number, error })
+    });
+    let certificates: Vec<Certificate> = certificates.collect::<Result<_, _>>()?;
+    let found = certificates.len();
+    certificates.try_into().map_err(|_| Refusal::ChainLength {
+        chain,
+        found,
+        expected: N,
+    })
+}
