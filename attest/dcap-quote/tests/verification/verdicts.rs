@@ -1,13 +1,11 @@
 //! What authentic quotes are found to be worth.
 
-mod support;
-
+use crate::support::{NOW, checked, domain, domain_1_5, enclave, profile, root, verify_on};
 use dcap_quote::{
     Bytes, Component, Item, Objection, Policy, Quote, Refusal, Report, SIMULATED_QE_VENDOR, TcbStatus, Tee,
     Trust, TrustedRoot, UnixTime, verify,
 };
 use simulated_platform::{Body, Profile, SimulatedPlatform};
-use support::{NOW, checked, domain, domain_1_5, enclave, profile, verify_on};
 
 /// TDX module of version 1 at its highest level, and all else as the highest level needs it.
 const GOOD_TDX: [u8; 16] = [5, 1, 6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
@@ -74,10 +72,10 @@ fn a_simulated_platform_is_trusted_only_by_name() {
         ..profile()
     });
     assert!(matches!(
-        check(&support::root(&other)),
+        check(&root(&other)),
         Err(Refusal::Certificate { number: 2, .. })
     ));
-    check(&support::root(&platform)).unwrap();
+    check(&root(&platform)).unwrap();
     // A certificate that is no root cannot be named.
     let (authority, _) = collateral
         .pck_crl_issuer_chain
