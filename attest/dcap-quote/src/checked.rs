@@ -92,17 +92,25 @@ impl CheckedCollateral {
             },
         ];
 
+        let signer_of = |document| DocumentSigner::accept(&collateral.document(document)?, &root, trusted);
+        let tcb_info_signer = signer_of(Document::TcbInfo)?;
+        // Intel signs both with one key.
+        let qe_identity_signer = if collateral.qe_identity_issuer_chain == collateral.tcb_info_issuer_chain {
+            &tcb_info_signer
+        } else {
+            &signer_of(Document::QeIdentity)?
+        };
+
         let document = Document::TcbInfo;
-        let verified = VerifiedDocument::new(collateral, document, &root, trusted)?;
-        let tcb_info =
-            TcbInfo::parse(verified.json).map_err(|error| Refusal::Document { document, error })?;
+        let json = tcb_info_signer.verify(document, collateral)?;
+        let tcb_info = TcbInfo::parse(json).map_err(|error| Refusal::Document { document, error })?;
         dated.push(Dated {
             what: Item::RootCertificate,
-            validity: verified.root,
+            validity: tcb_info_signer.root,
         });
         dated.push(Dated {
             what: Item::TcbInfoSignerCertificate,
-            validity: verified.signer,
+            validity: tcb_info_signer.validity(),
         });
         dated.push(Dated {
             what: Item::TcbInfo,
@@ -110,16 +118,15 @@ impl CheckedCollateral {
         });
 
         let document = Document::QeIdentity;
-        let verified = VerifiedDocument::new(collateral, document, &root, trusted)?;
-        let qe_identity =
-            QeIdentity::parse(verified.json).map_err(|error| Refusal::Document { document, error })?;
+        let json = qe_identity_signer.verify(document, collateral)?;
+        let qe_identity = QeIdentity::parse(json).map_err(|error| Refusal::Document { document, error })?;
         dated.push(Dated {
             what: Item::RootCertificate,
-            validity: verified.root,
+            validity: qe_identity_signer.root,
         });
         dated.push(Dated {
             what: Item::QeIdentitySignerCertificate,
-            validity: verified.signer,
+            validity: qe_identity_signer.validity(),
         });
         dated.push(Dated {
             what: Item::QeIdentity,
@@ -198,27 +205,16 @@ impl CheckedCollateral {
     }
 }
 
-/// A document whose signature was verified up to the root, and the dates of what was relied upon for that.
-struct VerifiedDocument<'a> {
-    json: &'a str,
-    signer: Validity,
+/// A verified signer of documents, and the dates of the root's certificate in its chain.
+struct DocumentSigner {
+    signer: TcbSigner,
     root: Validity,
 }
 
-impl<'a> VerifiedDocument<'a> {
-    fn new(
-        collateral: &'a Collateral,
-        document: Document,
-        root: &Root,
-        trusted: &TrustedRoot,
-    ) -> Result<Self, Refusal> {
-        let SignedDocument {
-            chain,
-            pem,
-            json,
-            signature,
-        } = collateral.document(document)?;
-        let [signer, top] = certificates(chain, pem)?;
+impl DocumentSigner {
+    fn accept(document: &SignedDocument<'_>, root: &Root, trusted: &TrustedRoot) -> Result<Self, Refusal> {
+        let chain = document.chain;
+        let [signer, top] = certificates(chain, document.pem)?;
         root.check(&top, trusted).map_err(|error| Refusal::Certificate {
             chain,
             number: 2,
@@ -229,14 +225,23 @@ impl<'a> VerifiedDocument<'a> {
             number: 1,
             error,
         })?;
-        let key = signer.certificate().key();
-        key.verify(json.as_bytes(), &signature)
-            .map_err(|_| Refusal::DocumentSignature(document))?;
         Ok(Self {
-            json,
-            signer: signer.certificate().validity(),
+            signer,
             root: top.validity(),
         })
+    }
+
+    fn validity(&self) -> Validity {
+        self.signer.certificate().validity()
+    }
+
+    /// The document's text, if this signer has signed it.
+    fn verify<'a>(&self, document: Document, collateral: &'a Collateral) -> Result<&'a str, Refusal> {
+        let SignedDocument { json, signature, .. } = collateral.document(document)?;
+        let key = self.signer.certificate().key();
+        key.verify(json.as_bytes(), &signature)
+            .map_err(|_| Refusal::DocumentSignature(document))?;
+        Ok(json)
     }
 }
 
