@@ -7,12 +7,15 @@
 mod byte_size;
 mod cache_dir;
 mod convert;
+mod explain;
 mod inspect;
 mod keygen;
 mod progress;
+mod quote;
 mod run;
 mod settings;
 mod sign;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -35,6 +38,8 @@ enum Command {
     Inspect(inspect::Inspect),
     Keygen(keygen::Keygen),
     Sign(sign::Sign),
+    Verify(verify::Verify),
+    Explain(explain::Explain),
 }
 
 /// What `docker run` uses for failures that are not the container's.
@@ -66,6 +71,8 @@ impl Command {
             }
             Self::Keygen(keygen) => keygen.run()?,
             Self::Sign(sign) => sign.run()?,
+            Self::Verify(verify) => return verify.run(),
+            Self::Explain(explain) => return explain.run(),
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -15,7 +15,7 @@ pub struct Policy {
 
 /// Why an authentic quote is not acceptable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "snake_case")]
 pub enum Objection {
     /// The status is not among those that are accepted.
     #[error("the TCB status is {0}")]

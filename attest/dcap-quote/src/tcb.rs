@@ -153,7 +153,7 @@ pub struct Shortfall {
 
 /// Something with a security version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "snake_case")]
 pub enum Component {
     /// Byte of CPUSVN, counted from 1 as Intel's documents do.
     Sgx(u8),

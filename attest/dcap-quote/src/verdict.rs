@@ -11,7 +11,6 @@ use crate::time::{UnixTime, Validity};
 /// The quote is authentic: signatures, certificates, revocation lists and dates are as they must be. Whether that is
 /// good enough is another question: see [`Policy`](crate::Policy).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
 pub struct Verdict {
     /// Who vouches for it in the end.
     pub trust: Trust,
@@ -44,7 +43,6 @@ pub struct Verdict {
 
 /// See [`Verdict::evaluation_data_numbers`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
 pub struct EvaluationDataNumbers {
     /// Of the TCB info.
     pub tcb_info: u32,
@@ -54,7 +52,6 @@ pub struct EvaluationDataNumbers {
 
 /// What a platform's versions are worth.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
 pub struct PlatformTcb {
     /// Of both below together.
     pub status: TcbStatus,
@@ -88,7 +85,6 @@ pub struct ModuleTcb {
 
 /// What an enclave's or a module's one version is worth.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
 pub struct PartTcb {
     /// Its version.
     pub isv_svn: u16,
@@ -138,7 +134,7 @@ pub struct Dated {
 
 /// A piece of evidence or collateral with dates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "snake_case")]
 pub enum Item {
     /// Certificate of the root.
     RootCertificate,
