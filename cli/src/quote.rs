@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
-use dcap_quote::{Policy, TcbStatus, TrustedRoot, UnixTime};
+use dcap_quote::{Policy, Quote, TcbStatus, TrustedRoot, UnixTime};
 use judgement::{Judgement, Question, judge};
 
 /// Much more than any quote.
@@ -47,9 +47,9 @@ impl QuoteToJudge {
     /// # Errors
     /// When something cannot be read; a quote that proves nothing is a judgement.
     pub fn judge(&self) -> Result<Judgement> {
-        let collateral = self.collateral.as_deref().context(
-            "there is no collateral to verify the quote with; give Intel's for its platform with --collateral FILE",
-        )?;
+        let Some(collateral) = self.collateral.as_deref() else {
+            bail!("{}", without_collateral(&read(&self.quote, MAX_QUOTE_SIZE)?));
+        };
         let is_standard = |path: &Path| path == Path::new("-");
         if is_standard(&self.quote) && is_standard(collateral) {
             bail!("quote and collateral cannot both come from standard input");
@@ -80,6 +80,18 @@ impl QuoteToJudge {
             at,
         }))
     }
+}
+
+/// What to give, as far as the quote itself says it.
+fn without_collateral(quote: &[u8]) -> String {
+    let platform = Quote::parse_zero_padded(quote)
+        .ok()
+        .and_then(|quote| Some((quote.header.tee, quote.claimed_platform().ok()?)));
+    let wanted = match platform {
+        Some((tee, platform)) => format!("Intel's for {tee} on FMSPC {}", platform.fmspc),
+        None => "Intel's for its platform".to_owned(),
+    };
+    format!("there is no collateral to verify the quote with; give {wanted} with --collateral FILE")
 }
 
 fn simulated_root(path: &Path) -> Result<TrustedRoot> {

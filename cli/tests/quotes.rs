@@ -117,7 +117,10 @@ fn after_the_collateral_has_expired() {
 fn what_cannot_be_judged_is_a_failure_of_its_own() {
     let files = Files::new(|_| {});
     for (words, part) in [
-        ("verify quote quote".to_owned(), "--collateral"),
+        (
+            "verify quote quote".to_owned(),
+            "SGX on FMSPC 00514d554c00 with --collateral",
+        ),
         (format!("verify quote missing {TRUSTING}"), "missing"),
         (
             "verify quote quote --collateral collateral --dangerous-trust-simulated collateral".to_owned(),

@@ -62,6 +62,9 @@ pub enum CertificateError {
     /// The names of issuer and subject do not chain.
     #[error("it names another issuer than the certificate that follows it")]
     Issuer,
+    /// A PCK certificate's authority is not the one whose revocation list is at hand.
+    #[error("it is of another authority (processor or platform) than pck_crl")]
+    OtherAuthority,
     /// The signature is not the issuer's.
     #[error("its signature is not by its issuer")]
     Signature,

@@ -6,11 +6,11 @@ use der::asn1::{AnyRef, ObjectIdentifier, OctetStringRef};
 use der::{Reader as _, SliceReader};
 use serde::Serialize;
 
-use crate::certificate::CertificateError;
+use crate::certificate::{Certificate, CertificateError};
 use crate::report::Bytes;
 
 /// The extension itself; all others below have this prefix.
-pub(crate) const SGX_EXTENSION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113741.1.13.1");
+const SGX_EXTENSION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113741.1.13.1");
 const TCB: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113741.1.13.1.2");
 
 /// A platform and its security versions, as its PCK certificate states them.
@@ -31,8 +31,14 @@ pub struct Platform {
 const NOT_AS_SPECIFIED: CertificateError = CertificateError::Profile("the SGX extension is not as specified");
 
 impl Platform {
+    /// What the certificate says, which is as good as the certificate.
+    pub(crate) fn of(certificate: &Certificate) -> Result<Self, CertificateError> {
+        let extension = certificate.extension(SGX_EXTENSION);
+        Self::parse(extension.ok_or(CertificateError::Profile("it lacks the SGX extension"))?)
+    }
+
     /// Reads the extension's value.
-    pub(crate) fn parse(extension: &[u8]) -> Result<Self, CertificateError> {
+    fn parse(extension: &[u8]) -> Result<Self, CertificateError> {
         let mut reader = SliceReader::new(extension)?;
         let fields = reader.sequence(|reader| Fields::read(reader, SGX_EXTENSION))?;
         reader.finish()?;

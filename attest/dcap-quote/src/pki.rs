@@ -7,7 +7,7 @@
 //! ```
 
 use crate::certificate::{Certificate, CertificateError, Usage};
-use crate::pck::{Platform, SGX_EXTENSION};
+use crate::pck::Platform;
 use crate::revocation::RevocationList;
 use crate::root::{Trust, TrustedRoot};
 
@@ -124,7 +124,7 @@ impl PckAuthority {
         }
         if certificate.key() != self.certificate.key() || certificate.subject() != self.certificate.subject()
         {
-            return Err(CertificateError::Issuer);
+            return Err(CertificateError::OtherAuthority);
         }
         Self::check(certificate, root)
     }
@@ -134,10 +134,7 @@ impl PckAuthority {
         certificate.check_role(&trust.subject("SGX PCK Certificate"), Usage::EndEntity)?;
         certificate.check_issuer(&self.certificate)?;
         self.revoked.check(certificate.serial_number())?;
-        let extension = certificate
-            .extension(SGX_EXTENSION)
-            .ok_or(CertificateError::Profile("it lacks the SGX extension"))?;
-        let platform = Platform::parse(extension)?;
+        let platform = Platform::of(&certificate)?;
         Ok(Pck {
             certificate,
             platform,

@@ -5,6 +5,9 @@
 //! is to be believed before [`verify`](crate::verify).
 
 use crate::bytes::{Reader, Truncated};
+use crate::checked::certificates;
+use crate::pck::Platform;
+use crate::refusal::{Chain, Refusal};
 use crate::report::{SgxReport, TdReport};
 
 /// A quote, well-formed and unverified.
@@ -170,10 +173,25 @@ impl<'a> Quote<'a> {
         }
     }
 
-    /// The chain of the PCK certificate as PEM: the platform that the quote claims to come from.
+    /// The chain of the PCK certificate as PEM.
     #[must_use]
     pub const fn pck_chain(&self) -> &'a str {
         self.certification.pck_chain
+    }
+
+    /// The platform that the quote says it comes from: a claim, to fetch collateral by.
+    ///
+    /// # Errors
+    /// When the PCK certificate cannot be read.
+    pub fn claimed_platform(&self) -> Result<Platform, Refusal> {
+        let chain = Chain::Pck;
+        let [pck, _, _] = certificates(chain, self.certification.pck_chain)?;
+        let platform = Platform::of(&pck);
+        platform.map_err(|error| Refusal::Certificate {
+            chain,
+            number: 1,
+            error,
+        })
     }
 }
 

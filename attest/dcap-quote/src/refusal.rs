@@ -114,8 +114,9 @@ pub enum Refusal {
     #[error("the quote is not signed by its attestation key")]
     QuoteSignature,
     /// Something is not valid yet, or not any more.
-    #[error("{} is valid from {} until {}, which {at} is {}", .dated.what, .dated.validity.from, .dated.validity.until,
-        if *.at < .dated.validity.from { "before" } else { "after" })]
+    #[error("the {} {}: it is valid from {} until {}, and the quote is verified for {at}", .dated.what,
+        if *.at < .dated.validity.from { "is not valid yet" } else { "has expired" },
+        .dated.validity.from, .dated.validity.until)]
     NotValid {
         /// What.
         dated: Dated,

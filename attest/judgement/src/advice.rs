@@ -37,6 +37,13 @@ pub(crate) fn for_refusal(reason: &Reason) -> &'static str {
         } => {
             "Do not trust this platform: its keys may be known to others. Only its maker or Intel can provision it anew."
         }
+        Refusal::Certificate {
+            error: CertificateError::OtherAuthority,
+            ..
+        } => {
+            "Fetch the collateral with the revocation list of the authority that certified this platform: ca=processor or \
+             ca=platform."
+        }
         Refusal::WrongTee { .. } | Refusal::WrongPlatform { .. } | Refusal::MixedCollateral { .. } => {
             "Fetch the collateral for this quote's platform: TCB info by its FMSPC, SGX or TDX as the quote is."
         }

@@ -114,7 +114,7 @@ fn a_refusal_says_what_to_do() {
                 at: UnixTime(NOW.0 + 31 * 86400),
                 ..Case::new(|_| {})
             },
-            "after",
+            "has expired",
             "Fetch current collateral",
         ),
         (
@@ -122,7 +122,7 @@ fn a_refusal_says_what_to_do() {
                 at: UnixTime(NOW.0 - 1),
                 ..Case::new(|_| {})
             },
-            "before",
+            "is not valid yet",
             "Check the clock",
         ),
         (

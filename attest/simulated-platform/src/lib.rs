@@ -20,7 +20,7 @@ mod quoting;
 use dcap_quote::{Collateral, Tee};
 
 use crate::pki::{Keys, Pki, pem};
-pub use crate::profile::{Certificate, Dates, Fault, IsvLevel, Level, Profile};
+pub use crate::profile::{Authority, Certificate, Dates, Fault, IsvLevel, Level, Profile};
 
 /// A platform with its keys and certificates.
 pub struct SimulatedPlatform {
@@ -44,7 +44,7 @@ impl SimulatedPlatform {
     /// Makes the platform's keys and certificates.
     #[must_use]
     pub fn new(profile: Profile) -> Self {
-        let keys = Keys::derive(&profile.seed);
+        let keys = Keys::derive(&profile);
         let pki = Pki::new(&profile, &keys);
         Self { profile, keys, pki }
     }

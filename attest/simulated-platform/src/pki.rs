@@ -8,7 +8,7 @@ use crate::der::{
     printable_string, sequence, set, time, utf8_string,
 };
 use crate::key::{Key, derive};
-use crate::profile::{Certificate, Fault, Profile};
+use crate::profile::{Authority, Certificate, Fault, Profile};
 
 const ECDSA_WITH_SHA256: &str = "1.2.840.10045.4.3.2";
 const SGX_EXTENSION: &str = "1.2.840.113741.1.13.1";
@@ -32,10 +32,11 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
-    pub(crate) fn derive(seed: &[u8; 32]) -> Self {
+    pub(crate) fn derive(profile: &Profile) -> Self {
+        let seed = &profile.seed;
         Self {
             root: Key::derive(seed, "root"),
-            authority: Key::derive(seed, "PCK authority"),
+            authority: Key::derive(seed, common_name(profile, Certificate::Authority)),
             pck: Key::derive(seed, "PCK"),
             tcb_signer: Key::derive(seed, "TCB signer"),
         }
@@ -70,11 +71,18 @@ impl Pki {
         Self {
             root: certify(
                 &root,
-                &Content::new(Certificate::Root, &keys.root, dates.root, Usage::Authority(1)),
+                &Content::new(
+                    profile,
+                    Certificate::Root,
+                    &keys.root,
+                    dates.root,
+                    Usage::Authority(1),
+                ),
             ),
             authority: certify(
                 &root,
                 &Content::new(
+                    profile,
                     Certificate::Authority,
                     &keys.authority,
                     dates.authority,
@@ -90,9 +98,10 @@ impl Pki {
                 &Content {
                     name: name(
                         Fault::TcbSignerIsCalledOtherwise,
-                        common_name(Certificate::TcbSigner),
+                        common_name(profile, Certificate::TcbSigner),
                     ),
                     ..Content::new(
+                        profile,
                         Certificate::TcbSigner,
                         &keys.tcb_signer,
                         dates.tcb_signer,
@@ -159,20 +168,23 @@ struct Content<'a> {
 
 const PCK_NAME: &str = "Simulated SGX PCK Certificate";
 
-const fn common_name(certificate: Certificate) -> &'static str {
+fn common_name(profile: &Profile, certificate: Certificate) -> &'static str {
     match certificate {
         Certificate::Root => "Simulated SGX Root CA",
-        Certificate::Authority => "Simulated SGX PCK Platform CA",
+        Certificate::Authority => match profile.authority {
+            Authority::Processor => "Simulated SGX PCK Processor CA",
+            Authority::Platform => "Simulated SGX PCK Platform CA",
+        },
         Certificate::Pck => PCK_NAME,
         Certificate::TcbSigner => "Simulated SGX TCB Signing",
     }
 }
 
 impl<'a> Content<'a> {
-    fn new(subject: Certificate, key: &'a Key, validity: Validity, usage: Usage) -> Self {
+    fn new(profile: &Profile, subject: Certificate, key: &'a Key, validity: Validity, usage: Usage) -> Self {
         Self {
             subject,
-            name: common_name(subject),
+            name: common_name(profile, subject),
             key,
             validity,
             usage,
@@ -205,7 +217,7 @@ impl<'a> Content<'a> {
             &explicit(0, &integer(&[2])),
             &integer(&serial_number(profile, self.subject)),
             &sequence(&[&object_identifier(ECDSA_WITH_SHA256)]),
-            &name(common_name(issuer.subject)),
+            &name(common_name(profile, issuer.subject)),
             &sequence(&[&time(self.validity.from), &time(self.validity.until)]),
             &name(self.name),
             &public_key_info(self.key),
@@ -231,7 +243,7 @@ fn pck<'a>(profile: &Profile, keys: &'a Keys, name: &'a str) -> Content<'a> {
     Content {
         name,
         extensions,
-        ..Content::new(Certificate::Pck, &keys.pck, profile.dates.pck, usage)
+        ..Content::new(profile, Certificate::Pck, &keys.pck, profile.dates.pck, usage)
     }
 }
 
@@ -296,7 +308,7 @@ fn revocation_list(
     let content = sequence(&[
         &integer(&[1]),
         &sequence(&[&object_identifier(ECDSA_WITH_SHA256)]),
-        &name(common_name(issuer.subject)),
+        &name(common_name(profile, issuer.subject)),
         &time(validity.from),
         &time(validity.until),
         &entries,
@@ -340,7 +352,7 @@ fn extension(id: &str, critical: bool, value: &[u8]) -> Vec<u8> {
 /// Twenty bytes, and not zero.
 fn serial_number(profile: &Profile, certificate: Certificate) -> [u8; 20] {
     let mut serial_number = [0; 20];
-    let hash = derive(&profile.seed, common_name(certificate), 0);
+    let hash = derive(&profile.seed, common_name(profile, certificate), 0);
     serial_number.copy_from_slice(&hash[..20]);
     serial_number[0] = serial_number[0] & 0x7f | 0x40;
     serial_number

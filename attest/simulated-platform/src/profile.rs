@@ -7,6 +7,8 @@ use dcap_quote::{TcbStatus, UnixTime, Validity};
 pub struct Profile {
     /// What all keys and serial numbers are made from.
     pub seed: [u8; 32],
+    /// Who certifies the PCK.
+    pub authority: Authority,
     /// The kind of platform.
     pub fmspc: [u8; 6],
     /// The provisioning certification enclave.
@@ -78,6 +80,15 @@ pub struct Dates {
     pub qe_identity: Validity,
 }
 
+/// The two authorities for PCKs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Authority {
+    /// Of platforms with one processor.
+    Processor,
+    /// Of platforms that register.
+    Platform,
+}
+
 /// A certificate of the simulated infrastructure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Certificate {
@@ -145,6 +156,7 @@ impl Profile {
         let older = [3, 3, 3, 3, 255, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
         Self {
             seed,
+            authority: Authority::Platform,
             fmspc: [0, 0x51, 0x4d, 0x55, 0x4c, 0],
             pce_id: [0, 0],
             svns,

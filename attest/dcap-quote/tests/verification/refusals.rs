@@ -2,10 +2,10 @@
 
 use crate::support::{NOW, checked, enclave, profile, root, verify_on};
 use dcap_quote::{
-    CertificateError, Chain, CheckedCollateral, Collateral, CollateralError, Document, Item, List, Quote,
-    QuoteError, Refusal, Tee, UnixTime, Validity, verify,
+    Bytes, CertificateError, Chain, CheckedCollateral, Collateral, CollateralError, Document, Item, List,
+    Quote, QuoteError, Refusal, Tee, UnixTime, Validity, verify,
 };
-use simulated_platform::{Certificate, Dates, Fault, Profile, SimulatedPlatform};
+use simulated_platform::{Authority, Certificate, Dates, Fault, Profile, SimulatedPlatform};
 
 /// Selects a member of the collateral.
 type Piece = fn(&mut Collateral) -> &mut String;
@@ -339,12 +339,51 @@ fn collateral_of_another_platform() {
         let refused = verify(&quote, &checked, NOW).unwrap_err();
         assert!(matches!(refused, Refusal::WrongPlatform { .. }), "{refused}");
     }
+    assert_eq!(quote.claimed_platform().unwrap().fmspc, Bytes(profile().fmspc));
     let tdx = checked(&platform, Tee::Tdx).unwrap();
     assert_eq!(
         verify(&quote, &tdx, NOW).unwrap_err(),
         Refusal::WrongTee {
             quote: Tee::Sgx,
             collateral: Tee::Tdx
+        }
+    );
+}
+
+#[test]
+fn collateral_of_the_other_authority() {
+    let [one, other] = [Authority::Processor, Authority::Platform];
+    verify_on(
+        Profile {
+            authority: one,
+            ..profile()
+        },
+        3,
+        &enclave(),
+        NOW,
+    )
+    .unwrap();
+    let quote = SimulatedPlatform::new(Profile {
+        authority: one,
+        ..profile()
+    })
+    .quote(&[0; 384]);
+    let checked = checked(
+        &SimulatedPlatform::new(Profile {
+            authority: other,
+            ..profile()
+        }),
+        Tee::Sgx,
+    )
+    .unwrap();
+    let refused = verify(&Quote::parse(&quote).unwrap(), &checked, NOW).unwrap_err();
+    let error = CertificateError::OtherAuthority;
+    assert_eq!(
+        refused,
+        Refusal::Certificate {
+            chain: Chain::Pck,
+            number: 2,
+            error
         }
     );
 }
