@@ -3,6 +3,7 @@
 use crate::checked::{CheckedCollateral, certificates};
 use crate::p256::{PublicKey, sha256};
 use crate::pck::Platform;
+use crate::pki::Pck;
 use crate::quote::Certification;
 use crate::refusal::{Chain, Refusal};
 use crate::report::SgxReport;
@@ -35,40 +36,24 @@ impl Certified {
         collateral: &CheckedCollateral,
     ) -> Result<Self, Refusal> {
         let chain = Chain::Pck;
-        let refuse = |number| move |error| Refusal::Certificate { chain, number, error };
         let [pck, authority, top] = certificates(chain, certification.pck_chain)?;
         let dates = vec![
-            Dated {
-                what: Item::PckCertificate,
-                validity: pck.validity(),
-            },
-            Dated {
-                what: Item::PckAuthorityCertificate,
-                validity: authority.validity(),
-            },
-            Dated {
-                what: Item::RootCertificate,
-                validity: top.validity(),
-            },
+            Dated::new(Item::PckCertificate, pck.validity()),
+            Dated::new(Item::PckAuthorityCertificate, authority.validity()),
+            Dated::new(Item::RootCertificate, top.validity()),
         ];
-        collateral
-            .root
-            .check(&top, &collateral.trusted)
-            .map_err(refuse(3))?;
-        collateral
-            .pck_authority
-            .check_same(&authority, &collateral.root)
-            .map_err(refuse(2))?;
-        let pck = collateral
-            .pck_authority
-            .accept(pck, collateral.trusted.trust())
-            .map_err(refuse(1))?;
+        let CheckedCollateral {
+            root, pck_authority, ..
+        } = collateral;
+        root.check_same(&top).map_err(chain.at(3))?;
+        pck_authority.check_same(&authority, root).map_err(chain.at(2))?;
+        let pck = Pck::accept(&pck, pck_authority, root.trust()).map_err(chain.at(1))?;
         check_platform(&pck.platform, collateral)?;
 
-        pck.certificate
-            .key()
-            .verify(certification.qe_report, certification.qe_report_signature)
-            .map_err(|_| Refusal::QeReportSignature)?;
+        let verified = pck
+            .key
+            .verify(certification.qe_report, certification.qe_report_signature);
+        verified.map_err(|_| Refusal::QeReportSignature)?;
         let report = SgxReport::parse(certification.qe_report).map_err(|_| Refusal::AttestationKey)?;
         let hash = sha256(
             certification.attestation_key,

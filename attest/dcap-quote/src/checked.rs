@@ -7,11 +7,10 @@ use crate::certificate::Certificate;
 use crate::certification::Certified;
 use crate::collateral::{Collateral, SignedDocument};
 use crate::pem;
-use crate::pki::{PckAuthority, Root, RootError, TcbSigner};
+use crate::pki::{PckAuthority, Root, TcbSigner};
 use crate::qe_identity::QeIdentity;
 use crate::quote::{Certification, Tee};
 use crate::refusal::{Chain, Document, List, Refusal};
-use crate::revocation::RevocationList;
 use crate::root::TrustedRoot;
 use crate::tcb_info::TcbInfo;
 use crate::time::{UnixTime, Validity};
@@ -26,7 +25,6 @@ use crate::verdict::{Dated, Item};
 /// further quote of a known quoting enclave costs one verification of a signature instead of three.
 #[derive(Debug)]
 pub struct CheckedCollateral {
-    pub(crate) trusted: TrustedRoot,
     pub(crate) root: Root,
     pub(crate) pck_authority: PckAuthority,
     pub(crate) tcb_info: TcbInfo,
@@ -45,54 +43,14 @@ impl CheckedCollateral {
     /// # Errors
     /// With the first link that is broken.
     pub fn check(collateral: &Collateral, trusted: &TrustedRoot) -> Result<Self, Refusal> {
-        let root_list = collateral.revocation_list(List::Root)?;
         let chain = Chain::PckRevocationListIssuer;
         let [authority, root] = certificates(chain, &collateral.pck_crl_issuer_chain)?;
-        let root = Root::accept(root, trusted, &root_list).map_err(|error| match error {
-            RootError::Certificate(error) => Refusal::Certificate {
-                chain,
-                number: 2,
-                error,
-            },
-            RootError::RevocationList(error) => Refusal::RevocationList {
-                list: List::Root,
-                error,
-            },
-        })?;
-        PckAuthority::check(&authority, &root).map_err(|error| Refusal::Certificate {
-            chain,
-            number: 1,
-            error,
-        })?;
-        let revoked =
-            RevocationList::accept(&collateral.revocation_list(List::Pck)?, &authority).map_err(|error| {
-                Refusal::RevocationList {
-                    list: List::Pck,
-                    error,
-                }
-            })?;
-        let pck_authority = PckAuthority::with_list(authority, revoked);
+        let root = Root::accept(root, &collateral.revocation_list(List::Root)?, trusted)
+            .map_err(chain.at_authority(2, List::Root))?;
+        let pck_authority = PckAuthority::accept(authority, &collateral.revocation_list(List::Pck)?, &root)
+            .map_err(chain.at_authority(1, List::Pck))?;
 
-        let mut dated = vec![
-            Dated {
-                what: Item::RootCertificate,
-                validity: root.certificate().validity(),
-            },
-            Dated {
-                what: Item::RootRevocationList,
-                validity: root.revoked().validity,
-            },
-            Dated {
-                what: Item::PckAuthorityCertificate,
-                validity: pck_authority.certificate().validity(),
-            },
-            Dated {
-                what: Item::PckRevocationList,
-                validity: pck_authority.revoked().validity,
-            },
-        ];
-
-        let signer_of = |document| DocumentSigner::accept(&collateral.document(document)?, &root, trusted);
+        let signer_of = |document| DocumentSigner::accept(&collateral.document(document)?, &root);
         let tcb_info_signer = signer_of(Document::TcbInfo)?;
         // Intel signs both with one key.
         let qe_identity_signer = if collateral.qe_identity_issuer_chain == collateral.tcb_info_issuer_chain {
@@ -100,54 +58,37 @@ impl CheckedCollateral {
         } else {
             &signer_of(Document::QeIdentity)?
         };
-
         let document = Document::TcbInfo;
-        let json = tcb_info_signer.verify(document, collateral)?;
-        let tcb_info = TcbInfo::parse(json).map_err(|error| Refusal::Document { document, error })?;
-        dated.push(Dated {
-            what: Item::RootCertificate,
-            validity: tcb_info_signer.root,
-        });
-        dated.push(Dated {
-            what: Item::TcbInfoSignerCertificate,
-            validity: tcb_info_signer.validity(),
-        });
-        dated.push(Dated {
-            what: Item::TcbInfo,
-            validity: tcb_info.validity,
-        });
-
+        let tcb_info = TcbInfo::parse(tcb_info_signer.verify(document, collateral)?)
+            .map_err(|error| Refusal::Document { document, error })?;
         let document = Document::QeIdentity;
-        let json = qe_identity_signer.verify(document, collateral)?;
-        let qe_identity = QeIdentity::parse(json).map_err(|error| Refusal::Document { document, error })?;
-        dated.push(Dated {
-            what: Item::RootCertificate,
-            validity: qe_identity_signer.root,
-        });
-        dated.push(Dated {
-            what: Item::QeIdentitySignerCertificate,
-            validity: qe_identity_signer.validity(),
-        });
-        dated.push(Dated {
-            what: Item::QeIdentity,
-            validity: qe_identity.validity,
-        });
-
+        let qe_identity = QeIdentity::parse(qe_identity_signer.verify(document, collateral)?)
+            .map_err(|error| Refusal::Document { document, error })?;
         if tcb_info.tee() != qe_identity.tee {
             return Err(Refusal::MixedCollateral {
                 tcb_info: tcb_info.tee(),
                 qe_identity: qe_identity.tee,
             });
         }
-        let mut dates = Vec::new();
-        for item in dated {
-            if !dates.contains(&item) {
-                dates.push(item);
-            }
-        }
-        dates.sort_by_key(|item| item.validity.until);
+
+        let documents = [
+            Dated::new(Item::RootCertificate, tcb_info_signer.root),
+            Dated::new(Item::TcbInfoSignerCertificate, tcb_info_signer.signer.validity()),
+            Dated::new(Item::TcbInfo, tcb_info.validity),
+            Dated::new(Item::RootCertificate, qe_identity_signer.root),
+            Dated::new(
+                Item::QeIdentitySignerCertificate,
+                qe_identity_signer.signer.validity(),
+            ),
+            Dated::new(Item::QeIdentity, qe_identity.validity),
+        ];
+        let dates = first_to_expire_first(
+            root.dates()
+                .into_iter()
+                .chain(pck_authority.dates())
+                .chain(documents),
+        );
         Ok(Self {
-            trusted: trusted.clone(),
             root,
             pck_authority,
             tcb_info,
@@ -212,37 +153,36 @@ struct DocumentSigner {
 }
 
 impl DocumentSigner {
-    fn accept(document: &SignedDocument<'_>, root: &Root, trusted: &TrustedRoot) -> Result<Self, Refusal> {
+    fn accept(document: &SignedDocument<'_>, root: &Root) -> Result<Self, Refusal> {
         let chain = document.chain;
         let [signer, top] = certificates(chain, document.pem)?;
-        root.check(&top, trusted).map_err(|error| Refusal::Certificate {
-            chain,
-            number: 2,
-            error,
-        })?;
-        let signer = TcbSigner::accept(signer, root).map_err(|error| Refusal::Certificate {
-            chain,
-            number: 1,
-            error,
-        })?;
+        root.check_same(&top).map_err(chain.at(2))?;
+        let signer = TcbSigner::accept(signer, root).map_err(chain.at(1))?;
         Ok(Self {
             signer,
             root: top.validity(),
         })
     }
 
-    fn validity(&self) -> Validity {
-        self.signer.certificate().validity()
-    }
-
     /// The document's text, if this signer has signed it.
     fn verify<'a>(&self, document: Document, collateral: &'a Collateral) -> Result<&'a str, Refusal> {
         let SignedDocument { json, signature, .. } = collateral.document(document)?;
-        let key = self.signer.certificate().key();
-        key.verify(json.as_bytes(), &signature)
-            .map_err(|_| Refusal::DocumentSignature(document))?;
+        let verified = self.signer.key().verify(json.as_bytes(), &signature);
+        verified.map_err(|_| Refusal::DocumentSignature(document))?;
         Ok(json)
     }
+}
+
+/// Without repetition, in the order of expiry.
+pub(crate) fn first_to_expire_first(items: impl Iterator<Item = Dated>) -> Vec<Dated> {
+    let mut dates = Vec::new();
+    for item in items {
+        if !dates.contains(&item) {
+            dates.push(item);
+        }
+    }
+    dates.sort_by_key(|item| item.validity.until);
+    dates
 }
 
 /// The certificates of a chain, from the leaf to the root.
@@ -255,9 +195,8 @@ pub(crate) fn certificates<const N: usize>(chain: Chain, pem: &str) -> Result<[C
             expected: N,
         });
     }
-    let certificates = (1..).zip(&blocks).map(|(number, der)| {
-        Certificate::parse(der).map_err(|error| Refusal::Certificate { chain, number, error })
-    });
+    let certificates = (1..).zip(&blocks);
+    let certificates = certificates.map(|(number, der)| Certificate::parse(der).map_err(chain.at(number)));
     let certificates: Vec<Certificate> = certificates.collect::<Result<_, _>>()?;
     let found = certificates.len();
     certificates.try_into().map_err(|_| Refusal::ChainLength {

@@ -7,16 +7,19 @@
 //! ```
 
 use crate::certificate::{Certificate, CertificateError, Usage};
+use crate::p256::PublicKey;
 use crate::pck::Platform;
 use crate::revocation::RevocationList;
 use crate::root::{Trust, TrustedRoot};
+use crate::time::Validity;
+use crate::verdict::{Dated, Item};
 
 /// The trusted root's own certificate, and what it has revoked.
 #[derive(Debug)]
 pub(crate) struct Root {
+    trusted: TrustedRoot,
     certificate: Certificate,
     revoked: RevocationList,
-    trust: Trust,
 }
 
 /// An authority that certifies PCKs, and what it has revoked.
@@ -28,56 +31,58 @@ pub(crate) struct PckAuthority {
 
 /// Who signs TCB info and QE identity.
 #[derive(Debug)]
-pub(crate) struct TcbSigner {
-    certificate: Certificate,
-}
+pub(crate) struct TcbSigner(Certificate);
 
 /// A platform's certification key.
 #[derive(Debug)]
 pub(crate) struct Pck {
-    pub(crate) certificate: Certificate,
+    pub(crate) key: PublicKey,
     pub(crate) platform: Platform,
+}
+
+/// What is wrong with an authority: its certificate or its list.
+pub(crate) enum AuthorityError {
+    Certificate(CertificateError),
+    RevocationList(CertificateError),
 }
 
 impl Root {
     pub(crate) fn accept(
         certificate: Certificate,
+        list: &[u8],
         trusted: &TrustedRoot,
-        revocation_list: &[u8],
-    ) -> Result<Self, RootError> {
-        trusted.check(&certificate).map_err(RootError::Certificate)?;
-        let revoked =
-            RevocationList::accept(revocation_list, &certificate).map_err(RootError::RevocationList)?;
+    ) -> Result<Self, AuthorityError> {
+        trusted.check(&certificate).map_err(AuthorityError::Certificate)?;
+        let revoked = RevocationList::accept(list, &certificate).map_err(AuthorityError::RevocationList)?;
         revoked
             .check(certificate.serial_number())
-            .map_err(RootError::Certificate)?;
+            .map_err(AuthorityError::Certificate)?;
         Ok(Self {
+            trusted: trusted.clone(),
             certificate,
             revoked,
-            trust: trusted.trust(),
         })
     }
 
     /// Checks that another chain's last certificate is this root too. Intel has published more than one certificate
     /// for its one root key, so it need not be the same bytes.
-    pub(crate) fn check(
-        &self,
-        certificate: &Certificate,
-        trusted: &TrustedRoot,
-    ) -> Result<(), CertificateError> {
-        if certificate.der() != self.certificate.der() {
-            trusted.check(certificate)?;
-            self.revoked.check(certificate.serial_number())?;
+    pub(crate) fn check_same(&self, certificate: &Certificate) -> Result<(), CertificateError> {
+        if certificate.der() == self.certificate.der() {
+            return Ok(());
         }
-        Ok(())
+        self.trusted.check(certificate)?;
+        self.revoked.check(certificate.serial_number())
     }
 
-    pub(crate) const fn certificate(&self) -> &Certificate {
-        &self.certificate
+    pub(crate) const fn trust(&self) -> Trust {
+        self.trusted.trust()
     }
 
-    pub(crate) const fn revoked(&self) -> &RevocationList {
-        &self.revoked
+    pub(crate) fn dates(&self) -> [Dated; 2] {
+        [
+            Dated::new(Item::RootCertificate, self.certificate.validity()),
+            Dated::new(Item::RootRevocationList, self.revoked.validity),
+        ]
     }
 
     fn check_issued(&self, certificate: &Certificate) -> Result<(), CertificateError> {
@@ -86,38 +91,15 @@ impl Root {
     }
 }
 
-/// What was wrong with the root: its certificate or its list.
-pub(crate) enum RootError {
-    Certificate(CertificateError),
-    RevocationList(CertificateError),
-}
-
 impl PckAuthority {
-    /// Checks the authority's certificate.
-    pub(crate) fn check(certificate: &Certificate, root: &Root) -> Result<(), CertificateError> {
-        let usage = Usage::Authority { path_length: Some(0) };
-        // Single-socket platforms are certified by one, platforms that register by the other.
-        let role = certificate.check_role(&root.trust.subject("SGX PCK Processor CA"), usage);
-        if role.is_err() {
-            certificate.check_role(&root.trust.subject("SGX PCK Platform CA"), usage)?;
-        }
-        root.check_issued(certificate)
+    pub(crate) fn accept(certificate: Certificate, list: &[u8], root: &Root) -> Result<Self, AuthorityError> {
+        Self::check(&certificate, root).map_err(AuthorityError::Certificate)?;
+        let revoked = RevocationList::accept(list, &certificate).map_err(AuthorityError::RevocationList)?;
+        Ok(Self { certificate, revoked })
     }
 
-    /// Takes a certificate that was checked together with the authority's list.
-    pub(crate) const fn with_list(certificate: Certificate, revoked: RevocationList) -> Self {
-        Self { certificate, revoked }
-    }
-
-    pub(crate) const fn certificate(&self) -> &Certificate {
-        &self.certificate
-    }
-
-    pub(crate) const fn revoked(&self) -> &RevocationList {
-        &self.revoked
-    }
-
-    /// Checks that `certificate` is the same authority's: also these have been published more than once.
+    /// Checks that the intermediate certificate of a quote is this authority's. It need not be the same bytes, as with
+    /// the root.
     pub(crate) fn check_same(&self, certificate: &Certificate, root: &Root) -> Result<(), CertificateError> {
         if certificate.der() == self.certificate.der() {
             return Ok(());
@@ -129,27 +111,52 @@ impl PckAuthority {
         Self::check(certificate, root)
     }
 
-    /// Verifies a PCK certificate.
-    pub(crate) fn accept(&self, certificate: Certificate, trust: Trust) -> Result<Pck, CertificateError> {
+    pub(crate) fn dates(&self) -> [Dated; 2] {
+        [
+            Dated::new(Item::PckAuthorityCertificate, self.certificate.validity()),
+            Dated::new(Item::PckRevocationList, self.revoked.validity),
+        ]
+    }
+
+    fn check(certificate: &Certificate, root: &Root) -> Result<(), CertificateError> {
+        let usage = Usage::Authority { path_length: Some(0) };
+        // Platforms with one processor are certified by one, platforms that register by the other.
+        let role = certificate.check_role(&root.trust().subject("SGX PCK Processor CA"), usage);
+        if role.is_err() {
+            certificate.check_role(&root.trust().subject("SGX PCK Platform CA"), usage)?;
+        }
+        root.check_issued(certificate)
+    }
+}
+
+impl Pck {
+    pub(crate) fn accept(
+        certificate: &Certificate,
+        authority: &PckAuthority,
+        trust: Trust,
+    ) -> Result<Self, CertificateError> {
         certificate.check_role(&trust.subject("SGX PCK Certificate"), Usage::EndEntity)?;
-        certificate.check_issuer(&self.certificate)?;
-        self.revoked.check(certificate.serial_number())?;
-        let platform = Platform::of(&certificate)?;
-        Ok(Pck {
-            certificate,
-            platform,
+        certificate.check_issuer(&authority.certificate)?;
+        authority.revoked.check(certificate.serial_number())?;
+        Ok(Self {
+            key: *certificate.key(),
+            platform: Platform::of(certificate)?,
         })
     }
 }
 
 impl TcbSigner {
     pub(crate) fn accept(certificate: Certificate, root: &Root) -> Result<Self, CertificateError> {
-        certificate.check_role(&root.trust.subject("SGX TCB Signing"), Usage::EndEntity)?;
+        certificate.check_role(&root.trust().subject("SGX TCB Signing"), Usage::EndEntity)?;
         root.check_issued(&certificate)?;
-        Ok(Self { certificate })
+        Ok(Self(certificate))
     }
 
-    pub(crate) const fn certificate(&self) -> &Certificate {
-        &self.certificate
+    pub(crate) const fn key(&self) -> &PublicKey {
+        self.0.key()
+    }
+
+    pub(crate) fn validity(&self) -> Validity {
+        self.0.validity()
     }
 }

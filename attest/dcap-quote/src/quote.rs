@@ -186,12 +186,7 @@ impl<'a> Quote<'a> {
     pub fn claimed_platform(&self) -> Result<Platform, Refusal> {
         let chain = Chain::Pck;
         let [pck, _, _] = certificates(chain, self.certification.pck_chain)?;
-        let platform = Platform::of(&pck);
-        platform.map_err(|error| Refusal::Certificate {
-            chain,
-            number: 1,
-            error,
-        })
+        Platform::of(&pck).map_err(chain.at(1))
     }
 }
 

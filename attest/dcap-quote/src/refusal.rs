@@ -3,6 +3,7 @@
 use crate::certificate::CertificateError;
 use crate::document::DocumentError;
 use crate::pem::PemError;
+use crate::pki::AuthorityError;
 use crate::qe_identity::QeMismatch;
 use crate::quote::Tee;
 use crate::report::Bytes;
@@ -136,6 +137,25 @@ pub enum Chain {
     TcbInfoIssuer,
     /// `qe_identity_issuer_chain`.
     QeIdentityIssuer,
+}
+
+impl Chain {
+    /// Says in which certificate, counted from 1, something is wrong.
+    pub(crate) fn at(self, number: usize) -> impl Fn(CertificateError) -> Refusal {
+        move |error| Refusal::Certificate {
+            chain: self,
+            number,
+            error,
+        }
+    }
+
+    /// Says whether it is the certificate or the list of an authority in which something is wrong.
+    pub(crate) fn at_authority(self, number: usize, list: List) -> impl Fn(AuthorityError) -> Refusal {
+        move |error| match error {
+            AuthorityError::Certificate(error) => self.at(number)(error),
+            AuthorityError::RevocationList(error) => Refusal::RevocationList { list, error },
+        }
+    }
 }
 
 impl std::fmt::Display for Chain {

@@ -132,6 +132,12 @@ pub struct Dated {
     pub validity: Validity,
 }
 
+impl Dated {
+    pub(crate) const fn new(what: Item, validity: Validity) -> Self {
+        Self { what, validity }
+    }
+}
+
 /// A piece of evidence or collateral with dates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

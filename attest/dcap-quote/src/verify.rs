@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::certification::Certified;
-use crate::checked::CheckedCollateral;
+use crate::checked::{CheckedCollateral, first_to_expire_first};
 use crate::quote::{Quote, Report};
 use crate::refusal::Refusal;
 use crate::tcb::Rating;
@@ -17,7 +17,7 @@ use crate::verdict::{Dated, EvaluationDataNumbers, PlatformTcb, Verdict};
 /// With the first broken link between the quote and the trusted root. A quote that is authentic but, for instance, of a
 /// platform that is out of date is a [`Verdict`]: ask a [`Policy`](crate::Policy) whether it is acceptable.
 pub fn verify(quote: &Quote<'_>, collateral: &CheckedCollateral, now: UnixTime) -> Result<Verdict, Refusal> {
-    let trust = collateral.trusted.trust();
+    let trust = collateral.root.trust();
     if quote.header.qe_vendor != *trust.qe_vendor() {
         return Err(Refusal::Vendor(quote.header.qe_vendor));
     }
@@ -58,7 +58,7 @@ pub fn verify(quote: &Quote<'_>, collateral: &CheckedCollateral, now: UnixTime) 
             tcb_info: collateral.tcb_info.evaluation_data_number,
             qe_identity: collateral.qe_identity.evaluation_data_number,
         },
-        validity: all_dates(collateral.dates(), &certified.dates),
+        validity: first_to_expire_first(collateral.dates().iter().chain(&certified.dates).copied()),
     })
 }
 
@@ -124,16 +124,4 @@ fn advisories(platform: &PlatformTcb, certified: &Certified) -> Vec<String> {
     let advisories = levels.into_iter().flatten().flat_map(|rating| &rating.advisories);
     let advisories: BTreeSet<&String> = advisories.collect();
     advisories.into_iter().cloned().collect()
-}
-
-/// Both, without repetition, the first to expire first.
-fn all_dates(collateral: &[Dated], quote: &[Dated]) -> Vec<Dated> {
-    let mut dates = collateral.to_vec();
-    for dated in quote {
-        if !dates.contains(dated) {
-            dates.push(*dated);
-        }
-    }
-    dates.sort_by_key(|dated| dated.validity.until);
-    dates
 }
