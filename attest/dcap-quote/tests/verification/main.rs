@@ -1,6 +1,7 @@
 //! Tests of the whole way from bytes to a verdict.
 
 mod agreement;
+mod garbage;
 mod genuine;
 mod refusals;
 mod support;
