@@ -63,7 +63,7 @@ pub use certificate::CertificateError;
 pub use checked::CheckedCollateral;
 pub use collateral::{Collateral, CollateralError};
 pub use document::DocumentError;
-pub use pck::Platform;
+pub use pck::{Configuration, Platform};
 pub use pem::PemError;
 pub use policy::{Objection, Policy};
 pub use qe_identity::QeMismatch;

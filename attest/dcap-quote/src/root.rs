@@ -106,3 +106,27 @@ impl Trust {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
+
+    use super::*;
+    use crate::hex;
+
+    /// The serial number of Intel's certificate, published with it and in its revocation lists, is the SHA-1 of the key's
+    /// SubjectPublicKeyInfo: so a mistyped byte of the key shows.
+    #[test]
+    fn intels_key_is_the_published_one() {
+        const P256_INFO: [u8; 27] = [
+            0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a,
+            0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00, 0x04,
+        ];
+        let info = [P256_INFO.as_slice(), &INTEL_ROOT_KEY].concat();
+        let serial_number = digest(&SHA1_FOR_LEGACY_USE_ONLY, &info);
+        assert_eq!(
+            hex::encode(serial_number.as_ref()),
+            "22650cd65a9d3489f383b49552bf501b392706ac"
+        );
+    }
+}

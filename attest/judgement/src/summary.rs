@@ -136,6 +136,16 @@ fn platform(out: &mut String, verdict: &Verdict) -> fmt::Result {
         "versions",
         &format!("{}; PCE {}", versions.join(" "), platform.pce_svn),
     )?;
+    if let Some(configuration) = &platform.configuration {
+        let on = |flag| if flag { "yes" } else { "no" };
+        let flags = format!(
+            "SMT {}, dynamic {}, keys cached by Intel {}",
+            on(configuration.smt_enabled),
+            on(configuration.dynamic_platform),
+            on(configuration.cached_keys)
+        );
+        row(out, "configuration", &flags)?;
+    }
     tcb(out, "TCB", &verdict.platform_tcb)?;
     if let Some(current) = &verdict.current_tcb {
         tcb(out, "TCB now", current)?;

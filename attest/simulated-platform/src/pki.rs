@@ -261,13 +261,28 @@ fn sgx_extension(profile: &Profile) -> Vec<u8> {
     tcb_fields.push(field(&tcb, 18, &octet_string(&profile.svns)));
     let tcb_fields = sequence(&tcb_fields.iter().map(Vec::as_slice).collect::<Vec<_>>());
     let ppid = derive(&profile.seed, "PPID", 0);
-    sequence(&[
-        &field(SGX_EXTENSION, 1, &octet_string(&ppid[..16])),
-        &field(SGX_EXTENSION, 2, &tcb_fields),
-        &field(SGX_EXTENSION, 3, &octet_string(&profile.pce_id)),
-        &field(SGX_EXTENSION, 4, &octet_string(&profile.fmspc)),
-        &field(SGX_EXTENSION, 5, &enumerated(1)),
-    ])
+    let mut fields = vec![
+        field(SGX_EXTENSION, 1, &octet_string(&ppid[..16])),
+        field(SGX_EXTENSION, 2, &tcb_fields),
+        field(SGX_EXTENSION, 3, &octet_string(&profile.pce_id)),
+        field(SGX_EXTENSION, 4, &octet_string(&profile.fmspc)),
+        // Scalable, as servers are.
+        field(SGX_EXTENSION, 5, &enumerated(1)),
+    ];
+    if profile.authority == Authority::Platform {
+        let instance = derive(&profile.seed, "platform instance", 0);
+        fields.push(field(SGX_EXTENSION, 6, &octet_string(&instance[..16])));
+        let configuration = format!("{SGX_EXTENSION}.7");
+        // Neither dynamic nor with cached keys, but with hyperthreading.
+        let flags = [(1, false), (2, false), (3, true)]
+            .map(|(number, flag)| field(&configuration, number, &boolean(flag)));
+        fields.push(field(
+            SGX_EXTENSION,
+            7,
+            &sequence(&flags.each_ref().map(Vec::as_slice)),
+        ));
+    }
+    sequence(&fields.iter().map(Vec::as_slice).collect::<Vec<_>>())
 }
 
 fn revocation_list(

@@ -2,10 +2,10 @@
 
 use crate::support::{NOW, checked, domain, domain_1_5, enclave, profile, root, verify_on};
 use dcap_quote::{
-    Bytes, Component, Item, Objection, Policy, Quote, Refusal, Report, SIMULATED_QE_VENDOR, TcbStatus, Tee,
-    Trust, TrustedRoot, UnixTime, verify,
+    Bytes, Component, Configuration, Item, Objection, Policy, Quote, Refusal, Report, SIMULATED_QE_VENDOR,
+    TcbStatus, Tee, Trust, TrustedRoot, UnixTime, verify,
 };
-use simulated_platform::{Body, Profile, SimulatedPlatform};
+use simulated_platform::{Authority, Body, Profile, SimulatedPlatform};
 
 /// TDX module of version 1 at its highest level, and all else as the highest level needs it.
 const GOOD_TDX: [u8; 16] = [5, 1, 6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
@@ -36,6 +36,28 @@ fn an_enclave_on_a_good_platform_in_every_version() {
         assert_eq!(verdict.report.report_data(), &[0xda; 64]);
         assert_eq!(Policy::default().objections(&verdict), []);
     }
+}
+
+#[test]
+fn the_configuration_of_platforms_that_register() {
+    let verdict = verify_on(profile(), 3, &enclave(), NOW).unwrap();
+    let configuration = Configuration {
+        dynamic_platform: false,
+        cached_keys: false,
+        smt_enabled: true,
+    };
+    assert_eq!(verdict.platform.configuration, Some(configuration));
+    let other = Profile {
+        authority: Authority::Processor,
+        ..profile()
+    };
+    assert_eq!(
+        verify_on(other, 3, &enclave(), NOW)
+            .unwrap()
+            .platform
+            .configuration,
+        None
+    );
 }
 
 #[test]
