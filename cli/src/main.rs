@@ -8,14 +8,17 @@ mod byte_size;
 mod cache_dir;
 mod choice;
 mod convert;
+mod explain;
 mod inspect;
 mod keygen;
 mod nacre_toml;
 mod output;
 mod progress;
+mod quote;
 mod run;
 mod settings;
 mod sign;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -38,6 +41,8 @@ enum Command {
     Inspect(inspect::Inspect),
     Keygen(keygen::Keygen),
     Sign(sign::Sign),
+    Verify(verify::Verify),
+    Explain(explain::Explain),
 }
 
 /// What `docker run` uses for failures that are not the container's.
@@ -69,6 +74,8 @@ impl Command {
             }
             Self::Keygen(keygen) => keygen.run()?,
             Self::Sign(sign) => sign.run()?,
+            Self::Verify(verify) => return verify.run(),
+            Self::Explain(explain) => return explain.run(),
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -21,14 +21,16 @@ use crate::shell;
 /// Layer, and the layers that it may depend on. A layer is a folder at the root of the workspace.
 const LAYERS: &[(&str, &[&str])] = &[
     ("abi", &["abi"]),
+    // Verifies what enclaves prove, on whatever machine.
+    ("attest", &["abi", "attest"]),
     ("enclave", &["abi", "enclave"]),
     ("host", &["abi", "host"]),
     // It writes what the enclave reads, and may share its formats.
     ("image", &["abi", "enclave", "image"]),
-    ("cli", &["abi", "host", "image"]),
+    ("cli", &["abi", "attest", "host", "image"]),
     // The fuzz targets call the readers in the enclave directly.
-    ("tests", &["abi", "enclave", "host", "image", "tests"]),
-    ("xtask", &["abi", "enclave", "host", "image", "tests"]),
+    ("tests", &["abi", "attest", "enclave", "host", "image", "tests"]),
+    ("xtask", &["abi", "attest", "enclave", "host", "image", "tests"]),
 ];
 
 /// Layers in which a mistake is a breach.

@@ -1,0 +1,91 @@
+//! Chains of certificates as PEM text (RFC 7468), read strictly.
+//!
+//! Exactly one text stands for each chain: 64 characters of canonical base64 a line, a line feed after every line,
+//! nothing before, between or after. So a changed or missing byte is always noticed, and a chain's text can be the
+//! key of a cache.
+
+use base64ct::{Base64, Encoding as _};
+
+/// Characters of a full line.
+const LINE: usize = 64;
+
+/// The text is not a sequence of PEM blocks in the strict form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "not PEM in the strict form: 64 base64 characters a line, a line feed after every line, and nothing else"
+)]
+pub struct PemError;
+
+/// The contents of the blocks called `label`, in their order; at least one.
+pub(crate) fn decode(text: &str, label: &str) -> Result<Vec<Vec<u8>>, PemError> {
+    let begin = format!("-----BEGIN {label}-----\n");
+    let end = format!("-----END {label}-----\n");
+    let mut blocks = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let body = rest.strip_prefix(begin.as_str()).ok_or(PemError)?;
+        let (body, after) = body.split_once(end.as_str()).ok_or(PemError)?;
+        blocks.push(decode_lines(body)?);
+        rest = after;
+    }
+    if blocks.is_empty() {
+        Err(PemError)
+    } else {
+        Ok(blocks)
+    }
+}
+
+/// Bytes of the base64 lines between the borders.
+fn decode_lines(body: &str) -> Result<Vec<u8>, PemError> {
+    let body = body.strip_suffix('\n').ok_or(PemError)?;
+    let mut characters = String::with_capacity(body.len());
+    let mut lines = body.split('\n').peekable();
+    while let Some(line) = lines.next() {
+        let is_last = lines.peek().is_none();
+        if line.len() > LINE || line.is_empty() || (!is_last && line.len() != LINE) {
+            return Err(PemError);
+        }
+        characters.push_str(line);
+    }
+    // Refuses other characters, and bits that stand for nothing.
+    Base64::decode_vec(&characters).map_err(|_| PemError)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block(body: &str) -> String {
+        format!("-----BEGIN X-----\n{body}-----END X-----\n")
+    }
+
+    #[test]
+    fn reads_blocks_in_order() {
+        let text = block("AAEC\n") + &block("Aw==\n");
+        assert_eq!(decode(&text, "X"), Ok(vec![vec![0, 1, 2], vec![3]]));
+    }
+
+    #[test]
+    fn refuses_every_other_form() {
+        let good = block("AAEC\n");
+        let bad = [
+            String::new(),
+            format!(" {good}"),
+            format!("{good}\n"),
+            format!("{good}{good}x"),
+            good.replace('\n', "\r\n"),
+            good.trim_end().to_owned(),
+            block("AAEC"),
+            block("AA\nEC\n"),
+            block("AAEC\n\n"),
+            block("Ax==\n"),
+            block("AA=\n"),
+            block("A A=\n"),
+            block(""),
+            good.replace('X', "Y"),
+        ];
+        for text in bad {
+            assert_eq!(decode(&text, "X"), Err(PemError), "{text:?}");
+        }
+    }
+}

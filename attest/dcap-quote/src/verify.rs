@@ -1,0 +1,127 @@
+//! Verification of a quote against checked collateral.
+
+use std::collections::BTreeSet;
+
+use crate::certification::Certified;
+use crate::checked::{CheckedCollateral, first_to_expire_first};
+use crate::quote::{Quote, Report};
+use crate::refusal::Refusal;
+use crate::tcb::Rating;
+use crate::tcb_info::ModuleMismatch;
+use crate::time::UnixTime;
+use crate::verdict::{Dated, EvaluationDataNumbers, PlatformTcb, Verdict};
+
+/// Verifies `quote` for the time `now`.
+///
+/// # Errors
+/// With the first broken link between the quote and the trusted root. A quote that is authentic but, for instance, of a
+/// platform that is out of date is a [`Verdict`]: ask a [`Policy`](crate::Policy) whether it is acceptable.
+pub fn verify(quote: &Quote<'_>, collateral: &CheckedCollateral, now: UnixTime) -> Result<Verdict, Refusal> {
+    let trust = collateral.root.trust();
+    if quote.header.qe_vendor != *trust.qe_vendor() {
+        return Err(Refusal::Vendor(quote.header.qe_vendor));
+    }
+    if quote.header.tee != collateral.tee() {
+        return Err(Refusal::WrongTee {
+            quote: quote.header.tee,
+            collateral: collateral.tee(),
+        });
+    }
+    check_dates(collateral.dates(), now)?;
+    let certified = collateral.certify(&quote.certification)?;
+    check_dates(&certified.dates, now)?;
+    certified
+        .attestation_key
+        .verify(quote.signed, quote.signature)
+        .map_err(|_| Refusal::QuoteSignature)?;
+    let (platform_tcb, current_tcb) =
+        rate_platform(&quote.report, &certified, collateral).map_err(Refusal::TdxModule)?;
+    let qe_status = certified.quoting_enclave.status();
+    let launch_status = platform_tcb.status.with_part(qe_status);
+    let status = match &current_tcb {
+        Some(current) => launch_status.with_current(current.status.with_part(qe_status)),
+        None => launch_status,
+    };
+    Ok(Verdict {
+        trust,
+        at: now,
+        quote_version: quote.header.version,
+        tee: quote.header.tee,
+        status,
+        advisories: advisories(&platform_tcb, &certified),
+        report: quote.report.clone(),
+        platform: certified.platform.clone(),
+        platform_tcb,
+        current_tcb,
+        quoting_enclave: certified.quoting_enclave.clone(),
+        evaluation_data_numbers: EvaluationDataNumbers {
+            tcb_info: collateral.tcb_info.evaluation_data_number,
+            qe_identity: collateral.qe_identity.evaluation_data_number,
+        },
+        validity: first_to_expire_first(collateral.dates().iter().chain(&certified.dates).copied()),
+    })
+}
+
+fn check_dates(dates: &[Dated], at: UnixTime) -> Result<(), Refusal> {
+    match dates.iter().find(|dated| !dated.validity.contains(at)) {
+        Some(dated) => Err(Refusal::NotValid { dated: *dated, at }),
+        None => Ok(()),
+    }
+}
+
+/// The platform's rating at launch, and for TDX 1.5 the one of now.
+fn rate_platform(
+    report: &Report,
+    certified: &Certified,
+    collateral: &CheckedCollateral,
+) -> Result<(PlatformTcb, Option<PlatformTcb>), ModuleMismatch> {
+    let (tcb_info, platform) = (&collateral.tcb_info, &certified.platform);
+    let Report::Td(report) = report else {
+        let tcb = tcb_info.rate(platform, None);
+        return Ok((
+            PlatformTcb {
+                status: tcb.status(),
+                tcb,
+                tdx_module: None,
+            },
+            None,
+        ));
+    };
+    tcb_info.check_module(report)?;
+    let rate = |tee_tcb_svn: &[u8; 16]| {
+        let tcb = tcb_info.rate(platform, Some(tee_tcb_svn));
+        let tdx_module = tcb_info.rate_module(tee_tcb_svn)?;
+        let status = match &tdx_module {
+            Some(module) => tcb.status().with_part(module.tcb.status()),
+            None => tcb.status(),
+        };
+        Ok(PlatformTcb {
+            status,
+            tcb,
+            tdx_module,
+        })
+    };
+    let launch = rate(&report.tee_tcb_svn.0)?;
+    let current = report
+        .v1_5
+        .as_ref()
+        .map(|report| rate(&report.tee_tcb_svn2.0))
+        .transpose()?;
+    Ok((launch, current))
+}
+
+/// Known weaknesses at the levels of launch and of the quoting enclave.
+fn advisories(platform: &PlatformTcb, certified: &Certified) -> Vec<String> {
+    let module = platform
+        .tdx_module
+        .as_ref()
+        .and_then(|module| module.tcb.level.as_ref());
+    let levels: [Option<&Rating>; 3] = [
+        platform.tcb.level.as_ref(),
+        module,
+        certified.quoting_enclave.level.as_ref(),
+    ];
+    let advisories = levels.into_iter().flatten().flat_map(|rating| &rating.advisories);
+    let advisories: BTreeSet<&String> = advisories.collect();
+    advisories.into_iter().cloned().collect()
+}

@@ -1,0 +1,181 @@
+//! What people and programs are told.
+
+use dcap_quote::{Policy, TcbStatus, Tee, TrustedRoot, UnixTime};
+use judgement::{Judgement, Question, explanation, judge, summary};
+use simulated_platform::{Profile, SimulatedPlatform};
+
+const NOW: UnixTime = UnixTime(1_750_723_200);
+
+struct Case {
+    quote: Vec<u8>,
+    collateral: Vec<u8>,
+    root: TrustedRoot,
+    policy: Policy,
+    at: UnixTime,
+}
+
+impl Case {
+    fn new(change: impl FnOnce(&mut Profile)) -> Self {
+        let mut profile = Profile::new([3; 32], NOW);
+        change(&mut profile);
+        let platform = SimulatedPlatform::new(profile);
+        Self {
+            quote: platform.quote(&[0; 384]),
+            collateral: serde_json::to_vec(&platform.collateral(Tee::Sgx)).unwrap(),
+            root: TrustedRoot::dangerous_simulated(&platform.root_certificate()).unwrap(),
+            policy: Policy::default(),
+            at: NOW,
+        }
+    }
+
+    fn judge(&self) -> Judgement {
+        let Self {
+            quote,
+            collateral,
+            root,
+            policy,
+            at,
+        } = self;
+        judge(&Question {
+            quote,
+            collateral,
+            root,
+            policy,
+            at: *at,
+        })
+    }
+}
+
+#[test]
+fn acceptable() {
+    let judgement = Case::new(|_| {}).judge();
+    assert!(judgement.is_acceptable());
+    let page = summary(&judgement);
+    assert!(page.starts_with("ACCEPTABLE: UpToDate\n"), "{page}");
+    assert!(page.contains("SIMULATED"), "{page}");
+    assert!(page.contains("FMSPC 00514d554c00"), "{page}");
+    let words = explanation(&judgement);
+    assert!(
+        words.contains("simulated platform") && words.contains("authentic and acceptable"),
+        "{words}"
+    );
+    let json = serde_json::to_value(&judgement).unwrap();
+    assert_eq!(json["acceptable"], true);
+    assert_eq!(json["objections"], serde_json::json!([]));
+    assert_eq!(json["verdict"]["trust"], "simulated");
+    assert_eq!(json["verdict"]["status"], "UpToDate");
+    assert_eq!(json["verdict"]["report"]["sgx"]["isv_svn"], 0);
+    assert_eq!(json["verdict"]["validity"][0]["until"], "2025-07-24T00:00:00Z");
+}
+
+#[test]
+fn an_old_platform_is_told_what_to_update() {
+    let case = Case::new(|profile| {
+        profile.svns[0] = 3;
+        profile.qe_isv_svn = 6;
+    });
+    let judgement = case.judge();
+    assert!(!judgement.is_acceptable());
+    let page = summary(&judgement);
+    assert!(page.starts_with("NOT ACCEPTABLE: OutOfDate\n"), "{page}");
+    assert!(page.contains("SGX TCB component 1 is 3, needs 4"), "{page}");
+    assert!(page.contains("quoting enclave is 6, needs 8"), "{page}");
+    let words = explanation(&judgement);
+    for part in [
+        "SGX TCB component 1 has security version 3 and needs 4: update firmware",
+        "quoting enclave has security version 6 and needs 8: update the quoting enclave",
+        "SIMULATED-SA-00001, SIMULATED-SA-00002",
+        "2025-07-24T00:00:00Z",
+    ] {
+        assert!(words.contains(part), "{part:?} is missing in {words}");
+    }
+    let json = serde_json::to_value(&judgement).unwrap();
+    assert_eq!(json["acceptable"], false);
+    assert_eq!(json["objections"][0], "the TCB status is OutOfDate");
+    let short = &json["verdict"]["platform_tcb"]["gap"]["shortfalls"][0];
+    assert_eq!(short["component"], serde_json::json!({"sgx": 1}));
+    assert_eq!(
+        (short["have"].as_u64(), short["need"].as_u64()),
+        (Some(3), Some(4))
+    );
+
+    let accepting = Case {
+        policy: Policy::default().accept(TcbStatus::OutOfDate),
+        ..case
+    };
+    assert!(accepting.judge().is_acceptable());
+}
+
+#[test]
+fn a_refusal_says_what_to_do() {
+    for (case, reason, help) in [
+        (
+            Case {
+                at: UnixTime(NOW.0 + 31 * 86400),
+                ..Case::new(|_| {})
+            },
+            "has expired",
+            "Fetch current collateral",
+        ),
+        (
+            Case {
+                at: UnixTime(NOW.0 - 1),
+                ..Case::new(|_| {})
+            },
+            "is not valid yet",
+            "Check the clock",
+        ),
+        (
+            Case {
+                root: TrustedRoot::intel(),
+                ..Case::new(|_| {})
+            },
+            "trusted root",
+            "--dangerous-trust-simulated",
+        ),
+        (
+            Case {
+                quote: Vec::new(),
+                ..Case::new(|_| {})
+            },
+            "header",
+            "Give the quote as the platform made it",
+        ),
+        (
+            Case {
+                collateral: b"{}".to_vec(),
+                ..Case::new(|_| {})
+            },
+            "missing field",
+            "nine members",
+        ),
+    ] {
+        let judgement = case.judge();
+        assert!(!judgement.is_acceptable());
+        let (page, words) = (summary(&judgement), explanation(&judgement));
+        assert!(page.starts_with("REFUSED: ") && page.contains(reason), "{page}");
+        assert!(words.contains(reason) && words.contains(help), "{words}");
+        let json = serde_json::to_value(&judgement).unwrap();
+        assert_eq!(
+            (&json["acceptable"], &json["verdict"]),
+            (&false.into(), &serde_json::Value::Null)
+        );
+    }
+}
+
+#[test]
+fn a_files_words_do_not_reach_the_terminal() {
+    let collateral = b"{\"\\u001b[2J\": 1}".to_vec();
+    let judgement = Case {
+        collateral,
+        ..Case::new(|_| {})
+    }
+    .judge();
+    for text in [
+        summary(&judgement),
+        explanation(&judgement),
+        serde_json::to_string(&judgement).unwrap(),
+    ] {
+        assert!(!text.contains('\u{1b}'), "{text:?}");
+    }
+}

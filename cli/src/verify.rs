@@ -1,0 +1,55 @@
+//! `nacre verify`: what a proof is worth.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+
+use crate::quote::QuoteToJudge;
+
+/// Verify what an enclave or a trust domain proves
+#[derive(Args, Debug)]
+pub struct Verify {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand, Debug)]
+enum What {
+    Quote(VerifyQuote),
+}
+
+/// Verify a quote of an SGX enclave or a TDX trust domain
+///
+/// Ends with status 0 if the quote is authentic and acceptable, with 1 if it is not, and with 125 if it could not be judged.
+#[derive(Args, Debug)]
+struct VerifyQuote {
+    #[command(flatten)]
+    quote: QuoteToJudge,
+
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Verify {
+    pub fn run(self) -> Result<ExitCode> {
+        let What::Quote(verify) = self.what;
+        let judgement = verify.quote.judge()?;
+        if verify.json {
+            println!("{}", serde_json::to_string_pretty(&judgement)?);
+        } else {
+            print!("{}", judgement::summary(&judgement));
+        }
+        Ok(status(&judgement))
+    }
+}
+
+/// Success only for what is acceptable.
+pub fn status(judgement: &judgement::Judgement) -> ExitCode {
+    if judgement.is_acceptable() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}

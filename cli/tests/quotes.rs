@@ -1,0 +1,182 @@
+//! `nacre verify quote` and `nacre explain quote`, as a user runs them.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use dcap_quote::{Tee, UnixTime};
+use simulated_platform::{Profile, SimulatedPlatform};
+
+const AT: &str = "2025-06-24T00:00:00Z";
+
+/// Quote, collateral and root certificate in a folder.
+struct Files(tempfile::TempDir);
+
+impl Files {
+    fn new(change: impl FnOnce(&mut Profile)) -> Self {
+        let mut profile = Profile::new([5; 32], UnixTime::from_rfc3339(AT).unwrap());
+        change(&mut profile);
+        let platform = SimulatedPlatform::new(profile);
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, content: &[u8]| fs::write(folder.path().join(name), content).unwrap();
+        write("quote", &platform.quote(&[0; 384]));
+        write(
+            "collateral",
+            &serde_json::to_vec(&platform.collateral(Tee::Sgx)).unwrap(),
+        );
+        write("root", platform.root_certificate().as_bytes());
+        Self(folder)
+    }
+
+    fn command(&self, words: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_nacre"));
+        command.current_dir(self.0.path()).args(words.split(' '));
+        command
+    }
+
+    /// Standard output, standard error and the exit status.
+    fn run(&self, words: &str) -> (String, String, i32) {
+        let Output {
+            stdout,
+            stderr,
+            status,
+        } = self.command(words).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (text(stdout), text(stderr), status.code().unwrap())
+    }
+}
+
+const TRUSTING: &str = "--collateral collateral --at 2025-06-24T00:00:00Z --dangerous-trust-simulated root";
+
+#[test]
+fn acceptable_only_with_the_simulated_root_by_name() {
+    let files = Files::new(|_| {});
+    let (out, _, status) = files.run(&format!("verify quote quote {TRUSTING}"));
+    assert!(
+        out.starts_with("ACCEPTABLE: UpToDate") && out.contains("SIMULATED"),
+        "{out}"
+    );
+    assert_eq!(status, 0);
+    let (out, _, status) = files.run("verify quote quote --collateral collateral --at 2025-06-24T00:00:00Z");
+    assert!(
+        out.starts_with("REFUSED") && out.contains("trusted root"),
+        "{out}"
+    );
+    assert_eq!(status, 1);
+    let (out, _, status) = files.run(&format!("explain quote quote {TRUSTING}"));
+    assert!(out.contains("acceptable"), "{out}");
+    assert_eq!(status, 0);
+}
+
+#[test]
+fn from_standard_input_as_json() {
+    let files = Files::new(|_| {});
+    let mut command = files.command(&format!("verify quote - --json {TRUSTING}"));
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let quote = fs::read(files.0.path().join("quote")).unwrap();
+    child.stdin.take().unwrap().write_all(&quote).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["acceptable"], true);
+    assert_eq!(json["verdict"]["status"], "UpToDate");
+}
+
+#[test]
+fn an_old_platform_unless_it_is_accepted() {
+    let files = Files::new(|profile| profile.svns[0] = 3);
+    let (out, _, status) = files.run(&format!("verify quote quote {TRUSTING}"));
+    assert!(out.starts_with("NOT ACCEPTABLE: OutOfDate"), "{out}");
+    assert_eq!(status, 1);
+    let (out, _, status) = files.run(&format!("explain quote quote {TRUSTING}"));
+    assert!(
+        out.contains("SGX TCB component 1 has security version 3 and needs 4"),
+        "{out}"
+    );
+    assert_eq!(status, 1);
+    let (_, _, status) = files.run(&format!("verify quote quote --accept OutOfDate {TRUSTING}"));
+    assert_eq!(status, 0);
+}
+
+#[test]
+fn after_the_collateral_has_expired() {
+    let files = Files::new(|_| {});
+    // Now, by the clock.
+    let (out, _, status) =
+        files.run("verify quote quote --collateral collateral --dangerous-trust-simulated root");
+    assert!(out.starts_with("REFUSED"), "{out}");
+    assert_eq!(status, 1);
+}
+
+#[test]
+fn what_cannot_be_judged_is_a_failure_of_its_own() {
+    let files = Files::new(|_| {});
+    for (words, part) in [
+        (
+            "verify quote quote".to_owned(),
+            "SGX on FMSPC 00514d554c00 with --collateral",
+        ),
+        (format!("verify quote missing {TRUSTING}"), "missing"),
+        (
+            "verify quote quote --collateral collateral --dangerous-trust-simulated collateral".to_owned(),
+            "root certificate",
+        ),
+        (
+            "verify quote quote --collateral collateral --at yesterday".to_owned(),
+            "yesterday",
+        ),
+        (format!("verify quote quote --accept Fine {TRUSTING}"), "Fine"),
+    ] {
+        let (out, error, status) = files.run(&words);
+        assert_eq!((out.as_str(), status), ("", 125), "{words}");
+        assert!(
+            error.starts_with("nacre: ") && error.contains(part) && error.lines().count() == 1,
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn genuine_quotes() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/vectors");
+    if !folder.is_dir() {
+        eprintln!("SKIPPED: no genuine quotes in {}", folder.display());
+        return;
+    }
+    let files = Files::new(|_| {});
+    let verify = |name: &str, at: &str, more: &str| {
+        let path = |name: String| folder.join(name).display().to_string();
+        let (quote, collateral) = (path(name.to_owned()), path(format!("{name}_collateral.json")));
+        assert!(
+            !Path::new(&quote).to_string_lossy().contains(' '),
+            "the path is split at spaces"
+        );
+        files.run(&format!(
+            "verify quote {quote} --collateral {collateral} --at {at}{more}"
+        ))
+    };
+    let (out, _, status) = verify("tdx_quote", AT, "");
+    assert!(out.starts_with("ACCEPTABLE: UpToDate\n\n"), "{out}");
+    assert_eq!(status, 0);
+    let (out, _, status) = verify("sgx_quote", AT, "");
+    assert!(
+        out.starts_with("NOT ACCEPTABLE: ConfigurationAndSWHardeningNeeded"),
+        "{out}"
+    );
+    assert!(out.contains("INTEL-SA-00289 INTEL-SA-00615"), "{out}");
+    assert_eq!(status, 1);
+    let (_, _, status) = verify("sgx_quote", AT, " --accept ConfigurationAndSWHardeningNeeded");
+    assert_eq!(status, 0);
+    let (out, _, status) = verify("tdx_quote_outdated", "2026-03-01T00:00:00Z", "");
+    assert!(out.starts_with("NOT ACCEPTABLE: TCBNotSupported"), "{out}");
+    assert!(
+        out.contains("SGX TCB component 8 (OS/VMM: SEAMLDR ACM) is 3, needs 5"),
+        "{out}"
+    );
+    assert_eq!(status, 1);
+}
