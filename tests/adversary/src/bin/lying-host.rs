@@ -8,6 +8,7 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use adversary::liar::{Liar, status};
@@ -48,10 +49,16 @@ fn run() -> Result<Infallible> {
     )?)
 }
 
+/// The time is up.
+static IS_OVER: AtomicBool = AtomicBool::new(false);
+
 /// Ends the process when the time is up, and says by its status whether the enclave still asks or waits for something.
 fn watch(liar: Arc<Liar>, limit: Duration) {
     std::thread::spawn(move || {
         std::thread::sleep(limit);
+        // What computes from here on is the enclave: the liar's own threads stop.
+        IS_OVER.store(true, Ordering::Relaxed);
+        std::thread::sleep(Duration::from_millis(50));
         let look = Duration::from_millis(500);
         let (calls, time) = (liar.calls(), processor_time());
         std::thread::sleep(look);
@@ -100,10 +107,10 @@ impl Shared {
     }
 }
 
-/// Does something again and again, in a thread of its own.
+/// Does something again and again, in a thread of its own, until the time is up.
 fn repeat(act: impl Fn() + Send + 'static, pause: Duration) {
     std::thread::spawn(move || {
-        loop {
+        while !IS_OVER.load(Ordering::Relaxed) {
             act();
             std::thread::sleep(pause);
         }
