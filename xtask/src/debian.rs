@@ -17,7 +17,10 @@ const PACKAGES: &[(&str, &str)] = &[
     ("cryptsetup-bin", "that veritysetup accepts our hash trees"),
     ("erofs-utils", "that fsck.erofs accepts our file systems"),
     ("skopeo", "that skopeo accepts our images"),
-    ("openssl", "that OpenSSL accepts our keys, signatures and certificates"),
+    (
+        "openssl",
+        "that OpenSSL accepts our keys, signatures and certificates",
+    ),
 ];
 
 /// Installs what is missing, when it may; otherwise says what cannot be tested.

@@ -27,6 +27,8 @@ const SSE: u64 = 2;
 const AVX: u64 = 1 << 2;
 /// Mask registers, the upper halves of ZMM0 to ZMM15, and ZMM16 to ZMM31.
 const AVX512: u64 = 0b111 << 5;
+/// The upper halves of ZMM0 to ZMM15.
+const ZMM_HIGH: u64 = 1 << 6;
 /// MXCSR after reset: all exceptions masked.
 const MXCSR_DEFAULT: u32 = 0x1f80;
 /// x87 control word after FNINIT.
@@ -144,12 +146,26 @@ fn hidden_wide(used: u64, leave: impl FnOnce()) {
     if others != 0 {
         return hidden_used(used, leave);
     }
-    let mut state = MaybeUninit::<WideState>::uninit();
-    // SAFETY: AVX-512 is there, since its state is in use, and `state` has room.
-    unsafe { save_wide(state.as_mut_ptr()) };
+    // Often just ZMM16 and up are: glibc clears the upper halves of the others itself.
+    let is_low_used = used & (AVX | ZMM_HIGH) != 0;
+    let mut low = MaybeUninit::<LowState>::uninit();
+    let mut high = MaybeUninit::<HighState>::uninit();
+    if is_low_used {
+        // SAFETY: AVX-512 is there, since its state is in use, and there is room.
+        unsafe { save_low(low.as_mut_ptr()) };
+    }
+    // SAFETY: as above.
+    unsafe { save_high(high.as_mut_ptr()) };
     leave();
     // SAFETY: saved above.
-    unsafe { restore_wide(state.as_ptr()) };
+    unsafe { restore_high(high.as_ptr()) };
+    if is_low_used {
+        // SAFETY: saved above.
+        unsafe { restore_low(low.as_ptr()) };
+    } else {
+        // SAFETY: AVX is there, too; nothing of the upper halves is anybody's.
+        unsafe { asm!("vzeroupper", options(nomem, nostack, preserves_flags)) };
+    }
     initialize(processor::xinuse() & !(SSE | AVX | AVX512));
 }
 
@@ -170,31 +186,30 @@ fn hidden_used(used: u64, leave: impl FnOnce()) {
     unsafe { xrstor(bytes, components) };
 }
 
-/// ZMM0 to ZMM31 and K0 to K7.
+/// ZMM0 to ZMM15.
 #[repr(C, align(64))]
-struct WideState {
-    zmm: [[u64; 8]; 32],
+struct LowState([[u64; 8]; 16]);
+
+/// ZMM16 to ZMM31 and K0 to K7.
+#[repr(C, align(64))]
+struct HighState {
+    zmm: [[u64; 8]; 16],
     k: [u64; 8],
 }
 
-/// Saves the state and clears what is not XMM's.
+const _: () = assert!(core::mem::offset_of!(HighState, k) == 1024);
+
+/// Saves the low registers and clears what is not XMM's.
 ///
 /// # Safety
-/// The processor has AVX-512 with 64-bit masks (AVX512BW, which every processor with SGX2 or Zen 4 has), and `to` has room.
+/// The processor has AVX-512, and `to` has room.
 #[inline(always)]
-unsafe fn save_wide(to: *mut WideState) {
-    // SAFETY: the caller's promise; of what is cleared, the compiler uses nothing.
+unsafe fn save_low(to: *mut LowState) {
+    // SAFETY: the caller's promise; the compiler does not use what is cleared.
     unsafe {
         asm!(
-            ".irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31",
+            ".irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15",
             "vmovdqa64 [{to} + \\n * 64], zmm\\n",
-            ".endr",
-            ".irp n,0,1,2,3,4,5,6,7",
-            "kmovq [{to} + 2048 + \\n * 8], k\\n",
-            "kxorq k\\n, k\\n, k\\n",
-            ".endr",
-            ".irp n,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31",
-            "vpxorq xmm\\n, xmm\\n, xmm\\n",
             ".endr",
             "vzeroupper",
             to = in(reg) to,
@@ -203,20 +218,17 @@ unsafe fn save_wide(to: *mut WideState) {
     }
 }
 
-/// Brings back what [`save_wide`] has saved.
+/// Brings back what [`save_low`] has saved.
 ///
 /// # Safety
 /// As there, and `from` holds a state.
 #[inline(always)]
-unsafe fn restore_wide(from: *const WideState) {
+unsafe fn restore_low(from: *const LowState) {
     // SAFETY: the caller's promise; the compiler knows that the XMM registers change.
     unsafe {
         asm!(
-            ".irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31",
+            ".irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15",
             "vmovdqa64 zmm\\n, [{from} + \\n * 64]",
-            ".endr",
-            ".irp n,0,1,2,3,4,5,6,7",
-            "kmovq k\\n, [{from} + 2048 + \\n * 8]",
             ".endr",
             from = in(reg) from,
             out("xmm0") _, out("xmm1") _, out("xmm2") _, out("xmm3") _, out("xmm4") _, out("xmm5") _,
@@ -227,7 +239,51 @@ unsafe fn restore_wide(from: *const WideState) {
     }
 }
 
-const _: () = assert!(core::mem::offset_of!(WideState, k) == 2048);
+/// Saves the high registers and clears them.
+///
+/// # Safety
+/// The processor has AVX-512 with 64-bit masks (AVX512BW, which every processor with SGX2 or Zen 4 has), and `to` has room.
+#[inline(always)]
+unsafe fn save_high(to: *mut HighState) {
+    // SAFETY: the caller's promise; the compiler does not use these registers.
+    unsafe {
+        asm!(
+            ".irp n,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31",
+            "vmovdqa64 [{to} + (\\n - 16) * 64], zmm\\n",
+            ".endr",
+            ".irp n,0,1,2,3,4,5,6,7",
+            "kmovq [{to} + 1024 + \\n * 8], k\\n",
+            "kxorq k\\n, k\\n, k\\n",
+            ".endr",
+            ".irp n,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31",
+            "vpxorq xmm\\n, xmm\\n, xmm\\n",
+            ".endr",
+            to = in(reg) to,
+            options(nostack, preserves_flags),
+        );
+    }
+}
+
+/// Brings back what [`save_high`] has saved.
+///
+/// # Safety
+/// As there, and `from` holds a state.
+#[inline(always)]
+unsafe fn restore_high(from: *const HighState) {
+    // SAFETY: the caller's promise; the compiler does not use these registers.
+    unsafe {
+        asm!(
+            ".irp n,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31",
+            "vmovdqa64 zmm\\n, [{from} + (\\n - 16) * 64]",
+            ".endr",
+            ".irp n,0,1,2,3,4,5,6,7",
+            "kmovq k\\n, [{from} + 1024 + \\n * 8]",
+            ".endr",
+            from = in(reg) from,
+            options(nostack, preserves_flags, readonly),
+        );
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -267,6 +323,31 @@ mod tests {
             }
         }
         [upper, top, mask]
+    }
+
+    #[test]
+    fn a_call_hides_what_only_avx_512_has_and_brings_it_back() {
+        if processor::xcr0() & AVX512 != AVX512 {
+            println!("SKIPPED: this processor has no AVX-512");
+            return;
+        }
+        const SECRET: u64 = 0x5ec2_e75e_c2e7_5ec2;
+        let seen = [const { AtomicU64::new(u64::MAX) }; 3];
+        fill(SECRET, true);
+        // SAFETY: as in `fill`.
+        unsafe { asm!("vzeroupper", options(nomem, nostack, preserves_flags)) };
+        hidden(|| {
+            for (place, value) in seen.iter().zip(found(true)) {
+                place.store(value, Ordering::Relaxed);
+            }
+            fill(!SECRET, true);
+        });
+        assert_eq!(
+            found(true),
+            [0, SECRET, SECRET],
+            "what the program had, and nothing of the host's"
+        );
+        assert_eq!(seen.map(AtomicU64::into_inner), [0; 3], "what the host saw");
     }
 
     #[test]
