@@ -31,7 +31,7 @@ pub(crate) struct RootfsMapping {
 }
 
 /// From how many bytes on it is worth to give the mapping's pages back.
-const COPIED_MIN: u64 = 256 << 10;
+const COPIED_MIN: u64 = 64 << 10;
 
 impl RootfsMapping {
     /// Maps the image.
