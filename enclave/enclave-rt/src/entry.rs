@@ -15,18 +15,39 @@ use enclave_layout::{EXCEPTION_STACK_SIZE, ExitReason};
 use crate::area::offset;
 use crate::frame::{Registers, SyscallFrame, TrapFrame};
 
+/// CF, PF, AF, ZF, SF and OF.
+const STATUS_FLAGS: u32 = 0x8d5;
+/// Bit 1 and IF, which every program has.
+const FIXED_FLAGS: u32 = 0x202;
+
 // Loads the general registers from the frame at rsp, whose registers begin at \at, and goes to the program.
 // The program's rip and rsp go through the thread's area: nothing is written below the program's stack pointer,
 // where its red zone is.
 global_asm!(
     r#"
+# Restores the flags that the program had when it made its system call. Those that the LibOS leaves alone are as they were.
+.macro NACRE_SYSCALL_FLAGS at
+    mov rax, [rsp + \at + {rflags}]
+    test eax, {slow_flags}
+    jnz 3f
+    # Status flags alone, as a program nearly always has them: POPFQ takes longer than all of this. Carry becomes OF.
+    bt eax, 11
+    setc cl
+    mov ah, al
+    add cl, 0x7f
+    sahf
+    jmp 4f
+3:  push rax
+    popfq
+4:
+.endm
+
+# The flags stay as they are.
 .macro NACRE_LEAVE at, last
     mov rax, [rsp + \at + {rip}]
     mov gs:[{user_rip}], rax
     mov rax, [rsp + \at + {user_rsp_in_frame}]
     mov gs:[{user_rsp}], rax
-    push [rsp + \at + {rflags}]
-    popfq
     mov r8, [rsp + \at + {r8}]
     mov r9, [rsp + \at + {r9}]
     mov r10, [rsp + \at + {r10}]
@@ -260,6 +281,7 @@ nacre_syscall_exit_check:
     movaps xmm13, [rsp + 208]
     movaps xmm14, [rsp + 224]
     movaps xmm15, [rsp + 240]
+    NACRE_SYSCALL_FLAGS {registers}
     NACRE_LEAVE {registers}, nacre_syscall_exit_last
 7:  mov rdi, rsp
     call {syscall_pending}
@@ -286,6 +308,8 @@ nacre_trap_exit_check:
     mov eax, -1
     mov edx, -1
     xrstor64 [rsp + {xsave}]
+    push [rsp + {rflags}]
+    popfq
     NACRE_LEAVE 0, nacre_trap_exit_last
 8:  mov rdi, rsp
     call {trap_pending}
@@ -334,6 +358,7 @@ nacre_start_on:
     pending = const offset::PENDING,
     stack_top_below_gs = const offset::STACK_TOP_BELOW_GS,
     mxcsr = const 0x1f80,
+    slow_flags = const !(STATUS_FLAGS | FIXED_FLAGS) as i32,
     host_call = const ExitReason::HostCall as u64,
     thread_end = const ExitReason::ThreadEnd as u64,
     resume = const ExitReason::Resume as u64,
