@@ -92,6 +92,17 @@ __attribute__((target("avx512f,avx512bw"))) static int keep_wide_vectors(volatil
     return memcmp(in, out, sizeof in) == 0;
 }
 
+// Signals come between calls that a program makes with the direction flag set.
+static int call_backwards(long rounds) {
+    long pid = getpid(), answer;
+    int good = 1;
+    for (long i = 0; i < rounds; i++) {
+        __asm__ volatile("std; syscall; cld" : "=a"(answer) : "0"((long)SYS_getpid) : "rcx", "r11", "memory");
+        good &= answer == pid;
+    }
+    return good;
+}
+
 int main(void) {
     struct sigaction action = {.sa_handler = spoil};
     sigaction(SIGUSR1, &action, NULL);
@@ -109,6 +120,7 @@ int main(void) {
     need(memory != MAP_FAILED, "memory");
     for (size_t i = 0; i < 100; i++) good &= keep_wide_vectors(memory + i * stride);
     check(good, "wide ones across handlers and faults");
+    check(call_backwards(2000000), "calls with the direction flag across handlers");
     stop = 1;
     pthread_join(thread, NULL);
 

@@ -22,13 +22,13 @@ __asm__(".text\n.globl probe\n.type probe, @function\nprobe:\n"
         "push %rbx\npush %rbp\npush %r12\npush %r13\npush %r14\npush %r15\npush %rsi\n"
         // The red zone belongs to the program too.
         "movq $0x5a5a, -8(%rsp)\nmovq $0x6b6b, -128(%rsp)\n" ALL(LOAD_VECTOR)
+        // From here on, only what leaves the flags alone.
+        "lea -200(%rsp), %rsp\npush 112(%rdi)\npopfq\nlea 200(%rsp), %rsp\n"
         "mov (%rdi), %rax\nmov 8(%rdi), %rbx\nmov 16(%rdi), %rdx\nmov 24(%rdi), %rsi\nmov 40(%rdi), %rbp\n"
         "mov 48(%rdi), %r8\nmov 56(%rdi), %r9\nmov 64(%rdi), %r10\nmov 72(%rdi), %r12\nmov 80(%rdi), %r13\n"
         "mov 88(%rdi), %r14\nmov 96(%rdi), %r15\nmov 32(%rdi), %rdi\n"
-        // All arithmetic flags, and the direction.
-        "lea -200(%rsp), %rsp\npushq $0x8d5\npopfq\nlea 200(%rsp), %rsp\nstd\n"
         "syscall\n"
-        "lea -200(%rsp), %rsp\npushfq\npop %r11\nlea 200(%rsp), %rsp\ncld\n"
+        "lea -200(%rsp), %rsp\npushfq\npop %r11\npush $2\npopfq\nlea 200(%rsp), %rsp\n"
         "mov (%rsp), %rcx\n"
         "mov %rax, (%rcx)\nmov %rbx, 8(%rcx)\nmov %rdx, 16(%rcx)\nmov %rsi, 24(%rcx)\nmov %rdi, 32(%rcx)\n"
         "mov %rbp, 40(%rcx)\nmov %r8, 48(%rcx)\nmov %r9, 56(%rcx)\nmov %r10, 64(%rcx)\nmov %r12, 72(%rcx)\n"
@@ -39,11 +39,16 @@ __asm__(".text\n.globl probe\n.type probe, @function\nprobe:\n"
 
 static struct state in, out;
 
+// CF, PF, AF, ZF, SF and OF; DF; AC, with which the program may not touch what is not aligned.
+enum { STATUS = 0x8d5, DIRECTION = 0x400, ALIGNMENT = 0x40000 };
+static uint64_t flags = STATUS | DIRECTION;
+
 static int kept(long number, uint64_t a, uint64_t b, uint64_t c, uint64_t d) {
     for (int i = 0; i < COUNT; i++) in.general[i] = 0x1111111111111111 * (uint64_t)(i + 1);
     for (int i = 0; i < 16; i++)
         for (int j = 0; j < 4; j++) in.vector[i][j] = 0xfeed000000000000 | (uint64_t)(i * 4 + j);
     in.general[RAX] = (uint64_t)number;
+    in.general[FLAGS] = flags;
     in.general[RDI] = a, in.general[RSI] = b, in.general[RDX] = c, in.general[R10] = d;
     memset(&out, 0, sizeof out);
     probe(&in, &out);
@@ -55,7 +60,8 @@ static int kept(long number, uint64_t a, uint64_t b, uint64_t c, uint64_t d) {
         same = 0;
     }
     if (out.general[RSP] != 0x5a5a6b6b) printf("# the red zone has changed\n"), same = 0;
-    if ((out.general[FLAGS] & 0xcd5) != 0xcd5) printf("# flags: %lx\n", out.general[FLAGS]), same = 0;
+    if ((out.general[FLAGS] & (STATUS | DIRECTION | ALIGNMENT)) != flags)
+        printf("# flags: %lx, were %lx\n", out.general[FLAGS], flags), same = 0;
     return same;
 }
 
@@ -79,5 +85,18 @@ int main(void) {
     check(kept(SYS_sched_yield, 0, 0, 0, 0), "sched_yield");
     check(kept(SYS_mmap, 0, 4096, 3, 0x22), "mmap");
     check(kept(SYS_tgkill, (uint64_t)getpid(), (uint64_t)getpid(), 0, 0), "tgkill");
+    static const uint64_t others[] = {0, DIRECTION, ALIGNMENT, DIRECTION | ALIGNMENT};
+    static const char *const names[] = {"all status flags", "with the direction", "with alignment checks", "with both"};
+    for (int i = 0; i < 4; i++) {
+        int good = 1;
+        // Each subset of the status flags.
+        for (uint64_t subset = STATUS;; subset = (subset - 1) & STATUS) {
+            flags = subset | others[i];
+            good &= kept(SYS_getpid, 0, 0, 0, 0) && kept(SYS_uname, (uint64_t)buffer + 1, 0, 0, 0);
+            good &= kept(SYS_openat, -100, (uint64_t) "../an/odd/path", 0, 0);
+            if (!subset) break;
+        }
+        check(good, names[i]);
+    }
     return check_done();
 }

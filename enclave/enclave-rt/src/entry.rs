@@ -204,6 +204,12 @@ nacre_syscall_entry:
     mov rsp, gs:[{stack_top}]
     pushfq
     cld
+    # The program's alignment check (bit 18) is not meant for the LibOS.
+    test byte ptr [rsp + 2], 4
+    jz 9f
+    push 2
+    popfq
+9:
     sub rsp, {frame_size} - 8
     movaps [rsp], xmm0
     movaps [rsp + 16], xmm1

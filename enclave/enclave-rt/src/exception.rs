@@ -82,6 +82,8 @@ pub(crate) extern "C" fn handle() {
         Some(ExitWindow::Restart(check)) if !raised => {
             state.rip = check;
             state.rsp = area.exit_frame();
+            // The direction and the alignment check may be the program's again, and the LibOS goes on first.
+            state.rflags = 2;
             // SAFETY: as above; ERESUME takes these registers.
             unsafe { saved.write(state) };
             return;
