@@ -235,7 +235,9 @@ pub(crate) fn begin_block() -> Begin {
 }
 
 pub(crate) fn end_block() {
-    state(ThreadNumber::current()).store(RUNNING, Ordering::Release);
+    // A swap, since it is a full barrier: who still sees the thread blocked ([`ThreadNumber::is_blocked`]) may rely on its
+    // reading nothing earlier than that. A plain store could wait in the processor while what follows reads.
+    state(ThreadNumber::current()).swap(RUNNING, Ordering::SeqCst);
 }
 
 /// Waits for [`wake`], at most this long. May return early.
