@@ -24,13 +24,22 @@ const LAYERS: &[(&str, &[&str])] = &[
     // Verifies what enclaves prove, on whatever machine.
     ("attest", &["abi", "attest"]),
     ("enclave", &["abi", "enclave"]),
-    ("host", &["abi", "host"]),
+    // The simulated platform that makes quotes of emulated enclaves.
+    ("host", &["abi", "attest", "host"]),
     // It writes what the enclave reads, and may share its formats.
     ("image", &["abi", "enclave", "image"]),
-    ("cli", &["abi", "attest", "host", "image"]),
+    // Programs that run on a server.
+    ("services", &["abi", "attest", "services"]),
+    ("cli", &["abi", "attest", "host", "image", "services"]),
     // The fuzz targets call the readers in the enclave directly.
-    ("tests", &["abi", "attest", "enclave", "host", "image", "tests"]),
-    ("xtask", &["abi", "attest", "enclave", "host", "image", "tests"]),
+    (
+        "tests",
+        &["abi", "attest", "enclave", "host", "image", "services", "tests"],
+    ),
+    (
+        "xtask",
+        &["abi", "attest", "enclave", "host", "image", "services", "tests"],
+    ),
 ];
 
 /// Layers in which a mistake is a breach.

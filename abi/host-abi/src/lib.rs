@@ -23,6 +23,7 @@ mod errno;
 mod memory;
 mod poll;
 mod process;
+mod quote;
 mod record;
 mod socket;
 mod stream;
@@ -34,6 +35,7 @@ pub use errno::Errno;
 pub use memory::{Acceptance, Commit, PageRange, Protect, Protection, Remove, Trim};
 pub use poll::{EpollControl, EpollCreate, EpollEvent, EpollOperation, EpollWait, Poll, PollEntry};
 pub use process::{Exit, Interrupt, Message, MessageKind, Park, ParkEnd, Spawn, Unpark};
+pub use quote::{Quote, QuoteTarget};
 pub use record::{
     AREA_SIZE, Answer, CallCode, CallError, HostCall, RECORD_SIZE, Record, STAGING_OFFSET, STAGING_SIZE,
 };

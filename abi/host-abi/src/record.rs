@@ -168,6 +168,8 @@ call_codes! {
     EpollCreate = 49,
     EpollControl = 50,
     EpollWait = 51,
+    QuoteTarget = 56,
+    Quote = 57,
 }
 
 #[cfg(test)]

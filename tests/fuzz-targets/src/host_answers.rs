@@ -7,9 +7,9 @@ use std::fmt::Debug;
 use host_abi::{
     Accept, Answer, Bind, CallCode, CallError, ClockRead, Close, Commit, Connect, EpollControl, EpollCreate,
     EpollEvent, EpollWait, Errno, Exit, GetPeerName, GetSockName, GetSockOpt, HostCall, HostClocks, HostFd,
-    Interrupt, Listen, Message, Park, Poll, PollEntry, Protect, Recv, Remove, SOCKADDR_MAX, STAGING_SIZE,
-    Send, SetSockOpt, Shutdown, Socket, Spawn, StreamRead, StreamStat, StreamWrite, TerminalGet, TerminalSet,
-    Trim, Unpark, Unread, WindowSize,
+    Interrupt, Listen, Message, Park, Poll, PollEntry, Protect, Quote, QuoteTarget, Recv, Remove,
+    SOCKADDR_MAX, STAGING_SIZE, Send, SetSockOpt, Shutdown, Socket, Spawn, StreamRead, StreamStat,
+    StreamWrite, TerminalGet, TerminalSet, Trim, Unpark, Unread, WindowSize,
 };
 
 const WORDS: usize = 9;
@@ -95,6 +95,8 @@ pub(crate) fn run(input: &[u8]) {
             });
             epoll_events(staging);
         }
+        CallCode::QuoteTarget => call.check::<QuoteTarget>(|_, ()| true),
+        CallCode::Quote => call.check::<Quote>(|_, &len| len > 0 && within(len)),
     }
 }
 

@@ -152,6 +152,7 @@ impl<E: Enclave> Runtime<E> {
             CallCode::EpollCreate => with(args, |call: host_abi::EpollCreate| poll::epoll_create(call)),
             CallCode::EpollControl => with(args, poll::epoll_control),
             CallCode::EpollWait => with(args, |call| poll::epoll_wait(call, caller)),
+            CallCode::QuoteTarget | CallCode::Quote => value(kernel::error(libc::ENODEV)),
         }
     }
 }
