@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use enclave_layout::Slot as SlotAddress;
 use host_abi::{BootError, BootFlags, BootInfo, CpuidEntry, STAGING_SIZE};
 use sgx_arch::{Malformed, Secs, SigStruct, SigStructError};
-use sgx_platform::emulator::{Emulator, EncluSites};
+use sgx_platform::emulator::{Emulator, EncluSites, Key, SimulatedProcessor};
 use sgx_platform::sgxs::Stream;
 use sgx_platform::{Builder, PlatformError, processor};
 
@@ -113,7 +113,8 @@ pub fn run_with(options: Options, host: Box<dyn Host>) -> Result<Infallible, Err
         signature.misc_select,
         attributes,
     );
-    let mut emulator = Emulator::create(secs, options.sites)?;
+    let processor = SimulatedProcessor::new(root_key()?, [0; 16]);
+    let mut emulator = Emulator::create(secs, processor, options.sites)?;
     let tcs = stream.load(&mut emulator)?;
     let enclave = emulator.init(&signature)?;
     drop(options.sgxs);
@@ -171,6 +172,20 @@ pub fn run_with(options: Options, host: Box<dyn Host>) -> Result<Infallible, Err
         "nacre: emulated enclave: this host can read and change everything in it; use it for development only"
     );
     Ok(runtime.lend_main_thread()?)
+}
+
+/// A root key of this process's own: keys that the enclave derives are gone with it.
+fn root_key() -> Result<Key, Error> {
+    let mut key = Key::default();
+    // SAFETY: the kernel writes the key; so few bytes come all at once or not at all.
+    let filled = unsafe { libc::getrandom(key.as_mut_ptr().cast(), key.len(), 0) };
+    if usize::try_from(filled) != Ok(key.len()) {
+        return Err(Error::Kernel(
+            "cannot make random numbers",
+            io::Error::last_os_error(),
+        ));
+    }
+    Ok(key)
 }
 
 /// Processors that this process may use.
