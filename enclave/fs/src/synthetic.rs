@@ -1,4 +1,4 @@
-//! File systems whose files are made when they are looked at: `/proc` and `/sys`.
+//! File systems whose files are made when they are looked at: `/proc`, `/sys` and `/dev/attestation`.
 //!
 //! A file system of this kind is tables of [`Item`]s: a name, permission bits, and a [`Shape`] that says what the name is, made for a
 //! [`Subject`]. Nothing of it is kept: each look-up makes a dentry and an inode, which live as long as somebody refers to them.
@@ -8,11 +8,13 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::AtomicI32;
 
+use enclave_rt::attestation::{self, Key};
 use kobject::{
     Description, DirectoryEntry, DirectorySink, Errno, File, FileKind, Mutex, Result, Sink, Source, Stat,
     StatusFlags, Timestamp,
 };
 
+use crate::attestation::Given;
 use crate::dentry::Dentry;
 use crate::hash::hash;
 use crate::inode::{Head, Inode, Link};
@@ -38,6 +40,9 @@ pub(crate) type MakeText = fn(&Synthetic, Subject) -> Result<Vec<u8>>;
 /// Takes what is written to a file.
 pub(crate) type TakeText = fn(&Synthetic, Subject, &[u8]) -> Result<()>;
 
+/// Gets a file's key; `None` if it has none.
+pub(crate) type MakeKey = fn(&Synthetic) -> Result<Option<Key>>;
+
 /// What a name is.
 #[derive(Clone, Copy)]
 pub(crate) enum Shape {
@@ -49,6 +54,14 @@ pub(crate) enum Shape {
     Text(MakeText),
     /// As `Text`, with what a write does.
     Writable(MakeText, TakeText),
+    /// A file with the bytes that this makes when it is opened, and what a write does. `size` is what `stat` says, 0 if nobody knows.
+    Opened {
+        size: u64,
+        make: MakeText,
+        take: Option<TakeText>,
+    },
+    /// A file with a key, and what a write does. It is asked for at each read, so that no copy of it stays.
+    Secret(MakeKey, Option<TakeText>),
     /// A symbolic link.
     Link(fn(&Synthetic, Subject) -> Result<Link>),
 }
@@ -57,7 +70,9 @@ impl Shape {
     fn kind(self) -> FileKind {
         match self {
             Self::Directory(..) => FileKind::Directory,
-            Self::Fixed(_) | Self::Text(_) | Self::Writable(..) => FileKind::Regular,
+            Self::Fixed(_) | Self::Text(_) | Self::Writable(..) | Self::Opened { .. } | Self::Secret(..) => {
+                FileKind::Regular
+            }
             Self::Link(_) => FileKind::Symlink,
         }
     }
@@ -148,6 +163,8 @@ pub(crate) struct Synthetic {
     pub(crate) boot_id: [u8; 16],
     /// `oom_score_adj`, which is only remembered: there is nobody to choose among processes.
     pub(crate) oom_score_adjust: AtomicI32,
+    /// What programs have written to `/dev/attestation`.
+    pub(crate) given: Given,
 }
 
 impl Synthetic {
@@ -247,11 +264,12 @@ impl Inode for Node {
         if self.head.is_directory() {
             stat.links = 2;
         }
-        if let Shape::Link(_) = self.shape
-            && self.subject.pid != 0
-        {
-            stat.size = 64;
-        }
+        stat.size = match self.shape {
+            Shape::Link(_) if self.subject.pid != 0 => 64,
+            Shape::Opened { size, .. } => size,
+            Shape::Secret(make, _) => key_size(make(&self.fs)?.as_ref()),
+            _ => 0,
+        };
         let time = self.fs.started;
         (stat.accessed, stat.modified, stat.changed) = (time, time, time);
         Ok(stat)
@@ -320,13 +338,19 @@ impl Inode for Node {
             Shape::Fixed(text) => (Make::Fixed(text), None),
             Shape::Text(make) => (Make::Anew(make), None),
             Shape::Writable(make, take) => (Make::Anew(make), Some(take)),
+            Shape::Opened { make, take, .. } => (Make::Once(make), take),
+            Shape::Secret(make, take) => (Make::Key(make), take),
+        };
+        let made = match make {
+            Make::Once(make) => Some(make(&self.fs, self.subject)?.into()),
+            _ => None,
         };
         let text = Text {
             fs: self.fs.clone(),
             subject: self.subject,
             make,
             take,
-            made: Mutex::new(None),
+            made: Mutex::new(made),
         };
         Ok(OpenFile::of_text(this, text))
     }
@@ -346,10 +370,15 @@ fn parse_number(name: &[u8]) -> Option<u32> {
 /// Where a text comes from.
 enum Make {
     Fixed(&'static str),
+    /// When it is read from the beginning; it stays the same until it is read from there again.
     Anew(MakeText),
+    /// When it is opened, or written to.
+    Once(MakeText),
+    /// At each read.
+    Key(MakeKey),
 }
 
-/// An open file whose text is made when it is read from the beginning, and stays the same until it is read from there again.
+/// An open file whose text is made when it is asked for.
 pub(crate) struct Text {
     fs: Arc<Synthetic>,
     subject: Subject,
@@ -360,15 +389,16 @@ pub(crate) struct Text {
 
 impl Text {
     pub(crate) fn read(&self, offset: u64, to: &mut dyn Sink) -> Result<usize> {
-        let make = match self.make {
+        let (make, keeps) = match self.make {
             Make::Fixed(text) => return read_part(text.as_bytes(), offset, to),
-            Make::Anew(make) => make,
+            Make::Key(make) => {
+                let key = make(&self.fs)?;
+                return read_part(key.as_ref().map_or(&[], |key| key.bytes()), offset, to);
+            }
+            Make::Anew(make) => (make, offset != 0),
+            Make::Once(make) => (make, true),
         };
-        let known = if offset == 0 {
-            None
-        } else {
-            self.made.lock().clone()
-        };
+        let known = if keeps { self.made.lock().clone() } else { None };
         let text = match known {
             Some(text) => text,
             None => {
@@ -381,12 +411,38 @@ impl Text {
     }
 
     pub(crate) fn write(&self, offset: u64, from: &mut dyn Source) -> Result<(usize, u64)> {
-        let take = self.take.ok_or(Errno::EIO)?;
+        // Only root comes here with a file that nobody may write.
+        let refusal = match self.make {
+            Make::Fixed(_) | Make::Anew(_) => Errno::EIO,
+            Make::Once(_) | Make::Key(_) => Errno::EACCES,
+        };
+        let take = self.take.ok_or(refusal)?;
         let mut bytes = alloc::vec![0; from.left().min(WRITE_MAX)];
         from.take(&mut bytes)?;
-        take(&self.fs, self.subject, &bytes)?;
+        let taken = take(&self.fs, self.subject, &bytes);
+        if let Make::Key(_) = self.make {
+            attestation::wipe(&mut bytes);
+        }
+        taken?;
+        if let Make::Once(make) = self.make {
+            let text = make(&self.fs, self.subject)?.into();
+            *self.made.lock() = Some(text);
+        }
         Ok((bytes.len(), offset + bytes.len() as u64))
     }
+
+    /// Bytes, as far as they are known: 0 for a text that is made anew with each reading.
+    pub(crate) fn len(&self) -> Result<u64> {
+        Ok(match self.make {
+            Make::Fixed(_) | Make::Anew(_) => 0,
+            Make::Once(_) => self.made.lock().as_ref().map_or(0, |text| text.len() as u64),
+            Make::Key(make) => key_size(make(&self.fs)?.as_ref()),
+        })
+    }
+}
+
+fn key_size(key: Option<&Key>) -> u64 {
+    key.map_or(0, |key| key.bytes().len() as u64)
 }
 
 fn read_part(text: &[u8], offset: u64, to: &mut dyn Sink) -> Result<usize> {
