@@ -18,6 +18,7 @@ mod quote;
 mod run;
 mod settings;
 mod sign;
+mod simulated_platform;
 mod verify;
 
 use std::process::ExitCode;
@@ -43,6 +44,7 @@ enum Command {
     Sign(sign::Sign),
     Verify(verify::Verify),
     Explain(explain::Explain),
+    SimulatedPlatform(simulated_platform::SimulatedPlatform),
 }
 
 /// What `docker run` uses for failures that are not the container's.
@@ -76,6 +78,7 @@ impl Command {
             Self::Sign(sign) => sign.run()?,
             Self::Verify(verify) => return verify.run(),
             Self::Explain(explain) => return explain.run(),
+            Self::SimulatedPlatform(command) => command.run()?,
         }
         Ok(ExitCode::SUCCESS)
     }

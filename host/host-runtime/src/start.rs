@@ -8,19 +8,20 @@ use std::sync::Mutex;
 use enclave_layout::Slot as SlotAddress;
 use host_abi::{BootError, BootFlags, BootInfo, CpuidEntry, STAGING_SIZE};
 use sgx_arch::{Malformed, Secs, SigStruct, SigStructError};
-use sgx_platform::emulator::{Emulator, EncluSites, Key, SimulatedProcessor};
+use sgx_platform::emulator::{Emulator, EncluSites};
 use sgx_platform::sgxs::Stream;
 use sgx_platform::{Builder, PlatformError, processor};
 
 use crate::kernel;
+use crate::quoting::simulated::SimulatedQuoting;
 use crate::rootfs::{RootfsFile, RootfsMapping};
-use crate::serve::{Honest, Host};
+use crate::seed::Seed;
+use crate::serve::{Honest, Host, Quoting};
 use crate::signals::{self, Pending};
 use crate::stats::EnclaveReport;
 use crate::thread::{Pool, Runtime, Slot, map_areas};
 
 /// What to run.
-#[derive(Debug)]
 pub struct Options<'a> {
     /// The enclave: contents of `enclave.sgxs`, which are dropped once it is loaded.
     pub sgxs: Vec<u8>,
@@ -38,11 +39,13 @@ pub struct Options<'a> {
     pub hostname: Vec<u8>,
     /// How the emulator treats ENCLU instructions.
     pub sites: EncluSites,
+    /// Which platform the emulator is.
+    pub seed: Seed,
 }
 
 impl<'a> Options<'a> {
     /// An enclave as it is, without anything that the host may add.
-    pub fn new(sgxs: Vec<u8>, signature: &'a [u8], rootfs: RootfsFile<'a>) -> Self {
+    pub fn new(sgxs: Vec<u8>, signature: &'a [u8], rootfs: RootfsFile<'a>, seed: Seed) -> Self {
         Self {
             sgxs,
             signature,
@@ -52,6 +55,7 @@ impl<'a> Options<'a> {
             flags: BootFlags::default(),
             hostname: Vec::new(),
             sites: EncluSites::default(),
+            seed,
         }
     }
 }
@@ -113,8 +117,7 @@ pub fn run_with(options: Options, host: Box<dyn Host>) -> Result<Infallible, Err
         signature.misc_select,
         attributes,
     );
-    let processor = SimulatedProcessor::new(root_key()?, [0; 16]);
-    let mut emulator = Emulator::create(secs, processor, options.sites)?;
+    let mut emulator = Emulator::create(secs, options.seed.processor(), options.sites)?;
     let tcs = stream.load(&mut emulator)?;
     let enclave = emulator.init(&signature)?;
     drop(options.sgxs);
@@ -161,6 +164,7 @@ pub fn run_with(options: Options, host: Box<dyn Host>) -> Result<Infallible, Err
         host,
         slots,
         rootfs,
+        quoting: Quoting::new(Box::new(SimulatedQuoting::new(options.seed))),
         signals: Pending::default(),
         report: EnclaveReport::default(),
         print_stats: options.flags.stats,
@@ -172,20 +176,6 @@ pub fn run_with(options: Options, host: Box<dyn Host>) -> Result<Infallible, Err
         "nacre: emulated enclave: this host can read and change everything in it; use it for development only"
     );
     Ok(runtime.lend_main_thread()?)
-}
-
-/// A root key of this process's own: keys that the enclave derives are gone with it.
-fn root_key() -> Result<Key, Error> {
-    let mut key = Key::default();
-    // SAFETY: the kernel writes the key; so few bytes come all at once or not at all.
-    let filled = unsafe { libc::getrandom(key.as_mut_ptr().cast(), key.len(), 0) };
-    if usize::try_from(filled) != Ok(key.len()) {
-        return Err(Error::Kernel(
-            "cannot make random numbers",
-            io::Error::last_os_error(),
-        ));
-    }
-    Ok(key)
 }
 
 /// Processors that this process may use.
