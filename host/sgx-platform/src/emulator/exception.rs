@@ -14,7 +14,8 @@
 //! - After a system call (#UD there) RCX and R11 are lost.
 //! - CPUID and RDTSC execute; an access to a pending page succeeds.
 //! - A jump out of ELRANGE is found only if it faults.
-//! - EREPORT and EGETKEY heed the EPCM, not the host's page tables.
+//! - EREPORT and EGETKEY heed the EPCM, not the host's page tables; where the site is patched, EREPORT and EMODPE do not keep
+//!   the status flags.
 
 use std::arch::global_asm;
 use std::io;
