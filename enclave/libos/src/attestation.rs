@@ -31,13 +31,13 @@ pub(crate) fn report(
 
 /// A quote with this data; see [`fs::System::quote`] for the errors.
 pub(crate) fn quote(data: &[u8; REPORT_DATA_SIZE]) -> Result<Vec<u8>> {
-    call::call(&QuoteTarget).map_err(answered)?;
+    call::lengthy(&QuoteTarget).map_err(answered)?;
     let mut target = [0; QuoteTarget::SIZE];
     staged(target.len()).read(&mut target);
     // The host's word, so that what the processor does not take is the host's lie.
     let report = attestation::report(&target, data).map_err(|Refused| Errno::EIO)?;
     staged(report.len()).write(&report);
-    let len = call::call(&Quote).map_err(answered)?;
+    let len = call::lengthy(&Quote).map_err(answered)?;
     let mut quote = vec![0; len];
     staged(len).read(&mut quote);
     if is_about(&quote, &report) {
