@@ -1,4 +1,5 @@
-// Quotes under a host that lies about them: a quote that the program gets is of its own report, whatever else it is worth.
+// Quotes under a host that lies about them: a quote that the program gets is of its own report, whatever else
+// it is worth.
 #include "claims.h"
 #include <sys/stat.h>
 
@@ -49,6 +50,7 @@ int main(void) {
         close(fd);
     }
     promise(file(DIR_ "keys/default", O_RDONLY, own_key, 16) == 16 && !memcmp(own_key, secret, 16), 0);
-    promise(file(DIR_ "keys/_sgx_mrenclave", O_RDONLY, own_key, 16) == 16 && !memcmp(own_key, sealing_key, 16), 0);
+    promise(file(DIR_ "keys/_sgx_mrenclave", O_RDONLY, own_key, 16) == 16, 0);
+    promise(!memcmp(own_key, sealing_key, 16), 0);
     return end();
 }
