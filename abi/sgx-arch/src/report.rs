@@ -1,4 +1,4 @@
-//! REPORT and TARGETINFO: what an enclave is, for another enclave on the same machine (SDM 37.15 and 37.16).
+//! REPORT and TARGETINFO: what an enclave is, for another enclave on the same machine (SDM 37.16 and 37.17).
 
 use crate::field::{get, get_u16, get_u32, is_zero, put};
 use crate::{Attributes, Malformed, MiscSelect};
