@@ -81,10 +81,13 @@ impl Object {
 
     /// The value's text.
     fn raw(&self, name: &str) -> Option<&str> {
-        let index = self
-            .members
-            .binary_search_by(|member| member.name.bytes(&self.text).cmp(name.as_bytes()));
-        self.text.get(self.members.get(index.ok()?)?.value.clone())
+        // One by one: names are told apart by their lengths, mostly, where a search by halves compares long beginnings.
+        let is_wanted = |member: &&Member| member.name.bytes(&self.text) == name.as_bytes();
+        self.value(self.members.iter().find(is_wanted)?)
+    }
+
+    fn value(&self, member: &Member) -> Option<&str> {
+        self.text.get(member.value.clone())
     }
 
     /// A member.
@@ -118,10 +121,11 @@ impl Object {
 
     /// All members.
     pub(crate) fn to_map(&self) -> Map<String, Value> {
-        let members = self.members.iter().map(|member| member.name.of(&self.text));
-        members
-            .filter_map(|name| Some((name.to_owned(), self.member(name)?)))
-            .collect()
+        let members = self.members.iter().filter_map(|member| {
+            let value = serde_json::from_str(self.value(member)?).ok()?;
+            Some((member.name.of(&self.text).to_owned(), value))
+        });
+        members.collect()
     }
 }
 
@@ -131,7 +135,9 @@ impl Serialize for Object {
         let mut members = serializer.serialize_map(Some(self.members.len()))?;
         for member in &self.members {
             let name = member.name.of(&self.text);
-            let value = self.raw(name).ok_or_else(|| S::Error::custom("no such member"))?;
+            let value = self
+                .value(member)
+                .ok_or_else(|| S::Error::custom("no such member"))?;
             let value: &RawValue = serde_json::from_str(value).map_err(S::Error::custom)?;
             members.serialize_entry(name, value)?;
         }
