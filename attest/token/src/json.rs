@@ -56,7 +56,10 @@ impl Object {
     pub(crate) fn parse(bytes: Vec<u8>) -> Result<Self, JsonError> {
         let text = String::from_utf8(bytes).map_err(|_| JsonError("it is not UTF-8".to_owned()))?;
         let mut deserializer = serde_json::Deserializer::from_str(&text);
-        let mut members = deserializer.deserialize_map(Members)?;
+        let mut members = deserializer.deserialize_map(Members {
+            expected: text.len() / 64,
+            has_escapes: text.contains('\\'),
+        })?;
         deserializer.end()?;
         // Most writers sort them.
         if !members.is_sorted_by(|(one, _), (next, _)| one < next) {
@@ -186,7 +189,12 @@ fn place(text: &str, part: &str) -> Option<Range<usize>> {
 }
 
 /// Reads the outermost members.
-struct Members;
+struct Members {
+    /// About how many there are.
+    expected: usize,
+    /// Whether there are any in the whole text.
+    has_escapes: bool,
+}
 
 impl<'de> Visitor<'de> for Members {
     type Value = Vec<(Cow<'de, str>, &'de str)>;
@@ -196,10 +204,10 @@ impl<'de> Visitor<'de> for Members {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut members = Vec::with_capacity(64);
+        let mut members = Vec::with_capacity(self.expected);
         while let Some(Text(name)) = map.next_key()? {
             let value: &RawValue = map.next_value()?;
-            check_value(value.get()).map_err(A::Error::custom)?;
+            check_value(value.get(), self.has_escapes).map_err(A::Error::custom)?;
             members.push((name, value.get()));
         }
         Ok(members)
@@ -207,13 +215,13 @@ impl<'de> Visitor<'de> for Members {
 }
 
 /// Checks what serde_json does not look at when it steps over a value.
-fn check_value(value: &str) -> Result<(), serde_json::Error> {
+fn check_value(value: &str, has_escapes: bool) -> Result<(), serde_json::Error> {
     match value.as_bytes().first() {
         Some(b'{' | b'[') => Strict { depth: MAX_DEPTH }
             .inside()?
             .deserialize(&mut serde_json::Deserializer::from_str(value)),
         // Escapes may stand for halves of characters.
-        Some(b'"') if value.contains('\\') => serde_json::from_str::<String>(value).map(drop),
+        Some(b'"') if has_escapes && value.contains('\\') => serde_json::from_str::<String>(value).map(drop),
         Some(b'-' | b'0'..=b'9') => serde_json::from_str::<Number>(value).map(drop),
         _ => Ok(()),
     }
