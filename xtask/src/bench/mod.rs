@@ -17,6 +17,7 @@ mod server;
 mod side;
 mod start_up;
 mod table;
+mod token;
 
 use std::fs;
 use std::path::PathBuf;
@@ -51,6 +52,7 @@ const GROUPS: &[(&str, Group)] = &[
     ("redis", redis::measure),
     ("memcached", memcached::measure),
     ("conversion", conversion::measure),
+    ("token", token::measure),
 ];
 
 /// Where the table is written.

@@ -261,6 +261,15 @@ pub const ROWS: &[Row] = &[
         Open,
         None,
     ),
+    row(
+        "token-validation",
+        "token",
+        "validate an attestation token, known key (native: its RSA verification alone)",
+        "µs",
+        Lower,
+        Ratio(1.3),
+        None,
+    ),
 ];
 
 const fn operation(name: &'static str, title: &'static str, target: Target, peer: Option<f64>) -> Row {
