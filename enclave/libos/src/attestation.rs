@@ -31,6 +31,14 @@ pub(crate) fn report(
 
 /// A quote with this data; see [`fs::System::quote`] for the errors.
 pub(crate) fn quote(data: &[u8; REPORT_DATA_SIZE]) -> Result<Vec<u8>> {
+    // A quoting enclave that was started anew since it was named wants another report.
+    const ATTEMPTS: usize = 3;
+    let mut attempts = (0..ATTEMPTS).map(|_| attempt_quote(data));
+    let last = attempts.find(|quote| !matches!(quote, Err(Errno::EAGAIN)));
+    last.unwrap_or(Err(Errno::EAGAIN))
+}
+
+fn attempt_quote(data: &[u8; REPORT_DATA_SIZE]) -> Result<Vec<u8>> {
     call::lengthy(&QuoteTarget).map_err(answered)?;
     let mut target = [0; QuoteTarget::SIZE];
     staged(target.len()).read(&mut target);

@@ -4,7 +4,7 @@ use host_abi::CallCode::{self, *};
 use host_abi::STAGING_SIZE;
 
 use super::Answer::{Filled, Instead, Noise, Random, Replayed, Shifted, Staged, Stale, Value};
-use super::When::{Always, Every};
+use super::When::{Always, Every, Only};
 use super::{EAGAIN, EINTR, EIO, ENOMEM, EPERM, Lie, RIGHT, Tell, answer};
 
 const BOTH: &[CallCode] = &[QuoteTarget, Quote];
@@ -44,6 +44,7 @@ pub(super) const LIES: &[Lie] = table! {
     answer("quotes/error-eacces", "attestation", QUOTE, Always, Instead(EACCES, [0; 2]), RIGHT),
     answer("quotes/interrupted", "attestation", BOTH, Every(3), Instead(EINTR, [0; 2]), RIGHT),
     answer("quotes/not-ready", "attestation", BOTH, Always, Instead(EAGAIN, [0; 2]), RIGHT),
+    answer("quotes/not-ready-at-first", "attestation", QUOTE, Only(0), Instead(EAGAIN, [0; 2]), RIGHT),
     answer("quotes/none", "attestation", TARGET, Always, Instead(ENODEV, [0; 2]), RIGHT),
     answer("quotes/none-any-more", "attestation", QUOTE, Every(2), Instead(ENODEV, [0; 2]), RIGHT),
     answer("quotes/random", "attestation", BOTH, Every(2), Random, RIGHT),

@@ -3,15 +3,16 @@
 //! A file system of this kind is tables of [`Item`]s: a name, permission bits, and a [`Shape`] that says what the name is, made for a
 //! [`Subject`]. Nothing of it is kept: each look-up makes a dentry and an inode, which live as long as somebody refers to them.
 
+mod text;
+
 use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::AtomicI32;
 
-use enclave_rt::attestation::{self, Key};
+use enclave_rt::attestation::Key;
 use kobject::{
-    Description, DirectoryEntry, DirectorySink, Errno, File, FileKind, Mutex, Result, Sink, Source, Stat,
-    StatusFlags, Timestamp,
+    Description, DirectoryEntry, DirectorySink, Errno, File, FileKind, Result, Stat, StatusFlags, Timestamp,
 };
 
 use crate::attestation::Given;
@@ -21,8 +22,8 @@ use crate::inode::{Head, Inode, Link};
 use crate::open_file::OpenFile;
 use crate::system::System;
 
-/// Longest text that a file takes in one write.
-const WRITE_MAX: usize = 4096;
+pub(crate) use self::text::Text;
+use self::text::{Make, key_size};
 
 /// What a file is about.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -341,17 +342,7 @@ impl Inode for Node {
             Shape::Opened { make, take, .. } => (Make::Once(make), take),
             Shape::Secret(make, take) => (Make::Key(make), take),
         };
-        let made = match make {
-            Make::Once(make) => Some(make(&self.fs, self.subject)?.into()),
-            _ => None,
-        };
-        let text = Text {
-            fs: self.fs.clone(),
-            subject: self.subject,
-            make,
-            take,
-            made: Mutex::new(made),
-        };
+        let text = Text::open(&self.fs, self.subject, make, take)?;
         Ok(OpenFile::of_text(this, text))
     }
 }
@@ -365,92 +356,6 @@ fn parse_number(name: &[u8]) -> Option<u32> {
         .filter(|_| canonical && digits)?
         .parse()
         .ok()
-}
-
-/// Where a text comes from.
-enum Make {
-    Fixed(&'static str),
-    /// When it is read from the beginning; it stays the same until it is read from there again.
-    Anew(MakeText),
-    /// When it is opened, or written to.
-    Once(MakeText),
-    /// At each read.
-    Key(MakeKey),
-}
-
-/// An open file whose text is made when it is asked for.
-pub(crate) struct Text {
-    fs: Arc<Synthetic>,
-    subject: Subject,
-    make: Make,
-    take: Option<TakeText>,
-    made: Mutex<Option<Arc<[u8]>>>,
-}
-
-impl Text {
-    pub(crate) fn read(&self, offset: u64, to: &mut dyn Sink) -> Result<usize> {
-        let (make, keeps) = match self.make {
-            Make::Fixed(text) => return read_part(text.as_bytes(), offset, to),
-            Make::Key(make) => {
-                let key = make(&self.fs)?;
-                return read_part(key.as_ref().map_or(&[], |key| key.bytes()), offset, to);
-            }
-            Make::Anew(make) => (make, offset != 0),
-            Make::Once(make) => (make, true),
-        };
-        let known = if keeps { self.made.lock().clone() } else { None };
-        let text = match known {
-            Some(text) => text,
-            None => {
-                let text: Arc<[u8]> = make(&self.fs, self.subject)?.into();
-                *self.made.lock() = Some(text.clone());
-                text
-            }
-        };
-        read_part(&text, offset, to)
-    }
-
-    pub(crate) fn write(&self, offset: u64, from: &mut dyn Source) -> Result<(usize, u64)> {
-        // Only root comes here with a file that nobody may write.
-        let refusal = match self.make {
-            Make::Fixed(_) | Make::Anew(_) => Errno::EIO,
-            Make::Once(_) | Make::Key(_) => Errno::EACCES,
-        };
-        let take = self.take.ok_or(refusal)?;
-        let mut bytes = alloc::vec![0; from.left().min(WRITE_MAX)];
-        from.take(&mut bytes)?;
-        let taken = take(&self.fs, self.subject, &bytes);
-        if let Make::Key(_) = self.make {
-            attestation::wipe(&mut bytes);
-        }
-        taken?;
-        if let Make::Once(make) = self.make {
-            let text = make(&self.fs, self.subject)?.into();
-            *self.made.lock() = Some(text);
-        }
-        Ok((bytes.len(), offset + bytes.len() as u64))
-    }
-
-    /// Bytes, as far as they are known: 0 for a text that is made anew with each reading.
-    pub(crate) fn len(&self) -> Result<u64> {
-        Ok(match self.make {
-            Make::Fixed(_) | Make::Anew(_) => 0,
-            Make::Once(_) => self.made.lock().as_ref().map_or(0, |text| text.len() as u64),
-            Make::Key(make) => key_size(make(&self.fs)?.as_ref()),
-        })
-    }
-}
-
-fn key_size(key: Option<&Key>) -> u64 {
-    key.map_or(0, |key| key.bytes().len() as u64)
-}
-
-fn read_part(text: &[u8], offset: u64, to: &mut dyn Sink) -> Result<usize> {
-    let rest = usize::try_from(offset).ok().and_then(|offset| text.get(offset..));
-    let rest = rest.unwrap_or_default();
-    let rest = rest.get(..to.room()).unwrap_or(rest);
-    to.put(rest)?;
-    Ok(rest.len())
 }
 
 /// The inode of an object that no path leads to, behind a magic link: opening it gives the object itself.
