@@ -11,9 +11,9 @@
 //!     authorizationrules { [type=="x-ms-sgx-is-debuggable", value==false] => permit(); };
 //!     issuancerules { c:[type=="x-ms-sgx-svn"] => issue(type="svn", value=c.value); };"#,
 //! )?;
-//! let claims = [Claim::verified("x-ms-sgx-is-debuggable", false), Claim::verified("x-ms-sgx-svn", 3_i64)];
+//! let claims = [Claim::verified("x-ms-sgx-is-debuggable", false), Claim::verified("x-ms-sgx-svn", 3)];
 //! let Decision::Permitted(permission) = policy.evaluate(&claims)? else { panic!() };
-//! assert_eq!(permission.issued, [Claim::new("svn", 3_i64, attestation_policy::Issuer::AttestationPolicy)]);
+//! assert_eq!(permission.issued, [Claim::new("svn", 3, attestation_policy::Issuer::AttestationPolicy)]);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
