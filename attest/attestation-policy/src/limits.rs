@@ -37,5 +37,5 @@ pub const MAX_STEPS: u64 = 2_000_000;
 pub const MAX_QUERY: usize = 4096;
 
 /// Signs in a JMESPath query (operators, brackets, commas), since its parser and its evaluation recur with each of them. The
-/// most complicated example has 60.
-pub const MAX_QUERY_SIGNS: usize = 256;
+/// most complicated example has 40.
+pub const MAX_QUERY_SIGNS: usize = 128;

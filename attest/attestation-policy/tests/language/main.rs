@@ -28,7 +28,7 @@ fn authorizing(rules: &str) -> String {
 fn permission(text: &str, claims: &[Claim]) -> Permission {
     match parse(text).evaluate(claims) {
         Ok(Decision::Permitted(permission)) => permission,
-        other => panic!("{other:?}\n{text}"),
+        other => panic!("{:.1000}\n{text:.1000}", format!("{other:?}")),
     }
 }
 
@@ -36,14 +36,14 @@ fn is_permitted(text: &str, claims: &[Claim]) -> bool {
     match parse(text).evaluate(claims) {
         Ok(Decision::Permitted(_)) => true,
         Ok(Decision::Denied(Denial::NoRulePermits)) => false,
-        other => panic!("{other:?}\n{text}"),
+        other => panic!("{:.1000}\n{text:.1000}", format!("{other:?}")),
     }
 }
 
 fn failure(text: &str, claims: &[Claim]) -> EvaluationError {
     match parse(text).evaluate(claims) {
         Err(error) => error,
-        other => panic!("{other:?}\n{text}"),
+        other => panic!("{:.1000}\n{text:.1000}", format!("{other:?}")),
     }
 }
 
