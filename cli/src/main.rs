@@ -9,6 +9,7 @@ mod cache_dir;
 mod choice;
 mod convert;
 mod explain;
+mod input;
 mod inspect;
 mod keygen;
 mod nacre_toml;

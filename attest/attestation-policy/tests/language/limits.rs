@@ -10,7 +10,8 @@ use super::{authorizing, claim, failure, issued, issuing, parse};
 
 #[test]
 fn of_the_text() {
-    let limits: [(&str, fn(usize) -> String, usize); 4] = [
+    type PolicyWith = fn(usize) -> String;
+    let limits: [(&str, PolicyWith, usize); 4] = [
         (
             "the policy has too many rules",
             |rules| authorizing(&"=> permit();\n".repeat(rules)),
