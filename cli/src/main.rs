@@ -7,13 +7,16 @@
 mod byte_size;
 mod cache_dir;
 mod choice;
+mod claims;
 mod convert;
+mod excerpt;
 mod explain;
 mod input;
 mod inspect;
 mod keygen;
 mod nacre_toml;
 mod output;
+mod policy;
 mod progress;
 mod quote;
 mod run;
@@ -44,6 +47,7 @@ enum Command {
     Sign(sign::Sign),
     Verify(verify::Verify),
     Explain(explain::Explain),
+    Policy(policy::PolicyCommand),
 }
 
 /// What `docker run` uses for failures that are not the container's.
@@ -77,6 +81,7 @@ impl Command {
             Self::Sign(sign) => sign.run()?,
             Self::Verify(verify) => return verify.run(),
             Self::Explain(explain) => return explain.run(),
+            Self::Policy(policy) => return policy.run(),
         }
         Ok(ExitCode::SUCCESS)
     }
