@@ -5,6 +5,7 @@ mod documented;
 mod functions;
 mod limits;
 mod malformed;
+mod page;
 mod properties;
 mod queries;
 
