@@ -5,6 +5,7 @@
 //! many there are, so that no rule multiplies the claims of its conditions with each other.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use crate::budget::Budget;
 use crate::claim::{Claim, Issuer, Value, ValueType};
@@ -234,7 +235,7 @@ impl<'a> Evaluation<'a> {
         let mut tests = Vec::new();
         for test in &condition.tests {
             let expected = evaluate(&test.expected, &self.claims, found, &mut self.budget)?;
-            tests.push(PreparedTest::new(test, expected)?);
+            tests.push(PreparedTest::new(test, expected, &mut self.budget)?);
         }
         let mut passing = Vec::new();
         for (number, claim) in self.claims.iter().enumerate() {
@@ -272,30 +273,38 @@ impl<'a> Evaluation<'a> {
         found: &Found,
     ) -> Result<(), EvaluationError> {
         let at = |problem| EvaluationError { position, problem };
-        let (made, is_new) = match source {
+        match source {
             Source::Claims { condition } => {
-                let numbers = found.get(*condition).map(Vec::as_slice).unwrap_or_default();
-                let claims = numbers.iter().filter_map(|number| self.claims.get(*number));
-                (claims.map(|claim| Claim::clone(claim)).collect(), false)
+                for number in found.get(*condition).into_iter().flatten() {
+                    let Some(claim) = self.claims.get(*number) else {
+                        continue;
+                    };
+                    let (claim_type, size) = (claim.claim_type.len(), claim.value.size());
+                    self.budget.claim(claim_type, size).map_err(at)?;
+                    let claim = Claim::clone(claim);
+                    // It is among the incoming claims already.
+                    self.put(verb, claim).map_err(at)?;
+                }
             }
-            Source::New { claim_type, value } => (self.new_claims(claim_type, value, found)?, true),
-        };
-        for claim in made {
-            if verb != Verb::Add && claim.is_read_only {
-                return Err(at(EvaluationProblem::ReadOnly(claim.claim_type)));
+            Source::New { claim_type, value } => {
+                for claim in self.new_claims(position, claim_type, value, found)? {
+                    self.put(verb, claim.clone()).map_err(at)?;
+                    self.claims.push(Cow::Owned(claim));
+                }
             }
-            self.budget
-                .claim(claim.claim_type.len(), claim.value.size())
-                .map_err(at)?;
-            match verb {
-                Verb::Add => {}
-                Verb::Issue => self.issued.push(claim.clone()),
-                Verb::IssueProperty => self.properties.push(claim.clone()),
-            }
-            // One that was taken from the incoming claims is there already.
-            if is_new {
-                self.claims.push(Cow::Owned(claim));
-            }
+        }
+        Ok(())
+    }
+
+    /// To where an action sends claims, besides the incoming ones.
+    fn put(&mut self, verb: Verb, claim: Claim) -> Result<(), EvaluationProblem> {
+        if verb != Verb::Add && claim.is_read_only {
+            return Err(EvaluationProblem::ReadOnly(claim.claim_type));
+        }
+        match verb {
+            Verb::Add => {}
+            Verb::Issue => self.issued.push(claim),
+            Verb::IssueProperty => self.properties.push(claim),
         }
         Ok(())
     }
@@ -303,37 +312,36 @@ impl<'a> Evaluation<'a> {
     /// A claim for each value.
     fn new_claims(
         &mut self,
+        position: Position,
         claim_type: &Expression,
         value: &Expression,
         found: &Found,
     ) -> Result<Vec<Claim>, EvaluationError> {
         let types = evaluate(claim_type, &self.claims, found, &mut self.budget)?;
-        let name = match types.single("the type of a claim") {
-            Ok(Value::String(name)) => name.clone(),
+        let what = "the type of a claim";
+        let name = match types.single(what, &mut self.budget) {
+            Ok(Value::String(name)) => name,
             Ok(other) => {
                 return Err(claim_type.fails(EvaluationProblem::Type {
-                    what: "the type of a claim".to_owned(),
+                    what: what.to_owned(),
                     expected: ValueType::String,
                     found: other.value_type(),
                 }));
             }
             Err(problem) => return Err(claim_type.fails(problem)),
         };
-        let is_read_only = types.is_read_only;
         let values = evaluate(value, &self.claims, found, &mut self.budget)?;
-        let is_read_only = is_read_only || values.is_read_only;
         let mut claims = Vec::new();
         for member in values.members {
-            // All of them are alive before the first is counted as made.
-            let size = name.len().saturating_add(member.size());
+            // Before it takes any memory.
             self.budget
-                .work_on(size)
-                .map_err(|problem| value.fails(problem))?;
+                .claim(name.len(), member.size())
+                .map_err(|problem| EvaluationError { position, problem })?;
             claims.push(Claim {
                 claim_type: name.clone(),
                 value: member.into_owned(),
                 issuer: Issuer::AttestationPolicy,
-                is_read_only,
+                is_read_only: types.is_read_only || values.is_read_only,
             });
         }
         Ok(claims)
@@ -357,20 +365,25 @@ impl<'a> Values<'a> {
     }
 
     /// The only value; several that are equal are one.
-    pub(crate) fn single(&self, what: &str) -> Result<&Value, EvaluationProblem> {
-        let mut members = self.members.iter();
-        match members.next() {
-            Some(first) if members.all(|other| other == first) => Ok(first),
+    pub(crate) fn single(&self, what: &str, budget: &mut Budget) -> Result<&Value, EvaluationProblem> {
+        let set = self.set(budget)?;
+        match self.members.first() {
+            Some(first) if set.len() == 1 => Ok(first),
             _ => Err(EvaluationProblem::NotSingle {
                 what: what.to_owned(),
-                found: self.distinct(),
+                found: set.len(),
             }),
         }
     }
 
-    fn distinct(&self) -> usize {
-        let members: std::collections::HashSet<&Value> = self.members.iter().map(AsRef::as_ref).collect();
-        members.len()
+    /// All values, each once.
+    pub(crate) fn set(&self, budget: &mut Budget) -> Result<HashSet<&Value>, EvaluationProblem> {
+        let mut set = HashSet::new();
+        for member in &self.members {
+            budget.work_on(member.size())?;
+            set.insert(member.as_ref());
+        }
+        Ok(set)
     }
 }
 
@@ -402,9 +415,11 @@ fn evaluate<'a>(
                 is_read_only: false,
             };
             for claim in numbers.iter().filter_map(|number| claims.get(*number)) {
-                budget.step().map_err(|problem| expression.fails(problem))?;
+                let value = property_of(claim, *property, budget);
+                values
+                    .members
+                    .push(value.map_err(|problem| expression.fails(problem))?);
                 values.is_read_only |= claim.is_read_only;
-                values.members.push(property_of(claim, *property));
             }
             Ok(values)
         }
@@ -418,13 +433,23 @@ fn evaluate<'a>(
     }
 }
 
-fn property_of(claim: &Claim, property: Property) -> Cow<'_, Value> {
-    match property {
-        Property::Value => Cow::Borrowed(&claim.value),
-        Property::Type => Cow::Owned(Value::from(claim.claim_type.as_str())),
-        Property::ValueType => Cow::Owned(Value::from(claim.value.value_type().name())),
-        Property::Issuer => Cow::Owned(Value::from(claim.issuer.name())),
-    }
+/// A claim's property; all but the value are copied.
+fn property_of<'a>(
+    claim: &'a Claim,
+    property: Property,
+    budget: &mut Budget,
+) -> Result<Cow<'a, Value>, EvaluationProblem> {
+    let text = match property {
+        Property::Value => {
+            budget.step()?;
+            return Ok(Cow::Borrowed(&claim.value));
+        }
+        Property::Type => claim.claim_type.as_str(),
+        Property::ValueType => claim.value.value_type().name(),
+        Property::Issuer => claim.issuer.name(),
+    };
+    budget.work_on(text.len())?;
+    Ok(Cow::Owned(Value::from(text)))
 }
 
 /// A test whose right side is known.
@@ -435,11 +460,11 @@ struct PreparedTest<'a> {
 
 impl<'a> PreparedTest<'a> {
     /// Which is larger can only be asked about one integer.
-    fn new(test: &'a Test, expected: Values<'a>) -> Result<Self, EvaluationError> {
+    fn new(test: &'a Test, expected: Values<'a>, budget: &mut Budget) -> Result<Self, EvaluationError> {
         if test.operator.is_ordering() {
             let what = format!("what {} compares with", test.operator.symbol());
             let single = expected
-                .single(&what)
+                .single(&what, budget)
                 .map_err(|problem| test.expected.fails(problem))?;
             if !matches!(single, Value::Integer(_)) {
                 return Err(test.expected.fails(EvaluationProblem::Type {

@@ -8,6 +8,7 @@ use serde_json::{Number, Value as Json};
 
 use crate::budget::Budget;
 use crate::evaluation::EvaluationProblem;
+use crate::json::exact_integer;
 
 /// Shared data. As a tree they may be much larger than they are in memory.
 pub(crate) type Shared = Rc<Data>;
@@ -123,15 +124,9 @@ pub(crate) fn float(number: &Number) -> f64 {
 
 /// A number that was computed; an integer is written as one.
 pub(crate) fn from_float(float: f64) -> Result<Number, EvaluationProblem> {
-    const EXACT: f64 = 9_007_199_254_740_992.0; // 2^53
-    if float.fract() == 0.0 && float.abs() <= EXACT {
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "integral and within 53 bits, as was checked"
-        )]
-        return Ok(Number::from(float as i64));
-    }
-    Number::from_f64(float)
+    exact_integer(float)
+        .map(Number::from)
+        .or_else(|| Number::from_f64(float))
         .ok_or_else(|| EvaluationProblem::QueryFailed("a number is too large for JSON".to_owned()))
 }
 

@@ -140,8 +140,11 @@ fn json_to_claim_value_says_what_is_wrong() {
         ("[1, [2]]", "an array within an array cannot be"),
         ("1.5", "a fraction cannot be"),
         ("[1, 1.5]", "a fraction cannot be"),
-        ("1e300", "a number of more than 64 bits cannot be"),
-        ("9223372036854775808", "an integer of more than 64 bits cannot be"),
+        ("1e300", "a number beyond the integers of 64 bits cannot be"),
+        (
+            "9223372036854775808",
+            "a number beyond the integers of 64 bits cannot be",
+        ),
     ] {
         let error = error("JsonToClaimValue(a.value)", &[claim("a", json)]);
         assert!(error.contains(part), "{error} does not say: {part}");
