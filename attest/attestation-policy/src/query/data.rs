@@ -32,8 +32,11 @@ pub(crate) enum Kind {
 
 impl Data {
     pub(crate) fn new(kind: Kind) -> Shared {
+        // Two brackets, and a comma between each two parts.
         let parts = |sizes: &mut dyn Iterator<Item = usize>| {
-            sizes.fold(2usize, |sum, size| sum.saturating_add(size).saturating_add(1))
+            sizes
+                .fold(1usize, |sum, size| sum.saturating_add(size).saturating_add(1))
+                .max(2)
         };
         let size = match &kind {
             Kind::Null | Kind::Boolean(_) => 4,
@@ -165,6 +168,33 @@ impl Serialize for Data {
             Kind::Object(members) => {
                 serializer.collect_map(members.iter().map(|(key, value)| (key, value.as_ref())))
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Else what fits would be refused, or what is large take no steps.
+    #[test]
+    fn the_size_is_that_of_the_text() {
+        for text in [
+            "null",
+            "true",
+            "7",
+            "\"\"",
+            "\"abc\"",
+            "[]",
+            "[1]",
+            "[1,2]",
+            "{}",
+            "{\"a\":1}",
+            "{\"a\":[{},[]],\"b\":\"x\"}",
+        ] {
+            let json = serde_json::from_str(text).unwrap();
+            let data = from_json(&json, &mut Budget::new(0).unwrap()).unwrap();
+            assert_eq!(data.size(), text.len(), "{text}");
         }
     }
 }

@@ -428,3 +428,16 @@ fn the_same_each_time() {
         assert_eq!(policy.evaluate(&claims), first);
     }
 }
+
+/// A service parses a policy once and evaluates it in many threads.
+#[test]
+fn policies_are_shared_between_threads() {
+    let policy = parse(attestation_policy::defaults::SGX_ENCLAVE);
+    let claims = [claim("x-ms-sgx-svn", 1)];
+    let first = policy.evaluate(&claims);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| assert_eq!(policy.evaluate(&claims), first));
+        }
+    });
+}
