@@ -5,10 +5,11 @@ use std::collections::HashSet;
 
 use crate::budget::Budget;
 use crate::claim::{Value, ValueType};
-use crate::evaluation::{EvaluationError, EvaluationProblem, Values};
+use crate::failure::{EvaluationError, EvaluationProblem};
 use crate::json;
 use crate::query;
 use crate::syntax::{Expression, Function};
+use crate::values::Values;
 
 /// An argument as it is written, and its values.
 type Argument<'a> = (&'a Expression, Values<'a>);

@@ -4,7 +4,7 @@ use serde_json::{Number, Value as Json};
 
 use crate::budget::Budget;
 use crate::claim::Value;
-use crate::evaluation::EvaluationProblem;
+use crate::failure::EvaluationProblem;
 
 /// Reads JSON. Its depth is bounded by `serde_json`, at 128.
 pub(crate) fn parse(text: &str, what: &'static str, budget: &mut Budget) -> Result<Json, EvaluationProblem> {

@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 use serde_json::{Number, Value as Json};
 
 use crate::budget::Budget;
-use crate::evaluation::EvaluationProblem;
+use crate::failure::EvaluationProblem;
 use crate::json::exact_integer;
 
 /// Shared data. As a tree they may be much larger than they are in memory.

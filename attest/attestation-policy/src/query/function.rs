@@ -11,7 +11,7 @@ use super::data::{Data, Kind, Shared, compare_numbers, float, from_float};
 use super::interpret::{array, interpret};
 use super::to_text;
 use crate::budget::Budget;
-use crate::evaluation::EvaluationProblem;
+use crate::failure::EvaluationProblem;
 
 /// Sorting makes each element take part in about so many comparisons, each of which is a step at least.
 const SORT_STEPS: usize = 20;

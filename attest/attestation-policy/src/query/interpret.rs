@@ -8,7 +8,7 @@ use super::compile::{Node, Slice};
 use super::data::{Data, Kind, Shared, compare_numbers, from_json};
 use super::function;
 use crate::budget::Budget;
-use crate::evaluation::EvaluationProblem;
+use crate::failure::EvaluationProblem;
 
 /// What the expression gives, or that the budget or a function ends it.
 type Found = Result<Shared, EvaluationProblem>;

@@ -2,6 +2,7 @@
 
 mod decisions;
 mod documented;
+mod everywhere;
 mod functions;
 mod limits;
 mod malformed;
