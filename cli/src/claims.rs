@@ -6,8 +6,9 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value as Json;
 
-/// Reads `{"name": value, …}`, claims of the service, or `[{"type": …, "value": …, "issuer": …}, …]`, where the issuer is `CustomClaim`
-/// unless it is given. Objects and arrays as values become strings of JSON, as the service hands them to policies.
+/// Reads `{"name": value, …}`, claims of the service, or `[{"type": …, "value": …, "issuer": …}, …]`, where the issuer is
+/// `CustomClaim` unless it is given. Objects and arrays as values become strings of JSON, as the service hands them to
+/// policies.
 pub fn claims(json: &[u8]) -> Result<Vec<Claim>> {
     let Claims(raw) = serde_json::from_slice(json)?;
     raw.into_iter().map(claim).collect()

@@ -133,7 +133,7 @@ fn flatten(node: &Node, current: &Shared, budget: &mut Budget) -> Found {
             flat.push(Shared::clone(element));
         }
     }
-    array(flat, budget)
+    Ok(Data::new(Kind::Array(flat)))
 }
 
 fn object_values(node: &Node, current: &Shared, budget: &mut Budget) -> Found {
