@@ -7,12 +7,16 @@
 mod byte_size;
 mod cache_dir;
 mod choice;
+mod claims;
 mod convert;
+mod excerpt;
 mod explain;
+mod input;
 mod inspect;
 mod keygen;
 mod nacre_toml;
 mod output;
+mod policy;
 mod progress;
 mod quote;
 mod run;
@@ -45,6 +49,7 @@ enum Command {
     Verify(verify::Verify),
     Explain(explain::Explain),
     SimulatedPlatform(simulated_platform::SimulatedPlatform),
+    Policy(policy::PolicyCommand),
 }
 
 /// What `docker run` uses for failures that are not the container's.
@@ -79,6 +84,7 @@ impl Command {
             Self::Verify(verify) => return verify.run(),
             Self::Explain(explain) => return explain.run(),
             Self::SimulatedPlatform(command) => command.run()?,
+            Self::Policy(policy) => return policy.run(),
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -1,7 +1,5 @@
 //! A quote on the command line: where it is, and by what it is judged.
 
-use std::fs;
-use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -9,6 +7,8 @@ use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use dcap_quote::{Policy, Quote, TcbStatus, TrustedRoot, UnixTime};
 use judgement::{Judgement, Question, judge};
+
+use crate::input::read;
 
 /// Much more than any quote.
 const MAX_QUOTE_SIZE: u64 = 1 << 20;
@@ -103,29 +103,6 @@ fn simulated_root(path: &Path) -> Result<TrustedRoot> {
             path.display()
         )
     })
-}
-
-/// All of a file, or of standard input for `-`.
-fn read(path: &Path, max_size: u64) -> Result<Vec<u8>> {
-    let name = || format!("cannot read {}", path.display());
-    let mut reader: Box<dyn Read> = if path == Path::new("-") {
-        Box::new(io::stdin())
-    } else {
-        Box::new(fs::File::open(path).with_context(name)?)
-    };
-    let mut bytes = Vec::new();
-    reader
-        .by_ref()
-        .take(max_size + 1)
-        .read_to_end(&mut bytes)
-        .with_context(name)?;
-    if bytes.len() as u64 > max_size {
-        bail!(
-            "{} is larger than {max_size} bytes, which is more than such a file can have",
-            path.display()
-        );
-    }
-    Ok(bytes)
 }
 
 fn now() -> Result<UnixTime> {
