@@ -10,6 +10,7 @@ mod choice;
 mod convert;
 mod explain;
 mod inspect;
+mod judged_by;
 mod keygen;
 mod nacre_toml;
 mod output;
@@ -18,7 +19,9 @@ mod quote;
 mod run;
 mod settings;
 mod sign;
+mod tls_peer;
 mod verify;
+mod verify_tls;
 
 use std::process::ExitCode;
 
