@@ -1,4 +1,4 @@
-//! What a command is given to read.
+//! What is read from files and from standard input.
 
 use std::fs;
 use std::io::{self, Read};
@@ -7,9 +7,12 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 
 /// All of a file, or of standard input for `-`.
+///
+/// # Errors
+/// When it cannot be read, or is larger than such a file can be.
 pub fn read(path: &Path, max_size: u64) -> Result<Vec<u8>> {
     let name = || format!("cannot read {}", path.display());
-    let mut reader: Box<dyn Read> = if path == Path::new("-") {
+    let mut reader: Box<dyn Read> = if is_standard(path) {
         Box::new(io::stdin())
     } else {
         Box::new(fs::File::open(path).with_context(name)?)
@@ -27,4 +30,9 @@ pub fn read(path: &Path, max_size: u64) -> Result<Vec<u8>> {
         );
     }
     Ok(bytes)
+}
+
+/// Whether standard input is meant.
+pub fn is_standard(path: &Path) -> bool {
+    path == Path::new("-")
 }

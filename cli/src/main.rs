@@ -13,6 +13,7 @@ mod excerpt;
 mod explain;
 mod input;
 mod inspect;
+mod judged_by;
 mod keygen;
 mod nacre_toml;
 mod output;
@@ -23,7 +24,9 @@ mod run;
 mod settings;
 mod sign;
 mod simulated_platform;
+mod tls_peer;
 mod verify;
+mod verify_tls;
 
 use std::process::ExitCode;
 
