@@ -100,4 +100,17 @@ mod tests {
                 .is_ok()
         );
     }
+
+    /// A service that is down is not asked for every unknown key, either.
+    #[test]
+    fn failures_count_as_questions() {
+        let (cache, start) = (KeyCache::default(), Instant::now());
+        let at = |second| start + Duration::from_secs(second);
+        let found = cache.keys(Need::Recent, at(0), || Ok::<_, ()>(KeySet::default()));
+        assert!(found.is_ok());
+        let down = || Err("not there");
+        assert!(cache.keys(Need::UnknownKey, at(60), down).is_err());
+        assert!(cache.keys(Need::UnknownKey, at(61), down).is_ok());
+        assert!(cache.keys(Need::UnknownKey, at(120), down).is_err());
+    }
 }

@@ -1,6 +1,6 @@
 //! What the fuzzers run on arbitrary bytes, and what they begin with.
 //!
-//! A [`Target`] is a reader of what the host or the maker of an image controls. Its function panics if the reader does, and if
+//! A [`Target`] is a reader of what the host, the maker of an image or a stranger on the network controls. Its function panics if the reader does, and if
 //! what the reader accepts breaks the reader's own promise (a canonical format has one encoding, a count is within what was
 //! asked for). Two things run them: the fuzzers in `fuzz/`, and the tests on stable, over the seeds and mutations of them.
 #![forbid(unsafe_code)]
@@ -15,8 +15,10 @@ mod host_answers;
 mod layer;
 mod mutation;
 mod oci_image;
+mod ra_tls_evidence;
 mod sgxs;
 mod sigstruct;
+mod token;
 
 pub use mutation::Mutations;
 
@@ -70,6 +72,10 @@ targets! {
     ELF = elf;
     /// The policies of an attestation service (`attestation-policy`).
     ATTESTATION_POLICY = attestation_policy;
+    /// Attestation tokens, their claims, and key sets (`token`).
+    TOKEN = token;
+    /// Certificates with quotes, and the extensions that carry them (`ra-tls`).
+    RA_TLS_EVIDENCE = ra_tls_evidence;
 }
 
 #[cfg(test)]
@@ -118,5 +124,7 @@ mod tests {
         oci_image = OCI_IMAGE;
         elf = ELF;
         attestation_policy = ATTESTATION_POLICY;
+        token = TOKEN;
+        ra_tls_evidence = RA_TLS_EVIDENCE;
     }
 }
