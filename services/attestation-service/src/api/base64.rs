@@ -1,43 +1,36 @@
 //! Base64 as Azure Attestation's clients send it: the URL alphabet by its specification, the other one by its Python client,
 //! with padding or without.
+//!
+//! The `base64` crate and not `base64ct`: what is decoded here is public, and constant time costs more than a signature.
 
-use base64ct::{Base64UrlUnpadded, Encoding as _};
+use base64::alphabet::{STANDARD, URL_SAFE};
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use base64::{Engine as _, engine::general_purpose};
 
 /// Not base64 in either alphabet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("it is not base64 (of the URL alphabet or the standard one, padded or not)")]
 pub struct Base64Error;
 
+const EITHER_PADDING: GeneralPurposeConfig =
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+const URL: GeneralPurpose = GeneralPurpose::new(&URL_SAFE, EITHER_PADDING);
+const OTHER: GeneralPurpose = GeneralPurpose::new(&STANDARD, EITHER_PADDING);
+
 /// The bytes that `text` stands for. Bits that stand for nothing must be zero, and the alphabets must not be mixed.
 pub(crate) fn decode(text: &str) -> Result<Vec<u8>, Base64Error> {
-    let unpadded = match text.len() % 4 {
-        0 => text
-            .strip_suffix("==")
-            .or_else(|| text.strip_suffix('='))
-            .unwrap_or(text),
-        _ => text,
-    };
-    let has_any_of = |characters: [char; 2]| unpadded.contains(characters);
-    if has_any_of(['+', '/']) {
-        if has_any_of(['-', '_']) {
-            return Err(Base64Error);
-        }
-        let url: String = unpadded
-            .chars()
-            .map(|character| match character {
-                '+' => '-',
-                '/' => '_',
-                other => other,
-            })
-            .collect();
-        return Base64UrlUnpadded::decode_vec(&url).map_err(|_| Base64Error);
-    }
-    Base64UrlUnpadded::decode_vec(unpadded).map_err(|_| Base64Error)
+    let engine = if text.contains(['+', '/']) { OTHER } else { URL };
+    engine.decode(text).map_err(|_| Base64Error)
 }
 
 /// The URL alphabet, without padding.
 pub(crate) fn encode(bytes: &[u8]) -> String {
-    Base64UrlUnpadded::encode_string(bytes)
+    general_purpose::URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// The standard alphabet with padding, for certificates (RFC 7517, 4.7).
+pub(crate) fn encode_standard(bytes: &[u8]) -> String {
+    general_purpose::STANDARD.encode(bytes)
 }
 
 #[cfg(test)]
@@ -53,6 +46,7 @@ mod tests {
         assert_eq!(decode("-w"), Ok(vec![0xfb]));
         assert_eq!(decode(""), Ok(vec![]));
         assert_eq!(encode(&[0xfb, 0xff]), "-_8");
+        assert_eq!(encode_standard(&[0xfb, 0xff]), "+/8=");
     }
 
     #[test]
