@@ -155,6 +155,9 @@ impl Store {
             let value = store.connection.pragma_query_value(None, name, |row| row.get(0));
             value.map_err(store.sqlite_error())
         };
+        self.connection
+            .busy_timeout(std::time::Duration::ZERO)
+            .map_err(self.sqlite_error())?;
         self.run("PRAGMA locking_mode=EXCLUSIVE")?;
         self.run("BEGIN EXCLUSIVE; COMMIT")?;
         let (application, version) = (pragma(self, "application_id")?, pragma(self, "user_version")?);
@@ -410,7 +413,8 @@ mod tests {
 
     #[test]
     fn what_it_did_not_write_is_left_alone() {
-        let cases: [(&str, fn(&Path)); 3] = [
+        type Make = fn(&Path);
+        let cases: [(&str, Make); 3] = [
             ("no database", |path| fs::write(path, "x".repeat(4096)).unwrap()),
             ("another program's", |path| {
                 let other = Connection::open(path).unwrap();

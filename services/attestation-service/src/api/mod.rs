@@ -5,5 +5,5 @@ pub(crate) mod base64;
 pub(crate) mod json;
 pub(crate) mod version;
 
-pub use attest::{AttestRequest, AttestationType, Data, DataType};
-pub use version::ApiVersion;
+pub(crate) use attest::{AttestRequest, AttestationType};
+pub(crate) use version::ApiVersion;
