@@ -4,6 +4,7 @@
 //! `docker run`; otherwise `nacre run` ends as the container does.
 #![forbid(unsafe_code)]
 
+mod attestation;
 mod byte_size;
 mod cache_dir;
 mod choice;
@@ -43,6 +44,7 @@ enum Command {
     Sign(sign::Sign),
     Verify(verify::Verify),
     Explain(explain::Explain),
+    Attestation(attestation::Attestation),
 }
 
 /// What `docker run` uses for failures that are not the container's.
@@ -76,6 +78,7 @@ impl Command {
             Self::Sign(sign) => sign.run()?,
             Self::Verify(verify) => return verify.run(),
             Self::Explain(explain) => return explain.run(),
+            Self::Attestation(attestation) => return attestation.run(),
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -94,7 +94,8 @@ fn without_collateral(quote: &[u8]) -> String {
     format!("there is no collateral to verify the quote with; give {wanted} with --collateral FILE")
 }
 
-fn simulated_root(path: &Path) -> Result<TrustedRoot> {
+/// The root of a simulated platform, from its certificate.
+pub fn simulated_root(path: &Path) -> Result<TrustedRoot> {
     let certificate = String::from_utf8(read(path, MAX_QUOTE_SIZE)?)
         .with_context(|| format!("{} is not a certificate in PEM", path.display()))?;
     TrustedRoot::dangerous_simulated(&certificate).with_context(|| {

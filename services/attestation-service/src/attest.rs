@@ -68,7 +68,7 @@ fn ask(policy: &ActivePolicy, claims: &Claims) -> Result<Permission, ApiError> {
         Ok(Decision::Permitted(permission)) => Ok(permission),
         Ok(Decision::Denied(denial)) => Err(failed(format!("the policy denies: {denial}"))),
         Err(error) => Err(failed(format!(
-            "the policy cannot be evaluated with these claims, at line and column {error}"
+            "the policy cannot be evaluated with these claims: {error}"
         ))),
     }
 }

@@ -87,8 +87,7 @@ impl ActivePolicy {
 
     fn new(text: &str, signer: Option<Value>, jws: String) -> Result<Self, ApiError> {
         let policy = Policy::parse(text).map_err(|error| {
-            ErrorCode::PolicyParsingError
-                .because(format!("the policy cannot be read, at line and column {error}"))
+            ErrorCode::PolicyParsingError.because(format!("the policy cannot be read: {error}"))
         })?;
         Ok(Self {
             policy,

@@ -4,8 +4,6 @@
 //! elsewhere. With certificates, only their owners' signatures count: nothing unsigned, and no other certificate, whatever it
 //! chains to. The key is the certificate's; the algorithm must be one for such a key.
 
-use der::Decode as _;
-use der::asn1::UintRef;
 use serde_json::{Value, json};
 use token::{Algorithm, Jws, PublicKey};
 
@@ -109,7 +107,7 @@ impl PolicySigners {
             ));
         }
         let signer = SignerCertificate::parse(der)?;
-        verify(&jws, text, &signer.key)?;
+        verify(&jws, &signer.key)?;
         Ok(Signed {
             payload: jws.unverified_payload().to_vec(),
             signer: Some(signer),
@@ -132,45 +130,24 @@ impl PolicySigners {
     }
 }
 
-/// Azure's client for Python names algorithms that do not exist: `RSA256` is RS256, and `ECDH256` is ES256 with the signature in
-/// DER.
-fn verify(jws: &Jws<'_>, text: &str, key: &PublicKey) -> Result<(), ApiError> {
-    let verified = match jws.header().alg() {
-        "RSA256" => jws.verify(key, Algorithm::Rs256).map(|_| ()).ok(),
-        "ECDH256" => der_signature(text)
-            .and_then(|(signed, signature)| key.verify(Algorithm::Es256, signed.as_bytes(), &signature).ok()),
-        _ => match jws.header().algorithm() {
-            Some(algorithm) => jws.verify(key, algorithm).map(|_| ()).ok(),
-            None => {
-                return Err(invalid(format!(
-                    "the algorithm {:?} is not supported; there are {}",
-                    jws.header().alg(),
-                    Algorithm::ALL.map(Algorithm::name).join(", ")
-                )));
-            }
-        },
+/// Azure's client for Python calls RS256 `RSA256`. (What it calls elliptic keys' algorithm does not matter: it cannot sign with them.)
+fn verify(jws: &Jws<'_>, key: &PublicKey) -> Result<(), ApiError> {
+    let name = jws.header().alg();
+    let algorithm = match name {
+        "RSA256" => Some(Algorithm::Rs256),
+        _ => jws.header().algorithm(),
     };
-    verified.ok_or_else(|| refused("its signature is not by the key of the certificate in its header"))
-}
-
-/// What is signed, and r and s with 32 bytes each.
-fn der_signature(text: &str) -> Option<(&str, [u8; 64])> {
-    #[derive(der::Sequence)]
-    struct Numbers<'a> {
-        r: UintRef<'a>,
-        s: UintRef<'a>,
-    }
-    let (signed, signature) = text.rsplit_once('.')?;
-    let signature = base64::decode(signature).ok()?;
-    let Numbers { r, s } = Numbers::from_der(&signature).ok()?;
-    let mut fixed = [0; 64];
-    let (first, second) = fixed.split_at_mut(32);
-    for (place, number) in [(first, r), (second, s)] {
-        let bytes = number.as_bytes();
-        let start = place.len().checked_sub(bytes.len())?;
-        place.get_mut(start..)?.copy_from_slice(bytes);
-    }
-    Some((signed, fixed))
+    let algorithm = algorithm.ok_or_else(|| {
+        invalid(format!(
+            "the algorithm {name:?} is not supported; there are {}",
+            Algorithm::ALL.map(Algorithm::name).join(", ")
+        ))
+    })?;
+    // Fails as well when the algorithm is none for such a key.
+    let verified = jws.verify(key, algorithm);
+    verified
+        .map(|_| ())
+        .map_err(|_| refused("its signature is not by the key of the certificate in its header"))
 }
 
 fn invalid(message: impl Into<String>) -> ApiError {

@@ -12,8 +12,8 @@ use crate::api::{ApiVersion, AttestationType};
 use crate::error::{ApiError, ErrorCode};
 use crate::service::TokenId;
 
-/// What a request to change something may be.
-const SIGNED: [&str; 2] = ["text/plain", "application/jwt"];
+/// What a request to change something may be. Azure's clients send signers' certificates as JSON, some of them as a JSON string.
+const SIGNED: [&str; 3] = ["text/plain", "application/jwt", "application/json"];
 
 pub(super) async fn policy(
     State(app): State<Arc<App>>,
@@ -104,6 +104,12 @@ async fn changing(
 ) -> Result<String, ApiError> {
     check(app, query, headers, Access::Change)?;
     let bytes = body::read(headers, body, &SIGNED, &app.limits).await?;
+    if bytes.starts_with(b"\"") {
+        let text = serde_json::from_slice(&bytes);
+        return text.map_err(|error| {
+            ErrorCode::InvalidParameter.because(format!("the body is not a JSON string: {error}"))
+        });
+    }
     let text = String::from_utf8(bytes.into());
     text.map_err(|_| ErrorCode::InvalidParameter.because("the body is not UTF-8"))
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use attestation_service::{AdminToken, Config, Limits, PolicySigner, Server};
@@ -36,6 +36,7 @@ pub struct Running {
     pub directory: Arc<tempfile::TempDir>,
     pub platform: SimulatedPlatform,
     pub issuer: String,
+    certificate: PathBuf,
     address: SocketAddr,
     connector: TlsConnector,
     stop: Option<oneshot::Sender<()>>,
@@ -58,15 +59,20 @@ pub struct Answer {
 
 impl Setup {
     pub fn new() -> Self {
+        Self::at(NOW)
+    }
+
+    /// With collateral that begins to be valid at this time.
+    pub fn at(now: UnixTime) -> Self {
         Self {
             directory: Arc::new(tempfile::tempdir().unwrap()),
-            platform: SimulatedPlatform::new(profile()),
+            platform: SimulatedPlatform::new(Profile::new([7; 32], now)),
             change: Box::new(|_| {}),
         }
     }
 
     pub fn platform(mut self, change: impl FnOnce(&mut Profile)) -> Self {
-        let mut profile = profile();
+        let mut profile = Profile::new([7; 32], NOW);
         change(&mut profile);
         self.platform = SimulatedPlatform::new(profile);
         self
@@ -100,7 +106,8 @@ impl Setup {
         (self.change)(&mut config);
         let server = Server::bind(config).await.unwrap();
         let (address, issuer) = (server.address(), server.issuer().to_owned());
-        let connector = connector(server.certificate());
+        let certificate = server.certificate().clone();
+        let connector = connector(&certificate);
         let (stop, stopped) = oneshot::channel();
         let served = tokio::spawn(server.serve(async {
             let _ = stopped.await;
@@ -109,6 +116,7 @@ impl Setup {
             directory: self.directory,
             platform: self.platform,
             issuer,
+            certificate,
             address,
             connector,
             stop: Some(stop),
@@ -133,6 +141,10 @@ impl Running {
         let stream = TcpStream::connect(self.address).await.unwrap();
         let name = ServerName::from(self.address.ip());
         self.connector.connect(name, stream).await.unwrap()
+    }
+
+    pub fn certificate(&self) -> &Path {
+        &self.certificate
     }
 
     pub fn tcp(&self) -> SocketAddr {
@@ -237,11 +249,7 @@ impl Answer {
     }
 }
 
-fn profile() -> Profile {
-    Profile::new([7; 32], NOW)
-}
-
-fn connector(certificate: &PathBuf) -> TlsConnector {
+fn connector(certificate: &Path) -> TlsConnector {
     let mut roots = rustls::RootCertStore::empty();
     roots
         .add(CertificateDer::from_pem_file(certificate).unwrap())
