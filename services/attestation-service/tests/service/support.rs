@@ -201,7 +201,16 @@ impl Running {
         request.body(Full::new(body.into())).unwrap()
     }
 
-    /// The claims of an answer's token, validated with the keys that the service publishes.
+    /// What a token of any kind says, if the service has signed it.
+    pub async fn signed(&self, answer: &Answer) -> Value {
+        let keys = KeySet::parse(&self.get("/certs").await.body).unwrap();
+        let token = answer.token();
+        let jws = Jws::parse(&token).unwrap();
+        let key = keys.key(jws.header().kid().unwrap()).unwrap();
+        serde_json::from_slice(jws.verify_with(key).unwrap()).unwrap()
+    }
+
+    /// The claims of an attestation token, validated with the keys that the service publishes.
     pub async fn validated(&self, answer: &Answer) -> Claims {
         let keys = self.get("/certs").await;
         assert_eq!(keys.status, 200);

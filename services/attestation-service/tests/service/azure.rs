@@ -1,17 +1,13 @@
 //! The real client of Azure Attestation, from PyPI, drives the service (`drive.py`).
 
-#[path = "../service/support.rs"]
-#[expect(dead_code, reason = "shared with the tests in Rust, which use more of it")]
-mod support;
-
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::support::{ADMIN_TOKEN, Running, Setup, report, signer, standard_b64};
 use attestation_service::Config;
 use dcap_quote::UnixTime;
 use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256, RsaKeySize};
 use serde_json::{Value, json};
-use support::{ADMIN_TOKEN, Running, Setup, report, signer, standard_b64};
 
 const BINARY: &[u8] = b"\x00\xff binary";
 const JSON: &[u8] = br#"{"keys":[{"kty":"RSA"}],"number":5}"#;
