@@ -29,6 +29,7 @@ impl Service {
         let nonce = request.nonce.take();
         let verifier = Verifier {
             source: self.source.as_ref(),
+            platforms: &self.platforms,
             trust: self.settings.trust,
             acceptable: &self.settings.acceptable,
         };

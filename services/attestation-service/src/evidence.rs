@@ -11,6 +11,7 @@ use dcap_quote::{
 use crate::api::attest::{AttestRequest, AttestationType, Data};
 use crate::collateral::{CollateralSource, Endorsements};
 use crate::error::{ApiError, ErrorCode};
+use crate::platforms::{Claimed, Platforms};
 
 /// Evidence that proves what it says.
 #[derive(Debug)]
@@ -28,6 +29,7 @@ pub(crate) struct Evidence {
 /// With what evidence is verified, and what is good enough for a policy to see it.
 pub(crate) struct Verifier<'a> {
     pub source: &'a dyn CollateralSource,
+    pub platforms: &'a Platforms,
     pub trust: Trust,
     /// Which TCB statuses beyond `UpToDate` policies are asked about.
     pub acceptable: &'a Policy,
@@ -97,9 +99,8 @@ impl Verifier<'_> {
     }
 
     fn endorsements(&self, quote: &Quote<'_>) -> Result<Arc<Endorsements>, ApiError> {
-        let unreadable = |refusal: Refusal| refused(refusal.to_string());
-        let fmspc = quote.claimed_platform().map_err(unreadable)?.fmspc;
-        let ca = quote.claimed_pck_ca().map_err(unreadable)?;
+        let claimed = self.platforms.claimed(quote);
+        let Claimed { fmspc, ca } = claimed.map_err(|refusal| refused(refusal.to_string()))?;
         let tee = quote.header.tee;
         self.source.find(tee, fmspc, ca).ok_or_else(|| {
             ErrorCode::CollateralUnavailable.because(format!(

@@ -38,6 +38,7 @@ mod http;
 mod keys;
 mod management;
 mod metrics;
+mod platforms;
 mod policies;
 mod run;
 mod server;

@@ -9,6 +9,7 @@ use crate::claims::Claims;
 use crate::collateral::CollateralSource;
 use crate::error::{ApiError, ErrorCode};
 use crate::keys::{KeyError, KeyRing};
+use crate::platforms::Platforms;
 use crate::policies::Policies;
 use crate::signers::{PolicySigners, SignerCertificate};
 use crate::store::{Store, StoreError};
@@ -32,6 +33,7 @@ pub(crate) struct Settings {
 pub(crate) struct Service {
     pub(crate) settings: Settings,
     pub(crate) source: Arc<dyn CollateralSource>,
+    pub(crate) platforms: Platforms,
     /// So that nobody is removed from the signers between the look whether he is one and the change that he signed.
     turn: Mutex<()>,
     store: Mutex<Store>,
@@ -72,6 +74,7 @@ impl Service {
         Ok(Self {
             settings,
             source,
+            platforms: Platforms::default(),
             turn: Mutex::new(()),
             store: Mutex::new(store),
             state: RwLock::new(Arc::new(state)),

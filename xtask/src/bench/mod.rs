@@ -6,6 +6,7 @@
 //!
 //! Everything stays on this machine; servers listen on the loopback interface only.
 
+mod attestation;
 mod conversion;
 mod memcached;
 mod operations;
@@ -51,6 +52,7 @@ const GROUPS: &[(&str, Group)] = &[
     ("redis", redis::measure),
     ("memcached", memcached::measure),
     ("conversion", conversion::measure),
+    ("attestation", attestation::measure),
 ];
 
 /// Where the table is written.

@@ -130,7 +130,7 @@ fn parts(service: &Running, signers: &Signers) -> Value {
 /// The environment that `cargo xtask test` makes.
 fn python() -> PathBuf {
     let mut target = std::env::current_exe().unwrap();
-    let path = loop {
+    loop {
         let candidate = target.join("azure-client/bin/python");
         if candidate.is_file() {
             break candidate;
@@ -140,6 +140,5 @@ fn python() -> PathBuf {
             "there is no azure-client/bin/python in the target directory: run `cargo xtask azure-client`, or `cargo xtask \
              test`, which does it first"
         );
-    };
-    path
+    }
 }
