@@ -47,8 +47,10 @@ mod signers;
 mod store;
 mod tls;
 
+pub use api::{AttestRequest, AttestationType, Data, DataType};
 pub use collateral::{CollateralFileError, CollateralFiles, CollateralSource, Endorsements};
 pub use config::{Config, PolicySigner, PolicySignerError, Url, UrlError};
+pub use error::{ApiError, ErrorCode};
 pub use http::{AdminToken, AdminTokenError, Clock, Limits};
 pub use run::run;
 pub use server::{Server, StartError};

@@ -5,6 +5,7 @@
 //! asked for). Two things run them: the fuzzers in `fuzz/`, and the tests on stable, over the seeds and mutations of them.
 #![forbid(unsafe_code)]
 
+mod attest_call;
 mod boot_info;
 mod callsite_map;
 mod elf;
@@ -67,6 +68,8 @@ targets! {
     OCI_IMAGE = oci_image;
     /// Programs, which are searched for system calls (`callsites`).
     ELF = elf;
+    /// Bodies of attest calls (`attestation-service`).
+    ATTEST_CALL = attest_call;
 }
 
 #[cfg(test)]
@@ -114,5 +117,6 @@ mod tests {
         layer = LAYER;
         oci_image = OCI_IMAGE;
         elf = ELF;
+        attest_call = ATTEST_CALL;
     }
 }

@@ -5,5 +5,5 @@ pub(crate) mod base64;
 pub(crate) mod json;
 pub(crate) mod version;
 
-pub(crate) use attest::{AttestRequest, AttestationType};
+pub use attest::{AttestRequest, AttestationType, Data, DataType};
 pub(crate) use version::ApiVersion;

@@ -1,10 +1,12 @@
 //! Attest calls. Anybody may make them: evidence speaks for itself.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, Response};
+use tokio::task::spawn_blocking;
 
 use super::{App, body, respond};
 use crate::api::{ApiVersion, AttestRequest, AttestationType};
@@ -25,7 +27,7 @@ pub(super) async fn attest(
 }
 
 async fn answer(
-    app: &App,
+    app: &Arc<App>,
     kind: &str,
     query: Option<&str>,
     headers: &HeaderMap,
@@ -34,13 +36,27 @@ async fn answer(
     let kind = AttestationType::parse(kind)?;
     ApiVersion::parse(body::api_version(query))?.check_knows(kind)?;
     let body = body::read(headers, body, &["application/json"], &app.limits).await?;
-    let started = std::time::Instant::now();
+    let started = Instant::now();
     let request = AttestRequest::parse(kind, &body)?;
-    let token = app
-        .service
-        .attest(kind, request, (app.clock)(), TokenId::random()?);
+    let token = if request.draft_policy.is_some() {
+        // Anybody's policy may take much longer than a signature: not on a thread that serves connections.
+        let app = Arc::clone(app);
+        let answer = spawn_blocking(move || work(&app, kind, request)).await;
+        answer.map_err(|_| ErrorCode::InternalError.because("the draft policy could not be tried"))?
+    } else {
+        work(app, kind, request)
+    };
     app.metrics.worked(started.elapsed());
+    if let Err(error) = &token {
+        // For who wonders why a fleet is refused. As text of a program: it may repeat words of the caller's.
+        tracing::info!(code = error.code.name(), reason = ?error.message, "attest call refused");
+    }
     token
+}
+
+fn work(app: &App, kind: AttestationType, request: AttestRequest) -> Result<String, ApiError> {
+    app.service
+        .attest(kind, request, (app.clock)(), TokenId::random()?)
 }
 
 impl TokenId {

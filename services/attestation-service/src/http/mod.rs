@@ -1,8 +1,9 @@
 //! The service on the wire: routes, and what they share.
 //!
 //! A request goes through [`observe`] (its name, log and count, and whether there is room for it), then to a handler, which reads the
-//! body within limits, asks the [`Service`] and answers. Handlers do not wait for anything but the body: verifying and
-//! signing take a millisecond of the thread that serves the connection.
+//! body within limits, asks the [`Service`] and answers. Verifying and signing take less than a millisecond, and are done by the
+//! thread that serves the connection; only drafts of policies go to another. Changes of policies, which are rare and
+//! made by few, write to the disk meanwhile.
 
 mod admin;
 mod attest;

@@ -11,6 +11,8 @@ use axum::http::{HeaderName, HeaderValue, Response};
 use axum::middleware::Next;
 use axum::response::IntoResponse as _;
 
+use tracing::{Instrument as _, info_span};
+
 use super::App;
 use super::respond::ERROR_CODE;
 use crate::error::ErrorCode;
@@ -34,7 +36,7 @@ pub(super) async fn observe(State(app): State<Arc<App>>, request: Request, next:
     let is_operators = route.starts_with("/health") || route == "/metrics";
     let permit = app.room.try_acquire();
     let mut response = if permit.is_ok() || is_operators {
-        next.run(request).await
+        next.run(request).instrument(info_span!("request", id)).await
     } else {
         ErrorCode::ServiceBusy
             .because("too many requests are being worked on; try again in a second")
@@ -57,7 +59,7 @@ pub(super) async fn observe(State(app): State<Arc<App>>, request: Request, next:
         .and_then(|code| code.to_str().ok());
     app.metrics.answered(route, status);
     tracing::info!(
-        request_id = id,
+        id,
         method = method.as_str(),
         route,
         status,
