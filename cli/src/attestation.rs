@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
-use attestation_service::{AdminToken, Config, Limits, PolicySigner, TlsFiles, Url};
+use attestation_service::{AdminToken, CollateralFiles, Config, Limits, PolicySigner, TlsFiles, Url};
 use clap::{Args, Subcommand};
 use dcap_quote::{Policy, TcbStatus, TrustedRoot, UnixTime};
 
@@ -28,8 +28,8 @@ enum What {
 
 /// Serve the protocol of Microsoft Azure Attestation: quotes in, signed tokens out
 ///
-/// Runs until SIGTERM or SIGINT; reads the collateral again on SIGHUP and when its files change. Health is at /health, numbers
-/// (OpenMetrics) at /metrics.
+/// Runs until SIGTERM or SIGINT. Collateral files that change are read again, within half a minute or on SIGHUP. Health is at
+/// /health, numbers (OpenMetrics) at /metrics.
 #[derive(Args, Debug)]
 struct Serve {
     /// Where to listen; with port 0 the system chooses one
@@ -112,8 +112,8 @@ impl Serve {
             state: self.state,
             url: self.url,
             tls,
+            collateral: Arc::new(CollateralFiles::load(self.collateral, root.clone())?),
             root,
-            collateral: self.collateral,
             acceptable: self.accept.into_iter().fold(Policy::default(), Policy::accept),
             policy_signers,
             admin,

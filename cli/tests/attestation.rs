@@ -63,7 +63,8 @@ impl Files {
     }
 
     fn start(&self, words: &str) -> Service {
-        let mut process = self.command(words).stderr(Stdio::null()).spawn().unwrap();
+        let log = fs::File::create(self.path("log")).unwrap();
+        let mut process = self.command(words).stderr(log).spawn().unwrap();
         let mut line = String::new();
         let stdout = process.stdout.take().unwrap();
         BufReader::new(stdout).read_line(&mut line).unwrap();
@@ -173,6 +174,16 @@ fn a_token_for_a_simulated_enclave_and_the_same_keys_after_a_restart() {
     let keys = body(&service.send("GET", "/certs", ""));
     let certificate = fs::read(&service.certificate).unwrap();
     service.stop();
+    let log = fs::read_to_string(files.path("log")).unwrap();
+    assert!(
+        log.contains("SIMULATED PLATFORM") && log.contains("shutting down"),
+        "{log}"
+    );
+    // Neither evidence nor tokens.
+    let (quote, token) = (call["quote"].as_str().unwrap(), body(&answer));
+    assert!(
+        log.contains("/attest/{type}") && !log.contains(&quote[600..700]) && !log.contains(&token[200..300])
+    );
 
     let service = files.start(SIMULATED);
     assert_eq!(body(&service.send("GET", "/certs", "")), keys);
@@ -202,6 +213,30 @@ fn without_the_simulated_root_by_name_nothing_simulated_is_trusted() {
         "{answer}"
     );
     assert!(service.send("GET", "/health", "").starts_with("HTTP/1.1 503"));
+}
+
+#[test]
+fn newer_collateral_is_taken_on_a_signal() {
+    let files = Files::new();
+    let good = fs::read(files.path("collateral")).unwrap();
+    let other = SimulatedPlatform::new(Profile::new([5; 32], UnixTime(1_000_000_000)));
+    files.write(
+        "collateral",
+        &serde_json::to_vec(&other.collateral(Tee::Sgx)).unwrap(),
+    );
+    let service = files.start(SIMULATED);
+    let health = service.send("GET", "/health", "");
+    assert!(
+        health.starts_with("HTTP/1.1 503") && health.contains("no valid collateral"),
+        "{health}"
+    );
+    files.write("newer", &good);
+    fs::rename(files.path("newer"), files.path("collateral")).unwrap();
+    let hangup = Command::new("kill")
+        .args(["-HUP", &service.process.id().to_string()])
+        .status();
+    assert!(hangup.unwrap().success());
+    while service.send("GET", "/health", "").starts_with("HTTP/1.1 503") {}
 }
 
 #[test]

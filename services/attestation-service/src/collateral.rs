@@ -1,7 +1,9 @@
 //! What quotes are verified with: collateral that was checked once, found by a quote's platform.
 
+use std::error::Error;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::time::SystemTime;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use dcap_quote::{
@@ -18,6 +20,13 @@ pub trait CollateralSource: Send + Sync {
 
     /// All that there is, for the service's health.
     fn all(&self) -> Vec<Arc<Endorsements>>;
+
+    /// Looks whether there is newer collateral, and takes it; says whether there was. It may read files, and is called twice a
+    /// minute and on SIGHUP.
+    ///
+    /// # Errors
+    /// When what is there cannot be used; then what was there before stays in use.
+    fn refresh(&self) -> Result<bool, Box<dyn Error + Send + Sync>>;
 }
 
 /// Checked collateral, and the hashes by which tokens say what was relied upon.
@@ -79,8 +88,17 @@ impl CollateralHashes {
 pub struct CollateralFiles {
     paths: Vec<PathBuf>,
     root: TrustedRoot,
-    loaded: RwLock<Vec<Arc<Endorsements>>>,
+    loaded: RwLock<Loaded>,
 }
+
+#[derive(Debug)]
+struct Loaded {
+    all: Vec<Arc<Endorsements>>,
+    stamps: Vec<Stamp>,
+}
+
+/// When a file was changed and how long it is, as far as it tells.
+type Stamp = Option<(SystemTime, u64)>;
 
 /// Why a file is not collateral to verify with.
 #[derive(Debug, thiserror::Error)]
@@ -120,7 +138,11 @@ impl CollateralFiles {
     /// # Errors
     /// With the first file that is wrong.
     pub fn load(paths: Vec<PathBuf>, root: TrustedRoot) -> Result<Self, CollateralFileError> {
-        let loaded = read_all(&paths, &root)?;
+        let loaded = Loaded {
+            // Before the files are read: what changes meanwhile is read again.
+            stamps: stamps(&paths),
+            all: read_all(&paths, &root)?,
+        };
         Ok(Self {
             paths,
             root,
@@ -128,36 +150,40 @@ impl CollateralFiles {
         })
     }
 
-    /// Reads the files again.
-    ///
-    /// # Errors
-    /// With the first file that is wrong; then what was loaded before stays in use.
-    pub fn reload(&self) -> Result<(), CollateralFileError> {
-        let loaded = read_all(&self.paths, &self.root)?;
-        *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = loaded;
-        Ok(())
-    }
-
-    /// The files.
-    #[must_use]
-    pub fn paths(&self) -> &[PathBuf] {
-        &self.paths
+    fn loaded(&self) -> RwLockReadGuard<'_, Loaded> {
+        self.loaded.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl CollateralSource for CollateralFiles {
     fn find(&self, tee: Tee, fmspc: Bytes<6>, ca: PckCa) -> Option<Arc<Endorsements>> {
-        let loaded = self.loaded.read().unwrap_or_else(PoisonError::into_inner);
-        loaded
-            .iter()
-            .find(|endorsements| platforms(endorsements) == (tee, fmspc, ca))
+        let loaded = self.loaded();
+        let mut all = loaded.all.iter();
+        all.find(|endorsements| platforms(endorsements) == (tee, fmspc, ca))
             .cloned()
     }
 
     fn all(&self) -> Vec<Arc<Endorsements>> {
-        let loaded = self.loaded.read().unwrap_or_else(PoisonError::into_inner);
-        loaded.clone()
+        self.loaded().all.clone()
     }
+
+    fn refresh(&self) -> Result<bool, Box<dyn Error + Send + Sync>> {
+        let stamps = stamps(&self.paths);
+        if self.loaded().stamps == stamps {
+            return Ok(false);
+        }
+        let all = read_all(&self.paths, &self.root)?;
+        *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = Loaded { all, stamps };
+        Ok(true)
+    }
+}
+
+fn stamps(paths: &[PathBuf]) -> Vec<Stamp> {
+    let stamp = |path: &PathBuf| {
+        let metadata = std::fs::metadata(path).ok()?;
+        Some((metadata.modified().ok()?, metadata.len()))
+    };
+    paths.iter().map(stamp).collect()
 }
 
 /// What platforms collateral is for.
@@ -194,4 +220,50 @@ fn read(path: PathBuf, root: &TrustedRoot) -> Result<Endorsements, CollateralFil
         path,
         error: Box::new(error),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use simulated_platform::{Profile, SimulatedPlatform};
+
+    use super::*;
+
+    #[test]
+    fn newer_files_are_taken_and_wrong_ones_not() {
+        let platform =
+            |day: u64| SimulatedPlatform::new(Profile::new([7; 32], UnixTime(1_750_723_200 + day * 86_400)));
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("collateral");
+        let write = |content: &[u8]| {
+            // A new file has a new time, however coarse the clock of the file system is.
+            let new = directory.path().join(content.len().to_string());
+            std::fs::write(&new, content).unwrap();
+            std::fs::rename(new, &path).unwrap();
+        };
+        let json = |day, tee| serde_json::to_vec(&platform(day).collateral(tee)).unwrap();
+        write(&json(0, Tee::Sgx));
+        let root = TrustedRoot::dangerous_simulated(&platform(0).root_certificate()).unwrap();
+        let files = CollateralFiles::load(vec![path.clone()], root).unwrap();
+        let until = || files.all().first().unwrap().checked.validity().until;
+        let first = until();
+        assert!(!files.refresh().unwrap());
+        write(b"{}");
+        assert!(
+            files
+                .refresh()
+                .unwrap_err()
+                .to_string()
+                .contains("is not a collateral file")
+        );
+        assert_eq!(until(), first);
+        write(&json(1, Tee::Tdx));
+        assert!(files.refresh().unwrap());
+        assert_eq!(
+            (until().0, files.all()[0].checked.tee()),
+            (first.0 + 86_400, Tee::Tdx)
+        );
+        assert!(!files.refresh().unwrap());
+        std::fs::remove_file(&path).unwrap();
+        assert!(files.refresh().is_err() && until().0 == first.0 + 86_400);
+    }
 }

@@ -2,12 +2,14 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use axum::http::Uri;
 use dcap_quote::{Policy, Trust, TrustedRoot};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
+use crate::collateral::CollateralSource;
 use crate::http::{AdminToken, Clock, Limits, SIMULATED_PREFIX};
 use crate::signers::SignerCertificate;
 use crate::tls::TlsFiles;
@@ -24,8 +26,8 @@ pub struct Config {
     pub tls: Option<TlsFiles>,
     /// Whom it trusts, and nobody else.
     pub root: TrustedRoot,
-    /// Collateral files.
-    pub collateral: Vec<PathBuf>,
+    /// What it verifies quotes with.
+    pub collateral: Arc<dyn CollateralSource>,
     /// TCB statuses that policies are asked about, beyond `UpToDate`; what it says of debugging is not asked.
     pub acceptable: Policy,
     /// Who may change policies, on top of whom the state knows. With any, unsigned changes are refused for good.

@@ -1,24 +1,25 @@
 //! A service as a program: signals, files that change, keys that grow old.
 
-use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use dcap_quote::Trust;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::task::spawn_blocking;
+use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use crate::collateral::CollateralFiles;
 use crate::config::Config;
 use crate::http::App;
 use crate::server::{Server, StartError};
 
 /// Between looks at the collateral's files.
 const LOOK: Duration = Duration::from_secs(30);
-/// Between looks at the keys' ages.
+/// Between looks at the keys' ages and the collateral's dates.
 const MAINTENANCE: Duration = Duration::from_secs(60 * 60);
+/// Before collateral expires; Intel's serves for thirty days.
+const WARNING: Duration = Duration::from_secs(10 * 24 * 60 * 60);
 
-/// Runs a service until SIGTERM or SIGINT; reads the collateral again on SIGHUP and when its files change.
+/// Runs a service until SIGTERM or SIGINT; looks for newer collateral on SIGHUP and twice a minute.
 ///
 /// `started` is told once it listens.
 ///
@@ -40,7 +41,7 @@ pub fn run(config: Config, started: impl FnOnce(&Server)) -> Result<(), StartErr
             "listening"
         );
         let Signals { reload, end } = signals;
-        tokio::spawn(keep_collateral(server.collateral(), reload));
+        tokio::spawn(keep_collateral(Arc::clone(&server.app), reload));
         tokio::spawn(keep_keys(Arc::clone(&server.app)));
         started(&server);
         server.serve(end).await;
@@ -69,51 +70,63 @@ impl Signals<()> {
     }
 }
 
-async fn keep_collateral(files: Arc<CollateralFiles>, mut hangup: Signal) {
-    let stamps = |files: &CollateralFiles| files.paths().iter().map(|path| stamp(path)).collect::<Vec<_>>();
-    let mut seen = stamps(&files);
-    let mut look = interval(LOOK);
-    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+async fn keep_collateral(app: Arc<App>, mut hangup: Signal) {
+    let mut look = ticks(LOOK);
     loop {
-        let is_asked = tokio::select! {
-            _ = look.tick() => false,
-            _ = hangup.recv() => true,
-        };
-        let now = stamps(&files);
-        if !is_asked && now == seen {
-            continue;
+        tokio::select! {
+            _ = look.tick() => {}
+            _ = hangup.recv() => {}
         }
-        seen = now;
-        let task = Arc::clone(&files);
-        match tokio::task::spawn_blocking(move || task.reload()).await {
-            Ok(Ok(())) => tracing::info!("collateral read again"),
+        let source = Arc::clone(&app.service.source);
+        match spawn_blocking(move || source.refresh()).await {
+            Ok(Ok(false)) => {}
+            Ok(Ok(true)) => {
+                tracing::info!("newer collateral is in use");
+                warn_of_expiry(&app);
+            }
             Ok(Err(error)) => {
-                tracing::error!(%error, "collateral could not be read again; the old one stays in use")
+                tracing::error!(%error, "newer collateral cannot be used; the old one stays in use")
             }
             Err(error) => {
-                tracing::error!(%error, "collateral could not be read again; the old one stays in use")
+                tracing::error!(%error, "newer collateral cannot be used; the old one stays in use")
             }
         }
     }
 }
 
-/// When a file was changed, as far as it tells.
-fn stamp(path: &Path) -> Option<(SystemTime, u64)> {
-    let metadata = std::fs::metadata(path).ok()?;
-    Some((metadata.modified().ok()?, metadata.len()))
+/// Says what has expired, and what will before anybody is back from a holiday.
+fn warn_of_expiry(app: &App) {
+    let now = (app.clock)();
+    for endorsements in app.service.source.all() {
+        let checked = &endorsements.checked;
+        let validity = checked.validity();
+        let (tee, fmspc) = (checked.tee(), checked.fmspc());
+        if !validity.contains(now) {
+            tracing::error!(%tee, %fmspc, from = %validity.from, until = %validity.until, "collateral is not valid: quotes are refused");
+        } else if validity.until.0 < now.0.saturating_add(WARNING.as_secs()) {
+            tracing::warn!(%tee, %fmspc, until = %validity.until, "collateral expires soon");
+        }
+    }
 }
 
 async fn keep_keys(app: Arc<App>) {
-    let mut due = interval(MAINTENANCE);
-    due.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut due = ticks(MAINTENANCE);
     loop {
         due.tick().await;
+        warn_of_expiry(&app);
         let task = Arc::clone(&app);
-        let done = tokio::task::spawn_blocking(move || task.service.maintain((task.clock)())).await;
+        let done = spawn_blocking(move || task.service.maintain((task.clock)())).await;
         match done {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::error!(%error, "the signing keys could not be renewed"),
             Err(error) => tracing::error!(%error, "the signing keys could not be renewed"),
         }
     }
+}
+
+/// At once, and then so often.
+fn ticks(period: Duration) -> Interval {
+    let mut ticks = interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
 }

@@ -16,7 +16,6 @@ use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
-use crate::collateral::{CollateralFileError, CollateralFiles};
 use crate::config::Config;
 use crate::http::{App, router};
 use crate::metrics::Metrics;
@@ -30,7 +29,6 @@ pub struct Server {
     address: SocketAddr,
     acceptor: TlsAcceptor,
     certificate: PathBuf,
-    collateral: Arc<CollateralFiles>,
     pub(crate) app: Arc<App>,
 }
 
@@ -49,9 +47,6 @@ pub enum StartError {
     /// The state.
     #[error("{0}")]
     State(String),
-    /// The collateral.
-    #[error(transparent)]
-    Collateral(#[from] CollateralFileError),
     /// The certificate.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -73,21 +68,17 @@ impl From<ServiceError> for StartError {
 }
 
 impl Server {
-    /// Opens everything that the service needs, and the port last.
+    /// Opens everything that the service needs; nothing is answered yet.
     ///
     /// # Errors
     /// With the first thing that cannot be used.
-    pub async fn bind(mut config: Config) -> Result<Self, StartError> {
+    pub async fn bind(config: Config) -> Result<Self, StartError> {
         let now = (config.clock)();
         let trust = match config.root.trust() {
             Trust::Intel => "Intel".to_owned(),
             Trust::Simulated => format!("a simulated platform with the root {}", config.root.fingerprint()),
         };
         let store = Store::open(&config.state, &trust)?;
-        let collateral = Arc::new(CollateralFiles::load(
-            std::mem::take(&mut config.collateral),
-            config.root.clone(),
-        )?);
         let listener = TcpListener::bind(config.listen).await;
         let address = listener
             .as_ref()
@@ -113,9 +104,8 @@ impl Server {
             acceptable: config.acceptable,
             policy_signers: config.policy_signers.into_iter().map(|signer| signer.0).collect(),
         };
-        let source = Arc::clone(&collateral);
         let app = Arc::new(App {
-            service: Service::new(settings, source, store, now)?,
+            service: Service::new(settings, config.collateral, store, now)?,
             clock: config.clock,
             admin: config.admin,
             metrics: Metrics::new(),
@@ -127,7 +117,6 @@ impl Server {
             address,
             acceptor: TlsAcceptor::from(tls),
             certificate,
-            collateral,
             app,
         })
     }
@@ -148,12 +137,6 @@ impl Server {
     #[must_use]
     pub const fn certificate(&self) -> &PathBuf {
         &self.certificate
-    }
-
-    /// The collateral, to be read again when its files change.
-    #[must_use]
-    pub fn collateral(&self) -> Arc<CollateralFiles> {
-        Arc::clone(&self.collateral)
     }
 
     /// Serves until `shutdown` is ready; then lets requests end, within the limit.

@@ -4,18 +4,19 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::body::Body;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, Response};
 use tokio::task::spawn_blocking;
 
-use super::{App, body, respond};
+use super::body::{self, Segment};
+use super::{App, respond};
 use crate::api::{ApiVersion, AttestRequest, AttestationType};
 use crate::error::{ApiError, ErrorCode};
 use crate::service::TokenId;
 
 pub(super) async fn attest(
     State(app): State<Arc<App>>,
-    Path(kind): Path<String>,
+    Segment(kind): Segment,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Body,

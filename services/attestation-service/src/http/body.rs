@@ -1,10 +1,12 @@
-//! Bodies, read within limits.
+//! What requests bring: bodies, read within limits, and parts of their addresses.
 
 use std::error::Error as _;
 
 use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{FromRequestParts, Path};
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::request::Parts;
 use tokio::time::timeout;
 
 use super::Limits;
@@ -56,6 +58,20 @@ fn check_type(headers: &HeaderMap, types: &[&str]) -> Result<(), ApiError> {
         Some(essence) if types.iter().any(|wanted| wanted.eq_ignore_ascii_case(essence)) => Ok(()),
         _ => Err(ErrorCode::UnsupportedMediaType
             .because(format!("the header Content-Type must be {}", types.join(" or ")))),
+    }
+}
+
+/// The part of the path that a route leaves open.
+pub(super) struct Segment(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Segment {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        match Path::from_request_parts(parts, state).await {
+            Ok(Path(segment)) => Ok(Self(segment)),
+            Err(_) => Err(ErrorCode::NotFound.because("there is nothing at this path, which is not UTF-8")),
+        }
     }
 }
 

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, Response};
 
 use super::admin::Access;
-use super::{App, body, respond};
+use super::body::{self, Segment};
+use super::{App, respond};
 use crate::api::{ApiVersion, AttestationType};
 use crate::error::{ApiError, ErrorCode};
 use crate::service::TokenId;
@@ -17,7 +18,7 @@ const SIGNED: [&str; 3] = ["text/plain", "application/jwt", "application/json"];
 
 pub(super) async fn policy(
     State(app): State<Arc<App>>,
-    Path(kind): Path<String>,
+    Segment(kind): Segment,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response<Body> {
@@ -28,7 +29,7 @@ pub(super) async fn policy(
 
 pub(super) async fn set_policy(
     State(app): State<Arc<App>>,
-    Path(kind): Path<String>,
+    Segment(kind): Segment,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Body,
@@ -44,7 +45,7 @@ pub(super) async fn set_policy(
 /// `/policies/{type}:reset`.
 pub(super) async fn reset_policy(
     State(app): State<Arc<App>>,
-    Path(name): Path<String>,
+    Segment(name): Segment,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Body,

@@ -130,6 +130,8 @@ async fn requests_that_are_none() {
             "{path} {shown}: {found} {found_code} {message}"
         );
     }
+    let answer = service.post("/attest/%ff?api-version=2020-10-01", "{}").await;
+    answer.expect_error(404, "NotFound", "UTF-8");
     let answer = service.get(SGX).await;
     answer.expect_error(405, "MethodNotAllowed", "method");
     assert_eq!(answer.headers["allow"], "POST");

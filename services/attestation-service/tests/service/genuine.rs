@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use attestation_service::CollateralFiles;
 use dcap_quote::{Policy, TcbStatus, TrustedRoot, UnixTime};
 use serde_json::Value;
 
@@ -26,7 +27,8 @@ async fn a_genuine_enclave_and_a_genuine_domain() {
     let service = Setup::new()
         .config(move |config| {
             config.root = TrustedRoot::intel();
-            config.collateral = files.to_vec();
+            config.collateral =
+                Arc::new(CollateralFiles::load(files.to_vec(), TrustedRoot::intel()).unwrap());
             config.clock = Arc::new(move || now);
             config.acceptable = Policy::default().accept(TcbStatus::ConfigurationAndSwHardeningNeeded);
         })

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use attestation_service::{AdminToken, Config, Limits, PolicySigner, Server};
+use attestation_service::{AdminToken, CollateralFiles, Config, Limits, PolicySigner, Server};
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -90,13 +90,16 @@ impl Setup {
             fs::write(file(&tee.to_string()), json).unwrap();
         }
         fs::write(file("admin"), ADMIN_TOKEN).unwrap();
+        let root = TrustedRoot::dangerous_simulated(&self.platform.root_certificate()).unwrap();
         let mut config = Config {
             listen: "127.0.0.1:0".parse().unwrap(),
             state: file("state"),
             url: None,
             tls: None,
-            root: TrustedRoot::dangerous_simulated(&self.platform.root_certificate()).unwrap(),
-            collateral: vec![file("SGX"), file("TDX")],
+            collateral: Arc::new(
+                CollateralFiles::load(vec![file("SGX"), file("TDX")], root.clone()).unwrap(),
+            ),
+            root,
             acceptable: Policy::default(),
             policy_signers: Vec::new(),
             admin: Some(AdminToken::load(&file("admin")).unwrap()),
