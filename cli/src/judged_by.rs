@@ -1,17 +1,15 @@
 //! By what quotes are judged: the flags that all commands about quotes share.
 
-use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::path::PathBuf;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Result, bail};
 use clap::Args;
 use dcap_quote::{Policy, Quote, TcbStatus, TrustedRoot, UnixTime};
 use judgement::{Judgement, Question, judge};
 
-use crate::input;
+use crate::trust::Trust;
+use crate::{clock, input};
 
-/// Much more than a root certificate has.
-const MAX_ROOT_SIZE: u64 = 1 << 20;
 const MAX_COLLATERAL_SIZE: u64 = dcap_quote::Collateral::MAX_SIZE as u64;
 
 #[derive(Args, Debug)]
@@ -21,7 +19,7 @@ pub struct JudgedBy {
     collateral: Option<PathBuf>,
 
     /// Verify for this time instead of now, for instance 2025-06-24T00:00:00Z
-    #[arg(long, value_name = "TIME", value_parser = time)]
+    #[arg(long, value_name = "TIME", value_parser = clock::time)]
     at: Option<UnixTime>,
 
     /// Accept this TCB status too, for instance `SWHardeningNeeded`; UpToDate always is, Revoked never
@@ -32,9 +30,8 @@ pub struct JudgedBy {
     #[arg(long)]
     dangerous_accept_debug: bool,
 
-    /// Trust the simulated platform with this root certificate (PEM) instead of Intel; it protects nothing
-    #[arg(long, value_name = "FILE")]
-    dangerous_trust_simulated: Option<PathBuf>,
+    #[command(flatten)]
+    trust: Trust,
 }
 
 /// What the flags stand for, read and ready.
@@ -60,10 +57,6 @@ impl JudgedBy {
         let Some(collateral) = self.collateral.as_deref() else {
             bail!("{}", without_collateral(quote));
         };
-        let root = match &self.dangerous_trust_simulated {
-            Some(path) => simulated_root(path)?,
-            None => TrustedRoot::intel(),
-        };
         let accepted = self
             .accept
             .iter()
@@ -76,11 +69,11 @@ impl JudgedBy {
         };
         let at = match self.at {
             Some(at) => at,
-            None => now()?,
+            None => clock::now()?,
         };
         Ok(Judge {
             collateral: input::read(collateral, MAX_COLLATERAL_SIZE)?,
-            root,
+            root: self.trust.root()?,
             policy,
             at,
         })
@@ -110,26 +103,4 @@ fn without_collateral(quote: &[u8]) -> String {
         None => "Intel's for its platform".to_owned(),
     };
     format!("there is no collateral to verify the quote with; give {wanted} with --collateral FILE")
-}
-
-fn simulated_root(path: &Path) -> Result<TrustedRoot> {
-    let certificate = String::from_utf8(input::read(path, MAX_ROOT_SIZE)?)
-        .with_context(|| format!("{} is not a certificate in PEM", path.display()))?;
-    TrustedRoot::dangerous_simulated(&certificate).with_context(|| {
-        format!(
-            "{} is not the root certificate of a simulated platform",
-            path.display()
-        )
-    })
-}
-
-fn now() -> Result<UnixTime> {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    let since =
-        since.map_err(|_| anyhow!("the clock of this machine is before 1970; give the time with --at"))?;
-    Ok(UnixTime(since.as_secs()))
-}
-
-fn time(text: &str) -> Result<UnixTime> {
-    UnixTime::from_rfc3339(text).context("not a time like 2025-06-24T00:00:00Z")
 }

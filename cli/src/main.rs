@@ -4,10 +4,12 @@
 //! `docker run`; otherwise `nacre run` ends as the container does.
 #![forbid(unsafe_code)]
 
+mod attestation;
 mod byte_size;
 mod cache_dir;
 mod choice;
 mod claims;
+mod clock;
 mod convert;
 mod excerpt;
 mod explain;
@@ -25,6 +27,7 @@ mod settings;
 mod sign;
 mod simulated_platform;
 mod tls_peer;
+mod trust;
 mod verify;
 mod verify_tls;
 
@@ -53,6 +56,7 @@ enum Command {
     Explain(explain::Explain),
     SimulatedPlatform(simulated_platform::SimulatedPlatform),
     Policy(policy::PolicyCommand),
+    Attestation(attestation::Attestation),
 }
 
 /// What `docker run` uses for failures that are not the container's.
@@ -88,6 +92,7 @@ impl Command {
             Self::Explain(explain) => return explain.run(),
             Self::SimulatedPlatform(command) => command.run()?,
             Self::Policy(policy) => return policy.run(),
+            Self::Attestation(attestation) => return attestation.run(),
         }
         Ok(ExitCode::SUCCESS)
     }

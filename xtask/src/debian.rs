@@ -18,6 +18,10 @@ const PACKAGES: &[(&str, &str)] = &[
     ("erofs-utils", "that fsck.erofs accepts our file systems"),
     ("skopeo", "that skopeo accepts our images"),
     (
+        "python3-venv",
+        "that Microsoft's client accepts our attestation service",
+    ),
+    (
         "openssl",
         "that OpenSSL accepts our keys, signatures and certificates",
     ),

@@ -3,6 +3,7 @@
 //! Each command is a module of its own; [`shell`] runs other programs, [`debian`] looks after system packages.
 #![forbid(unsafe_code)]
 
+mod azure_client;
 mod bench;
 mod check_deps;
 mod debian;
@@ -32,6 +33,8 @@ enum Command {
     Demo,
     /// Test everything; install the system packages that this needs when run as root.
     Test(test::Options),
+    /// Make the Python environment with Microsoft's client that the attestation service's tests use.
+    AzureClient,
     /// Measure what the enclave costs, natively and in the enclave in the same run.
     Bench(bench::Options),
     /// Check that dependencies between crates follow the direction of trust.
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Demo => demo::run(),
         Command::Test(options) => test::run(&options),
+        Command::AzureClient => azure_client::provide(),
         Command::Bench(options) => bench::run(&options),
         Command::CheckDeps => check_deps::run(),
         Command::Deny(options) => deny::run(&options),

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::{debian, shell};
+use crate::{azure_client, debian, shell};
 
 /// What to test.
 #[derive(clap::Args)]
@@ -18,6 +18,7 @@ pub struct Options {
 /// When something cannot be built, or a test fails.
 pub fn run(options: &Options) -> Result<()> {
     debian::provide()?;
+    azure_client::provide()?;
     // The `nacre` command first: the conformance tests run it, but do not link it.
     shell::run(shell::cargo().args(["build", "--workspace", "--bins"]))?;
     let runner: &[&str] = if shell::is_installed("cargo-nextest") {

@@ -146,6 +146,12 @@ impl Certificate {
         }
     }
 
+    /// The subject's common name; none when there is none that can be read.
+    pub(crate) fn common_name(&self) -> Option<String> {
+        let name = self.content.subject().common_name().ok()??;
+        Some(name.value().into_owned())
+    }
+
     /// Checks the subject's common name and what the key may be used for.
     pub(crate) fn check_role(&self, name: &str, usage: Usage) -> Result<(), CertificateError> {
         let found = self.content.subject().common_name()?;

@@ -7,14 +7,15 @@ use crate::certificate::Certificate;
 use crate::certification::Certified;
 use crate::collateral::{Collateral, SignedDocument};
 use crate::pem;
-use crate::pki::{PckAuthority, Root, TcbSigner};
+use crate::pki::{PckAuthority, PckCa, Root, TcbSigner};
 use crate::qe_identity::QeIdentity;
 use crate::quote::{Certification, Tee};
 use crate::refusal::{Chain, Document, List, Refusal};
+use crate::report::Bytes;
 use crate::root::TrustedRoot;
 use crate::tcb_info::TcbInfo;
 use crate::time::{UnixTime, Validity};
-use crate::verdict::{Dated, Item};
+use crate::verdict::{Dated, EvaluationDataNumbers, Item};
 
 /// Collateral whose signatures, certificates and revocation lists were verified up to the trusted root.
 ///
@@ -104,6 +105,35 @@ impl CheckedCollateral {
         self.tcb_info.tee()
     }
 
+    /// The kind of platform that the TCB info is for.
+    #[must_use]
+    pub const fn fmspc(&self) -> Bytes<6> {
+        self.tcb_info.fmspc
+    }
+
+    /// Whose PCK certificates the revocation list is about.
+    #[must_use]
+    pub const fn pck_ca(&self) -> PckCa {
+        self.pck_authority.ca
+    }
+
+    /// Numbers of the TCB recoveries that TCB info and QE identity take into account.
+    #[must_use]
+    pub const fn evaluation_data_numbers(&self) -> EvaluationDataNumbers {
+        EvaluationDataNumbers {
+            tcb_info: self.tcb_info.evaluation_data_number,
+            qe_identity: self.qe_identity.evaluation_data_number,
+        }
+    }
+
+    /// Checks that everything in the collateral may be relied upon at this time.
+    ///
+    /// # Errors
+    /// With what is not valid yet, or has expired.
+    pub fn check_dates(&self, at: UnixTime) -> Result<(), Refusal> {
+        check_dates(&self.dates, at)
+    }
+
     /// Everything in the collateral that has a date, the first to expire first.
     #[must_use]
     pub fn dates(&self) -> &[Dated] {
@@ -170,6 +200,14 @@ impl DocumentSigner {
         let verified = self.signer.key().verify(json.as_bytes(), &signature);
         verified.map_err(|_| Refusal::DocumentSignature(document))?;
         Ok(json)
+    }
+}
+
+/// None of them expired, and all valid already.
+pub(crate) fn check_dates(dates: &[Dated], at: UnixTime) -> Result<(), Refusal> {
+    match dates.iter().find(|dated| !dated.validity.contains(at)) {
+        Some(dated) => Err(Refusal::NotValid { dated: *dated, at }),
+        None => Ok(()),
     }
 }
 

@@ -62,25 +62,18 @@ impl Collateral {
             List::Root => &self.root_ca_crl,
             List::Pck => &self.pck_crl,
         };
-        let der = match pem::decode(text, "X509 CRL") {
-            Ok(mut blocks) if blocks.len() == 1 => blocks.pop(),
-            Ok(_) => None,
-            Err(_) => hex::decode(text),
-        };
-        der.ok_or(Refusal::RevocationListText(list))
+        revocation_list(text, list)
     }
 
     /// A document: where its signer's chain is to be found, its text and the signature.
     pub(crate) fn document(&self, document: Document) -> Result<SignedDocument<'_>, Refusal> {
-        let (chain, pem, json, signature) = match document {
+        let (pem, json, signature) = match document {
             Document::TcbInfo => (
-                Chain::TcbInfoIssuer,
                 &self.tcb_info_issuer_chain,
                 &self.tcb_info,
                 &self.tcb_info_signature,
             ),
             Document::QeIdentity => (
-                Chain::QeIdentityIssuer,
                 &self.qe_identity_issuer_chain,
                 &self.qe_identity,
                 &self.qe_identity_signature,
@@ -88,12 +81,22 @@ impl Collateral {
         };
         let signature = hex::decode_array(signature).ok_or(Refusal::DocumentSignature(document))?;
         Ok(SignedDocument {
-            chain,
+            chain: document.chain(),
             pem,
             json,
             signature,
         })
     }
+}
+
+/// DER of the list in `text`: hexadecimal, or one block of PEM.
+pub(crate) fn revocation_list(text: &str, list: List) -> Result<Vec<u8>, Refusal> {
+    let der = match pem::decode(text, "X509 CRL") {
+        Ok(mut blocks) if blocks.len() == 1 => blocks.pop(),
+        Ok(_) => None,
+        Err(_) => hex::decode(text),
+    };
+    der.ok_or(Refusal::RevocationListText(list))
 }
 
 /// A document with what is needed to verify it.

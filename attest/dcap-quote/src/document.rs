@@ -3,6 +3,7 @@
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 
+use crate::forecast::{Concerned, Forecast};
 use crate::hex;
 use crate::report::Bytes;
 use crate::tcb::{Component, Rating, Shortfall, TcbStatus};
@@ -106,6 +107,16 @@ impl IsvLevels {
         let mut levels: Vec<_> = levels.collect::<Result<_, DocumentError>>()?;
         levels.sort_by_key(|(isv_svn, _)| std::cmp::Reverse(*isv_svn));
         Ok(Self(levels))
+    }
+
+    /// What becomes of a version that is exactly at one of these levels once `next` applies.
+    pub(crate) fn forecast(&self, next: &Self, concerned: &Concerned) -> Vec<Forecast> {
+        let forecast = |(isv_svn, rating): &(u16, Rating)| {
+            let later = next.rate(concerned.component(), *isv_svn);
+            let dates = next.0.iter().map(|(_, rating)| rating.date);
+            Forecast::new(concerned.clone(), rating, later.level.as_ref(), later.gap, dates)
+        };
+        self.0.iter().filter_map(forecast).collect()
     }
 
     /// The highest level that `isv_svn` reaches, and what it lacks of the highest of all.

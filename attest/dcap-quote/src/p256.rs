@@ -32,6 +32,12 @@ impl PublicKey {
         }
     }
 
+    /// x and y, big-endian.
+    pub(crate) fn coordinates(&self) -> &[u8] {
+        let [_, coordinates @ ..] = &self.0;
+        coordinates
+    }
+
     /// Verifies a signature of r and s, big-endian, as quotes and collateral have it.
     pub(crate) fn verify(&self, message: &[u8], signature: &[u8; 64]) -> Result<(), BadSignature> {
         self.verify_with(&ECDSA_P256_SHA256_FIXED, message, signature)

@@ -25,8 +25,19 @@ pub(crate) struct Root {
 /// An authority that certifies PCKs, and what it has revoked.
 #[derive(Debug)]
 pub(crate) struct PckAuthority {
+    pub(crate) ca: PckCa,
     certificate: Certificate,
     revoked: RevocationList,
+}
+
+/// The authorities that certify PCKs; each has a revocation list of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PckCa {
+    /// Of platforms with one processor.
+    Processor,
+    /// Of platforms that register, as all with several processors do.
+    Platform,
 }
 
 /// Who signs TCB info and QE identity.
@@ -93,9 +104,13 @@ impl Root {
 
 impl PckAuthority {
     pub(crate) fn accept(certificate: Certificate, list: &[u8], root: &Root) -> Result<Self, AuthorityError> {
-        Self::check(&certificate, root).map_err(AuthorityError::Certificate)?;
+        let ca = Self::check(&certificate, root).map_err(AuthorityError::Certificate)?;
         let revoked = RevocationList::accept(list, &certificate).map_err(AuthorityError::RevocationList)?;
-        Ok(Self { certificate, revoked })
+        Ok(Self {
+            ca,
+            certificate,
+            revoked,
+        })
     }
 
     /// Checks that the intermediate certificate of a quote is this authority's. It need not be the same bytes, as with
@@ -108,7 +123,7 @@ impl PckAuthority {
         {
             return Err(CertificateError::OtherAuthority);
         }
-        Self::check(certificate, root)
+        Self::check(certificate, root).map(|_| ())
     }
 
     pub(crate) fn dates(&self) -> [Dated; 2] {
@@ -118,14 +133,51 @@ impl PckAuthority {
         ]
     }
 
-    fn check(certificate: &Certificate, root: &Root) -> Result<(), CertificateError> {
+    fn check(certificate: &Certificate, root: &Root) -> Result<PckCa, CertificateError> {
         let usage = Usage::Authority { path_length: Some(0) };
-        // Platforms with one processor are certified by one, platforms that register by the other.
-        let role = certificate.check_role(&root.trust().subject("SGX PCK Processor CA"), usage);
-        if role.is_err() {
-            certificate.check_role(&root.trust().subject("SGX PCK Platform CA"), usage)?;
+        let has_role = |ca: PckCa| certificate.check_role(&root.trust().subject(ca.role()), usage);
+        let ca = if has_role(PckCa::Processor).is_ok() {
+            PckCa::Processor
+        } else {
+            has_role(PckCa::Platform)?;
+            PckCa::Platform
+        };
+        root.check_issued(certificate)?;
+        Ok(ca)
+    }
+}
+
+impl PckCa {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Processor, Self::Platform];
+
+    /// As in `ca=`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Processor => "processor",
+            Self::Platform => "platform",
         }
-        root.check_issued(certificate)
+    }
+
+    /// End of the common name of its certificate.
+    const fn role(self) -> &'static str {
+        match self {
+            Self::Processor => "SGX PCK Processor CA",
+            Self::Platform => "SGX PCK Platform CA",
+        }
+    }
+
+    /// By the common name of a certificate that nobody has verified.
+    pub(crate) fn claimed_by(certificate: &Certificate) -> Option<Self> {
+        let name = certificate.common_name()?;
+        Self::ALL.into_iter().find(|ca| name.ends_with(ca.role()))
+    }
+}
+
+impl std::fmt::Display for PckCa {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
     }
 }
 

@@ -5,6 +5,7 @@
 use serde::Deserialize;
 
 use crate::document::{self, Dates, DocumentError, IsvLevelMembers, IsvLevels};
+use crate::forecast::{Concerned, Forecast};
 use crate::quote::Tee;
 use crate::report::{Bytes, SgxReport};
 use crate::tcb::{Component, TcbStatus};
@@ -95,6 +96,11 @@ impl QeIdentity {
             isv_prod_id: members.isvprodid,
             levels: IsvLevels::new(members.tcb_levels, &STATUSES)?,
         })
+    }
+
+    /// What becomes of quoting enclaves that are exactly at one of these levels once `next` applies.
+    pub(crate) fn forecast(&self, next: &Self) -> Vec<Forecast> {
+        self.levels.forecast(&next.levels, &Concerned::QuotingEnclave)
     }
 
     /// Checks that this is the quoting enclave, and says what its version is worth.

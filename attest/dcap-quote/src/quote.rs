@@ -5,8 +5,10 @@
 //! is to be believed before [`verify`](crate::verify).
 
 use crate::bytes::{Reader, Truncated};
+use crate::certificate::CertificateError;
 use crate::checked::certificates;
 use crate::pck::Platform;
+use crate::pki::PckCa;
 use crate::refusal::{Chain, Refusal};
 use crate::report::{SgxReport, TdReport};
 
@@ -39,7 +41,7 @@ pub struct Header {
 }
 
 /// A trusted execution environment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Tee {
     /// An SGX enclave.
@@ -187,6 +189,17 @@ impl<'a> Quote<'a> {
         let chain = Chain::Pck;
         let [pck, _, _] = certificates(chain, self.certification.pck_chain)?;
         Platform::of(&pck).map_err(chain.at(1))
+    }
+
+    /// Who says to have certified the platform: a claim, to fetch collateral by.
+    ///
+    /// # Errors
+    /// When its certificate cannot be read, or names neither.
+    pub fn claimed_pck_ca(&self) -> Result<PckCa, Refusal> {
+        let chain = Chain::Pck;
+        let [_, authority, _] = certificates(chain, self.certification.pck_chain)?;
+        let unknown = CertificateError::Profile("its name is none of a PCK authority");
+        PckCa::claimed_by(&authority).ok_or_else(|| chain.at(2)(unknown))
     }
 }
 

@@ -9,7 +9,7 @@ use crate::quote::Tee;
 use crate::report::Bytes;
 use crate::tcb_info::ModuleMismatch;
 use crate::time::UnixTime;
-use crate::verdict::Dated;
+use crate::verdict::{Dated, Item};
 
 /// A broken link between the quote and the trusted root.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -194,6 +194,23 @@ pub enum Document {
     TcbInfo,
     /// `qe_identity`.
     QeIdentity,
+}
+
+impl Document {
+    pub(crate) const fn chain(self) -> Chain {
+        match self {
+            Self::TcbInfo => Chain::TcbInfoIssuer,
+            Self::QeIdentity => Chain::QeIdentityIssuer,
+        }
+    }
+
+    /// The signer's certificate, and the document itself.
+    pub(crate) const fn items(self) -> (Item, Item) {
+        match self {
+            Self::TcbInfo => (Item::TcbInfoSignerCertificate, Item::TcbInfo),
+            Self::QeIdentity => (Item::QeIdentitySignerCertificate, Item::QeIdentity),
+        }
+    }
 }
 
 impl std::fmt::Display for Document {

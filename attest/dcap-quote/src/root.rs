@@ -1,8 +1,9 @@
 //! Whom a verifier trusts in the end.
 
 use crate::certificate::{Certificate, CertificateError, Usage};
-use crate::p256::PublicKey;
+use crate::p256::{PublicKey, sha256};
 use crate::pem;
+use crate::report::Bytes;
 
 /// The root that all certificates must lead to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,6 +74,12 @@ impl TrustedRoot {
     #[must_use]
     pub const fn trust(&self) -> Trust {
         self.trust
+    }
+
+    /// SHA-256 of the root's public key (x, then y): tells one root from another.
+    #[must_use]
+    pub fn fingerprint(&self) -> Bytes<32> {
+        Bytes(sha256(self.key.coordinates(), &[]))
     }
 
     /// Checks that `certificate` is this root's own.

@@ -6,7 +6,7 @@
 use serde::Deserialize;
 
 use crate::document::{self, Dates, DocumentError, IsvLevelMembers, IsvLevels, RatingMembers};
-use crate::pck::Platform;
+use crate::forecast::{Concerned, Forecast};
 use crate::qe_identity::Masked;
 use crate::quote::Tee;
 use crate::report::{Bytes, TdReport};
@@ -34,6 +34,17 @@ struct TcbLevel {
     /// None for SGX.
     tdx: Option<[SvnMembers; 16]>,
     rating: Rating,
+}
+
+/// What a level is compared with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Versions<'a> {
+    /// Of the components of CPUSVN.
+    pub svns: &'a [u8; 16],
+    /// Of the provisioning certification enclave.
+    pub pce_svn: u16,
+    /// Of a trust domain; none for an enclave.
+    pub tee_tcb_svn: Option<&'a [u8; 16]>,
 }
 
 /// Which TDX modules are Intel's.
@@ -155,14 +166,12 @@ impl TcbInfo {
         if self.tdx.is_some() { Tee::Tdx } else { Tee::Sgx }
     }
 
-    /// The highest level that the platform reaches, and what it lacks of the highest of all.
-    ///
-    /// `tee_tcb_svn` is of the trust domain; none for an enclave.
-    pub(crate) fn rate(&self, platform: &Platform, tee_tcb_svn: Option<&[u8; 16]>) -> LevelTcb {
+    /// The highest level that these versions reach, and what they lack of the highest of all.
+    pub(crate) fn rate(&self, versions: Versions<'_>) -> LevelTcb {
         let reached = self
             .levels
             .iter()
-            .position(|level| level.shortfalls(platform, tee_tcb_svn).next().is_none());
+            .position(|level| level.shortfalls(versions).next().is_none());
         let gap = self
             .levels
             .first()
@@ -170,13 +179,44 @@ impl TcbInfo {
             .map(|best| Gap {
                 status: best.rating.status,
                 date: best.rating.date,
-                shortfalls: best.shortfalls(platform, tee_tcb_svn).collect(),
+                shortfalls: best.shortfalls(versions).collect(),
             });
         let level = reached.and_then(|index| self.levels.get(index));
         LevelTcb {
             level: level.map(|level| level.rating.clone()),
             gap,
         }
+    }
+
+    /// What becomes of platforms that are exactly at one of these levels once `next` applies.
+    pub(crate) fn forecast(&self, next: &Self) -> Vec<Forecast> {
+        let mut forecasts = Vec::new();
+        for level in &self.levels {
+            let (svns, pce_svn, tee_tcb_svn) = level.key();
+            let later = next.rate(Versions {
+                svns: &svns,
+                pce_svn,
+                tee_tcb_svn: tee_tcb_svn.as_ref(),
+            });
+            let dates = next.levels.iter().map(|level| level.rating.date);
+            let forecast = Forecast::new(
+                Concerned::Platform,
+                &level.rating,
+                later.level.as_ref(),
+                later.gap,
+                dates,
+            );
+            forecasts.extend(forecast);
+        }
+        let modules = self.tdx.iter().flat_map(|modules| &modules.by_version);
+        for (id, _, levels) in modules {
+            let next = next.tdx.iter().flat_map(|modules| &modules.by_version);
+            // A module that is not in the next document is refused, which no level says.
+            if let Some((_, _, next)) = next.into_iter().find(|(next, ..)| next.eq_ignore_ascii_case(id)) {
+                forecasts.extend(levels.forecast(next, &Concerned::TdxModule(id.clone())));
+            }
+        }
+        forecasts
     }
 
     /// Checks that the domain runs on a TDX module of Intel's.
@@ -226,24 +266,25 @@ impl TcbLevel {
         })
     }
 
-    /// By what levels are ordered.
+    /// The versions, by which levels are ordered.
     fn key(&self) -> ([u8; 16], u16, Option<[u8; 16]>) {
         let svns = |members: &[SvnMembers; 16]| members.each_ref().map(|member| member.svn);
         (svns(&self.sgx), self.pce_svn, self.tdx.as_ref().map(svns))
     }
 
     /// The versions that are below this level.
-    fn shortfalls(
-        &self,
-        platform: &Platform,
-        tee_tcb_svn: Option<&[u8; 16]>,
-    ) -> impl Iterator<Item = Shortfall> {
-        let sgx = (1..).zip(self.sgx.iter().zip(platform.svns));
-        let sgx = sgx.filter_map(|(number, (need, have))| need.shortfall(Component::Sgx(number), have));
-        let pce = (platform.pce_svn < self.pce_svn).then_some(Shortfall {
+    fn shortfalls(&self, versions: Versions<'_>) -> impl Iterator<Item = Shortfall> {
+        let Versions {
+            svns,
+            pce_svn,
+            tee_tcb_svn,
+        } = versions;
+        let sgx = (1..).zip(self.sgx.iter().zip(svns));
+        let sgx = sgx.filter_map(|(number, (need, have))| need.shortfall(Component::Sgx(number), *have));
+        let pce = (pce_svn < self.pce_svn).then_some(Shortfall {
             component: Component::Pce,
             description: None,
-            have: platform.pce_svn,
+            have: pce_svn,
             need: self.pce_svn,
         });
         // Of a module with a version, the first two components are the identity's to judge.

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use crate::certification::Certified;
-use crate::checked::{CheckedCollateral, first_to_expire_first};
+use crate::checked::{CheckedCollateral, check_dates, first_to_expire_first};
 use crate::quote::{Quote, Report};
 use crate::refusal::Refusal;
 use crate::tcb::Rating;
-use crate::tcb_info::ModuleMismatch;
+use crate::tcb_info::{ModuleMismatch, Versions};
 use crate::time::UnixTime;
-use crate::verdict::{Dated, EvaluationDataNumbers, PlatformTcb, Verdict};
+use crate::verdict::{PlatformTcb, Verdict};
 
 /// Verifies `quote` for the time `now`.
 ///
@@ -27,7 +27,7 @@ pub fn verify(quote: &Quote<'_>, collateral: &CheckedCollateral, now: UnixTime) 
             collateral: collateral.tee(),
         });
     }
-    check_dates(collateral.dates(), now)?;
+    collateral.check_dates(now)?;
     let certified = collateral.certify(&quote.certification)?;
     check_dates(&certified.dates, now)?;
     certified
@@ -54,19 +54,9 @@ pub fn verify(quote: &Quote<'_>, collateral: &CheckedCollateral, now: UnixTime) 
         platform_tcb,
         current_tcb,
         quoting_enclave: certified.quoting_enclave.clone(),
-        evaluation_data_numbers: EvaluationDataNumbers {
-            tcb_info: collateral.tcb_info.evaluation_data_number,
-            qe_identity: collateral.qe_identity.evaluation_data_number,
-        },
+        evaluation_data_numbers: collateral.evaluation_data_numbers(),
         validity: first_to_expire_first(collateral.dates().iter().chain(&certified.dates).copied()),
     })
-}
-
-fn check_dates(dates: &[Dated], at: UnixTime) -> Result<(), Refusal> {
-    match dates.iter().find(|dated| !dated.validity.contains(at)) {
-        Some(dated) => Err(Refusal::NotValid { dated: *dated, at }),
-        None => Ok(()),
-    }
 }
 
 /// The platform's rating at launch, and for TDX 1.5 the one of now.
@@ -76,8 +66,13 @@ fn rate_platform(
     collateral: &CheckedCollateral,
 ) -> Result<(PlatformTcb, Option<PlatformTcb>), ModuleMismatch> {
     let (tcb_info, platform) = (&collateral.tcb_info, &certified.platform);
+    let versions = |tee_tcb_svn| Versions {
+        svns: &platform.svns,
+        pce_svn: platform.pce_svn,
+        tee_tcb_svn,
+    };
     let Report::Td(report) = report else {
-        let tcb = tcb_info.rate(platform, None);
+        let tcb = tcb_info.rate(versions(None));
         return Ok((
             PlatformTcb {
                 status: tcb.status(),
@@ -88,8 +83,8 @@ fn rate_platform(
         ));
     };
     tcb_info.check_module(report)?;
-    let rate = |tee_tcb_svn: &[u8; 16]| {
-        let tcb = tcb_info.rate(platform, Some(tee_tcb_svn));
+    let rate = |tee_tcb_svn| {
+        let tcb = tcb_info.rate(versions(Some(tee_tcb_svn)));
         let tdx_module = tcb_info.rate_module(tee_tcb_svn)?;
         let status = match &tdx_module {
             Some(module) => tcb.status().with_part(module.tcb.status()),

@@ -3,14 +3,8 @@
 use dcap_quote::{TcbStatus, Tee, UnixTime};
 use serde::Serialize;
 
-use crate::profile::{IsvLevel, Level, Profile};
+use crate::profile::{IsvLevel, Level, Profile, TCB_DATE};
 use crate::quoting;
-
-/// Number of the TCB recovery that the documents take into account.
-const EVALUATION_DATA_NUMBER: u32 = 17;
-
-/// When all levels were found to be what they are: 2024-03-13.
-const TCB_DATE: UnixTime = UnixTime(1_710_288_000);
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -103,19 +97,20 @@ pub(crate) fn tcb_info(profile: &Profile, tee: Tee) -> String {
         fmspc: upper_hex(&profile.fmspc),
         pce_id: upper_hex(&profile.pce_id),
         tcb_type: 0,
-        tcb_evaluation_data_number: EVALUATION_DATA_NUMBER,
+        tcb_evaluation_data_number: profile.evaluation_data_number,
         tdx_module: is_tdx.then(module),
         tdx_module_identities: is_tdx.then(|| {
             [ModuleIdentity {
                 id: "TDX_01",
                 module: module(),
-                tcb_levels: profile.module_levels.iter().map(isv_level).collect(),
+                tcb_levels: isv_levels(profile, &profile.module_levels),
             }]
         }),
         tcb_levels: profile
             .levels
             .iter()
-            .map(|members| level(members, is_tdx))
+            .zip(dates(profile))
+            .map(|(members, date)| level(members, date, is_tdx))
             .collect(),
     })
 }
@@ -127,14 +122,14 @@ pub(crate) fn qe_identity(profile: &Profile, tee: Tee) -> String {
         version: 2,
         issue_date: validity.from,
         next_update: validity.until,
-        tcb_evaluation_data_number: EVALUATION_DATA_NUMBER,
+        tcb_evaluation_data_number: profile.evaluation_data_number,
         miscselect: "00000000",
         miscselect_mask: "FFFFFFFF",
         attributes: "11000000000000000000000000000000",
         attributes_mask: "FBFFFFFFFFFFFFFF0000000000000000",
         mrsigner: upper_hex(&quoting::qe_mr_signer()),
         isvprodid: quoting::qe_isv_prod_id(tee),
-        tcb_levels: profile.qe_levels.iter().map(isv_level).collect(),
+        tcb_levels: isv_levels(profile, &profile.qe_levels),
     })
 }
 
@@ -147,7 +142,12 @@ fn module() -> Module {
     }
 }
 
-fn level(level: &Level, is_tdx: bool) -> LevelMembers<Tcb> {
+/// Of levels, the first of them first.
+fn dates(profile: &Profile) -> impl Iterator<Item = UnixTime> {
+    std::iter::once(profile.tcb_date).chain(std::iter::repeat(TCB_DATE))
+}
+
+fn level(level: &Level, tcb_date: UnixTime, is_tdx: bool) -> LevelMembers<Tcb> {
     let svns = |svns: [u8; 16]| svns.map(|svn| Svn { svn });
     LevelMembers {
         tcb: Tcb {
@@ -155,21 +155,22 @@ fn level(level: &Level, is_tdx: bool) -> LevelMembers<Tcb> {
             pcesvn: level.pce_svn,
             tdxtcbcomponents: is_tdx.then(|| svns(level.tdx_svns)),
         },
-        tcb_date: TCB_DATE,
+        tcb_date,
         tcb_status: level.status,
         advisories: level.advisories.clone(),
     }
 }
 
-fn isv_level(level: &IsvLevel) -> LevelMembers<IsvTcb> {
-    LevelMembers {
+fn isv_levels(profile: &Profile, levels: &[IsvLevel]) -> Vec<LevelMembers<IsvTcb>> {
+    let level = |(level, tcb_date): (&IsvLevel, UnixTime)| LevelMembers {
         tcb: IsvTcb {
             isvsvn: level.isv_svn,
         },
-        tcb_date: TCB_DATE,
+        tcb_date,
         tcb_status: level.status,
         advisories: level.advisories.clone(),
-    }
+    };
+    levels.iter().zip(dates(profile)).map(level).collect()
 }
 
 fn json(document: &impl Serialize) -> String {

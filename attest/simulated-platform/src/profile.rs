@@ -27,6 +27,10 @@ pub struct Profile {
     pub qe_levels: Vec<IsvLevel>,
     /// Levels of the TDX module of version 1.
     pub module_levels: Vec<IsvLevel>,
+    /// Number of the TCB recovery that the documents take into account.
+    pub evaluation_data_number: u32,
+    /// Date of the first of the levels of each kind; the others' is 2024-03-13.
+    pub tcb_date: UnixTime,
     /// When everything may be relied upon.
     pub dates: Dates,
     /// Certificates that their issuer has revoked.
@@ -137,6 +141,9 @@ pub enum Fault {
 
 const DAY: u64 = 24 * 60 * 60;
 
+/// 2024-03-13.
+pub(crate) const TCB_DATE: UnixTime = UnixTime(1_710_288_000);
+
 impl Profile {
     /// A platform that is up to date, with collateral that is issued `now` and serves for thirty days, as Intel's. Its
     /// certificates do not depend on `now`.
@@ -176,6 +183,8 @@ impl Profile {
                 isv_level(5, TcbStatus::UpToDate, &[]),
                 isv_level(3, TcbStatus::OutOfDate, &["SIMULATED-SA-00003"]),
             ],
+            evaluation_data_number: 17,
+            tcb_date: TCB_DATE,
             dates: Dates::issued(now),
             revoked: Vec::new(),
             fault: None,

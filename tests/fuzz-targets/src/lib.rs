@@ -5,6 +5,7 @@
 //! asked for). Two things run them: the fuzzers in `fuzz/`, and the tests on stable, over the seeds and mutations of them.
 #![forbid(unsafe_code)]
 
+mod attest_call;
 mod attestation_policy;
 mod boot_info;
 mod callsite_map;
@@ -76,6 +77,8 @@ targets! {
     TOKEN = token;
     /// Certificates with quotes, and the extensions that carry them (`ra-tls`).
     RA_TLS_EVIDENCE = ra_tls_evidence;
+    /// Bodies of attest calls (`attestation-service`).
+    ATTEST_CALL = attest_call;
 }
 
 #[cfg(test)]
@@ -126,5 +129,6 @@ mod tests {
         attestation_policy = ATTESTATION_POLICY;
         token = TOKEN;
         ra_tls_evidence = RA_TLS_EVIDENCE;
+        attest_call = ATTEST_CALL;
     }
 }

@@ -6,6 +6,7 @@
 //!
 //! Everything stays on this machine; servers listen on the loopback interface only.
 
+mod attestation;
 mod conversion;
 mod memcached;
 mod operations;
@@ -53,6 +54,7 @@ const GROUPS: &[(&str, Group)] = &[
     ("memcached", memcached::measure),
     ("conversion", conversion::measure),
     ("token", token::measure),
+    ("attestation", attestation::measure),
 ];
 
 /// Where the table is written.

@@ -270,10 +270,105 @@ pub const ROWS: &[Row] = &[
         Ratio(1.3),
         None,
     ),
+    attestation("attest-1", "attest calls, 1 connection", "calls/s", Higher, Open),
+    attestation(
+        "attest-1-p99",
+        "attest calls, 1 connection: 99th percentile",
+        "ms",
+        Lower,
+        Open,
+    ),
+    attestation(
+        "attest-1-core",
+        "attest calls a core, 1 connection (native: the verifier alone)",
+        "calls/CPU s",
+        Higher,
+        Ratio(0.7),
+    ),
+    attestation(
+        "attest-1-cpu",
+        "CPU time of an attest call, 1 connection (native: verification and RSA signature alone)",
+        "µs",
+        Lower,
+        Open,
+    ),
+    attestation(
+        "attest-16",
+        "attest calls, 16 connections",
+        "calls/s",
+        Higher,
+        Open,
+    ),
+    attestation(
+        "attest-16-p99",
+        "attest calls, 16 connections: 99th percentile",
+        "ms",
+        Lower,
+        Open,
+    ),
+    attestation(
+        "attest-16-core",
+        "attest calls a core, 16 connections (native: the verifier alone)",
+        "calls/CPU s",
+        Higher,
+        Ratio(0.7),
+    ),
+    attestation(
+        "attest-16-cpu",
+        "CPU time of an attest call, 16 connections (native: verification and RSA signature alone)",
+        "µs",
+        Lower,
+        Open,
+    ),
+    attestation(
+        "attest-256",
+        "attest calls, 256 connections",
+        "calls/s",
+        Higher,
+        Open,
+    ),
+    attestation(
+        "attest-256-p99",
+        "attest calls, 256 connections: 99th percentile",
+        "ms",
+        Lower,
+        Open,
+    ),
+    attestation(
+        "attest-256-core",
+        "attest calls a core, 256 connections (native: the verifier alone)",
+        "calls/CPU s",
+        Higher,
+        Ratio(0.7),
+    ),
+    attestation(
+        "attest-256-cpu",
+        "CPU time of an attest call, 256 connections (native: verification and RSA signature alone)",
+        "µs",
+        Lower,
+        Open,
+    ),
+    attestation(
+        "attest-signature",
+        "one RSA-2048 signature, which each token needs",
+        "µs",
+        Lower,
+        Open,
+    ),
 ];
 
 const fn operation(name: &'static str, title: &'static str, target: Target, peer: Option<f64>) -> Row {
     row(name, "operations", title, "ns", Lower, target, peer)
+}
+
+const fn attestation(
+    name: &'static str,
+    title: &'static str,
+    unit: &'static str,
+    better: Better,
+    target: Target,
+) -> Row {
+    row(name, "attestation", title, unit, better, target, None)
 }
 
 const fn throughput(

@@ -1,8 +1,10 @@
 //! Tests of the whole way from bytes to a verdict.
 
 mod agreement;
+mod forecasts;
 mod garbage;
 mod genuine;
+mod pieces;
 mod refusals;
 mod support;
 mod tampering;

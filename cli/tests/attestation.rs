@@ -1,0 +1,270 @@
+//! `nacre attestation serve`, as an operator runs it; OpenSSL's client speaks with it.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use dcap_quote::{Tee, UnixTime};
+use simulated_platform::{Profile, SimulatedPlatform};
+
+/// Collateral, root certificate and an attest call in a folder.
+struct Files {
+    folder: tempfile::TempDir,
+    platform: SimulatedPlatform,
+}
+
+struct Service {
+    process: Child,
+    address: String,
+    issuer: String,
+    certificate: PathBuf,
+}
+
+impl Files {
+    fn new() -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let platform = SimulatedPlatform::new(Profile::new([5; 32], UnixTime(now.as_secs())));
+        let files = Self {
+            folder: tempfile::tempdir().unwrap(),
+            platform,
+        };
+        let collateral = files.platform.collateral(Tee::Sgx);
+        files.write("collateral", &serde_json::to_vec(&collateral).unwrap());
+        files.write("root", files.platform.root_certificate().as_bytes());
+        files
+    }
+
+    fn write(&self, name: &str, content: &[u8]) {
+        fs::write(self.path(name), content).unwrap();
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn command(&self, words: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_nacre"));
+        command
+            .current_dir(self.folder.path())
+            .args([
+                "attestation",
+                "serve",
+                "--listen",
+                "127.0.0.1:0",
+                "--state",
+                "state",
+            ])
+            .args(words.split_whitespace())
+            .stderr(Stdio::piped())
+            .stdout(Stdio::piped());
+        command
+    }
+
+    fn start(&self, words: &str) -> Service {
+        let log = fs::File::create(self.path("log")).unwrap();
+        let mut process = self.command(words).stderr(log).spawn().unwrap();
+        let mut line = String::new();
+        let stdout = process.stdout.take().unwrap();
+        BufReader::new(stdout).read_line(&mut line).unwrap();
+        let line = line.trim_end();
+        let words = line
+            .strip_prefix("serving at https://")
+            .unwrap_or_else(|| panic!("no address in {line:?}"));
+        let (address, rest) = words.split_once(", issuer ").unwrap();
+        let (issuer, certificate) = rest.split_once(", certificate ").unwrap();
+        Service {
+            process,
+            address: address.to_owned(),
+            issuer: issuer.to_owned(),
+            certificate: self.path(certificate),
+        }
+    }
+
+    /// The one line of a failure.
+    fn fail(&self, words: &str) -> String {
+        let output = self.command(words).output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(125), "{text}");
+        let errors: Vec<_> = text.lines().filter(|line| line.starts_with("nacre: ")).collect();
+        let [error] = errors[..] else {
+            panic!("not one line: {text}")
+        };
+        error.to_owned()
+    }
+}
+
+impl Service {
+    /// What OpenSSL's client, which trusts the certificate file alone, gets as an answer.
+    fn send(&self, method: &str, path: &str, body: &str) -> String {
+        let mut client = Command::new("openssl")
+            .args([
+                "s_client",
+                "-quiet",
+                "-verify_return_error",
+                "-verify_ip",
+                "127.0.0.1",
+                "-CAfile",
+            ])
+            .arg(&self.certificate)
+            .args(["-connect", &self.address])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: \
+             {}\r\n\r\n{body}",
+            self.address,
+            body.len()
+        );
+        client
+            .stdin
+            .as_mut()
+            .unwrap()
+            .write_all(request.as_bytes())
+            .unwrap();
+        let output = client.wait_with_output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Ends it as an administrator does.
+    fn stop(mut self) {
+        let killed = Command::new("kill")
+            .arg(self.process.id().to_string())
+            .status()
+            .unwrap();
+        assert!(killed.success());
+        assert!(self.process.wait().unwrap().success());
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+const SIMULATED: &str = "--collateral collateral --dangerous-trust-simulated root";
+
+#[test]
+fn a_token_for_a_simulated_enclave_and_the_same_keys_after_a_restart() {
+    let files = Files::new();
+    let service = files.start(SIMULATED);
+    assert_eq!(service.issuer, format!("https://{}/simulated", service.address));
+    let health = service.send("GET", "/health", "");
+    assert!(
+        health.starts_with("HTTP/1.1 200") && health.contains("protect nothing"),
+        "{health}"
+    );
+    let call = serde_json::json!({ "quote": base64(&files.platform.quote(&[0; 384])) });
+    let answer = service.send(
+        "POST",
+        "/attest/SgxEnclave?api-version=2025-06-01",
+        &call.to_string(),
+    );
+    assert!(
+        answer.starts_with("HTTP/1.1 200") && answer.contains("{\"token\":\"ey"),
+        "{answer}"
+    );
+    let body = |answer: &str| answer.split_once("\r\n\r\n").unwrap().1.to_owned();
+    let keys = body(&service.send("GET", "/certs", ""));
+    let certificate = fs::read(&service.certificate).unwrap();
+    service.stop();
+    let log = fs::read_to_string(files.path("log")).unwrap();
+    assert!(
+        log.contains("SIMULATED PLATFORM") && log.contains("shutting down"),
+        "{log}"
+    );
+    // Neither evidence nor tokens.
+    let (quote, token) = (call["quote"].as_str().unwrap(), body(&answer));
+    assert!(
+        log.contains("/attest/{type}") && !log.contains(&quote[600..700]) && !log.contains(&token[200..300])
+    );
+
+    let service = files.start(SIMULATED);
+    assert_eq!(body(&service.send("GET", "/certs", "")), keys);
+    assert_eq!(fs::read(&service.certificate).unwrap(), certificate);
+    service.stop();
+    // Nor would a service that trusts Intel's take the keys of a simulated platform.
+    assert!(files.fail("").contains("a simulated platform"));
+}
+
+#[test]
+fn without_the_simulated_root_by_name_nothing_simulated_is_trusted() {
+    let files = Files::new();
+    let error = files.fail("--collateral collateral");
+    assert!(
+        error.contains("collateral") && error.contains("trusted root"),
+        "{error}"
+    );
+    let service = files.start("");
+    let call = serde_json::json!({ "quote": base64(&files.platform.quote(&[0; 384])) });
+    let answer = service.send(
+        "POST",
+        "/attest/SgxEnclave?api-version=2025-06-01",
+        &call.to_string(),
+    );
+    assert!(
+        answer.starts_with("HTTP/1.1 400") && answer.contains("simulated"),
+        "{answer}"
+    );
+    assert!(service.send("GET", "/health", "").starts_with("HTTP/1.1 503"));
+}
+
+#[test]
+fn newer_collateral_is_taken_on_a_signal() {
+    let files = Files::new();
+    let good = fs::read(files.path("collateral")).unwrap();
+    let other = SimulatedPlatform::new(Profile::new([5; 32], UnixTime(1_000_000_000)));
+    files.write(
+        "collateral",
+        &serde_json::to_vec(&other.collateral(Tee::Sgx)).unwrap(),
+    );
+    let service = files.start(SIMULATED);
+    let health = service.send("GET", "/health", "");
+    assert!(
+        health.starts_with("HTTP/1.1 503") && health.contains("no valid collateral"),
+        "{health}"
+    );
+    files.write("newer", &good);
+    fs::rename(files.path("newer"), files.path("collateral")).unwrap();
+    let hangup = Command::new("kill")
+        .args(["-HUP", &service.process.id().to_string()])
+        .status();
+    assert!(hangup.unwrap().success());
+    while service.send("GET", "/health", "").starts_with("HTTP/1.1 503") {}
+}
+
+#[test]
+fn what_cannot_be_used_is_named() {
+    let files = Files::new();
+    files.write("short", b"secret");
+    files.write("text", b"no certificate");
+    for (words, part) in [
+        ("--collateral missing", "missing"),
+        ("--collateral root", "root is not a collateral file"),
+        (
+            "--dangerous-trust-simulated collateral",
+            "not the root certificate",
+        ),
+        ("--admin-token short", "openssl rand"),
+        ("--policy-signer text", "text is not a certificate"),
+        ("--tls-cert root --tls-key text", "private key"),
+        ("--tls-cert root", "--tls-key"),
+        ("--url http://plain.example", "https://HOST"),
+        ("--accept Fine", "Fine"),
+    ] {
+        let error = files.fail(words);
+        assert!(error.contains(part), "{words}: {error}");
+    }
+    assert!(!Path::new(&files.path("state/tls.pem")).exists());
+}
+
+fn base64(bytes: &[u8]) -> String {
+    use base64ct::Encoding as _;
+    base64ct::Base64UrlUnpadded::encode_string(bytes)
+}

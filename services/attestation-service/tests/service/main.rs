@@ -1,0 +1,11 @@
+//! The service as its callers meet it: in this process, over TLS, on the loopback interface, with quotes of simulated platforms.
+
+mod attest;
+mod azure;
+mod bad_input;
+mod genuine;
+mod limits;
+mod management;
+mod metadata;
+mod signed_policies;
+mod support;

@@ -1,0 +1,156 @@
+//! Keys, discovery, health and numbers.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use dcap_quote::UnixTime;
+use hyper::Method;
+use serde_json::json;
+
+use crate::support::{NOW, Running, SGX, Setup, attest_body, report};
+
+const DAY: u64 = 24 * 60 * 60;
+
+#[tokio::test]
+async fn validators_find_the_keys() {
+    let service = Running::start().await;
+    let document = service.get("/.well-known/openid-configuration").await.json();
+    assert_eq!(document["issuer"], service.issuer);
+    assert_eq!(document["jwks_uri"], format!("{}/certs", service.issuer));
+    let keys = service.get("/certs").await;
+    for path in [
+        "/certs/",
+        "/simulated/certs",
+        "/simulated/certs/",
+        "/certs?api-version=2020-10-01",
+    ] {
+        assert_eq!(service.get(path).await.body, keys.body, "{path}");
+    }
+    let keys = keys.json();
+    let [key] = keys["keys"].as_array().unwrap().as_slice() else {
+        panic!("{keys}")
+    };
+    assert_eq!((&key["kty"], &key["alg"]), (&json!("RSA"), &json!("RS256")));
+    assert_eq!(key["x5c"].as_array().unwrap().len(), 1);
+    let quote = service.platform.quote(&report(b""));
+    let answer = service.post(
+        "/simulated/attest/SgxEnclave?api-version=2022-08-01",
+        attest_body(&quote, None).to_string(),
+    );
+    service.validated(&answer.await).await;
+}
+
+#[tokio::test]
+async fn keys_rotate_and_overlap() {
+    let time = Arc::new(AtomicU64::new(NOW.0));
+    let mut directory = None;
+    let mut tokens = Vec::new();
+    // A restart a day, for more than a month.
+    for day in 0..34 {
+        time.store(NOW.0 + day * DAY, Ordering::Relaxed);
+        let clock = Arc::clone(&time);
+        // Collateral serves for thirty days.
+        let mut setup = Setup::at(UnixTime(NOW.0 + day * DAY));
+        if let Some(directory) = directory {
+            setup.directory = directory;
+        }
+        let setup = setup.config(move |config| {
+            config.listen.set_port(0);
+            config.url = Some("https://attest.example".parse().unwrap());
+            config.clock = Arc::new(move || UnixTime(clock.load(Ordering::Relaxed)));
+        });
+        let service = setup.start().await;
+        let quote = service.platform.quote(&report(b""));
+        let answer = service.post(SGX, attest_body(&quote, None).to_string()).await;
+        let keys = service.get("/certs").await;
+        let keys = token::KeySet::parse(&keys.body).unwrap();
+        let policy = token::ClaimPolicy::default().dangerous_accept_simulated();
+        let validator = token::Validator::new(&service.issuer);
+        let now = UnixTime(NOW.0 + day * DAY);
+        validator.validate(&answer.token(), &keys, &policy, now).unwrap();
+        tokens.push(answer.token());
+        directory = Some(service.stop().await);
+    }
+    let kid = |token: &String| {
+        token::Jws::parse(token)
+            .unwrap()
+            .header()
+            .kid()
+            .unwrap()
+            .to_owned()
+    };
+    let kids: std::collections::BTreeSet<String> = tokens.iter().map(kid).collect();
+    assert_eq!(kids.len(), 2);
+}
+
+#[tokio::test]
+async fn health_says_what_state_the_collateral_is_in() {
+    let service = Running::start().await;
+    let health = service.get("/health").await;
+    let document = health.json();
+    assert_eq!((health.status, &document["status"]), (200, &json!("ok")));
+    assert!(document["warning"].as_str().unwrap().contains("simulated"));
+    assert_eq!(document["collateral"].as_array().unwrap().len(), 2);
+    assert_eq!(document["collateral"][0]["fmspc"], "00514d554c00");
+    let late = Setup::new().config(|config| config.clock = Arc::new(|| UnixTime(NOW.0 + 31 * DAY)));
+    let service = late.start().await;
+    let health = service.get("/health/ready").await;
+    assert_eq!(health.status, 503);
+    assert!(
+        health.json()["status"]
+            .as_str()
+            .unwrap()
+            .contains("no valid collateral")
+    );
+    assert_eq!(health.json()["collateral"][1]["valid"], false);
+    assert_eq!(service.get("/health/live").await.status, 200);
+    let quote = service.platform.quote(&report(b""));
+    let answer = service.post(SGX, attest_body(&quote, None).to_string()).await;
+    answer.expect_error(400, "CollateralUnavailable", "has expired");
+}
+
+#[tokio::test]
+async fn numbers_of_what_was_done() {
+    let service = Running::start().await;
+    let quote = service.platform.quote(&report(b""));
+    service.post(SGX, attest_body(&quote, None).to_string()).await;
+    service.post(SGX, "{}").await;
+    service.get("/nothing/here?secret=1").await;
+    let answer = service.get("/metrics").await;
+    assert!(
+        answer.headers["content-type"]
+            .to_str()
+            .unwrap()
+            .starts_with("application/openmetrics-text")
+    );
+    let text = String::from_utf8(answer.body.to_vec()).unwrap();
+    for line in [
+        r#"nacre_attestation_attest_calls_total{type="SgxEnclave",outcome="token"} 1"#,
+        r#"nacre_attestation_attest_calls_total{type="SgxEnclave",outcome="InvalidParameter"} 1"#,
+        r#"nacre_attestation_requests_total{route="other",status="404"} 1"#,
+        "nacre_attestation_attest_work_seconds_count 1",
+    ] {
+        assert!(text.contains(line), "{line} is not in {text}");
+    }
+    assert!(
+        text.contains(
+            "collateral_valid_until_seconds{tee=\"SGX\",fmspc=\"00514d554c00\",pck_ca=\"platform\"}"
+        )
+    );
+    assert!(text.ends_with("# EOF\n") && !text.contains("secret"), "{text}");
+}
+
+#[tokio::test]
+async fn requests_have_names() {
+    let service = Running::start().await;
+    let mut request = service.request(Method::GET, "/certs", None, "");
+    request
+        .headers_mut()
+        .insert("x-ms-client-request-id", "mine".parse().unwrap());
+    let answer = service.send(request).await;
+    assert_eq!(answer.headers["x-ms-client-request-id"], "mine");
+    assert_ne!(
+        answer.headers["x-ms-request-id"],
+        service.get("/certs").await.headers["x-ms-request-id"]
+    );
+}
