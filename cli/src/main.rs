@@ -4,6 +4,7 @@
 //! `docker run`; otherwise `nacre run` ends as the container does.
 #![forbid(unsafe_code)]
 
+mod attest;
 mod attestation;
 mod byte_size;
 mod cache_dir;
@@ -12,6 +13,7 @@ mod claims;
 mod clock;
 mod convert;
 mod excerpt;
+mod expected;
 mod explain;
 mod input;
 mod inspect;
@@ -30,6 +32,7 @@ mod tls_peer;
 mod trust;
 mod verify;
 mod verify_tls;
+mod verify_token;
 
 use std::process::ExitCode;
 

@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 
 use crate::quote::QuoteToJudge;
 use crate::verify_tls::VerifyTls;
+use crate::verify_token::VerifyToken;
 
 /// Verify what an enclave or a trust domain proves
 #[derive(Args, Debug)]
@@ -19,6 +20,7 @@ pub struct Verify {
 enum What {
     Quote(VerifyQuote),
     Tls(VerifyTls),
+    Token(VerifyToken),
 }
 
 /// Verify a quote of an SGX enclave or a TDX trust domain
@@ -39,6 +41,7 @@ impl Verify {
         match self.what {
             What::Quote(verify) => verify.run(),
             What::Tls(verify) => verify.run(),
+            What::Token(verify) => verify.run(),
         }
     }
 }
