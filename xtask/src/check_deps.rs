@@ -30,6 +30,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("image", &["abi", "enclave", "image"]),
     // Programs that run on a server.
     ("services", &["abi", "attest", "services"]),
+    // What users would write.
+    ("examples", &["attest", "services"]),
     ("cli", &["abi", "attest", "host", "image", "services"]),
     // The fuzz targets call the readers in the enclave directly.
     (

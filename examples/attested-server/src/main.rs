@@ -1,7 +1,8 @@
-//! A server that proves, to whoever connects, in what enclave it runs: `serve ADDRESS [DIRECTORY]`.
+//! A server that proves, to whoever connects, in what enclave it runs: `attested-server ADDRESS [DIRECTORY]`.
 //!
 //! Inside of an enclave, DIRECTORY is `/dev/attestation`, as under Gramine: what is written to `user_report_data` there is
 //! vouched for by the `quote` that is read next. Each client is sent one line.
+#![forbid(unsafe_code)]
 
 use std::error::Error;
 use std::io::Write as _;
@@ -12,7 +13,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use std::{fs, io};
 
 use dcap_quote::Validity;
-use ra_tls::{Formats, Request, UnixTime, server_config};
+use ra_tls::{Request, UnixTime, server_config};
 use rustls::{ServerConfig, ServerConnection, Stream};
 
 /// Days for which the certificate is valid.
@@ -22,7 +23,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
-    let address = arguments.next().ok_or("usage: serve ADDRESS [DIRECTORY]")?;
+    let address = arguments
+        .next()
+        .ok_or("usage: attested-server ADDRESS [DIRECTORY]")?;
     let directory = PathBuf::from(arguments.next().unwrap_or_else(|| "/dev/attestation".to_owned()));
 
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
@@ -30,9 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         from: UnixTime(now.saturating_sub(3600)),
         until: UnixTime(now + DAYS * 86400),
     };
-    let attested = Request::new(validity)?
-        .formats(Formats::Both)
-        .certificate(|report_data| quote(&directory, report_data))?;
+    let attested = Request::new(validity)?.certificate(|report_data| quote(&directory, report_data))?;
     let config = Arc::new(server_config(attested, None)?);
 
     let listener = TcpListener::bind(address)?;

@@ -9,52 +9,7 @@ use conformance::archive::{self, Config, Entry};
 use conformance::{Outcome, images, nacre};
 use tempfile::TempDir;
 
-/// The simulated platform of a machine: a directory for `XDG_STATE_HOME`.
-struct Platform(TempDir);
-
-impl Platform {
-    fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        fs::create_dir(dir.path().join("state")).unwrap();
-        Self(dir)
-    }
-
-    fn command<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Command {
-        let mut command = Command::new(nacre().unwrap());
-        command
-            .args(args)
-            .env("XDG_STATE_HOME", self.0.path().join("state"));
-        command
-    }
-
-    fn succeed<'a>(&self, args: impl IntoIterator<Item = &'a str>, stdin: &[u8]) -> Outcome {
-        let outcome = Outcome::of(self.command(args), stdin).unwrap();
-        assert_eq!(outcome.status, 0, "{outcome}");
-        outcome
-    }
-
-    /// What a run prints: the first word of each line, and the rest.
-    fn run(&self, image: &str) -> BTreeMap<String, String> {
-        let outcome = self.succeed(["run", image], b"");
-        assert!(!outcome.stdout.contains("not ok"), "{outcome}");
-        let lines = outcome.stdout.lines().filter_map(|line| line.split_once(' '));
-        lines
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .collect()
-    }
-
-    /// Verifies a quote by what this platform exports, with these options, and gives the verdict.
-    fn verify(&self, quote: &[u8], options: &[&'static str]) -> serde_json::Value {
-        let path = |name: &str| self.0.path().join(name).display().to_string();
-        self.succeed(["simulated-platform", "export", &path("trust")], b"");
-        let (collateral, root) = (path("trust/collateral.json"), path("trust/root.pem"));
-        let verify = ["verify", "quote", "-", "--json"];
-        let trust = ["--collateral", &collateral, "--dangerous-trust-simulated", &root];
-        let all = verify.iter().chain(&trust).chain(options);
-        let outcome = self.succeed(all.copied(), quote);
-        serde_json::from_str(&outcome.stdout).unwrap()
-    }
-}
+use crate::platform::{Platform, test_key};
 
 /// Images of the program in `tests/images/attestation.c`.
 struct Images(TempDir);
@@ -116,11 +71,7 @@ impl Images {
     }
 }
 
-fn test_key() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../image/sign/tests/keys/test-only.pem")
-}
-
-fn bytes(hex: &str) -> Vec<u8> {
+pub(crate) fn bytes(hex: &str) -> Vec<u8> {
     let (pairs, rest) = hex.as_bytes().as_chunks::<2>();
     assert!(rest.is_empty());
     pairs
@@ -192,7 +143,7 @@ fn sealing_keys_are_bound_to_enclave_signer_and_platform() {
 fn a_script_for_gramine_runs_as_it_is() {
     let platform = Platform::new();
     let archive = images::provide(&images::recipe("python").unwrap()).unwrap();
-    let script = include_str!("../../images/attestation.py");
+    let script = include_str!("../../../images/attestation.py");
     let image = format!("docker-archive:{}", archive.display());
     let outcome = platform.succeed(["run", &image, "-c", script], b"");
     let found: BTreeMap<_, _> = outcome
