@@ -40,7 +40,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("listening on {}", listener.local_addr()?);
     for socket in listener.incoming() {
         if let Err(error) = answer(socket?, &config) {
-            eprintln!("{error}");
+            eprintln!("a client is gone: {error}");
         }
     }
     Ok(())

@@ -1,5 +1,7 @@
 //! `cargo xtask demo`: the main job on a real image, from the image to the refusal of a changed byte.
 
+mod proof;
+
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -8,17 +10,19 @@ use anyhow::{Context, Result, ensure};
 use conformance::images::{provide, recipe};
 
 use crate::shell;
+use proof::Proof;
 
 /// What the image prints, from a file that it holds.
 const TEXT: &[u8] = b"An oyster lays nacre around what it encloses.";
 
-/// Makes an image, converts it, runs it, looks at it as the host does, and changes a byte of it.
+/// Makes an image, converts it, runs it, proves what runs, looks at it as the host does, and changes a byte of it.
 ///
 /// # Errors
 /// When a step does not do what it says.
 pub fn run() -> Result<()> {
     step("Build nacre");
-    shell::run(shell::cargo().args(["build", "--release", "--package", "nacre"]))?;
+    let packages = ["--package", "nacre", "--package", "attested-server"];
+    shell::run(shell::cargo().args(["build", "--release"]).args(packages))?;
     let nacre = shell::target_directory()?.join("release/nacre");
     let scratch = tempfile::Builder::new().prefix("nacre-demo-").tempdir()?;
 
@@ -30,7 +34,12 @@ pub fn run() -> Result<()> {
     let converted = scratch.path().join("busybox-nacre.tar");
     let image = format!("oci-archive:{}", converted.display());
     let source = format!("docker-archive:{}", plain.display());
-    shell::run(show(Command::new(&nacre).args(["convert", &source, &image])))?;
+    shell::run(show(Command::new(&nacre).args([
+        "convert",
+        "--allow-args",
+        &source,
+        &image,
+    ])))?;
     shell::run(show(Command::new(&nacre).args(["inspect", &image])))?;
 
     step("Run it in an enclave");
@@ -40,6 +49,12 @@ pub fn run() -> Result<()> {
         printed.as_bytes().starts_with(TEXT),
         "it should have printed what the image says"
     );
+
+    Proof {
+        nacre: &nacre,
+        scratch: scratch.path(),
+    }
+    .run(&image)?;
 
     step("What the host can read of it");
     let mut bytes = fs::read(&converted)?;
