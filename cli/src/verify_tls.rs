@@ -140,7 +140,9 @@ impl Findings {
                 row("nonce", &hex(nonce));
             }
         }
-        for (evidence, _, judgement) in self.quotes() {
+        // What is proven by two quotes is the same.
+        let shown = if self.refusal.is_none() { 1 } else { usize::MAX };
+        for (evidence, _, judgement) in self.quotes().take(shown) {
             let _ = write!(out, "\n{}:\n{}", evidence.format(), judgement::summary(judgement));
         }
         out
