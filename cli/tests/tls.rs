@@ -140,6 +140,23 @@ fn proven_in_each_format() {
     }
 }
 
+/// As some peers of others, Gramine's older ones among them.
+#[test]
+fn a_server_that_knows_tls_1_2_alone() {
+    let setting = Setting::new();
+    let attested = setting.attested(Formats::Both, |_| {});
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let server = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS12])
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![attested.certificate], attested.key)
+        .unwrap();
+    let (out, _, status) = setting.verify_server(server, TRUSTING);
+    assert!(out.starts_with("PROVEN: "), "{out}");
+    assert_eq!(status, 0);
+}
+
 #[test]
 fn as_json() {
     let setting = Setting::new();
