@@ -202,6 +202,30 @@ fn not_proven() {
 }
 
 #[test]
+fn only_the_enclave_that_is_named() {
+    let setting = Setting::new();
+    let verify = |words: &str| {
+        let server = server_config(setting.attested(Formats::Interoperable, |_| {}), None).unwrap();
+        setting.verify_server(server, &format!("{TRUSTING} {words}"))
+    };
+    let mr_enclave = format!("5A{}", "00".repeat(31));
+    let (out, _, status) = verify(&format!(
+        "--mrenclave {} --mrenclave {mr_enclave}",
+        "11".repeat(32)
+    ));
+    assert_eq!(status, 0, "{out}");
+    let (out, _, status) = verify(&format!("--mrenclave {}", "11".repeat(32)));
+    assert!(
+        out.starts_with("NOT PROVEN: the peer is not the one that is meant: its MRENCLAVE is 5a00"),
+        "{out}"
+    );
+    assert_eq!(status, 1);
+    let (_, error, status) = setting.verify("127.0.0.1:1", "--mrenclave 5a");
+    assert!(error.contains("not 64 hexadecimal digits"), "{error}");
+    assert_eq!(status, 125);
+}
+
+#[test]
 fn an_ordinary_server() {
     let setting = Setting::new();
     let key = rcgen::KeyPair::generate().unwrap();
