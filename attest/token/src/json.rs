@@ -21,6 +21,7 @@ const MAX_DEPTH: u8 = 32;
 #[derive(Clone)]
 pub(crate) struct Object {
     text: String,
+    has_escapes: bool,
     /// By their names.
     members: Vec<Member>,
 }
@@ -55,10 +56,12 @@ impl Object {
     /// Reads an object that takes up all of `bytes`.
     pub(crate) fn parse(bytes: Vec<u8>) -> Result<Self, JsonError> {
         let text = String::from_utf8(bytes).map_err(|_| JsonError("it is not UTF-8".to_owned()))?;
+        // All of it, without stopping at the first: that is done many bytes at a time.
+        let has_escapes = text.bytes().fold(false, |found, byte| found | (byte == b'\\'));
         let mut deserializer = serde_json::Deserializer::from_str(&text);
         let (mut members, is_sorted) = deserializer.deserialize_map(Members {
             text: &text,
-            has_escapes: text.contains('\\'),
+            has_escapes,
         })?;
         deserializer.end()?;
         // Most writers sort them.
@@ -69,7 +72,11 @@ impl Object {
                 return Err(twice(name));
             }
         }
-        Ok(Self { text, members })
+        Ok(Self {
+            text,
+            has_escapes,
+            members,
+        })
     }
 
     /// The value's text.
@@ -96,7 +103,7 @@ impl Object {
     /// A member, if it is a text.
     pub(crate) fn text(&self, name: &str) -> Option<Cow<'_, str>> {
         let inner = self.raw(name)?.strip_prefix('"')?;
-        if inner.contains('\\') {
+        if self.has_escapes && inner.contains('\\') {
             return Some(Cow::Owned(self.member(name)?.as_str()?.to_owned()));
         }
         Some(Cow::Borrowed(inner.strip_suffix('"')?))
