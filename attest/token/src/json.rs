@@ -200,7 +200,8 @@ impl<'de> Visitor<'de> for Members<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut members = Vec::with_capacity(self.text.len() / 64);
+        // As many as usual in claims; and a header's four.
+        let mut members = Vec::with_capacity((self.text.len() / 64).saturating_add(4));
         let (mut last, mut is_sorted) = ("", true);
         let outside = || A::Error::custom("a member is not part of the text");
         while let Some(Text(name)) = map.next_key()? {
