@@ -28,6 +28,10 @@ pub struct VerifyTls {
     #[command(flatten)]
     by: JudgedBy,
 
+    /// Only this enclave proves anything, or another one that is named like this; without, any does
+    #[arg(long, value_name = "MRENCLAVE", value_parser = mr_enclave)]
+    mrenclave: Vec<[u8; 32]>,
+
     /// Seconds to wait for connection and handshake
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     timeout: u64,
@@ -54,10 +58,18 @@ impl VerifyTls {
             Err(error) => return self.report(&Findings::refused(&error.to_string())),
         };
         let findings = match RaTlsCertificate::parse(&certificate) {
-            Ok(parsed) => Findings::of(&certificate, parsed, &self.by)?,
+            Ok(parsed) => Findings::of(&certificate, parsed, &self.by, self.identity())?,
             Err(error) => Findings::refused(&Refusal::from(error).to_string()),
         };
         self.report(&findings)
+    }
+
+    /// Without a name, who it is, the reader sees.
+    fn identity(&self) -> Identity {
+        if self.mrenclave.is_empty() {
+            return Identity::dangerous_any();
+        }
+        Identity::any_mr_enclave_of(self.mrenclave.clone())
     }
 
     fn report(&self, findings: &Findings) -> Result<ExitCode> {
@@ -83,11 +95,11 @@ impl Findings {
     }
 
     /// The library decides; the judgements are for the reader.
-    fn of(der: &[u8], certificate: RaTlsCertificate, by: &JudgedBy) -> Result<Self> {
+    fn of(der: &[u8], certificate: RaTlsCertificate, by: &JudgedBy, identity: Identity) -> Result<Self> {
         let quotes = certificate.evidence().iter().map(Evidence::quote);
         let judge = by.open(quotes.clone().next().unwrap_or_default())?;
         let judgements = quotes.map(|quote| judge.judge(quote)).collect();
-        let refusal = verifier(&judge).verify(der, judge.at).err();
+        let refusal = verifier(&judge, identity).verify(der, judge.at).err();
         Ok(Self {
             refusal: refusal.map(|refusal| refusal.to_string()),
             certificate: Some(certificate),
@@ -140,7 +152,9 @@ impl Findings {
                 row("nonce", &hex(nonce));
             }
         }
-        for (evidence, _, judgement) in self.quotes() {
+        // What is proven by two quotes is the same.
+        let shown = if self.refusal.is_none() { 1 } else { usize::MAX };
+        for (evidence, _, judgement) in self.quotes().take(shown) {
             let _ = write!(out, "\n{}:\n{}", evidence.format(), judgement::summary(judgement));
         }
         out
@@ -174,15 +188,14 @@ impl Findings {
     }
 }
 
-/// Accepts whoever is authentic and good enough: who it is, the reader sees. A simulated platform is trusted only if its root
-/// was named, which the collateral must lead to.
-fn verifier(judge: &Judge) -> Verifier {
+/// A simulated platform is trusted only if its root was named: the collateral must lead to it.
+fn verifier(judge: &Judge, identity: Identity) -> Verifier {
     let (collateral, root) = (judge.collateral.clone(), judge.root.clone());
     let source = move |_: &Quote<'_>| -> Result<Arc<CheckedCollateral>, SourceError> {
         let collateral = Collateral::from_json(&collateral)?;
         Ok(Arc::new(CheckedCollateral::check(&collateral, &root)?))
     };
-    Verifier::new(source, Identity::dangerous_any())
+    Verifier::new(source, identity)
         .policy(judge.policy.clone())
         .dangerous_accept_simulated()
 }
@@ -197,6 +210,20 @@ fn printable(text: &str) -> String {
         }
     };
     text.chars().map(visible).collect()
+}
+
+/// 64 digits, as nacre shows it.
+fn mr_enclave(text: &str) -> Result<[u8; 32], &'static str> {
+    const WRONG: &str = "not 64 hexadecimal digits";
+    if text.len() != 64 || !text.bytes().all(|character| character.is_ascii_hexdigit()) {
+        return Err(WRONG);
+    }
+    let bytes = (0..64).step_by(2).map(|at| {
+        let digits = text.get(at..at + 2)?;
+        u8::from_str_radix(digits, 16).ok()
+    });
+    let bytes: Option<Vec<u8>> = bytes.collect();
+    bytes.and_then(|bytes| bytes.try_into().ok()).ok_or(WRONG)
 }
 
 fn hex(bytes: &[u8]) -> String {

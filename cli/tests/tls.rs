@@ -140,6 +140,23 @@ fn proven_in_each_format() {
     }
 }
 
+/// As some peers of others, Gramine's older ones among them.
+#[test]
+fn a_server_that_knows_tls_1_2_alone() {
+    let setting = Setting::new();
+    let attested = setting.attested(Formats::Both, |_| {});
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let server = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS12])
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![attested.certificate], attested.key)
+        .unwrap();
+    let (out, _, status) = setting.verify_server(server, TRUSTING);
+    assert!(out.starts_with("PROVEN: "), "{out}");
+    assert_eq!(status, 0);
+}
+
 #[test]
 fn as_json() {
     let setting = Setting::new();
@@ -182,6 +199,30 @@ fn not_proven() {
         out.starts_with("NOT PROVEN: the certificate is valid from"),
         "{out}"
     );
+}
+
+#[test]
+fn only_the_enclave_that_is_named() {
+    let setting = Setting::new();
+    let verify = |words: &str| {
+        let server = server_config(setting.attested(Formats::Interoperable, |_| {}), None).unwrap();
+        setting.verify_server(server, &format!("{TRUSTING} {words}"))
+    };
+    let mr_enclave = format!("5A{}", "00".repeat(31));
+    let (out, _, status) = verify(&format!(
+        "--mrenclave {} --mrenclave {mr_enclave}",
+        "11".repeat(32)
+    ));
+    assert_eq!(status, 0, "{out}");
+    let (out, _, status) = verify(&format!("--mrenclave {}", "11".repeat(32)));
+    assert!(
+        out.starts_with("NOT PROVEN: the peer is not the one that is meant: its MRENCLAVE is 5a00"),
+        "{out}"
+    );
+    assert_eq!(status, 1);
+    let (_, error, status) = setting.verify("127.0.0.1:1", "--mrenclave 5a");
+    assert!(error.contains("not 64 hexadecimal digits"), "{error}");
+    assert_eq!(status, 125);
 }
 
 #[test]

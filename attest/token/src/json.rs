@@ -21,6 +21,7 @@ const MAX_DEPTH: u8 = 32;
 #[derive(Clone)]
 pub(crate) struct Object {
     text: String,
+    has_escapes: bool,
     /// By their names.
     members: Vec<Member>,
 }
@@ -55,31 +56,27 @@ impl Object {
     /// Reads an object that takes up all of `bytes`.
     pub(crate) fn parse(bytes: Vec<u8>) -> Result<Self, JsonError> {
         let text = String::from_utf8(bytes).map_err(|_| JsonError("it is not UTF-8".to_owned()))?;
+        // All of it, without stopping at the first: that is done many bytes at a time.
+        let has_escapes = text.bytes().fold(false, |found, byte| found | (byte == b'\\'));
         let mut deserializer = serde_json::Deserializer::from_str(&text);
-        let mut members = deserializer.deserialize_map(Members {
-            expected: text.len() / 64,
-            has_escapes: text.contains('\\'),
+        let (mut members, is_sorted) = deserializer.deserialize_map(Members {
+            text: &text,
+            has_escapes,
         })?;
         deserializer.end()?;
         // Most writers sort them.
-        if !members.is_sorted_by(|(one, _), (next, _)| one < next) {
-            members.sort_by(|(one, _), (next, _)| one.cmp(next));
-            let mut pairs = members.iter().zip(members.iter().skip(1));
-            if let Some(((name, _), _)) = pairs.find(|((one, _), (next, _))| one == next) {
+        if !is_sorted {
+            members.sort_by(|one, other| one.name.of(&text).cmp(other.name.of(&text)));
+            let names = members.iter().map(|member| member.name.of(&text));
+            if let Some((name, _)) = names.clone().zip(names.skip(1)).find(|(one, next)| one == next) {
                 return Err(twice(name));
             }
         }
-        let members = members.into_iter().map(|(name, value)| {
-            let name = match name {
-                Cow::Borrowed(name) => Name::At(place(&text, name)?),
-                Cow::Owned(name) => Name::Escaped(name),
-            };
-            let value = place(&text, value)?;
-            Some(Member { name, value })
-        });
-        let members: Option<Vec<Member>> = members.collect();
-        let members = members.ok_or_else(|| JsonError("a member is not part of the text".to_owned()))?;
-        Ok(Self { text, members })
+        Ok(Self {
+            text,
+            has_escapes,
+            members,
+        })
     }
 
     /// The value's text.
@@ -106,20 +103,20 @@ impl Object {
     /// A member, if it is a text.
     pub(crate) fn text(&self, name: &str) -> Option<Cow<'_, str>> {
         let inner = self.raw(name)?.strip_prefix('"')?;
-        if inner.contains('\\') {
+        if self.has_escapes && inner.contains('\\') {
             return Some(Cow::Owned(self.member(name)?.as_str()?.to_owned()));
         }
         Some(Cow::Borrowed(inner.strip_suffix('"')?))
     }
 
-    /// A member, if it is a whole number from 0 on.
+    /// A member, if it is a whole number from 0 on, written as one.
     pub(crate) fn number(&self, name: &str) -> Option<u64> {
-        serde_json::from_str(self.raw(name)?).ok()
+        self.raw(name)?.parse().ok()
     }
 
     /// A member, if it is true or false.
     pub(crate) fn flag(&self, name: &str) -> Option<bool> {
-        serde_json::from_str(self.raw(name)?).ok()
+        self.raw(name)?.parse().ok()
     }
 
     /// All members.
@@ -188,29 +185,43 @@ fn place(text: &str, part: &str) -> Option<Range<usize>> {
     Some(start..end)
 }
 
-/// Reads the outermost members.
-struct Members {
-    /// About how many there are.
-    expected: usize,
-    /// Whether there are any in the whole text.
+/// Reads the outermost members of this text.
+struct Members<'t> {
+    text: &'t str,
     has_escapes: bool,
 }
 
-impl<'de> Visitor<'de> for Members {
-    type Value = Vec<(Cow<'de, str>, &'de str)>;
+impl<'de> Visitor<'de> for Members<'_> {
+    /// And whether their names are known to be sorted, each there once.
+    type Value = (Vec<Member>, bool);
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut members = Vec::with_capacity(self.expected);
+        // As many as usual in claims; and a header's four.
+        let mut members = Vec::with_capacity((self.text.len() / 64).saturating_add(4));
+        let (mut last, mut is_sorted) = ("", true);
+        let outside = || A::Error::custom("a member is not part of the text");
         while let Some(Text(name)) = map.next_key()? {
+            let name = match name {
+                Cow::Borrowed(name) => {
+                    is_sorted &= last < name;
+                    last = name;
+                    Name::At(place(self.text, name).ok_or_else(outside)?)
+                }
+                Cow::Owned(name) => {
+                    is_sorted = false;
+                    Name::Escaped(name)
+                }
+            };
             let value: &RawValue = map.next_value()?;
             check_value(value.get(), self.has_escapes).map_err(A::Error::custom)?;
-            members.push((name, value.get()));
+            let value = place(self.text, value.get()).ok_or_else(outside)?;
+            members.push(Member { name, value });
         }
-        Ok(members)
+        Ok((members, is_sorted))
     }
 }
 

@@ -131,9 +131,9 @@ impl Validator {
         let algorithm = algorithm.ok_or_else(|| Refusal::Algorithm(header.alg().to_owned()))?;
         let kid = header.kid().ok_or(Refusal::NoKeyName)?;
         let key = keys.key(kid).ok_or_else(|| Refusal::UnknownKey(kid.to_owned()))?;
-        let forged = Refusal::Signature(kid.to_owned());
-        let payload = jws.into_verified(key, algorithm).map_err(|_| forged)?;
-        Ok(Object::parse(payload)?)
+        let verified = jws.verify(key, algorithm).map(drop);
+        verified.map_err(|_| Refusal::Signature(kid.to_owned()))?;
+        Ok(Object::parse(jws.into_payload())?)
     }
 
     /// RFC 7519, section 4.1.

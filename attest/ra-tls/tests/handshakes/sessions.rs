@@ -122,6 +122,20 @@ fn identities() {
     }
 }
 
+/// A resumed session would be as good as the verification of long ago.
+#[test]
+fn sessions_are_not_resumed() {
+    let client = client_config(verifier(), Some(attested(Formats::Legacy))).unwrap();
+    let server = server_config(attested(Formats::Interoperable), Some(verifier())).unwrap();
+    for _ in 0..3 {
+        let (by_client, by_server, (client, server)) = handshake(client.clone(), server.clone());
+        assert_eq!((by_client, by_server), (Ok(()), Ok(())));
+        assert_eq!(client.handshake_kind(), Some(rustls::HandshakeKind::Full));
+        assert_eq!(server.handshake_kind(), Some(rustls::HandshakeKind::Full));
+        assert_eq!(client.tls13_tickets_received(), 0);
+    }
+}
+
 #[test]
 fn a_nonce_is_vouched_for() {
     let attested = request().nonce(*b"fresh").certificate(quote).unwrap();
