@@ -1,0 +1,7 @@
+//! The cache as its users see it, with collateral of simulated platforms.
+
+mod directory;
+mod network;
+mod support;
+mod tampering;
+mod warnings;
