@@ -7,8 +7,11 @@
 mod byte_size;
 mod cache_dir;
 mod choice;
+mod clock;
+mod collateral;
 mod convert;
 mod explain;
+mod input;
 mod inspect;
 mod keygen;
 mod nacre_toml;
@@ -18,6 +21,7 @@ mod quote;
 mod run;
 mod settings;
 mod sign;
+mod trust;
 mod verify;
 
 use std::process::ExitCode;
@@ -43,6 +47,7 @@ enum Command {
     Sign(sign::Sign),
     Verify(verify::Verify),
     Explain(explain::Explain),
+    Collateral(collateral::Collateral),
 }
 
 /// What `docker run` uses for failures that are not the container's.
@@ -76,6 +81,7 @@ impl Command {
             Self::Sign(sign) => sign.run()?,
             Self::Verify(verify) => return verify.run(),
             Self::Explain(explain) => return explain.run(),
+            Self::Collateral(collateral) => return collateral.run(),
         }
         Ok(ExitCode::SUCCESS)
     }
