@@ -136,7 +136,9 @@ fn a_cache_is_for_one_root() {
     let place = Place::new();
     place.succeed("collateral import collateral --cache cache");
     let mut command = Command::new(env!("CARGO_BIN_EXE_nacre"));
-    command.current_dir(place.folder.path());
+    command
+        .current_dir(place.folder.path())
+        .env("XDG_CACHE_HOME", place.path("user"));
     let output = command
         .args(["verify", "quote", "quote", "--collateral-cache", "cache"])
         .output()

@@ -1,5 +1,6 @@
 //! `nacre collateral serve`: the directory for other machines.
 
+use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -59,9 +60,9 @@ impl Serve {
         let surroundings = Surroundings {
             // Where the clock is wrong, nothing is valid.
             clock: Box::new(|| clock::now().unwrap_or(UnixTime(0))),
-            log: Box::new(|line| eprintln!("nacre: {line}")),
+            log: Box::new(|line| say(line)),
         };
-        let listening = |address| eprintln!("nacre: serving {scheme}://{address}/sgx/certification/v4/");
+        let listening = |address| say(&format!("serving {scheme}://{address}/sgx/certification/v4/"));
         Ok(Server::serve_until_signalled(
             self.listen,
             transport,
@@ -70,4 +71,9 @@ impl Serve {
             listening,
         )?)
     }
+}
+
+/// Tells whoever reads standard error. Where nobody does any more, requests are served all the same.
+fn say(line: &str) {
+    let _ = writeln!(io::stderr(), "nacre: {line}");
 }
