@@ -2,18 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use collateral_cache::{CacheDir, Freshness, Wanted};
 use dcap_quote::{Policy, Quote, TcbStatus, TrustedRoot, UnixTime};
-use judgement::{Judgement, Question, judge};
+use judgement::{Judgement, Question, Reason, judge};
 
 use crate::collateral::place;
 use crate::trust::Trust;
 use crate::{clock, input};
 
 /// Much more than any quote.
-pub const MAX_QUOTE_SIZE: u64 = 1 << 20;
+const MAX_QUOTE_SIZE: u64 = 1 << 20;
 const MAX_COLLATERAL_SIZE: u64 = dcap_quote::Collateral::MAX_SIZE as u64;
 
 #[derive(Args, Debug)]
@@ -66,7 +66,10 @@ impl QuoteToJudge {
                 current: input::read(path, MAX_COLLATERAL_SIZE)?,
                 early: None,
             },
-            None => self.cached(&quote, &root, at)?,
+            None => match claimed(&quote) {
+                Ok(wanted) => self.cached(&wanted, &root, at)?,
+                Err(reason) => return Ok(Judgement::Refused(reason)),
+            },
         };
         let policy = self.policy();
         let by = |collateral: &[u8]| {
@@ -99,18 +102,11 @@ impl QuoteToJudge {
     }
 
     /// Collateral for the platform that the quote says it comes from; the verifier will see whether it does.
-    fn cached(&self, quote: &[u8], root: &TrustedRoot, at: UnixTime) -> Result<Evidence> {
-        // Without a quote there is nothing to look for, and the judgement says why it is none.
-        let Ok(parsed) = Quote::parse_zero_padded(quote) else {
-            return Ok(Evidence::default());
-        };
-        let Ok(wanted) = wanted(&parsed) else {
-            return Ok(Evidence::default());
-        };
+    fn cached(&self, wanted: &Wanted, root: &TrustedRoot, at: UnixTime) -> Result<Evidence> {
         let path = place::path(self.collateral_cache.as_deref(), root)?;
         let evidence = || -> Result<Evidence> {
             let cache = CacheDir::open(&path, root)?;
-            let fresh = cache.collateral(&wanted, at, &Freshness::default())?;
+            let fresh = cache.collateral(wanted, at, &Freshness::default())?;
             if let Some(due) = fresh.refresh_due.filter(|_| self.at.is_none()) {
                 eprintln!(
                     "nacre: note: the {} expires {}; refresh it with: {}",
@@ -119,7 +115,7 @@ impl QuoteToJudge {
                     self.fetch()
                 );
             }
-            let early = cache.early(&wanted)?;
+            let early = cache.early(wanted)?;
             Ok(Evidence {
                 current: serde_json::to_vec(&fresh.collateral)?,
                 early: early.map(|early| serde_json::to_vec(&early)).transpose()?,
@@ -155,7 +151,6 @@ impl QuoteToJudge {
 }
 
 /// Collateral files.
-#[derive(Default)]
 struct Evidence {
     /// To judge by.
     current: Vec<u8>,
@@ -163,11 +158,9 @@ struct Evidence {
     early: Option<Vec<u8>>,
 }
 
-/// The collateral that a quote needs, by what it says of itself.
-///
-/// # Errors
-/// When its PCK certificate cannot be read.
-pub fn wanted(quote: &Quote<'_>) -> Result<Wanted> {
+/// The collateral that a quote needs, by what it says of itself: a claim until it is verified.
+fn claimed(bytes: &[u8]) -> Result<Wanted, Reason> {
+    let quote = Quote::parse_zero_padded(bytes)?;
     Ok(Wanted {
         tee: quote.header.tee,
         fmspc: quote.claimed_platform()?.fmspc,
@@ -175,15 +168,13 @@ pub fn wanted(quote: &Quote<'_>) -> Result<Wanted> {
     })
 }
 
-/// As [`wanted`], of a file.
+/// As [`claimed`], of a file.
 ///
 /// # Errors
 /// When it is no quote.
-pub fn wanted_by_file(path: &Path) -> Result<Wanted> {
+pub fn wanted_by(path: &Path) -> Result<Wanted> {
     let bytes = input::read(path, MAX_QUOTE_SIZE)?;
-    let quote = Quote::parse_zero_padded(&bytes);
-    let quote = quote.map_err(|error| anyhow!("{} is no quote that can be read: {error}", path.display()))?;
-    wanted(&quote).with_context(|| format!("{} does not say what platform it comes from", path.display()))
+    claimed(&bytes).with_context(|| format!("{} does not say what platform it comes from", path.display()))
 }
 
 /// Says what a TCB recovery that has been disclosed will do to the judgement.

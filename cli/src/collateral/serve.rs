@@ -60,7 +60,7 @@ impl Serve {
         let surroundings = Surroundings {
             // Where the clock is wrong, nothing is valid.
             clock: Box::new(|| clock::now().unwrap_or(UnixTime(0))),
-            log: Box::new(|line| say(line)),
+            log: Box::new(say),
         };
         let listening = |address| say(&format!("serving {scheme}://{address}/sgx/certification/v4/"));
         Ok(Server::serve_until_signalled(

@@ -49,7 +49,7 @@ impl WantedPlatform {
     /// One for each authority that comes into question.
     pub fn all(&self) -> Result<Vec<Wanted>> {
         if let Some(path) = &self.quote {
-            return Ok(vec![quote::wanted_by_file(path)?]);
+            return Ok(vec![quote::wanted_by(path)?]);
         }
         let Some(fmspc) = self.fmspc else {
             bail!("name a platform with --quote FILE or --fmspc HEX");

@@ -1,12 +1,13 @@
 //! What the fuzzers run on arbitrary bytes, and what they begin with.
 //!
-//! A [`Target`] is a reader of what the host or the maker of an image controls. Its function panics if the reader does, and if
+//! A [`Target`] is a reader of what the host, the maker of an image or whoever wants to be believed controls. Its function panics if the reader does, and if
 //! what the reader accepts breaks the reader's own promise (a canonical format has one encoding, a count is within what was
 //! asked for). Two things run them: the fuzzers in `fuzz/`, and the tests on stable, over the seeds and mutations of them.
 #![forbid(unsafe_code)]
 
 mod boot_info;
 mod callsite_map;
+mod collateral;
 mod elf;
 mod enclave_config;
 mod erofs;
@@ -14,6 +15,8 @@ mod host_answers;
 mod layer;
 mod mutation;
 mod oci_image;
+mod pcs_messages;
+mod quote;
 mod sgxs;
 mod sigstruct;
 
@@ -67,6 +70,12 @@ targets! {
     OCI_IMAGE = oci_image;
     /// Programs, which are searched for system calls (`callsites`).
     ELF = elf;
+    /// Quotes (`dcap-quote`).
+    QUOTE = quote;
+    /// Collateral, and what is behind its signatures (`dcap-quote`).
+    COLLATERAL = collateral;
+    /// URLs and answers of provisioning certification services (`pcs`).
+    PCS_MESSAGES = pcs_messages;
 }
 
 #[cfg(test)]
@@ -114,5 +123,8 @@ mod tests {
         layer = LAYER;
         oci_image = OCI_IMAGE;
         elf = ELF;
+        quote = QUOTE;
+        collateral = COLLATERAL;
+        pcs_messages = PCS_MESSAGES;
     }
 }
