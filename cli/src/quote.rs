@@ -187,8 +187,8 @@ fn note_recovery(now: &Judgement, later: &Judgement) {
     if later.status <= now.status {
         return;
     }
-    let gap = later.platform_tcb.tcb.gap.as_ref();
-    let short = gap.into_iter().flat_map(|gap| &gap.shortfalls);
+    let gaps = [&later.platform_tcb.tcb.gap, &later.quoting_enclave.gap];
+    let short = gaps.into_iter().flatten().flat_map(|gap| &gap.shortfalls);
     let short: Vec<String> = short
         .map(|short| format!("{} is {}, needs {}", short.component, short.have, short.need))
         .collect();

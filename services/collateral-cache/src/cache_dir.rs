@@ -181,10 +181,7 @@ impl CacheDir {
         let checked = CheckedCollateral::check(collateral, &self.root)?;
         checked.check_dates(now)?;
         let (tee, fmspc) = (checked.tee(), checked.fmspc());
-        // What was checked has a root certificate.
-        let Some(items) = Items::of(collateral) else {
-            return Ok(Inserted::default());
-        };
+        let items = Items::of(collateral);
         let items = [
             (Name::RootCrl, items.root_crl),
             (Name::PckCrl(checked.pck_ca()), items.pck_crl),

@@ -162,9 +162,10 @@ pub(crate) struct Items {
 }
 
 impl Items {
-    /// Takes collateral apart; none when it has no root certificate.
-    pub(crate) fn of(collateral: &Collateral) -> Option<Self> {
-        let certificate = collateral.root_certificate()?.to_owned();
+    /// Takes collateral apart.
+    pub(crate) fn of(collateral: &Collateral) -> Self {
+        // Collateral that was checked has one; without, the piece would be refused like any other that proves nothing.
+        let certificate = collateral.root_certificate().unwrap_or_default().to_owned();
         let list = |issuer_chain, content| Item {
             issuer_chain,
             content,
@@ -176,12 +177,12 @@ impl Items {
             signature: issued.document.signature,
         };
         let parts = Parts::from(collateral.clone());
-        Some(Self {
+        Self {
             root_crl: list(certificate, parts.root_ca_crl),
             pck_crl: list(parts.pck_crl.issuer_chain, parts.pck_crl.list),
             qe_identity: document(parts.qe_identity),
             tcb_info: document(parts.tcb_info),
-        })
+        }
     }
 
     /// Puts collateral together. That the pieces fit each other is for the verifier to see.

@@ -6,7 +6,7 @@ use std::sync::Barrier;
 use std::thread;
 
 use collateral_cache::{Bundle, CacheDir, CacheError, Freshness, Name, Shelf, Wanted};
-use dcap_quote::{Bytes, Item, PckCa, Refusal, Tee, TrustedRoot, UnixTime};
+use dcap_quote::{Bytes, Collateral, Item, PckCa, Refusal, Tee, TrustedRoot, UnixTime};
 use simulated_platform::{Authority, Certificate};
 
 use crate::support::{NOW, WANTED, cache, collateral, day_count, days, platform, root};
@@ -310,4 +310,37 @@ fn the_first_to_expire_is_named() {
         .unwrap();
     let found = cache.collateral(&WANTED, NOW, &Freshness::default()).unwrap();
     assert_eq!(found.refresh_due.unwrap().what, Item::PckRevocationList);
+}
+
+/// Intel's own, where it lies beside the checkout.
+#[test]
+fn genuine() {
+    let vectors = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/vectors");
+    let read = |name: &str| {
+        let file = fs::read(vectors.join(format!("{name}_collateral.json"))).ok()?;
+        Some(Collateral::from_json(&file).unwrap())
+    };
+    let (Some(sgx), Some(tdx)) = (read("sgx_quote"), read("tdx_quote")) else {
+        eprintln!("SKIPPED: no genuine collateral in {}", vectors.display());
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let cache = CacheDir::create(&folder.path().join("intel"), &TrustedRoot::intel()).unwrap();
+    for collateral in [&sgx, &tdx] {
+        cache.insert(Shelf::Current, collateral, NOW).unwrap();
+    }
+    let platforms = cache.platforms(Shelf::Current).unwrap();
+    for (tee, expected) in [(Tee::Sgx, &sgx), (Tee::Tdx, &tdx)] {
+        let of_tee = platforms.iter().filter(|wanted| wanted.tee == tee);
+        let mut found = of_tee.filter_map(|wanted| cache.collateral(wanted, NOW, &Freshness::default()).ok());
+        assert!(found.any(|found| found.collateral.tcb_info == expected.tcb_info));
+    }
+    assert!(cache.status(NOW).unwrap().is_good(day_count(1)));
+    // A year later it has all expired.
+    assert!(!cache.status(days(365)).unwrap().is_good(day_count(0)));
+    assert!(
+        cache
+            .collateral(&platforms[0], days(365), &Freshness::default())
+            .is_err()
+    );
 }
