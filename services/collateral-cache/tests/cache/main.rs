@@ -2,6 +2,7 @@
 
 mod directory;
 mod network;
+mod peer;
 mod support;
 mod tampering;
 mod warnings;

@@ -23,7 +23,7 @@ const RETRY: Retry = Retry {
 };
 
 /// A server in a thread of its own.
-struct Running {
+pub struct Running {
     address: SocketAddr,
     log: Arc<Mutex<Vec<String>>>,
     end: Option<oneshot::Sender<()>>,
@@ -31,7 +31,7 @@ struct Running {
 }
 
 impl Running {
-    fn start(cache: &CacheDir, transport: Transport, now: UnixTime) -> Self {
+    pub fn start(cache: &CacheDir, transport: Transport, now: UnixTime) -> Self {
         let log = Arc::new(Mutex::new(Vec::new()));
         let lines = Arc::clone(&log);
         let surroundings = Surroundings {
@@ -66,8 +66,13 @@ impl Running {
         }
     }
 
+    /// Of a server without TLS.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
     fn client(&self) -> Client {
-        client(&format!("http://{}", self.address), Roots::Platform)
+        client(&self.url(), Roots::Platform)
     }
 
     /// Sends bytes, and gets everything until the server hangs up.
