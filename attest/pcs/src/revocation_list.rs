@@ -76,7 +76,12 @@ fn from_pem(pem: &[u8]) -> Result<Vec<u8>, ListError> {
         return Err(ListError::Form);
     }
     let base64: String = body.split_ascii_whitespace().collect();
-    Base64::decode_vec(&base64).map_err(|_| ListError::Form)
+    let der = Base64::decode_vec(&base64).map_err(|_| ListError::Form)?;
+    if is_der(&der) {
+        Ok(der)
+    } else {
+        Err(ListError::Form)
+    }
 }
 
 fn from_hex(text: &[u8]) -> Option<Vec<u8>> {
@@ -130,6 +135,7 @@ mod tests {
     #[test]
     fn anything_else_is_none() {
         let two = pem(&[0x30, 0]).repeat(2);
+        let no_sequence = pem(&[0x38, 0]);
         for form in [
             b"".as_slice(),
             b" ",
@@ -138,6 +144,7 @@ mod tests {
             b"0123",
             b"-----BEGIN X509 CRL-----\n",
             two.as_bytes(),
+            no_sequence.as_bytes(),
         ] {
             assert_eq!(to_hex(form), Err(ListError::Form), "{form:?}");
         }
