@@ -1,6 +1,7 @@
 //! A quote on the command line: where it is, and by what it is judged.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -29,6 +30,11 @@ pub struct QuoteToJudge {
     /// The cache to take the collateral from, as `nacre collateral fetch` filled it [default: the user's own]
     #[arg(long, value_name = "DIR")]
     collateral_cache: Option<PathBuf>,
+
+    /// Refuse TCB info, QE identity and PCK revocation list from the cache that were issued more than so many days ago,
+    /// though they have not expired
+    #[arg(long, value_name = "DAYS", conflicts_with = "collateral")]
+    max_age: Option<u32>,
 
     /// Verify for this time instead of now, for instance 2025-06-24T00:00:00Z
     #[arg(long, value_name = "TIME", value_parser = clock::time)]
@@ -106,7 +112,13 @@ impl QuoteToJudge {
         let path = place::path(self.collateral_cache.as_deref(), root)?;
         let evidence = || -> Result<Evidence> {
             let cache = CacheDir::open(&path, root)?;
-            let fresh = cache.collateral(wanted, at, &Freshness::default())?;
+            let freshness = Freshness {
+                max_age: self
+                    .max_age
+                    .map(|days| Duration::from_secs(u64::from(days) * 24 * 60 * 60)),
+                ..Freshness::default()
+            };
+            let fresh = cache.collateral(wanted, at, &freshness)?;
             if let Some(due) = fresh.refresh_due.filter(|_| self.at.is_none()) {
                 eprintln!(
                     "nacre: note: the {} expires {}; refresh it with: {}",
@@ -115,7 +127,7 @@ impl QuoteToJudge {
                     self.fetch()
                 );
             }
-            let early = cache.early(wanted)?;
+            let early = cache.early(wanted, at)?;
             Ok(Evidence {
                 current: serde_json::to_vec(&fresh.collateral)?,
                 early: early.map(|early| serde_json::to_vec(&early)).transpose()?,

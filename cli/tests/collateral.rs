@@ -114,6 +114,12 @@ fn import_status_export_verify() {
     assert_eq!(status.matches("29 days left").count(), 4, "{status}");
     let verified = place.succeed("verify quote quote");
     assert!(verified.starts_with("ACCEPTABLE"), "{verified}");
+    place.succeed("verify quote quote --max-age 1");
+    let refused = place.fail("verify quote quote --max-age 0");
+    assert!(
+        refused.contains("was issued") && refused.contains("collateral fetch"),
+        "{refused}"
+    );
 
     let exported = place.succeed("collateral export --quote quote --out -");
     let expected = serde_json::from_slice(&fs::read(place.path("collateral")).unwrap()).unwrap();
@@ -188,18 +194,17 @@ fn status_warns_in_time() {
     assert_eq!(status, 0);
 }
 
-#[test]
-fn a_tcb_recovery_is_announced() {
-    let place = Place::new();
-    let recover = |profile: &mut Profile| {
+/// Imports what is valid now and what is to come after a recovery so many days ago.
+fn recover(place: &Place, days_ago: u64) -> UnixTime {
+    let recovery = UnixTime(place.profile.dates.tcb_info.from.0 - days_ago * DAY);
+    place.collateral("early", |profile| {
         profile.levels.insert(0, profile.levels[0].clone());
         profile.levels[0].svns[0] += 1;
         profile.levels[1].status = TcbStatus::OutOfDate;
         profile.levels[1].advisories = vec!["SIMULATED-SA-00099".to_owned()];
         profile.evaluation_data_number += 1;
-        profile.tcb_date = UnixTime(1_747_180_800);
-    };
-    place.collateral("early", recover);
+        profile.tcb_date = recovery;
+    });
     let file = |name| fs::read_to_string(place.path(name)).unwrap();
     let bundle = format!(
         r#"{{"nacre_collateral_bundle":1,"current":[{}],"early":[{}]}}"#,
@@ -208,9 +213,21 @@ fn a_tcb_recovery_is_announced() {
     );
     place.write("bundle", bundle.as_bytes());
     place.succeed("collateral import bundle");
+    recovery
+}
+
+fn day(time: UnixTime) -> String {
+    time.to_string().split('T').next().unwrap().to_owned()
+}
+
+#[test]
+fn a_tcb_recovery_is_announced() {
+    let place = Place::new();
+    let recovery = recover(&place, 100);
     let status = place.succeed("collateral status");
+    let expected = UnixTime(recovery.0 + 365 * DAY);
     for part in [
-        "TCB RECOVERY of 2025-05-14: about 2026-05-14",
+        &format!("TCB RECOVERY of {}: about {}", day(recovery), day(expected)),
         "becomes OutOfDate, where it is UpToDate now (SIMULATED-SA-00099)",
         "SGX TCB component 1 is 4, needs 5",
     ] {
@@ -223,6 +240,17 @@ fn a_tcb_recovery_is_announced() {
         "{note}"
     );
     assert_eq!(status, 0);
+}
+
+#[test]
+fn a_tcb_recovery_that_should_count_already_is_announced_too() {
+    let place = Place::new();
+    recover(&place, 400);
+    let status = place.succeed("collateral status");
+    assert!(
+        status.contains("with the next TCB info, which is due since"),
+        "{status}"
+    );
 }
 
 /// `nacre collateral serve`, until it is dropped.

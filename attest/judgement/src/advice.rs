@@ -25,7 +25,7 @@ pub(crate) fn for_refusal(reason: &Reason) -> &'static str {
             "Check the clock of this machine, or the time that was asked for (--at): the evidence is younger than that."
         }
         Refusal::NotValid { .. } => {
-            "Fetch current collateral for the platform; if it is current, check the clock of this machine or --at. If a \
+            "Fetch current collateral for the platform (nacre collateral fetch --quote FILE); if it is current, check the clock of this machine or --at. If a \
              certificate of the quote itself has expired, the platform must be provisioned anew."
         }
         Refusal::Certificate {
@@ -45,11 +45,12 @@ pub(crate) fn for_refusal(reason: &Reason) -> &'static str {
             error: CertificateError::OtherAuthority,
             ..
         } => {
-            "Fetch the collateral with the revocation list of the authority that certified this platform: ca=processor or \
-             ca=platform."
+            "Fetch the collateral with the revocation list of the authority that certified this platform \
+             (nacre collateral fetch --quote FILE)."
         }
         Refusal::WrongTee { .. } | Refusal::WrongPlatform { .. } | Refusal::MixedCollateral { .. } => {
-            "Fetch the collateral for this quote's platform: TCB info by its FMSPC, SGX or TDX as the quote is."
+            "Fetch the collateral for this quote's platform (nacre collateral fetch --quote FILE): TCB info by its FMSPC, SGX or \
+             TDX as the quote is."
         }
         Refusal::Vendor(_) => {
             "Only Intel's quoting enclaves are trusted, and simulated ones below a simulated root that was named with \

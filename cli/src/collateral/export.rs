@@ -80,7 +80,7 @@ fn bundle(cache: &CacheDir, now: UnixTime) -> Result<Bundle> {
     }
     let mut early = Vec::new();
     for wanted in cache.platforms(Shelf::Early)? {
-        early.extend(cache.early(&wanted)?);
+        early.extend(cache.early(&wanted, now)?);
     }
     if current.is_empty() {
         bail!("there is no collateral in {}", cache.path().display());

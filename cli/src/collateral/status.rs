@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::Args;
 use collateral_cache::{Entry, Outlook, State, Status};
+use dcap_quote::UnixTime;
 use serde::Serialize;
 
 use super::place::Place;
@@ -77,7 +78,7 @@ fn text(status: &Status) -> String {
         );
     }
     for outlook in &status.recoveries {
-        let _ = write!(text, "\n{}", paragraph(outlook));
+        let _ = write!(text, "\n{}", paragraph(outlook, status.at));
     }
     text
 }
@@ -100,10 +101,16 @@ fn line(entry: &Entry) -> String {
     format!("{left}: issued {}, until {}{number}", dates.issued, dates.expires)
 }
 
-fn paragraph(outlook: &Outlook) -> String {
+fn paragraph(outlook: &Outlook, now: UnixTime) -> String {
     let forecast = &outlook.forecast;
+    // Some services' baseline is older than Intel's standard edition.
+    let when = if outlook.expected > now {
+        "about"
+    } else {
+        "with the next TCB info, which is due since"
+    };
     let mut text = format!(
-        "TCB RECOVERY of {}: about {}, the {} at the level of {} on FMSPC {} ({}) becomes {}, where it is {} now",
+        "TCB RECOVERY of {}: {when} {}, the {} at the level of {} on FMSPC {} ({}) becomes {}, where it is {} now",
         day(&forecast.recovery.to_string()),
         day(&outlook.expected.to_string()),
         forecast.concerned,

@@ -227,16 +227,18 @@ impl CacheDir {
         })
     }
 
-    /// What was fetched for a platform to see what is to come, if it was; not verified.
+    /// What tells what is to come for a platform, if it is here and valid `now`. Nothing is to be verified by it.
     ///
     /// # Errors
-    /// When a piece is damaged.
-    pub fn early(&self, wanted: &Wanted) -> Result<Option<Collateral>, CacheError> {
-        match self.load(wanted, Shelf::Early) {
-            Ok(collateral) => Ok(Some(collateral)),
-            Err(CacheError::Missing { .. }) => Ok(None),
-            Err(error) => Err(error),
-        }
+    /// When a piece is damaged or proves nothing.
+    pub fn early(&self, wanted: &Wanted, now: UnixTime) -> Result<Option<Collateral>, CacheError> {
+        let collateral = match self.load(wanted, Shelf::Early) {
+            Ok(collateral) => collateral,
+            Err(CacheError::Missing { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let checked = CheckedCollateral::check(&collateral, &self.root)?;
+        Ok(checked.check_dates(now).is_ok().then_some(collateral))
     }
 
     /// Platforms for which there is TCB info, with each authority whose list is there.

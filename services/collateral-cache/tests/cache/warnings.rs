@@ -7,7 +7,7 @@ use collateral_cache::{Dates, Entry, Shelf, State};
 use dcap_quote::{TcbStatus, Tee, UnixTime};
 use simulated_platform::{Level, Profile};
 
-use crate::support::{DAY, NOW, cache, collateral, day_count, days, platform};
+use crate::support::{DAY, NOW, WANTED, cache, collateral, day_count, days, platform};
 
 /// Raises the first component, as a recovery does that happened on this day.
 fn recover(profile: &mut Profile, day: UnixTime) {
@@ -66,6 +66,8 @@ fn a_recovery_is_announced_with_its_day_and_the_component_that_is_short() {
     cache.insert(Shelf::Current, &collateral(NOW), NOW).unwrap();
     assert!(cache.status(NOW).unwrap().recoveries.is_empty());
     cache.insert(Shelf::Early, &early, NOW).unwrap();
+    assert_eq!(cache.early(&WANTED, NOW).unwrap().as_ref(), Some(&early));
+    assert_eq!(cache.early(&WANTED, days(31)).unwrap(), None);
     let status = cache.status(NOW).unwrap();
     let [outlook] = status.recoveries.as_slice() else {
         panic!("{:?}", status.recoveries)
