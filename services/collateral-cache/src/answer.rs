@@ -3,7 +3,8 @@
 use dcap_quote::{About, Bytes, Document, Refusal, Tee, UnixTime};
 use pcs::{Edition, Request, Response};
 
-use crate::cache_dir::{CacheDir, CacheError};
+use crate::cache_dir::CacheDir;
+use crate::error::CacheError;
 use crate::item::{Name, Shelf};
 
 /// Why there is no answer.

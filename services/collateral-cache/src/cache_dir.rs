@@ -8,12 +8,11 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use dcap_quote::{
-    Bytes, CheckedCollateral, CheckedPiece, Collateral, PckCa, Refusal, Tee, TrustedRoot, UnixTime,
-};
+use dcap_quote::{Bytes, CheckedCollateral, CheckedPiece, Collateral, PckCa, Tee, TrustedRoot, UnixTime};
 
 use crate::binding::{self, BindingError};
-use crate::freshness::{Fresh, Freshness, Stale};
+use crate::error::CacheError;
+use crate::freshness::{Fresh, Freshness};
 use crate::item::{Item, Items, Name, Shelf};
 use crate::rank::Rank;
 
@@ -55,70 +54,6 @@ pub struct Inserted {
     pub written: Vec<Name>,
     /// The same as before.
     pub unchanged: Vec<Name>,
-}
-
-/// Why the cache does not do what it was asked for.
-#[derive(Debug, thiserror::Error)]
-pub enum CacheError {
-    /// The directory cannot be used.
-    #[error("the cache {}: {error}", .path.display())]
-    Dir {
-        /// Where.
-        path: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
-    /// The directory belongs to another root.
-    #[error("the cache {}: {error}", .path.display())]
-    Binding {
-        /// Where.
-        path: PathBuf,
-        /// Why.
-        error: BindingError,
-    },
-    /// Others than its owner can change it.
-    #[error("the cache {} can be changed by other users (mode {mode:o}); take that right away: chmod go-w", .path.display())]
-    Writable {
-        /// Where.
-        path: PathBuf,
-        /// Its permissions.
-        mode: u32,
-    },
-    /// A piece is not there.
-    #[error("the cache {} has no {name}", .path.display())]
-    Missing {
-        /// Where.
-        path: PathBuf,
-        /// What.
-        name: Name,
-    },
-    /// A file is not what was written.
-    #[error("the cache {}: the file {file} was damaged; fetch the collateral again", .path.display())]
-    Damaged {
-        /// Where.
-        path: PathBuf,
-        /// Which file.
-        file: String,
-    },
-    /// A piece proves nothing, or has expired.
-    #[error("{0}")]
-    Refused(#[from] Refusal),
-    /// It is older than the policy allows.
-    #[error("{0}")]
-    Stale(#[from] Stale),
-    /// It would replace something newer.
-    #[error("the {name} is older ({offered}) than the one in the cache {} ({held}), which stays; the source is behind, or \
-             somebody plays back what was once valid", .path.display())]
-    Older {
-        /// Where.
-        path: PathBuf,
-        /// What.
-        name: Name,
-        /// In the cache.
-        held: Rank,
-        /// Offered.
-        offered: Rank,
-    },
 }
 
 impl CacheDir {

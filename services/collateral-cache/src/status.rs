@@ -7,7 +7,8 @@ use dcap_quote::{
 };
 use serde::Serialize;
 
-use crate::cache_dir::{CacheDir, CacheError, Wanted};
+use crate::cache_dir::{CacheDir, Wanted};
+use crate::error::CacheError;
 use crate::item::{Name, Shelf};
 
 const DAY: u64 = 24 * 60 * 60;
