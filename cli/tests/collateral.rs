@@ -293,6 +293,11 @@ fn fetch_from_serve() {
     );
     assert!(note.contains("no warnings of TCB recoveries"), "{note}");
     place.succeed("verify quote quote");
+    let again = place.succeed(&format!("collateral fetch --all --from {}", serving.1));
+    assert!(
+        again.contains(&format!("unchanged TCB info of FMSPC {FMSPC}")),
+        "{again}"
+    );
     // By the kind of platform: of both authorities.
     let (_, error, status) = place.run(&format!(
         "collateral fetch --fmspc {FMSPC} --from {} --cache both",
@@ -336,6 +341,7 @@ fn mistakes_are_one_line() {
     for (words, part) in [
         ("collateral status", "fill a cache"),
         ("collateral fetch", "--quote FILE or --fmspc HEX"),
+        ("collateral fetch --all", "fill a cache"),
         ("collateral fetch --fmspc 0051", "12 hexadecimal digits"),
         ("collateral fetch --quote root", "no quote"),
         (

@@ -147,9 +147,9 @@ impl Response {
         Self::ok("application/json", body).with_header(name, issuer_chain::encode(&issued.issuer_chain))
     }
 
-    /// Says no, with the reason for a person to read.
+    /// Says something for a person to read; mostly no, with the reason.
     #[must_use]
-    pub fn refusal(status: u16, reason: &str) -> Self {
+    pub fn text(status: u16, reason: &str) -> Self {
         Self {
             status,
             headers: vec![(CONTENT_TYPE.to_owned(), "text/plain; charset=utf-8".to_owned())],
@@ -234,7 +234,7 @@ mod tests {
 
     #[test]
     fn a_refusal_says_what_it_means_and_where_to_look() {
-        let mut response = Response::refusal(404, "no").with_request_id("3c1b-77");
+        let mut response = Response::text(404, "no").with_request_id("3c1b-77");
         let refused = response.pck_crl().unwrap_err().to_string();
         assert!(
             refused.contains("404") && refused.contains("FMSPC") && refused.contains("3c1b-77"),

@@ -23,6 +23,10 @@ pub struct Fetch {
     #[command(flatten)]
     wanted: WantedPlatform,
 
+    /// Every platform in the directory anew, as for a timer
+    #[arg(long, conflicts_with_all = ["quote", "fmspc", "tee", "ca"])]
+    all: bool,
+
     /// Whom to ask: intel, azure, or the address of a PCCS or of `nacre collateral serve`
     #[arg(long, value_name = "SERVICE", default_value = "intel")]
     from: Source,
@@ -48,8 +52,14 @@ enum Update {
 
 impl Fetch {
     pub fn run(self) -> Result<()> {
-        let wanted = self.wanted.all()?;
-        let cache = self.place.create()?;
+        let (cache, wanted) = if self.all {
+            let cache = self.place.open()?;
+            let wanted = cache.platforms(Shelf::Current)?;
+            (cache, wanted)
+        } else {
+            let wanted = self.wanted.all()?;
+            (self.place.create()?, wanted)
+        };
         let roots = match &self.ca_file {
             Some(path) => Roots::Only(input::read(path, MAX_ROOTS_SIZE)?),
             None => Roots::Platform,
@@ -67,11 +77,17 @@ impl Fetch {
         for wanted in &wanted {
             fetch(&client, &cache, wanted, edition, Shelf::Current)?;
         }
-        // Not everybody has it, and quotes can be verified without.
-        if let Some(wanted) = wanted.first()
-            && let Err(error) = fetch(&client, &cache, wanted, Edition::Early, Shelf::Early)
-        {
-            eprintln!("nacre: note: there will be no warnings of TCB recoveries: {error}");
+        let mut seen = Vec::new();
+        for wanted in &wanted {
+            // It does not depend on the authority.
+            if seen.contains(&(wanted.tee, wanted.fmspc)) {
+                continue;
+            }
+            seen.push((wanted.tee, wanted.fmspc));
+            // Not everybody has it, and quotes can be verified without.
+            if let Err(error) = fetch(&client, &cache, wanted, Edition::Early, Shelf::Early) {
+                eprintln!("nacre: note: there will be no warnings of TCB recoveries: {error}");
+            }
         }
         Ok(())
     }

@@ -52,7 +52,7 @@ impl WantedPlatform {
             return Ok(vec![quote::wanted_by(path)?]);
         }
         let Some(fmspc) = self.fmspc else {
-            bail!("name a platform with --quote FILE or --fmspc HEX");
+            bail!("name a platform with --quote FILE or --fmspc HEX, or all that are there with --all");
         };
         let tee = match self.tee {
             None | Some(TeeName::Sgx) => Tee::Sgx,

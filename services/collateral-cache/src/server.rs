@@ -36,6 +36,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const CONNECTION_LIFETIME: Duration = Duration::from_secs(300);
 /// For requests under way when the server is to end.
 const FAREWELL: Duration = Duration::from_secs(5);
+/// The path that says how the server is.
+const HEALTH: &str = "/healthz";
 /// Bytes of a request's header.
 const MAX_HEADER: usize = 16 << 10;
 
@@ -239,9 +241,9 @@ async fn answer(
             // Files and signatures would keep others waiting.
             let task = tokio::task::spawn_blocking(move || respond(&worker, &path, &query));
             task.await
-                .unwrap_or_else(|_| Response::refusal(500, "something went wrong here"))
+                .unwrap_or_else(|_| Response::text(500, "something went wrong here"))
         }
-        _ => Response::refusal(405, "only GET is answered here"),
+        _ => Response::text(405, "only GET is answered here"),
     };
     if response.status != 200 {
         let reason = String::from_utf8_lossy(&response.body);
@@ -257,10 +259,13 @@ async fn answer(
 }
 
 fn respond(state: &State, path: &str, query: &str) -> Response {
+    if path == HEALTH {
+        return health(state);
+    }
     let request = match Request::parse(path, query) {
         Ok(request) => request,
-        Err(error @ pcs::RequestError::Path) => return Response::refusal(404, &error.to_string()),
-        Err(error) => return Response::refusal(400, &error.to_string()),
+        Err(error @ pcs::RequestError::Path) => return Response::text(404, &error.to_string()),
+        Err(error) => return Response::text(400, &error.to_string()),
     };
     match state.cache.answer(&request, (state.surroundings.clock)()) {
         Ok(response) => response,
@@ -268,7 +273,22 @@ fn respond(state: &State, path: &str, query: &str) -> Response {
             if let crate::AnswerError::Cache(cause) = &error {
                 (state.surroundings.log)(&cause.to_string());
             }
-            Response::refusal(error.status(), &error.to_string())
+            Response::text(error.status(), &error.to_string())
+        }
+    }
+}
+
+/// Whether everything in the directory can be served, for whoever watches over the server.
+fn health(state: &State) -> Response {
+    match state.cache.status((state.surroundings.clock)()) {
+        Ok(status) if status.is_good(Duration::ZERO) => Response::text(200, "everything here is valid"),
+        Ok(_) => Response::text(
+            503,
+            "something here has expired or was damaged: nacre collateral status",
+        ),
+        Err(error) => {
+            (state.surroundings.log)(&error.to_string());
+            Response::text(503, "this cache cannot be read")
         }
     }
 }

@@ -164,6 +164,8 @@ fn what_is_not_there_and_what_has_expired_is_not_served() {
         .unwrap_err()
         .to_string();
     assert!(refused.contains("answers 503"), "{refused}");
+    let health = expired.raw("GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    assert!(health.starts_with("HTTP/1.1 503"), "{health}");
     let log = expired.log.lock().unwrap();
     assert!(log.iter().all(|line| line.contains("has expired")), "{log:?}");
 }
@@ -176,6 +178,7 @@ fn requests_that_are_none() {
     let close = "HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
     for (request, status) in [
         (format!("GET /sgx/certification/v4/rootcacrl {close}"), "200"),
+        (format!("GET /healthz {close}"), "200"),
         (format!("GET / {close}"), "404"),
         (
             format!("GET /sgx/certification/v4/../../../etc/passwd {close}"),
