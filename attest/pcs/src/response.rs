@@ -14,6 +14,7 @@ const TCB_INFO_ISSUER_CHAIN: &str = "TCB-Info-Issuer-Chain";
 const TCB_INFO_ISSUER_CHAIN_V3: &str = "SGX-TCB-Info-Issuer-Chain";
 const QE_IDENTITY_ISSUER_CHAIN: &str = "SGX-Enclave-Identity-Issuer-Chain";
 const REQUEST_ID: &str = "Request-ID";
+const WARNING: &str = "Warning";
 const CONTENT_TYPE: &str = "Content-Type";
 
 /// An HTTP response, as far as it matters here.
@@ -163,6 +164,14 @@ impl Response {
         self.with_header(REQUEST_ID, id.to_owned())
     }
 
+    /// What the service wants people to know, for instance that it will change; cut and cleaned for a terminal.
+    #[must_use]
+    pub fn warning(&self) -> Option<String> {
+        let text = self.header(WARNING)?.chars();
+        let text = text.filter(|character| character.is_ascii_graphic() || *character == ' ');
+        Some(text.take(200).collect())
+    }
+
     /// The value of a header field.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
@@ -243,6 +252,13 @@ mod tests {
         response.headers[1].1 = "\x1b[31mred".to_owned();
         let refused = response.root_ca_crl().unwrap_err().to_string();
         assert!(!refused.contains("red"), "{refused}");
+    }
+
+    #[test]
+    fn a_warning_is_shown_and_does_not_reach_the_terminal() {
+        let response = Response::text(200, "").with_header(WARNING, "299 - \"ends \x1b[2Jsoon\"".to_owned());
+        assert_eq!(response.warning().as_deref(), Some("299 - \"ends [2Jsoon\""));
+        assert_eq!(Response::text(200, "").warning(), None);
     }
 
     #[test]

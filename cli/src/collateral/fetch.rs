@@ -94,8 +94,11 @@ impl Fetch {
 }
 
 fn fetch(client: &Client, cache: &CacheDir, wanted: &Wanted, edition: Edition, shelf: Shelf) -> Result<()> {
-    let collateral = client.fetch(wanted, edition)?;
-    let inserted = cache.insert(shelf, &collateral, clock::now()?)?;
+    let fetched = client.fetch(wanted, edition)?;
+    for warning in &fetched.warnings {
+        eprintln!("nacre: note: the service warns: {warning}");
+    }
+    let inserted = cache.insert(shelf, &fetched.collateral, clock::now()?)?;
     for name in inserted.written {
         output::line(format!("fetched {name}"))?;
     }

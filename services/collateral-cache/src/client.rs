@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use dcap_quote::{Collateral, Document};
-use pcs::{Edition, IssuedDocument, IssuedList, Parts, Request, Response, ResponseError, Source};
+use pcs::{Edition, Parts, Request, Response, ResponseError, Source};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
 use crate::cache_dir::Wanted;
@@ -107,6 +107,15 @@ pub enum FetchError {
     },
 }
 
+/// What came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fetched {
+    /// Unverified.
+    pub collateral: Collateral,
+    /// What the service wants people to know, each once.
+    pub warnings: Vec<String>,
+}
+
 /// Asks one service.
 pub struct Client {
     agent: ureq::Agent,
@@ -149,32 +158,36 @@ impl Client {
     ///
     /// # Errors
     /// When a part cannot be had.
-    pub fn fetch(&self, wanted: &Wanted, edition: Edition) -> Result<Collateral, FetchError> {
+    pub fn fetch(&self, wanted: &Wanted, edition: Edition) -> Result<Fetched, FetchError> {
         let Wanted { tee, fmspc, ca } = *wanted;
         let encoding = self.source.list_encoding();
+        let mut warnings = Vec::new();
+        let mut document =
+            |document, request| self.ask(request, &mut warnings, |response| response.document(document));
+        let tcb_info = document(Document::TcbInfo, Request::TcbInfo { tee, fmspc, edition })?;
+        let qe_identity = document(Document::QeIdentity, Request::QeIdentity { tee, edition })?;
+        let pck_crl = Request::PckCrl { ca, encoding };
         let parts = Parts {
-            tcb_info: self.document(Document::TcbInfo, Request::TcbInfo { tee, fmspc, edition })?,
-            qe_identity: self.document(Document::QeIdentity, Request::QeIdentity { tee, edition })?,
-            pck_crl: self.pck_crl(Request::PckCrl { ca, encoding })?,
-            root_ca_crl: self.ask(Request::RootCaCrl, Response::root_ca_crl)?,
+            tcb_info,
+            qe_identity,
+            pck_crl: self.ask(pck_crl, &mut warnings, Response::pck_crl)?,
+            root_ca_crl: self.ask(Request::RootCaCrl, &mut warnings, Response::root_ca_crl)?,
         };
-        Ok(parts.into())
-    }
-
-    fn document(&self, document: Document, request: Request) -> Result<IssuedDocument, FetchError> {
-        self.ask(request, |response| response.document(document))
-    }
-
-    fn pck_crl(&self, request: Request) -> Result<IssuedList, FetchError> {
-        self.ask(request, Response::pck_crl)
+        Ok(Fetched {
+            collateral: parts.into(),
+            warnings,
+        })
     }
 
     fn ask<T>(
         &self,
         request: Request,
+        warnings: &mut Vec<String>,
         read: impl FnOnce(&Response) -> Result<T, ResponseError>,
     ) -> Result<T, FetchError> {
         let response = self.get(&request)?;
+        let warning = response.warning();
+        warnings.extend(warning.filter(|warning| !warnings.contains(warning)));
         read(&response).map_err(|error| FetchError::Response {
             request: request.to_string(),
             source_name: self.source.to_string(),

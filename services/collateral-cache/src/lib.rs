@@ -26,7 +26,7 @@ pub use answer::AnswerError;
 pub use binding::BindingError;
 pub use bundle::{Bundle, BundleError};
 pub use cache_dir::{CacheDir, Inserted, Wanted};
-pub use client::{Client, ClientError, ClientOptions, FetchError, Retry, Roots};
+pub use client::{Client, ClientError, ClientOptions, FetchError, Fetched, Retry, Roots};
 pub use error::CacheError;
 pub use freshness::{Fresh, Freshness, Stale};
 pub use item::{Name, Shelf};

@@ -118,12 +118,15 @@ fn from_one_cache_to_another() {
         Edition::Standard,
         Edition::EvaluationDataNumber(17),
     ] {
-        let fetched = running.client().fetch(&WANTED, edition).unwrap();
+        let fetched = running.client().fetch(&WANTED, edition).unwrap().collateral;
         assert_eq!(fetched, collateral(NOW));
         mirror.insert(Shelf::Current, &fetched, NOW).unwrap();
     }
     for edition in [Edition::Early, Edition::EvaluationDataNumber(18)] {
-        assert_eq!(running.client().fetch(&WANTED, edition).unwrap(), early);
+        assert_eq!(
+            running.client().fetch(&WANTED, edition).unwrap().collateral,
+            early
+        );
     }
     let found = mirror.collateral(&WANTED, NOW, &Freshness::default()).unwrap();
     assert_eq!(found.collateral, collateral(NOW));
@@ -213,7 +216,10 @@ fn over_tls_only_with_the_authority_by_name() {
     let running = Running::start(&served, transport, NOW);
     let url = format!("https://{}", running.address);
     let fetch = |roots| client(&url, roots).fetch(&WANTED, Edition::Unspecified);
-    assert_eq!(fetch(Roots::Only(certificate)).unwrap(), collateral(NOW));
+    assert_eq!(
+        fetch(Roots::Only(certificate)).unwrap().collateral,
+        collateral(NOW)
+    );
     let refused = fetch(Roots::Platform).unwrap_err();
     assert!(matches!(refused, FetchError::Tls { .. }), "{refused}");
     let other = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
