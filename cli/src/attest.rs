@@ -8,10 +8,8 @@ use attestation_client::{Attested, ClientError, Evidence, RuntimeData};
 use clap::Args;
 
 use crate::expected::Expected;
+use crate::quote::MAX_QUOTE_SIZE;
 use crate::{input, output};
-
-/// Much more than any quote.
-const MAX_QUOTE_SIZE: u64 = 1 << 20;
 
 /// Have a service attest a quote, and print the token that it gives
 ///

@@ -117,8 +117,11 @@ impl Expected {
     }
 }
 
-/// Thirty-two bytes in hexadecimal.
-fn measurement(text: &str) -> Result<[u8; 32]> {
+/// MRENCLAVE or MRSIGNER, as nacre prints them.
+///
+/// # Errors
+/// When it is something else.
+pub fn measurement(text: &str) -> Result<[u8; 32]> {
     let wrong = "not 64 hexadecimal digits, as `nacre inspect` prints them";
     let (digits, rest) = text.as_bytes().as_chunks::<2>();
     let mut bytes = [0; 32];

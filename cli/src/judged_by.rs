@@ -1,12 +1,15 @@
 //! By what quotes are judged: the flags that all commands about quotes share.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::Args;
-use dcap_quote::{Policy, Quote, TcbStatus, TrustedRoot, UnixTime};
-use judgement::{Judgement, Question, judge};
+use collateral_cache::{CacheDir, Freshness, Wanted};
+use dcap_quote::{PckCa, Policy, Quote, TcbStatus, Tee, TrustedRoot, UnixTime};
+use judgement::{Judgement, Question, Reason, judge};
 
+use crate::collateral::place;
 use crate::trust::Trust;
 use crate::{clock, input};
 
@@ -15,8 +18,17 @@ const MAX_COLLATERAL_SIZE: u64 = dcap_quote::Collateral::MAX_SIZE as u64;
 #[derive(Args, Debug)]
 pub struct JudgedBy {
     /// Intel's collateral for the quote's platform: JSON with the members of `sgx_ql_qve_collateral_t`
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "collateral_cache")]
     collateral: Option<PathBuf>,
+
+    /// The cache to take the collateral from, as `nacre collateral fetch` filled it [default: the user's own]
+    #[arg(long, value_name = "DIR")]
+    collateral_cache: Option<PathBuf>,
+
+    /// Refuse TCB info, QE identity and PCK revocation list from the cache that were issued more than so many days ago,
+    /// though they have not expired
+    #[arg(long, value_name = "DAYS", conflicts_with = "collateral")]
+    max_age: Option<u32>,
 
     /// Verify for this time instead of now, for instance 2025-06-24T00:00:00Z
     #[arg(long, value_name = "TIME", value_parser = clock::time)]
@@ -38,6 +50,8 @@ pub struct JudgedBy {
 pub struct Judge {
     /// The collateral file.
     pub collateral: Vec<u8>,
+    /// The collateral of a TCB recovery that has been disclosed, but does not count yet.
+    early: Option<Vec<u8>>,
     pub root: TrustedRoot,
     pub policy: Policy,
     pub at: UnixTime,
@@ -49,58 +63,169 @@ impl JudgedBy {
         self.collateral.as_deref().is_some_and(input::is_standard)
     }
 
-    /// Reads what was named, to judge this quote and others.
+    /// Reads what was named, to judge this quote (from `file`, if from any) and others of its platform. A quote that does not
+    /// say what platform it comes from is refused.
     ///
     /// # Errors
-    /// When something cannot be read, or was not named.
-    pub fn open(&self, quote: &[u8]) -> Result<Judge> {
-        let Some(collateral) = self.collateral.as_deref() else {
-            bail!("{}", without_collateral(quote));
+    /// When something cannot be read.
+    pub fn open(&self, quote: &[u8], file: Option<&Path>) -> Result<Result<Judge, Reason>> {
+        let root = self.trust.root()?;
+        let at = match self.at {
+            Some(at) => at,
+            None => clock::now()?,
         };
+        let (collateral, early) = match &self.collateral {
+            Some(path) => (input::read(path, MAX_COLLATERAL_SIZE)?, None),
+            None => match claimed(quote) {
+                Ok(wanted) => self.cached(&wanted, file, &root, at)?,
+                Err(reason) => return Ok(Err(reason)),
+            },
+        };
+        Ok(Ok(Judge {
+            collateral,
+            early,
+            root,
+            policy: self.policy(),
+            at,
+        }))
+    }
+
+    fn policy(&self) -> Policy {
         let accepted = self
             .accept
             .iter()
             .copied()
             .fold(Policy::default(), Policy::accept);
-        let policy = if self.dangerous_accept_debug {
+        if self.dangerous_accept_debug {
             accepted.dangerous_accept_debug()
         } else {
             accepted
+        }
+    }
+
+    /// Collateral of now, and of what is to come, for the platform that the quote says it comes from; the verifier will see
+    /// whether it does.
+    fn cached(
+        &self,
+        wanted: &Wanted,
+        file: Option<&Path>,
+        root: &TrustedRoot,
+        at: UnixTime,
+    ) -> Result<(Vec<u8>, Option<Vec<u8>>)> {
+        let path = place::path(self.collateral_cache.as_deref(), root)?;
+        let collateral = || -> Result<(Vec<u8>, Option<Vec<u8>>)> {
+            let cache = CacheDir::open(&path, root)?;
+            let freshness = Freshness {
+                max_age: self
+                    .max_age
+                    .map(|days| Duration::from_secs(u64::from(days) * 24 * 60 * 60)),
+                ..Freshness::default()
+            };
+            let fresh = cache.collateral(wanted, at, &freshness)?;
+            if let Some(due) = fresh.refresh_due.filter(|_| self.at.is_none()) {
+                eprintln!(
+                    "nacre: note: the {} expires {}; refresh it with: {}",
+                    due.what,
+                    due.validity.until,
+                    self.fetch(wanted, file)
+                );
+            }
+            let early = cache.early(wanted, at)?;
+            let early = early.map(|early| serde_json::to_vec(&early)).transpose()?;
+            Ok((serde_json::to_vec(&fresh.collateral)?, early))
         };
-        let at = match self.at {
-            Some(at) => at,
-            None => clock::now()?,
+        let hint = || {
+            format!(
+                "there is no collateral to verify the quote with ({wanted}); fetch it with `{}`, or give a file with \
+                 --collateral FILE",
+                self.fetch(wanted, file)
+            )
         };
-        Ok(Judge {
-            collateral: input::read(collateral, MAX_COLLATERAL_SIZE)?,
-            root: self.trust.root()?,
-            policy,
-            at,
-        })
+        if self.collateral_cache.is_none() && !path.is_dir() {
+            bail!("{}", hint());
+        }
+        collateral().with_context(hint)
+    }
+
+    /// The command that fetches the collateral.
+    fn fetch(&self, wanted: &Wanted, file: Option<&Path>) -> String {
+        let platform = match file {
+            Some(path) if input::is_standard(path) => "--quote FILE".to_owned(),
+            Some(path) => format!("--quote {}", path.display()),
+            None => {
+                let tee = match wanted.tee {
+                    Tee::Sgx => "",
+                    Tee::Tdx => " --tee tdx",
+                };
+                let ca = match wanted.ca {
+                    PckCa::Processor => "processor",
+                    PckCa::Platform => "platform",
+                };
+                format!("--fmspc {} --ca {ca}{tee}", wanted.fmspc)
+            }
+        };
+        let cache = self.collateral_cache.as_ref();
+        let cache = cache.map(|cache| format!(" --cache {}", cache.display()));
+        format!("nacre collateral fetch {platform}{}", cache.unwrap_or_default())
     }
 }
 
 impl Judge {
     /// Judges a quote; one that proves nothing is a judgement.
     pub fn judge(&self, quote: &[u8]) -> Judgement {
-        judge(&Question {
-            quote,
-            collateral: &self.collateral,
-            root: &self.root,
-            policy: &self.policy,
-            at: self.at,
-        })
+        let by = |collateral: &[u8]| {
+            judge(&Question {
+                quote,
+                collateral,
+                root: &self.root,
+                policy: &self.policy,
+                at: self.at,
+            })
+        };
+        let judgement = by(&self.collateral);
+        if let Some(early) = &self.early {
+            note_recovery(&judgement, &by(early));
+        }
+        judgement
     }
 }
 
-/// What to give, as far as the quote itself says it.
-fn without_collateral(quote: &[u8]) -> String {
-    let platform = Quote::parse_zero_padded(quote)
-        .ok()
-        .and_then(|quote| Some((quote.header.tee, quote.claimed_platform().ok()?)));
-    let wanted = match platform {
-        Some((tee, platform)) => format!("Intel's for {tee} on FMSPC {}", platform.fmspc),
-        None => "Intel's for its platform".to_owned(),
+/// The collateral that a quote needs, by what it says of itself: a claim until it is verified.
+///
+/// # Errors
+/// When it is no quote, or does not say it.
+pub fn claimed(bytes: &[u8]) -> Result<Wanted, Reason> {
+    let quote = Quote::parse_zero_padded(bytes)?;
+    Ok(Wanted {
+        tee: quote.header.tee,
+        fmspc: quote.claimed_platform()?.fmspc,
+        ca: quote.claimed_pck_ca()?,
+    })
+}
+
+/// Says what a TCB recovery that has been disclosed will do to the judgement.
+fn note_recovery(now: &Judgement, later: &Judgement) {
+    let (Judgement::Authentic { verdict: now, .. }, Judgement::Authentic { verdict: later, .. }) =
+        (now, later)
+    else {
+        return;
     };
-    format!("there is no collateral to verify the quote with; give {wanted} with --collateral FILE")
+    if later.status <= now.status {
+        return;
+    }
+    let gaps = [&later.platform_tcb.tcb.gap, &later.quoting_enclave.gap];
+    let short = gaps.into_iter().flatten().flat_map(|gap| &gap.shortfalls);
+    let short: Vec<String> = short
+        .map(|short| format!("{} is {}, needs {}", short.component, short.have, short.need))
+        .collect();
+    let short = if short.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", short.join("; "))
+    };
+    eprintln!(
+        "nacre: note: a TCB recovery is under way: by the early TCB info this platform is {}{short}; nacre collateral status \
+         says when it is expected to count",
+        later.status
+    );
 }

@@ -11,6 +11,7 @@ mod cache_dir;
 mod choice;
 mod claims;
 mod clock;
+mod collateral;
 mod convert;
 mod excerpt;
 mod expected;
@@ -60,6 +61,7 @@ enum Command {
     SimulatedPlatform(simulated_platform::SimulatedPlatform),
     Policy(policy::PolicyCommand),
     Attestation(attestation::Attestation),
+    Collateral(collateral::Collateral),
 }
 
 /// What `docker run` uses for failures that are not the container's.
@@ -96,6 +98,7 @@ impl Command {
             Self::SimulatedPlatform(command) => command.run()?,
             Self::Policy(policy) => return policy.run(),
             Self::Attestation(attestation) => return attestation.run(),
+            Self::Collateral(collateral) => return collateral.run(),
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -1,16 +1,17 @@
 //! A quote on the command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::Args;
+use collateral_cache::Wanted;
 use judgement::Judgement;
 
 use crate::input;
-use crate::judged_by::JudgedBy;
+use crate::judged_by::{JudgedBy, claimed};
 
 /// Much more than any quote.
-const MAX_QUOTE_SIZE: u64 = 1 << 20;
+pub const MAX_QUOTE_SIZE: u64 = 1 << 20;
 
 #[derive(Args, Debug)]
 pub struct QuoteToJudge {
@@ -32,6 +33,18 @@ impl QuoteToJudge {
             bail!("quote and collateral cannot both come from standard input");
         }
         let quote = input::read(&self.quote, MAX_QUOTE_SIZE)?;
-        Ok(self.by.open(&quote)?.judge(&quote))
+        Ok(match self.by.open(&quote, Some(&self.quote))? {
+            Ok(judge) => judge.judge(&quote),
+            Err(reason) => Judgement::Refused(reason),
+        })
     }
+}
+
+/// The collateral that the quote in a file needs, by what it says of itself.
+///
+/// # Errors
+/// When it is no quote.
+pub fn wanted_by(path: &Path) -> Result<Wanted> {
+    let bytes = input::read(path, MAX_QUOTE_SIZE)?;
+    claimed(&bytes).with_context(|| format!("{} does not say what platform it comes from", path.display()))
 }

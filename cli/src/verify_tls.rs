@@ -12,6 +12,7 @@ use judgement::Judgement;
 use ra_tls::{Evidence, Identity, RaTlsCertificate, Refusal, SourceError, Verifier};
 use serde_json::{Value, json};
 
+use crate::expected::measurement;
 use crate::judged_by::{Judge, JudgedBy};
 use crate::tls_peer::peer_certificate;
 
@@ -29,7 +30,7 @@ pub struct VerifyTls {
     by: JudgedBy,
 
     /// Only this enclave proves anything, or another one that is named like this; without, any does
-    #[arg(long, value_name = "MRENCLAVE", value_parser = mr_enclave)]
+    #[arg(long, value_name = "MRENCLAVE", value_parser = measurement)]
     mrenclave: Vec<[u8; 32]>,
 
     /// Seconds to wait for connection and handshake
@@ -97,7 +98,16 @@ impl Findings {
     /// The library decides; the judgements are for the reader.
     fn of(der: &[u8], certificate: RaTlsCertificate, by: &JudgedBy, identity: Identity) -> Result<Self> {
         let quotes = certificate.evidence().iter().map(Evidence::quote);
-        let judge = by.open(quotes.clone().next().unwrap_or_default())?;
+        let judge = match by.open(quotes.clone().next().unwrap_or_default(), None)? {
+            Ok(judge) => judge,
+            Err(reason) => {
+                return Ok(Self {
+                    refusal: Some(reason.to_string()),
+                    judgements: vec![Judgement::Refused(reason)],
+                    certificate: Some(certificate),
+                });
+            }
+        };
         let judgements = quotes.map(|quote| judge.judge(quote)).collect();
         let refusal = verifier(&judge, identity).verify(der, judge.at).err();
         Ok(Self {
@@ -210,20 +220,6 @@ fn printable(text: &str) -> String {
         }
     };
     text.chars().map(visible).collect()
-}
-
-/// 64 digits, as nacre shows it.
-fn mr_enclave(text: &str) -> Result<[u8; 32], &'static str> {
-    const WRONG: &str = "not 64 hexadecimal digits";
-    if text.len() != 64 || !text.bytes().all(|character| character.is_ascii_hexdigit()) {
-        return Err(WRONG);
-    }
-    let bytes = (0..64).step_by(2).map(|at| {
-        let digits = text.get(at..at + 2)?;
-        u8::from_str_radix(digits, 16).ok()
-    });
-    let bytes: Option<Vec<u8>> = bytes.collect();
-    bytes.and_then(|bytes| bytes.try_into().ok()).ok_or(WRONG)
 }
 
 fn hex(bytes: &[u8]) -> String {

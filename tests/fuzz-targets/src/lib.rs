@@ -1,6 +1,6 @@
 //! What the fuzzers run on arbitrary bytes, and what they begin with.
 //!
-//! A [`Target`] is a reader of what the host, the maker of an image or a stranger on the network controls. Its function panics if the reader does, and if
+//! A [`Target`] is a reader of what the host, the maker of an image or whoever wants to be believed controls. Its function panics if the reader does, and if
 //! what the reader accepts breaks the reader's own promise (a canonical format has one encoding, a count is within what was
 //! asked for). Two things run them: the fuzzers in `fuzz/`, and the tests on stable, over the seeds and mutations of them.
 #![forbid(unsafe_code)]
@@ -9,6 +9,7 @@ mod attest_call;
 mod attestation_policy;
 mod boot_info;
 mod callsite_map;
+mod collateral;
 mod elf;
 mod enclave_config;
 mod erofs;
@@ -16,6 +17,8 @@ mod host_answers;
 mod layer;
 mod mutation;
 mod oci_image;
+mod pcs_messages;
+mod quote;
 mod ra_tls_evidence;
 mod sgxs;
 mod sigstruct;
@@ -79,6 +82,12 @@ targets! {
     RA_TLS_EVIDENCE = ra_tls_evidence;
     /// Bodies of attest calls (`attestation-service`).
     ATTEST_CALL = attest_call;
+    /// Quotes (`dcap-quote`).
+    QUOTE = quote;
+    /// Collateral, and what is behind its signatures (`dcap-quote`).
+    COLLATERAL = collateral;
+    /// URLs and answers of provisioning certification services (`pcs`).
+    PCS_MESSAGES = pcs_messages;
 }
 
 #[cfg(test)]
@@ -130,5 +139,8 @@ mod tests {
         token = TOKEN;
         ra_tls_evidence = RA_TLS_EVIDENCE;
         attest_call = ATTEST_CALL;
+        quote = QUOTE;
+        collateral = COLLATERAL;
+        pcs_messages = PCS_MESSAGES;
     }
 }

@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: what the enclave costs, measured against Linux in the same run.
+//! `cargo xtask bench`: what the enclave costs, measured against Linux in the same run, and what verifying quotes costs.
 //!
 //! [`rows`] says what is measured and what the project promises, [`side`] starts the same program natively and in the
 //! enclave, [`process`] reads what it used, [`table`] compares. The other modules measure: natively and in the enclave
@@ -19,6 +19,7 @@ mod side;
 mod start_up;
 mod table;
 mod token;
+mod verification;
 
 use std::fs;
 use std::path::PathBuf;
@@ -55,6 +56,7 @@ const GROUPS: &[(&str, Group)] = &[
     ("conversion", conversion::measure),
     ("token", token::measure),
     ("attestation", attestation::measure),
+    ("verification", verification::measure),
 ];
 
 /// Where the table is written.

@@ -1,0 +1,75 @@
+//! Why a directory does not give or take collateral.
+
+use std::io;
+use std::path::PathBuf;
+
+use dcap_quote::Refusal;
+
+use crate::binding::BindingError;
+use crate::freshness::Stale;
+use crate::item::Name;
+use crate::rank::Rank;
+
+/// Why the cache does not do what it was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum CacheError {
+    /// The directory cannot be used.
+    #[error("the cache {}: {error}", .path.display())]
+    Dir {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// The directory belongs to another root.
+    #[error("the cache {}: {error}", .path.display())]
+    Binding {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        error: BindingError,
+    },
+    /// Others than its owner can change it.
+    #[error("the cache {} can be changed by other users (mode {mode:o}); take that right away: chmod go-w", .path.display())]
+    Writable {
+        /// Where.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
+    /// A piece is not there.
+    #[error("the cache {} has no {name}", .path.display())]
+    Missing {
+        /// Where.
+        path: PathBuf,
+        /// What.
+        name: Name,
+    },
+    /// A file is not what was written.
+    #[error("the cache {}: the file {file} was damaged; fetch the collateral again", .path.display())]
+    Damaged {
+        /// Where.
+        path: PathBuf,
+        /// Which file.
+        file: String,
+    },
+    /// A piece proves nothing, or has expired.
+    #[error("{0}")]
+    Refused(#[from] Refusal),
+    /// It is older than the policy allows.
+    #[error("{0}")]
+    Stale(#[from] Stale),
+    /// It would replace something newer.
+    #[error("the {name} is older ({offered}) than the one in the cache {} ({held}), which stays; the source is behind, or \
+             somebody plays back what was once valid", .path.display())]
+    Older {
+        /// Where.
+        path: PathBuf,
+        /// What.
+        name: Name,
+        /// In the cache.
+        held: Rank,
+        /// Offered.
+        offered: Rank,
+    },
+}
