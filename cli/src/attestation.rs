@@ -9,10 +9,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result};
 use attestation_service::{AdminToken, CollateralFiles, Config, Limits, PolicySigner, TlsFiles, Url};
 use clap::{Args, Subcommand};
-use dcap_quote::{Policy, TcbStatus, TrustedRoot, UnixTime};
+use dcap_quote::{Policy, TcbStatus, UnixTime};
 
 use crate::output;
-use crate::quote::simulated_root;
+use crate::trust::Trust;
 
 /// Serve tokens for enclaves and trust domains
 #[derive(Args, Debug)]
@@ -72,9 +72,8 @@ struct Serve {
     #[arg(long)]
     log_json: bool,
 
-    /// Trust the simulated platform with this root certificate (PEM) instead of Intel; its tokens protect nothing
-    #[arg(long, value_name = "FILE")]
-    dangerous_trust_simulated: Option<PathBuf>,
+    #[command(flatten)]
+    trust: Trust,
 }
 
 impl Attestation {
@@ -96,10 +95,7 @@ impl Attestation {
 
 impl Serve {
     fn config(self) -> Result<Config> {
-        let root = match &self.dangerous_trust_simulated {
-            Some(path) => simulated_root(path)?,
-            None => TrustedRoot::intel(),
-        };
+        let root = self.trust.root()?;
         let tls = match (self.tls_cert, self.tls_key) {
             (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
             _ => None,

@@ -1,4 +1,4 @@
-//! What nacre keeps between runs: the development key and images that were converted to be run.
+//! What nacre keeps between runs: the development key, images that were converted to be run, and collateral.
 
 use std::fs;
 use std::os::unix::fs::DirBuilderExt;
@@ -8,15 +8,22 @@ use std::time::SystemTime;
 use anyhow::{Context, Result};
 use sign::{KeyError, SigningKey};
 
-/// `$XDG_CACHE_HOME/nacre` or `~/.cache/nacre`, made if it is not there. Its owner's only.
-pub fn open() -> Result<PathBuf> {
+/// `$XDG_CACHE_HOME/nacre` or `~/.cache/nacre`.
+///
+/// # Errors
+/// When there is no home directory.
+pub fn path() -> Result<PathBuf> {
     let base = std::env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
         .filter(|path| path.is_absolute());
     let base = base.or_else(|| std::env::home_dir().map(|home| home.join(".cache")));
-    let dir = base
-        .context("there is no home directory for the cache; set XDG_CACHE_HOME")?
-        .join("nacre");
+    let base = base.context("there is no home directory for the cache; set XDG_CACHE_HOME")?;
+    Ok(base.join("nacre"))
+}
+
+/// As [`path`], made if it is not there. Its owner's only.
+pub fn open() -> Result<PathBuf> {
+    let dir = path()?;
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)

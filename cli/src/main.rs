@@ -8,8 +8,11 @@ mod attestation;
 mod byte_size;
 mod cache_dir;
 mod choice;
+mod clock;
+mod collateral;
 mod convert;
 mod explain;
+mod input;
 mod inspect;
 mod keygen;
 mod nacre_toml;
@@ -19,6 +22,7 @@ mod quote;
 mod run;
 mod settings;
 mod sign;
+mod trust;
 mod verify;
 
 use std::process::ExitCode;
@@ -45,6 +49,7 @@ enum Command {
     Verify(verify::Verify),
     Explain(explain::Explain),
     Attestation(attestation::Attestation),
+    Collateral(collateral::Collateral),
 }
 
 /// What `docker run` uses for failures that are not the container's.
@@ -79,6 +84,7 @@ impl Command {
             Self::Verify(verify) => return verify.run(),
             Self::Explain(explain) => return explain.run(),
             Self::Attestation(attestation) => return attestation.run(),
+            Self::Collateral(collateral) => return collateral.run(),
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -31,7 +31,10 @@ impl Files {
 
     fn command(&self, words: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_nacre"));
-        command.current_dir(self.0.path()).args(words.split(' '));
+        command
+            .current_dir(self.0.path())
+            .env("XDG_CACHE_HOME", self.0.path().join("cache"));
+        command.args(words.split(' '));
         command
     }
 
@@ -119,7 +122,7 @@ fn what_cannot_be_judged_is_a_failure_of_its_own() {
     for (words, part) in [
         (
             "verify quote quote".to_owned(),
-            "SGX on FMSPC 00514d554c00 with --collateral",
+            "SGX on FMSPC 00514d554c00, certified by the platform CA); fetch it with `nacre collateral fetch --quote quote`",
         ),
         (format!("verify quote missing {TRUSTING}"), "missing"),
         (

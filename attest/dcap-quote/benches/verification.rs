@@ -2,7 +2,8 @@
 //!
 //! One line per case: what, microseconds each, how many a second, and how many verifications of P-256 signatures
 //! (measured alone in the same run) the time would be worth. Medians over rounds, since other work on the machine
-//! disturbs some of them.
+//! disturbs some of them. With `--rows` a name and the seconds each, for `cargo xtask bench`; with `--quick` one short
+//! round, to see that it works.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -16,10 +17,38 @@ use dcap_qvl::verify::QuoteVerifier;
 use simulated_platform::{Body, Profile, SimulatedPlatform};
 
 const NOW: UnixTime = UnixTime(1_750_723_200);
-const ROUNDS: usize = 15;
-const REPEATS: u32 = 200;
+
+/// How much is measured.
+#[derive(Clone, Copy)]
+struct Amount {
+    rounds: usize,
+    repeats: u32,
+}
 
 fn main() {
+    let has = |option| std::env::args().any(|argument| argument == option);
+    let amount = if has("--quick") {
+        Amount {
+            rounds: 1,
+            repeats: 2,
+        }
+    } else {
+        Amount {
+            rounds: 15,
+            repeats: 200,
+        }
+    };
+    let cases = measure(amount);
+    if has("--rows") {
+        for case in &cases {
+            println!("{} {}", case.name, case.median(amount));
+        }
+    } else {
+        print(&cases, amount);
+    }
+}
+
+fn measure(amount: Amount) -> Vec<Measured> {
     let platform = SimulatedPlatform::new(Profile::new([7; 32], NOW));
     let root = dcap_quote::TrustedRoot::dangerous_simulated(&platform.root_certificate()).unwrap();
     let collateral = platform.collateral(Tee::Sgx);
@@ -42,26 +71,30 @@ fn main() {
     let key = [&[4], &rest[..64]].concat();
 
     let mut cases: Vec<Case<'_>> = vec![
-        Case::new("one P-256 verification (aws-lc-rs)", || {
+        Case::new("p256", "one P-256 verification (aws-lc-rs)", || {
             UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &key)
                 .verify(signed, signature)
                 .unwrap();
         }),
-        Case::new("ours: checked collateral, known attestation key", || {
-            black_box(accept(&checked));
-        }),
-        Case::new("ours: checked collateral, new attestation key", {
+        Case::new(
+            "known-key",
+            "ours: checked collateral, known attestation key",
+            || {
+                black_box(accept(&checked));
+            },
+        ),
+        Case::new("new-key", "ours: checked collateral, new attestation key", {
             // As many as are needed, so that none has seen the quote.
-            let total = ROUNDS * REPEATS as usize;
+            let total = amount.rounds * amount.repeats as usize;
             let mut fresh: Vec<_> = (0..total).map(|_| check(&collateral)).collect();
             move || {
                 black_box(accept(&fresh.pop().unwrap()));
             }
         }),
-        Case::new("ours: from the collateral file on", || {
+        Case::new("from-file", "ours: from the collateral file on", || {
             black_box(accept(&check(&Collateral::from_json(&file).unwrap())));
         }),
-        Case::new("dcap-qvl 0.7 (ring)", || {
+        Case::new("dcap-qvl", "dcap-qvl 0.7 (ring)", || {
             black_box(
                 their_verifier
                     .verify(&their_quote, &their_collateral, NOW.0)
@@ -69,20 +102,24 @@ fn main() {
             );
         }),
     ];
-    for _ in 0..ROUNDS {
-        cases.iter_mut().for_each(Case::measure);
+    for _ in 0..amount.rounds {
+        cases.iter_mut().for_each(|case| case.measure(amount.repeats));
     }
-    let unit = cases[0].median();
-    let theirs = cases[cases.len() - 1].median();
+    cases.into_iter().map(|case| case.measured).collect()
+}
+
+fn print(cases: &[Measured], amount: Amount) {
+    let unit = cases[0].median(amount);
+    let theirs = cases[cases.len() - 1].median(amount);
     println!(
         "{:<50} {:>9} {:>9} {:>7} {:>12}",
         "one core", "µs", "per s", "P-256", "× dcap-qvl"
     );
-    for case in &cases {
-        let each = case.median();
+    for case in cases {
+        let each = case.median(amount);
         println!(
             "{:<50} {:>9.1} {:>9.0} {:>7.1} {:>12.1}",
-            case.name,
+            case.title,
             each * 1e6,
             1.0 / each,
             each / unit,
@@ -92,30 +129,40 @@ fn main() {
 }
 
 struct Case<'a> {
-    name: &'static str,
     run: Box<dyn FnMut() + 'a>,
+    measured: Measured,
+}
+
+struct Measured {
+    name: &'static str,
+    title: &'static str,
     rounds: Vec<Duration>,
 }
 
 impl<'a> Case<'a> {
-    fn new(name: &'static str, run: impl FnMut() + 'a) -> Self {
+    fn new(name: &'static str, title: &'static str, run: impl FnMut() + 'a) -> Self {
         Self {
-            name,
             run: Box::new(run),
-            rounds: Vec::new(),
+            measured: Measured {
+                name,
+                title,
+                rounds: Vec::new(),
+            },
         }
     }
 
-    fn measure(&mut self) {
+    fn measure(&mut self, repeats: u32) {
         let start = Instant::now();
-        (0..REPEATS).for_each(|_| (self.run)());
-        self.rounds.push(start.elapsed());
+        (0..repeats).for_each(|_| (self.run)());
+        self.measured.rounds.push(start.elapsed());
     }
+}
 
+impl Measured {
     /// Seconds for one.
-    fn median(&self) -> f64 {
+    fn median(&self, amount: Amount) -> f64 {
         let mut rounds = self.rounds.clone();
         rounds.sort_unstable();
-        rounds[rounds.len() / 2].as_secs_f64() / f64::from(REPEATS)
+        rounds[rounds.len() / 2].as_secs_f64() / f64::from(amount.repeats)
     }
 }

@@ -1,6 +1,7 @@
 //! From the root to an attestation key: PCK certificate, quoting enclave, key.
 
-use crate::checked::{CheckedCollateral, certificates};
+use crate::certificate::Certificate;
+use crate::checked::{CheckedCollateral, blocks};
 use crate::p256::{PublicKey, sha256};
 use crate::pck::Platform;
 use crate::pki::Pck;
@@ -36,17 +37,18 @@ impl Certified {
         collateral: &CheckedCollateral,
     ) -> Result<Self, Refusal> {
         let chain = Chain::Pck;
-        let [pck, authority, top] = certificates(chain, certification.pck_chain)?;
-        let dates = vec![
-            Dated::new(Item::PckCertificate, pck.validity()),
-            Dated::new(Item::PckAuthorityCertificate, authority.validity()),
-            Dated::new(Item::RootCertificate, top.validity()),
-        ];
+        let [pck, authority, top] = blocks(chain, certification.pck_chain)?;
         let CheckedCollateral {
             root, pck_authority, ..
         } = collateral;
-        root.check_same(&top).map_err(chain.at(3))?;
-        pck_authority.check_same(&authority, root).map_err(chain.at(2))?;
+        let top = root.check_same(&top).map_err(chain.at(3))?;
+        let authority = pck_authority.check_same(&authority, root).map_err(chain.at(2))?;
+        let pck = Certificate::parse(&pck).map_err(chain.at(1))?;
+        let dates = vec![
+            Dated::new(Item::PckCertificate, pck.validity()),
+            Dated::new(Item::PckAuthorityCertificate, authority),
+            Dated::new(Item::RootCertificate, top),
+        ];
         let pck = Pck::accept(&pck, pck_authority, root.trust()).map_err(chain.at(1))?;
         check_platform(&pck.platform, collateral)?;
 

@@ -185,12 +185,12 @@ struct DocumentSigner {
 impl DocumentSigner {
     fn accept(document: &SignedDocument<'_>, root: &Root) -> Result<Self, Refusal> {
         let chain = document.chain;
-        let [signer, top] = certificates(chain, document.pem)?;
-        root.check_same(&top).map_err(chain.at(2))?;
-        let signer = TcbSigner::accept(signer, root).map_err(chain.at(1))?;
+        let [signer, top] = blocks(chain, document.pem)?;
+        let top = root.check_same(&top).map_err(chain.at(2))?;
+        let signer = Certificate::parse(&signer).and_then(|signer| TcbSigner::accept(signer, root));
         Ok(Self {
-            signer,
-            root: top.validity(),
+            signer: signer.map_err(chain.at(1))?,
+            root: top,
         })
     }
 
@@ -225,19 +225,22 @@ pub(crate) fn first_to_expire_first(items: impl Iterator<Item = Dated>) -> Vec<D
 
 /// The certificates of a chain, from the leaf to the root.
 pub(crate) fn certificates<const N: usize>(chain: Chain, pem: &str) -> Result<[Certificate; N], Refusal> {
-    let blocks = pem::decode(pem, "CERTIFICATE").map_err(|error| Refusal::Pem { chain, error })?;
-    if blocks.len() != N {
-        return Err(Refusal::ChainLength {
-            chain,
-            found: blocks.len(),
-            expected: N,
-        });
-    }
+    let blocks: [Vec<u8>; N] = blocks(chain, pem)?;
     let certificates = (1..).zip(&blocks);
     let certificates = certificates.map(|(number, der)| Certificate::parse(der).map_err(chain.at(number)));
     let certificates: Vec<Certificate> = certificates.collect::<Result<_, _>>()?;
-    let found = certificates.len();
-    certificates.try_into().map_err(|_| Refusal::ChainLength {
+    exactly(chain, certificates)
+}
+
+/// As [`certificates`], in DER: one that is known already need not be parsed again.
+pub(crate) fn blocks<const N: usize>(chain: Chain, pem: &str) -> Result<[Vec<u8>; N], Refusal> {
+    let blocks = pem::decode(pem, "CERTIFICATE").map_err(|error| Refusal::Pem { chain, error })?;
+    exactly(chain, blocks)
+}
+
+fn exactly<T, const N: usize>(chain: Chain, items: Vec<T>) -> Result<[T; N], Refusal> {
+    let found = items.len();
+    items.try_into().map_err(|_| Refusal::ChainLength {
         chain,
         found,
         expected: N,

@@ -81,6 +81,8 @@ mod tests {
             block("Ax==\n"),
             block("AA=\n"),
             block("A A=\n"),
+            // The other alphabet, of URLs.
+            block("A_-C\n"),
             block(""),
             good.replace('X', "Y"),
         ];

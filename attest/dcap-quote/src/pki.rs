@@ -75,14 +75,16 @@ impl Root {
         })
     }
 
-    /// Checks that another chain's last certificate is this root too. Intel has published more than one certificate
-    /// for its one root key, so it need not be the same bytes.
-    pub(crate) fn check_same(&self, certificate: &Certificate) -> Result<(), CertificateError> {
-        if certificate.der() == self.certificate.der() {
-            return Ok(());
+    /// Checks that another chain's last certificate (DER) is this root too, and says when it is valid. Intel has published
+    /// more than one certificate for its one root key, so it need not be the same bytes.
+    pub(crate) fn check_same(&self, der: &[u8]) -> Result<Validity, CertificateError> {
+        if der == self.certificate.der() {
+            return Ok(self.certificate.validity());
         }
-        self.trusted.check(certificate)?;
-        self.revoked.check(certificate.serial_number())
+        let certificate = Certificate::parse(der)?;
+        self.trusted.check(&certificate)?;
+        self.revoked.check(certificate.serial_number())?;
+        Ok(certificate.validity())
     }
 
     pub(crate) const fn trust(&self) -> Trust {
@@ -113,17 +115,19 @@ impl PckAuthority {
         })
     }
 
-    /// Checks that the intermediate certificate of a quote is this authority's. It need not be the same bytes, as with
-    /// the root.
-    pub(crate) fn check_same(&self, certificate: &Certificate, root: &Root) -> Result<(), CertificateError> {
-        if certificate.der() == self.certificate.der() {
-            return Ok(());
+    /// Checks that the intermediate certificate (DER) of a quote is this authority's, and says when it is valid. It need
+    /// not be the same bytes, as with the root.
+    pub(crate) fn check_same(&self, der: &[u8], root: &Root) -> Result<Validity, CertificateError> {
+        if der == self.certificate.der() {
+            return Ok(self.certificate.validity());
         }
+        let certificate = Certificate::parse(der)?;
         if certificate.key() != self.certificate.key() || certificate.subject() != self.certificate.subject()
         {
             return Err(CertificateError::OtherAuthority);
         }
-        Self::check(certificate, root).map(|_| ())
+        Self::check(&certificate, root)?;
+        Ok(certificate.validity())
     }
 
     pub(crate) fn dates(&self) -> [Dated; 2] {

@@ -108,6 +108,11 @@ pub enum QuoteError {
         /// What could stand here.
         supported: &'static str,
     },
+    /// It names its platform's PCK certificate, or brings it alone, where the whole chain is needed: certification data of
+    /// type 1 to 4.
+    #[error("it does not bring its platform's PCK certificate chain: certification data type {0} ({what}) instead of 5",
+        what = what_type_names(*.0))]
+    WithoutPckChain(u16),
     /// The PCK certificate's chain is not text.
     #[error("the PCK certificate chain is not text")]
     ChainNotText,
@@ -320,6 +325,16 @@ impl<'a> Certification<'a> {
     }
 }
 
+/// By Intel's quote library reference, "Certification data".
+const fn what_type_names(kind: u16) -> &'static str {
+    match kind {
+        1 => "the platform's PPID and versions",
+        2 | 3 => "the platform's PPID, encrypted, and versions",
+        4 => "the PCK certificate without its issuers",
+        _ => "unknown",
+    }
+}
+
 /// Type, length and bytes; the type must be `wanted`.
 fn certification_data<'a>(
     reader: &mut Reader<'a>,
@@ -327,6 +342,9 @@ fn certification_data<'a>(
     supported: &'static str,
 ) -> Result<&'a [u8], QuoteError> {
     let found = reader.u16().within("certification data")?;
+    if wanted == 5 && (1..5).contains(&found) {
+        return Err(QuoteError::WithoutPckChain(found));
+    }
     if found != wanted {
         return Err(unsupported("certification data type", found, supported));
     }

@@ -9,6 +9,14 @@ use crate::hex;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Bytes<const N: usize>(pub [u8; N]);
 
+impl<const N: usize> Bytes<N> {
+    /// Reads hexadecimal text of exactly so many bytes, with letters of one case.
+    #[must_use]
+    pub fn from_hex(text: &str) -> Option<Self> {
+        hex::decode_array(text).map(Self)
+    }
+}
+
 impl<const N: usize> std::fmt::Display for Bytes<N> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&hex::encode(&self.0))

@@ -1,18 +1,22 @@
 //! What to do about each thing that can be wrong.
 
-use dcap_quote::{CertificateError, Component, Objection, Refusal, Shortfall, TcbStatus};
+use dcap_quote::{CertificateError, Component, Objection, QuoteError, Refusal, Shortfall, TcbStatus};
 
 use crate::Reason;
 
 /// What to do about a quote that proves nothing.
 pub(crate) fn for_refusal(reason: &Reason) -> &'static str {
     let refusal = match reason {
+        Reason::Quote(QuoteError::WithoutPckChain(_)) => {
+            return "The platform had no PCK certificate at hand when it made the quote. Let its quote provider get one from \
+                    Intel, a PCCS or the cloud (pccs_url in /etc/sgx_default_qcnl.conf), and have the quote made again.";
+        }
         Reason::Quote(_) => {
             return "Give the quote as the platform made it: binary, in full, of version 3, 4 or 5, with the PCK certificate \
                     chain inside (certification data type 5). Where it comes from base64 or JSON, decode it first.";
         }
         Reason::CollateralFile(_) => {
-            return "Fetch the collateral again. The file is JSON with the nine members of sgx_ql_qve_collateral_t, each once.";
+            return "Fetch the collateral again (nacre collateral fetch). The file is JSON with the nine members of sgx_ql_qve_collateral_t, each once.";
         }
         Reason::Refusal(refusal) => refusal,
     };

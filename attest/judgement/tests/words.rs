@@ -179,3 +179,17 @@ fn a_files_words_do_not_reach_the_terminal() {
         assert!(!text.contains('\u{1b}'), "{text:?}");
     }
 }
+
+#[test]
+fn a_quote_without_its_pck_chain_is_told_where_to_get_it() {
+    for kind in 1..5_u8 {
+        let mut case = Case::new(|_| {});
+        // Behind header, report, length, signature, key, QE report with its signature, and 32 bytes of authentication data.
+        let at = 48 + 384 + 4 + 64 + 64 + 384 + 64 + 2 + 32;
+        assert_eq!(case.quote[at..at + 2], [5, 0]);
+        case.quote[at] = kind;
+        let words = explanation(&case.judge());
+        let says = format!("certification data type {kind}");
+        assert!(words.contains(&says) && words.contains("pccs_url"), "{words}");
+    }
+}

@@ -1,6 +1,6 @@
 //! What the fuzzers run on arbitrary bytes, and what they begin with.
 //!
-//! A [`Target`] is a reader of what the host or the maker of an image controls. Its function panics if the reader does, and if
+//! A [`Target`] is a reader of what the host, the maker of an image or whoever wants to be believed controls. Its function panics if the reader does, and if
 //! what the reader accepts breaks the reader's own promise (a canonical format has one encoding, a count is within what was
 //! asked for). Two things run them: the fuzzers in `fuzz/`, and the tests on stable, over the seeds and mutations of them.
 #![forbid(unsafe_code)]
@@ -8,6 +8,7 @@
 mod attest_call;
 mod boot_info;
 mod callsite_map;
+mod collateral;
 mod elf;
 mod enclave_config;
 mod erofs;
@@ -15,6 +16,8 @@ mod host_answers;
 mod layer;
 mod mutation;
 mod oci_image;
+mod pcs_messages;
+mod quote;
 mod sgxs;
 mod sigstruct;
 
@@ -70,6 +73,12 @@ targets! {
     ELF = elf;
     /// Bodies of attest calls (`attestation-service`).
     ATTEST_CALL = attest_call;
+    /// Quotes (`dcap-quote`).
+    QUOTE = quote;
+    /// Collateral, and what is behind its signatures (`dcap-quote`).
+    COLLATERAL = collateral;
+    /// URLs and answers of provisioning certification services (`pcs`).
+    PCS_MESSAGES = pcs_messages;
 }
 
 #[cfg(test)]
@@ -118,5 +127,8 @@ mod tests {
         oci_image = OCI_IMAGE;
         elf = ELF;
         attest_call = ATTEST_CALL;
+        quote = QUOTE;
+        collateral = COLLATERAL;
+        pcs_messages = PCS_MESSAGES;
     }
 }

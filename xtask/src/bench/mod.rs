@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: what the enclave costs, measured against Linux in the same run.
+//! `cargo xtask bench`: what the enclave costs, measured against Linux in the same run, and what verifying quotes costs.
 //!
 //! [`rows`] says what is measured and what the project promises, [`side`] starts the same program natively and in the
 //! enclave, [`process`] reads what it used, [`table`] compares. The other modules measure: natively and in the enclave
@@ -18,6 +18,7 @@ mod server;
 mod side;
 mod start_up;
 mod table;
+mod verification;
 
 use std::fs;
 use std::path::PathBuf;
@@ -53,6 +54,7 @@ const GROUPS: &[(&str, Group)] = &[
     ("memcached", memcached::measure),
     ("conversion", conversion::measure),
     ("attestation", attestation::measure),
+    ("verification", verification::measure),
 ];
 
 /// Where the table is written.

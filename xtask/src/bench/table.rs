@@ -29,7 +29,7 @@ impl Results {
     /// When a row has not been measured.
     pub fn table(&self, rows: &[&Row]) -> Result<String> {
         let mut text = String::from(
-            "| name | what | unit | native | enclave | ratio | target | verdict | peer's ratio |\n\
+            "| name | what | unit | baseline | nacre | ratio | target | verdict | peer's ratio |\n\
              | --- | --- | --- | ---: | ---: | ---: | --- | --- | ---: |\n",
         );
         for row in rows {
@@ -55,11 +55,11 @@ fn line(text: &mut String, row: &Row, native: Option<f64>, enclave: f64) {
     };
     let (target, met) = match row.target {
         Target::Ratio(limit) => (
-            format!("{sign} {limit} × native"),
+            format!("{sign} {limit} × baseline"),
             ratio.map(|ratio| within(limit, ratio)),
         ),
         Target::Added(limit) => (
-            format!("≤ native + {limit} {}", row.unit),
+            format!("≤ baseline + {limit} {}", row.unit),
             native.map(|native| enclave <= native + limit),
         ),
         Target::Value(limit) => (format!("{sign} {limit}"), Some(within(limit, enclave))),

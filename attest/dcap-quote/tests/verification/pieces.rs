@@ -112,3 +112,129 @@ fn a_document_is_not_taken_for_the_other_kind() {
     let refused = swapped.check(&collateral.root_ca_crl, &root(&platform));
     assert!(matches!(refused, Err(Refusal::Document { .. })), "{refused:?}");
 }
+
+/// Every bit of each field, but the highest of a byte, which would make it something else than text.
+fn flip_every_bit(fields: &[&str], is_accepted: impl Fn(&[String]) -> bool) {
+    let mut fields: Vec<String> = fields.iter().map(ToString::to_string).collect();
+    assert!(is_accepted(&fields), "the untampered piece is accepted");
+    for number in 0..fields.len() {
+        let original = fields[number].clone();
+        for index in 0..original.len() {
+            for bit in 0..7 {
+                let mut bytes = original.clone().into_bytes();
+                bytes[index] ^= 1 << bit;
+                fields[number] = String::from_utf8(bytes).unwrap();
+                assert!(
+                    !is_accepted(&fields),
+                    "field {number} accepted after a flip of bit {bit} in byte {index}"
+                );
+            }
+        }
+        fields[number] = original;
+    }
+}
+
+#[test]
+fn every_bit_of_the_revocation_lists_and_their_issuers() {
+    let platform = SimulatedPlatform::new(profile());
+    let (collateral, root) = (platform.collateral(Tee::Sgx), root(&platform));
+    let certificate = collateral.root_certificate().unwrap();
+    flip_every_bit(&[certificate, &collateral.root_ca_crl], |fields| {
+        let [certificate, list] = fields else {
+            unreachable!()
+        };
+        Piece::RootRevocationList { certificate }
+            .check(list, &root)
+            .is_ok()
+    });
+    flip_every_bit(
+        &[&collateral.pck_crl_issuer_chain, &collateral.pck_crl],
+        |fields| {
+            let [issuer_chain, list] = fields else {
+                unreachable!()
+            };
+            let piece = Piece::PckRevocationList { issuer_chain, list };
+            piece.check(&collateral.root_ca_crl, &root).is_ok()
+        },
+    );
+}
+
+fn every_bit_of(document: Document, fields: impl Fn(&Collateral) -> [&str; 3]) {
+    let platform = SimulatedPlatform::new(profile());
+    let (collateral, root) = (platform.collateral(Tee::Sgx), root(&platform));
+    flip_every_bit(&fields(&collateral), |fields| {
+        let [issuer_chain, json, signature] = fields else {
+            unreachable!()
+        };
+        let piece = Piece::Document {
+            document,
+            issuer_chain,
+            json,
+            signature,
+        };
+        piece.check(&collateral.root_ca_crl, &root).is_ok()
+    });
+}
+
+#[test]
+fn every_bit_of_tcb_info_and_its_signer() {
+    every_bit_of(Document::TcbInfo, |collateral| {
+        [
+            &collateral.tcb_info_issuer_chain,
+            &collateral.tcb_info,
+            &collateral.tcb_info_signature,
+        ]
+    });
+}
+
+#[test]
+fn every_bit_of_qe_identity_and_its_signer() {
+    every_bit_of(Document::QeIdentity, |collateral| {
+        [
+            &collateral.qe_identity_issuer_chain,
+            &collateral.qe_identity,
+            &collateral.qe_identity_signature,
+        ]
+    });
+}
+
+#[test]
+fn identities_that_are_signed_and_not_understood() {
+    let platform = SimulatedPlatform::new(profile());
+    let collateral = platform.collateral(Tee::Sgx);
+    let check = |json: &str| {
+        let signature = platform.sign_document(json);
+        let piece = Piece::Document {
+            document: Document::QeIdentity,
+            issuer_chain: &collateral.qe_identity_issuer_chain,
+            json,
+            signature: &signature,
+        };
+        piece.check(&collateral.root_ca_crl, &root(&platform))
+    };
+    let good = collateral.qe_identity.as_str();
+    check(good).unwrap();
+    let deep = format!(r#"{{"new":{}{},"#, "[".repeat(100_000), "]".repeat(100_000));
+    for (from, to) in [
+        ("{", deep.as_str()),
+        (
+            r#""issueDate""#,
+            r#""issueDate":"2025-06-24T00:00:00Z","issueDate""#,
+        ),
+        (r#""mrsigner""#, r#""mrsigner":"00","mrsigner""#),
+        (r#""isvsvn""#, r#""isvsvn":0,"isvsvn""#),
+        (r#""id":"QE""#, r#""id":"QVE""#),
+        (r#""version":2"#, r#""version":3"#),
+        ("UpToDate", "SWHardeningNeeded"),
+        (r#""isvprodid":1"#, r#""isvprodid":65537"#),
+        (r#""miscselect":"00000000""#, r#""miscselect":"000000""#),
+    ] {
+        let changed = good.replacen(from, to, 1);
+        assert_ne!(changed, good, "{from}");
+        let refused = check(&changed);
+        assert!(
+            matches!(refused, Err(Refusal::Document { .. })),
+            "{from:.20}: {refused:?}"
+        );
+    }
+}

@@ -1,0 +1,43 @@
+//! `nacre collateral`: what Intel publishes about platforms, kept where quotes are verified.
+
+mod export;
+mod fetch;
+mod import;
+pub mod place;
+mod serve;
+mod status;
+mod wanted;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+
+/// Fetch, keep and serve what Intel publishes about platforms
+#[derive(Args, Debug)]
+pub struct Collateral {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    Fetch(fetch::Fetch),
+    Export(export::Export),
+    Import(import::Import),
+    Status(status::ShowStatus),
+    Serve(serve::Serve),
+}
+
+impl Collateral {
+    pub fn run(self) -> Result<ExitCode> {
+        match self.command {
+            Command::Fetch(fetch) => fetch.run()?,
+            Command::Export(export) => export.run()?,
+            Command::Import(import) => import.run()?,
+            Command::Status(status) => return status.run(),
+            Command::Serve(serve) => serve.run()?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}

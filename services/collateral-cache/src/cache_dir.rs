@@ -1,0 +1,451 @@
+//! The directory: a file for each piece of collateral, written atomically, verified on the way in and on the way out.
+//!
+//! Locks: one file, exclusive for writers and shared for readers, so that nobody sees half of an update. It is taken and
+//! released within one function, and nothing but files of this directory is waited for under it.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use dcap_quote::{
+    Bytes, CheckedCollateral, CheckedPiece, Collateral, PckCa, Refusal, Tee, TrustedRoot, UnixTime,
+};
+
+use crate::binding::{self, BindingError};
+use crate::freshness::{Fresh, Freshness, Stale};
+use crate::item::{Item, Items, Name, Shelf};
+use crate::rank::Rank;
+
+/// The file that is locked.
+pub(crate) const LOCK: &str = "lock";
+
+/// Bytes of the largest file that is read.
+const MAX_SIZE: u64 = 8 << 20;
+
+/// A directory of collateral, bound to a root.
+#[derive(Clone, Debug)]
+pub struct CacheDir {
+    path: PathBuf,
+    root: TrustedRoot,
+}
+
+/// The platform whose collateral is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// For its enclaves or its trust domains.
+    pub tee: Tee,
+    /// The kind of platform.
+    pub fmspc: Bytes<6>,
+    /// Who certified its PCK.
+    pub ca: PckCa,
+}
+
+impl std::fmt::Display for Wanted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { tee, fmspc, ca } = self;
+        write!(f, "{tee} on FMSPC {fmspc}, certified by the {ca} CA")
+    }
+}
+
+/// What an insertion did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inserted {
+    /// New, or newer than before.
+    pub written: Vec<Name>,
+    /// The same as before.
+    pub unchanged: Vec<Name>,
+}
+
+/// Why the cache does not do what it was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum CacheError {
+    /// The directory cannot be used.
+    #[error("the cache {}: {error}", .path.display())]
+    Dir {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// The directory belongs to another root.
+    #[error("the cache {}: {error}", .path.display())]
+    Binding {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        error: BindingError,
+    },
+    /// Others than its owner can change it.
+    #[error("the cache {} can be changed by other users (mode {mode:o}); take that right away: chmod go-w", .path.display())]
+    Writable {
+        /// Where.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
+    /// A piece is not there.
+    #[error("the cache {} has no {name}", .path.display())]
+    Missing {
+        /// Where.
+        path: PathBuf,
+        /// What.
+        name: Name,
+    },
+    /// A file is not what was written.
+    #[error("the cache {}: the file {file} was damaged; fetch the collateral again", .path.display())]
+    Damaged {
+        /// Where.
+        path: PathBuf,
+        /// Which file.
+        file: String,
+    },
+    /// A piece proves nothing, or has expired.
+    #[error("{0}")]
+    Refused(#[from] Refusal),
+    /// It is older than the policy allows.
+    #[error("{0}")]
+    Stale(#[from] Stale),
+    /// It would replace something newer.
+    #[error("the {name} is older ({offered}) than the one in the cache {} ({held}), which stays; the source is behind, or \
+             somebody plays back what was once valid", .path.display())]
+    Older {
+        /// Where.
+        path: PathBuf,
+        /// What.
+        name: Name,
+        /// In the cache.
+        held: Rank,
+        /// Offered.
+        offered: Rank,
+    },
+}
+
+impl CacheDir {
+    /// Opens a directory that is there.
+    ///
+    /// # Errors
+    /// When it is not there, others can write to it, or it is bound to another root.
+    pub fn open(path: &Path, root: &TrustedRoot) -> Result<Self, CacheError> {
+        let cache = Self {
+            path: path.to_owned(),
+            root: root.clone(),
+        };
+        let metadata = fs::metadata(path).map_err(|error| cache.io(error))?;
+        let mode = metadata.mode() & 0o7777;
+        if mode & 0o022 != 0 {
+            return Err(CacheError::Writable {
+                path: cache.path,
+                mode,
+            });
+        }
+        binding::check(path, root).map_err(|error| cache.binding(error))?;
+        Ok(cache)
+    }
+
+    /// Opens a directory; makes it, for its owner alone, if it is not there.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), and when it cannot be made.
+    pub fn create(path: &Path, root: &TrustedRoot) -> Result<Self, CacheError> {
+        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+        made.map_err(|error| CacheError::Dir {
+            path: path.to_owned(),
+            error,
+        })?;
+        let cache = Self {
+            path: path.to_owned(),
+            root: root.clone(),
+        };
+        let _lock = cache.lock_exclusively()?;
+        binding::bind(path, root).map_err(|error| cache.binding(error))?;
+        Self::open(path, root)
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Puts collateral in, if all of it is genuine, valid `now`, and none of it older than what is there.
+    ///
+    /// # Errors
+    /// When that is not so; then nothing has changed.
+    pub fn insert(
+        &self,
+        shelf: Shelf,
+        collateral: &Collateral,
+        now: UnixTime,
+    ) -> Result<Inserted, CacheError> {
+        let checked = CheckedCollateral::check(collateral, &self.root)?;
+        checked.check_dates(now)?;
+        let (tee, fmspc) = (checked.tee(), checked.fmspc());
+        let items = Items::of(collateral);
+        let items = [
+            (Name::RootCrl, items.root_crl),
+            (Name::PckCrl(checked.pck_ca()), items.pck_crl),
+            (Name::QeIdentity(tee, shelf), items.qe_identity),
+            (Name::TcbInfo(tee, fmspc, shelf), items.tcb_info),
+        ];
+
+        let _lock = self.lock_exclusively()?;
+        let mut inserted = Inserted::default();
+        let mut to_write = Vec::new();
+        for (name, item) in items {
+            match self.compare(name, &item, &collateral.root_ca_crl)? {
+                Change::None => inserted.unchanged.push(name),
+                Change::Newer => {
+                    to_write.push((name, item));
+                    inserted.written.push(name);
+                }
+            }
+        }
+        for (name, item) in &to_write {
+            self.write(*name, item)?;
+        }
+        Ok(inserted)
+    }
+
+    /// The collateral of a platform, verified and valid `now`.
+    ///
+    /// # Errors
+    /// When something is missing, damaged, expired or too old for the policy.
+    pub fn collateral(
+        &self,
+        wanted: &Wanted,
+        now: UnixTime,
+        freshness: &Freshness,
+    ) -> Result<Fresh<Collateral>, CacheError> {
+        let collateral = self.load(wanted, Shelf::Current)?;
+        let checked = CheckedCollateral::check(&collateral, &self.root)?;
+        checked.check_dates(now)?;
+        let refresh_due = freshness.judge(&checked, now)?;
+        Ok(Fresh {
+            collateral,
+            refresh_due,
+        })
+    }
+
+    /// What was fetched for a platform to see what is to come, if it was; not verified.
+    ///
+    /// # Errors
+    /// When a piece is damaged.
+    pub fn early(&self, wanted: &Wanted) -> Result<Option<Collateral>, CacheError> {
+        match self.load(wanted, Shelf::Early) {
+            Ok(collateral) => Ok(Some(collateral)),
+            Err(CacheError::Missing { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Platforms for which there is TCB info, with each authority whose list is there.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub fn platforms(&self, shelf: Shelf) -> Result<Vec<Wanted>, CacheError> {
+        let names = self.names()?;
+        let cas = PckCa::ALL
+            .into_iter()
+            .filter(|ca| names.contains(&Name::PckCrl(*ca)));
+        let cas: Vec<PckCa> = cas.collect();
+        let mut platforms = Vec::new();
+        for name in names {
+            if let Name::TcbInfo(tee, fmspc, found) = name
+                && found == shelf
+            {
+                platforms.extend(cas.iter().map(|ca| Wanted { tee, fmspc, ca: *ca }));
+            }
+        }
+        Ok(platforms)
+    }
+
+    /// All pieces that are there, sorted; files that are none are passed over.
+    pub(crate) fn names(&self) -> Result<Vec<Name>, CacheError> {
+        let entries = fs::read_dir(&self.path).map_err(|error| self.io(error))?;
+        let names = entries
+            .flatten()
+            .filter_map(|entry| Name::from_file_name(entry.file_name().to_str()?));
+        let mut names: Vec<Name> = names.collect();
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// The root that the directory is bound to.
+    pub(crate) const fn root(&self) -> &TrustedRoot {
+        &self.root
+    }
+
+    /// Reads a piece and what it depends on, and verifies it; the caller looks at the dates.
+    pub(crate) fn checked(&self, name: Name) -> Result<(Item, CheckedPiece), CacheError> {
+        let _lock = self.lock_shared()?;
+        let root_crl = self.read(Name::RootCrl)?;
+        let item = self.read(name)?;
+        let checked = self.check(name, &item, root_crl.content())?;
+        Ok((item, checked))
+    }
+
+    /// Collateral put together from its pieces, not verified.
+    pub(crate) fn load(&self, wanted: &Wanted, shelf: Shelf) -> Result<Collateral, CacheError> {
+        let _lock = self.lock_shared()?;
+        let Wanted { tee, fmspc, ca } = *wanted;
+        let items = Items {
+            tcb_info: self.read(Name::TcbInfo(tee, fmspc, shelf))?,
+            qe_identity: self.read(Name::QeIdentity(tee, shelf))?,
+            pck_crl: self.read(Name::PckCrl(ca))?,
+            root_crl: self.read(Name::RootCrl)?,
+        };
+        Ok(items.into_collateral())
+    }
+
+    /// Whether a piece that was verified changes what is there. What is there and proves nothing any more, because it was
+    /// damaged or its signer revoked, is as good as not there.
+    fn compare(&self, name: Name, offered: &Item, root_ca_crl: &str) -> Result<Change, CacheError> {
+        let Ok(held) = self.read(name) else {
+            return Ok(Change::Newer);
+        };
+        if held == *offered {
+            return Ok(Change::None);
+        }
+        // Of the root's list, the one that is held judges itself; otherwise the one that is offered would judge both.
+        let list = if name == Name::RootCrl {
+            held.content()
+        } else {
+            root_ca_crl
+        };
+        let Ok(held) = self.check(name, &held, list) else {
+            return Ok(Change::Newer);
+        };
+        let list = if name == Name::RootCrl {
+            offered.content()
+        } else {
+            root_ca_crl
+        };
+        let offered = Rank::of(&self.check(name, offered, list)?);
+        let held = Rank::of(&held);
+        if offered < held {
+            return Err(CacheError::Older {
+                path: self.path.clone(),
+                name,
+                held,
+                offered,
+            });
+        }
+        Ok(Change::Newer)
+    }
+
+    fn check(&self, name: Name, item: &Item, root_ca_crl: &str) -> Result<CheckedPiece, CacheError> {
+        let piece = item.piece(name).ok_or_else(|| self.damaged(name))?;
+        let checked = piece.check(root_ca_crl, &self.root)?;
+        // A file in another's place.
+        if is_about(&checked, name) {
+            Ok(checked)
+        } else {
+            Err(self.damaged(name))
+        }
+    }
+
+    fn read(&self, name: Name) -> Result<Item, CacheError> {
+        let file = match File::open(self.path.join(name.file_name())) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(CacheError::Missing {
+                    path: self.path.clone(),
+                    name,
+                });
+            }
+            Err(error) => return Err(self.io(error)),
+        };
+        let mut json = Vec::new();
+        file.take(MAX_SIZE + 1)
+            .read_to_end(&mut json)
+            .map_err(|error| self.io(error))?;
+        if json.len() as u64 > MAX_SIZE {
+            return Err(self.damaged(name));
+        }
+        serde_json::from_slice(&json).map_err(|_| self.damaged(name))
+    }
+
+    /// Writes beside and renames, so that a reader or a crash finds the old file or the new one.
+    fn write(&self, name: Name, item: &Item) -> Result<(), CacheError> {
+        let write = || -> io::Result<()> {
+            let mut file = tempfile::NamedTempFile::new_in(&self.path)?;
+            serde_json::to_writer(&mut file, item)?;
+            file.flush()?;
+            file.as_file().sync_all()?;
+            file.persist(self.path.join(name.file_name()))
+                .map_err(|error| error.error)?;
+            File::open(&self.path)?.sync_all()
+        };
+        write().map_err(|error| self.io(error))
+    }
+
+    /// The lock is released when the file is closed.
+    fn lock_exclusively(&self) -> Result<File, CacheError> {
+        let mut options = OpenOptions::new();
+        options
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .mode(0o600);
+        let file = options
+            .open(self.path.join(LOCK))
+            .map_err(|error| self.io(error))?;
+        file.lock().map_err(|error| self.io(error))?;
+        Ok(file)
+    }
+
+    /// Reading needs no right to write.
+    fn lock_shared(&self) -> Result<File, CacheError> {
+        let file = File::open(self.path.join(LOCK)).map_err(|error| self.io(error))?;
+        file.lock_shared().map_err(|error| self.io(error))?;
+        Ok(file)
+    }
+
+    fn binding(&self, error: BindingError) -> CacheError {
+        CacheError::Binding {
+            path: self.path.clone(),
+            error,
+        }
+    }
+
+    fn io(&self, error: io::Error) -> CacheError {
+        CacheError::Dir {
+            path: self.path.clone(),
+            error,
+        }
+    }
+
+    fn damaged(&self, name: Name) -> CacheError {
+        CacheError::Damaged {
+            path: self.path.clone(),
+            file: name.file_name(),
+        }
+    }
+}
+
+/// What a piece does to the cache.
+enum Change {
+    None,
+    Newer,
+}
+
+/// Whether a verified piece is what its name says.
+fn is_about(piece: &CheckedPiece, name: Name) -> bool {
+    use dcap_quote::About;
+    match (piece.about, name) {
+        (About::Root, Name::RootCrl) => true,
+        (About::PckCa(found), Name::PckCrl(ca)) => found == ca,
+        (About::QeIdentity { tee: found, .. }, Name::QeIdentity(tee, _)) => found == tee,
+        (
+            About::TcbInfo {
+                tee: found_tee,
+                fmspc: found,
+                ..
+            },
+            Name::TcbInfo(tee, fmspc, _),
+        ) => found_tee == tee && found == fmspc,
+        _ => false,
+    }
+}

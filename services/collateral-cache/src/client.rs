@@ -1,0 +1,282 @@
+//! Fetching from a service over HTTP.
+//!
+//! TLS keeps others from withholding and from playing back what is old; that the collateral is genuine rests on its
+//! signatures alone. Redirects are refused, answers have a largest size and every wait an end.
+
+use std::io;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use dcap_quote::{Collateral, Document};
+use pcs::{Edition, IssuedDocument, IssuedList, Parts, Request, Response, ResponseError, Source};
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+
+use crate::cache_dir::Wanted;
+
+/// Bytes of the largest answer that is read: a revocation list in hexadecimal.
+const MAX_BODY: u64 = 8 << 20;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Whom to ask, and how.
+#[derive(Clone, Debug)]
+pub struct ClientOptions {
+    /// Whom.
+    pub source: Source,
+    /// Who vouches for its TLS certificate.
+    pub roots: Roots,
+    /// How often, when it is in trouble.
+    pub retry: Retry,
+}
+
+/// Who vouches for a service's TLS certificate.
+#[derive(Clone, Debug)]
+pub enum Roots {
+    /// Whom this machine's operating system trusts.
+    Platform,
+    /// These certificates (PEM), and nobody else.
+    Only(Vec<u8>),
+}
+
+/// When to ask again: after connections that fail, and answers that say too many questions or trouble.
+#[derive(Clone, Copy, Debug)]
+pub struct Retry {
+    /// Questions in all.
+    pub attempts: u32,
+    /// Before the second one; twice as long each time, unless the service says how long.
+    pub first_delay: Duration,
+    /// A service that wants a longer pause is not waited for.
+    pub longest_delay: Duration,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self {
+            attempts: 4,
+            first_delay: Duration::from_secs(1),
+            longest_delay: Duration::from_secs(60),
+        }
+    }
+}
+
+/// Why a client cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The roots are none.
+    #[error("there is no certificate in PEM in the file of trusted authorities")]
+    Roots,
+}
+
+/// Why something was not fetched.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// The service's certificate is not trusted, or it does not speak TLS.
+    #[error(
+        "cannot fetch {request} from {source_name}: TLS fails ({error}); if its certificate is its own, as PCCS's usually \
+             is, give that or its authority's as a file of trusted authorities"
+    )]
+    Tls {
+        /// What was asked for.
+        request: String,
+        /// Whom.
+        source_name: String,
+        /// Why.
+        error: String,
+    },
+    /// There was no answer.
+    #[error("cannot fetch {request} from {source_name}: {error}")]
+    Transport {
+        /// What was asked for.
+        request: String,
+        /// Whom.
+        source_name: String,
+        /// Why.
+        error: String,
+    },
+    /// The answer is none.
+    #[error("cannot fetch {request} from {source_name}: {error}")]
+    Response {
+        /// What was asked for.
+        request: String,
+        /// Whom.
+        source_name: String,
+        /// Why.
+        error: ResponseError,
+    },
+}
+
+/// Asks one service.
+pub struct Client {
+    agent: ureq::Agent,
+    source: Source,
+    retry: Retry,
+}
+
+impl Client {
+    /// Connects to nobody yet.
+    ///
+    /// # Errors
+    /// When the options make no sense.
+    pub fn new(options: ClientOptions) -> Result<Self, ClientError> {
+        let roots = match options.roots {
+            Roots::Platform => RootCerts::PlatformVerifier,
+            Roots::Only(pem) => RootCerts::new_with_certs(&certificates(&pem)?),
+        };
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let tls = TlsConfig::builder()
+            .unversioned_rustls_crypto_provider(provider)
+            .root_certs(roots)
+            .build();
+        let config = ureq::Agent::config_builder()
+            .tls_config(tls)
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .timeout_connect(Some(CONNECT_TIMEOUT))
+            .timeout_global(Some(TIMEOUT))
+            .user_agent(concat!("nacre/", env!("CARGO_PKG_VERSION")))
+            .build();
+        Ok(Self {
+            agent: config.into(),
+            source: options.source,
+            retry: options.retry,
+        })
+    }
+
+    /// Fetches the collateral of a platform, unverified.
+    ///
+    /// # Errors
+    /// When a part cannot be had.
+    pub fn fetch(&self, wanted: &Wanted, edition: Edition) -> Result<Collateral, FetchError> {
+        let Wanted { tee, fmspc, ca } = *wanted;
+        let encoding = self.source.list_encoding();
+        let parts = Parts {
+            tcb_info: self.document(Document::TcbInfo, Request::TcbInfo { tee, fmspc, edition })?,
+            qe_identity: self.document(Document::QeIdentity, Request::QeIdentity { tee, edition })?,
+            pck_crl: self.pck_crl(Request::PckCrl { ca, encoding })?,
+            root_ca_crl: self.ask(Request::RootCaCrl, Response::root_ca_crl)?,
+        };
+        Ok(parts.into())
+    }
+
+    fn document(&self, document: Document, request: Request) -> Result<IssuedDocument, FetchError> {
+        self.ask(request, |response| response.document(document))
+    }
+
+    fn pck_crl(&self, request: Request) -> Result<IssuedList, FetchError> {
+        self.ask(request, Response::pck_crl)
+    }
+
+    fn ask<T>(
+        &self,
+        request: Request,
+        read: impl FnOnce(&Response) -> Result<T, ResponseError>,
+    ) -> Result<T, FetchError> {
+        let response = self.get(&request)?;
+        read(&response).map_err(|error| FetchError::Response {
+            request: request.to_string(),
+            source_name: self.source.to_string(),
+            error,
+        })
+    }
+
+    /// Asks until there is an answer or there were enough attempts.
+    fn get(&self, request: &Request) -> Result<Response, FetchError> {
+        let url = self.source.url(request);
+        let mut delay = self.retry.first_delay;
+        let mut attempts = self.retry.attempts;
+        loop {
+            attempts = attempts.saturating_sub(1);
+            let result = self.get_once(&url);
+            let wait = match &result {
+                Ok(response) => pause(response, delay),
+                Err(error) => is_transient(error).then_some(delay),
+            };
+            match wait {
+                Some(wait) if attempts > 0 && wait <= self.retry.longest_delay => thread::sleep(wait),
+                _ => return result.map_err(|error| self.failure(request, &error)),
+            }
+            delay = delay.saturating_mul(2);
+        }
+    }
+
+    fn get_once(&self, url: &str) -> Result<Response, ureq::Error> {
+        let mut answer = self.agent.get(url).call()?;
+        let status = answer.status().as_u16();
+        // A header that is not text is nothing that is asked for.
+        let fields = answer.headers().iter();
+        let headers =
+            fields.filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())));
+        let headers = headers.collect();
+        let body = answer.body_mut().with_config().limit(MAX_BODY).read_to_vec()?;
+        Ok(Response {
+            status,
+            headers,
+            body,
+        })
+    }
+
+    fn failure(&self, request: &Request, error: &ureq::Error) -> FetchError {
+        let (request, source_name) = (request.to_string(), self.source.to_string());
+        let text = error.to_string();
+        if is_tls(error) {
+            FetchError::Tls {
+                request,
+                source_name,
+                error: text,
+            }
+        } else {
+            FetchError::Transport {
+                request,
+                source_name,
+                error: text,
+            }
+        }
+    }
+}
+
+/// How long to wait before asking again; none when the answer is final.
+fn pause(response: &Response, delay: Duration) -> Option<Duration> {
+    if !matches!(response.status, 429 | 500 | 502 | 503 | 504) {
+        return None;
+    }
+    // The other form, a date, is not worth reading: the usual pause does.
+    let seconds = response
+        .header("Retry-After")
+        .and_then(|value| value.trim().parse().ok());
+    Some(seconds.map_or(delay, Duration::from_secs))
+}
+
+/// Whether the same question may have an answer in a moment.
+fn is_transient(error: &ureq::Error) -> bool {
+    use ureq::Error as E;
+    !is_tls(error)
+        && matches!(
+            error,
+            E::Io(_) | E::Timeout(_) | E::ConnectionFailed | E::HostNotFound
+        )
+}
+
+fn is_tls(error: &ureq::Error) -> bool {
+    match error {
+        ureq::Error::Tls(_) | ureq::Error::Rustls(_) => true,
+        // What rustls has found, on the way through a stream.
+        ureq::Error::Io(error) => error.kind() == io::ErrorKind::InvalidData,
+        _ => false,
+    }
+}
+
+fn certificates(pem: &[u8]) -> Result<Vec<Certificate<'static>>, ClientError> {
+    let mut certificates = Vec::new();
+    for item in parse_pem(pem) {
+        if let PemItem::Certificate(certificate) = item.map_err(|_| ClientError::Roots)? {
+            certificates.push(certificate);
+        }
+    }
+    if certificates.is_empty() {
+        return Err(ClientError::Roots);
+    }
+    Ok(certificates)
+}

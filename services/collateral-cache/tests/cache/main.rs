@@ -1,0 +1,8 @@
+//! The cache as its users see it, with collateral of simulated platforms.
+
+mod directory;
+mod network;
+mod peer;
+mod support;
+mod tampering;
+mod warnings;
