@@ -8,15 +8,18 @@ mod attestation;
 mod byte_size;
 mod cache_dir;
 mod choice;
+mod claims;
 mod clock;
 mod collateral;
 mod convert;
+mod excerpt;
 mod explain;
 mod input;
 mod inspect;
 mod keygen;
 mod nacre_toml;
 mod output;
+mod policy;
 mod progress;
 mod quote;
 mod run;
@@ -50,6 +53,7 @@ enum Command {
     Explain(explain::Explain),
     Attestation(attestation::Attestation),
     Collateral(collateral::Collateral),
+    Policy(policy::PolicyCommand),
 }
 
 /// What `docker run` uses for failures that are not the container's.
@@ -85,6 +89,7 @@ impl Command {
             Self::Explain(explain) => return explain.run(),
             Self::Attestation(attestation) => return attestation.run(),
             Self::Collateral(collateral) => return collateral.run(),
+            Self::Policy(policy) => return policy.run(),
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -1,6 +1,6 @@
 //! What an evaluation may still do.
 
-use crate::evaluation::EvaluationProblem;
+use crate::failure::EvaluationProblem;
 use crate::limits::{MAX_CLAIMS, MAX_MADE, MAX_STEPS, MAX_VALUE};
 
 /// Bytes that count as one step when they are compared, copied, read or written.

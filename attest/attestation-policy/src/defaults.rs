@@ -1,7 +1,8 @@
 //! The policies of a service whose owner has set none.
 //!
-//! They are Microsoft's as far as it documents them ("Default policy for an SGX enclave"), and permit whatever the service could verify, **debug
-//! enclaves too**: who relies on a token looks at its claims. A policy that denies them is in `docs/policy.md`.
+//! They are Microsoft's as far as it documents them ("Default policy for an SGX enclave"), and permit whatever the service
+//! could verify, **debug enclaves too**: who relies on a token looks at its claims. A policy that denies them is in
+//! `docs/policy.md`.
 
 /// For `SgxEnclave`: the deprecated names of the claims beside those that the service writes into each token itself.
 pub const SGX_ENCLAVE: &str = r#"version= 1.1;

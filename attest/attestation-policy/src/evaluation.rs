@@ -8,121 +8,12 @@ use std::borrow::Cow;
 
 use crate::budget::Budget;
 use crate::claim::{Claim, Issuer, Value, ValueType};
-use crate::function;
-use crate::limits::{MAX_CLAIMS, MAX_MADE, MAX_STEPS, MAX_VALUE};
+use crate::comparison::PreparedTest;
+use crate::decision::{Decision, Denial, Permission};
+use crate::failure::{EvaluationError, EvaluationProblem};
 use crate::position::Position;
-use crate::syntax::{
-    Action, Condition, Expression, ExpressionKind, Operator, Policy, Property, Rule, Source, Test, Verb,
-};
-
-/// What a policy says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Decision {
-    /// There may be a token.
-    Permitted(Permission),
-    /// There may not.
-    Denied(Denial),
-}
-
-/// A decision for a token, and what goes into it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Permission {
-    /// Of the first rule that permits.
-    pub by: Position,
-    /// Claims for the token, in the order in which they were issued; several may have the same type.
-    pub issued: Vec<Claim>,
-    /// What the issuance rules say about the token itself, for instance `report_validity_in_minutes`. A service has to know
-    /// what it does with an unknown one.
-    pub properties: Vec<Claim>,
-    /// What the configuration rules say, as [`Policy::configuration`] does.
-    pub configuration: Vec<Claim>,
-}
-
-/// Why there may be no token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Denial {
-    /// A rule denies, which overrules all that permit.
-    #[error("the rule at {0} denies")]
-    Rule(Position),
-    /// Nobody permits.
-    #[error("no rule permits")]
-    NoRulePermits,
-}
-
-/// A policy that cannot be evaluated with these claims: never a permission.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{position}: {problem}")]
-pub struct EvaluationError {
-    /// Of the part of the policy that failed.
-    pub position: Position,
-    /// What is wrong.
-    pub problem: EvaluationProblem,
-}
-
-/// Why an evaluation failed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum EvaluationProblem {
-    /// Which is larger was asked of something that is no integer.
-    #[error("{symbol} compares integers, and the claim {claim_type:?} is {}", .found.noun())]
-    OrderOfClaim {
-        /// The operator.
-        symbol: &'static str,
-        /// Which claim.
-        claim_type: String,
-        /// Its type.
-        found: ValueType,
-    },
-    /// A value of another type is needed.
-    #[error("{what} is {}, not {}", .expected.noun(), .found.noun())]
-    Type {
-        /// For what.
-        what: String,
-        /// The type that is needed.
-        expected: ValueType,
-        /// The type of the value.
-        found: ValueType,
-    },
-    /// One value is needed.
-    #[error("{what} is a single value, and here are {found} different ones")]
-    NotSingle {
-        /// For what.
-        what: String,
-        /// Different values.
-        found: usize,
-    },
-    /// The text is not JSON.
-    #[error("{what} is not JSON: {reason}")]
-    Json {
-        /// Which text.
-        what: &'static str,
-        /// What is wrong.
-        reason: String,
-    },
-    /// JSON that no claim can have as its value.
-    #[error("{0} cannot be the value of a claim")]
-    JsonValue(&'static str),
-    /// The query is not one.
-    #[error("not a JMESPath query: {0}")]
-    Query(String),
-    /// The query fails on these data.
-    #[error("the JMESPath query fails: {0}")]
-    QueryFailed(String),
-    /// A claim that is not to leave the service, or something that was made of it.
-    #[error("the claim {0:?} is read-only, or made of one that is: rules can examine it, but not issue it")]
-    ReadOnly(String),
-    /// See [`MAX_CLAIMS`].
-    #[error("there are more than {MAX_CLAIMS} claims")]
-    TooManyClaims,
-    /// See [`MAX_VALUE`].
-    #[error("a value has more than {MAX_VALUE} bytes")]
-    ValueTooLong,
-    /// See [`MAX_MADE`].
-    #[error("the claims that rules make have more than {MAX_MADE} bytes")]
-    TooManyBytes,
-    /// See [`MAX_STEPS`].
-    #[error("the evaluation takes more than {MAX_STEPS} steps")]
-    TooMuchWork,
-}
+use crate::syntax::{Action, Condition, Expression, Policy, Rule, Source, Verb};
+use crate::values::evaluate;
 
 impl Policy {
     /// Decides.
@@ -173,7 +64,7 @@ enum Effect {
 }
 
 /// For each condition of a rule, which claims pass it.
-type Found = Vec<Vec<usize>>;
+pub(crate) type Found = Vec<Vec<usize>>;
 
 struct Evaluation<'a> {
     /// The incoming claims: those given, then those made.
@@ -234,7 +125,7 @@ impl<'a> Evaluation<'a> {
         let mut tests = Vec::new();
         for test in &condition.tests {
             let expected = evaluate(&test.expected, &self.claims, found, &mut self.budget)?;
-            tests.push(PreparedTest::new(test, expected)?);
+            tests.push(PreparedTest::new(test, expected, &mut self.budget)?);
         }
         let mut passing = Vec::new();
         for (number, claim) in self.claims.iter().enumerate() {
@@ -272,30 +163,38 @@ impl<'a> Evaluation<'a> {
         found: &Found,
     ) -> Result<(), EvaluationError> {
         let at = |problem| EvaluationError { position, problem };
-        let (made, is_new) = match source {
+        match source {
             Source::Claims { condition } => {
-                let numbers = found.get(*condition).map(Vec::as_slice).unwrap_or_default();
-                let claims = numbers.iter().filter_map(|number| self.claims.get(*number));
-                (claims.map(|claim| Claim::clone(claim)).collect(), false)
+                for number in found.get(*condition).into_iter().flatten() {
+                    let Some(claim) = self.claims.get(*number) else {
+                        continue;
+                    };
+                    let (claim_type, size) = (claim.claim_type.len(), claim.value.size());
+                    self.budget.claim(claim_type, size).map_err(at)?;
+                    let claim = Claim::clone(claim);
+                    // It is among the incoming claims already.
+                    self.put(verb, claim).map_err(at)?;
+                }
             }
-            Source::New { claim_type, value } => (self.new_claims(claim_type, value, found)?, true),
-        };
-        for claim in made {
-            if verb != Verb::Add && claim.is_read_only {
-                return Err(at(EvaluationProblem::ReadOnly(claim.claim_type)));
+            Source::New { claim_type, value } => {
+                for claim in self.new_claims(position, claim_type, value, found)? {
+                    self.put(verb, claim.clone()).map_err(at)?;
+                    self.claims.push(Cow::Owned(claim));
+                }
             }
-            self.budget
-                .claim(claim.claim_type.len(), claim.value.size())
-                .map_err(at)?;
-            match verb {
-                Verb::Add => {}
-                Verb::Issue => self.issued.push(claim.clone()),
-                Verb::IssueProperty => self.properties.push(claim.clone()),
-            }
-            // One that was taken from the incoming claims is there already.
-            if is_new {
-                self.claims.push(Cow::Owned(claim));
-            }
+        }
+        Ok(())
+    }
+
+    /// To where an action sends claims, besides the incoming ones.
+    fn put(&mut self, verb: Verb, claim: Claim) -> Result<(), EvaluationProblem> {
+        if verb != Verb::Add && claim.is_read_only {
+            return Err(EvaluationProblem::ReadOnly(claim.claim_type));
+        }
+        match verb {
+            Verb::Add => {}
+            Verb::Issue => self.issued.push(claim),
+            Verb::IssueProperty => self.properties.push(claim),
         }
         Ok(())
     }
@@ -303,216 +202,38 @@ impl<'a> Evaluation<'a> {
     /// A claim for each value.
     fn new_claims(
         &mut self,
+        position: Position,
         claim_type: &Expression,
         value: &Expression,
         found: &Found,
     ) -> Result<Vec<Claim>, EvaluationError> {
         let types = evaluate(claim_type, &self.claims, found, &mut self.budget)?;
-        let name = match types.single("the type of a claim") {
-            Ok(Value::String(name)) => name.clone(),
+        let what = "the type of a claim";
+        let name = match types.single(what, &mut self.budget) {
+            Ok(Value::String(name)) => name,
             Ok(other) => {
                 return Err(claim_type.fails(EvaluationProblem::Type {
-                    what: "the type of a claim".to_owned(),
+                    what: what.to_owned(),
                     expected: ValueType::String,
                     found: other.value_type(),
                 }));
             }
             Err(problem) => return Err(claim_type.fails(problem)),
         };
-        let is_read_only = types.is_read_only;
         let values = evaluate(value, &self.claims, found, &mut self.budget)?;
-        let is_read_only = is_read_only || values.is_read_only;
         let mut claims = Vec::new();
         for member in values.members {
-            // All of them are alive before the first is counted as made.
-            let size = name.len().saturating_add(member.size());
+            // Before it takes any memory.
             self.budget
-                .work_on(size)
-                .map_err(|problem| value.fails(problem))?;
+                .claim(name.len(), member.size())
+                .map_err(|problem| EvaluationError { position, problem })?;
             claims.push(Claim {
                 claim_type: name.clone(),
                 value: member.into_owned(),
                 issuer: Issuer::AttestationPolicy,
-                is_read_only,
+                is_read_only: types.is_read_only || values.is_read_only,
             });
         }
         Ok(claims)
-    }
-}
-
-/// The values of an expression: one for a literal, as many as there are claims for `name.value`, perhaps none.
-#[derive(Clone, Debug)]
-pub(crate) struct Values<'a> {
-    pub members: Vec<Cow<'a, Value>>,
-    /// Whether they come from a read-only claim.
-    pub is_read_only: bool,
-}
-
-impl<'a> Values<'a> {
-    pub(crate) fn one(value: Value) -> Self {
-        Self {
-            members: vec![Cow::Owned(value)],
-            is_read_only: false,
-        }
-    }
-
-    /// The only value; several that are equal are one.
-    pub(crate) fn single(&self, what: &str) -> Result<&Value, EvaluationProblem> {
-        let mut members = self.members.iter();
-        match members.next() {
-            Some(first) if members.all(|other| other == first) => Ok(first),
-            _ => Err(EvaluationProblem::NotSingle {
-                what: what.to_owned(),
-                found: self.distinct(),
-            }),
-        }
-    }
-
-    fn distinct(&self) -> usize {
-        let members: std::collections::HashSet<&Value> = self.members.iter().map(AsRef::as_ref).collect();
-        members.len()
-    }
-}
-
-impl Expression {
-    pub(crate) const fn fails(&self, problem: EvaluationProblem) -> EvaluationError {
-        EvaluationError {
-            position: self.position,
-            problem,
-        }
-    }
-}
-
-/// The values of an expression, arguments from left to right.
-fn evaluate<'a>(
-    expression: &'a Expression,
-    claims: &'a [Cow<'_, Claim>],
-    found: &Found,
-    budget: &mut Budget,
-) -> Result<Values<'a>, EvaluationError> {
-    match &expression.kind {
-        ExpressionKind::Literal(value) => Ok(Values {
-            members: vec![Cow::Borrowed(value)],
-            is_read_only: false,
-        }),
-        ExpressionKind::Property { condition, property } => {
-            let numbers = found.get(*condition).map(Vec::as_slice).unwrap_or_default();
-            let mut values = Values {
-                members: Vec::new(),
-                is_read_only: false,
-            };
-            for claim in numbers.iter().filter_map(|number| claims.get(*number)) {
-                budget.step().map_err(|problem| expression.fails(problem))?;
-                values.is_read_only |= claim.is_read_only;
-                values.members.push(property_of(claim, *property));
-            }
-            Ok(values)
-        }
-        ExpressionKind::Call { function, arguments } => {
-            let mut values = Vec::new();
-            for argument in arguments {
-                values.push((argument, evaluate(argument, claims, found, budget)?));
-            }
-            function::call(expression, *function, &values, budget)
-        }
-    }
-}
-
-fn property_of(claim: &Claim, property: Property) -> Cow<'_, Value> {
-    match property {
-        Property::Value => Cow::Borrowed(&claim.value),
-        Property::Type => Cow::Owned(Value::from(claim.claim_type.as_str())),
-        Property::ValueType => Cow::Owned(Value::from(claim.value.value_type().name())),
-        Property::Issuer => Cow::Owned(Value::from(claim.issuer.name())),
-    }
-}
-
-/// A test whose right side is known.
-struct PreparedTest<'a> {
-    test: &'a Test,
-    expected: Values<'a>,
-}
-
-impl<'a> PreparedTest<'a> {
-    /// Which is larger can only be asked about one integer.
-    fn new(test: &'a Test, expected: Values<'a>) -> Result<Self, EvaluationError> {
-        if test.operator.is_ordering() {
-            let what = format!("what {} compares with", test.operator.symbol());
-            let single = expected
-                .single(&what)
-                .map_err(|problem| test.expected.fails(problem))?;
-            if !matches!(single, Value::Integer(_)) {
-                return Err(test.expected.fails(EvaluationProblem::Type {
-                    what,
-                    expected: ValueType::Integer,
-                    found: single.value_type(),
-                }));
-            }
-        }
-        Ok(Self { test, expected })
-    }
-
-    const fn at(&self, problem: EvaluationProblem) -> EvaluationError {
-        EvaluationError {
-            position: self.test.position,
-            problem,
-        }
-    }
-
-    /// `==` holds when one of the expected values equals, `!=` when none does; values of different types are never equal.
-    fn passes(&self, claim: &Claim, budget: &mut Budget) -> Result<bool, EvaluationProblem> {
-        budget.step()?;
-        match self.test.operator {
-            Operator::Equal => self.contains(claim, budget),
-            Operator::NotEqual => Ok(!self.contains(claim, budget)?),
-            _ => self.is_in_order(claim),
-        }
-    }
-
-    fn contains(&self, claim: &Claim, budget: &mut Budget) -> Result<bool, EvaluationProblem> {
-        let text = match self.test.property {
-            Property::Type => &claim.claim_type,
-            Property::ValueType => claim.value.value_type().name(),
-            Property::Issuer => claim.issuer.name(),
-            Property::Value => {
-                for expected in &self.expected.members {
-                    budget.work_on(expected.size().min(claim.value.size()))?;
-                    if **expected == claim.value {
-                        return Ok(true);
-                    }
-                }
-                return Ok(false);
-            }
-        };
-        for expected in &self.expected.members {
-            if let Value::String(expected) = expected.as_ref() {
-                budget.work_on(expected.len().min(text.len()))?;
-                if expected == text {
-                    return Ok(true);
-                }
-            }
-        }
-        Ok(false)
-    }
-
-    /// A claim that is no integer is neither larger nor smaller, and must not slip past a rule for that.
-    fn is_in_order(&self, claim: &Claim) -> Result<bool, EvaluationProblem> {
-        let Value::Integer(actual) = claim.value else {
-            return Err(EvaluationProblem::OrderOfClaim {
-                symbol: self.test.operator.symbol(),
-                claim_type: claim.claim_type.clone(),
-                found: claim.value.value_type(),
-            });
-        };
-        let Some(Value::Integer(expected)) = self.expected.members.first().map(AsRef::as_ref) else {
-            return Ok(false);
-        };
-        Ok(match self.test.operator {
-            Operator::Less => actual < *expected,
-            Operator::LessOrEqual => actual <= *expected,
-            Operator::Greater => actual > *expected,
-            Operator::GreaterOrEqual => actual >= *expected,
-            Operator::Equal | Operator::NotEqual => false,
-        })
     }
 }

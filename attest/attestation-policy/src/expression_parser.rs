@@ -2,7 +2,7 @@
 
 use crate::claim::Value;
 use crate::error::{PolicyError, PolicyProblem};
-use crate::lexer::{Sign, Token};
+use crate::lexer::{Sign, Token, shortened};
 use crate::limits::MAX_DEPTH;
 use crate::parser::Parser;
 use crate::position::Position;
@@ -42,7 +42,7 @@ impl Parser<'_> {
         let text = format!("{sign}{digits}");
         let number = text.parse().map_err(|_| PolicyError {
             position,
-            problem: PolicyProblem::IntegerRange(text),
+            problem: PolicyProblem::IntegerRange(shortened(&text)),
         })?;
         self.advance()?;
         Ok(number)
@@ -71,10 +71,8 @@ impl Parser<'_> {
                 Ok(ExpressionKind::Property { condition, property })
             }
             Token::Sign(Sign::LeftParenthesis) => {
-                let function = Function::ALL
-                    .into_iter()
-                    .find(|function| function.name().eq_ignore_ascii_case(&word))
-                    .ok_or_else(|| word_error(PolicyProblem::UnknownFunction(word)))?;
+                let function = Function::from_name(&word)
+                    .ok_or_else(|| word_error(PolicyProblem::UnknownFunction(shortened(&word))))?;
                 if self.version < Version::V1_2 {
                     return Err(word_error(PolicyProblem::NeedsVersion {
                         what: "functions",
@@ -92,9 +90,11 @@ impl Parser<'_> {
             }
             _ if word.eq_ignore_ascii_case("true") => Ok(ExpressionKind::Literal(Value::Boolean(true))),
             _ if word.eq_ignore_ascii_case("false") => Ok(ExpressionKind::Literal(Value::Boolean(false))),
+            _ if as_name.is_ok() => Err(self.expected(format!(". and a property, as in {word}.value"))),
+            _ if Function::from_name(&word).is_some() => Err(self.expected("(")),
             _ => Err(word_error(PolicyProblem::Expected {
                 expected: "a value: a string, an integer, true, false, name.value or a function".to_owned(),
-                found: word,
+                found: shortened(&word),
             })),
         }
     }

@@ -5,10 +5,11 @@ use std::collections::HashSet;
 
 use crate::budget::Budget;
 use crate::claim::{Value, ValueType};
-use crate::evaluation::{EvaluationError, EvaluationProblem, Values};
+use crate::failure::{EvaluationError, EvaluationProblem};
 use crate::json;
 use crate::query;
 use crate::syntax::{Expression, Function};
+use crate::values::Values;
 
 /// An argument as it is written, and its values.
 type Argument<'a> = (&'a Expression, Values<'a>);
@@ -28,8 +29,8 @@ pub(crate) fn call<'a>(
     };
     let values = match function {
         Function::JmesPath => {
-            let query_text = call.text(1)?;
-            let found = json::parse(call.text(0)?, "argument 1 of JmesPath", budget)
+            let query_text = call.text(1, budget)?;
+            let found = json::parse(call.text(0, budget)?, "argument 1 of JmesPath", budget)
                 .map_err(|problem| call.fails(0, problem))
                 .and_then(|data| {
                     query::search(&data, query_text, budget).map_err(|problem| call.fails(1, problem))
@@ -37,7 +38,7 @@ pub(crate) fn call<'a>(
             Values::one(Value::String(found))
         }
         Function::JsonToClaimValue => {
-            let data = json::parse(call.text(0)?, "argument 1 of JsonToClaimValue", budget)
+            let data = json::parse(call.text(0, budget)?, "argument 1 of JsonToClaimValue", budget)
                 .map_err(|problem| call.fails(0, problem))?;
             let members = json::claim_values(data).map_err(|problem| call.fails(0, problem))?;
             Values {
@@ -46,14 +47,14 @@ pub(crate) fn call<'a>(
             }
         }
         Function::AppendString => {
-            let (front, back) = (call.text(0)?, call.text(1)?);
+            let (front, back) = (call.text(0, budget)?, call.text(1, budget)?);
             let size = front.len().saturating_add(back.len());
             Budget::value(size)
                 .and_then(|()| budget.work_on(size))
                 .map_err(|problem| expression.fails(problem))?;
             Values::one(Value::String([front, back].concat()))
         }
-        Function::NegateBool => match call.single(0)? {
+        Function::NegateBool => match call.single(0, budget)? {
             Value::Boolean(boolean) => Values::one(Value::Boolean(!boolean)),
             other => return Err(call.wrong_type(0, ValueType::Boolean, other)),
         },
@@ -63,7 +64,7 @@ pub(crate) fn call<'a>(
             return Ok(Values::one(Value::Boolean(part.is_subset(&whole))));
         }
         Function::ContainsOnlyValue => {
-            let wanted = call.single(1)?;
+            let wanted = call.single(1, budget)?;
             let set = call.set(0, budget)?;
             let is_only = set.len() == 1 && set.contains(wanted);
             return Ok(Values::one(Value::Boolean(is_only)));
@@ -83,19 +84,19 @@ struct Call<'c, 'a> {
 
 impl<'c, 'a> Call<'c, 'a> {
     /// The one value of an argument.
-    fn single(&self, index: usize) -> Result<&'c Value, EvaluationError> {
+    fn single(&self, index: usize, budget: &mut Budget) -> Result<&'c Value, EvaluationError> {
         let Some((_, values)) = self.arguments.get(index) else {
             // The parser counts arguments.
             return Err(self.fails(index, EvaluationProblem::JsonValue("nothing")));
         };
         values
-            .single(&self.name_of(index))
+            .single(&self.name_of(index), budget)
             .map_err(|problem| self.fails(index, problem))
     }
 
     /// The one string of an argument.
-    fn text(&self, index: usize) -> Result<&'c str, EvaluationError> {
-        match self.single(index)? {
+    fn text(&self, index: usize, budget: &mut Budget) -> Result<&'c str, EvaluationError> {
+        match self.single(index, budget)? {
             Value::String(text) => Ok(text),
             other => Err(self.wrong_type(index, ValueType::String, other)),
         }
@@ -103,15 +104,10 @@ impl<'c, 'a> Call<'c, 'a> {
 
     /// All values of an argument, each once.
     fn set(&self, index: usize, budget: &mut Budget) -> Result<HashSet<&'c Value>, EvaluationError> {
-        let members = self.arguments.get(index).map(|(_, values)| &values.members);
-        let mut set = HashSet::new();
-        for member in members.into_iter().flatten() {
-            budget
-                .work_on(member.size())
-                .map_err(|problem| self.fails(index, problem))?;
-            set.insert(member.as_ref());
+        match self.arguments.get(index) {
+            Some((_, values)) => values.set(budget).map_err(|problem| self.fails(index, problem)),
+            None => Ok(HashSet::new()),
         }
-        Ok(set)
     }
 
     fn wrong_type(&self, index: usize, expected: ValueType, found: &Value) -> EvaluationError {

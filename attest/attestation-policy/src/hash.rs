@@ -3,8 +3,7 @@
 use aws_lc_rs::digest::{SHA256, digest};
 use base64ct::{Base64UrlUnpadded, Encoding as _};
 
-/// `BASE64URL(SHA256(BASE64URL(text)))`, without padding: the claim `x-ms-policy-hash` of a policy that was set as text. For one that
-/// was set as a JWS, the service hashes what stands in its payload, which is this Base64 already.
+/// `BASE64URL(SHA256(BASE64URL(text)))`, without padding: the claim `x-ms-policy-hash`.
 #[must_use]
 pub fn policy_hash(text: &str) -> String {
     let encoded = Base64UrlUnpadded::encode_string(text.as_bytes());

@@ -4,7 +4,7 @@ use serde_json::{Number, Value as Json};
 
 use crate::budget::Budget;
 use crate::claim::Value;
-use crate::evaluation::EvaluationProblem;
+use crate::failure::EvaluationProblem;
 
 /// Reads JSON. Its depth is bounded by `serde_json`, at 128.
 pub(crate) fn parse(text: &str, what: &'static str, budget: &mut Budget) -> Result<Json, EvaluationProblem> {
@@ -44,23 +44,26 @@ fn claim_value(json: Json) -> Result<Option<Value>, EvaluationProblem> {
 
 /// Functions of JMESPath compute with floating point numbers: `6.0` is an integer, as long as it is exact.
 fn integer(number: &Number) -> Result<i64, EvaluationProblem> {
-    const EXACT: f64 = 9_007_199_254_740_992.0; // 2^53
     if let Some(integer) = number.as_i64() {
         return Ok(integer);
     }
-    if number.is_u64() {
-        return Err(EvaluationProblem::JsonValue("an integer of more than 64 bits"));
-    }
     let float = number.as_f64().unwrap_or(f64::NAN);
-    if float.abs() > EXACT {
-        return Err(EvaluationProblem::JsonValue("a number of more than 64 bits"));
-    }
-    if float.fract() != 0.0 {
-        return Err(EvaluationProblem::JsonValue("a fraction"));
+    exact_integer(float).ok_or(EvaluationProblem::JsonValue(if float.fract() == 0.0 {
+        "a number beyond the integers of 64 bits"
+    } else {
+        "a fraction"
+    }))
+}
+
+/// The integer that a floating point number is, without doubt.
+pub(crate) fn exact_integer(float: f64) -> Option<i64> {
+    const EXACT: f64 = 9_007_199_254_740_992.0; // 2^53
+    if float.fract() != 0.0 || float.abs() > EXACT {
+        return None;
     }
     #[expect(
         clippy::cast_possible_truncation,
         reason = "integral and within 53 bits, as was checked"
     )]
-    Ok(float as i64)
+    Some(float as i64)
 }

@@ -90,7 +90,7 @@ impl Token {
 }
 
 /// The beginning of what may be long.
-fn shortened(text: &str) -> String {
+pub(crate) fn shortened(text: &str) -> String {
     const LONGEST: usize = 40;
     match text.char_indices().nth(LONGEST) {
         Some((index, _)) => format!("{}…", text.get(..index).unwrap_or_default()),

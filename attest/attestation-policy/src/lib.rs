@@ -11,15 +11,16 @@
 //!     authorizationrules { [type=="x-ms-sgx-is-debuggable", value==false] => permit(); };
 //!     issuancerules { c:[type=="x-ms-sgx-svn"] => issue(type="svn", value=c.value); };"#,
 //! )?;
-//! let claims = [Claim::verified("x-ms-sgx-is-debuggable", false), Claim::verified("x-ms-sgx-svn", 3_i64)];
+//! let claims = [Claim::verified("x-ms-sgx-is-debuggable", false), Claim::verified("x-ms-sgx-svn", 3)];
 //! let Decision::Permitted(permission) = policy.evaluate(&claims)? else { panic!() };
-//! assert_eq!(permission.issued, [Claim::new("svn", 3_i64, attestation_policy::Issuer::AttestationPolicy)]);
+//! assert_eq!(permission.issued, [Claim::new("svn", 3, attestation_policy::Issuer::AttestationPolicy)]);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! [`Policy::parse`] goes through `lexer`, `parser` and `syntax`; [`Policy::evaluate`] through `evaluation` and, for the
-//! functions of 1.2, `function` and `query` (JMESPath). Policies and claims come from the adversary: whatever they are, the result is
-//! a decision or an error with line and column, within the bounds of [`limits`]. An error is never a permission.
+//! [`Policy::parse`] goes through `lexer`, `parser` and `syntax`; [`Policy::evaluate`] through `evaluation`,
+//! `comparison` and `values` and, for the functions of 1.2, `function` and `query` (JMESPath). Policies and claims come
+//! from the adversary: whatever they are, the result is a decision or an error with line and column, within the
+//! bounds of [`limits`]. An error is never a permission.
 //!
 //! What Microsoft documents is in `docs/policy.md`, with what we chose where the documents are silent.
 #![forbid(unsafe_code)]
@@ -36,10 +37,13 @@
 
 mod budget;
 mod claim;
+mod comparison;
+mod decision;
 pub mod defaults;
 mod error;
 mod evaluation;
 mod expression_parser;
+mod failure;
 mod function;
 mod hash;
 mod json;
@@ -50,10 +54,12 @@ mod position;
 mod query;
 mod rule_parser;
 mod syntax;
+mod values;
 
 pub use claim::{Claim, Issuer, Value, ValueType};
+pub use decision::{Decision, Denial, Permission};
 pub use error::{PolicyError, PolicyProblem};
-pub use evaluation::{Decision, Denial, EvaluationError, EvaluationProblem, Permission};
+pub use failure::{EvaluationError, EvaluationProblem};
 pub use hash::policy_hash;
 pub use position::Position;
 pub use syntax::{Policy, Version};

@@ -16,7 +16,8 @@ pub const MAX_CONDITIONS: usize = 32;
 /// Comparisons within a condition. There are four properties; ranges and exclusions take some more.
 pub const MAX_TESTS: usize = 32;
 
-/// Functions within functions. The parser, the evaluation and the destruction of an expression are recursive. The examples nest three.
+/// Functions within functions. The parser, the evaluation and the destruction of an expression are recursive. The
+/// examples nest three.
 pub const MAX_DEPTH: usize = 16;
 
 /// Claims, the incoming and those that rules add, together.
@@ -36,6 +37,6 @@ pub const MAX_STEPS: u64 = 2_000_000;
 /// Bytes of a JMESPath query. The longest example has 400.
 pub const MAX_QUERY: usize = 4096;
 
-/// Signs in a JMESPath query (operators, brackets, commas), since its parser and its evaluation recur with each of them. The
-/// most complicated example has 60.
-pub const MAX_QUERY_SIGNS: usize = 256;
+/// Signs in a JMESPath query (operators, brackets, commas), since its parser and its evaluation recur with each of them: so
+/// many take 384 KiB of stack at most, and less than 1 MiB in a debug build. The most complicated example has 40.
+pub const MAX_QUERY_SIGNS: usize = 128;

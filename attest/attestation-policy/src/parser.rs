@@ -1,7 +1,7 @@
 //! From text to [`Policy`]: the header and the sections. Rules are read by `rule_parser`.
 
 use crate::error::{PolicyError, PolicyProblem};
-use crate::lexer::{Lexer, Sign, Token};
+use crate::lexer::{Lexer, Sign, Token, shortened};
 use crate::limits::{MAX_RULES, MAX_TEXT};
 use crate::position::Position;
 use crate::syntax::{Policy, Rule, Section, Version};
@@ -93,7 +93,7 @@ impl<'a> Parser<'a> {
             .find(|version| version.name() == name)
             .ok_or(PolicyError {
                 position,
-                problem: PolicyProblem::UnknownVersion(name),
+                problem: PolicyProblem::UnknownVersion(shortened(&name)),
             })?;
         self.sign(Sign::Semicolon)?;
         Ok(version)

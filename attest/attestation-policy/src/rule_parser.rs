@@ -2,7 +2,7 @@
 
 use crate::claim::ValueType;
 use crate::error::{PolicyError, PolicyProblem};
-use crate::lexer::{Sign, Token};
+use crate::lexer::{Sign, Token, shortened};
 use crate::limits::{MAX_CONDITIONS, MAX_TESTS};
 use crate::parser::Parser;
 use crate::position::Position;
@@ -84,7 +84,7 @@ impl Parser<'_> {
         };
         let name = name.clone();
         if before.iter().any(|other| other.name.as_ref() == Some(&name)) {
-            return Err(self.error(PolicyProblem::DuplicateName(name)));
+            return Err(self.error(PolicyProblem::DuplicateName(shortened(&name))));
         }
         self.advance()?;
         self.sign(Sign::Colon)?;
@@ -249,9 +249,9 @@ impl Parser<'_> {
         let named = |condition: &Condition| condition.name.as_deref() == Some(name);
         let found = before.iter().enumerate().find(|(_, condition)| named(condition));
         match found {
-            None => Err(self.error(PolicyProblem::UnknownName(name.to_owned()))),
+            None => Err(self.error(PolicyProblem::UnknownName(shortened(name)))),
             Some((_, condition)) if condition.is_negated => {
-                Err(self.error(PolicyProblem::NegatedName(name.to_owned())))
+                Err(self.error(PolicyProblem::NegatedName(shortened(name))))
             }
             Some((number, _)) => Ok(number),
         }

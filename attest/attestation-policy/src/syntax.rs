@@ -233,7 +233,7 @@ impl Verb {
 }
 
 impl Function {
-    pub(crate) const ALL: [Self; 6] = [
+    const ALL: [Self; 6] = [
         Self::JmesPath,
         Self::JsonToClaimValue,
         Self::IsSubsetOf,
@@ -251,6 +251,13 @@ impl Function {
             Self::NegateBool => "NegateBool",
             Self::ContainsOnlyValue => "ContainsOnlyValue",
         }
+    }
+
+    /// Keywords are the same in any case.
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|function| function.name().eq_ignore_ascii_case(name))
     }
 
     /// What each argument has to be; `None` is any type.

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod attest_call;
+mod attestation_policy;
 mod boot_info;
 mod callsite_map;
 mod collateral;
@@ -79,6 +80,8 @@ targets! {
     COLLATERAL = collateral;
     /// URLs and answers of provisioning certification services (`pcs`).
     PCS_MESSAGES = pcs_messages;
+    /// The policies of an attestation service (`attestation-policy`).
+    ATTESTATION_POLICY = attestation_policy;
 }
 
 #[cfg(test)]
@@ -130,5 +133,6 @@ mod tests {
         quote = QUOTE;
         collateral = COLLATERAL;
         pcs_messages = PCS_MESSAGES;
+        attestation_policy = ATTESTATION_POLICY;
     }
 }

@@ -7,7 +7,8 @@ use serde::{Serialize, Serializer};
 use serde_json::{Number, Value as Json};
 
 use crate::budget::Budget;
-use crate::evaluation::EvaluationProblem;
+use crate::failure::EvaluationProblem;
+use crate::json::exact_integer;
 
 /// Shared data. As a tree they may be much larger than they are in memory.
 pub(crate) type Shared = Rc<Data>;
@@ -31,8 +32,11 @@ pub(crate) enum Kind {
 
 impl Data {
     pub(crate) fn new(kind: Kind) -> Shared {
+        // Two brackets, and a comma between each two parts.
         let parts = |sizes: &mut dyn Iterator<Item = usize>| {
-            sizes.fold(2usize, |sum, size| sum.saturating_add(size).saturating_add(1))
+            sizes
+                .fold(1usize, |sum, size| sum.saturating_add(size).saturating_add(1))
+                .max(2)
         };
         let size = match &kind {
             Kind::Null | Kind::Boolean(_) => 4,
@@ -123,15 +127,9 @@ pub(crate) fn float(number: &Number) -> f64 {
 
 /// A number that was computed; an integer is written as one.
 pub(crate) fn from_float(float: f64) -> Result<Number, EvaluationProblem> {
-    const EXACT: f64 = 9_007_199_254_740_992.0; // 2^53
-    if float.fract() == 0.0 && float.abs() <= EXACT {
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "integral and within 53 bits, as was checked"
-        )]
-        return Ok(Number::from(float as i64));
-    }
-    Number::from_f64(float)
+    exact_integer(float)
+        .map(Number::from)
+        .or_else(|| Number::from_f64(float))
         .ok_or_else(|| EvaluationProblem::QueryFailed("a number is too large for JSON".to_owned()))
 }
 
@@ -170,6 +168,33 @@ impl Serialize for Data {
             Kind::Object(members) => {
                 serializer.collect_map(members.iter().map(|(key, value)| (key, value.as_ref())))
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Else what fits would be refused, or what is large take no steps.
+    #[test]
+    fn the_size_is_that_of_the_text() {
+        for text in [
+            "null",
+            "true",
+            "7",
+            "\"\"",
+            "\"abc\"",
+            "[]",
+            "[1]",
+            "[1,2]",
+            "{}",
+            "{\"a\":1}",
+            "{\"a\":[{},[]],\"b\":\"x\"}",
+        ] {
+            let json = serde_json::from_str(text).unwrap();
+            let data = from_json(&json, &mut Budget::new(0).unwrap()).unwrap();
+            assert_eq!(data.size(), text.len(), "{text}");
         }
     }
 }

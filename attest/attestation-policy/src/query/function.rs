@@ -11,9 +11,9 @@ use super::data::{Data, Kind, Shared, compare_numbers, float, from_float};
 use super::interpret::{array, interpret};
 use super::to_text;
 use crate::budget::Budget;
-use crate::evaluation::EvaluationProblem;
+use crate::failure::EvaluationProblem;
 
-/// Sorting makes each element take part in about so many comparisons.
+/// Sorting makes each element take part in about so many comparisons, each of which is a step at least.
 const SORT_STEPS: usize = 20;
 
 macro_rules! functions {
@@ -389,7 +389,9 @@ impl Call<'_> {
     ) -> Result<Shared, EvaluationProblem> {
         self.check_keys(&keyed)?;
         for (key, _) in &keyed {
-            budget.work_on(key.size().saturating_mul(SORT_STEPS))?;
+            for _ in 0..SORT_STEPS {
+                budget.work_on(key.size())?;
+            }
         }
         keyed.sort_by(|(one, _), (two, _)| compare_keys(one, two));
         array(keyed.into_iter().map(|(_, element)| element).collect(), budget)

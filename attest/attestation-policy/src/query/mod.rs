@@ -11,7 +11,7 @@ mod function;
 mod interpret;
 
 use crate::budget::Budget;
-use crate::evaluation::EvaluationProblem;
+use crate::failure::EvaluationProblem;
 use crate::limits::MAX_VALUE;
 
 /// Whether the text is a query at all.
