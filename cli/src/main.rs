@@ -4,6 +4,7 @@
 //! `docker run`; otherwise `nacre run` ends as the container does.
 #![forbid(unsafe_code)]
 
+mod attest;
 mod attestation;
 mod byte_size;
 mod cache_dir;
@@ -13,9 +14,11 @@ mod clock;
 mod collateral;
 mod convert;
 mod excerpt;
+mod expected;
 mod explain;
 mod input;
 mod inspect;
+mod judged_by;
 mod keygen;
 mod nacre_toml;
 mod output;
@@ -25,8 +28,12 @@ mod quote;
 mod run;
 mod settings;
 mod sign;
+mod simulated_platform;
+mod tls_peer;
 mod trust;
 mod verify;
+mod verify_tls;
+mod verify_token;
 
 use std::process::ExitCode;
 
@@ -51,9 +58,10 @@ enum Command {
     Sign(sign::Sign),
     Verify(verify::Verify),
     Explain(explain::Explain),
-    Attestation(attestation::Attestation),
+    SimulatedPlatform(simulated_platform::SimulatedPlatform),
     Collateral(collateral::Collateral),
     Policy(policy::PolicyCommand),
+    Attestation(attestation::Attestation),
 }
 
 /// What `docker run` uses for failures that are not the container's.
@@ -87,9 +95,10 @@ impl Command {
             Self::Sign(sign) => sign.run()?,
             Self::Verify(verify) => return verify.run(),
             Self::Explain(explain) => return explain.run(),
-            Self::Attestation(attestation) => return attestation.run(),
+            Self::SimulatedPlatform(command) => command.run()?,
             Self::Collateral(collateral) => return collateral.run(),
             Self::Policy(policy) => return policy.run(),
+            Self::Attestation(attestation) => return attestation.run(),
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -10,7 +10,7 @@ use clap::Args;
 use convert::{Conversion, Options, Package, PackageError, Part};
 use enclave_config::Config;
 use host_abi::BootFlags;
-use host_runtime::RootfsFile;
+use host_runtime::{RootfsFile, Seed};
 use oci::{ImageRef, ImageSource, Transport};
 use sgx_platform::emulator::EncluSites;
 use sha2::{Digest, Sha256};
@@ -74,6 +74,7 @@ impl Run {
             flags,
             hostname: Vec::new(),
             sites: EncluSites::Patched,
+            seed: Seed::of_this_user()?,
         };
         host_runtime::run(options).with_context(|| format!("cannot run {image}"))
     }

@@ -6,6 +6,8 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 
 use crate::quote::QuoteToJudge;
+use crate::verify_tls::VerifyTls;
+use crate::verify_token::VerifyToken;
 
 /// Verify what an enclave or a trust domain proves
 #[derive(Args, Debug)]
@@ -17,6 +19,8 @@ pub struct Verify {
 #[derive(Subcommand, Debug)]
 enum What {
     Quote(VerifyQuote),
+    Tls(VerifyTls),
+    Token(VerifyToken),
 }
 
 /// Verify a quote of an SGX enclave or a TDX trust domain
@@ -34,9 +38,18 @@ struct VerifyQuote {
 
 impl Verify {
     pub fn run(self) -> Result<ExitCode> {
-        let What::Quote(verify) = self.what;
-        let judgement = verify.quote.judge()?;
-        if verify.json {
+        match self.what {
+            What::Quote(verify) => verify.run(),
+            What::Tls(verify) => verify.run(),
+            What::Token(verify) => verify.run(),
+        }
+    }
+}
+
+impl VerifyQuote {
+    fn run(self) -> Result<ExitCode> {
+        let judgement = self.quote.judge()?;
+        if self.json {
             println!("{}", serde_json::to_string_pretty(&judgement)?);
         } else {
             print!("{}", judgement::summary(&judgement));

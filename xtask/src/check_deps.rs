@@ -30,6 +30,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("image", &["abi", "enclave", "image"]),
     // Programs that run on a server.
     ("services", &["abi", "attest", "services"]),
+    // What users would write.
+    ("examples", &["attest", "services"]),
     ("cli", &["abi", "attest", "host", "image", "services"]),
     // The fuzz targets call the readers in the enclave directly.
     (
@@ -64,7 +66,7 @@ pub fn run() -> Result<()> {
     let mut violations = Vec::new();
     for package in metadata.workspace_packages() {
         violations.extend(layer_violations(&metadata, package)?);
-        violations.extend(source_violations(package)?);
+        violations.extend(source_violations(&metadata, package)?);
     }
     violations.extend(trusted_violations(&metadata, &listed)?);
     if violations.is_empty() {
@@ -119,14 +121,9 @@ fn layer_violations(metadata: &Metadata, package: &Package) -> Result<Vec<String
 }
 
 /// Rules 3 and 4, in the root file of each library and binary.
-fn source_violations(package: &Package) -> Result<Vec<String>> {
+fn source_violations(metadata: &Metadata, package: &Package) -> Result<Vec<String>> {
     let mut violations = Vec::new();
-    let trusted = package
-        .manifest_path
-        .iter()
-        .rev()
-        .nth(2)
-        .is_some_and(|folder| TRUSTED.contains(&folder));
+    let trusted = layer(metadata, package).is_some_and(|layer| TRUSTED.contains(&layer));
     for target in &package.targets {
         if !target
             .kind

@@ -45,7 +45,7 @@ impl Enclu {
 pub enum ErrorCode {
     /// SIGSTRUCT is malformed.
     InvalidSigStruct = 1,
-    /// The attributes are not those that SIGSTRUCT allows.
+    /// The attributes are not those that SIGSTRUCT allows, or (EGETKEY) the key needs others.
     InvalidAttribute = 2,
     /// MRENCLAVE is not SIGSTRUCT's ENCLAVEHASH.
     InvalidMeasurement = 4,
@@ -55,4 +55,10 @@ pub enum ErrorCode {
     PageAttributesMismatch = 19,
     /// EMODPE, EMODPR, EMODT: the page is pending or modified.
     PageNotModifiable = 20,
+    /// EGETKEY: CPUSVN is beyond the processor's.
+    InvalidCpuSvn = 32,
+    /// EGETKEY: ISVSVN or CONFIGSVN is beyond the enclave's.
+    InvalidIsvSvn = 64,
+    /// EGETKEY: KEYNAME is unknown.
+    InvalidKeyName = 256,
 }

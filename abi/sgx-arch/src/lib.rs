@@ -9,15 +9,17 @@
 //! runtime (what it accepts, and what interrupted it).
 //!
 //! Key types: [`Secs`], [`SecInfo`], [`Tcs`], [`SigStruct`], [`Measured`] (the records that MRENCLAVE hashes),
-//! [`GprSgx`] and [`ExInfo`] (an SSA frame's end), [`Enclu`] (leaf numbers). Nothing here does I/O or trusts a
-//! side.
+//! [`GprSgx`] and [`ExInfo`] (an SSA frame's end), [`Report`], [`TargetInfo`] and [`KeyRequest`] (attestation and
+//! keys), [`Enclu`] (leaf numbers). Nothing here does I/O or trusts a side.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
 mod attributes;
 mod field;
+mod key_request;
 mod leaf;
 mod measured;
+mod report;
 mod secinfo;
 mod secs;
 mod sigstruct;
@@ -25,8 +27,10 @@ mod ssa;
 mod tcs;
 
 pub use attributes::{Attributes, MiscSelect, Xfrm};
+pub use key_request::{KeyName, KeyPolicy, KeyRequest};
 pub use leaf::{Enclu, ErrorCode};
 pub use measured::{CHUNK_SIZE, Measured, RECORD_SIZE};
+pub use report::{Report, ReportBody, TargetInfo};
 pub use secinfo::{PageType, SecInfo};
 pub use secs::Secs;
 pub use sigstruct::{KEY_SIZE, SigStruct, SigStructError};

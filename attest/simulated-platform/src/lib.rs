@@ -17,6 +17,7 @@ mod pki;
 mod profile;
 mod quoting;
 
+pub use dcap_quote::UnixTime;
 use dcap_quote::{Collateral, Tee};
 
 use crate::pki::{Keys, Pki, pem};

@@ -2,6 +2,8 @@
 
 use dcap_quote::{TcbStatus, UnixTime, Validity};
 
+use crate::key::derive;
+
 /// A platform before its keys are made. Equal profiles make equal platforms, bit for bit.
 #[derive(Clone, Debug)]
 pub struct Profile {
@@ -13,7 +15,7 @@ pub struct Profile {
     pub fmspc: [u8; 6],
     /// The provisioning certification enclave.
     pub pce_id: [u8; 2],
-    /// Security versions of the components of CPUSVN.
+    /// Security versions of the components of CPUSVN, and CPUSVN itself, which is opaque on silicon.
     pub svns: [u8; 16],
     /// Security version of the provisioning certification enclave.
     pub pce_svn: u16,
@@ -187,6 +189,14 @@ impl Profile {
             revoked: Vec::new(),
             fault: None,
         }
+    }
+
+    /// What the processor's own keys are made from: on silicon, fuses that nothing can read.
+    #[must_use]
+    pub fn processor_key(&self) -> [u8; 16] {
+        let mut key = [0; 16];
+        key.copy_from_slice(&derive(&self.seed, "processor", 0)[..16]);
+        key
     }
 }
 

@@ -13,6 +13,19 @@ pub(crate) fn qe_mr_signer() -> [u8; 32] {
     Sha256::digest(b"signer of Nacre's simulated quoting enclave").into()
 }
 
+/// MRENCLAVE of simulated quoting enclaves.
+fn qe_mr_enclave() -> [u8; 32] {
+    Sha256::digest(b"Nacre's simulated quoting enclave").into()
+}
+
+/// ATTRIBUTES of simulated quoting enclaves: INIT, PROVISION_KEY, and XFRM with x87 and SSE.
+const QE_ATTRIBUTES: [u8; 16] = {
+    let mut attributes = [0; 16];
+    attributes[0] = 0x11;
+    attributes[8] = 3;
+    attributes
+};
+
 /// ISVPRODID of the quoting enclave, as Intel's have them.
 pub(crate) const fn qe_isv_prod_id(tee: Tee) -> u16 {
     match tee {
@@ -27,6 +40,15 @@ fn authentication_data() -> [u8; 32] {
 }
 
 impl SimulatedPlatform {
+    /// TARGETINFO of the quoting enclave (SDM volume 3D, "TARGETINFO"): whom reports that are to become quotes are for.
+    #[must_use]
+    pub fn quoting_enclave(&self) -> [u8; 512] {
+        let mut target_info = [0; 512];
+        target_info[..32].copy_from_slice(&qe_mr_enclave());
+        target_info[32..48].copy_from_slice(&QE_ATTRIBUTES);
+        target_info
+    }
+
     /// A quote of version 3 for the enclave with this REPORTBODY.
     ///
     /// The report is taken as it is: whoever calls has checked its MAC, as a quoting enclave does.
@@ -108,10 +130,11 @@ impl SimulatedPlatform {
         let mut put =
             |offset: usize, bytes: &[u8]| report[offset..offset + bytes.len()].copy_from_slice(bytes);
         put(0, &self.profile.svns);
-        // INIT and PROVISION_KEY, and XFRM with x87 and SSE.
-        put(48, &[if has(Fault::QeIsDebug) { 0x13 } else { 0x11 }]);
-        put(56, &[3]);
-        put(64, &Sha256::digest(b"Nacre's simulated quoting enclave"));
+        put(48, &QE_ATTRIBUTES);
+        if has(Fault::QeIsDebug) {
+            put(48, &[QE_ATTRIBUTES[0] | 2]);
+        }
+        put(64, &qe_mr_enclave());
         put(
             128,
             &if has(Fault::QeHasAnotherSigner) {

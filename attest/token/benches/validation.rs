@@ -68,7 +68,6 @@ fn main() {
             serde_json::json!({
                 "bare_us": cases[0].median() * 1e6,
                 "validation_us": cases[1].median() * 1e6,
-                "ratio": cases[1].ratio(&cases[0]),
             })
         );
         return;

@@ -16,10 +16,11 @@ use clap::{Args, Subcommand};
 use dcap_quote::{Policy, TcbStatus, UnixTime};
 
 use self::cached_collateral::CachedCollateral;
+use crate::attest::Attest;
 use crate::output;
 use crate::trust::Trust;
 
-/// Serve tokens for enclaves and trust domains
+/// Tokens for enclaves and trust domains: serve them, or ask for one
 #[derive(Args, Debug)]
 pub struct Attestation {
     #[command(subcommand)]
@@ -29,6 +30,7 @@ pub struct Attestation {
 #[derive(Subcommand, Debug)]
 enum What {
     Serve(Serve),
+    Attest(Attest),
 }
 
 /// Serve the protocol of Microsoft Azure Attestation: quotes in, signed tokens out
@@ -87,9 +89,17 @@ struct Serve {
 
 impl Attestation {
     pub fn run(self) -> Result<ExitCode> {
-        let What::Serve(serve) = self.what;
-        start_log(serve.log_json);
-        attestation_service::run(serve.config()?, |server| {
+        match self.what {
+            What::Serve(serve) => serve.run(),
+            What::Attest(attest) => attest.run(),
+        }
+    }
+}
+
+impl Serve {
+    fn run(self) -> Result<ExitCode> {
+        start_log(self.log_json);
+        attestation_service::run(self.config()?, |server| {
             // A service whose output nobody reads serves all the same.
             let _ = output::line(format_args!(
                 "serving at https://{}, issuer {}, certificate {}",
@@ -100,9 +110,7 @@ impl Attestation {
         })?;
         Ok(ExitCode::SUCCESS)
     }
-}
 
-impl Serve {
     fn config(self) -> Result<Config> {
         let root = self.trust.root()?;
         let collateral: Arc<dyn CollateralSource> = match &self.collateral_cache {

@@ -1,4 +1,4 @@
-//! The `nacre` command in a directory of its own, with a cache of its own.
+//! The `nacre` command in a directory of its own, with a cache and a simulated platform of its own.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -28,6 +28,11 @@ impl Workplace {
         self.dir.path().join("work").join(name)
     }
 
+    /// Where `nacre` keeps what it must not lose.
+    pub fn state(&self) -> PathBuf {
+        self.dir.path().join("state")
+    }
+
     pub fn names(&self) -> Vec<String> {
         let entries = fs::read_dir(self.path("")).unwrap();
         let mut names: Vec<_> = entries
@@ -45,7 +50,8 @@ impl Workplace {
         let mut command = Command::new(env!("CARGO_BIN_EXE_nacre"));
         command
             .current_dir(self.path(""))
-            .env("XDG_CACHE_HOME", self.dir.path().join("cache"));
+            .env("XDG_CACHE_HOME", self.dir.path().join("cache"))
+            .env("XDG_STATE_HOME", self.state());
         command.env_remove("SOURCE_DATE_EPOCH").env_remove("TMPDIR");
         command.args(args);
         command

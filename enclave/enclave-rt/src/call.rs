@@ -51,6 +51,19 @@ pub fn blocking<C: HostCall>(request: &C) -> Result<C::Answer, CallError> {
     }
 }
 
+/// Makes a call that may take long and that nothing ends early. Meanwhile the thread blocks in the host as with [`blocking`], so
+/// that nobody waits for it ([`thread::ThreadNumber::is_blocked`]).
+pub fn lengthy<C: HostCall>(request: &C) -> Result<C::Answer, CallError> {
+    let begin = thread::begin_block();
+    let answer = call(request);
+    match begin {
+        thread::Begin::Block => thread::end_block(),
+        // A token for a wait that is over already.
+        thread::Begin::Woken => {}
+    }
+    answer
+}
+
 /// How often each call was made by the calling thread, by code.
 pub fn counts() -> &'static [AtomicU64; 64] {
     &ThreadArea::current().calls

@@ -4,7 +4,7 @@
 //! - in a program: its state is copied to the top of the (empty) LibOS stack, and the second stage handles it as an
 //!   ordinary piece of LibOS code;
 //! - on the way out of the LibOS: see `entry.rs`;
-//! - in a copy from or to a program's memory: the copy fails;
+//! - in a copy from or to a program's memory: the copy fails; at a leaf that may be refused: it is;
 //! - anywhere else in the LibOS: an interrupt means nothing (what is pending is looked at on the way out), an
 //!   exception is our own mistake and ends the enclave.
 //!
@@ -16,6 +16,7 @@ use core::sync::atomic::Ordering;
 use enclave_layout::{IMAGE_BASE, IMAGE_END, PAGE_SIZE};
 
 use crate::area::ThreadArea;
+use crate::attestation;
 use crate::entry::{self, ExitWindow};
 use crate::frame::{Exception, Registers, TrapFrame};
 use crate::processor;
@@ -99,7 +100,8 @@ pub(crate) extern "C" fn handle() {
                 unsafe { saved.write(state) };
                 return;
             }
-            match user::fixup(state.rip, exception) {
+            let rip = user::fixup(state.rip, exception);
+            match rip.or_else(|| attestation::fixup(state.rip, exception)) {
                 Some(rip) => {
                     area.fault_address.store(exception.address, Ordering::Relaxed);
                     state.rip = rip;

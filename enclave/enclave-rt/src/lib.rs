@@ -10,7 +10,7 @@
 //! - [`user`]: copies from and to the programs' memory, which can fault;
 //! - [`memory`]: pages, accepted one by one; [`heap`]: the LibOS's own memory;
 //! - [`thread`], [`sync`]: threads that the host schedules, and locks that do not trust it for anything but progress;
-//! - [`processor`]: the instructions that need a wrapper.
+//! - [`attestation`]: reports and keys of the processor's; [`processor`]: the other instructions that need a wrapper.
 //!
 //! Trust: the host enters when, where and as often as it likes with what it likes in the registers; it answers
 //! calls with anything. Programs share the enclave's address space and are inside the trust boundary, but their
@@ -20,6 +20,7 @@
 extern crate alloc;
 
 pub mod area;
+pub mod attestation;
 pub mod call;
 pub mod entry;
 pub mod frame;

@@ -6,7 +6,7 @@
 //! - [`lock_file`], [`lock_record`]: locks; [`mounts`]: what is mounted where.
 //!
 //! Inside, `walk` goes from paths to dentries; `tree` is the file system in memory, over the image (the root) or over nothing (`/dev`,
-//! `/dev/shm`, anonymous files); `synthetic` is what is made when it is looked at (`proc`, `sys`).
+//! `/dev/shm`, anonymous files); `synthetic` is what is made when it is looked at (`proc`, `sys`, `attestation`).
 //!
 //! Neighbours: `rootfs` reads the image; `libos` turns system calls into calls of these; `mm` maps files by [`kobject::Mapping`].
 //!
@@ -22,6 +22,7 @@
 
 extern crate alloc;
 
+mod attestation;
 mod context;
 mod dentry;
 mod device;
@@ -46,7 +47,10 @@ pub use locks::{
     LockKind, LockOwner, LockWait, RecordLock, lock_file, lock_record, release_records, test_record,
 };
 pub use open_file::OpenFile;
-pub use system::{Kernel, Memory, NamedPipe, Process, ProcessStatus, System, ThreadStatus};
+pub use system::{
+    Kernel, Memory, NamedPipe, Process, ProcessStatus, REPORT_DATA_SIZE, REPORT_SIZE, SealedTo, System,
+    TARGET_INFO_SIZE, ThreadStatus,
+};
 pub use vfs::{
     FileSystemStat, NewNode, OpenFlags, OpenHow, Owner, RenameFlags, SetTime, Vfs, VfsOptions, XattrFlags,
     path_of, place_of, written_by,

@@ -94,11 +94,19 @@ pub const SHM: Mount = Mount::new(
     0x0102_1994,
     (5, 4),
 );
+/// `/dev/attestation`, whose magic number is of our own making.
+pub const ATTESTATION: Mount = Mount::new(
+    "/dev/attestation",
+    "attestation",
+    "rw,nosuid,nodev,noexec,noatime",
+    0x6174_7465,
+    (7, 4),
+);
 /// Files without a name (`memfd_create`), which are mounted nowhere.
 pub(crate) const ANONYMOUS: Mount = Mount::new("", "tmpfs", "rw", 0x0102_1994, (6, 0));
 
 /// All that have a path.
-pub const ALL: &[Mount] = &[ROOT, PROC, DEV, SHM, SYS];
+pub const ALL: &[Mount] = &[ROOT, PROC, DEV, SHM, ATTESTATION, SYS];
 
 /// `/proc/mounts`
 pub(crate) fn mounts(all: &[Mount]) -> Vec<u8> {

@@ -90,7 +90,11 @@ impl File for OpenFile {
     }
 
     fn stat(&self) -> Result<Stat> {
-        self.dentry.inode().stat()
+        let mut stat = self.dentry.inode().stat()?;
+        if let Target::Text(text) = &self.target {
+            stat.size = text.len()?;
+        }
+        Ok(stat)
     }
 
     fn is_seekable(&self) -> bool {
@@ -120,7 +124,10 @@ impl File for OpenFile {
     fn end(&self) -> Result<u64> {
         match self.tree() {
             Some(inode) if inode.head.kind == FileKind::Regular => Ok(inode.content()?.len()),
-            _ => Ok(0),
+            _ => match &self.target {
+                Target::Text(text) => text.len(),
+                _ => Ok(0),
+            },
         }
     }
 

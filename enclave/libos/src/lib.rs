@@ -3,6 +3,7 @@
 //! - [`syscall`]: the table of system calls, and a file for each family of them;
 //! - `process`, `signal`, `time`, `futex`, `loader`: what they work on; files and sockets live in the crates `fs` and `io`, memory in `mm`;
 //! - `boot`: from the measured configuration to the first instruction of the first program;
+//! - `attestation`: what the enclave proves, and its own keys;
 //! - `proc_source`: what /proc shows; `trace`, `stats`, `crash`: what a developer sees.
 //!
 //! Everything here is safe Rust over `enclave-rt`. The one piece of global state is the [`Container`].
@@ -11,6 +12,7 @@
 
 extern crate alloc;
 
+mod attestation;
 mod boot;
 mod container;
 mod crash;

@@ -5,13 +5,16 @@
 //! - `start`: from files to a built enclave and what it is told at boot; `rootfs`: the image that it reads;
 //! - `thread`: host threads at TCSs, and the loop around entries; `wake`: how a blocked one is woken;
 //! - `serve`: one module per kind of host call, behind the [`Host`] that tests replace;
+//! - `quoting`: quotes by Intel's service or by the simulated platform, which `seed` keeps;
 //! - `signals`: the process's signals become the container's; `stats`: counts for `--stats`.
 //!
 //! Trust: this is the adversary's side. It checks what the enclave asks for only as far as it must to keep itself in
 //! order; the enclave checks every answer. State that lives as long as the process is leaked on purpose.
 
 mod kernel;
+mod quoting;
 mod rootfs;
+mod seed;
 mod serve;
 mod signals;
 mod start;
@@ -20,7 +23,9 @@ mod thread;
 mod wake;
 
 pub use host_abi::BootFlags;
+pub use quoting::{Aesm, QuoteError, QuotingEnclave};
 pub use rootfs::RootfsFile;
+pub use seed::{Seed, SeedError};
 pub use serve::{Honest, Host, Staging};
 pub use sgx_platform::emulator::EncluSites;
 pub use start::{Error, Options, run, run_with};

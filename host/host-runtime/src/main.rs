@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use host_runtime::{Options, RootfsFile, run};
+use host_runtime::{Options, RootfsFile, Seed, run};
 use sgx_platform::emulator::EncluSites;
 
 const USAGE: &str = "\
@@ -133,6 +133,7 @@ fn start(arguments: Arguments) -> Result<(), String> {
         flags: arguments.flags,
         hostname: arguments.hostname,
         sites: arguments.sites,
+        seed: Seed::of_this_user().map_err(|error| error.to_string())?,
     };
     run(options)
         .map(|never| match never {})

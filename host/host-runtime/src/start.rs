@@ -13,14 +13,15 @@ use sgx_platform::sgxs::Stream;
 use sgx_platform::{Builder, PlatformError, processor};
 
 use crate::kernel;
+use crate::quoting::simulated::SimulatedQuoting;
 use crate::rootfs::{RootfsFile, RootfsMapping};
-use crate::serve::{Honest, Host};
+use crate::seed::Seed;
+use crate::serve::{Honest, Host, Quoting};
 use crate::signals::{self, Pending};
 use crate::stats::EnclaveReport;
 use crate::thread::{Pool, Runtime, Slot, map_areas};
 
 /// What to run.
-#[derive(Debug)]
 pub struct Options<'a> {
     /// The enclave: contents of `enclave.sgxs`, which are dropped once it is loaded.
     pub sgxs: Vec<u8>,
@@ -38,11 +39,13 @@ pub struct Options<'a> {
     pub hostname: Vec<u8>,
     /// How the emulator treats ENCLU instructions.
     pub sites: EncluSites,
+    /// Which platform the emulator is.
+    pub seed: Seed,
 }
 
 impl<'a> Options<'a> {
     /// An enclave as it is, without anything that the host may add.
-    pub fn new(sgxs: Vec<u8>, signature: &'a [u8], rootfs: RootfsFile<'a>) -> Self {
+    pub fn new(sgxs: Vec<u8>, signature: &'a [u8], rootfs: RootfsFile<'a>, seed: Seed) -> Self {
         Self {
             sgxs,
             signature,
@@ -52,6 +55,7 @@ impl<'a> Options<'a> {
             flags: BootFlags::default(),
             hostname: Vec::new(),
             sites: EncluSites::default(),
+            seed,
         }
     }
 }
@@ -113,7 +117,7 @@ pub fn run_with(options: Options, host: Box<dyn Host>) -> Result<Infallible, Err
         signature.misc_select,
         attributes,
     );
-    let mut emulator = Emulator::create(secs, options.sites)?;
+    let mut emulator = Emulator::create(secs, options.seed.processor(), options.sites)?;
     let tcs = stream.load(&mut emulator)?;
     let enclave = emulator.init(&signature)?;
     drop(options.sgxs);
@@ -160,6 +164,7 @@ pub fn run_with(options: Options, host: Box<dyn Host>) -> Result<Infallible, Err
         host,
         slots,
         rootfs,
+        quoting: Quoting::new(Box::new(SimulatedQuoting::new(options.seed))),
         signals: Pending::default(),
         report: EnclaveReport::default(),
         print_stats: options.flags.stats,

@@ -13,7 +13,7 @@ use sgx_platform::{AsyncExit, Enclave, Exit, PlatformError, Thread};
 
 use crate::kernel;
 use crate::rootfs::RootfsMapping;
-use crate::serve::{Host, Staging};
+use crate::serve::{Host, Quoting, Staging};
 use crate::signals::{self, Pending};
 use crate::stats::{self, Counts, EnclaveReport};
 use crate::wake::Waker;
@@ -27,6 +27,7 @@ pub(crate) struct Runtime<E> {
     pub(crate) host: Box<dyn Host>,
     pub(crate) slots: Vec<Slot>,
     pub(crate) rootfs: RootfsMapping,
+    pub(crate) quoting: Quoting,
     pub(crate) signals: Pending,
     pub(crate) report: EnclaveReport,
     pub(crate) print_stats: bool,

@@ -196,6 +196,6 @@ fn a_process_holds_one_enclave() {
         sgx_arch::MiscSelect::EXINFO,
         sgx_platform::processor::attributes(&unsigned()),
     );
-    let second = sgx_platform::emulator::Emulator::create(secs, EncluSites::Patched);
+    let second = sgx_platform::emulator::Emulator::create(secs, simulated_processor(), EncluSites::Patched);
     assert!(matches!(second, Err(PlatformError::AddressRange { .. })));
 }

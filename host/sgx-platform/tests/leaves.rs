@@ -8,7 +8,6 @@ use sgx_platform::{Acceptance, AsyncExit, Enclave, EnclaveError, Exit, PageRange
 use tiny_enclave::*;
 
 const PAGE: u64 = 4096;
-const EREPORT: u64 = 0;
 const EACCEPT: u64 = 5;
 const EMODPE: u64 = 6;
 const EACCEPTCOPY: u64 = 7;
@@ -148,7 +147,6 @@ fn a_leaf_with_bad_operands_faults() {
         );
         set_word(INFO + 56, 0);
         assert_eq!(inside.fault(EMODPE, REGULAR | RW, DYNAMIC), 14);
-        assert_eq!(inside.fault(EREPORT, 0, 0), 13);
         assert_eq!(inside.fault(99, 0, 0), 13);
     }
 }

@@ -31,6 +31,7 @@ pub struct Liar {
     random: AtomicU64,
     has_written: AtomicBool,
     last: Mutex<Answer>,
+    first: Mutex<Option<(Answer, Vec<u8>)>>,
     known: Mutex<(HashSet<ThreadId>, Vec<Staging>)>,
 }
 
@@ -47,6 +48,7 @@ impl Liar {
                 value: 0,
                 extra: [0; 2],
             }),
+            first: Mutex::default(),
             known: Mutex::default(),
         }
     }
@@ -112,7 +114,9 @@ impl Liar {
     }
 
     fn tell(&self, what: lies::Answer, staging: Staging, honest: &mut dyn FnMut() -> Answer) -> Answer {
-        use lies::Answer::{Extra, Filled, Instead, Noise, Random, Repeated, Shifted, Staged, Stale, Value};
+        use lies::Answer::{
+            Extra, Filled, Instead, Noise, Random, Repeated, Replayed, Shifted, Staged, Stale, Value,
+        };
         match what {
             Value(value) => Answer { value, ..honest() },
             Shifted(by) => {
@@ -172,6 +176,12 @@ impl Liar {
                     value: word().cast_signed(),
                     extra: [word(), word()],
                 }
+            }
+            Replayed => {
+                let mut first = self.first.lock().expect("no panic");
+                let (answer, bytes) = first.get_or_insert_with(|| (honest(), staging.read(0, STAGING_SIZE)));
+                staging.write(0, bytes);
+                *answer
             }
             Stale => *self.last.lock().expect("no panic"),
         }

@@ -159,6 +159,11 @@ fn memory() -> Result<()> {
 }
 
 #[test]
+fn quotes() -> Result<()> {
+    tell_all("quotes/")
+}
+
+#[test]
 fn chaos() -> Result<()> {
     tell_all("chaos/")
 }
@@ -175,6 +180,20 @@ fn a_secret_that_is_sent_is_seen() -> Result<()> {
         .arg("25");
     let outcome = Outcome::of(command, b"")?;
     ensure!(outcome.status == status::BETRAYED, "{}", shown(&outcome));
+    Ok(())
+}
+
+/// All is well with a host that tells the truth, also when its quoting enclave is started anew: errors are what lies lead to.
+#[test]
+fn honest_quotes_reach_the_program() -> Result<()> {
+    let place = Workplace::new()?;
+    provide(&place, "attestation")?;
+    for lie in ["boot/truth", "quotes/not-ready-at-first"] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lying-host"));
+        command.arg(lie).arg(place.path("attestation.parts")).arg("25");
+        let outcome = Outcome::of(command, b"")?;
+        ensure!(outcome.status == 0, "{lie}: {}", shown(&outcome));
+    }
     Ok(())
 }
 

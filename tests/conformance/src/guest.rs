@@ -73,6 +73,38 @@ impl Linkage {
             Self::Static | Self::MuslStatic => None,
         }
     }
+
+    /// The interpreter and the libraries of a program, as files for an image: what the interpreter itself lists.
+    ///
+    /// # Errors
+    /// When one is not here.
+    pub fn libraries(self, program: &Path) -> Result<Vec<Entry<'static>>> {
+        let Some(interpreter) = self.interpreter() else {
+            return Ok(Vec::new());
+        };
+        let mut libraries = vec![interpreter.to_owned()];
+        if interpreter == GLIBC {
+            // Not linked: glibc loads it when a thread is cancelled or exits.
+            libraries.push("/lib/x86_64-linux-gnu/libgcc_s.so.1".to_owned());
+        }
+        let output = Command::new(interpreter).arg("--list").arg(program).output()?;
+        for line in String::from_utf8(output.stdout)?.lines() {
+            // "libc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x…)"
+            let Some((name, rest)) = line.trim().split_once(" => ") else {
+                continue;
+            };
+            match rest.split(" (").next() {
+                Some(path) if path == interpreter => {}
+                Some(path) if path.starts_with('/') => libraries.push(path.to_owned()),
+                _ => bail!("{} needs {name}, which is not here", program.display()),
+            }
+        }
+        let entries = libraries.into_iter().map(|library| {
+            let bytes = fs::read(&library).with_context(|| library.clone())?;
+            Ok(Entry::file(library.trim_start_matches('/'), 0o755, bytes))
+        });
+        entries.collect()
+    }
 }
 
 impl fmt::Display for Linkage {
@@ -259,36 +291,8 @@ impl Guest {
             Entry::file("etc/passwd", 0o644, &b"root:x:0:0:root:/root:/bin/sh\n"[..]),
             Entry::file("guest", 0o755, fs::read(program)?),
         ];
-        for library in self.libraries(program)? {
-            let bytes = fs::read(&library).with_context(|| library.clone())?;
-            entries.push(Entry::file(library.trim_start_matches('/'), 0o755, bytes));
-        }
+        entries.extend(self.linkage.libraries(program)?);
         Ok(entries)
-    }
-
-    /// The interpreter and all libraries, as the interpreter itself lists them.
-    fn libraries(&self, program: &Path) -> Result<Vec<String>> {
-        let Some(interpreter) = self.linkage.interpreter() else {
-            return Ok(Vec::new());
-        };
-        let mut libraries = vec![interpreter.to_owned()];
-        if interpreter == GLIBC {
-            // Not linked: glibc loads it when a thread is cancelled or exits.
-            libraries.push("/lib/x86_64-linux-gnu/libgcc_s.so.1".to_owned());
-        }
-        let output = Command::new(interpreter).arg("--list").arg(program).output()?;
-        for line in String::from_utf8(output.stdout)?.lines() {
-            // "libc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x…)"
-            let Some((name, rest)) = line.trim().split_once(" => ") else {
-                continue;
-            };
-            match rest.split(" (").next() {
-                Some(path) if path == interpreter => {}
-                Some(path) if path.starts_with('/') => libraries.push(path.to_owned()),
-                _ => bail!("{} needs {name}, which is not here", program.display()),
-            }
-        }
-        Ok(libraries)
     }
 }
 

@@ -14,10 +14,12 @@ mod differences;
 mod guest;
 pub mod images;
 mod outcome;
+mod running;
 
 pub use differences::Differences;
 pub use guest::{Guest, Linkage};
 pub use outcome::Outcome;
+pub use running::Running;
 
 use std::path::{Path, PathBuf};
 
@@ -33,9 +35,17 @@ pub fn guests_dir() -> PathBuf {
 /// # Errors
 /// When there is none. A conformance run without it is a failure, never a skip.
 pub fn nacre() -> Result<PathBuf> {
-    if let Some(path) = std::env::var_os("NACRE") {
-        return Ok(path.into());
+    match std::env::var_os("NACRE") {
+        Some(path) => Ok(path.into()),
+        None => built("nacre").context("or set NACRE"),
     }
+}
+
+/// A program that cargo built beside this test.
+///
+/// # Errors
+/// When there is none.
+pub fn built(program: &str) -> Result<PathBuf> {
     // A test lives in <target>/<profile>/deps.
     let test = std::env::current_exe().context("where does this test live?")?;
     let profile = test
@@ -46,12 +56,12 @@ pub fn nacre() -> Result<PathBuf> {
     let places: Vec<PathBuf> = [profile.to_owned()]
         .into_iter()
         .chain(others)
-        .map(|dir| dir.join("nacre"))
+        .map(|dir| dir.join(program))
         .collect();
     match places.iter().find(|path| path.is_file()) {
         Some(path) => Ok(path.clone()),
         None => bail!(
-            "there is no `nacre` in {}: run `cargo build -p nacre` first, or set NACRE",
+            "there is no `{program}` in {}: run `cargo build --workspace --bins` first",
             profile.display()
         ),
     }

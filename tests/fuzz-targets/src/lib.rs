@@ -19,8 +19,10 @@ mod mutation;
 mod oci_image;
 mod pcs_messages;
 mod quote;
+mod ra_tls_evidence;
 mod sgxs;
 mod sigstruct;
+mod token;
 
 pub use mutation::Mutations;
 
@@ -82,6 +84,10 @@ targets! {
     PCS_MESSAGES = pcs_messages;
     /// The policies of an attestation service (`attestation-policy`).
     ATTESTATION_POLICY = attestation_policy;
+    /// Attestation tokens, their claims, and key sets (`token`).
+    TOKEN = token;
+    /// Certificates with quotes, and the extensions that carry them (`ra-tls`).
+    RA_TLS_EVIDENCE = ra_tls_evidence;
 }
 
 #[cfg(test)]
@@ -134,5 +140,7 @@ mod tests {
         collateral = COLLATERAL;
         pcs_messages = PCS_MESSAGES;
         attestation_policy = ATTESTATION_POLICY;
+        token = TOKEN;
+        ra_tls_evidence = RA_TLS_EVIDENCE;
     }
 }

@@ -18,6 +18,7 @@ mod server;
 mod side;
 mod start_up;
 mod table;
+mod token;
 mod verification;
 
 use std::fs;
@@ -53,6 +54,7 @@ const GROUPS: &[(&str, Group)] = &[
     ("redis", redis::measure),
     ("memcached", memcached::measure),
     ("conversion", conversion::measure),
+    ("token", token::measure),
     ("attestation", attestation::measure),
     ("verification", verification::measure),
 ];

@@ -261,6 +261,15 @@ pub const ROWS: &[Row] = &[
         Open,
         None,
     ),
+    row(
+        "token-validation",
+        "token",
+        "validate an attestation token, known key (native: its RSA verification alone)",
+        "µs",
+        Lower,
+        Ratio(1.3),
+        None,
+    ),
     // A token needs an RSA signature, which takes several times as long as verifying a quote, so that 0.7 of the verifier's rate
     // cannot be had. What can is 0.7 of what verification and signature leave possible: 1 / 0.7 = 1.43 of their cost.
     attestation("attest-1", "attest calls, 1 connection", "calls/s", Higher, Open),

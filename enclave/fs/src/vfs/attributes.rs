@@ -210,7 +210,8 @@ impl Vfs {
         const BLOCK: u64 = 4096;
         // Objects that are of no file system are of one of their own (PIPEFS_MAGIC).
         let mount = mount_of(head);
-        let in_memory = mount.is_some_and(|mount| mount != mounts::PROC && mount != mounts::SYS);
+        let in_memory =
+            mount.is_some_and(|mount| ![mounts::PROC, mounts::SYS, mounts::ATTESTATION].contains(&mount));
         let (limit, free) = if in_memory {
             (self.budget.limit(), self.budget.free())
         } else {

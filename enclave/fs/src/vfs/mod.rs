@@ -15,6 +15,7 @@ use core::sync::atomic::AtomicI32;
 use kobject::credentials::AccessMode;
 use kobject::{Credentials, Description, Errno, File, FileKind, Result, StatusFlags, Timestamp};
 
+use crate::attestation::Given;
 use crate::context::{At, AtFlags, Context};
 use crate::dentry::Dentry;
 use crate::image::Image;
@@ -25,7 +26,7 @@ use crate::synthetic::{ObjectNode, Synthetic};
 use crate::system::System;
 use crate::tree::{Body, Budget, Content, Tree, TreeInode, TreeOptions};
 use crate::walk::{Follow, Walk};
-use crate::{proc, sys};
+use crate::{attestation, proc, sys};
 
 pub use attributes::{FileSystemStat, Owner, SetTime, written_by};
 pub use names::{NewNode, RenameFlags};
@@ -87,11 +88,16 @@ impl Vfs {
             mounts: mounts::ALL,
             boot_id: (u128::from(high) << 64 | u128::from(low)).to_be_bytes(),
             oom_score_adjust: AtomicI32::new(0),
+            given: Given::default(),
         };
         vfs.mount(mounts::PROC, proc::root(synthetic(mounts::PROC)))?;
         vfs.mount(mounts::SYS, sys::root(synthetic(mounts::SYS)))?;
         vfs.mount(mounts::DEV, dev)?;
         vfs.mount(mounts::SHM, shm)?;
+        vfs.mount(
+            mounts::ATTESTATION,
+            attestation::root(synthetic(mounts::ATTESTATION)),
+        )?;
         crate::device::make_nodes(&vfs)?;
         Ok(vfs)
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex};
 
+use enclave_rt::attestation::Key;
 use fs::{
     At, AtFlags, Context, Dentry, Image, Kernel, Memory, NamedPipe, OpenHow, Process, ProcessStatus, System,
     ThreadStatus, Vfs, VfsOptions,
@@ -203,6 +204,8 @@ pub struct OneProcess {
     pub executable: Mutex<Option<Arc<Dentry>>>,
     pub name: Mutex<Vec<u8>>,
     pub limits: Mutex<[(u64, u64); 16]>,
+    /// How many quotes it has got; there are 255.
+    pub quotes: Mutex<u8>,
 }
 
 /// The process of a [`OneProcess`].
@@ -264,6 +267,30 @@ impl System for TestSystem {
 
     fn set_host_name(&self, _: &[u8]) -> Result<()> {
         Err(Errno::EPERM)
+    }
+
+    fn target_info(&self) -> Result<[u8; fs::TARGET_INFO_SIZE]> {
+        Ok([7; fs::TARGET_INFO_SIZE])
+    }
+
+    /// The data at the start, then the target as far as it fits.
+    fn report(&self, target: &[u8; 512], data: &[u8; 64]) -> Result<[u8; fs::REPORT_SIZE]> {
+        if target[511] != 0 {
+            return Err(Errno::EINVAL);
+        }
+        let both = [&data[..], &target[..]].concat();
+        Ok(std::array::from_fn(|at| both[at]))
+    }
+
+    /// The data and the number of the quote.
+    fn quote(&self, data: &[u8; 64]) -> Result<Vec<u8>> {
+        let mut quotes = self.0.quotes.lock().unwrap();
+        *quotes = quotes.checked_add(1).ok_or(Errno::ENODEV)?;
+        Ok([&data[..], &[*quotes]].concat())
+    }
+
+    fn sealing_key(&self, bound_to: fs::SealedTo) -> Result<Key> {
+        Ok(Key::new([bound_to as u8 + 1; 16]))
     }
 }
 

@@ -3,6 +3,7 @@
 mod memory;
 mod poll;
 mod process;
+mod quote;
 mod socket;
 mod stream;
 
@@ -12,6 +13,8 @@ use sgx_platform::Enclave;
 use crate::kernel;
 use crate::thread::Runtime;
 use crate::wake::Waker;
+
+pub(crate) use quote::Quoting;
 
 /// Who answers host calls. The default is [`Honest`]; the tests of the boundary have hosts that lie.
 pub trait Host: Send + Sync {
@@ -152,7 +155,8 @@ impl<E: Enclave> Runtime<E> {
             CallCode::EpollCreate => with(args, |call: host_abi::EpollCreate| poll::epoll_create(call)),
             CallCode::EpollControl => with(args, poll::epoll_control),
             CallCode::EpollWait => with(args, |call| poll::epoll_wait(call, caller)),
-            CallCode::QuoteTarget | CallCode::Quote => value(kernel::error(libc::ENODEV)),
+            CallCode::QuoteTarget => with(args, |call| self.quoting.target(call, staging)),
+            CallCode::Quote => with(args, |call| self.quoting.quote(call, staging)),
         }
     }
 }

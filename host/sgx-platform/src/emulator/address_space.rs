@@ -118,6 +118,23 @@ pub(super) fn copy_page(to: u64, from: u64) -> bool {
     usize::try_from(copied) == Ok(len)
 }
 
+/// Reads memory of the enclave's, whatever the page tables allow there.
+pub(super) fn read<const N: usize>(address: u64) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    let to = bytes.as_mut_ptr().cast();
+    // SAFETY: the kernel writes `bytes`.
+    let read = unsafe { libc::pread(MEMORY.load(Ordering::Relaxed), to, N, address as libc::off_t) };
+    (usize::try_from(read) == Ok(N)).then_some(bytes)
+}
+
+/// Writes memory of the enclave's, whatever the page tables allow there. Whether it could be written.
+pub(super) fn write(address: u64, bytes: &[u8]) -> bool {
+    let (from, len) = (bytes.as_ptr().cast(), bytes.len());
+    // SAFETY: the kernel writes a part of ELRANGE, which no Rust object lives in.
+    let written = unsafe { libc::pwrite(MEMORY.load(Ordering::Relaxed), from, len, address as libc::off_t) };
+    usize::try_from(written) == Ok(len)
+}
+
 /// All of the emulator's memory.
 #[derive(Debug)]
 pub(super) struct AddressSpace {

@@ -1,5 +1,6 @@
 //! What a host thread keeps about the TCS that it enters by: where the assembly and the signal handler find it.
 
+use std::ffi::c_void;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use sgx_arch::{ExInfo, ExitInfo, GprSgx, PAGE_SIZE};
@@ -41,6 +42,8 @@ pub(super) struct Context {
     /// The last exception.
     pub(super) vector: u32,
     pub(super) address: u64,
+    /// The [`super::leaf::Identity`] of the TCS's enclave.
+    pub(super) identity: *const c_void,
 }
 
 const _: () = assert!(size_of::<Context>() as u64 <= PAGE_SIZE);

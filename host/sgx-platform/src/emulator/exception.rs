@@ -14,6 +14,8 @@
 //! - After a system call (#UD there) RCX and R11 are lost.
 //! - CPUID and RDTSC execute; an access to a pending page succeeds.
 //! - A jump out of ELRANGE is found only if it faults.
+//! - EREPORT and EGETKEY heed the EPCM, not the host's page tables; where the site is patched, EREPORT and EMODPE do not keep
+//!   the status flags.
 
 use std::arch::global_asm;
 use std::io;
@@ -28,7 +30,7 @@ use super::address_space::{CONTEXT_STRIDE, CONTEXTS, CONTEXTS_MAX};
 use super::context::Context;
 use super::crossing::{self, LeafRegisters};
 use super::epcm::{Epcm, LeafFault};
-use super::leaf::{self, Operands, Outcome};
+use super::leaf::{self, Identity, Operands, Outcome};
 use crate::{PlatformError, interruptible, processor};
 
 global_asm!(
@@ -305,8 +307,10 @@ impl Stopped<'_> {
             rdx: self.get(libc::REG_RDX),
         };
         let behind = self.get(libc::REG_RIP) + size;
+        // SAFETY: `Emulated::thread` has set it, and the thread that runs in the enclave borrows what it points to.
+        let identity = unsafe { &*self.context.identity.cast::<Identity>() };
         // SAFETY: the enclave runs on this thread.
-        match unsafe { leaf::execute(epcm(), operands) } {
+        match unsafe { leaf::execute(epcm(), identity, operands) } {
             Outcome::Leave(to) => self.set(libc::REG_RIP, to),
             Outcome::Done => self.set(libc::REG_RIP, behind),
             Outcome::Result(result) => {

@@ -4,6 +4,7 @@
 //! does. [`Emulated`] is the enclave, [`EmulatedThread`] a host thread at one of its TCSs. Inside:
 //! - `address_space`: where everything lies; `epcm`: the state of each page; `einit`: the signature;
 //! - `crossing`: the assembly of EENTER, EEXIT, ERESUME and the fast leaves; `leaf`: all leaves in full;
+//!   `simulated_processor`: the secrets behind reports and keys;
 //! - `exception`: signals become asynchronous exits; `context`: what a thread needs for that;
 //! - `patch`: ENCLU sites become calls.
 //!
@@ -18,6 +19,7 @@ mod epcm;
 mod exception;
 mod leaf;
 mod patch;
+mod simulated_processor;
 
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,11 +34,14 @@ use sha2::{Digest, Sha256};
 use self::address_space::{AddressSpace, CONTEXTS_MAX};
 use self::context::Context;
 use self::epcm::Epcm;
+use self::leaf::Identity;
 use crate::requirements::{self, Missing};
 use crate::{
     Acceptance, AsyncExit, Builder, Chunks, Debugged, Enclave, EnclaveError, Exit, Interrupter, PageRange,
     PlatformError, Thread, processor,
 };
+
+pub use self::simulated_processor::{Key, SimulatedProcessor};
 
 /// Whether ENCLU instructions are turned into calls once the enclave has been measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,6 +57,7 @@ pub enum EncluSites {
 #[derive(Debug)]
 pub struct Emulator {
     secs: Secs,
+    processor: SimulatedProcessor,
     sites: EncluSites,
     measurement: Sha256,
     run: Option<Run>,
@@ -84,7 +90,11 @@ const FILL_STEP: u64 = 1 << 20;
 
 impl Emulator {
     /// ECREATE. One enclave at a time in a process; ELRANGE is [`ELRANGE_SIZE`] bytes from 0.
-    pub fn create(secs: Secs, sites: EncluSites) -> Result<Self, PlatformError> {
+    pub fn create(
+        secs: Secs,
+        processor: SimulatedProcessor,
+        sites: EncluSites,
+    ) -> Result<Self, PlatformError> {
         requirements::emulator()?;
         check_secs(&secs)?;
         let space = AddressSpace::reserve()?;
@@ -94,6 +104,7 @@ impl Emulator {
         };
         Ok(Self {
             secs,
+            processor,
             sites,
             measurement: Sha256::new_with_prefix(create.to_bytes()),
             run: None,
@@ -263,7 +274,10 @@ impl Builder for Emulator {
         exception::install()?;
         self.threads.sort_unstable_by_key(|thread| thread.address);
         Ok(Emulated {
-            secs: self.secs,
+            identity: Identity {
+                secs: self.secs,
+                processor: self.processor,
+            },
             threads: self.threads,
             epcm: self.epcm,
             space: self.space,
@@ -274,7 +288,7 @@ impl Builder for Emulator {
 /// An enclave in the emulator.
 #[derive(Debug)]
 pub struct Emulated {
-    secs: Secs,
+    identity: Identity,
     threads: Vec<ThreadSlot>,
     epcm: Epcm,
     space: AddressSpace,
@@ -283,7 +297,12 @@ pub struct Emulated {
 impl Emulated {
     /// What the enclave is: MRENCLAVE, MRSIGNER and so on.
     pub fn secs(&self) -> &Secs {
-        &self.secs
+        &self.identity.secs
+    }
+
+    /// What it runs on: who checks its reports.
+    pub fn processor(&self) -> &SimulatedProcessor {
+        &self.identity.processor
     }
 }
 
@@ -303,7 +322,7 @@ impl Enclave for Emulated {
         let thread = EmulatedThread {
             context: pointer,
             slot,
-            may_debug: self.secs.attributes.flags & Attributes::DEBUG != 0,
+            may_debug: self.secs().attributes.flags & Attributes::DEBUG != 0,
             _enclave: PhantomData,
         };
         // SAFETY: mapped, zero at first, a valid value in any state, and ours alone since `busy` was false.
@@ -315,10 +334,11 @@ impl Enclave for Emulated {
         context.fs = slot.tcs.fs;
         context.gs = slot.tcs.gs;
         context.ssa = slot.tcs.ssa;
-        context.ssa_frame_size = u64::from(self.secs.ssa_frame_pages) * PAGE_SIZE;
-        context.xfrm = self.secs.attributes.xfrm.0;
+        context.ssa_frame_size = u64::from(self.secs().ssa_frame_pages) * PAGE_SIZE;
+        context.xfrm = self.secs().attributes.xfrm.0;
+        context.identity = (&raw const self.identity).cast();
         context.nssa = slot.tcs.ssa_frames;
-        context.has_exinfo = self.secs.misc_select.has_exinfo().into();
+        context.has_exinfo = self.secs().misc_select.has_exinfo().into();
         context.take_interrupt();
         exception::set_signal_stack(index)?;
         dispatch_system_calls()?;

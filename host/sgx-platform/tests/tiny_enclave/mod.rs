@@ -10,9 +10,10 @@ use std::arch::global_asm;
 
 use enclave_layout::{EntryReason, IMAGE_BASE, Slot};
 use sgx_arch::{GprSgx, MiscSelect, SecInfo, Secs, SigStruct};
-use sgx_platform::emulator::{Emulated, EmulatedThread, Emulator, EncluSites};
+use sgx_platform::emulator::{Emulated, EmulatedThread, Emulator, EncluSites, SimulatedProcessor};
 use sgx_platform::{Builder, Chunks, Enclave, Exit, PlatformError, Thread, processor};
 use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
 
 pub use signing::{Page, sgxs, sign, slot_pages, unsigned};
 
@@ -407,11 +408,20 @@ fn pages(threads: u64) -> Vec<Page> {
     pages
 }
 
+/// The processor that all tests share.
+pub fn simulated_processor() -> SimulatedProcessor {
+    SimulatedProcessor::new(Zeroizing::new([0x42; 16]), CPU_SVN)
+}
+
+/// Its CPUSVN.
+pub const CPU_SVN: [u8; 16] = [3, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9];
+
 /// An enclave with all pages added, and its measurement as computed here.
 pub fn build(threads: u64, sites: EncluSites) -> (Emulator, [u8; 32]) {
     let attributes = processor::attributes(&unsigned());
     let secs = Secs::new(0, enclave_layout::ELRANGE_SIZE, 1, MiscSelect::EXINFO, attributes);
-    let mut emulator = Emulator::create(secs, sites).expect("this machine can emulate");
+    let mut emulator =
+        Emulator::create(secs, simulated_processor(), sites).expect("this machine can emulate");
     let pages = pages(threads);
     for page in &pages {
         let measured = if page.content.is_some() {
@@ -429,11 +439,16 @@ pub fn build(threads: u64, sites: EncluSites) -> (Emulator, [u8; 32]) {
 
 /// A good enclave.
 pub fn enclave(threads: u64, sites: EncluSites) -> Emulated {
+    signed_enclave(threads, sites, unsigned())
+}
+
+/// An enclave with this signature, but for what follows from its pages and the key.
+pub fn signed_enclave(threads: u64, sites: EncluSites, signature: SigStruct) -> Emulated {
     let (emulator, enclave_hash) = build(threads, sites);
     emulator
         .init(&sign(SigStruct {
             enclave_hash,
-            ..unsigned()
+            ..signature
         }))
         .expect("a good signature")
 }
@@ -505,6 +520,18 @@ pub fn word(address: u64) -> u64 {
 pub fn set_word(address: u64, value: u64) {
     // SAFETY: as above.
     unsafe { (address as *mut u64).write_volatile(value) };
+}
+
+/// The bytes at an address of accessible pages.
+pub fn bytes<const N: usize>(address: u64) -> [u8; N] {
+    // SAFETY: as above.
+    unsafe { (address as *const [u8; N]).read_volatile() }
+}
+
+/// Changes bytes of writable pages.
+pub fn set_bytes<const N: usize>(address: u64, value: [u8; N]) {
+    // SAFETY: as above.
+    unsafe { (address as *mut [u8; N]).write_volatile(value) };
 }
 
 /// ELRANGE is one, so the tests of a process run one after the other.

@@ -15,7 +15,7 @@ use adversary::liar::{Liar, status};
 use adversary::lies::{self, Tell};
 use anyhow::{Context, Result};
 use host_abi::{Answer, CallCode};
-use host_runtime::{Host, Options, RootfsFile, Staging, run_with};
+use host_runtime::{Host, Options, RootfsFile, Seed, Staging, run_with};
 
 fn main() -> ExitCode {
     let Err(error) = run();
@@ -44,7 +44,7 @@ fn run() -> Result<Infallible> {
         len,
     };
     Ok(run_with(
-        Options::new(sgxs, &signature, rootfs),
+        Options::new(sgxs, &signature, rootfs, Seed::ephemeral()?),
         Box::new(Shared { liar, limit }),
     )?)
 }

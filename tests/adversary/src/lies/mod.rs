@@ -14,6 +14,7 @@ mod chaos;
 mod clocks;
 mod memory;
 mod poll;
+mod quotes;
 mod sockets;
 mod streams;
 mod threads;
@@ -86,6 +87,8 @@ pub enum Answer {
     Random,
     /// The answer to the call before is given again, without serving this one.
     Stale,
+    /// The first of these calls is served; its answer, with what lay in the staging buffer then, is given to all that follow.
+    Replayed,
 }
 
 /// What is changed in the boot information.
@@ -138,6 +141,7 @@ pub fn all() -> impl Iterator<Item = &'static Lie> {
         boot::LIES,
         threads::LIES,
         memory::LIES,
+        quotes::LIES,
         chaos::LIES,
     ];
     families.into_iter().flatten()

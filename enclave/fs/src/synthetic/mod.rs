@@ -1,26 +1,29 @@
-//! File systems whose files are made when they are looked at: `/proc` and `/sys`.
+//! File systems whose files are made when they are looked at: `/proc`, `/sys` and `/dev/attestation`.
 //!
 //! A file system of this kind is tables of [`Item`]s: a name, permission bits, and a [`Shape`] that says what the name is, made for a
 //! [`Subject`]. Nothing of it is kept: each look-up makes a dentry and an inode, which live as long as somebody refers to them.
+
+mod text;
 
 use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::AtomicI32;
 
+use enclave_rt::attestation::Key;
 use kobject::{
-    Description, DirectoryEntry, DirectorySink, Errno, File, FileKind, Mutex, Result, Sink, Source, Stat,
-    StatusFlags, Timestamp,
+    Description, DirectoryEntry, DirectorySink, Errno, File, FileKind, Result, Stat, StatusFlags, Timestamp,
 };
 
+use crate::attestation::Given;
 use crate::dentry::Dentry;
 use crate::hash::hash;
 use crate::inode::{Head, Inode, Link};
 use crate::open_file::OpenFile;
 use crate::system::System;
 
-/// Longest text that a file takes in one write.
-const WRITE_MAX: usize = 4096;
+pub(crate) use self::text::Text;
+use self::text::{Make, key_size};
 
 /// What a file is about.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,6 +41,9 @@ pub(crate) type MakeText = fn(&Synthetic, Subject) -> Result<Vec<u8>>;
 /// Takes what is written to a file.
 pub(crate) type TakeText = fn(&Synthetic, Subject, &[u8]) -> Result<()>;
 
+/// Gets a file's key; `None` if it has none.
+pub(crate) type MakeKey = fn(&Synthetic) -> Result<Option<Key>>;
+
 /// What a name is.
 #[derive(Clone, Copy)]
 pub(crate) enum Shape {
@@ -49,6 +55,14 @@ pub(crate) enum Shape {
     Text(MakeText),
     /// As `Text`, with what a write does.
     Writable(MakeText, TakeText),
+    /// A file with the bytes that this makes when it is opened, and what a write does. `size` is what `stat` says, 0 if nobody knows.
+    Opened {
+        size: u64,
+        make: MakeText,
+        take: Option<TakeText>,
+    },
+    /// A file with a key, and what a write does. It is asked for at each read, so that no copy of it stays.
+    Secret(MakeKey, Option<TakeText>),
     /// A symbolic link.
     Link(fn(&Synthetic, Subject) -> Result<Link>),
 }
@@ -57,7 +71,9 @@ impl Shape {
     fn kind(self) -> FileKind {
         match self {
             Self::Directory(..) => FileKind::Directory,
-            Self::Fixed(_) | Self::Text(_) | Self::Writable(..) => FileKind::Regular,
+            Self::Fixed(_) | Self::Text(_) | Self::Writable(..) | Self::Opened { .. } | Self::Secret(..) => {
+                FileKind::Regular
+            }
             Self::Link(_) => FileKind::Symlink,
         }
     }
@@ -148,6 +164,8 @@ pub(crate) struct Synthetic {
     pub(crate) boot_id: [u8; 16],
     /// `oom_score_adj`, which is only remembered: there is nobody to choose among processes.
     pub(crate) oom_score_adjust: AtomicI32,
+    /// What programs have written to `/dev/attestation`.
+    pub(crate) given: Given,
 }
 
 impl Synthetic {
@@ -247,11 +265,12 @@ impl Inode for Node {
         if self.head.is_directory() {
             stat.links = 2;
         }
-        if let Shape::Link(_) = self.shape
-            && self.subject.pid != 0
-        {
-            stat.size = 64;
-        }
+        stat.size = match self.shape {
+            Shape::Link(_) if self.subject.pid != 0 => 64,
+            Shape::Opened { size, .. } => size,
+            Shape::Secret(make, _) => key_size(make(&self.fs)?.as_ref()),
+            _ => 0,
+        };
         let time = self.fs.started;
         (stat.accessed, stat.modified, stat.changed) = (time, time, time);
         Ok(stat)
@@ -320,14 +339,10 @@ impl Inode for Node {
             Shape::Fixed(text) => (Make::Fixed(text), None),
             Shape::Text(make) => (Make::Anew(make), None),
             Shape::Writable(make, take) => (Make::Anew(make), Some(take)),
+            Shape::Opened { make, take, .. } => (Make::Once(make), take),
+            Shape::Secret(make, take) => (Make::Key(make), take),
         };
-        let text = Text {
-            fs: self.fs.clone(),
-            subject: self.subject,
-            make,
-            take,
-            made: Mutex::new(None),
-        };
+        let text = Text::open(&self.fs, self.subject, make, take)?;
         Ok(OpenFile::of_text(this, text))
     }
 }
@@ -341,60 +356,6 @@ fn parse_number(name: &[u8]) -> Option<u32> {
         .filter(|_| canonical && digits)?
         .parse()
         .ok()
-}
-
-/// Where a text comes from.
-enum Make {
-    Fixed(&'static str),
-    Anew(MakeText),
-}
-
-/// An open file whose text is made when it is read from the beginning, and stays the same until it is read from there again.
-pub(crate) struct Text {
-    fs: Arc<Synthetic>,
-    subject: Subject,
-    make: Make,
-    take: Option<TakeText>,
-    made: Mutex<Option<Arc<[u8]>>>,
-}
-
-impl Text {
-    pub(crate) fn read(&self, offset: u64, to: &mut dyn Sink) -> Result<usize> {
-        let make = match self.make {
-            Make::Fixed(text) => return read_part(text.as_bytes(), offset, to),
-            Make::Anew(make) => make,
-        };
-        let known = if offset == 0 {
-            None
-        } else {
-            self.made.lock().clone()
-        };
-        let text = match known {
-            Some(text) => text,
-            None => {
-                let text: Arc<[u8]> = make(&self.fs, self.subject)?.into();
-                *self.made.lock() = Some(text.clone());
-                text
-            }
-        };
-        read_part(&text, offset, to)
-    }
-
-    pub(crate) fn write(&self, offset: u64, from: &mut dyn Source) -> Result<(usize, u64)> {
-        let take = self.take.ok_or(Errno::EIO)?;
-        let mut bytes = alloc::vec![0; from.left().min(WRITE_MAX)];
-        from.take(&mut bytes)?;
-        take(&self.fs, self.subject, &bytes)?;
-        Ok((bytes.len(), offset + bytes.len() as u64))
-    }
-}
-
-fn read_part(text: &[u8], offset: u64, to: &mut dyn Sink) -> Result<usize> {
-    let rest = usize::try_from(offset).ok().and_then(|offset| text.get(offset..));
-    let rest = rest.unwrap_or_default();
-    let rest = rest.get(..to.room()).unwrap_or(rest);
-    to.put(rest)?;
-    Ok(rest.len())
 }
 
 /// The inode of an object that no path leads to, behind a magic link: opening it gives the object itself.

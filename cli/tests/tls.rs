@@ -1,0 +1,274 @@
+//! `nacre verify tls`, as a user runs it, against servers of this test.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener};
+use std::process::Command;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use dcap_quote::{Tee, UnixTime, Validity};
+use ra_tls::{Attested, Formats, Request, server_config};
+use rustls::{ServerConfig, ServerConnection};
+use simulated_platform::{Profile, SimulatedPlatform};
+
+const AT: &str = "2025-06-24T00:00:00Z";
+const TRUSTING: &str = "--collateral collateral --at 2025-06-24T00:00:00Z --dangerous-trust-simulated root";
+
+/// A platform, and its collateral and root in a folder.
+struct Setting {
+    platform: SimulatedPlatform,
+    folder: tempfile::TempDir,
+}
+
+impl Setting {
+    fn new() -> Self {
+        let platform = SimulatedPlatform::new(Profile::new([5; 32], UnixTime::from_rfc3339(AT).unwrap()));
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, content: &[u8]| fs::write(folder.path().join(name), content).unwrap();
+        write(
+            "collateral",
+            &serde_json::to_vec(&platform.collateral(Tee::Sgx)).unwrap(),
+        );
+        write("root", platform.root_certificate().as_bytes());
+        Self { platform, folder }
+    }
+
+    /// A certificate whose quotes are made from reports that were changed.
+    fn attested(&self, formats: Formats, change: fn(&mut [u8; 384])) -> Attested {
+        let at = UnixTime::from_rfc3339(AT).unwrap().0;
+        let validity = Validity {
+            from: UnixTime(at - 10),
+            until: UnixTime(at + 10),
+        };
+        let request = Request::new(validity).unwrap().formats(formats).nonce([0xab]);
+        let quote = |report_data: &[u8; 64]| {
+            let mut body = [0; 384];
+            body[64] = 0x5a;
+            body[320..].copy_from_slice(report_data);
+            change(&mut body);
+            Ok::<_, std::io::Error>(self.platform.quote(&body))
+        };
+        request.certificate(quote).unwrap()
+    }
+
+    /// Standard output, standard error and the exit status.
+    fn verify(&self, peer: &str, words: &str) -> (String, String, i32) {
+        let output = Command::new(env!("CARGO_BIN_EXE_nacre"))
+            .current_dir(self.folder.path())
+            .args(["verify", "tls", peer])
+            .args(words.split_whitespace())
+            .output()
+            .unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (
+            text(output.stdout),
+            text(output.stderr),
+            output.status.code().unwrap(),
+        )
+    }
+
+    fn verify_server(&self, server: ServerConfig, words: &str) -> (String, String, i32) {
+        let (address, thread) = serve(server);
+        let answer = self.verify(&address.to_string(), words);
+        thread.join().unwrap();
+        answer
+    }
+}
+
+/// Serves one connection until the client closes it.
+fn serve(config: ServerConfig) -> (SocketAddr, JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let thread = std::thread::spawn(move || {
+        let (mut socket, _) = listener.accept().unwrap();
+        let mut connection = ServerConnection::new(Arc::new(config)).unwrap();
+        // The client may leave at any time.
+        while let Ok((read, _)) = connection.complete_io(&mut socket) {
+            if read == 0 {
+                break;
+            }
+        }
+        let mut rest = Vec::new();
+        let _ = connection.reader().read_to_end(&mut rest);
+        assert!(rest.is_empty(), "nothing is sent but the handshake");
+    });
+    (address, thread)
+}
+
+#[test]
+fn proven_in_each_format() {
+    let setting = Setting::new();
+    for (formats, lines) in [
+        (
+            Formats::Interoperable,
+            &["interoperable (2.23.133.5.4.9): speaks for this key"][..],
+        ),
+        (
+            Formats::Legacy,
+            &["legacy (1.2.840.113741.1337.6): speaks for this key"],
+        ),
+        (
+            Formats::Both,
+            &[
+                "interoperable (2.23.133.5.4.9): speaks",
+                "legacy (1.2.840.113741.1337.6): speaks",
+            ],
+        ),
+    ] {
+        let server = server_config(setting.attested(formats, |_| {}), None).unwrap();
+        let (out, error, status) = setting.verify_server(server, TRUSTING);
+        assert_eq!((error.as_str(), status), ("", 0), "{out}");
+        assert!(out.starts_with("PROVEN: 127.0.0.1:"), "{out}");
+        for part in [
+            "CN=Nacre RA-TLS",
+            "P-256",
+            "ACCEPTABLE: UpToDate",
+            "SIMULATED",
+            "MRENCLAVE        5a00",
+        ] {
+            assert!(out.contains(part), "{part}: {out}");
+        }
+        for line in lines {
+            assert!(out.contains(line), "{line}: {out}");
+        }
+        assert_eq!(
+            out.contains("nonce            ab"),
+            formats != Formats::Legacy,
+            "{out}"
+        );
+    }
+}
+
+#[test]
+fn as_json() {
+    let setting = Setting::new();
+    let server = server_config(setting.attested(Formats::Both, |_| {}), None).unwrap();
+    let (out, _, status) = setting.verify_server(server, &format!("{TRUSTING} --json"));
+    assert_eq!(status, 0);
+    let json: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(json["acceptable"], true);
+    assert_eq!(json["certificate"]["key"], "P-256");
+    assert_eq!(json["quotes"].as_array().unwrap().len(), 2);
+    assert_eq!(json["quotes"][0]["binding_error"], serde_json::Value::Null);
+    assert_eq!(json["quotes"][0]["judgement"]["verdict"]["trust"], "simulated");
+}
+
+#[test]
+fn not_proven() {
+    let setting = Setting::new();
+    let verify = |change, words: &str| {
+        let server = server_config(setting.attested(Formats::Interoperable, change), None).unwrap();
+        let (out, error, status) = setting.verify_server(server, words);
+        assert_eq!((error.as_str(), status), ("", 1), "{out}");
+        assert!(out.starts_with("NOT PROVEN: "), "{out}");
+        out
+    };
+    // The simulated platform is not named.
+    let out = verify(|_| {}, &format!("--collateral collateral --at {AT}"));
+    assert!(out.contains("trusted root") && out.contains("REFUSED"), "{out}");
+    // Report data for something else.
+    let out = verify(|body| body[320] ^= 1, TRUSTING);
+    assert!(
+        out.contains("DOES NOT SPEAK FOR THIS KEY") && out.contains("ACCEPTABLE: UpToDate"),
+        "{out}"
+    );
+    // Debugging.
+    let out = verify(|body| body[48] |= 2, TRUSTING);
+    assert!(out.contains("NOT ACCEPTABLE: UpToDate"), "{out}");
+    // After the certificate's end.
+    let out = verify(|_| {}, &TRUSTING.replace("00:00:00Z", "00:00:11Z"));
+    assert!(
+        out.starts_with("NOT PROVEN: the certificate is valid from"),
+        "{out}"
+    );
+}
+
+#[test]
+fn an_ordinary_server() {
+    let setting = Setting::new();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    let plain = Attested {
+        certificate: certificate.self_signed(&key).unwrap().der().clone(),
+        key: rustls::pki_types::PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
+    };
+    let (out, _, status) = setting.verify_server(server_config(plain, None).unwrap(), TRUSTING);
+    assert!(out.contains("carries no quote"), "{out}");
+    assert_eq!(status, 1);
+}
+
+/// A certificate that was copied from an enclave, by somebody who has not its key.
+#[test]
+fn a_copied_certificate() {
+    let setting = Setting::new();
+    let genuine = setting.attested(Formats::Interoperable, |_| {});
+    let mine = rcgen::KeyPair::generate().unwrap();
+    let key = rustls::pki_types::PrivatePkcs8KeyDer::from(mine.serialize_der());
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    let key = provider.key_provider.load_private_key(key.into()).unwrap();
+    let certified = rustls::sign::CertifiedKey::new(vec![genuine.certificate], key);
+    let server = ServerConfig::builder_with_provider(Arc::new(provider))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(certified)));
+    let (out, _, status) = setting.verify_server(server, TRUSTING);
+    assert!(
+        out.starts_with("NOT PROVEN: the server does not prove that it has its certificate's key"),
+        "{out}"
+    );
+    assert_eq!(status, 1);
+}
+
+#[test]
+fn what_cannot_be_judged_is_a_failure_of_its_own() {
+    let setting = Setting::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = listener.local_addr().unwrap();
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let rude = other.local_addr().unwrap();
+    let thread = std::thread::spawn(move || {
+        let (mut socket, _) = other.accept().unwrap();
+        let _ = socket.write_all(b"SSH-2.0-OpenSSH_9.2p1 this is something else\r\n");
+        let _ = socket.read(&mut [0; 1024]);
+    });
+    let closed = {
+        let gone = TcpListener::bind("127.0.0.1:0").unwrap();
+        gone.local_addr().unwrap()
+    };
+    for (peer, words, part) in [
+        (rude.to_string(), TRUSTING.to_owned(), "could not agree on TLS"),
+        (
+            silent.to_string(),
+            format!("{TRUSTING} --timeout 1"),
+            "did not complete a TLS handshake",
+        ),
+        (
+            closed.to_string(),
+            TRUSTING.to_owned(),
+            "cannot connect to 127.0.0.1",
+        ),
+        ("localhost".to_owned(), TRUSTING.to_owned(), "name the port"),
+        (
+            "a b:1".to_owned(),
+            TRUSTING.to_owned(),
+            "neither a host name nor an address",
+        ),
+    ] {
+        let (out, error, status) = setting.verify(&peer, &words);
+        assert_eq!((out.as_str(), status), ("", 125), "{peer}: {error}");
+        assert!(
+            error.starts_with("nacre: ") && error.contains(part) && error.lines().count() == 1,
+            "{error}"
+        );
+    }
+    thread.join().unwrap();
+    let server = server_config(setting.attested(Formats::Interoperable, |_| {}), None).unwrap();
+    let (_, error, status) = setting.verify_server(server, "");
+    assert!(
+        error.contains("SGX on FMSPC 00514d554c00 with --collateral"),
+        "{error}"
+    );
+    assert_eq!(status, 125);
+}

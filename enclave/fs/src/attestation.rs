@@ -1,0 +1,167 @@
+//! `/dev/attestation`: how programs prove what they run in, and get keys. The files are those that Gramine has, so that programs
+//! written for it run unchanged.
+//!
+//! | file | bytes | |
+//! | --- | --- | --- |
+//! | `attestation_type` | | `dcap` |
+//! | `user_report_data` | 64 | what reports and quotes are to say |
+//! | `target_info` | 512 | who is to check reports |
+//! | `my_target_info` | 512 | this enclave, for others' reports |
+//! | `report` | 432 | by EREPORT, from the two files above |
+//! | `quote` | | from `user_report_data`, by the host's quoting enclave |
+//! | `keys/_sgx_mrenclave`, `keys/_sgx_mrsigner` | 16 | sealing keys |
+//! | `keys/default` | 16 | what a program has put there; empty before |
+//!
+//! Contents are made when a file is opened, and stay as they are while it is open. One write gives a file its whole value: fewer
+//! bytes are filled up with zeros, as Gramine does it; more are EINVAL, where Gramine drops them, since a report would
+//! not say what its program believes. A key is 16 bytes, or else EACCES.
+//!
+//! What is written is the container's: all its processes are one trust domain. Two that attest at the same time have to agree.
+
+use alloc::sync::Arc;
+
+use enclave_rt::attestation::Key;
+use kobject::{Errno, Mutex, Result};
+
+use crate::inode::Inode;
+use crate::synthetic::{Item, MakeKey, MakeText, Shape, Subject, Synthetic, TakeText};
+use crate::system::{REPORT_DATA_SIZE, REPORT_SIZE, SealedTo, TARGET_INFO_SIZE};
+
+const ROOT: &[Item] = &[
+    Item {
+        name: "attestation_type",
+        permissions: READ,
+        shape: Shape::Fixed("dcap"),
+    },
+    Item::directory("keys", KEYS),
+    made("my_target_info", TARGET_INFO_SIZE, |fs, _| {
+        Ok(fs.system.target_info()?.to_vec())
+    }),
+    made("quote", 0, |fs, _| {
+        let data = fs.given.values.lock().report_data;
+        fs.system.quote(&data)
+    }),
+    made("report", REPORT_SIZE, |fs, _| {
+        let Values {
+            report_data,
+            target_info,
+        } = *fs.given.values.lock();
+        Ok(fs.system.report(&target_info, &report_data)?.to_vec())
+    }),
+    given(
+        "target_info",
+        TARGET_INFO_SIZE,
+        |fs, _| Ok(fs.given.values.lock().target_info.to_vec()),
+        |fs, _, bytes| {
+            fs.given.values.lock().target_info = padded(bytes)?;
+            Ok(())
+        },
+    ),
+    given(
+        "user_report_data",
+        REPORT_DATA_SIZE,
+        |fs, _| Ok(fs.given.values.lock().report_data.to_vec()),
+        |fs, _, bytes| {
+            fs.given.values.lock().report_data = padded(bytes)?;
+            Ok(())
+        },
+    ),
+];
+
+const KEYS: &[Item] = &[
+    key("_sgx_mrenclave", |fs| {
+        fs.system.sealing_key(SealedTo::Enclave).map(Some)
+    }),
+    key("_sgx_mrsigner", |fs| {
+        fs.system.sealing_key(SealedTo::Signer).map(Some)
+    }),
+    Item {
+        name: "default",
+        permissions: READ_WRITE,
+        shape: Shape::Secret(default_key, Some(set_default_key)),
+    },
+];
+
+/// For everybody, as Gramine has it: the enclave is the boundary, and the image's user need not be root.
+const READ: u32 = 0o444;
+const READ_WRITE: u32 = 0o666;
+
+const fn made(name: &'static str, size: usize, make: MakeText) -> Item {
+    Item {
+        name,
+        permissions: READ,
+        shape: Shape::Opened {
+            size: size as u64,
+            make,
+            take: None,
+        },
+    }
+}
+
+const fn given(name: &'static str, size: usize, make: MakeText, take: TakeText) -> Item {
+    Item {
+        name,
+        permissions: READ_WRITE,
+        shape: Shape::Opened {
+            size: size as u64,
+            make,
+            take: Some(take),
+        },
+    }
+}
+
+const fn key(name: &'static str, make: MakeKey) -> Item {
+    Item {
+        name,
+        permissions: READ,
+        shape: Shape::Secret(make, None),
+    }
+}
+
+/// What programs have written.
+#[derive(Default)]
+pub(crate) struct Given {
+    /// Under one lock, so that a report is of one moment.
+    values: Mutex<Values>,
+    default_key: Mutex<Option<Key>>,
+}
+
+struct Values {
+    report_data: [u8; REPORT_DATA_SIZE],
+    target_info: [u8; TARGET_INFO_SIZE],
+}
+
+impl Default for Values {
+    fn default() -> Self {
+        Self {
+            report_data: [0; REPORT_DATA_SIZE],
+            target_info: [0; TARGET_INFO_SIZE],
+        }
+    }
+}
+
+/// The bytes, filled up with zeros.
+fn padded<const N: usize>(bytes: &[u8]) -> Result<[u8; N]> {
+    let mut value = [0; N];
+    value
+        .get_mut(..bytes.len())
+        .ok_or(Errno::EINVAL)?
+        .copy_from_slice(bytes);
+    Ok(value)
+}
+
+fn default_key(fs: &Synthetic) -> Result<Option<Key>> {
+    let key = fs.given.default_key.lock();
+    Ok(key.as_ref().map(|key| Key::new(*key.bytes())))
+}
+
+fn set_default_key(fs: &Synthetic, _: Subject, bytes: &[u8]) -> Result<()> {
+    let key = Key::new(bytes.try_into().map_err(|_| Errno::EACCES)?);
+    *fs.given.default_key.lock() = Some(key);
+    Ok(())
+}
+
+/// The root of `/dev/attestation`.
+pub(crate) fn root(fs: Synthetic) -> Arc<dyn Inode> {
+    fs.root(ROOT, None)
+}

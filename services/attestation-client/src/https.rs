@@ -1,0 +1,131 @@
+//! Requests over HTTPS to one service, and its answers within limits.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, TlsProvider, parse_pem};
+use ureq::{Agent, Body, http};
+
+use crate::error::ClientError;
+
+/// For a request from the beginning to the end.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// Bytes of an answer at most.
+const MAX_ANSWER: u64 = 1 << 20;
+/// Characters of the service's words in an error.
+const MAX_MESSAGE: usize = 500;
+
+/// Speaks with one service.
+#[derive(Debug)]
+pub(crate) struct Https {
+    agent: Agent,
+    /// Without a slash at the end.
+    base: String,
+}
+
+impl Https {
+    pub(crate) fn new(url: &str, authority: &[u8]) -> Result<Self, ClientError> {
+        let address = || ClientError::Address(url.to_owned());
+        let base = url.strip_suffix('/').unwrap_or(url);
+        let parsed: http::Uri = base.parse().map_err(|_| address())?;
+        let has_path = parsed.path_and_query().is_some_and(|path| path.as_str() != "/");
+        if parsed.scheme_str() != Some("https") || parsed.host().is_none_or(str::is_empty) || has_path {
+            return Err(address());
+        }
+        let tls = TlsConfig::builder()
+            .provider(TlsProvider::Rustls)
+            .root_certs(RootCerts::new_with_certs(&authorities(authority)?))
+            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+            .build();
+        let config = Agent::config_builder()
+            .https_only(true)
+            .tls_config(tls)
+            .max_redirects(0)
+            .http_status_as_error(false)
+            .timeout_global(Some(TIMEOUT))
+            .user_agent(concat!("nacre/", env!("CARGO_PKG_VERSION")))
+            .build();
+        Ok(Self {
+            agent: config.new_agent(),
+            base: base.to_owned(),
+        })
+    }
+
+    /// The service's address.
+    pub(crate) fn base(&self) -> &str {
+        &self.base
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Result<Vec<u8>, ClientError> {
+        let url = self.url(path);
+        let answer = self.agent.get(&url).header("accept", "application/json").call();
+        read(url, answer)
+    }
+
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Result<Vec<u8>, ClientError> {
+        let url = self.url(path);
+        let answer = self
+            .agent
+            .post(&url)
+            .header("content-type", "application/json")
+            .header("accept", "application/json")
+            .send(body.to_string());
+        read(url, answer)
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+}
+
+fn authorities(pem: &[u8]) -> Result<Vec<Certificate<'static>>, ClientError> {
+    let mut authorities = Vec::new();
+    for item in parse_pem(pem) {
+        match item {
+            Ok(PemItem::Certificate(certificate)) => authorities.push(certificate),
+            Ok(_) => {
+                return Err(ClientError::Authority(
+                    "there is something else than certificates".to_owned(),
+                ));
+            }
+            Err(error) => return Err(ClientError::Authority(error.to_string())),
+        }
+    }
+    if authorities.is_empty() {
+        return Err(ClientError::Authority("there is no certificate".to_owned()));
+    }
+    Ok(authorities)
+}
+
+fn read(url: String, answer: Result<http::Response<Body>, ureq::Error>) -> Result<Vec<u8>, ClientError> {
+    let transport = |url: &str, error| ClientError::Transport {
+        url: url.to_owned(),
+        error: Box::new(error),
+    };
+    let mut answer = answer.map_err(|error| transport(&url, error))?;
+    let body = answer.body_mut().with_config().limit(MAX_ANSWER).read_to_vec();
+    let body = body.map_err(|error| transport(&url, error))?;
+    let status = answer.status();
+    if status.is_success() {
+        return Ok(body);
+    }
+    let error: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let text = |name: &str, otherwise: &str| {
+        let text = error["error"][name].as_str().unwrap_or(otherwise);
+        printable(text)
+    };
+    Err(ClientError::Service {
+        url,
+        status: status.as_u16(),
+        code: text("code", status.canonical_reason().unwrap_or_default()),
+        message: text("message", "it does not say why"),
+    })
+}
+
+/// The beginning of what the service says, without what could control a terminal.
+fn printable(text: &str) -> String {
+    let text = text.chars().take(MAX_MESSAGE);
+    text.map(|character| if character.is_control() { ' ' } else { character })
+        .collect()
+}
