@@ -240,6 +240,48 @@ fn newer_collateral_is_taken_on_a_signal() {
 }
 
 #[test]
+fn collateral_from_the_cache_as_it_comes() {
+    let files = Files::new();
+    let import = |words: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_nacre"));
+        command
+            .current_dir(files.folder.path())
+            .args(["collateral", "import", "--cache", "cache"]);
+        let output = command.args(words.split(' ')).output().unwrap();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    };
+    let tdx = serde_json::to_vec(&files.platform.collateral(Tee::Tdx)).unwrap();
+    files.write("tdx", &tdx);
+    import("--dangerous-trust-simulated root tdx");
+    let service = files.start("--collateral-cache cache --dangerous-trust-simulated root");
+    let call = serde_json::json!({ "quote": base64(&files.platform.quote(&[0; 384])) });
+    let attest = || {
+        service.send(
+            "POST",
+            "/attest/SgxEnclave?api-version=2025-06-01",
+            &call.to_string(),
+        )
+    };
+    assert!(attest().contains("CollateralUnavailable"));
+    import("--dangerous-trust-simulated root collateral");
+    let hangup = Command::new("kill")
+        .args(["-HUP", &service.process.id().to_string()])
+        .status();
+    assert!(hangup.unwrap().success());
+    let mut answer = attest();
+    while answer.contains("CollateralUnavailable") {
+        answer = attest();
+    }
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    // The directory is bound to the simulated root.
+    assert!(files.fail("--collateral-cache cache").contains("cache"));
+}
+
+#[test]
 fn what_cannot_be_used_is_named() {
     let files = Files::new();
     files.write("short", b"secret");

@@ -18,7 +18,9 @@ pub struct Options {
 /// When something cannot be built, or a test fails.
 pub fn run(options: &Options) -> Result<()> {
     debian::provide()?;
-    azure_client::provide()?;
+    if let Err(error) = azure_client::provide() {
+        println!("Microsoft's client cannot be installed, so the tests with it will fail: {error:#}");
+    }
     // The `nacre` command first: the conformance tests run it, but do not link it.
     shell::run(shell::cargo().args(["build", "--workspace", "--bins"]))?;
     let runner: &[&str] = if shell::is_installed("cargo-nextest") {

@@ -1,9 +1,9 @@
 //! Attest calls per second, and what one costs: `NACRE=target/release/nacre cargo bench -p attestation-service`.
 //!
 //! The service runs as a process of its own (`$NACRE attestation serve`), and this one calls it over TLS with kept connections, each
-//! waiting for its answer. What is charged to the service is its own CPU time, so that callers on the same cores do not matter. Beside it, in
-//! turns: verifying the same quote, and one RSA-2048 signature, each alone on one core. With `--json`, an object for
-//! `cargo xtask bench` instead of a table.
+//! waiting for its answer. What is charged to the service is its own CPU time, so that callers on the same cores do not matter. Beside it:
+//! verifying the same quote, and one RSA-2048 signature, each alone. With `--json`, an object for `cargo xtask bench` instead of a
+//! table.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -203,12 +203,8 @@ impl Service {
         sender
     }
 
-    /// Of the service, user and system (proc_pid_stat(5): fields 14 and 15, of which the second may contain spaces).
     fn cpu_seconds(&self) -> f64 {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id())).unwrap();
-        let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
-        let ticks = |field: usize| fields[field].parse::<f64>().unwrap();
-        (ticks(11) + ticks(12)) * TICK
+        cpu_seconds(&self.process.id().to_string())
     }
 }
 
@@ -233,22 +229,22 @@ fn connector(certificate: &Path) -> TlsConnector {
     TlsConnector::from(Arc::new(config))
 }
 
-/// Microseconds on one core, with checked collateral and a known attestation key.
+/// Microseconds, with checked collateral and a known attestation key.
 fn verification(platform: &SimulatedPlatform, quote: &[u8]) -> f64 {
     let root = TrustedRoot::dangerous_simulated(&platform.root_certificate()).unwrap();
     let checked = CheckedCollateral::check(&platform.collateral(Tee::Sgx), &root).unwrap();
     let now = now();
-    median(|| {
+    microseconds(20_000, || {
         verify(&Quote::parse(quote).unwrap(), &checked, now).unwrap();
     })
 }
 
-/// Microseconds on one core.
+/// Microseconds.
 fn signature() -> f64 {
     let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap();
     let key = RsaKeyPair::from_pkcs8(&key.serialize_der()).unwrap();
     let mut signature = vec![0; key.public_modulus_len()];
-    median(|| {
+    microseconds(5_000, || {
         key.sign(
             &RSA_PKCS1_SHA256,
             &SystemRandom::new(),
@@ -259,18 +255,19 @@ fn signature() -> f64 {
     })
 }
 
-/// Of short rounds, since other work on the machine disturbs some of them.
-fn median(mut run: impl FnMut()) -> f64 {
-    const REPEATS: u32 = 100;
-    let mut rounds: Vec<f64> = (0..41)
-        .map(|_| {
-            let began = Instant::now();
-            (0..REPEATS).for_each(|_| run());
-            began.elapsed().as_secs_f64() * 1e6 / f64::from(REPEATS)
-        })
-        .collect();
-    rounds.sort_by(f64::total_cmp);
-    rounds[rounds.len() / 2]
+/// Of CPU time, as the service is charged: what else runs on the machine does not matter.
+fn microseconds(repeats: u32, mut run: impl FnMut()) -> f64 {
+    let began = cpu_seconds("self");
+    (0..repeats).for_each(|_| run());
+    (cpu_seconds("self") - began) * 1e6 / f64::from(repeats)
+}
+
+/// Of a process, user and system (proc_pid_stat(5): fields 14 and 15; the second may contain spaces).
+fn cpu_seconds(process: &str) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+    let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+    let ticks = |field: usize| fields[field].parse::<f64>().unwrap();
+    (ticks(11) + ticks(12)) * TICK
 }
 
 fn now() -> UnixTime {

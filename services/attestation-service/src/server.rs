@@ -197,7 +197,7 @@ impl Connection {
         let limits = self.app.limits;
         // Small answers are not held back; without it they are only later.
         let _ = stream.set_nodelay(true);
-        let Ok(Ok(stream)) = timeout(limits.read_timeout, self.acceptor.accept(stream)).await else {
+        let Ok(Ok(stream)) = timeout(limits.handshake_timeout, self.acceptor.accept(stream)).await else {
             tracing::debug!("TLS did not come about");
             return;
         };

@@ -270,6 +270,8 @@ pub const ROWS: &[Row] = &[
         Ratio(1.3),
         None,
     ),
+    // A token needs an RSA signature, which takes several times as long as verifying a quote, so that 0.7 of the verifier's rate
+    // cannot be had. What can is 0.7 of what verification and signature leave possible: 1 / 0.7 = 1.43 of their cost.
     attestation("attest-1", "attest calls, 1 connection", "calls/s", Higher, Open),
     attestation(
         "attest-1-p99",
@@ -280,17 +282,17 @@ pub const ROWS: &[Row] = &[
     ),
     attestation(
         "attest-1-core",
-        "attest calls a core, 1 connection (native: the verifier alone)",
+        "attest calls a core, 1 connection; baseline: the verifier alone",
         "calls/CPU s",
         Higher,
         Ratio(0.7),
     ),
     attestation(
         "attest-1-cpu",
-        "CPU time of an attest call, 1 connection (native: verification and RSA signature alone)",
+        "CPU time of an attest call, 1 connection; baseline: verification and RSA signature",
         "µs",
         Lower,
-        Open,
+        Ratio(1.43),
     ),
     attestation(
         "attest-16",
@@ -308,17 +310,17 @@ pub const ROWS: &[Row] = &[
     ),
     attestation(
         "attest-16-core",
-        "attest calls a core, 16 connections (native: the verifier alone)",
+        "attest calls a core, 16 connections; baseline: the verifier alone",
         "calls/CPU s",
         Higher,
         Ratio(0.7),
     ),
     attestation(
         "attest-16-cpu",
-        "CPU time of an attest call, 16 connections (native: verification and RSA signature alone)",
+        "CPU time of an attest call, 16 connections; baseline: verification and RSA signature",
         "µs",
         Lower,
-        Open,
+        Ratio(1.43),
     ),
     attestation(
         "attest-256",
@@ -336,17 +338,17 @@ pub const ROWS: &[Row] = &[
     ),
     attestation(
         "attest-256-core",
-        "attest calls a core, 256 connections (native: the verifier alone)",
+        "attest calls a core, 256 connections; baseline: the verifier alone",
         "calls/CPU s",
         Higher,
         Ratio(0.7),
     ),
     attestation(
         "attest-256-cpu",
-        "CPU time of an attest call, 256 connections (native: verification and RSA signature alone)",
+        "CPU time of an attest call, 256 connections; baseline: verification and RSA signature",
         "µs",
         Lower,
-        Open,
+        Ratio(1.43),
     ),
     attestation(
         "attest-signature",

@@ -33,7 +33,7 @@ pub(super) async fn read(
     {
         return Err(too_large());
     }
-    match timeout(limits.read_timeout, to_bytes(body, limits.body_size)).await {
+    match timeout(limits.body_timeout, to_bytes(body, limits.body_size)).await {
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(error)) => {
             // axum tells it by its source only.
@@ -46,7 +46,7 @@ pub(super) async fn read(
         }
         Err(_) => Err(ErrorCode::RequestTimeout.because(format!(
             "the body did not arrive within {} seconds",
-            limits.read_timeout.as_secs()
+            limits.body_timeout.as_secs()
         ))),
     }
 }

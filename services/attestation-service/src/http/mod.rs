@@ -46,8 +46,10 @@ pub(crate) struct App {
 pub struct Limits {
     /// Bytes of a request's body.
     pub body_size: usize,
-    /// For a whole body to arrive, and for the start of TLS.
-    pub read_timeout: Duration,
+    /// For TLS to begin.
+    pub handshake_timeout: Duration,
+    /// For a whole body to arrive.
+    pub body_timeout: Duration,
     /// For the whole head of a request to arrive, from the end of the one before.
     pub idle_timeout: Duration,
     /// Requests that are worked on; those beyond are told to come back.
@@ -62,7 +64,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             body_size: 1 << 20,
-            read_timeout: Duration::from_secs(10),
+            handshake_timeout: Duration::from_secs(10),
+            body_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(30),
             requests: 512,
             connections: 2048,

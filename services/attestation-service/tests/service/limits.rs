@@ -20,10 +20,8 @@ fn head(length: usize) -> String {
 
 #[tokio::test]
 async fn a_body_that_does_not_come() {
-    let setup = Setup::new().config(|config| config.limits.read_timeout = SOON);
-    // The handshakes of these tests' own connections must be in time.
-    let service = setup
-        .config(|config| config.limits.read_timeout = Duration::from_millis(500))
+    let service = Setup::new()
+        .config(|config| config.limits.body_timeout = SOON)
         .start()
         .await;
     let mut stream = service.connect().await;
@@ -39,29 +37,29 @@ async fn a_head_that_does_not_come() {
         .config(|config| config.limits.idle_timeout = SOON)
         .start()
         .await;
-    for beginning in ["", "GET /certs HTTP/1.1\r\nhos"] {
+    let send = async |request: &[u8]| {
         let mut stream = service.connect().await;
-        stream.write_all(beginning.as_bytes()).await.unwrap();
-        let mut rest = Vec::new();
+        let _ = stream.write_all(request).await;
+        let mut answer = Vec::new();
         // The end comes, with or without a word.
-        let _ = stream.read_to_end(&mut rest).await;
-        assert!(!rest.starts_with(b"HTTP/1.1 200"), "{beginning:?}");
+        let _ = stream.read_to_end(&mut answer).await;
+        answer
+    };
+    for beginning in ["", "GET /certs HTTP/1.1\r\nhos"] {
+        let answer = send(beginning.as_bytes()).await;
+        assert!(!answer.starts_with(b"HTTP/1.1 200"), "{beginning:?}");
     }
-    // Also between requests.
-    let mut stream = service.connect().await;
-    stream
-        .write_all(b"GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n")
+    // Also after a request that was in time, as on a busy machine not each is.
+    while !send(b"GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n")
         .await
-        .unwrap();
-    let mut all = Vec::new();
-    let _ = stream.read_to_end(&mut all).await;
-    assert!(all.starts_with(b"HTTP/1.1 200"));
+        .starts_with(b"HTTP/1.1 200")
+    {}
 }
 
 #[tokio::test]
 async fn a_handshake_that_does_not_come() {
     let service = Setup::new()
-        .config(|config| config.limits.read_timeout = SOON)
+        .config(|config| config.limits.handshake_timeout = SOON)
         .start()
         .await;
     let mut stream = TcpStream::connect(service.tcp()).await.unwrap();

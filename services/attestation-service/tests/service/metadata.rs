@@ -140,6 +140,34 @@ async fn numbers_of_what_was_done() {
     assert!(text.ends_with("# EOF\n") && !text.contains("secret"), "{text}");
 }
 
+/// What openapi.json describes is there, and errors are among those that it announces.
+#[tokio::test]
+async fn the_description_is_of_this_service() {
+    let description: serde_json::Value = serde_json::from_str(include_str!("../../openapi.json")).unwrap();
+    let service = Running::start().await;
+    for (path, methods) in description["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            if method == "parameters" {
+                continue;
+            }
+            let method: Method = method.to_uppercase().parse().unwrap();
+            let path = path.replace("{type}", "TdxVm");
+            let answer = service
+                .manage(method.clone(), &format!("{path}?api-version=2025-06-01"), "")
+                .await;
+            let status = answer.status.to_string();
+            assert!(
+                operation["responses"].get(&status).is_some(),
+                "{method} {path}: {status}"
+            );
+            assert!(
+                ![404, 405, 500, 503].contains(&answer.status),
+                "{method} {path}: {status}"
+            );
+        }
+    }
+}
+
 #[tokio::test]
 async fn requests_have_names() {
     let service = Running::start().await;

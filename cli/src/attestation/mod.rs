@@ -1,5 +1,7 @@
 //! `nacre attestation`: the attestation service.
 
+mod cached_collateral;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -7,10 +9,13 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
-use attestation_service::{AdminToken, CollateralFiles, Config, Limits, PolicySigner, TlsFiles, Url};
+use attestation_service::{
+    AdminToken, CollateralFiles, CollateralSource, Config, Limits, PolicySigner, TlsFiles, Url,
+};
 use clap::{Args, Subcommand};
 use dcap_quote::{Policy, TcbStatus, UnixTime};
 
+use self::cached_collateral::CachedCollateral;
 use crate::attest::Attest;
 use crate::output;
 use crate::trust::Trust;
@@ -30,7 +35,7 @@ enum What {
 
 /// Serve the protocol of Microsoft Azure Attestation: quotes in, signed tokens out
 ///
-/// Runs until SIGTERM or SIGINT. Collateral files that change are read again, within half a minute or on SIGHUP. Health is at
+/// Runs until SIGTERM or SIGINT. Newer collateral is taken within half a minute, or on SIGHUP. Health is at
 /// /health, numbers (OpenMetrics) at /metrics.
 #[derive(Args, Debug)]
 struct Serve {
@@ -47,8 +52,12 @@ struct Serve {
     url: Option<Url>,
 
     /// Collateral to verify quotes with, one kind of platform a file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "collateral_cache")]
     collateral: Vec<PathBuf>,
+
+    /// The directory to take collateral from, as `nacre collateral fetch` fills it; newer collateral is taken as it comes
+    #[arg(long, value_name = "DIR")]
+    collateral_cache: Option<PathBuf>,
 
     /// Certificate chain (PEM); without, the service makes one for its addresses and leaves it at DIRECTORY/tls.pem
     #[arg(long, value_name = "FILE", requires = "tls_key")]
@@ -104,6 +113,10 @@ impl Serve {
 
     fn config(self) -> Result<Config> {
         let root = self.trust.root()?;
+        let collateral: Arc<dyn CollateralSource> = match &self.collateral_cache {
+            Some(directory) => Arc::new(CachedCollateral::open(directory, &root)?),
+            None => Arc::new(CollateralFiles::load(self.collateral, root.clone())?),
+        };
         let tls = match (self.tls_cert, self.tls_key) {
             (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
             _ => None,
@@ -116,7 +129,7 @@ impl Serve {
             state: self.state,
             url: self.url,
             tls,
-            collateral: Arc::new(CollateralFiles::load(self.collateral, root.clone())?),
+            collateral,
             root,
             acceptable: self.accept.into_iter().fold(Policy::default(), Policy::accept),
             policy_signers,
