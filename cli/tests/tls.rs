@@ -308,7 +308,8 @@ fn what_cannot_be_judged_is_a_failure_of_its_own() {
     let server = server_config(setting.attested(Formats::Interoperable, |_| {}), None).unwrap();
     let (_, error, status) = setting.verify_server(server, "");
     assert!(
-        error.contains("SGX on FMSPC 00514d554c00 with --collateral"),
+        error.contains("SGX on FMSPC 00514d554c00")
+            && error.contains("collateral fetch --fmspc 00514d554c00 --ca platform"),
         "{error}"
     );
     assert_eq!(status, 125);
