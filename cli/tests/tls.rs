@@ -56,6 +56,7 @@ impl Setting {
     fn verify(&self, peer: &str, words: &str) -> (String, String, i32) {
         let output = Command::new(env!("CARGO_BIN_EXE_nacre"))
             .current_dir(self.folder.path())
+            .env("XDG_CACHE_HOME", self.folder.path().join("cache"))
             .args(["verify", "tls", peer])
             .args(words.split_whitespace())
             .output()
@@ -267,7 +268,7 @@ fn what_cannot_be_judged_is_a_failure_of_its_own() {
     let server = server_config(setting.attested(Formats::Interoperable, |_| {}), None).unwrap();
     let (_, error, status) = setting.verify_server(server, "");
     assert!(
-        error.contains("SGX on FMSPC 00514d554c00 with --collateral"),
+        error.contains("nacre collateral fetch --fmspc 00514d554c00 --tee sgx --ca platform`"),
         "{error}"
     );
     assert_eq!(status, 125);
