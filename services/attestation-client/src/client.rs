@@ -11,8 +11,8 @@ use crate::evidence::Evidence;
 use crate::https::Https;
 use crate::key_cache::{KeyCache, Need};
 
-/// The protocol's version, of 2022.
-const API_VERSION: &str = "2022-08-01";
+/// The newest, and the first stable one with trust domains: Azure answers 404 to their quotes in those before.
+const API_VERSION: &str = "2025-06-01";
 
 /// A client of one attestation service. It keeps connections and the service's keys; threads may share it.
 #[derive(Debug)]

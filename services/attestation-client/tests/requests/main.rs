@@ -59,7 +59,7 @@ fn attests_and_validates() {
     let requests = service.requests();
     assert_eq!(
         requests[0].line,
-        "POST /attest/SgxEnclave?api-version=2022-08-01 HTTP/1.1"
+        "POST /attest/SgxEnclave?api-version=2025-06-01 HTTP/1.1"
     );
     assert_eq!(
         serde_json::from_slice::<Value>(&requests[0].body).unwrap(),
@@ -166,7 +166,7 @@ fn the_service_says_no() {
             .unwrap_err()
             .to_string()
     };
-    let url = format!("{}/attest/SgxEnclave?api-version=2022-08-01", service.url());
+    let url = format!("{}/attest/SgxEnclave?api-version=2025-06-01", service.url());
     let error = json!({ "error": { "code": "InvalidParameter", "message": "the quote\nis\u{1b}[2J none" } });
     service.answer(Answer::json(400, &error));
     assert_eq!(

@@ -4,8 +4,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::support::{ADMIN_TOKEN, Running, Setup, report, signer, standard_b64};
-use attestation_service::Config;
-use dcap_quote::UnixTime;
 use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256, RsaKeySize};
 use serde_json::{Value, json};
 
@@ -14,7 +12,7 @@ const JSON: &[u8] = br#"{"keys":[{"kty":"RSA"}],"number":5}"#;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn attestation_and_unsigned_policies() {
-    let service = start(|_| {}).await;
+    let service = Setup::by_the_clock().start().await;
     drive("unsigned", &service, &Signers::new()).await;
 }
 
@@ -23,23 +21,9 @@ async fn signed_policies() {
     let signers = Signers::new();
     let directory = tempfile::tempdir().unwrap();
     let first = signer(&directory, &signers.first.0);
-    let service = start(|config| config.policy_signers.push(first)).await;
+    let setup = Setup::by_the_clock().config(|config| config.policy_signers.push(first));
+    let service = setup.start().await;
     drive("signed", &service, &signers).await;
-}
-
-/// The client has its own clock, so this service has the right time, too.
-async fn start(change: impl FnOnce(&mut Config) + 'static) -> Running {
-    let now = || {
-        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        UnixTime(since.unwrap().as_secs())
-    };
-    Setup::at(now())
-        .config(move |config| {
-            config.clock = std::sync::Arc::new(now);
-            change(config);
-        })
-        .start()
-        .await
 }
 
 /// Certificates and keys in PEM. The client cannot sign with elliptic keys.

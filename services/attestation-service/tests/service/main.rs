@@ -7,5 +7,6 @@ mod genuine;
 mod limits;
 mod management;
 mod metadata;
+mod own_client;
 mod signed_policies;
 mod support;

@@ -62,6 +62,15 @@ impl Setup {
         Self::at(NOW)
     }
 
+    /// For clients that have a clock of their own: now is now.
+    pub fn by_the_clock() -> Self {
+        let now = || {
+            let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+            UnixTime(since.unwrap().as_secs())
+        };
+        Self::at(now()).config(move |config| config.clock = Arc::new(now))
+    }
+
     /// With collateral that begins to be valid at this time.
     pub fn at(now: UnixTime) -> Self {
         Self {
@@ -78,8 +87,13 @@ impl Setup {
         self
     }
 
+    /// Changes come one after the other.
     pub fn config(mut self, change: impl FnOnce(&mut Config) + 'static) -> Self {
-        self.change = Box::new(change);
+        let before = self.change;
+        self.change = Box::new(|config| {
+            before(config);
+            change(config);
+        });
         self
     }
 
