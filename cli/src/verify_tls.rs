@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
-use dcap_quote::{CheckedCollateral, Collateral, Quote};
+use dcap_quote::{CheckedCollateral, Collateral, Quote, Trust};
 use judgement::Judgement;
 use ra_tls::{Evidence, Identity, RaTlsCertificate, Refusal, SourceError, Verifier};
 use serde_json::{Value, json};
@@ -136,8 +136,18 @@ impl Findings {
             })
     }
 
+    fn is_simulated(&self) -> bool {
+        let mut judgements = self.judgements.iter();
+        judgements.any(|judgement| {
+            matches!(judgement, Judgement::Authentic { verdict, .. } if verdict.trust == Trust::Simulated)
+        })
+    }
+
     fn text(&self, peer: &str) -> String {
         let mut out = match &self.refusal {
+            None if self.is_simulated() => format!(
+                "PROVEN BY A SIMULATED PLATFORM, which protects nothing: {peer} has the key that the quote below speaks for\n"
+            ),
             None => format!("PROVEN: {peer} has the key that the quote below speaks for\n"),
             Some(refusal) => format!("NOT PROVEN: {}\n", printable(refusal)),
         };

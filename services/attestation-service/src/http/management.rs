@@ -116,7 +116,6 @@ async fn changing(
 }
 
 fn check(app: &App, query: Option<&str>, headers: &HeaderMap, access: Access) -> Result<(), ApiError> {
-    let must_be_signed = app.service.state().signers.is_required();
-    super::admin::check(app.admin.as_ref(), headers, access, must_be_signed)?;
+    super::admin::check(app.admin.as_ref(), headers, access)?;
     ApiVersion::parse(body::api_version(query)).map(|_| ())
 }

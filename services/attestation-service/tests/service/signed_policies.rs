@@ -76,14 +76,11 @@ fn policy(text: &str) -> String {
     json!({ "AttestationPolicy": b64(text.as_bytes()) }).to_string()
 }
 
-/// A service that knows this signer, and no admin token.
+/// A service that knows this signer.
 async fn service_of(first: &Signer) -> Running {
     let directory = Arc::new(tempfile::tempdir().unwrap());
     let certificate = signer(&directory, &first.pem);
-    let setup = Setup::new().config(|config| {
-        config.policy_signers.push(certificate);
-        config.admin = None;
-    });
+    let setup = Setup::new().config(|config| config.policy_signers.push(certificate));
     setup.start().await
 }
 
@@ -99,7 +96,10 @@ async fn keys_of_both_kinds_sign() {
         let answer = service.manage(Method::PUT, POLICY, sent.clone()).await;
         let claims = service.signed(&answer).await;
         assert_eq!(claims["x-ms-policy-signer"]["x5c"], signer.x5c());
-        assert_eq!(service.get(POLICY).await.unverified()["x-ms-policy"], sent);
+        assert_eq!(
+            service.manage(Method::GET, POLICY, "").await.unverified()["x-ms-policy"],
+            sent
+        );
         let reset = signer.sign(&json!({ "alg": algorithm, "x5c": signer.x5c() }), "");
         let path = "/policies/SgxEnclave:reset?api-version=2022-08-01";
         assert_eq!(service.manage(Method::POST, path, reset).await.status, 200);
@@ -218,12 +218,12 @@ async fn signers_change_signers_and_the_change_is_kept() {
     let answer = service.manage(Method::POST, ADD, json!(sent).to_string()).await;
     assert_eq!(answer.unverified()["x-ms-policycertificates-result"], "IsPresent");
 
-    let mut setup = Setup::new().config(|config| config.admin = None);
+    let mut setup = Setup::new();
     setup.directory = service.stop().await;
     // Without --policy-signer: signatures stay required.
     let service = setup.start().await;
     let shown = service
-        .get("/certificates?api-version=2022-08-01")
+        .manage(Method::GET, "/certificates?api-version=2022-08-01", "")
         .await
         .unverified();
     assert_eq!(
@@ -237,4 +237,19 @@ async fn signers_change_signers_and_the_change_is_kept() {
     answer.expect_error(400, "InvalidParameter", "JSON Web Signature");
     let sent = second.sign(&json!({ "alg": "ES256", "x5c": second.x5c() }), &policy(PERMIT));
     assert_eq!(service.manage(Method::PUT, POLICY, sent).await.status, 200);
+}
+
+/// Whoever can read policies has seen older ones, with their signatures.
+#[tokio::test]
+async fn a_signature_without_the_admin_token_is_not_enough() {
+    let signer = Signer::rsa();
+    let service = service_of(&signer).await;
+    let header = json!({ "alg": "RS256", "x5c": signer.x5c() });
+    let old = signer.sign(&header, &policy(PERMIT));
+    assert_eq!(service.manage(Method::PUT, POLICY, old.clone()).await.status, 200);
+    let request = service.request(Method::PUT, POLICY, Some("text/plain"), old);
+    service
+        .send(request)
+        .await
+        .expect_error(401, "Unauthorized", "admin token");
 }
