@@ -9,6 +9,7 @@ use clap::Args;
 use token::ClaimPolicy;
 
 use crate::input;
+use crate::meant::measurement;
 
 /// More than all authorities of a system take up.
 const MAX_AUTHORITY_SIZE: u64 = 8 << 20;
@@ -115,24 +116,4 @@ impl Expected {
         }
         policy
     }
-}
-
-/// MRENCLAVE or MRSIGNER, as nacre prints them.
-///
-/// # Errors
-/// When it is something else.
-pub fn measurement(text: &str) -> Result<[u8; 32]> {
-    let wrong = "not 64 hexadecimal digits, as `nacre inspect` prints them";
-    let (digits, rest) = text.as_bytes().as_chunks::<2>();
-    let mut bytes = [0; 32];
-    if digits.len() != bytes.len() || !rest.is_empty() {
-        anyhow::bail!(wrong);
-    }
-    for (byte, pair) in bytes.iter_mut().zip(digits) {
-        let pair = std::str::from_utf8(pair).ok().filter(|pair| !pair.contains('+'));
-        *byte = pair
-            .and_then(|pair| u8::from_str_radix(pair, 16).ok())
-            .context(wrong)?;
-    }
-    Ok(bytes)
 }

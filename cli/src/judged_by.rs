@@ -10,6 +10,7 @@ use dcap_quote::{PckCa, Policy, Quote, TcbStatus, Tee, TrustedRoot, UnixTime};
 use judgement::{Judgement, Question, Reason, judge};
 
 use crate::collateral::place;
+use crate::meant::Meant;
 use crate::trust::Trust;
 use crate::{clock, input};
 
@@ -41,6 +42,9 @@ pub struct JudgedBy {
     /// Accept enclaves and trust domains that their host can look into
     #[arg(long)]
     dangerous_accept_debug: bool,
+
+    #[command(flatten)]
+    meant: Meant,
 
     #[command(flatten)]
     trust: Trust,
@@ -96,6 +100,10 @@ impl JudgedBy {
             .iter()
             .copied()
             .fold(Policy::default(), Policy::accept);
+        let accepted = match self.meant.identity() {
+            Some(identity) => accepted.identity(identity),
+            None => accepted,
+        };
         if self.dangerous_accept_debug {
             accepted.dangerous_accept_debug()
         } else {

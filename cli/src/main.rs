@@ -20,6 +20,7 @@ mod input;
 mod inspect;
 mod judged_by;
 mod keygen;
+mod meant;
 mod nacre_toml;
 mod output;
 mod policy;

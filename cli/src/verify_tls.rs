@@ -12,7 +12,6 @@ use judgement::Judgement;
 use ra_tls::{Evidence, Identity, RaTlsCertificate, Refusal, SourceError, Verifier};
 use serde_json::{Value, json};
 
-use crate::expected::measurement;
 use crate::judged_by::{Judge, JudgedBy};
 use crate::tls_peer::peer_certificate;
 
@@ -28,10 +27,6 @@ pub struct VerifyTls {
 
     #[command(flatten)]
     by: JudgedBy,
-
-    /// Only this enclave proves anything, or another one that is named like this; without, any does
-    #[arg(long, value_name = "MRENCLAVE", value_parser = measurement)]
-    mrenclave: Vec<[u8; 32]>,
 
     /// Seconds to wait for connection and handshake
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
@@ -59,18 +54,10 @@ impl VerifyTls {
             Err(error) => return self.report(&Findings::refused(&error.to_string())),
         };
         let findings = match RaTlsCertificate::parse(&certificate) {
-            Ok(parsed) => Findings::of(&certificate, parsed, &self.by, self.identity())?,
+            Ok(parsed) => Findings::of(&certificate, parsed, &self.by)?,
             Err(error) => Findings::refused(&Refusal::from(error).to_string()),
         };
         self.report(&findings)
-    }
-
-    /// Without a name, who it is, the reader sees.
-    fn identity(&self) -> Identity {
-        if self.mrenclave.is_empty() {
-            return Identity::dangerous_any();
-        }
-        Identity::any_mr_enclave_of(self.mrenclave.clone())
     }
 
     fn report(&self, findings: &Findings) -> Result<ExitCode> {
@@ -96,7 +83,7 @@ impl Findings {
     }
 
     /// The library decides; the judgements are for the reader.
-    fn of(der: &[u8], certificate: RaTlsCertificate, by: &JudgedBy, identity: Identity) -> Result<Self> {
+    fn of(der: &[u8], certificate: RaTlsCertificate, by: &JudgedBy) -> Result<Self> {
         let quotes = certificate.evidence().iter().map(Evidence::quote);
         let judge = match by.open(quotes.clone().next().unwrap_or_default(), None)? {
             Ok(judge) => judge,
@@ -109,7 +96,7 @@ impl Findings {
             }
         };
         let judgements = quotes.map(|quote| judge.judge(quote)).collect();
-        let refusal = verifier(&judge, identity).verify(der, judge.at).err();
+        let refusal = verifier(&judge).verify(der, judge.at).err();
         Ok(Self {
             refusal: refusal.map(|refusal| refusal.to_string()),
             certificate: Some(certificate),
@@ -209,13 +196,14 @@ impl Findings {
 }
 
 /// A simulated platform is trusted only if its root was named: the collateral must lead to it.
-fn verifier(judge: &Judge, identity: Identity) -> Verifier {
+fn verifier(judge: &Judge) -> Verifier {
     let (collateral, root) = (judge.collateral.clone(), judge.root.clone());
     let source = move |_: &Quote<'_>| -> Result<Arc<CheckedCollateral>, SourceError> {
         let collateral = Collateral::from_json(&collateral)?;
         Ok(Arc::new(CheckedCollateral::check(&collateral, &root)?))
     };
-    Verifier::new(source, identity)
+    // The policy knows who is meant.
+    Verifier::new(source, Identity::dangerous_any())
         .policy(judge.policy.clone())
         .dangerous_accept_simulated()
 }

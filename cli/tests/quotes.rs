@@ -145,6 +145,50 @@ fn what_cannot_be_judged_is_a_failure_of_its_own() {
 }
 
 #[test]
+fn another_enclave_than_the_one_that_is_meant() {
+    let files = Files::new(|_| {});
+    // The quote is of an enclave whose measurements are all zeroes.
+    let (zero, one) = ("00".repeat(32), "01".repeat(32));
+    for meant in [
+        format!("--mrenclave {zero}"),
+        format!("--mrenclave {one} --mrenclave {zero}"),
+        format!("--mrsigner {zero} --product 0 --min-security-version 0"),
+    ] {
+        let (out, _, status) = files.run(&format!("verify quote quote {TRUSTING} {meant}"));
+        assert!(out.starts_with("ACCEPTABLE"), "{out}");
+        assert_eq!(status, 0);
+    }
+    for (meant, part) in [
+        (format!("--mrenclave {one}"), "its MRENCLAVE is 00"),
+        (
+            format!("--mrsigner {one} --product 0 --min-security-version 0"),
+            "its MRSIGNER is 00",
+        ),
+        (
+            format!("--mrsigner {zero} --product 0 --min-security-version 1"),
+            "its ISVSVN is 0",
+        ),
+    ] {
+        let (out, _, status) = files.run(&format!("verify quote quote {TRUSTING} {meant}"));
+        assert!(out.starts_with("NOT ACCEPTABLE") && out.contains(part), "{out}");
+        assert_eq!(status, 1);
+        let (out, _, status) = files.run(&format!("explain quote quote {TRUSTING} {meant}"));
+        assert!(out.contains("not the one that is meant"), "{out}");
+        assert_eq!(status, 1);
+    }
+    for words in [
+        "--mrenclave 00".to_owned(),
+        format!("--mrsigner {zero}"),
+        format!("--mrsigner {zero} --product 0"),
+        "--product 1".to_owned(),
+    ] {
+        let (out, error, status) = files.run(&format!("verify quote quote {TRUSTING} {words}"));
+        assert_eq!((out.as_str(), status), ("", 125), "{words}: {error}");
+        assert_eq!(error.lines().count(), 1, "{error}");
+    }
+}
+
+#[test]
 fn genuine_quotes() {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/vectors");
     if !folder.is_dir() {

@@ -2,15 +2,18 @@
 
 use serde::Serialize;
 
+use crate::identity::{Identity, Mismatch};
 use crate::quote::Report;
 use crate::tcb::TcbStatus;
 use crate::verdict::Verdict;
 
-/// What is accepted beyond the best. The default accepts nothing: only [`TcbStatus::UpToDate`], and no debugging.
+/// What is accepted beyond the best, and of whom. The default accepts nothing: only [`TcbStatus::UpToDate`], and no debugging;
+/// but whose quote it is, it does not ask.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
     accepted: Vec<TcbStatus>,
     allows_debug: bool,
+    identity: Option<Identity>,
 }
 
 /// Why an authentic quote is not acceptable.
@@ -38,6 +41,9 @@ pub enum Objection {
     /// The host could make accesses to missing pages into exceptions.
     #[error("SEPT_VE_DISABLE is not set, so that its host can inject exceptions")]
     SeptVe,
+    /// Another enclave than the one that is meant.
+    #[error("it is not the one that is meant: {0}")]
+    Identity(Mismatch),
 }
 
 impl Policy {
@@ -52,6 +58,13 @@ impl Policy {
     #[must_use]
     pub const fn dangerous_accept_debug(mut self) -> Self {
         self.allows_debug = true;
+        self
+    }
+
+    /// Accepts these enclaves only.
+    #[must_use]
+    pub fn identity(mut self, identity: Identity) -> Self {
+        self.identity = Some(identity);
         self
     }
 
@@ -86,6 +99,10 @@ impl Policy {
                 );
                 object_if(!attributes.is_sept_ve_disabled(), Objection::SeptVe);
             }
+        }
+        let identity = self.identity.as_ref();
+        if let Some(Err(mismatch)) = identity.map(|identity| identity.check(&verdict.report)) {
+            objections.push(Objection::Identity(mismatch));
         }
         objections
     }

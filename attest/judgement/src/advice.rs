@@ -90,6 +90,7 @@ pub(crate) const fn for_objection(objection: &Objection) -> &'static str {
             "What such a service domain may do decides about this one, and is not verified here. Launch it without."
         }
         Objection::SeptVe => "Launch the domain with SEPT_VE_DISABLE.",
+        Objection::Identity(_) => "If it should be accepted as well, name it, too.",
     }
 }
 

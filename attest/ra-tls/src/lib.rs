@@ -31,7 +31,6 @@
 mod certificate;
 mod claims;
 mod evidence;
-mod identity;
 mod request;
 mod self_signature;
 mod tls;
@@ -39,9 +38,8 @@ mod verifier;
 
 pub use certificate::{CertificateError, RaTlsCertificate};
 pub use claims::{Claims, KeyHash};
-pub use dcap_quote::UnixTime;
+pub use dcap_quote::{Identity, Mismatch, UnixTime};
 pub use evidence::{BindingError, Evidence, EvidenceError, Format};
-pub use identity::{Identity, Mismatch};
 pub use request::{Attested, Formats, MakeError, Request};
 pub use tls::{ConfigError, RaTlsVerifier, client_config, refusal, server_config};
 pub use verifier::{CollateralSource, FixedCollateral, Proof, Refusal, SourceError, Verifier};

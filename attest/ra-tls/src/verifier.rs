@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use dcap_quote::{
-    CheckedCollateral, Objection, Policy, Quote, QuoteError, Report, Trust, UnixTime, Validity, Verdict,
+    CheckedCollateral, Identity, Mismatch, Objection, Policy, Quote, QuoteError, Report, Trust, UnixTime,
+    Validity, Verdict,
 };
 
 use crate::certificate::{CertificateError, RaTlsCertificate};
 use crate::evidence::{BindingError, Evidence};
-use crate::identity::{Identity, Mismatch};
 
 /// Where collateral comes from. The root that it was checked against is the one that is trusted.
 ///

@@ -117,7 +117,8 @@ impl Verifier<'_> {
             Objection::Status(_)
             | Objection::ReservedAttributes
             | Objection::Migratable
-            | Objection::ServiceDomain => true,
+            | Objection::ServiceDomain
+            | Objection::Identity(_) => true,
             // Claims: is-debuggable, dbgstat, tdx_td_attributes_septve_disable.
             Objection::Debug | Objection::Profiling | Objection::SeptVe => false,
         });

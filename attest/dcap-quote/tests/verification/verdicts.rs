@@ -2,8 +2,8 @@
 
 use crate::support::{NOW, checked, domain, domain_1_5, enclave, profile, root, verify_on};
 use dcap_quote::{
-    Bytes, Component, Configuration, Item, Objection, Policy, Quote, Refusal, Report, SIMULATED_QE_VENDOR,
-    TcbStatus, Tee, Trust, TrustedRoot, UnixTime, verify,
+    Bytes, Component, Configuration, Identity, Item, Mismatch, Objection, Policy, Quote, Refusal, Report,
+    SIMULATED_QE_VENDOR, TcbStatus, Tee, Trust, TrustedRoot, UnixTime, verify,
 };
 use simulated_platform::{Authority, Body, Profile, SimulatedPlatform};
 
@@ -341,6 +341,55 @@ fn a_domain_that_outlived_an_update_is_to_be_relaunched() {
             .status,
         TcbStatus::OutOfDate
     );
+}
+
+#[test]
+fn only_who_is_meant_is_accepted() {
+    let Body::Sgx(mut body) = enclave() else {
+        unreachable!()
+    };
+    body[256] = 3;
+    body[258] = 4;
+    let verdict = verify_on(profile(), 3, &Body::Sgx(body), NOW).unwrap();
+    let domain = verify_on(profile(), 4, &domain(GOOD_TDX), NOW).unwrap();
+    let objections = |identity, verdict| Policy::default().identity(identity).objections(verdict);
+
+    let [enclave, signer, other] = [[0xe1; 32], [0x51; 32], [0; 32]];
+    for identity in [
+        Identity::mr_enclave(enclave),
+        Identity::any_mr_enclave_of(vec![other, enclave]),
+        Identity::mr_signer(signer, 3, 4),
+        Identity::mr_signer(signer, 3, 0),
+        Identity::dangerous_any(),
+    ] {
+        assert_eq!(objections(identity, &verdict), []);
+    }
+    for (identity, mismatch) in [
+        (Identity::mr_enclave(other), Mismatch::MrEnclave(Bytes(enclave))),
+        (
+            Identity::any_mr_enclave_of(Vec::new()),
+            Mismatch::MrEnclave(Bytes(enclave)),
+        ),
+        (
+            Identity::mr_signer(other, 3, 4),
+            Mismatch::MrSigner(Bytes(signer)),
+        ),
+        (
+            Identity::mr_signer(signer, 2, 4),
+            Mismatch::ProductId {
+                expected: 2,
+                found: 3,
+            },
+        ),
+        (
+            Identity::mr_signer(signer, 3, 5),
+            Mismatch::Svn { least: 5, found: 4 },
+        ),
+    ] {
+        assert_eq!(objections(identity, &verdict), [Objection::Identity(mismatch)]);
+    }
+    let no_enclave = [Objection::Identity(Mismatch::NoEnclave)];
+    assert_eq!(objections(Identity::mr_enclave(enclave), &domain), no_enclave);
 }
 
 #[test]

@@ -1,11 +1,14 @@
-//! Who the peer must be.
+//! Who an authentic quote must be of.
 
 use std::fmt;
 
-use dcap_quote::{Bytes, Report};
+use serde::Serialize;
 
-/// Which enclaves are meant. There is no default: an authentic quote says that *some* enclave is on the other side, and
-/// anybody can run one.
+use crate::quote::Report;
+use crate::report::Bytes;
+
+/// Which enclaves are meant. There is no default: an authentic quote says that *some* enclave has made its report, and anybody
+/// can run one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     accepted: Accepted,
@@ -20,8 +23,9 @@ enum Accepted {
     Any,
 }
 
-/// Why an authentic peer is not the one that is meant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+/// Why an authentic quote is not of the one that is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
 pub enum Mismatch {
     /// Another enclave.
     #[error("its MRENCLAVE is {0}, which is not accepted; run the expected image, or accept this one")]
@@ -30,7 +34,7 @@ pub enum Mismatch {
     #[error("its MRSIGNER is {0}, which is not accepted; use an image signed with the expected key")]
     MrSigner(Bytes<32>),
     /// Another product of the signer.
-    #[error("its ISVPRODID is {found}, and {expected} is required; connect to the expected product")]
+    #[error("its ISVPRODID is {found}, and {expected} is required; use the expected product")]
     ProductId {
         /// As required.
         expected: u16,
@@ -38,7 +42,7 @@ pub enum Mismatch {
         found: u16,
     },
     /// An old version.
-    #[error("its ISVSVN is {found}, and at least {least} is required; update the peer")]
+    #[error("its ISVSVN is {found}, and at least {least} is required; update it")]
     Svn {
         /// As required.
         least: u16,
@@ -72,8 +76,7 @@ impl Identity {
         identity
     }
 
-    /// Any enclave or trust domain: nothing is known of what runs in it. For those who look at the
-    /// [`Proof`](crate::Proof) themselves.
+    /// Any enclave or trust domain: nothing is known of what runs in it. For those who look at the report themselves.
     #[must_use]
     pub const fn dangerous_any() -> Self {
         Self::new(Accepted::Any)
@@ -88,7 +91,10 @@ impl Identity {
     }
 
     /// Checks a report that was verified.
-    pub(crate) fn check(&self, report: &Report) -> Result<(), Mismatch> {
+    ///
+    /// # Errors
+    /// With the first thing that differs.
+    pub fn check(&self, report: &Report) -> Result<(), Mismatch> {
         let report = match (report, &self.accepted) {
             (_, Accepted::Any) => return Ok(()),
             (Report::Td(_), _) => return Err(Mismatch::NoEnclave),
