@@ -1,8 +1,11 @@
 //! From an enclave's quote to a token that others believe: `nacre attestation serve` and `attest`, and `nacre verify token`.
 
 use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
-use conformance::{Outcome, Running, images};
+use conformance::archive::{self, Config, Entry};
+use conformance::{Linkage, Outcome, Running, images, nacre};
 
 use crate::platform::Platform;
 
@@ -17,13 +20,25 @@ with open('/dev/attestation/user_report_data', 'wb') as file:
 sys.stdout.write(open('/dev/attestation/quote', 'rb').read().hex())
 ";
 
+fn quote_of(platform: &Platform, image: &str) -> Vec<u8> {
+    let printed = platform.succeed(["run", image, "-c", SCRIPT, DATA], b"").stdout;
+    crate::devices::bytes(&printed)
+}
+
+/// Where a service says that it is.
+fn url_in(line: &str) -> &str {
+    let url = line
+        .strip_prefix("serving at ")
+        .and_then(|rest| rest.split_once(','));
+    url.expect(line).0
+}
+
 #[test]
 fn a_quote_becomes_a_token_that_is_about_the_enclave_and_its_data() {
     let platform = Platform::new();
     let archive = images::provide(&images::recipe("python").unwrap()).unwrap();
     let (image, mr_enclave) = platform.convert(&archive, &["--allow-args"]);
-    let quote = platform.succeed(["run", &image, "-c", SCRIPT, DATA], b"").stdout;
-    let quote = crate::devices::bytes(&quote);
+    let quote = quote_of(&platform, &image);
 
     let trust = platform.trust();
     let state = platform.path("service");
@@ -37,10 +52,7 @@ fn a_quote_becomes_a_token_that_is_about_the_enclave_and_its_data() {
     ];
     let serve = serve.into_iter().chain(trust.iter().map(String::as_str));
     let (_service, line) = Running::start(&mut platform.command(serve)).unwrap();
-    let (url, _) = line
-        .strip_prefix("serving at ")
-        .and_then(|rest| rest.split_once(','))
-        .expect(&line);
+    let url = url_in(&line);
 
     let (certificate, data, token) = (
         format!("{state}/tls.pem"),
@@ -96,4 +108,82 @@ fn a_quote_becomes_a_token_that_is_about_the_enclave_and_its_data() {
     let genuine = ["verify", "token", &token, "--service", url, "--ca", &certificate];
     let genuine = Outcome::of(platform.command(genuine), b"").unwrap();
     refused(genuine, "/simulated");
+}
+
+/// An archive with the service and what it trusts.
+fn service(platform: &Platform) -> PathBuf {
+    platform.trust();
+    let path = |name: &str| platform.path(name);
+    let program = path("nacre");
+    output(
+        Command::new("strip")
+            .arg("-o")
+            .arg(&program)
+            .arg(nacre().unwrap()),
+    );
+
+    let mut entries = Linkage::Dynamic.libraries(program.as_ref()).unwrap();
+    let files = [
+        ("nacre", program.clone()),
+        ("root.pem", path("trust/root.pem")),
+        ("collateral.json", path("trust/collateral.json")),
+    ];
+    entries.extend(files.map(|(name, from)| Entry::file(name, 0o700, fs::read(from).unwrap())));
+    let words = "/nacre attestation serve --listen 127.0.0.1:0 --state /state \
+                 --collateral /collateral.json --dangerous-trust-simulated /root.pem";
+    let config = Config {
+        entrypoint: words.split_whitespace().map(str::to_owned).collect(),
+        working_dir: "/".to_owned(),
+        ..Config::default()
+    };
+    let archive = PathBuf::from(path("service.tar"));
+    let file = fs::File::create(&archive).unwrap();
+    archive::write(file, "service:latest", &config, &archive::layer(entries).unwrap()).unwrap();
+    archive
+}
+
+/// The certificate that the service has made for itself, as PEM.
+fn certificate_of(url: &str) -> String {
+    let address = url.strip_prefix("https://").unwrap();
+    let shown = output(Command::new("openssl").args(["s_client", "-connect", address]));
+    let start = shown.find("-----BEGIN CERTIFICATE").unwrap();
+    let end = "-----END CERTIFICATE-----\n";
+    let len = shown[start..].find(end).unwrap() + end.len();
+    shown[start..start + len].to_owned()
+}
+
+fn output(command: &mut Command) -> String {
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// It is an ordinary program, and so protected by what it serves.
+#[test]
+fn the_service_runs_in_an_enclave_itself() {
+    let platform = Platform::new();
+    let python = images::provide(&images::recipe("python").unwrap()).unwrap();
+    let (image, mr_enclave) = platform.convert(&python, &["--allow-args"]);
+    let quote = quote_of(&platform, &image);
+
+    let (image, _) = platform.convert(&service(&platform), &[]);
+    let (_service, line) = Running::start(&mut platform.command(["run", &image])).unwrap();
+    let url = url_in(&line);
+    let certificate = platform.path("tls.pem");
+    fs::write(&certificate, certificate_of(url)).unwrap();
+    let attest = [
+        "attestation",
+        "attest",
+        "-",
+        "--dangerous-accept-simulated",
+        "--mrenclave",
+        &mr_enclave,
+    ];
+    let service = ["--service", url, "--ca", &certificate];
+    let token = platform.succeed(attest.into_iter().chain(service), &quote);
+    assert_eq!(token.stdout.matches('.').count(), 2, "{token}");
 }
