@@ -12,6 +12,7 @@
 //! order; the enclave checks every answer. State that lives as long as the process is leaked on purpose.
 
 mod kernel;
+mod own_pages;
 mod quoting;
 mod rootfs;
 mod seed;

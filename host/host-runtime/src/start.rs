@@ -12,7 +12,6 @@ use sgx_platform::emulator::{Emulator, EncluSites};
 use sgx_platform::sgxs::Stream;
 use sgx_platform::{Builder, PlatformError, processor};
 
-use crate::kernel;
 use crate::quoting::simulated::SimulatedQuoting;
 use crate::rootfs::{RootfsFile, RootfsMapping};
 use crate::seed::Seed;
@@ -20,6 +19,7 @@ use crate::serve::{Honest, Host, Quoting};
 use crate::signals::{self, Pending};
 use crate::stats::EnclaveReport;
 use crate::thread::{Pool, Runtime, Slot, map_areas};
+use crate::{kernel, own_pages};
 
 /// What to run.
 pub struct Options<'a> {
@@ -175,6 +175,7 @@ pub fn run_with(options: Options, host: Box<dyn Host>) -> Result<Infallible, Err
     eprintln!(
         "nacre: emulated enclave: this host can read and change everything in it; use it for development only"
     );
+    own_pages::give_back();
     Ok(runtime.lend_main_thread()?)
 }
 
