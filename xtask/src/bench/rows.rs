@@ -264,7 +264,7 @@ pub const ROWS: &[Row] = &[
     row(
         "token-validation",
         "token",
-        "validate an attestation token, known key (native: its RSA verification alone)",
+        "validate an attestation token, known key; baseline: its RSA verification alone",
         "µs",
         Lower,
         Ratio(1.3),
