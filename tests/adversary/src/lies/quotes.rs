@@ -5,7 +5,8 @@ use host_abi::STAGING_SIZE;
 
 use super::Answer::{Filled, Instead, Noise, Random, Replayed, Shifted, Staged, Stale, Value};
 use super::When::{Always, Every, Only};
-use super::{EAGAIN, EINTR, EIO, ENOMEM, EPERM, Lie, RIGHT, Tell, answer};
+use super::threads::RACE;
+use super::{EAGAIN, EINTR, EIO, ENOMEM, EPERM, End, Lie, RIGHT, Tell, answer};
 
 const BOTH: &[CallCode] = &[QuoteTarget, Quote];
 const TARGET: &[CallCode] = &[QuoteTarget];
@@ -24,12 +25,12 @@ const FOREIGN: &[u8] = &[3; 1000];
 /// A MEASUREMENT of somebody else's.
 const MEASUREMENT: &[u8] = &[1; 32];
 
-const fn while_told(name: &'static str, tell: Tell) -> Lie {
+const fn while_told(name: &'static str, tell: Tell, ends: &'static [End]) -> Lie {
     Lie {
         name,
         guest: "attestation",
         tell,
-        ends: RIGHT,
+        ends,
     }
 }
 
@@ -72,6 +73,6 @@ pub(super) const LIES: &[Lie] = table! {
     answer("quotes/with-another-signature", "attestation", QUOTE, Always, Noise(BODY_END), RIGHT),
     answer("quotes/of-another", "attestation", QUOTE, Always, Staged(FOREIGN, 1000), RIGHT),
     answer("quotes/the-first-again", "attestation", QUOTE, Always, Replayed, RIGHT),
-    while_told("quotes/race", Tell::Race),
-    while_told("quotes/storm", Tell::Storm),
+    while_told("quotes/race", Tell::Race, RACE),
+    while_told("quotes/storm", Tell::Storm, RIGHT),
 };

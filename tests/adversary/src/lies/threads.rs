@@ -9,7 +9,7 @@ use super::{EAGAIN, EINTR, EPERM, End, Lie, RIGHT, Tell, answer};
 const ALL: &[CallCode] = &[Spawn, Park, Unpark, Interrupt];
 const STARVED: &[End] = &[End::Right, End::Starved];
 /// What the enclave is told at its start may change, too.
-const RACE: &[End] = &[End::Right, End::Refused, End::Starved];
+pub(super) const RACE: &[End] = &[End::Right, End::Refused, End::Starved];
 const KILLED: &[End] = &[End::Right, End::Killed];
 /// The first thread does not begin: there is nobody to say anything.
 const NO_START: &[End] = &[End::Starved];
