@@ -10,6 +10,7 @@ use sgx_arch::{Attributes, SigStruct};
 use sign::{Date, MrEnclave, PublicKey, Sgxs};
 
 use crate::byte_size::ByteSize;
+use crate::hex::hex;
 use crate::output;
 
 /// Show what a confidential image is: its configuration, measurement and signature
@@ -287,8 +288,4 @@ fn text(bytes: &[u8]) -> String {
 
 fn texts(list: &[Vec<u8>]) -> Vec<String> {
     list.iter().map(|bytes| text(bytes)).collect()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

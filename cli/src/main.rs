@@ -16,6 +16,7 @@ mod convert;
 mod excerpt;
 mod expected;
 mod explain;
+mod hex;
 mod input;
 mod inspect;
 mod judged_by;

@@ -16,6 +16,7 @@ use sgx_platform::emulator::EncluSites;
 use sha2::{Digest, Sha256};
 
 use crate::cache_dir;
+use crate::hex::hex;
 use crate::progress::Bar;
 
 /// Run an image in an enclave
@@ -135,7 +136,7 @@ fn development(source: &ImageSource) -> Result<Package> {
         name.update((part.len() as u64).to_le_bytes());
         name.update(part);
     }
-    let name: String = name.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let name = hex(&name.finalize());
     let dir = cache_dir::converted()?;
     let target = ImageRef {
         transport: Transport::OciArchive,

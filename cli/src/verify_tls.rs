@@ -12,6 +12,8 @@ use judgement::Judgement;
 use ra_tls::{Evidence, Identity, RaTlsCertificate, Refusal, SourceError, Verifier};
 use serde_json::{Value, json};
 
+use crate::excerpt;
+use crate::hex::hex;
 use crate::judged_by::{Judge, JudgedBy};
 use crate::tls_peer::peer_certificate;
 
@@ -210,16 +212,5 @@ fn verifier(judge: &Judge) -> Verifier {
 
 /// Nothing that a stranger has written may control a terminal.
 fn printable(text: &str) -> String {
-    let visible = |character: char| {
-        if character.is_control() {
-            '\u{fffd}'
-        } else {
-            character
-        }
-    };
-    text.chars().map(visible).collect()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    text.chars().map(excerpt::printable).collect()
 }
