@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::{Context, Result};
-use sign::{KeyError, SigningKey};
+use sgx_sign::{KeyError, SigningKey};
 
 /// `$XDG_CACHE_HOME/nacre` or `~/.cache/nacre`.
 ///

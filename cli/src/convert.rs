@@ -2,9 +2,9 @@
 
 use anyhow::Result;
 use clap::Args;
-use convert::{Conversion, Summary};
-use oci::ImageRef;
-use sign::SigningKey;
+use image_convert::{Conversion, Summary};
+use oci_image::ImageRef;
+use sgx_sign::SigningKey;
 
 use crate::byte_size::ByteSize;
 use crate::cache_dir;
@@ -46,8 +46,8 @@ impl Convert {
             target: &self.target,
             options: &settings.options,
             key: &key,
-            libos: payload::ENCLAVE,
-            host_runtime: payload::HOST_RUNTIME,
+            libos: enclave_payload::ENCLAVE,
+            host_runtime: enclave_payload::HOST_RUNTIME,
         };
         let mut bar = Bar::new();
         let summary = conversion.run(&mut bar)?;

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use attestation_client::Client;
+use attestation_token::ClaimPolicy;
 use clap::Args;
-use token::ClaimPolicy;
 
 use crate::input;
 use crate::meant::measurement;

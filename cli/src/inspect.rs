@@ -2,12 +2,12 @@
 
 use anyhow::{Context, Result};
 use clap::Args;
-use convert::{Package, Part, label};
 use enclave_config::{Config, HostEnv};
-use oci::ImageRef;
+use image_convert::{Package, Part, label};
+use oci_image::ImageRef;
 use serde::Serialize;
 use sgx_arch::{Attributes, SigStruct};
-use sign::{Date, MrEnclave, PublicKey, Sgxs};
+use sgx_sign::{Date, MrEnclave, PublicKey, Sgxs};
 
 use crate::byte_size::ByteSize;
 use crate::hex::hex;
@@ -106,7 +106,7 @@ impl Report {
             .map_err(anyhow::Error::new)
             .with_context(|| damaged(Part::Enclave))?;
 
-        let verified = sign::verify(&sig);
+        let verified = sgx_sign::verify(&sig);
         let mut problems = Vec::new();
         let mut check = |holds: bool, problem: String| {
             if !holds {

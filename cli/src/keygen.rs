@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use sign::{KeyError, SigningKey};
+use sgx_sign::{KeyError, SigningKey};
 
 use crate::output;
 

@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
 use serde::Deserialize;
-use sign::Date;
+use sgx_sign::Date;
 
 use crate::choice::{EnclaveSize, HostName, Parsed, Threads, VariableName};
 

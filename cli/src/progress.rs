@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 
-use convert::{Progress, Stage};
+use image_convert::{Progress, Stage};
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// Shows how far a conversion is.

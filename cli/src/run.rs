@@ -7,11 +7,11 @@ use std::os::unix::ffi::OsStringExt;
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use convert::{Conversion, Options, Package, PackageError, Part};
 use enclave_config::Config;
 use host_abi::BootFlags;
 use host_runtime::{RootfsFile, Seed};
-use oci::{ImageRef, ImageSource, Transport};
+use image_convert::{Conversion, Options, Package, PackageError, Part};
+use oci_image::{ImageRef, ImageSource, Transport};
 use sgx_platform::emulator::EncluSites;
 use sha2::{Digest, Sha256};
 
@@ -129,7 +129,7 @@ fn development(source: &ImageSource) -> Result<Package> {
     let mut name = Sha256::new();
     for part in [
         env!("CARGO_PKG_VERSION"),
-        payload::DIGEST,
+        enclave_payload::DIGEST,
         &source.config_digest().hex(),
         &format!("{options:?}"),
     ] {
@@ -154,8 +154,8 @@ fn development(source: &ImageSource) -> Result<Package> {
             target: &target,
             options: &options,
             key: &key,
-            libos: payload::ENCLAVE,
-            host_runtime: payload::HOST_RUNTIME,
+            libos: enclave_payload::ENCLAVE,
+            host_runtime: enclave_payload::HOST_RUNTIME,
         };
         conversion.run(&mut Bar::new())?;
         cache_dir::remove_old(&dir);

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use anyhow::{Result, anyhow};
 use clap::Args;
-use convert::Options;
 use enclave_config::HostEnv;
-use sign::{Date, SignOptions};
+use image_convert::Options;
+use sgx_sign::{Date, SignOptions};
 
 use crate::choice::{EnclaveSize, HostName, Threads, VariableName};
 use crate::nacre_toml::{File, Signature};

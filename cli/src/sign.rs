@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
-use convert::{Package, Part};
 use enclave_config::Config;
-use oci::ImageRef;
-use sign::{PublicKey, Sgxs, SigningKey, Unsigned};
+use image_convert::{Package, Part};
+use oci_image::ImageRef;
+use sgx_sign::{PublicKey, Sgxs, SigningKey, Unsigned};
 
 use crate::output;
 use crate::progress::Bar;
@@ -92,8 +92,10 @@ impl Sign {
         };
         let mut bar = Bar::new();
         let total = package.locate(Part::Rootfs).len;
-        convert::Progress::begin(&mut bar, convert::Stage::Image, total);
-        package.write_resigned(target, &signature, &mut |at| convert::Progress::at(&mut bar, at))?;
+        image_convert::Progress::begin(&mut bar, image_convert::Stage::Image, total);
+        package.write_resigned(target, &signature, &mut |at| {
+            image_convert::Progress::at(&mut bar, at)
+        })?;
         drop(bar);
         output::line(target)?;
         output::line(format_args!("  MRENCLAVE    {}", sgxs.mr_enclave))?;

@@ -29,7 +29,7 @@
 //! - [`Container`]: the maps of all files of an image in one blob, found by inode number.
 //!
 //! # Neighbours
-//! `image/callsites` finds the sites and writes the maps, `enclave/mm` applies them.
+//! `image/callsites` finds the sites and writes the maps, `enclave/libos-mm` applies them.
 //!
 //! # Trust
 //! The blob lies in the verified root file system, so it is as trustworthy as the image's own code. The readers

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use oci::{ContainerConfig, ImageConfig, ImageRef, LayerFile, NewImage};
+use oci_image::{ContainerConfig, ImageConfig, ImageRef, LayerFile, NewImage};
 use tempfile::TempDir;
 
 pub struct Workplace {
@@ -106,7 +106,7 @@ impl Workplace {
             annotations: Default::default(),
             files: vec![LayerFile::from_bytes("bin/hello", 0o755, program)],
         };
-        oci::write(&place, image, &mut |_| ()).unwrap();
+        oci_image::write(&place, image, &mut |_| ()).unwrap();
         "docker-archive:plain.tar"
     }
 
@@ -119,5 +119,5 @@ impl Workplace {
 }
 
 pub fn test_key() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../image/sign/tests/keys/test-only.pem")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../image/sgx-sign/tests/keys/test-only.pem")
 }

@@ -9,9 +9,9 @@ use alloc::vec::Vec;
 
 use enclave_rt::attestation::{self, Key, Refused};
 use enclave_rt::call;
-use fs::{REPORT_DATA_SIZE, REPORT_SIZE, SealedTo, TARGET_INFO_SIZE};
 use host_abi::{CallError, Quote, QuoteTarget};
 use kobject::{Errno, Result};
+use libos_fs::{REPORT_DATA_SIZE, REPORT_SIZE, SealedTo, TARGET_INFO_SIZE};
 use sgx_arch::{Attributes, KeyName, KeyPolicy, KeyRequest, ReportBody, Xfrm};
 
 const _: () = assert!(QuoteTarget::SIZE == TARGET_INFO_SIZE && Quote::REPORT_SIZE == REPORT_SIZE);
@@ -29,7 +29,7 @@ pub(crate) fn report(
     attestation::report(target, data).map_err(|Refused| Errno::EINVAL)
 }
 
-/// A quote with this data; see [`fs::System::quote`] for the errors.
+/// A quote with this data; see [`libos_fs::System::quote`] for the errors.
 pub(crate) fn quote(data: &[u8; REPORT_DATA_SIZE]) -> Result<Vec<u8>> {
     // A quoting enclave that was started anew since it was named wants another report.
     const ATTEMPTS: usize = 3;

@@ -13,11 +13,11 @@ use core::sync::atomic::AtomicU32;
 use enclave_config::Config;
 use enclave_rt::untrusted::HostMemory;
 use enclave_rt::{call, entry, measured, processor as instructions};
-use fs::{At, AtFlags, Context, OpenHow, Vfs, VfsOptions};
 use host_abi::{BootInfo, HostFd, MessageKind, STAGING_SIZE};
-use io::{Stream, Terminal, Timers};
 use kobject::{Credentials, Description, Errno, Mutex, StatusFlags, clock};
-use mm::AddressSpace;
+use libos_fs::{At, AtFlags, Context, OpenHow, Vfs, VfsOptions};
+use libos_io::{Stream, Terminal, Timers};
+use libos_mm::AddressSpace;
 
 use crate::container::Container;
 use crate::process::descriptors::OnExec;
@@ -173,7 +173,7 @@ fn mount(config: &Config, info: &BootInfo) -> Result<Vfs, Refusal> {
     let image = rootfs_source::open(memory, &config.rootfs, cache)
         .map_err(|error| unreadable(&format!("{error}")))?;
     if let Some(sites) = rootfs_source::ImageCallSites::open(image.clone(), config.rootfs.callsites) {
-        mm::install_call_sites(Arc::new(sites));
+        libos_mm::install_call_sites(Arc::new(sites));
     }
     Vfs::new(VfsOptions {
         image: Some(image),

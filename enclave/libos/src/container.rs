@@ -3,9 +3,9 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use fs::Vfs;
-use io::Timers;
 use kobject::{Mutex, Once};
+use libos_fs::Vfs;
+use libos_io::Timers;
 
 use crate::processor::Processor;
 

@@ -8,9 +8,9 @@ use alloc::vec::Vec;
 use core::fmt::Write;
 
 use enclave_rt::frame::TrapFrame;
-use fs::{At, OpenHow};
 use host_abi::MessageKind;
 use kobject::Description;
+use libos_fs::{At, OpenHow};
 
 use crate::loader::symbols::{self, Place};
 use crate::process::Thread;

@@ -34,7 +34,7 @@ use enclave_rt::frame::{Exception, SyscallFrame, TrapFrame};
 use enclave_rt::handlers::Kernel;
 use enclave_rt::thread;
 use enclave_rt::user::Access;
-use mm::FaultOutcome;
+use libos_mm::FaultOutcome;
 
 use container::container;
 use process::{CURRENT, exit};

@@ -5,11 +5,11 @@ use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
 use enclave_rt::attestation::Key;
-use fs::{
+use kobject::{Description, Errno, File, Result, StatusFlags, clock};
+use libos_fs::{
     Context, Dentry, Kernel, Memory, NamedPipe, ProcessStatus, REPORT_DATA_SIZE, REPORT_SIZE, SealedTo,
     System, TARGET_INFO_SIZE, ThreadStatus,
 };
-use kobject::{Description, Errno, File, Result, StatusFlags, clock};
 
 use crate::attestation;
 use crate::process::{CURRENT, Process, limits, table};
@@ -21,14 +21,14 @@ pub(crate) struct Source;
 
 impl System for Source {
     fn named_pipe(&self) -> Arc<dyn NamedPipe> {
-        Arc::new(Fifo(io::pipe::Fifo::new()))
+        Arc::new(Fifo(libos_io::pipe::Fifo::new()))
     }
 
     fn terminal(&self) -> Option<Arc<dyn File>> {
         CURRENT.with(|thread| {
             let open = thread.process.descriptors.lock().all();
             open.into_iter().map(|(_, file)| file).find_map(|file| {
-                let stream = file.object_as::<io::Stream>()?;
+                let stream = file.object_as::<libos_io::Stream>()?;
                 stream.is_terminal().then(|| file.object().clone())
             })
         })
@@ -38,7 +38,7 @@ impl System for Source {
         table::processes().iter().map(|process| process.pid).collect()
     }
 
-    fn process(&self, pid: u32) -> Option<Arc<dyn fs::Process>> {
+    fn process(&self, pid: u32) -> Option<Arc<dyn libos_fs::Process>> {
         let process = table::process(pid)?;
         Some(Arc::new(Shown(process)))
     }
@@ -109,7 +109,7 @@ impl System for Source {
     }
 }
 
-struct Fifo(io::pipe::Fifo);
+struct Fifo(libos_io::pipe::Fifo);
 
 impl NamedPipe for Fifo {
     fn open(&self, flags: StatusFlags, inode: Arc<dyn File>) -> Result<Arc<dyn File>> {
@@ -128,7 +128,7 @@ fn joined(strings: &[Vec<u8>]) -> Vec<u8> {
         .collect()
 }
 
-impl fs::Process for Shown {
+impl libos_fs::Process for Shown {
     fn context(&self) -> Context {
         self.0.context.lock().clone()
     }

@@ -11,7 +11,7 @@ use enclave_config::{Extent, Rootfs};
 use enclave_rt::untrusted::HostMemory;
 use host_abi::MessageKind;
 use kobject::SpinLock;
-use mm::CallSites;
+use libos_mm::CallSites;
 use rootfs::{
     BLOCK_SIZE, Block, BlockSource, CacheSet, Erofs, Error, Lock, SourceError, VerifiedBlocks, Verity,
     VerityParams,

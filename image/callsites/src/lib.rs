@@ -12,7 +12,7 @@
 //! [`scan`] looks at a file and returns a [`Report`]: its map, and what was found ([`Counts`]).
 //!
 //! # Neighbours
-//! `image/convert` calls it for every regular file of an image. `abi/callsite-map` defines patches and their bytes.
+//! `image/image-convert` calls it for every regular file of an image. `abi/callsite-map` defines patches and their bytes.
 //!
 //! # Trust
 //! The input is the image, which is trusted with its own correctness only: a malicious file may get itself patched

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use attestation_token::{ClaimPolicy, Claims, KeySet, Refusal, UnixTime, Validator};
 use serde::Deserialize;
-use token::{ClaimPolicy, Claims, KeySet, Refusal, UnixTime, Validator};
 
 use crate::error::ClientError;
 use crate::evidence::Evidence;

@@ -1,6 +1,6 @@
 //! What can go wrong between client and service.
 
-use token::{ClaimError, KeySetError, Refusal};
+use attestation_token::{ClaimError, KeySetError, Refusal};
 
 /// Why there is no answer that can be relied upon.
 #[derive(Debug, thiserror::Error)]

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use token::KeySet;
+use attestation_token::KeySet;
 
 /// Keys older than this are fetched anew, so that withdrawn ones do not live on.
 const MAX_AGE: Duration = Duration::from_secs(3600);

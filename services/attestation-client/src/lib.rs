@@ -3,7 +3,7 @@
 //! ```no_run
 //! # fn example(quote: &[u8], ca: &[u8]) -> Result<(), attestation_client::ClientError> {
 //! use attestation_client::{Client, Evidence, RuntimeData};
-//! use token::ClaimPolicy;
+//! use attestation_token::ClaimPolicy;
 //!
 //! let client = Client::new("https://attest.example:8443", ca)?;
 //! let evidence = Evidence::new(quote)

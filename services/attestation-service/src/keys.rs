@@ -3,12 +3,12 @@
 //! A key is published a day before it signs, so that who relies on tokens has time to fetch it, and stays published until the
 //! last token that it signed has expired. All of it is a plan over times; making keys and storing them is the caller's.
 
+use attestation_token::{HeaderFields, KeySize, SigningError, SigningKey};
 use dcap_quote::UnixTime;
 use rcgen::{
     CertificateParams, DistinguishedName, DnType, KeyPair, PKCS_RSA_SHA256, SerialNumber, date_time_ymd,
 };
 use serde_json::{Value, json};
-use token::{HeaderFields, KeySize, SigningError, SigningKey};
 
 use crate::store::{Store, StoreError, StoredKey};
 

@@ -4,8 +4,8 @@
 //! elsewhere. With certificates, only their owners' signatures count: nothing unsigned, and no other certificate, whatever it
 //! chains to. The key is the certificate's; the algorithm must be one for such a key.
 
+use attestation_token::{Algorithm, Jws, PublicKey};
 use serde_json::{Value, json};
-use token::{Algorithm, Jws, PublicKey};
 
 use crate::api::base64;
 use crate::error::{ApiError, ErrorCode};

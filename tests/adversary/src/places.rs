@@ -5,8 +5,8 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use convert::{Package, Part};
 use enclave_config::Config;
+use image_convert::{Package, Part};
 
 /// Bytes of a block of the root file system.
 pub const BLOCK: u64 = 4096;

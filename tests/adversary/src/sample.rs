@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use conformance::Outcome;
 use conformance::archive::{self, Config, Entry};
-use convert::{Package, Part};
+use image_convert::{Package, Part};
 use tempfile::TempDir;
 
 /// A folder with a cache of its own, so that nothing of the user's is used or left behind.
@@ -100,7 +100,7 @@ impl Workplace {
 
 /// The key that signs in tests.
 pub fn test_key() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../image/sign/tests/keys/test-only.pem")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../image/sgx-sign/tests/keys/test-only.pem")
 }
 
 /// Builds the guest of this name (`guests/NAME.c`), static, into `dir`: `gcc` for one with glibc, `musl-gcc` for a small one.

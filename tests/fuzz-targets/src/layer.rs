@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use oci::{ImageRef, ImageSource, Kind, Limits, Tree};
+use oci_image::{ImageRef, ImageSource, Kind, Limits, Tree};
 
 use crate::oci_image::{image_of, scratch};
 

@@ -3,7 +3,7 @@
 //! The first byte says which kind of archive the rest is.
 
 use conformance::archive::{self, Config};
-use oci::{ContainerConfig, ImageConfig, ImageRef, ImageSource, LayerFile, NewImage};
+use oci_image::{ContainerConfig, ImageConfig, ImageRef, ImageSource, LayerFile, NewImage};
 use tempfile::TempDir;
 
 pub(crate) fn run(input: &[u8]) {
@@ -66,7 +66,7 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
         annotations: Default::default(),
         files: vec![LayerFile::from_bytes("a", 0o755, b"contents")],
     };
-    oci::write(&place, image, &mut |_| {}).expect("an image");
+    oci_image::write(&place, image, &mut |_| {}).expect("an image");
     let oci = std::fs::read(path).expect("the image");
     [(0, oci), (1, docker)]
         .map(|(kind, archive)| [&[kind], &archive[..]].concat())

@@ -5,7 +5,7 @@ use sgx_arch::{PAGE_SIZE, RECORD_SIZE, SecInfo, SigStruct};
 use sgx_platform::driver::Driver;
 use sgx_platform::sgxs::Stream;
 use sgx_platform::{Builder, Chunks, PlatformError};
-use sign::{Layout, Libos, Sgxs};
+use sgx_sign::{Layout, Libos, Sgxs};
 
 pub(crate) fn run(input: &[u8]) {
     let read = Sgxs::read(input);

@@ -2,7 +2,7 @@
 //!
 //! The first byte says whether the rest is a token, its claims (which a fuzzer could not sign), or a key set.
 
-use token::{Algorithm, ClaimPolicy, HeaderFields, Jws, KeySet, SigningKey, UnixTime, Validator};
+use attestation_token::{Algorithm, ClaimPolicy, HeaderFields, Jws, KeySet, SigningKey, UnixTime, Validator};
 
 const ISSUER: &str = "https://attest.example";
 const NOW: u64 = 1_750_723_200;
@@ -97,7 +97,7 @@ fn genuine_claims() -> Vec<String> {
         "x-ms-runtime": { "keys": [{ "kty": "EC" }] },
     });
     let mut simulated = enclave.clone();
-    simulated[token::SIMULATED] = true.into();
+    simulated[attestation_token::SIMULATED] = true.into();
     [enclave, simulated].map(|claims| claims.to_string()).to_vec()
 }
 

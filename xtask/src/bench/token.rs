@@ -20,7 +20,7 @@ pub fn measure(bench: &mut Bench, results: &mut Results) -> Result<()> {
         command.args([
             "bench",
             "--package",
-            "token",
+            "attestation-token",
             "--bench",
             "validation",
             "--",

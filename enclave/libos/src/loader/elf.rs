@@ -9,7 +9,7 @@ use enclave_layout::{PAGE_SIZE, USER_END};
 use enclave_rt::user;
 use host_abi::Protection;
 use kobject::{Description, Errno, KernelSink, Mapping, Result};
-use mm::{AddressSpace, Backing, MapFlags};
+use libos_mm::{AddressSpace, Backing, MapFlags};
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
 #[derive(Clone, Copy, FromBytes, Immutable, KnownLayout)]

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 use enclave_rt::frame::{Registers, TrapFrame};
 use kobject::{Description, Errno, KernelSink, Result};
-use mm::AddressSpace;
+use libos_mm::AddressSpace;
 
 use crate::process::Image;
 
@@ -83,7 +83,9 @@ pub(crate) fn load(space: &AddressSpace, open: Open<'_>, request: Request<'_>) -
             ..Registers::default()
         };
         let image = Image {
-            executable: file.object_as::<fs::OpenFile>().map(|file| file.dentry().clone()),
+            executable: file
+                .object_as::<libos_fs::OpenFile>()
+                .map(|file| file.dentry().clone()),
             arguments,
             environment,
             auxiliary: stack.auxiliary,

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use enclave_rt::processor;
 use host_abi::Protection;
 use kobject::{Errno, Result};
-use mm::{AddressSpace, Backing, MapFlags};
+use libos_mm::{AddressSpace, Backing, MapFlags};
 
 use super::elf::Program;
 use crate::process::limits::STACK_SIZE;

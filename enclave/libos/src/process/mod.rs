@@ -17,9 +17,9 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
 
-use fs::{Context, Dentry};
 use kobject::{Description, Mutex, Result, SpinLock, WaitQueue};
-use mm::AddressSpace;
+use libos_fs::{Context, Dentry};
+use libos_mm::AddressSpace;
 
 use crate::signal::Actions;
 use crate::signal::pending::Pending;

@@ -1,7 +1,7 @@
 //! What system calls share that take paths.
 
-use fs::{At, AtFlags, Context};
 use kobject::{Errno, Result};
+use libos_fs::{At, AtFlags, Context};
 
 use super::Call;
 

@@ -1,7 +1,7 @@
 //! Where the paths of a process begin, and the mask of what it makes: chdir, chroot, getcwd, umask.
 
-use fs::{At, AtFlags};
 use kobject::{Errno, Result};
+use libos_fs::{At, AtFlags};
 
 use super::Call;
 use super::path::context;

@@ -1,8 +1,8 @@
 //! A file's mode, owner and times, in their older and newer forms.
 
-use fs::{AtFlags, Owner, SetTime};
 use kobject::clock::SECOND;
 use kobject::{Errno, Result, Timestamp};
+use libos_fs::{AtFlags, Owner, SetTime};
 
 use super::Call;
 use super::path::{AT_FDCWD, EITHER, at, at_flags, context};

@@ -2,8 +2,8 @@
 
 use alloc::vec::Vec;
 
-use io::pipe::PipeEnd;
 use kobject::{Description, Errno, File, How, KernelSink, KernelSource, Result, StatusFlags, UserSource};
+use libos_io::pipe::PipeEnd;
 
 use super::Call;
 use super::sys_read::{modified, pieces, raise_pipe};
@@ -107,7 +107,7 @@ impl End<'_> {
             None => Ok(CHUNK),
             Some(0) if self.how(waits).nonblocking => Err(Errno::EAGAIN),
             // The write waits until this much fits.
-            Some(0) => Ok(io::pipe::ATOMIC),
+            Some(0) => Ok(libos_io::pipe::ATOMIC),
             Some(room) => Ok(room),
         }
     }

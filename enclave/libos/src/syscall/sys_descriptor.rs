@@ -55,7 +55,7 @@ pub(super) fn limit(process: &Process) -> u64 {
 fn sys_close(call: &mut Call<'_>) -> Result<u64> {
     let process = &call.thread.process;
     let closed = process.take_descriptor(call.args[0] as u32)?;
-    fs::release_records(&closed, process.pid);
+    libos_fs::release_records(&closed, process.pid);
     Ok(0)
 }
 
@@ -70,7 +70,7 @@ fn sys_close_range(call: &mut Call<'_>) -> Result<u64> {
     let closed = descriptors.remove_range(first as u32, last as u32, flags & CLOEXEC != 0);
     drop(descriptors);
     for file in &closed {
-        fs::release_records(file, call.thread.process.pid);
+        libos_fs::release_records(file, call.thread.process.pid);
     }
     Ok(0)
 }
@@ -112,7 +112,7 @@ fn replace(call: &Call<'_>, on_exec: OnExec) -> Result<u64> {
     }
     let old = process.descriptors.lock().replace(fd, file, on_exec);
     if let Some(old) = old {
-        fs::release_records(&old, process.pid);
+        libos_fs::release_records(&old, process.pid);
     }
     Ok(fd.into())
 }
@@ -201,7 +201,7 @@ fn sys_fcntl(call: &mut Call<'_>) -> Result<u64> {
         9 => Ok(0),
         // F_SETPIPE_SZ, F_GETPIPE_SZ
         1031 | 1032 => {
-            let pipe = file.object_as::<io::pipe::PipeEnd>().ok_or(Errno::EBADF)?;
+            let pipe = file.object_as::<libos_io::pipe::PipeEnd>().ok_or(Errno::EBADF)?;
             if command == 1032 {
                 return Ok(pipe.capacity() as u64);
             }

@@ -3,10 +3,10 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 
-use io::{
+use kobject::{Description, Errno, File, Result, StatusFlags, WaitQueue};
+use libos_io::{
     Epoll, EpollEvent, EpollOperation, EventFd, SIGNAL_INFO_SIZE, SignalFd, SignalSource, TimerClock, TimerFd,
 };
-use kobject::{Description, Errno, File, Result, StatusFlags, WaitQueue};
 use zerocopy::IntoBytes;
 
 use super::Call;
@@ -100,7 +100,7 @@ fn make_pipe(call: &Call<'_>, raw: u64) -> Result<u64> {
     const DIRECT: u64 = 0o40000;
     let (both, on_exec) = flags(raw, DIRECT)?;
     let common = both & StatusFlags::NONBLOCK;
-    let (reader, writer) = io::pipe::pipe();
+    let (reader, writer) = libos_io::pipe::pipe();
     if raw & DIRECT != 0 {
         writer.set_packets(true);
     }
@@ -133,9 +133,9 @@ fn make_eventfd(call: &Call<'_>, raw: u64) -> Result<u64> {
     const SEMAPHORE: u64 = 1;
     let (flags, on_exec) = flags(raw, SEMAPHORE)?;
     let mode = if raw & SEMAPHORE != 0 {
-        io::EventMode::Semaphore
+        libos_io::EventMode::Semaphore
     } else {
-        io::EventMode::Counter
+        libos_io::EventMode::Counter
     };
     add(
         &call.thread.process,
@@ -152,7 +152,7 @@ fn sys_timerfd_create(call: &mut Call<'_>) -> Result<u64> {
     add(&call.thread.process, timer, flags, on_exec)
 }
 
-fn setting(raw: io::TimerSetting) -> Itimerspec {
+fn setting(raw: libos_io::TimerSetting) -> Itimerspec {
     Itimerspec {
         interval: Timespec::of(raw.interval),
         value: Timespec::of(raw.value),
@@ -168,14 +168,14 @@ fn sys_timerfd_settime(call: &mut Call<'_>) -> Result<u64> {
     let file = call.file(fd)?;
     let timer = file.object_as::<TimerFd>().ok_or(Errno::EINVAL)?;
     let new: Itimerspec = user::get(new)?;
-    let new = io::TimerSetting {
+    let new = libos_io::TimerSetting {
         value: new.value.nanoseconds()?,
         interval: new.interval.nanoseconds()?,
     };
     let base = if flags & 1 != 0 {
-        io::TimerBase::Absolute
+        libos_io::TimerBase::Absolute
     } else {
-        io::TimerBase::Relative
+        libos_io::TimerBase::Relative
     };
     let before = timer.set(new, base)?;
     user::put_if(old, &setting(before))?;

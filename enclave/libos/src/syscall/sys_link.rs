@@ -1,7 +1,7 @@
 //! Names in directories: mkdir, mknod, unlink, rename, link, symlink, readlink, in their older and newer forms.
 
-use fs::{At, AtFlags, NewNode, RenameFlags};
 use kobject::{Errno, Result};
+use libos_fs::{At, AtFlags, NewNode, RenameFlags};
 
 use super::Call;
 use super::path::{AT_FDCWD, at, at_flags, context};

@@ -1,7 +1,7 @@
 //! Locks on files: flock, and fcntl's record locks.
 
-use fs::{LockKind, LockOwner, LockWait, RecordLock};
 use kobject::{Description, Errno, Result};
+use libos_fs::{LockKind, LockOwner, LockWait, RecordLock};
 
 use super::Call;
 use crate::uapi::Flock;
@@ -37,7 +37,7 @@ pub(super) fn flock(call: &Call<'_>) -> Result<u64> {
     } else {
         LockWait::Wait
     };
-    waiting(call, || fs::lock_file(&file, kind, wait))?;
+    waiting(call, || libos_fs::lock_file(&file, kind, wait))?;
     Ok(0)
 }
 
@@ -61,7 +61,7 @@ pub(super) fn record_lock(call: &Call<'_>, file: &Description, command: u32, at:
     let whence = u32::try_from(raw.whence).map_err(|_| Errno::EINVAL)?;
     let lock = RecordLock::new(file, kind, whence, raw.start, raw.len)?;
     if command == 5 || command == 36 {
-        let out = match fs::test_record(file, owner, &lock)? {
+        let out = match libos_fs::test_record(file, owner, &lock)? {
             None => Flock { kind: F_UNLCK, ..raw },
             Some((against, holder)) => Flock {
                 kind: if against.kind == LockKind::Shared {
@@ -93,6 +93,6 @@ pub(super) fn record_lock(call: &Call<'_>, file: &Description, command: u32, at:
     } else {
         LockWait::Try
     };
-    waiting(call, || fs::lock_record(file, owner, lock, wait))?;
+    waiting(call, || libos_fs::lock_record(file, owner, lock, wait))?;
     Ok(0)
 }

@@ -2,7 +2,7 @@
 
 use host_abi::Protection;
 use kobject::{Description, Errno, FileKind, Result, Stat, StatusFlags};
-use mm::{Advice, Backing, MapFlags};
+use libos_mm::{Advice, Backing, MapFlags};
 
 use super::Call;
 use super::table::Row;

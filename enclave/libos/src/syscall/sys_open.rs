@@ -1,7 +1,7 @@
 //! open, creat, openat, openat2.
 
-use fs::OpenHow;
 use kobject::{Errno, Result};
+use libos_fs::OpenHow;
 
 use super::Call;
 use super::path::{AT_FDCWD, at, context};

@@ -2,8 +2,8 @@
 
 use alloc::vec::Vec;
 
-use io::PollItem;
 use kobject::{Errno, Events, Result, clock};
+use libos_io::PollItem;
 
 use super::Call;
 use super::sys_signal::{mask_argument, with_mask};
@@ -22,7 +22,7 @@ pub(super) const ROWS: &[Row] = &[
 /// A time limit in milliseconds, negative for none, as a deadline.
 pub(super) fn deadline_of_milliseconds(limit: i32) -> Option<u64> {
     match u64::try_from(limit) {
-        Ok(0) => io::NOW,
+        Ok(0) => libos_io::NOW,
         Ok(limit) => Some(clock::monotonic().saturating_add(limit * 1_000_000)),
         Err(_) => None,
     }
@@ -36,7 +36,7 @@ pub(super) fn deadline_of_timespec(at: u64) -> Result<Option<u64>> {
             .transpose()?
         {
             None => None,
-            Some(0) => io::NOW,
+            Some(0) => libos_io::NOW,
             Some(limit) => Some(clock::monotonic().saturating_add(limit)),
         },
     )
@@ -45,7 +45,7 @@ pub(super) fn deadline_of_timespec(at: u64) -> Result<Option<u64>> {
 /// Waits on, as long as what interrupts is no signal for this thread.
 fn wait(call: &Call<'_>, items: &mut [PollItem], deadline: Option<u64>) -> Result<usize> {
     loop {
-        match io::poll(items, deadline) {
+        match libos_io::poll(items, deadline) {
             Err(Errno::EINTR) if !call.thread.is_interrupted() => {}
             done => return done,
         }
@@ -110,7 +110,7 @@ fn sys_select(call: &mut Call<'_>) -> Result<u64> {
     let deadline = match user::get_if::<Timeval>(limit)? {
         None => None,
         Some(limit) => match limit.nanoseconds()? {
-            0 => io::NOW,
+            0 => libos_io::NOW,
             limit => Some(clock::monotonic().saturating_add(limit)),
         },
     };

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use enclave_rt::user::Access;
 use kobject::{Description, Errno, IoVec, Result, Sink, Source, StatusFlags, UserSink, UserSource};
 
-use mm::FaultOutcome;
+use libos_mm::FaultOutcome;
 
 use super::Call;
 use super::table::{Restart, Row};
@@ -120,7 +120,7 @@ fn write(call: &Call<'_>, file: &Description, pieces: &[IoVec], place: Place) ->
 /// A file whose contents a process without privilege has changed is no longer run with its owner's rights.
 pub(super) fn modified(call: &Call<'_>, file: &Description) {
     if file.object().is_seekable() {
-        fs::written_by(file, &call.thread.process.context.lock().credentials);
+        libos_fs::written_by(file, &call.thread.process.context.lock().credentials);
     }
 }
 

@@ -3,8 +3,8 @@
 use alloc::vec::Vec;
 
 use enclave_layout::USER_END;
-use io::socket::{Ancillary, Identity, MessageFlags, Outgoing, Received, SocketAddress, SocketKind};
 use kobject::{Errno, IoVec, Result, UserSink, UserSource, clock};
+use libos_io::socket::{Ancillary, Identity, MessageFlags, Outgoing, Received, SocketAddress, SocketKind};
 use zerocopy::IntoBytes;
 
 use super::Call;

@@ -2,11 +2,11 @@
 
 use alloc::vec::Vec;
 
-use io::socket::{
+use kobject::{Description, Errno, How, Result, StatusFlags};
+use libos_io::socket::{
     BoundSocket, Caller, Identity, Shutdown, SocketAddress, SocketKind, SocketNames, UnixSocket,
 };
-use io::{Socket, as_socket};
-use kobject::{Description, Errno, How, Result, StatusFlags};
+use libos_io::{Socket, as_socket};
 
 use super::Call;
 use super::sys_event::add;
@@ -127,7 +127,7 @@ fn type_flags(raw: u64) -> (u32, StatusFlags, OnExec) {
 pub(super) fn address_in(at: u64, len: u64) -> Result<Vec<u8>> {
     let len = usize::try_from(len as i32)
         .ok()
-        .filter(|&len| len <= io::socket::ADDRESS_MAX);
+        .filter(|&len| len <= libos_io::socket::ADDRESS_MAX);
     user::get_bytes(at, len.ok_or(Errno::EINVAL)?)
 }
 
@@ -148,7 +148,7 @@ fn sys_socket(call: &mut Call<'_>) -> Result<u64> {
     let (kind, flags, on_exec) = type_flags(kind);
     let domain = u16::try_from(domain as u32).map_err(|_| Errno::EAFNOSUPPORT)?;
     let creator = identity(&call.thread.process);
-    let socket = io::socket::open(domain, SocketKind::from_raw(kind)?, protocol as u32, creator)?;
+    let socket = libos_io::socket::open(domain, SocketKind::from_raw(kind)?, protocol as u32, creator)?;
     add(&call.thread.process, socket, flags, on_exec)
 }
 
@@ -156,7 +156,7 @@ fn sys_socketpair(call: &mut Call<'_>) -> Result<u64> {
     let [domain, kind, protocol, out, ..] = call.args;
     let (kind, flags, on_exec) = type_flags(kind);
     let process = &call.thread.process;
-    if domain as u32 != u32::from(io::socket::AF_UNIX) {
+    if domain as u32 != u32::from(libos_io::socket::AF_UNIX) {
         return Err(Errno::EOPNOTSUPP);
     }
     let (first, second) = UnixSocket::pair(SocketKind::from_raw(kind)?, protocol as u32, identity(process))?;

@@ -1,7 +1,7 @@
 //! What is known of a file and of its file system: stat and statfs, in their older and newer forms.
 
-use fs::{At, AtFlags};
 use kobject::{Errno, Result, Stat, Timestamp};
+use libos_fs::{At, AtFlags};
 
 use super::Call;
 use super::path::{AT_FDCWD, EITHER, at, at_flags, context};
@@ -167,7 +167,7 @@ fn sys_statx(call: &mut Call<'_>) -> Result<u64> {
     Ok(0)
 }
 
-fn raw_statfs(stat: &fs::FileSystemStat) -> Statfs {
+fn raw_statfs(stat: &libos_fs::FileSystemStat) -> Statfs {
     Statfs {
         kind: stat.magic as i64,
         block_size: stat.block_size as i64,

@@ -1,7 +1,7 @@
 //! A file's length: truncate, ftruncate, fallocate.
 
-use fs::{At, AtFlags};
 use kobject::{Errno, FileKind, Result};
+use libos_fs::{At, AtFlags};
 
 use super::Call;
 use super::path::context;

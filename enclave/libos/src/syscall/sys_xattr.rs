@@ -2,8 +2,8 @@
 
 use alloc::vec::Vec;
 
-use fs::{At, AtFlags, Context, XattrFlags};
 use kobject::{Errno, Result};
+use libos_fs::{At, AtFlags, Context, XattrFlags};
 
 use super::Call;
 use super::table::Row;

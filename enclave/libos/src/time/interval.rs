@@ -4,8 +4,8 @@ use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use io::{Schedule, Timer};
 use kobject::{Errno, Mutex, Result, clock};
+use libos_io::{Schedule, Timer};
 
 use super::Clock;
 use crate::process::{Process, Thread, table};

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use enclave_rt::vdso;
 use host_abi::Protection;
 use kobject::{Result, clock};
-use mm::{AddressSpace, Backing, MapFlags};
+use libos_mm::{AddressSpace, Backing, MapFlags};
 
 use crate::user;
 

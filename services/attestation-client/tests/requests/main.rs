@@ -6,9 +6,9 @@ mod mock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use attestation_client::{Client, ClientError, Evidence, RuntimeData};
+use attestation_token::{ClaimPolicy, HeaderFields, KeySetError, KeySize, Objection, Refusal, SigningKey};
 use mock::{Answer, MockService};
 use serde_json::{Value, json};
-use token::{ClaimPolicy, HeaderFields, KeySetError, KeySize, Objection, Refusal, SigningKey};
 
 const DATA: &[u8] = b"the enclave's public key";
 

@@ -30,7 +30,7 @@ pub(crate) fn about(evidence: &Evidence) -> Claims {
     put("x-ms-ver", "1.0".into());
     put(TCB_STATUS, evidence.verdict.status.name().into());
     if evidence.verdict.trust == Trust::Simulated {
-        put(token::SIMULATED, true.into());
+        put(attestation_token::SIMULATED, true.into());
     }
     for (name, data) in [
         (RUNTIME, &evidence.runtime_data),

@@ -39,9 +39,10 @@ async fn a_genuine_enclave_and_a_genuine_domain() {
     let attest = async |path: &str, name: &str| {
         let quote = fs::read(folder.join(name)).unwrap();
         let answer = service.post(path, attest_body(&quote, None).to_string()).await;
-        let keys = token::KeySet::parse(&service.get("/certs").await.body).unwrap();
-        let policy = token::ClaimPolicy::default();
-        let validated = token::Validator::new(&service.issuer).validate(&answer.token(), &keys, &policy, now);
+        let keys = attestation_token::KeySet::parse(&service.get("/certs").await.body).unwrap();
+        let policy = attestation_token::ClaimPolicy::default();
+        let validated =
+            attestation_token::Validator::new(&service.issuer).validate(&answer.token(), &keys, &policy, now);
         Value::Object(validated.unwrap().all())
     };
     let claims = attest(SGX, "sgx_quote").await;

@@ -63,16 +63,16 @@ async fn keys_rotate_and_overlap() {
         let quote = service.platform.quote(&report(b""));
         let answer = service.post(SGX, attest_body(&quote, None).to_string()).await;
         let keys = service.get("/certs").await;
-        let keys = token::KeySet::parse(&keys.body).unwrap();
-        let policy = token::ClaimPolicy::default().dangerous_accept_simulated();
-        let validator = token::Validator::new(&service.issuer);
+        let keys = attestation_token::KeySet::parse(&keys.body).unwrap();
+        let policy = attestation_token::ClaimPolicy::default().dangerous_accept_simulated();
+        let validator = attestation_token::Validator::new(&service.issuer);
         let now = UnixTime(NOW.0 + day * DAY);
         validator.validate(&answer.token(), &keys, &policy, now).unwrap();
         tokens.push(answer.token());
         directory = Some(service.stop().await);
     }
     let kid = |token: &String| {
-        token::Jws::parse(token)
+        attestation_token::Jws::parse(token)
             .unwrap()
             .header()
             .kid()

@@ -3,7 +3,7 @@
 use std::fs;
 
 use attestation_client::{Client, ClientError, Evidence, RuntimeData};
-use token::ClaimPolicy;
+use attestation_token::ClaimPolicy;
 
 use crate::support::{Setup, report, td_report};
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use attestation_service::{AdminToken, CollateralFiles, Config, Limits, PolicySigner, Server};
+use attestation_token::{ClaimPolicy, Claims, Jws, KeySet, Validator};
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -19,7 +20,6 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use serde_json::{Value, json};
 use simulated_platform::{Body, Profile, SimulatedPlatform};
-use token::{ClaimPolicy, Claims, Jws, KeySet, Validator};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio_rustls::TlsConnector;

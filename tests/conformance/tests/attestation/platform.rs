@@ -83,5 +83,5 @@ impl Platform {
 }
 
 pub(crate) fn test_key() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../image/sign/tests/keys/test-only.pem")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../image/sgx-sign/tests/keys/test-only.pem")
 }

@@ -1,0 +1,208 @@
+//! The conversion itself: one image in, one confidential image out.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Seek, Write};
+use std::path::{Path, PathBuf};
+
+use enclave_config::Rootfs;
+use oci_image::{ImageRef, ImageSource, InodeId, Kind, Limits, Tree, WrittenImage};
+use sgx_sign::{Layout, Libos, MrEnclave, MrSigner, SigningKey, Unsigned};
+
+use crate::call_sites::{self, Coverage};
+use crate::container::{self, Facts};
+use crate::package::{self, Parts};
+use crate::tree_source::TreeSource;
+use crate::{ConvertError, Options, Progress, Stage};
+
+/// Longest /etc/passwd or /etc/group that is read, in bytes.
+const ACCOUNTS_MAX: u64 = 16 << 20;
+
+/// What to convert, into what, and how.
+pub struct Conversion<'a> {
+    /// The image to convert.
+    pub source: &'a ImageRef,
+    /// Where the confidential image goes; what is there is replaced when it is complete.
+    pub target: &'a ImageRef,
+    /// Choices.
+    pub options: &'a Options,
+    /// Signs the enclave.
+    pub key: &'a SigningKey,
+    /// The LibOS's ELF file.
+    pub libos: &'a [u8],
+    /// The host runtime's executable.
+    pub host_runtime: &'a [u8],
+}
+
+/// What a conversion has made.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// Measurement of the enclave.
+    pub mr_enclave: MrEnclave,
+    /// Identity of the signer.
+    pub mr_signer: MrSigner,
+    /// System calls in the image's programs and libraries.
+    pub coverage: Coverage,
+    /// Bytes of the source's layers as they are stored.
+    pub layers_len: u64,
+    /// Bytes of the root file system.
+    pub rootfs_len: u64,
+    /// Bytes of the enclave file.
+    pub enclave_len: u64,
+    /// The image that was written.
+    pub image: WrittenImage,
+}
+
+impl Conversion<'_> {
+    /// Converts. On failure nothing is left at the target.
+    pub fn run(&self, progress: &mut dyn Progress) -> Result<Summary, ConvertError> {
+        let libos = Libos::parse(self.libos)?;
+        if self.source.would_be_replaced_by(self.target) {
+            return Err(ConvertError::OntoItself(self.target.clone()));
+        }
+        let image = ImageSource::open(self.source)?;
+        if package::is_confidential(&image) {
+            return Err(ConvertError::Confidential(self.source.clone()));
+        }
+        oci_image::check_target(self.target)?;
+
+        let spool_dir = spool_dir(self.target);
+        progress.begin(Stage::Layers, image.layers_len());
+        let tree = Tree::build(&image, &spool_dir, &Limits::default(), &mut |at| progress.at(at))?;
+
+        let spool_failed = |error| ConvertError::Spool(spool_dir.clone(), error);
+        let mut rootfs = tempfile::tempfile_in(&spool_dir).map_err(spool_failed)?;
+        let (written, coverage) =
+            write_rootfs(&tree, &mut rootfs, progress).map_err(|error| match error {
+                ConvertError::Rootfs(rootfs_image::Error::Write(error)) => spool_failed(error),
+                error => error,
+            })?;
+
+        let config = container::configure(
+            &image.config().config,
+            self.options,
+            Facts {
+                passwd: &read_file(&tree, b"etc/passwd")?,
+                group: &read_file(&tree, b"etc/group")?,
+                rootfs: written,
+                source_digest: Some(*image.config_digest().as_bytes()),
+            },
+        )?;
+        let mut sgxs = Vec::new();
+        let mr_enclave = Layout::new(&libos, &config)?
+            .write(&mut sgxs)
+            .map_err(ConvertError::Layout)?;
+        let signature = Unsigned::new(mr_enclave, config.debug, &self.options.sign).sign(self.key)?;
+
+        let parts = Parts {
+            host_runtime: self.host_runtime,
+            enclave: &sgxs,
+            signature: &signature,
+            config: &config.encode()?,
+            rootfs_len: config.rootfs.total_len,
+            rootfs: Box::new(rootfs),
+        };
+        progress.begin(Stage::Image, parts.len());
+        let described = package::describe(image.config(), &signature, &coverage);
+        let written = package::write(self.target, parts, described, &mut |at| progress.at(at))?;
+        Ok(Summary {
+            mr_enclave,
+            mr_signer: self.key.public().mr_signer(),
+            coverage,
+            layers_len: image.layers_len(),
+            rootfs_len: config.rootfs.total_len,
+            enclave_len: sgxs.len() as u64,
+            image: written,
+        })
+    }
+}
+
+/// Where large intermediate files go: `$TMPDIR`, or beside the target, where there is room for the result. They have
+/// no name, so nothing is left of them however this process ends.
+fn spool_dir(target: &ImageRef) -> PathBuf {
+    let beside = || {
+        target
+            .path
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty())
+            .map(Path::to_owned)
+    };
+    std::env::var_os("TMPDIR")
+        .map(PathBuf::from)
+        .or_else(beside)
+        .unwrap_or_else(|| ".".into())
+}
+
+/// Writes the root file system's image to `file`, and rewinds it.
+fn write_rootfs(
+    tree: &Tree,
+    file: &mut File,
+    progress: &mut dyn Progress,
+) -> Result<(Rootfs, Coverage), ConvertError> {
+    let source = TreeSource(tree);
+    let layout = rootfs_image::Layout::new(&source)?;
+    let (maps, coverage) = call_sites::find(tree, &layout, progress)?;
+
+    progress.begin(Stage::RootFs, layout.image_len(maps.len() as u64));
+    let out = Counting {
+        out: BufWriter::new(&mut *file),
+        written: 0,
+        progress,
+    };
+    // No salt: the tree of hashes is no secret, and its root is measured.
+    let written = layout.write(
+        &source,
+        &rootfs_image::Options {
+            salt: &[],
+            extra: &maps,
+        },
+        out,
+    )?;
+    file.rewind().map_err(ConvertError::Rewind)?;
+    let rootfs = Rootfs {
+        root_hash: written.root_hash,
+        data_blocks: written.data_blocks,
+        hash_offset: written.hash_offset,
+        salt: Vec::new(),
+        total_len: written.image_len,
+        callsites: enclave_config::Extent {
+            offset: written.extra.offset,
+            len: written.extra.len,
+        },
+    };
+    Ok((rootfs, coverage))
+}
+
+/// A small file of the image, empty if it is not there.
+fn read_file(tree: &Tree, path: &[u8]) -> Result<Vec<u8>, ConvertError> {
+    let content = tree
+        .lookup(path)
+        .and_then(|id: InodeId| match &tree.inode(id).kind {
+            Kind::File(content) if content.len() <= ACCOUNTS_MAX => Some(content),
+            _ => None,
+        });
+    let mut bytes = Vec::new();
+    if let Some(content) = content {
+        io::copy(&mut tree.open(content), &mut bytes).map_err(ConvertError::ReadSpool)?;
+    }
+    Ok(bytes)
+}
+
+/// Tells how much has been written.
+struct Counting<'a, W> {
+    out: W,
+    written: u64,
+    progress: &'a mut dyn Progress,
+}
+
+impl<W: Write> Write for Counting<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let len = self.out.write(bytes)?;
+        self.written += len as u64;
+        self.progress.at(self.written);
+        Ok(len)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}

@@ -1,0 +1,49 @@
+//! What the one who converts chooses.
+
+use enclave_config::HostEnv;
+use sgx_sign::SignOptions;
+
+/// Choices of a conversion. All but the signature's are measured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Most bytes of memory that programs may have, a multiple of 4096.
+    pub memory: u64,
+    /// Threads that all programs may have together.
+    pub threads: u32,
+    /// Whether the host may give arguments in place of the image's Cmd.
+    pub allow_args: bool,
+    /// Which variables of the environment the host may set.
+    pub host_env: HostEnv,
+    /// Whether the host may look inside: traces, statistics, crash reports; a debugger on silicon.
+    pub debug: bool,
+    /// The host name that programs see.
+    pub hostname: String,
+    /// What the signature says besides.
+    pub sign: SignOptions,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            memory: 4 << 30,
+            threads: 128,
+            allow_args: false,
+            host_env: HostEnv::Names(Vec::new()),
+            debug: false,
+            hostname: "nacre".into(),
+            sign: SignOptions::default(),
+        }
+    }
+}
+
+impl Options {
+    /// For an image that is run as it is, on a developer's machine: the host may change everything.
+    pub fn development() -> Self {
+        Self {
+            allow_args: true,
+            host_env: HostEnv::Any,
+            debug: true,
+            ..Self::default()
+        }
+    }
+}

@@ -1,0 +1,323 @@
+//! What a confidential image holds: written once, and found again.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+
+use oci_image::{
+    Annotations, ContainerConfig, ImageConfig, ImageRef, ImageSource, LayerFile, LocatedFile, NewImage,
+};
+use oci_image::{WriteError, WrittenImage};
+use sgx_arch::SigStruct;
+use sgx_sign::{MrEnclave, PublicKey};
+
+use crate::call_sites::Coverage;
+
+/// A file of a confidential image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The host runtime, a static program: the image's entry point.
+    HostRuntime,
+    /// The enclave (SGXS).
+    Enclave,
+    /// Its SIGSTRUCT.
+    Signature,
+    /// The canonical bytes of its configuration, a copy of those in the enclave.
+    Config,
+    /// The root file system.
+    Rootfs,
+}
+
+impl Part {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::HostRuntime,
+        Self::Enclave,
+        Self::Signature,
+        Self::Config,
+        Self::Rootfs,
+    ];
+
+    /// Path in the image, without a leading slash.
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::HostRuntime => "nacre/nacre-host",
+            Self::Enclave => "nacre/enclave.sgxs",
+            Self::Signature => "nacre/enclave.sig",
+            Self::Config => "nacre/enclave.config",
+            Self::Rootfs => "nacre/rootfs.img",
+        }
+    }
+
+    /// Longest that is read into memory, in bytes; the root file system never is.
+    fn max_len(self) -> u64 {
+        match self {
+            Self::HostRuntime | Self::Enclave => 256 << 20,
+            Self::Signature => SigStruct::SIZE as u64,
+            Self::Config => enclave_config::ENCODED_MAX as u64,
+            Self::Rootfs => 0,
+        }
+    }
+}
+
+/// Labels, and annotations of the manifest, that describe a confidential image. For people and tools that list images:
+/// whoever relies on them has to check the enclave itself.
+pub mod label {
+    /// What all of them begin with.
+    pub const PREFIX: &str = "nacre.";
+    /// MRENCLAVE, in hexadecimal.
+    pub const MR_ENCLAVE: &str = "nacre.mrenclave";
+    /// MRSIGNER, in hexadecimal.
+    pub const MR_SIGNER: &str = "nacre.mrsigner";
+    /// System calls of the image's programs that are replaced by jumps, and all of them: `526/527`.
+    pub const CALL_SITES: &str = "nacre.callsites";
+}
+
+/// A confidential image that has been found.
+#[derive(Clone, Debug)]
+pub struct Package {
+    image: ImageConfig,
+    files: [LocatedFile; 5],
+}
+
+/// Why an image is not a confidential one, or a part of it cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum PackageError {
+    /// The image cannot be opened.
+    #[error(transparent)]
+    Source(#[from] oci_image::SourceError),
+    /// An image that nacre did not write.
+    #[error("{0} is not a confidential image (convert it with `nacre convert`)")]
+    Plain(ImageRef),
+    /// A confidential image whose files cannot be reached where they are.
+    #[error("{0}: {1}")]
+    Locate(ImageRef, #[source] oci_image::LocateError),
+    /// A part is missing.
+    #[error("{0} is damaged: it has no /{path}", path = .1.path())]
+    Missing(ImageRef, Part),
+    /// A part is longer than it can be.
+    #[error("the image is damaged: /{path} is {1} bytes long", path = .0.path())]
+    TooLong(Part, u64),
+    /// A part cannot be read.
+    #[error("cannot read /{path} of the image", path = .0.path())]
+    Read(Part, #[source] io::Error),
+}
+
+impl Package {
+    /// Finds the parts of a confidential image. Reads headers only: the time does not grow with the image.
+    pub fn open(place: &ImageRef) -> Result<Self, PackageError> {
+        Self::find(&ImageSource::open(place)?)
+    }
+
+    /// Finds the parts in an image that has been opened.
+    pub fn find(source: &ImageSource) -> Result<Self, PackageError> {
+        let place = source.place();
+        let image = source.config();
+        if !is_confidential(source) {
+            return Err(PackageError::Plain(place.clone()));
+        }
+        let located = source
+            .locate()
+            .map_err(|error| PackageError::Locate(place.clone(), error))?;
+        let file = |part: Part| {
+            let found = located
+                .iter()
+                .find(|file| file.path_in_layer.as_os_str() == part.path());
+            found
+                .cloned()
+                .ok_or_else(|| PackageError::Missing(place.clone(), part))
+        };
+        let [host, enclave, signature, config, rootfs] = Part::ALL;
+        let files = [
+            file(host)?,
+            file(enclave)?,
+            file(signature)?,
+            file(config)?,
+            file(rootfs)?,
+        ];
+        Ok(Self {
+            image: image.clone(),
+            files,
+        })
+    }
+
+    /// The image's own configuration document, labels among it.
+    pub fn image(&self) -> &ImageConfig {
+        &self.image
+    }
+
+    /// Where a part is.
+    pub fn locate(&self, part: Part) -> &LocatedFile {
+        let [host, enclave, signature, config, rootfs] = &self.files;
+        match part {
+            Part::HostRuntime => host,
+            Part::Enclave => enclave,
+            Part::Signature => signature,
+            Part::Config => config,
+            Part::Rootfs => rootfs,
+        }
+    }
+
+    /// The bytes of a part (not of the root file system, which may be large).
+    pub fn read(&self, part: Part) -> Result<Vec<u8>, PackageError> {
+        let len = self.locate(part).len;
+        if len > part.max_len() {
+            return Err(PackageError::TooLong(part, len));
+        }
+        let mut bytes = Vec::new();
+        let read = self.reader(part)?.read_to_end(&mut bytes);
+        match read {
+            Ok(read) if read as u64 == len => Ok(bytes),
+            Ok(_) => Err(PackageError::Read(part, io::ErrorKind::UnexpectedEof.into())),
+            Err(error) => Err(PackageError::Read(part, error)),
+        }
+    }
+
+    fn reader(&self, part: Part) -> Result<io::Take<File>, PackageError> {
+        let located = self.locate(part);
+        let open = || {
+            let mut file = File::open(&located.file)?;
+            file.seek(SeekFrom::Start(located.offset))?;
+            Ok(file.take(located.len))
+        };
+        open().map_err(|error| PackageError::Read(part, error))
+    }
+
+    /// Writes the same image with another signature.
+    pub fn write_resigned(
+        &self,
+        target: &ImageRef,
+        signature: &SigStruct,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<WrittenImage, ResignError> {
+        let parts = Parts {
+            host_runtime: &self.read(Part::HostRuntime)?,
+            enclave: &self.read(Part::Enclave)?,
+            signature,
+            config: &self.read(Part::Config)?,
+            rootfs_len: self.locate(Part::Rootfs).len,
+            rootfs: Box::new(self.reader(Part::Rootfs)?),
+        };
+        let labels = self
+            .image
+            .config
+            .labels
+            .iter()
+            .filter(|(name, _)| name.starts_with(label::PREFIX));
+        let annotations = labels
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        let mut described = Described {
+            config: self.image.clone(),
+            annotations,
+        };
+        described.set_signature(signature);
+        Ok(write(target, parts, described, progress)?)
+    }
+}
+
+/// Whether an image says of itself that it is a confidential one.
+pub(crate) fn is_confidential(source: &ImageSource) -> bool {
+    source.config().config.labels.contains_key(label::MR_ENCLAVE)
+}
+
+/// Why an image with another signature cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub enum ResignError {
+    /// A part cannot be read.
+    #[error(transparent)]
+    Read(#[from] PackageError),
+    /// The image cannot be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
+/// The contents of a confidential image.
+pub(crate) struct Parts<'a> {
+    pub(crate) host_runtime: &'a [u8],
+    pub(crate) enclave: &'a [u8],
+    pub(crate) signature: &'a SigStruct,
+    pub(crate) config: &'a [u8],
+    pub(crate) rootfs_len: u64,
+    pub(crate) rootfs: Box<dyn Read + 'a>,
+}
+
+impl Parts<'_> {
+    pub(crate) fn len(&self) -> u64 {
+        let small = self.host_runtime.len() + self.enclave.len() + SigStruct::SIZE + self.config.len();
+        small as u64 + self.rootfs_len
+    }
+}
+
+/// What an image says about itself.
+pub(crate) struct Described {
+    config: ImageConfig,
+    annotations: Annotations,
+}
+
+impl Described {
+    fn set(&mut self, label: &str, value: String) {
+        self.config.config.labels.insert(label.into(), value.clone());
+        self.annotations.insert(label.into(), value);
+    }
+
+    fn set_signature(&mut self, signature: &SigStruct) {
+        self.set(label::MR_ENCLAVE, MrEnclave(signature.enclave_hash).to_string());
+        if let Some(key) = PublicKey::of(signature) {
+            self.set(label::MR_SIGNER, key.mr_signer().to_string());
+        }
+    }
+}
+
+/// The description of the confidential image of a plain one: what concerns those who run it stays, what concerns the
+/// program alone is in the measured configuration.
+pub(crate) fn describe(plain: &ImageConfig, signature: &SigStruct, coverage: &Coverage) -> Described {
+    let config = ContainerConfig {
+        // What follows is the program's: `docker run IMAGE --save ""`.
+        entrypoint: vec![format!("/{}", Part::HostRuntime.path()), "--".into()],
+        exposed_ports: plain.config.exposed_ports.clone(),
+        labels: plain.config.labels.clone(),
+        stop_signal: plain.config.stop_signal.clone(),
+        ..ContainerConfig::default()
+    };
+    let mut described = Described {
+        config: ImageConfig {
+            created: plain.created.clone(),
+            config,
+            ..ImageConfig::default()
+        },
+        annotations: Annotations::new(),
+    };
+    described.set_signature(signature);
+    described.set(
+        label::CALL_SITES,
+        format!("{}/{}", coverage.counts.patched(), coverage.counts.sites()),
+    );
+    described
+}
+
+pub(crate) fn write(
+    target: &ImageRef,
+    parts: Parts,
+    described: Described,
+    progress: &mut dyn FnMut(u64),
+) -> Result<WrittenImage, WriteError> {
+    let signature = parts.signature.to_bytes();
+    let files = vec![
+        LayerFile::from_bytes(Part::HostRuntime.path(), 0o755, parts.host_runtime),
+        LayerFile::from_bytes(Part::Enclave.path(), 0o644, parts.enclave),
+        LayerFile::from_bytes(Part::Signature.path(), 0o644, &signature),
+        LayerFile::from_bytes(Part::Config.path(), 0o644, parts.config),
+        LayerFile {
+            path: Part::Rootfs.path().into(),
+            mode: 0o644,
+            len: parts.rootfs_len,
+            content: parts.rootfs,
+        },
+    ];
+    let image = NewImage {
+        config: described.config,
+        annotations: described.annotations,
+        files,
+    };
+    oci_image::write(target, image, progress)
+}
