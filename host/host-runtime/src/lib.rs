@@ -28,5 +28,5 @@ pub use quoting::{Aesm, QuoteError, QuotingEnclave};
 pub use rootfs::RootfsFile;
 pub use seed::{Seed, SeedError};
 pub use serve::{Honest, Host, Staging};
-pub use sgx_platform::emulator::EncluSites;
+pub use sgx_platform::emulator::{EncluSites, hostile};
 pub use start::{Error, Options, run, run_with};

@@ -8,7 +8,7 @@ use sgx_arch::{Attributes, SigStruct, Xfrm};
 
 /// State components that an enclave's SSA frame of one page has room for. Protection keys are left out: programs do not
 /// need them.
-const COMPONENTS: u64 = Xfrm::LEGACY.0 | Xfrm::AVX | Xfrm::AVX512;
+pub(crate) const COMPONENTS: u64 = Xfrm::LEGACY.0 | Xfrm::AVX | Xfrm::AVX512;
 
 /// The attributes of an enclave with this signature on this machine: where the signature leaves the choice, what the
 /// processor has.

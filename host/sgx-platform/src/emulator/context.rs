@@ -44,6 +44,15 @@ pub(super) struct Context {
     pub(super) address: u64,
     /// The [`super::leaf::Identity`] of the TCS's enclave.
     pub(super) identity: *const c_void,
+    /// XSAVE images of [`super::hostile`]: what to load before the entry, and where to save what an exit leaves. Null for an
+    /// honest host.
+    pub(super) presented: *const u8,
+    pub(super) observed: *mut u8,
+    /// Their components.
+    pub(super) observed_components: u64,
+    /// General registers after the exit, in the processor's order; then RSP and RBP at the entry.
+    pub(super) general: [u64; 16],
+    pub(super) host_stack: [u64; 2],
 }
 
 const _: () = assert!(size_of::<Context>() as u64 <= PAGE_SIZE);

@@ -64,13 +64,28 @@ nacre_emulator_enter:
     je 1f
     wrgsbase r8
 1:  mov dword ptr [rdi + {inside}], 1
-    mov eax, [rdi + {cssa}]
+    cmp qword ptr [rdi + {observed}], 0
+    jne 3f
+2:  mov eax, [rdi + {cssa}]
     mov rbx, [rdi + {tcs}]
     mov rcx, [rdi + {exit_thunk}]
     mov r11, [rdi + {entry}]
     mov rdi, rsi
     mov rsi, rdx
     jmp r11
+
+# A hostile host: with the registers that it presents, if any.
+3:  mov [rdi + {host_stack}], rsp
+    mov [rdi + {host_stack} + 8], rbp
+    mov rcx, [rdi + {presented}]
+    test rcx, rcx
+    jz 2b
+    mov r8, rdx
+    mov eax, [rdi + {observed_components}]
+    mov edx, [rdi + {observed_components} + 4]
+    xrstor64 [rcx]
+    mov rdx, r8
+    jmp 2b
 
 # One thunk per context, 16 bytes each.
 .balign 16
@@ -90,7 +105,9 @@ nacre_emulator_exit_thunks:
 .hidden nacre_emulator_left
 .globl nacre_emulator_left
 nacre_emulator_left:
-    mov rsp, [rbx + {host_rsp}]
+    cmp qword ptr [rbx + {observed}], 0
+    jne 3f
+4:  mov rsp, [rbx + {host_rsp}]
     cld
     pushfq
     test dword ptr [rsp], 0x40000
@@ -122,6 +139,29 @@ nacre_emulator_leave:
 2:  push 0x202
     popfq
     jmp 1b
+
+# A hostile host looks at what is left.
+3:  mov [rbx + {general}], rax
+    mov [rbx + {general} + 8], rcx
+    mov [rbx + {general} + 16], rdx
+    mov [rbx + {general} + 24], rbx
+    mov [rbx + {general} + 32], rsp
+    mov [rbx + {general} + 40], rbp
+    mov [rbx + {general} + 48], rsi
+    mov [rbx + {general} + 56], rdi
+    mov [rbx + {general} + 64], r8
+    mov [rbx + {general} + 72], r9
+    mov [rbx + {general} + 80], r10
+    mov [rbx + {general} + 88], r11
+    mov [rbx + {general} + 96], r12
+    mov [rbx + {general} + 104], r13
+    mov [rbx + {general} + 112], r14
+    mov [rbx + {general} + 120], r15
+    mov rcx, [rbx + {observed}]
+    mov eax, [rbx + {observed_components}]
+    mov edx, [rbx + {observed_components} + 4]
+    xsave64 [rcx]
+    jmp 4b
 
 nacre_emulator_mxcsr:
     .long 0x1f80
@@ -184,6 +224,11 @@ nacre_emulator_resume_end:
     exit_thunk = const offset_of!(Context, exit_thunk),
     entry = const offset_of!(Context, entry),
     interrupted = const offset_of!(Context, interrupted),
+    presented = const offset_of!(Context, presented),
+    observed_components = const offset_of!(Context, observed_components),
+    observed = const offset_of!(Context, observed),
+    general = const offset_of!(Context, general),
+    host_stack = const offset_of!(Context, host_stack),
     xfrm = const offset_of!(Context, xfrm),
     iret = const offset_of!(Context, iret),
     contexts = const CONTEXTS,

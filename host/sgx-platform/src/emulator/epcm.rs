@@ -55,6 +55,13 @@ impl Epcm {
         Some(unsafe { &*entry })
     }
 
+    /// What a page allows that software can touch: regular and settled.
+    pub(super) fn permissions(&self, address: u64) -> Option<u64> {
+        let entry = self.entry(address)?.load(Ordering::Relaxed);
+        let is_settled = entry & (TYPE | VALID | STATE) == REGULAR | VALID;
+        is_settled.then_some(u64::from(entry & PERMISSIONS))
+    }
+
     fn entries(&self, range: PageRange) -> impl Iterator<Item = (u64, &AtomicU16)> {
         let pages = (range.start()..range.end()).step_by(PAGE_SIZE as usize);
         pages.filter_map(|page| Some((page, self.entry(page)?)))

@@ -6,7 +6,7 @@
 //! - `crossing`: the assembly of EENTER, EEXIT, ERESUME and the fast leaves; `leaf`: all leaves in full;
 //!   `simulated_processor`: the secrets behind reports and keys;
 //! - `exception`: signals become asynchronous exits; `context`: what a thread needs for that;
-//! - `patch`: ENCLU sites become calls.
+//! - `patch`: ENCLU sites become calls; [`hostile`]: what a hostile kernel does, for tests.
 //!
 //! System calls of the enclave's never reach the kernel: Syscall User Dispatch allows them outside ELRANGE only, and the
 //! enclave sees #UD as on silicon.
@@ -17,6 +17,7 @@ mod crossing;
 mod einit;
 mod epcm;
 mod exception;
+pub mod hostile;
 mod leaf;
 mod patch;
 mod simulated_processor;
@@ -34,6 +35,7 @@ use sha2::{Digest, Sha256};
 use self::address_space::{AddressSpace, CONTEXTS_MAX};
 use self::context::Context;
 use self::epcm::Epcm;
+use self::hostile::{HostRegisters, Left, VectorState};
 use self::leaf::Identity;
 use crate::requirements::{self, Missing};
 use crate::{
@@ -273,6 +275,7 @@ impl Builder for Emulator {
         }
         exception::install()?;
         self.threads.sort_unstable_by_key(|thread| thread.address);
+        hostile::set_alive(true);
         Ok(Emulated {
             identity: Identity {
                 secs: self.secs,
@@ -292,6 +295,12 @@ pub struct Emulated {
     threads: Vec<ThreadSlot>,
     epcm: Epcm,
     space: AddressSpace,
+}
+
+impl Drop for Emulated {
+    fn drop(&mut self) {
+        hostile::set_alive(false);
+    }
 }
 
 impl Emulated {
@@ -415,6 +424,32 @@ impl EmulatedThread<'_> {
         unsafe { &mut *self.context }
     }
 
+    /// An entry with registers of the host's choice, and a look at them after the exit.
+    fn enter_hostile(&mut self, registers: &dyn HostRegisters, call_area: u64, reason: EntryReason) -> Exit {
+        let mut presented = registers.present();
+        let mut observed = VectorState::empty();
+        let context = self.context();
+        if let Some(presented) = &mut presented {
+            context.presented = presented.address();
+        }
+        context.observed_components = observed.components();
+        context.observed = observed.address();
+        // SAFETY: as in `enter`; both images live until the exit.
+        let landing = unsafe { crossing::enter(self.context, call_area, reason as u64) };
+        let context = self.context();
+        context.presented = std::ptr::null();
+        context.observed = std::ptr::null_mut();
+        let left = Left {
+            general: context.general,
+            stack: context.host_stack,
+            vector: observed,
+        };
+        if landing.kind == crossing::LEFT {
+            registers.observe(&left);
+        }
+        self.landed(landing)
+    }
+
     fn landed(&mut self, landing: crossing::Landing) -> Exit {
         match landing.kind {
             crossing::LEFT => Exit::Left(landing.value),
@@ -451,6 +486,9 @@ impl Thread for EmulatedThread<'_> {
         if reason == EntryReason::Normal {
             // The enclave looks at what is pending after it has been entered.
             context.take_interrupt();
+        }
+        if let Some(registers) = hostile::registers() {
+            return self.enter_hostile(registers, call_area, reason);
         }
         // SAFETY: the calling thread's context of a free TCS.
         let landing = unsafe { crossing::enter(self.context, call_area, reason as u64) };

@@ -1,0 +1,156 @@
+//! What a hostile kernel does around an enclave, for tests of the boundary: it enters with registers of its choice, looks at what is
+//! left in them after each exit, and takes pages away.
+//!
+//! A processor lets any kernel do this. Nothing here reads or changes what an enclave holds.
+
+use std::sync::{OnceLock, PoisonError, RwLock};
+
+use enclave_layout::{ELRANGE_SIZE, PAGE_SIZE};
+use sgx_arch::SecInfo;
+
+use super::epcm::Epcm;
+use crate::processor;
+
+/// What a host does with its registers.
+pub trait HostRegisters: Send + Sync {
+    /// The state that the next entry of the calling thread begins with; `None` for whatever the registers hold.
+    fn present(&self) -> Option<VectorState>;
+
+    /// What the calling thread finds right after EEXIT.
+    fn observe(&self, left: &Left);
+}
+
+/// An XSAVE image in standard form, with all components that an enclave may have on this processor.
+#[derive(Clone, Debug)]
+#[repr(C, align(64))]
+pub struct VectorState {
+    bytes: [u8; Self::SIZE],
+    /// The components that are loaded.
+    components: u64,
+}
+
+impl VectorState {
+    const SIZE: usize = 4096;
+    const FCW: usize = 0;
+    const MXCSR: usize = 24;
+    const LEGACY: std::ops::Range<usize> = 32..416;
+    const HEADER: usize = 512;
+
+    /// Nothing in use.
+    pub(super) fn empty() -> Self {
+        Self {
+            bytes: [0; Self::SIZE],
+            components: processor::xcr0() & processor::COMPONENTS,
+        }
+    }
+
+    /// These components (bits of XCR0, as far as the processor has them) filled with one byte; the others in their initial state.
+    pub fn filled(components: u64, byte: u8, mxcsr: u32, fcw: u16) -> Self {
+        let mut state = Self::empty();
+        let components = components & state.components;
+        state.bytes[Self::FCW..][..2].copy_from_slice(&fcw.to_le_bytes());
+        state.bytes[Self::MXCSR..][..4].copy_from_slice(&mxcsr.to_le_bytes());
+        state.bytes[Self::LEGACY].fill(byte);
+        state.bytes[Self::HEADER..][..8].copy_from_slice(&components.to_le_bytes());
+        for part in processor::extended_state() {
+            state.bytes[part.offset..][..part.len].fill(byte);
+        }
+        state
+    }
+
+    /// The image.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    pub(super) fn address(&mut self) -> *mut u8 {
+        self.bytes.as_mut_ptr()
+    }
+
+    pub(super) fn components(&self) -> u64 {
+        self.components
+    }
+}
+
+/// What an exit has left in the registers.
+#[derive(Clone, Debug)]
+pub struct Left {
+    /// General registers in the processor's order: RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8 to R15. RBX is the host's again.
+    pub general: [u64; 16],
+    /// RSP and RBP at the entry.
+    pub stack: [u64; 2],
+    /// Everything else.
+    pub vector: VectorState,
+}
+
+static REGISTERS: OnceLock<Box<dyn HostRegisters>> = OnceLock::new();
+
+/// Lets every host thread of this process enter with such registers from now on. Whether it was the first to ask.
+pub fn install(registers: Box<dyn HostRegisters>) -> bool {
+    REGISTERS.set(registers).is_ok()
+}
+
+pub(super) fn registers() -> Option<&'static dyn HostRegisters> {
+    REGISTERS.get().map(|registers| &**registers)
+}
+
+/// Whether there is an enclave, whose table of pages may be read.
+static IS_ALIVE: RwLock<bool> = RwLock::new(false);
+
+pub(super) fn set_alive(is_alive: bool) {
+    *IS_ALIVE.write().unwrap_or_else(PoisonError::into_inner) = is_alive;
+}
+
+/// The pages of this process's enclave in a range that software can touch; none without an enclave.
+pub fn pages(range: std::ops::Range<u64>) -> Vec<Page> {
+    let range = range.start..range.end.min(ELRANGE_SIZE);
+    with_epcm(|epcm| {
+        let pages = range.step_by(PAGE_SIZE as usize);
+        let permissions = |address| Some((address, epcm.permissions(address)?));
+        let pages = pages.filter_map(permissions);
+        pages
+            .map(|(address, permissions)| Page { address, permissions })
+            .collect()
+    })
+    .unwrap_or_default()
+}
+
+/// A page that software can touch.
+#[derive(Clone, Copy, Debug)]
+pub struct Page {
+    address: u64,
+    permissions: u64,
+}
+
+impl Page {
+    /// Takes the page away (in the page tables: the enclave's own table stays as it is), if it is still the same; calls `meanwhile`,
+    /// and gives it back.
+    pub fn withhold(self, meanwhile: impl FnOnce()) {
+        let is_taken = self.protect(0);
+        meanwhile();
+        if is_taken {
+            self.protect(self.permissions);
+        }
+    }
+
+    fn protect(self, permissions: u64) -> bool {
+        let change = |epcm: Epcm| {
+            if epcm.permissions(self.address) != Some(self.permissions) {
+                return false;
+            }
+            let start = std::ptr::without_provenance_mut(self.address as usize);
+            // SAFETY: a page of ELRANGE, which no Rust object lives in. What the enclave meets is a fault.
+            let result = unsafe { libc::mprotect(start, PAGE_SIZE as usize, permissions as libc::c_int) };
+            result == 0
+        };
+        with_epcm(change).unwrap_or(false)
+    }
+}
+
+fn with_epcm<T>(work: impl FnOnce(Epcm) -> T) -> Option<T> {
+    let is_alive = IS_ALIVE.read().ok()?;
+    // SAFETY: the address space goes only after the flag has been cleared, under the lock.
+    is_alive.then(|| work(unsafe { Epcm::new() }))
+}
+
+const _: () = assert!(SecInfo::R == libc::PROT_READ as u64 && SecInfo::W == libc::PROT_WRITE as u64);
