@@ -27,6 +27,12 @@ pub struct ThreadArea {
     host_call_rsp: u64,
     /// Where EEXIT goes to from the exception entry.
     exception_exit_target: u64,
+    /// The host's RSP and RBP at its last entry, which it gets back at the exit.
+    host_rsp: u64,
+    host_rbp: u64,
+    /// The same for the exception entry.
+    exception_host_rsp: u64,
+    exception_host_rbp: u64,
     /// The frame that the way out restores from, for a restart of it.
     exit_frame: u64,
     /// Something waits to be looked at before the program goes on: see [`crate::thread::Thread::notify`].
@@ -38,8 +44,14 @@ pub struct ThreadArea {
     pub(crate) host_signals: AtomicU64,
     /// Host calls by code, and system calls answered, for `--stats`.
     pub(crate) calls: [AtomicU64; 64],
-    /// Faults that were caught as EFAULT: the address of the last one.
+    /// The last fault in a copy from or to a program's memory: its address.
     pub(crate) fault_address: AtomicU64,
+    /// The error code of that fault.
+    pub(crate) fault_error: AtomicU32,
+    /// How often in a row the host has withheld a page at the same instruction ([`crate::exception`]).
+    pub(crate) withheld: AtomicU32,
+    /// That instruction's address.
+    pub(crate) withheld_at: AtomicU64,
 }
 
 /// Offsets of the fields that the assembly uses.
@@ -61,6 +73,14 @@ pub mod offset {
     pub const HOST_CALL_RSP: usize = offset_of!(ThreadArea, host_call_rsp);
     /// Of `exception_exit_target`.
     pub const EXCEPTION_EXIT_TARGET: usize = offset_of!(ThreadArea, exception_exit_target);
+    /// Of `host_rsp`.
+    pub const HOST_RSP: usize = offset_of!(ThreadArea, host_rsp);
+    /// Of `host_rbp`.
+    pub const HOST_RBP: usize = offset_of!(ThreadArea, host_rbp);
+    /// Of `exception_host_rsp`.
+    pub const EXCEPTION_HOST_RSP: usize = offset_of!(ThreadArea, exception_host_rsp);
+    /// Of `exception_host_rbp`.
+    pub const EXCEPTION_HOST_RBP: usize = offset_of!(ThreadArea, exception_host_rbp);
     /// Of `exit_frame`.
     pub const EXIT_FRAME: usize = offset_of!(ThreadArea, exit_frame);
     /// Of `pending`.

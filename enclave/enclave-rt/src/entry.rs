@@ -6,6 +6,11 @@
 //! and its registers reloadable up to its last instruction: the exception handler (`exception.rs`) sends a
 //! thread that was interrupted between `*_exit_check` and `*_exit_last` back to the check, and treats one that
 //! was interrupted at the last instruction as the program it is.
+//!
+//! # The one way out
+//! Every exit to the host goes through `nacre_eexit`, whatever its reason. It leaves nothing behind: every state component that is
+//! in use goes to its initial state, and general registers to zero. Who has state that must come back keeps it before
+//! (`vector_state.rs`). RSP and RBP are the host's again, as `__vdso_sgx_enter_enclave` expects.
 
 use core::arch::global_asm;
 use core::mem::offset_of;
@@ -14,6 +19,7 @@ use enclave_layout::{EXCEPTION_STACK_SIZE, ExitReason};
 
 use crate::area::offset;
 use crate::frame::{Registers, SyscallFrame, TrapFrame};
+use crate::{processor, vector_state};
 
 /// CF, PF, AF, ZF, SF and OF.
 const STATUS_FLAGS: u32 = 0x8d5;
@@ -69,13 +75,15 @@ global_asm!(
     jmp qword ptr gs:[{user_rip}]
 .endm
 
-# A host entered the TCS: rax = CSSA, rcx = where to leave to, rdi = call area, rsi = reason.
+# A host entered the TCS: rax = CSSA, rcx = where to leave to, rdi = call area, rsi = reason; rsp and rbp are the host's.
 .globl nacre_enter
 nacre_enter:
     cld
     test rax, rax
     jnz 5f
     mov gs:[{exit_target}], rcx
+    mov gs:[{host_rsp}], rsp
+    mov gs:[{host_rbp}], rbp
     mov rax, gs:[{host_call_rsp}]
     test rax, rax
     jnz 4f
@@ -83,10 +91,8 @@ nacre_enter:
     lea rsp, [rax - {stack_top_below_gs}]
     push 2
     popfq
-    push {mxcsr}
-    ldmxcsr [rsp]
+    ldmxcsr [rip + nacre_mxcsr]
     fninit
-    pop rax
     xor ebp, ebp
     call {thread_main}
 
@@ -94,8 +100,7 @@ nacre_enter:
 .globl nacre_thread_end
 nacre_thread_end:
     mov edi, {thread_end}
-    mov rbx, gs:[{exit_target}]
-    jmp nacre_eexit
+    jmp nacre_leave
 
 # Back from a host call.
 4:
@@ -105,8 +110,6 @@ nacre_thread_end:
     popfq
     pop rax
     wrfsbase rax
-    ldmxcsr [rsp]
-    add rsp, 8
     pop r15
     pop r14
     pop r13
@@ -123,19 +126,37 @@ nacre_thread_end:
     cmp qword ptr gs:[{this}], 0
     je 6f
     mov gs:[{exception_exit_target}], rcx
+    mov gs:[{exception_host_rsp}], rsp
+    mov gs:[{exception_host_rbp}], rbp
     rdgsbase rsp
     push 2
     popfq
-    push {mxcsr}
-    ldmxcsr [rsp]
-    pop rax
+    ldmxcsr [rip + nacre_mxcsr]
     call {exception}
     mov rcx, gs:[{exception_exit_target}]
+    mov rsp, gs:[{exception_host_rsp}]
+    mov rbp, gs:[{exception_host_rbp}]
 6:  mov rbx, rcx
     mov edi, {resume}
+    jmp nacre_eexit
 
-# rbx = where to, edi = why. Registers hold nothing of the enclave's any more.
+# edi = why: from a thread's own stack.
+nacre_leave:
+    mov rbx, gs:[{exit_target}]
+    mov rsp, gs:[{host_rsp}]
+    mov rbp, gs:[{host_rbp}]
+
+# The one way out: rbx = where to, edi = why; rsp and rbp are the host's.
 nacre_eexit:
+    # What is in use goes to its initial state; SSE's registers are cleared below, without the cost of XRSTOR.
+    mov ecx, 1
+    xgetbv
+    xor edx, edx
+    and eax, {not_sse}
+    jz 1f
+    lea rcx, [rip + {initial}]
+    xrstor64 [rcx]
+1:  ldmxcsr [rip + nacre_mxcsr]
     xorps xmm0, xmm0
     xorps xmm1, xmm1
     xorps xmm2, xmm2
@@ -152,6 +173,7 @@ nacre_eexit:
     xorps xmm13, xmm13
     xorps xmm14, xmm14
     xorps xmm15, xmm15
+    xor ecx, ecx
     xor edx, edx
     xor esi, esi
     xor r8d, r8d
@@ -162,11 +184,13 @@ nacre_eexit:
     xor r13d, r13d
     xor r14d, r14d
     xor r15d, r15d
-    xor ebp, ebp
     mov eax, 4
     enclu
     .byte 0x66, 0x90
     ud2
+.balign 4
+nacre_mxcsr:
+    .long {mxcsr}
 
 # extern "C" fn(): leaves for a host call and returns when the host enters with the answer.
 .globl nacre_host_call
@@ -177,14 +201,11 @@ nacre_host_call:
     push r13
     push r14
     push r15
-    sub rsp, 8
-    stmxcsr [rsp]
     rdfsbase rax
     push rax
     mov gs:[{host_call_rsp}], rsp
-    mov rbx, gs:[{exit_target}]
     mov edi, {host_call}
-    jmp nacre_eexit
+    jmp nacre_leave
 
 # extern "C" fn(leaf, rbx, rcx, rdx) -> rax: any other ENCLU leaf.
 .globl nacre_enclu
@@ -193,6 +214,7 @@ nacre_enclu:
     mov rax, rdi
     mov rbx, rsi
     xchg rcx, rdx
+nacre_enclu_site:
     enclu
     .byte 0x66, 0x90
     pop rbx
@@ -311,8 +333,8 @@ nacre_trap_exit:
 nacre_trap_exit_check:
     cmp dword ptr gs:[{pending}], 0
     jne 8f
-    mov eax, -1
-    mov edx, -1
+    mov eax, {components}
+    xor edx, edx
     xrstor64 [rsp + {xsave}]
     push [rsp + {rflags}]
     popfq
@@ -360,10 +382,17 @@ nacre_start_on:
     exit_target = const offset::EXIT_TARGET,
     host_call_rsp = const offset::HOST_CALL_RSP,
     exception_exit_target = const offset::EXCEPTION_EXIT_TARGET,
+    host_rsp = const offset::HOST_RSP,
+    host_rbp = const offset::HOST_RBP,
+    exception_host_rsp = const offset::EXCEPTION_HOST_RSP,
+    exception_host_rbp = const offset::EXCEPTION_HOST_RBP,
     exit_frame = const offset::EXIT_FRAME,
     pending = const offset::PENDING,
     stack_top_below_gs = const offset::STACK_TOP_BELOW_GS,
-    mxcsr = const 0x1f80,
+    mxcsr = const vector_state::MXCSR_DEFAULT,
+    not_sse = const (processor::COMPONENTS & !vector_state::SSE) as u32,
+    components = const processor::COMPONENTS as u32,
+    initial = sym vector_state::INITIAL,
     slow_flags = const !(STATUS_FLAGS | FIXED_FLAGS) as i32,
     host_call = const ExitReason::HostCall as u64,
     thread_end = const ExitReason::ThreadEnd as u64,
@@ -393,6 +422,7 @@ unsafe extern "C" {
     fn nacre_host_call();
     fn nacre_thread_end() -> !;
     fn nacre_enclu(leaf: u64, rbx: u64, rcx: u64, rdx: u64) -> u64;
+    fn nacre_enclu_site();
     fn nacre_start_on(stack: u64, function: extern "C" fn(u64) -> !, argument: u64) -> !;
 }
 
@@ -434,8 +464,8 @@ impl ExitWindow {
 
 /// Leaves the enclave with what is staged and returns with the answer.
 pub(crate) fn host_call() {
-    // SAFETY: the assembly keeps every register that the C calling convention asks it to keep; vector state is
-    // the caller's business.
+    // SAFETY: the assembly keeps every register that the C calling convention asks it to keep; vector state and MXCSR, which
+    // the host may have changed, are the caller's business (`vector_state::hidden`).
     unsafe { nacre_host_call() };
 }
 
@@ -443,6 +473,11 @@ pub(crate) fn host_call() {
 pub(crate) fn thread_end() -> ! {
     // SAFETY: leaves; the stack is used again from its top by the next thread on this slot.
     unsafe { nacre_thread_end() }
+}
+
+/// Whether a thread was stopped at a leaf that accepts or extends pages.
+pub(crate) fn is_at_leaf(rip: u64) -> bool {
+    rip == nacre_enclu_site as *const () as u64
 }
 
 /// Executes an ENCLU leaf other than EEXIT.

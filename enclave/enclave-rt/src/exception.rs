@@ -10,15 +10,24 @@
 //!
 //! The SSA frame is written by the processor, so its registers and EXITINFO are facts; *when* this runs is the
 //! host's choice.
+//!
+//! # Page faults that are none
+//! A page fault may be the host's doing: its page tables are its own, and a page that it takes away for an instant faults wherever it
+//! is touched. It may also be over: the host's kernel brought a page back, and then entered the handler for another reason. So a page
+//! fault is judged by state: where the page is committed and allows the access, there was no exception, and the thread goes on where
+//! it was. The same holds for a leaf that accepts a page: silicon adds the page when the leaf faults. A program never sees a signal, nor a call an error, for what the host does to the page tables. A host that withholds a page
+//! for good delays the thread as if it did not schedule it; after [`MAX_WITHHELD`] tries at one instruction the enclave ends.
 
 use core::sync::atomic::Ordering;
 
-use enclave_layout::{IMAGE_BASE, IMAGE_END, PAGE_SIZE};
+use enclave_layout::{IMAGE_BASE, IMAGE_END, PAGE_SIZE, USER_END, USER_START};
 
 use crate::area::ThreadArea;
 use crate::attestation;
 use crate::entry::{self, ExitWindow};
 use crate::frame::{Exception, Registers, TrapFrame};
+use crate::handlers;
+use crate::own_memory;
 use crate::processor;
 use crate::user;
 
@@ -64,6 +73,11 @@ struct ExInfo {
 const _: () = assert!(size_of::<GprSgx>() == 184 && size_of::<ExInfo>() == 16);
 
 const EXIT_INFO_VALID: u32 = 1 << 31;
+/// How often in a row one instruction may meet a page that is there. Each time takes some microseconds, so a host that is busy and a
+/// page that comes back late are no reason to end.
+const MAX_WITHHELD: u32 = 1 << 20;
+/// The same for a leaf that accepts a page, which the host has promised to add by then.
+const MAX_NOT_ADDED: u32 = 1 << 12;
 /// TF: a trap after the next instruction.
 const TRAP_FLAG: u64 = 1 << 8;
 
@@ -74,7 +88,23 @@ pub(crate) extern "C" fn handle() {
     let saved = (frame + PAGE_SIZE - size_of::<GprSgx>() as u64) as *mut GprSgx;
     // SAFETY: this thread's own SSA frame; CSSA is 1, so the processor has filled frame 0 and lets it be.
     let mut state = unsafe { saved.read() };
-    let exception = exception_of(&state, saved);
+    let mut exception = exception_of(&state, saved);
+    let tries = match exception.vector {
+        Exception::PAGE_FAULT if entry::is_at_leaf(state.rip) => Some(MAX_NOT_ADDED),
+        Exception::PAGE_FAULT if is_present(exception) => Some(MAX_WITHHELD),
+        _ => None,
+    };
+    if let Some(tries) = tries {
+        if count_withheld(area, state.rip) > tries {
+            LAST_WORDS.report(&state, exception);
+            state.rip = withheld as *const () as u64;
+            state.rsp = area.stack_top() - 8;
+            // SAFETY: as above; nothing on the LibOS stack is needed any more.
+            unsafe { saved.write(state) };
+            return;
+        }
+        exception.vector = Exception::NONE;
+    }
     let raised = exception.vector != Exception::NONE;
     let in_libos = (IMAGE_BASE..IMAGE_END).contains(&state.rip);
 
@@ -104,6 +134,7 @@ pub(crate) extern "C" fn handle() {
             match rip.or_else(|| attestation::fixup(state.rip, exception)) {
                 Some(rip) => {
                     area.fault_address.store(exception.address, Ordering::Relaxed);
+                    area.fault_error.store(exception.error, Ordering::Relaxed);
                     state.rip = rip;
                 }
                 None => {
@@ -150,6 +181,27 @@ fn exception_of(state: &GprSgx, saved: *const GprSgx) -> Exception {
         error,
         address,
     }
+}
+
+/// Whether the page of a page fault is committed and allows the access.
+fn is_present(exception: Exception) -> bool {
+    let access = exception.access();
+    match exception.address {
+        address @ USER_START..USER_END => handlers::kernel().is_present(address, access),
+        address => own_memory::is_present(address, access),
+    }
+}
+
+/// How often in a row the instruction at `rip` has met a page that is there.
+fn count_withheld(area: &ThreadArea, rip: u64) -> u32 {
+    let is_same = area.withheld_at.swap(rip, Ordering::Relaxed) == rip;
+    let count = if is_same {
+        area.withheld.load(Ordering::Relaxed) + 1
+    } else {
+        0
+    };
+    area.withheld.store(count, Ordering::Relaxed);
+    count
 }
 
 /// Where the state of an interrupted program goes: the top of its thread's LibOS stack.
@@ -200,6 +252,10 @@ static LAST_WORDS: LastWords = LastWords {
 };
 
 impl LastWords {
+    fn words(&self) -> [u64; 4] {
+        self.words.each_ref().map(|word| word.load(Ordering::Relaxed))
+    }
+
     fn report(&self, state: &GprSgx, exception: Exception) {
         let words = [exception.vector.into(), exception.address, state.rip, state.rsp];
         for (slot, word) in self.words.iter().zip(words) {
@@ -208,10 +264,12 @@ impl LastWords {
     }
 }
 
+extern "C" fn withheld() -> ! {
+    let [_, address, rip, _] = LAST_WORDS.words();
+    panic!("the host withholds the page at {address:#x} from the instruction at {rip:#x}")
+}
+
 extern "C" fn broken() -> ! {
-    let [vector, address, rip, rsp] = LAST_WORDS
-        .words
-        .each_ref()
-        .map(|word| word.load(Ordering::Relaxed));
+    let [vector, address, rip, rsp] = LAST_WORDS.words();
     panic!("exception {vector} in the LibOS at {rip:#x} (address {address:#x}, stack {rsp:#x})")
 }

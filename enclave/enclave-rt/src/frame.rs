@@ -1,5 +1,6 @@
 //! A program's registers, as the runtime saves them.
 
+use crate::user::Access;
 use crate::vector_state::XSAVE_MAX;
 
 /// General registers in the order of Linux's `struct sigcontext`.
@@ -60,6 +61,15 @@ pub struct Exception {
 }
 
 impl Exception {
+    /// How the memory was touched, for #PF.
+    pub fn access(&self) -> Access {
+        match self.error {
+            error if error & Self::PF_FETCH != 0 => Access::Execute,
+            error if error & Self::PF_WRITE != 0 => Access::Write,
+            _ => Access::Read,
+        }
+    }
+
     /// No exception: the thread was interrupted to look at what is pending.
     pub const NONE: u32 = u32::MAX;
     /// #DE

@@ -21,6 +21,10 @@ pub trait Kernel: Sync {
 
     /// A program's memory is touched by the LibOS on its behalf and is not there yet: whether it is now.
     fn populate(&self, address: u64, access: crate::user::Access) -> bool;
+
+    /// Whether the page at this address of the programs' part is committed and allows the access, as far as the enclave has agreed
+    /// with the processor. Called where no lock may be taken.
+    fn is_present(&self, address: u64, access: crate::user::Access) -> bool;
 }
 
 #[cfg(feature = "image")]

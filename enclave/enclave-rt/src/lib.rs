@@ -1,6 +1,6 @@
 //! The enclave's runtime: entry, exit, exceptions, untrusted memory and locks.
 //!
-//! This is where the trusted base's `unsafe` lives; what builds on it (`kobject`, `mm`, `fs`, `io`, `libos`) is
+//! This is where the trusted base's `unsafe` lives; what builds on it (`kobject`, `libos-mm`, `libos-fs`, `libos-io`, `libos`) is
 //! safe Rust. The layers, from the outside:
 //!
 //! - [`entry`]: the assembly that the processor enters: threads, system calls, exceptions, and the ways out;
@@ -8,7 +8,7 @@
 //! - [`call`]: leaves the enclave with one typed call of `host-abi` and checks what comes back;
 //!   [`untrusted`]: copies from and to the host's memory, never a reference into it;
 //! - [`user`]: copies from and to the programs' memory, which can fault;
-//! - [`memory`]: pages, accepted one by one; [`heap`]: the LibOS's own memory;
+//! - [`memory`]: pages, accepted one by one; [`heap`], [`own_memory`]: the LibOS's own memory;
 //! - [`thread`], [`sync`]: threads that the host schedules, and locks that do not trust it for anything but progress;
 //! - [`attestation`]: reports and keys of the processor's; [`processor`]: the other instructions that need a wrapper.
 //!
@@ -36,6 +36,7 @@ pub mod user;
 pub mod vdso;
 
 mod exception;
+pub mod own_memory;
 mod vector_state;
 
 pub use host_abi as abi;

@@ -1,18 +1,22 @@
 //! The programs' memory: copied from and to, with faults as errors.
 //!
 //! Addresses come from programs, so they may be anything: a range outside the programs' part of the enclave is a
-//! [`Fault`] at once, and an access that the page tables or the EPCM refuse is caught by the exception handler,
+//! [`Fault`] at once, and an access to a page that is not there, or does not allow it, is caught by the exception handler,
 //! which sends the thread to the copy routine's failure path. Programs run on while the LibOS copies, so no Rust
-//! reference into their memory ever exists.
+//! reference into their memory ever exists. What the host does to the page tables makes no copy fail (`exception.rs`), and a fault
+//! at the host's side of a copy ends the enclave: the host must not choose which calls fail.
 //!
 //! A page that is only promised (a large mapping that nobody has touched) is populated when the LibOS meets it
 //! first, through [`crate::handlers::Kernel::populate`]: callers must not hold a lock that population takes.
 
 use core::arch::global_asm;
+use core::sync::atomic::Ordering;
 
 use enclave_layout::{USER_END, USER_START};
 
+use crate::area::ThreadArea;
 use crate::frame::Exception;
+use crate::handlers;
 use crate::untrusted::HostMemory;
 
 /// An address that a program named, in its memory or not.
@@ -42,7 +46,7 @@ pub enum Access {
 /// Copies from a program's memory.
 pub fn read(from: Address, out: &mut [u8]) -> Result<(), Fault> {
     check(from, out.len())?;
-    retrying(Access::Read, || {
+    retrying(|| {
         // SAFETY: the destination is exclusively ours, the source is programs' memory, checked above.
         unsafe { nacre_user_copy(out.as_mut_ptr() as u64, from, out.len()) }
     })
@@ -51,7 +55,7 @@ pub fn read(from: Address, out: &mut [u8]) -> Result<(), Fault> {
 /// Copies to a program's memory.
 pub fn write(to: Address, bytes: &[u8]) -> Result<(), Fault> {
     check(to, bytes.len())?;
-    retrying(Access::Write, || {
+    retrying(|| {
         // SAFETY: the destination is programs' memory, checked above.
         unsafe { nacre_user_copy(to, bytes.as_ptr() as u64, bytes.len()) }
     })
@@ -60,7 +64,7 @@ pub fn write(to: Address, bytes: &[u8]) -> Result<(), Fault> {
 /// Fills a program's memory with zeros.
 pub fn zero(to: Address, len: usize) -> Result<(), Fault> {
     check(to, len)?;
-    retrying(Access::Write, || {
+    retrying(|| {
         // SAFETY: the destination is programs' memory, checked above.
         unsafe { nacre_user_zero(to, len) }
     })
@@ -73,9 +77,8 @@ pub fn zero(to: Address, len: usize) -> Result<(), Fault> {
 pub fn write_untrusted(to: Address, from: HostMemory, len: usize) -> Result<(), Fault> {
     check(to, len)?;
     let from = from.part(0, len);
-    retrying(Access::Write, || {
-        // SAFETY: from host memory to programs' memory, both checked; a fault on the host's side is caught
-        // just as well.
+    retrying(|| {
+        // SAFETY: from host memory to programs' memory, both checked.
         unsafe { nacre_user_copy(to, from.address(), len) }
     })
 }
@@ -87,7 +90,7 @@ pub fn write_untrusted(to: Address, from: HostMemory, len: usize) -> Result<(), 
 pub fn read_untrusted(from: Address, to: HostMemory, len: usize) -> Result<(), Fault> {
     check(from, len)?;
     let to = to.part(0, len);
-    retrying(Access::Read, || {
+    retrying(|| {
         // SAFETY: from programs' memory to host memory, both checked.
         unsafe { nacre_user_copy(to.address(), from, len) }
     })
@@ -97,8 +100,8 @@ pub fn read_untrusted(from: Address, to: HostMemory, len: usize) -> Result<(), F
 pub fn copy(to: Address, from: Address, len: usize) -> Result<(), Fault> {
     check(to, len)?;
     check(from, len)?;
-    // Either side may have to be populated; the exception tells which address it was.
-    retrying(Access::Write, || {
+    // Either side may have to be populated; the exception tells which it was.
+    retrying(|| {
         // SAFETY: both are programs' memory, checked above.
         unsafe { nacre_user_copy(to, from, len) }
     })
@@ -108,7 +111,7 @@ pub fn copy(to: Address, from: Address, len: usize) -> Result<(), Fault> {
 pub fn load(at: Address) -> Result<u32, Fault> {
     check_word(at)?;
     let mut value = 0u32;
-    retrying(Access::Read, || {
+    retrying(|| {
         // SAFETY: an aligned word of programs' memory, and a word of ours.
         unsafe { nacre_user_load(at, &raw mut value) }
     })?;
@@ -118,7 +121,7 @@ pub fn load(at: Address) -> Result<u32, Fault> {
 /// Writes an aligned 32-bit word at once.
 pub fn store(at: Address, value: u32) -> Result<(), Fault> {
     check_word(at)?;
-    retrying(Access::Write, || {
+    retrying(|| {
         // SAFETY: an aligned word of programs' memory.
         unsafe { nacre_user_store(at, value) }
     })
@@ -128,7 +131,7 @@ pub fn store(at: Address, value: u32) -> Result<(), Fault> {
 pub fn compare_exchange(at: Address, expected: u32, new: u32) -> Result<u32, Fault> {
     check_word(at)?;
     let mut value = expected;
-    retrying(Access::Write, || {
+    retrying(|| {
         // SAFETY: an aligned word of programs' memory, and a word of ours.
         unsafe { nacre_user_compare_exchange(at, &raw mut value, new) }
     })?;
@@ -153,21 +156,17 @@ fn check_word(at: Address) -> Result<(), Fault> {
     }
 }
 
-/// Runs a routine that gives 0 when done and 1 when it faulted; populates what it met, and runs it again.
-fn retrying(access: Access, mut routine: impl FnMut() -> u64) -> Result<(), Fault> {
-    use core::sync::atomic::Ordering;
-    let mut last = None;
+/// Runs a routine that gives 0 when done and 1 when it faulted; populates what it met, and runs it again. Another thread may take
+/// away again what was populated, so the same address may come more than once.
+fn retrying(mut routine: impl FnMut() -> u64) -> Result<(), Fault> {
     while routine() != 0 {
-        let address = crate::area::ThreadArea::current()
-            .fault_address
-            .load(Ordering::Relaxed);
-        // The same address twice is not for want of population.
-        if last == Some(address) || check(address, 1).is_err() {
-            return Err(Fault);
-        }
-        last = Some(address);
-        let kernel = crate::handlers::kernel();
-        if !kernel.populate(address, access) && !kernel.populate(address, Access::Read) {
+        let area = ThreadArea::current();
+        let fault = Exception {
+            vector: Exception::PAGE_FAULT,
+            error: area.fault_error.load(Ordering::Relaxed),
+            address: area.fault_address.load(Ordering::Relaxed),
+        };
+        if !handlers::kernel().populate(fault.address, fault.access()) {
             return Err(Fault);
         }
     }
@@ -292,12 +291,10 @@ unsafe extern "C" {
 pub(crate) fn fixup(rip: u64, exception: Exception) -> Option<u64> {
     let start = nacre_user_copy as *const () as u64;
     let end = nacre_user_end as *const () as u64;
-    let ours = (start..end).contains(&rip);
-    let expected = matches!(
-        exception.vector,
-        Exception::PAGE_FAULT | Exception::GENERAL_PROTECTION
-    );
-    (ours && expected).then_some(end)
+    let is_ours = (start..end).contains(&rip);
+    let is_expected =
+        exception.vector == Exception::PAGE_FAULT && (USER_START..USER_END).contains(&exception.address);
+    (is_ours && is_expected).then_some(end)
 }
 
 #[cfg(test)]

@@ -9,8 +9,8 @@ use core::mem::MaybeUninit;
 use crate::frame::XsaveArea;
 use crate::processor;
 
-/// Room for x87, SSE, AVX, MPX, AVX-512 and PKRU (2,696 bytes), rounded up.
-pub const XSAVE_MAX: usize = 2752;
+/// Room for [`processor::COMPONENTS`] and what lies between them (2,688 bytes).
+pub const XSAVE_MAX: usize = 2688;
 
 const LEGACY_FCW: usize = 0;
 const LEGACY_FSW: usize = 2;
@@ -22,7 +22,7 @@ const HEADER_END: usize = 576;
 /// The exception flags of x87's status word and of MXCSR; masks have the same order.
 const EXCEPTIONS: u16 = 0x3f;
 /// XCR0 bit of SSE.
-const SSE: u64 = 2;
+pub(crate) const SSE: u64 = 2;
 /// The upper halves of YMM registers.
 const AVX: u64 = 1 << 2;
 /// Mask registers, the upper halves of ZMM0 to ZMM15, and ZMM16 to ZMM31.
@@ -30,7 +30,7 @@ const AVX512: u64 = 0b111 << 5;
 /// The upper halves of ZMM0 to ZMM15.
 const ZMM_HIGH: u64 = 1 << 6;
 /// MXCSR after reset: all exceptions masked.
-const MXCSR_DEFAULT: u32 = 0x1f80;
+pub(crate) const MXCSR_DEFAULT: u32 = 0x1f80;
 /// x87 control word after FNINIT.
 const FCW_DEFAULT: u16 = 0x37f;
 
@@ -46,8 +46,8 @@ impl XsaveArea {
     /// Saves the calling thread's state into the area.
     pub(crate) fn capture(&mut self) {
         self.0[HEADER..HEADER_END].fill(0);
-        // SAFETY: the area is 64-aligned, large enough for every component of XFRM, and exclusively ours.
-        unsafe { xsave(self.0.as_mut_ptr(), u64::MAX) };
+        // SAFETY: the area is 64-aligned, large enough for these components, and exclusively ours.
+        unsafe { xsave(self.0.as_mut_ptr(), processor::COMPONENTS) };
     }
 
     /// Overwrites one XMM register of the image.
@@ -74,7 +74,7 @@ impl XsaveArea {
     /// Makes an image that a program may have written acceptable to XRSTOR, which faults on unknown
     /// components, on reserved bits of the header and of MXCSR.
     pub fn sanitize(&mut self) {
-        let allowed = processor::xcr0().to_le_bytes();
+        let allowed = processor::components().to_le_bytes();
         for (byte, allowed) in self.0[HEADER..HEADER + 8].iter_mut().zip(allowed) {
             *byte &= allowed;
         }
@@ -107,7 +107,7 @@ unsafe fn xrstor(from: *const u8, mask: u64) {
 }
 
 /// The image that brings components to their initial state.
-static INITIAL: XsaveArea = {
+pub(crate) static INITIAL: XsaveArea = {
     let mut bytes = [0; XSAVE_MAX];
     [bytes[LEGACY_FCW], bytes[LEGACY_FCW + 1]] = FCW_DEFAULT.to_le_bytes();
     [bytes[LEGACY_MXCSR], bytes[LEGACY_MXCSR + 1], _, _] = MXCSR_DEFAULT.to_le_bytes();
@@ -115,11 +115,12 @@ static INITIAL: XsaveArea = {
 };
 
 /// Runs `leave`, which leaves the enclave, with everything but the XMM registers hidden from the host and
-/// brought back afterwards.
+/// brought back afterwards. Whatever the host leaves behind, it is gone then, MXCSR and x87's control word included.
 ///
 /// Programs that use only SSE pay two XGETBV. Those whose C library uses AVX or AVX-512 (glibc's string functions leave
 /// AVX-512's registers in use for ever) pay some moves: XRSTOR alone takes as long as all the rest of a call.
 pub fn hidden(leave: impl FnOnce()) {
+    let mxcsr = mxcsr();
     let used = processor::xinuse() & !SSE;
     if used & AVX512 != 0 {
         hidden_wide(used, leave);
@@ -130,6 +131,20 @@ pub fn hidden(leave: impl FnOnce()) {
         // What the host has touched meanwhile goes back to the initial state.
         initialize(processor::xinuse() & !SSE);
     }
+    // Last: XRSTOR loads MXCSR as well, when it restores AVX's state, and even when it just initialises it.
+    set_mxcsr(mxcsr);
+}
+
+fn mxcsr() -> u32 {
+    let mut value = 0u32;
+    // SAFETY: stores a register to a word of ours.
+    unsafe { asm!("stmxcsr [{}]", in(reg) &raw mut value, options(nostack, preserves_flags)) };
+    value
+}
+
+fn set_mxcsr(value: u32) {
+    // SAFETY: the program's own value, so no reserved bit is set. The LibOS computes nothing with it.
+    unsafe { asm!("ldmxcsr [{}]", in(reg) &raw const value, options(nostack, preserves_flags, readonly)) };
 }
 
 /// Brings components, not SSE's, to their initial state.
@@ -172,10 +187,10 @@ fn hidden_wide(used: u64, leave: impl FnOnce()) {
 fn hidden_used(used: u64, leave: impl FnOnce()) {
     let mut area = MaybeUninit::<XsaveArea>::uninit();
     let bytes = area.as_mut_ptr().cast::<u8>();
-    // SAFETY: within the area.
-    let header = unsafe { bytes.add(HEADER) };
-    // SAFETY: the header lies within the area.
-    unsafe { header.write_bytes(0, HEADER_END - HEADER) };
+    // XSAVE writes the components that are in use and XRSTOR reads MXCSR, which is none of them: nothing may come from memory
+    // that nobody has written, since the loader chooses what a fresh stack holds.
+    // SAFETY: the legacy area and the header lie within the area.
+    unsafe { bytes.write_bytes(0, HEADER_END) };
     // SAFETY: aligned and large enough; the header is zero.
     unsafe { xsave(bytes, used) };
     // SAFETY: a valid image, and no SSE in the mask.
@@ -327,7 +342,7 @@ mod tests {
 
     #[test]
     fn a_call_hides_what_only_avx_512_has_and_brings_it_back() {
-        if processor::xcr0() & AVX512 != AVX512 {
+        if processor::components() & AVX512 != AVX512 {
             println!("SKIPPED: this processor has no AVX-512");
             return;
         }
@@ -353,8 +368,8 @@ mod tests {
     #[test]
     fn a_call_hides_vector_state_and_brings_it_back() {
         const SECRET: u64 = 0x5ec2_e75e_c2e7_5ec2;
-        let wide = processor::xcr0() & AVX512 == AVX512;
-        if processor::xcr0() & AVX == 0 {
+        let wide = processor::components() & AVX512 == AVX512;
+        if processor::components() & AVX == 0 {
             println!("SKIPPED: this processor has no AVX");
             return;
         }

@@ -5,6 +5,7 @@ use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use enclave_layout::{PAGE_SIZE, USER_END};
 use enclave_rt::memory::PageBuffer;
+use enclave_rt::user::Access;
 use host_abi::{PageRange, Protection};
 use kobject::{Errno, Mutex, Once, Result};
 
@@ -31,6 +32,11 @@ impl PageState {
 
     const fn in_use(protection: Protection) -> Self {
         Self(Self::COMMITTED | protection.bits())
+    }
+
+    /// Whether the enclave has the page and it allows this, in use or not.
+    fn allows(self, wanted: Protection) -> bool {
+        self.0 & Self::COMMITTED != 0 && self.0 & wanted.bits() == wanted.bits()
     }
 
     /// What it allows, if it is in use.
@@ -100,6 +106,20 @@ pub(crate) struct Arena {
 
 /// The arena of the enclave that this runs in.
 pub(crate) static PROGRAMS: Arena = Arena::new(&Enclave);
+
+/// Whether the page at this address is committed and allows the access. Takes no lock.
+pub fn is_present(address: u64, access: Access) -> bool {
+    PROGRAMS.state(address).allows(wanted(access))
+}
+
+/// What an access needs of a page.
+pub(crate) fn wanted(access: Access) -> Protection {
+    match access {
+        Access::Read => Protection::READ,
+        Access::Write => Protection::READ_WRITE,
+        Access::Execute => Protection::READ_EXECUTE,
+    }
+}
 
 impl Arena {
     pub(crate) const fn new(memory: &'static dyn PageMemory) -> Self {

@@ -35,7 +35,7 @@ mod space;
 #[cfg(test)]
 mod tests;
 
-pub use arena::{WARM_MAX, WARM_MIN};
+pub use arena::{WARM_MAX, WARM_MIN, is_present};
 pub use call_sites::{CallSites, install as install_call_sites};
 pub use mapping::{Advice, Backing, MapFlags};
 pub use space::{AddressSpace, FaultOutcome};

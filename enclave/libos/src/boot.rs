@@ -12,7 +12,7 @@ use core::sync::atomic::AtomicU32;
 
 use enclave_config::Config;
 use enclave_rt::untrusted::HostMemory;
-use enclave_rt::{call, entry, measured, processor as instructions};
+use enclave_rt::{call, entry, measured, own_memory, processor as instructions};
 use host_abi::{BootInfo, HostFd, MessageKind, STAGING_SIZE};
 use kobject::{Credentials, Description, Errno, Mutex, StatusFlags, clock};
 use libos_fs::{At, AtFlags, Context, OpenHow, Vfs, VfsOptions};
@@ -89,6 +89,7 @@ pub(crate) fn boot() -> ! {
 fn start() -> Result<enclave_rt::frame::TrapFrame, Refusal> {
     let config = Config::decode(measured::configuration())
         .map_err(|error| Refusal::new(format!("the measured configuration cannot be read: {error}")))?;
+    own_memory::set_threads(config.threads.into());
     let info = boot_info()?;
     clock::start(info.tsc_hz);
     if config.debug && info.flags.trace {

@@ -93,6 +93,10 @@ impl Kernel for LibOs {
     fn populate(&self, address: u64, access: Access) -> bool {
         CURRENT.with(|thread| thread.process.space.handle_fault(address, access) == FaultOutcome::Handled)
     }
+
+    fn is_present(&self, address: u64, access: Access) -> bool {
+        libos_mm::is_present(address, access)
+    }
 }
 
 /// Whether a program's instruction is `syscall`, for which no stub stands in.
@@ -139,11 +143,7 @@ fn signal_from_host() {
 }
 
 fn page_fault(frame: &mut TrapFrame, exception: Exception) {
-    let access = match exception.error {
-        error if error & Exception::PF_FETCH != 0 => Access::Execute,
-        error if error & Exception::PF_WRITE != 0 => Access::Write,
-        _ => Access::Read,
-    };
+    let access = exception.access();
     stats::count_fault();
     let outcome = CURRENT.with(|thread| thread.process.space.handle_fault(exception.address, access));
     let (signal, code) = match outcome {

@@ -47,7 +47,7 @@ pub enum SignatureError {
 
 /// Components that the host may choose to enable, as its processor has them: AVX, AVX-512 and protection keys. All
 /// others must be off (their state would not fit the SSA frame), x87 and SSE must be on.
-const XFRM_FREE: u64 = Xfrm::AVX | Xfrm::AVX512 | Xfrm::PKRU;
+const XFRM_FREE: u64 = Xfrm::AVX | Xfrm::AVX512;
 
 impl Unsigned {
     /// The SIGSTRUCT of an enclave, `debug` as its configuration says.

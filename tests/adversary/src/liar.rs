@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread::ThreadId;
 
 use host_abi::{Answer, BootInfo, CallCode, CpuidEntry, EpollEvent, STAGING_SIZE};
+use host_runtime::hostile::{HostRegisters, Left, VectorState};
 use host_runtime::{Host, Staging};
 
-use crate::lies::{self, Boot, Lie, Tell, When};
+use crate::lies::{self, Boot, Lie, Registers, Tell, When};
 use crate::sample::noise;
 
 /// Statuses of the lying host's own.
@@ -88,12 +89,8 @@ impl Liar {
             4096
         };
         let bytes = staging.read(0, len);
-        let secret: Vec<u8> = (0..32u8)
-            .map(|i| i.wrapping_mul(37).wrapping_add(11) ^ 0x5a)
-            .collect();
-        if bytes.windows(16).any(|window| window == &secret[..16]) {
-            eprintln!("the secret is in the staging buffer");
-            std::process::exit(status::BETRAYED);
+        if bytes.windows(16).any(|window| window == &secret()[..16]) {
+            betrayed("the secret is in the staging buffer");
         }
     }
 
@@ -232,6 +229,53 @@ fn change_info(info: &mut BootInfo, change: Boot) {
             }
         }
         Boot::Word(..) | Boot::Cut(_) | Boot::Noise => {}
+    }
+}
+
+/// The program's secret (`guests/claims.h`).
+fn secret() -> [u8; 32] {
+    std::array::from_fn(|i| (i as u8).wrapping_mul(37).wrapping_add(11) ^ 0x5a)
+}
+
+fn betrayed(what: &str) -> ! {
+    eprintln!("{what}");
+    std::process::exit(status::BETRAYED)
+}
+
+/// The host's registers, as [`Tell::Registers`] has them.
+#[derive(Debug)]
+pub struct Hands(pub Registers);
+
+impl HostRegisters for Hands {
+    fn present(&self) -> Option<VectorState> {
+        match self.0 {
+            Registers::AsTheyAre => None,
+            Registers::Used(components, mxcsr, fcw) => {
+                Some(VectorState::filled(components, 0x77, mxcsr, fcw))
+            }
+        }
+    }
+
+    fn observe(&self, left: &Left) {
+        // Registers hold the secret in pieces of at least 8 bytes.
+        let secret = secret();
+        let pieces = [&secret[..8], &secret[8..16]];
+        let bytes = left.vector.bytes();
+        if let Some(at) = bytes.windows(8).position(|window| pieces.contains(&window)) {
+            betrayed(&format!(
+                "the secret is in the vector state, at {at} of the XSAVE image"
+            ));
+        }
+        for (number, register) in left.general.iter().enumerate() {
+            if pieces.contains(&&register.to_le_bytes()[..]) {
+                betrayed(&format!("the secret is in general register {number}"));
+            }
+        }
+        const RSP: usize = 4;
+        const RBP: usize = 5;
+        if [left.general[RSP], left.general[RBP]] != left.stack {
+            betrayed("RSP and RBP are not the host's");
+        }
     }
 }
 

@@ -159,6 +159,16 @@ fn memory() -> Result<()> {
 }
 
 #[test]
+fn pages() -> Result<()> {
+    tell_all("pages/")
+}
+
+#[test]
+fn registers() -> Result<()> {
+    tell_all("registers/")
+}
+
+#[test]
 fn quotes() -> Result<()> {
     tell_all("quotes/")
 }
@@ -209,6 +219,8 @@ fn linux_keeps_its_promises() -> Result<()> {
         "threads",
         "unsupported",
         "crowd",
+        "registers",
+        "pages",
     ] {
         let program = place.path(guest);
         fs::write(&program, sample::build_guest("gcc", guest, &place.path(""))?)?;

@@ -2,10 +2,11 @@
 
 use enclave_layout::PAGE_SIZE;
 use enclave_rt::user::Access;
-use host_abi::{PageRange, Protection};
+use host_abi::PageRange;
 use kobject::{Errno, Result};
 
 use super::{AddressSpace, Inner};
+use crate::arena;
 use crate::mapping::{Content, MapFlags, MappingEntry};
 use crate::populate;
 
@@ -30,11 +31,7 @@ pub enum FaultOutcome {
 impl AddressSpace {
     /// A program, or the LibOS on its behalf, touched `address`.
     pub fn handle_fault(&self, address: u64, access: Access) -> FaultOutcome {
-        let wanted = match access {
-            Access::Read => Protection::READ,
-            Access::Write => Protection::READ_WRITE,
-            Access::Execute => Protection::READ_EXECUTE,
-        };
+        let wanted = arena::wanted(access);
         let mut inner = self.inner.lock();
         if inner.find(address).is_none() && inner.grow_down(address).is_err() {
             return FaultOutcome::NotMapped;

@@ -184,7 +184,7 @@ fn describe_vector_state(image: &mut [u8], size: usize) {
     let words: [(usize, u32); 4] = [
         (0, MAGIC1),
         (4, size as u32 + 4),
-        (8, processor::xcr0() as u32),
+        (8, processor::components() as u32),
         (16, size as u32),
     ];
     for (offset, word) in words {

@@ -5,17 +5,18 @@
 
 use std::convert::Infallible;
 use std::fs::{self, File};
+use std::ops::Range;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use adversary::liar::{Liar, status};
+use adversary::liar::{Hands, Liar, status};
 use adversary::lies::{self, Tell};
 use anyhow::{Context, Result};
 use host_abi::{Answer, CallCode};
-use host_runtime::{Host, Options, RootfsFile, Seed, Staging, run_with};
+use host_runtime::{Host, Options, RootfsFile, Seed, Staging, hostile, run_with};
 
 fn main() -> ExitCode {
     let Err(error) = run();
@@ -30,6 +31,9 @@ fn run() -> Result<Infallible> {
     };
     let lie = lies::all().find(|lie| lie.name == *name).context("no such lie")?;
     let liar = Arc::new(Liar::new(lie));
+    if let Tell::Registers(registers) = lie.tell {
+        hostile::install(Box::new(Hands(registers)));
+    }
     let limit = Duration::from_secs_f64(seconds.parse()?);
     let dir = Path::new(dir);
     let (sgxs, signature) = (
@@ -102,6 +106,7 @@ impl Shared {
         match liar.lie().tell {
             Tell::Race => repeat(move || liar.race(), Duration::ZERO),
             Tell::Storm => repeat(storm, Duration::from_micros(30)),
+            Tell::Withheld(start, end) => repeat(move || withhold(start..end), Duration::ZERO),
             _ => {}
         }
     }
@@ -115,6 +120,21 @@ fn repeat(act: impl Fn() + Send + 'static, pause: Duration) {
             std::thread::sleep(pause);
         }
     });
+}
+
+/// Takes each page of a range away for an instant.
+fn withhold(range: Range<u64>) {
+    let pages = hostile::pages(range);
+    if pages.is_empty() {
+        // The enclave has none there yet.
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    for page in pages {
+        page.withhold(|| std::thread::sleep(Duration::from_micros(20)));
+        if IS_OVER.load(Ordering::Relaxed) {
+            return;
+        }
+    }
 }
 
 fn storm() {

@@ -13,8 +13,10 @@ mod boot;
 mod chaos;
 mod clocks;
 mod memory;
+mod pages;
 mod poll;
 mod quotes;
+mod registers;
 mod sockets;
 mod streams;
 mod threads;
@@ -49,6 +51,10 @@ pub enum Tell {
     CallArea(u64),
     /// The truth, but the process gets SIGWINCH all the time: threads are woken, or interrupted wherever they are.
     Storm,
+    /// The truth, but each entry begins with these registers, and the secret is looked for in all that an exit leaves.
+    Registers(Registers),
+    /// The truth, but the pages of this range of addresses are taken away for an instant, one after the other, all the time.
+    Withheld(u64, u64),
     /// While the enclave runs, the beginning of the staging buffers changes all the time.
     Race,
 }
@@ -89,6 +95,15 @@ pub enum Answer {
     Stale,
     /// The first of these calls is served; its answer, with what lay in the staging buffer then, is given to all that follow.
     Replayed,
+}
+
+/// With which registers the host enters.
+#[derive(Clone, Copy, Debug)]
+pub enum Registers {
+    /// Whatever they hold.
+    AsTheyAre,
+    /// These components (bits of XCR0) in use, with MXCSR and x87's control word.
+    Used(u64, u32, u16),
 }
 
 /// What is changed in the boot information.
@@ -141,6 +156,8 @@ pub fn all() -> impl Iterator<Item = &'static Lie> {
         boot::LIES,
         threads::LIES,
         memory::LIES,
+        pages::LIES,
+        registers::LIES,
         quotes::LIES,
         chaos::LIES,
     ];
