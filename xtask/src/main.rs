@@ -1,15 +1,18 @@
-//! `cargo xtask`: what this project does with itself, in the same language and with the same tools on every machine.
+//! `cargo xtask`: the project's own commands, which work the same on every machine.
 //!
 //! Each command is a module of its own; [`shell`] runs other programs, [`debian`] looks after system packages.
 #![forbid(unsafe_code)]
 
 mod azure_client;
 mod bench;
+mod book;
+mod check;
 mod check_deps;
 mod debian;
 mod demo;
 mod deny;
 mod images;
+mod links;
 mod reproducibility;
 mod shell;
 mod syscalls;
@@ -29,17 +32,23 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Show the main job on a real image: convert it, run it, change a byte of it.
+    /// Show the main path on a real image: convert it, run it, prove what runs, change a byte of it.
     Demo,
-    /// Test everything; install the system packages that this needs when run as root.
+    /// Run all tests; as root, install the system packages that they need first.
     Test(test::Options),
     /// Make the Python environment with Microsoft's client that the attestation service's tests use.
     AzureClient,
-    /// Measure what the enclave costs, natively and in the enclave in the same run.
+    /// Measure what the enclave costs: every program natively and in the enclave, in the same run.
     Bench(bench::Options),
+    /// Check what must hold before a commit: format, links, dependencies, generated pages, lints.
+    Check,
+    /// Check the relative links and anchors of the Markdown documents.
+    Links,
+    /// Build the documentation as a site, with mdBook.
+    Book,
     /// Check that dependencies between crates follow the direction of trust.
     CheckDeps,
-    /// Check licences and sources of dependencies, and if asked known weaknesses, with cargo-deny.
+    /// Check licences and sources of dependencies with cargo-deny, and known vulnerabilities if asked.
     Deny(deny::Options),
     /// Build the images of real programs from Debian packages; print where they are.
     Images(images::Options),
@@ -55,6 +64,9 @@ fn main() -> ExitCode {
         Command::Test(options) => test::run(&options),
         Command::AzureClient => azure_client::provide(),
         Command::Bench(options) => bench::run(&options),
+        Command::Check => check::run(),
+        Command::Links => links::run(),
+        Command::Book => book::run(),
         Command::CheckDeps => check_deps::run(),
         Command::Deny(options) => deny::run(&options),
         Command::Images(options) => images::run(&options),
