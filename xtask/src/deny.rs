@@ -1,4 +1,4 @@
-//! `cargo xtask deny`: licences, sources, duplicates and known weaknesses of what we depend on.
+//! `cargo xtask deny`: licences, sources, duplicates and known vulnerabilities of the dependencies.
 
 use anyhow::Result;
 
@@ -7,7 +7,7 @@ use crate::shell;
 /// What to check.
 #[derive(clap::Args)]
 pub struct Options {
-    /// Known weaknesses, too: fetches RustSec's database, a git repository on GitHub.
+    /// Also check known vulnerabilities: fetches RustSec's database, a git repository on GitHub.
     #[arg(long)]
     advisories: bool,
 }
@@ -40,7 +40,7 @@ pub fn run(options: &Options) -> Result<()> {
     shell::run(deny().args(["check", "bans", "licenses", "sources"]))?;
     if !options.advisories {
         println!(
-            "SKIPPED: known weaknesses. Their database lies outside of what a build may reach: `cargo xtask deny --advisories`"
+            "SKIPPED: known vulnerabilities, because a build must not depend on their database: `cargo xtask deny --advisories` checks them"
         );
         return Ok(());
     }

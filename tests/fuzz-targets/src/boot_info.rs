@@ -1,4 +1,4 @@
-//! What the host tells at boot: what is read is what was written.
+//! The boot information from the host: reading it gives what was written.
 
 use host_abi::{BootFlags, BootInfo, CpuidEntry};
 

@@ -1,4 +1,4 @@
-//! Maps of call sites: what is parsed can be applied anywhere without harm.
+//! Call-site maps: a map that was parsed can be applied anywhere without harm.
 
 use std::collections::BTreeMap;
 

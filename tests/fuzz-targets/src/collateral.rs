@@ -1,4 +1,4 @@
-//! Collateral: the file, and what is behind its signatures.
+//! Collateral: the file, and the documents in it with their signatures taken as right.
 //!
 //! The first byte says what the rest is: the whole file, or a piece of otherwise good collateral. TCB info and QE identity
 //! are signed for whatever they say, since their parsers would see nothing of it otherwise; certificates and lists are

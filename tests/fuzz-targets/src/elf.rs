@@ -1,4 +1,4 @@
-//! Programs: whatever is found in one is a map that can be parsed.
+//! ELF files: the call-site map that is made of one can always be parsed.
 
 use callsite_map::{FileMap, encode_file};
 

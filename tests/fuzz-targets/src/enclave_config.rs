@@ -1,4 +1,4 @@
-//! The measured configuration: one configuration, one sequence of bytes.
+//! The measured configuration: each configuration has exactly one encoding.
 
 use enclave_config::{Config, Extent, HostEnv, Rootfs, User};
 

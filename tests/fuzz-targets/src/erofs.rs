@@ -1,4 +1,4 @@
-//! The root file system: a hash tree vouches for what a tool has written, and the tool may have been fooled.
+//! The root file system, with a hash tree that vouches for arbitrary contents: the tool that wrote it may have been fooled.
 //!
 //! The input is an image, of which everything is looked at within bounds. Its blocks are believed: a wrong digest would stop
 //! the fuzzer before the reader.

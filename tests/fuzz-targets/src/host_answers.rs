@@ -1,4 +1,4 @@
-//! A call, and any answer to it: what passes the check is within what was asked for.
+//! Answers of the host to any call: what passes the check is within what was asked for.
 //!
 //! The input: the code (1 byte), the arguments (6 words), the answer (3 words), then what lies in the staging buffer.
 

@@ -1,4 +1,4 @@
-//! A layer: a tar archive that may do anything but leave its tree.
+//! Layers: a tar archive can do anything except leave its tree.
 //!
 //! The input becomes the only layer of an image whose digests are right, and whose headers' checksums are made right, so that
 //! what is read behind them is reached.

@@ -1,4 +1,4 @@
-//! What the fuzzers run on arbitrary bytes, and what they begin with.
+//! The bodies of the fuzz targets, and their seeds.
 //!
 //! A [`Target`] is a reader of what the host, the maker of an image or whoever wants to be believed controls. Its function panics if the reader does, and if
 //! what the reader accepts breaks the reader's own promise (a canonical format has one encoding, a count is within what was

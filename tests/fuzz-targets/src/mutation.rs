@@ -1,4 +1,4 @@
-//! Mutations of inputs, the same each time: what a fuzzer does first, for machines that have none.
+//! Mutations of inputs, the same each time: a simple fuzzer for machines without one.
 
 /// Numbers at which readers go wrong.
 const EDGES: [u64; 12] = [

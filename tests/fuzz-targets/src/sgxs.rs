@@ -1,4 +1,4 @@
-//! The enclave's file: what the signer accepts, the platform loads.
+//! The enclave's file (SGXS): the platform loads what the signer accepts.
 
 use enclave_layout::IMAGE_BASE;
 use sgx_arch::{PAGE_SIZE, RECORD_SIZE, SecInfo, SigStruct};

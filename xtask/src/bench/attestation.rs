@@ -1,4 +1,4 @@
-//! The attestation service under load: `cargo bench -p attestation-service` says all numbers.
+//! The attestation service under load, by `cargo bench -p attestation-service`.
 
 use anyhow::{Context, Result};
 use serde::Deserialize;

@@ -1,4 +1,4 @@
-//! Converting: how fast, and with how much memory.
+//! Speed and memory of a conversion.
 
 use std::fs;
 use std::process::Stdio;

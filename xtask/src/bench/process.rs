@@ -1,4 +1,4 @@
-//! What a process used, as the kernel counts it.
+//! CPU time and memory of a process, as the kernel counts them.
 
 use std::fs;
 use std::process::Child;

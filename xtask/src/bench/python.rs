@@ -1,4 +1,4 @@
-//! Python that computes: what the enclave costs a program that asks nothing of it.
+//! CPU-bound Python: the cost for a program that makes few system calls.
 
 use anyhow::Result;
 

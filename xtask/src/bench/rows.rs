@@ -1,4 +1,4 @@
-//! What is measured, and what the project promises of it.
+//! The rows of the benchmark, with the target of each.
 
 /// One line of the table.
 pub struct Row {

@@ -1,4 +1,4 @@
-//! From `nacre run` to the end of a program that does nothing.
+//! The time from `nacre run` to the end of a program that does nothing.
 
 use std::process::Command;
 use std::time::Instant;

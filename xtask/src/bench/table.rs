@@ -1,4 +1,4 @@
-//! The numbers, their medians, and how they compare with what was promised.
+//! The table of results: medians, ratios, and verdicts against the targets.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;

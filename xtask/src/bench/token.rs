@@ -1,4 +1,4 @@
-//! Validating attestation tokens: `cargo bench -p token` says both numbers.
+//! Validating attestation tokens, by `cargo bench -p attestation-token`.
 
 use anyhow::{Context, Result};
 use serde::Deserialize;

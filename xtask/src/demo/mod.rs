@@ -1,4 +1,4 @@
-//! `cargo xtask demo`: the main job on a real image, from the image to the refusal of a changed byte.
+//! `cargo xtask demo`: the main path on a real image, from its conversion to the refusal of a changed byte.
 
 mod proof;
 
