@@ -1,4 +1,4 @@
-//! `cargo xtask syscalls`: writes `docs/syscalls.md` from the LibOS's own table, so that it says what the code does.
+//! `cargo xtask syscalls`: writes `docs/syscalls.md` from the LibOS's table, so that the page says what the code does.
 
 use std::fmt::Write;
 use std::fs;
@@ -43,10 +43,16 @@ fn page() -> String {
 
 <!-- Written by `cargo xtask syscalls` from enclave/libos/src/syscall. Do not edit. -->
 
-What the LibOS makes of each system call of x86-64 Linux, by number (0 to {last}; {gap_start} to {gap_end} were never given out).
-Linux is the measure: *full* means that programs find no difference, *partial* that they may find the one that the
-note names. An unsupported one gives its error. `nacre run` names each system call once for which a program got ENOSYS, numbers
-beyond this table too; *quiet* ones it does not name, because their libraries ask for them in every program.
+This page is for operators and reviewers. It lists the support of every system call of x86-64 Linux,
+by number (0 to {last}; {gap_start} to {gap_end} were never assigned).
+
+- *full*: programs find no difference from Linux.
+- *partial*: programs may find the difference that the note names.
+- An error such as ENOSYS: the call is not supported, and gives this error.
+
+`nacre run` names, once each, the system calls for which a program got ENOSYS, including numbers
+beyond this table. It does not name those that are marked *quiet*, because libraries ask for them in
+every program.
 
 {full} are full, {partial} partial, {unsupported} unsupported.
 
