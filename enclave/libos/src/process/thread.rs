@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use enclave_rt::thread::{PerThread, ThreadNumber};
-use kobject::{Once, SpinLock};
+use kobject::{Errno, Once, Result, SpinLock};
 
 use super::Process;
 use crate::signal::deliver::Interrupted;
@@ -116,6 +116,16 @@ impl Thread {
         let own = signals.pending.set().0;
         drop(signals);
         (own | self.process.pending.lock().set().0) & open != 0
+    }
+
+    /// Makes an attempt that may wait, and makes it again for as long as what interrupts it is no signal for this thread.
+    pub(crate) fn retry_interrupted<R>(&self, mut attempt: impl FnMut() -> Result<R>) -> Result<R> {
+        loop {
+            match attempt() {
+                Err(Errno::EINTR) if !self.is_interrupted() => {}
+                done => return done,
+            }
+        }
     }
 
     /// A wait has ended with EINTR: whether it is over. If not, nothing is pending any more and it can go on.

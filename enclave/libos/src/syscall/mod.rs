@@ -2,40 +2,111 @@
 //!
 //! [`table`] has a row per number; handlers lie in files named after the system call that leads their family.
 
+mod deadline;
+mod iovec;
+mod message;
+mod new_descriptor;
 mod path;
+mod record_lock;
+mod signal_mask;
+mod socket;
+mod sys_accept;
 mod sys_access;
+mod sys_arch_prctl;
+mod sys_bind;
+mod sys_brk;
+mod sys_capget;
 mod sys_chdir;
 mod sys_chmod;
+mod sys_chown;
+mod sys_chroot;
+mod sys_clock_gettime;
 mod sys_clone;
-mod sys_copy;
-mod sys_descriptor;
-mod sys_event;
+mod sys_close;
+mod sys_connect;
+mod sys_dup;
+mod sys_epoll;
+mod sys_eventfd;
 mod sys_exit;
+mod sys_fadvise64;
+mod sys_fallocate;
+mod sys_fcntl;
+mod sys_flock;
+mod sys_fsync;
 mod sys_futex;
-mod sys_identity;
+mod sys_getcpu;
+mod sys_getdents;
+mod sys_getgroups;
+mod sys_getpid;
+mod sys_getpriority;
+mod sys_getrandom;
+mod sys_getrusage;
+mod sys_getsockname;
+mod sys_getsockopt;
+mod sys_ioctl;
+mod sys_kill;
 mod sys_link;
-mod sys_lock;
+mod sys_listen;
+mod sys_lseek;
+mod sys_madvise;
 mod sys_membarrier;
-mod sys_memory;
+mod sys_memfd_create;
+mod sys_mincore;
+mod sys_mkdir;
+mod sys_mknod;
+mod sys_mlock;
+mod sys_mmap;
+mod sys_mprotect;
+mod sys_msync;
+mod sys_nanosleep;
 mod sys_open;
+mod sys_personality;
+mod sys_pipe;
 mod sys_poll;
-mod sys_process;
+mod sys_prctl;
+mod sys_prlimit64;
 mod sys_read;
+mod sys_readlink;
+mod sys_recvmsg;
+mod sys_rename;
+mod sys_robust_list;
+mod sys_rt_sigaction;
+mod sys_rt_sigprocmask;
+mod sys_rt_sigreturn;
+mod sys_rt_sigsuspend;
+mod sys_rt_sigtimedwait;
 mod sys_sched;
+mod sys_select;
 mod sys_sendmsg;
-mod sys_signal;
+mod sys_setitimer;
+mod sys_setpgid;
+mod sys_setuid;
+mod sys_shutdown;
+mod sys_sigaltstack;
+mod sys_signalfd;
 mod sys_socket;
+mod sys_splice;
 mod sys_stat;
-mod sys_system;
-mod sys_time;
-mod sys_timer;
+mod sys_statfs;
+mod sys_statx;
+mod sys_symlink;
+mod sys_sysinfo;
+mod sys_timer_create;
+mod sys_timerfd;
 mod sys_truncate;
+mod sys_umask;
+mod sys_uname;
+mod sys_unlink;
+mod sys_utimensat;
+mod sys_wait4;
+mod sys_write;
 mod sys_xattr;
 pub mod table;
 mod unsupported;
+mod write_effects;
 
 pub(crate) use sys_membarrier::acknowledge as acknowledge_barrier;
-pub(crate) use sys_system::{RELEASE, VERSION};
+pub(crate) use sys_uname::{RELEASE, VERSION};
 
 use alloc::sync::Arc;
 
@@ -138,7 +209,7 @@ pub(crate) fn dispatch(mut frame: Frame<'_>) {
 /// What the way back needs to know if a signal is delivered now.
 #[cold]
 fn note_interrupted(call: &Call<'_>, number: u64, row: Option<&Row>) {
-    let restart = match sys_socket::has_time_limit(call, number) {
+    let restart = match socket::has_time_limit(call, number) {
         true => Restart::Never,
         false => row.map_or(Restart::Never, |row| row.restart),
     };

@@ -32,3 +32,12 @@ pub(super) fn at_flags(raw: u64, allowed: AtFlags) -> Result<AtFlags> {
 
 /// What most calls take.
 pub(super) const EITHER: AtFlags = AtFlags::SYMLINK_NOFOLLOW.union(AtFlags::EMPTY_PATH);
+
+/// What changes an open file refuses one that was opened with O_PATH: EBADF.
+pub(super) fn open_only(call: &Call<'_>) -> Result<()> {
+    let is_path = call
+        .file(call.args[0])?
+        .flags()
+        .contains(kobject::StatusFlags::PATH);
+    if is_path { Err(Errno::EBADF) } else { Ok(()) }
+}

@@ -1,15 +1,13 @@
 //! access, faccessat, faccessat2.
 
-use kobject::credentials::AccessMode;
-use kobject::{Credentials, Errno, Result};
+use kobject::{Credentials, Errno, Result, credentials::AccessMode};
 
 use super::Call;
 use super::path::{AT_FDCWD, EITHER, at, at_flags, context};
 use super::table::Row;
-use crate::container;
-use crate::user;
+use crate::{container, user};
 
-/// What the table says of these.
+/// Rows of the system-call table.
 pub(super) const ROWS: &[Row] = &[
     Row::full(21, "access", sys_access, "sx"),
     Row::full(269, "faccessat", sys_faccessat, "dsx"),

@@ -8,7 +8,7 @@ use crate::process::clone::{CloneFlags, CloneRequest, thread};
 use crate::uapi::CloneArgs;
 use crate::user;
 
-/// What the table says of these.
+/// Rows of the system-call table.
 pub(super) const ROWS: &[Row] = &[
     Row::partial(
         56,

@@ -1,34 +1,28 @@
-//! futex, set_robust_list, get_robust_list.
-
-use core::sync::atomic::Ordering;
+//! futex.
 
 use kobject::{Errno, Result, clock};
 
 use super::Call;
 use super::table::{Restart, Row};
-use crate::futex::{self, Scope};
-use crate::process::table;
-use crate::uapi::{RobustListHead, Timespec};
-use crate::user;
+use crate::futex::Scope;
+use crate::uapi::Timespec;
+use crate::{futex, user};
 
-/// What the table says of these.
-pub(super) const ROWS: &[Row] = &[
-    Row::partial(
-        202,
-        "futex",
-        sys_futex,
-        "xxxxxx",
-        "no FUTEX_WAIT_REQUEUE_PI; priorities do not exist, so none is inherited",
-    )
-    .restarts(Restart::WithFlag),
-    Row::full(273, "set_robust_list", sys_set_robust_list, "xd"),
-    Row::full(274, "get_robust_list", sys_get_robust_list, "dxx"),
-];
+/// Rows of the system-call table.
+pub(super) const ROWS: &[Row] = &[Row::partial(
+    202,
+    "futex",
+    sys_futex,
+    "xxxxxx",
+    "no FUTEX_WAIT_REQUEUE_PI; priorities do not exist, so none is inherited",
+)
+.restarts(Restart::WithFlag)];
 
 const PRIVATE: u64 = 128;
+
 const CLOCK_REALTIME: u64 = 256;
 
-pub(super) fn sys_futex(call: &mut Call<'_>) -> Result<u64> {
+fn sys_futex(call: &mut Call<'_>) -> Result<u64> {
     let [address, operation, value, timeout_or_count, second, third] = call.args;
     let scope = if operation & PRIVATE != 0 {
         Scope::Private
@@ -109,26 +103,4 @@ pub(super) fn sys_futex(call: &mut Call<'_>) -> Result<u64> {
         }
         _ => Err(Errno::ENOSYS),
     }
-}
-
-pub(super) fn sys_set_robust_list(call: &mut Call<'_>) -> Result<u64> {
-    if call.args[1] != size_of::<RobustListHead>() as u64 {
-        return Err(Errno::EINVAL);
-    }
-    call.thread.robust_list.store(call.args[0], Ordering::Relaxed);
-    Ok(0)
-}
-
-pub(super) fn sys_get_robust_list(call: &mut Call<'_>) -> Result<u64> {
-    let [tid, head, len, ..] = call.args;
-    let list = match tid as u32 {
-        0 => call.thread.robust_list.load(Ordering::Relaxed),
-        tid => table::thread(tid)
-            .ok_or(Errno::ESRCH)?
-            .robust_list
-            .load(Ordering::Relaxed),
-    };
-    user::put(len, &(size_of::<RobustListHead>() as u64))?;
-    user::put(head, &list)?;
-    Ok(0)
 }

@@ -5,10 +5,10 @@
 //! come. A thread that blocks in the host has executed a barrier on the way there, and what it reads once it is back
 //! it reads after this. A host that interrupts nobody delays the caller, no more.
 
-use core::sync::atomic::{AtomicU64, Ordering, fence};
-
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU64, Ordering, fence};
+
 use host_abi::Wait;
 use kobject::{Errno, Mutex, Result};
 
@@ -16,7 +16,7 @@ use super::Call;
 use super::table::Row;
 use crate::process::{Thread, table};
 
-/// What the table says of these.
+/// Rows of the system-call table.
 pub(super) const ROWS: &[Row] = &[Row::partial(
     324,
     "membarrier",

@@ -4,14 +4,13 @@ use kobject::{Errno, Result};
 use libos_fs::OpenHow;
 
 use super::Call;
+use super::new_descriptor::add_open;
 use super::path::{AT_FDCWD, at, context};
-use super::sys_event::add_open;
 use super::table::{Restart, Row};
-use crate::container;
 use crate::process::descriptors::OnExec;
-use crate::user;
+use crate::{container, user};
 
-/// What the table says of these.
+/// Rows of the system-call table.
 pub(super) const ROWS: &[Row] = &[
     Row::full(2, "open", sys_open, "sxx").restarts(Restart::WithFlag),
     Row::full(85, "creat", sys_creat, "sx").restarts(Restart::WithFlag),
@@ -23,14 +22,11 @@ const O_CLOEXEC: u64 = 0o2000000;
 
 fn open(call: &Call<'_>, fd: u64, path: u64, how: OpenHow, flags: u64) -> Result<u64> {
     let path = user::get_path(path)?;
-    let file = loop {
-        match at(call, fd, &path, |at| {
+    let file = call.thread.retry_interrupted(|| {
+        at(call, fd, &path, |at| {
             container().vfs.open(&context(call), at, &path, how)
-        }) {
-            Err(Errno::EINTR) if !call.thread.is_interrupted() => {}
-            done => break done?,
-        }
-    };
+        })
+    })?;
     add_open(&call.thread.process, file, OnExec::of(flags & O_CLOEXEC != 0))
 }
 

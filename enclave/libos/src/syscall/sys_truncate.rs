@@ -1,29 +1,19 @@
-//! A file's length: truncate, ftruncate, fallocate.
+//! truncate, ftruncate.
 
 use kobject::{Errno, FileKind, Result};
 use libos_fs::{At, AtFlags};
 
 use super::Call;
 use super::path::context;
-use super::sys_read::{check_file_size, modified};
 use super::table::Row;
-use crate::container;
-use crate::user;
+use super::write_effects::{check_file_size, modified};
+use crate::{container, user};
 
-/// What the table says of these.
+/// Rows of the system-call table.
 pub(super) const ROWS: &[Row] = &[
     Row::full(76, "truncate", sys_truncate, "sd"),
     Row::full(77, "ftruncate", sys_ftruncate, "dd"),
-    Row::full(285, "fallocate", sys_fallocate, "dxdd"),
 ];
-
-fn length(raw: u64) -> Result<u64> {
-    if (raw as i64) < 0 {
-        Err(Errno::EINVAL)
-    } else {
-        Ok(raw)
-    }
-}
 
 fn sys_truncate(call: &mut Call<'_>) -> Result<u64> {
     let len = length(call.args[1])?;
@@ -54,21 +44,10 @@ fn sys_ftruncate(call: &mut Call<'_>) -> Result<u64> {
     Ok(0)
 }
 
-fn sys_fallocate(call: &mut Call<'_>) -> Result<u64> {
-    let [fd, mode, offset, len, ..] = call.args;
-    let (offset, len) = (length(offset)?, length(len)?);
-    if len == 0 {
-        return Err(Errno::EINVAL);
+pub(super) fn length(raw: u64) -> Result<u64> {
+    if (raw as i64) < 0 {
+        Err(Errno::EINVAL)
+    } else {
+        Ok(raw)
     }
-    let file = call.file(fd)?;
-    if !file.flags().writable() {
-        return Err(Errno::EBADF);
-    }
-    if offset.checked_add(len).is_none_or(|end| end > i64::MAX as u64) {
-        return Err(Errno::EFBIG);
-    }
-    check_file_size(call, offset + len)?;
-    file.object().allocate(mode as u32, offset, len)?;
-    modified(call, &file);
-    Ok(0)
 }

@@ -7,10 +7,9 @@ use libos_fs::{At, AtFlags, Context, XattrFlags};
 
 use super::Call;
 use super::table::Row;
-use crate::container;
-use crate::user;
+use crate::{container, user};
 
-/// What the table says of these.
+/// Rows of the system-call table.
 pub(super) const ROWS: &[Row] = &[
     Row::partial(191, "getxattr", sys_getxattr, "ssxd", NO_ACLS),
     Row::partial(192, "lgetxattr", sys_lgetxattr, "ssxd", NO_ACLS),

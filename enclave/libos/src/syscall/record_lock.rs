@@ -1,4 +1,4 @@
-//! Locks on files: flock, and fcntl's record locks.
+//! Locks on ranges of a file: F_SETLK and its kin of fcntl.
 
 use kobject::{Description, Errno, Result};
 use libos_fs::{LockKind, LockOwner, LockWait, RecordLock};
@@ -8,38 +8,10 @@ use crate::uapi::Flock;
 use crate::user;
 
 const F_RDLCK: i16 = 0;
+
 const F_WRLCK: i16 = 1;
+
 const F_UNLCK: i16 = 2;
-
-/// Waits on, as long as what interrupts is no signal for this thread.
-fn waiting<R>(call: &Call<'_>, mut attempt: impl FnMut() -> Result<R>) -> Result<R> {
-    loop {
-        match attempt() {
-            Err(Errno::EINTR) if !call.thread.is_interrupted() => {}
-            done => return done,
-        }
-    }
-}
-
-/// flock(2).
-pub(super) fn flock(call: &Call<'_>) -> Result<u64> {
-    const LOCK_NB: u64 = 4;
-    let [fd, operation, ..] = call.args;
-    let file = call.file(fd)?;
-    let kind = match operation & !LOCK_NB {
-        1 => LockKind::Shared,
-        2 => LockKind::Exclusive,
-        8 => LockKind::Unlock,
-        _ => return Err(Errno::EINVAL),
-    };
-    let wait = if operation & LOCK_NB != 0 {
-        LockWait::Try
-    } else {
-        LockWait::Wait
-    };
-    waiting(call, || libos_fs::lock_file(&file, kind, wait))?;
-    Ok(0)
-}
 
 /// fcntl(2) with F_GETLK (5), F_SETLK (6), F_SETLKW (7) or F_OFD_GETLK (36), F_OFD_SETLK (37), F_OFD_SETLKW (38).
 pub(super) fn record_lock(call: &Call<'_>, file: &Description, command: u32, at: u64) -> Result<u64> {
@@ -93,6 +65,7 @@ pub(super) fn record_lock(call: &Call<'_>, file: &Description, command: u32, at:
     } else {
         LockWait::Try
     };
-    waiting(call, || libos_fs::lock_record(file, owner, lock, wait))?;
+    call.thread
+        .retry_interrupted(|| libos_fs::lock_record(file, owner, lock, wait))?;
     Ok(0)
 }
