@@ -231,11 +231,7 @@ impl libos_fs::Process for Shown {
 
     fn set_thread_name(&self, tid: u32, name: &[u8]) -> Result<()> {
         let thread = self.0.thread(tid).ok_or(Errno::ESRCH)?;
-        let mut kept = [0; 16];
-        for (place, byte) in kept.iter_mut().take(15).zip(name) {
-            *place = *byte;
-        }
-        *thread.name.lock() = kept;
+        thread.set_name(name);
         Ok(())
     }
 }

@@ -5,8 +5,10 @@
 //!
 //! Lock order: the table, a process's locks, a thread's locks. Locks of one level are not held together.
 
+pub(crate) mod barrier;
 pub(crate) mod clone;
 pub(crate) mod descriptors;
+pub(crate) mod exec;
 pub(crate) mod exit;
 pub(crate) mod limits;
 pub(crate) mod table;

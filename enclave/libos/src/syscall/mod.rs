@@ -105,7 +105,6 @@ pub mod table;
 mod unsupported;
 mod write_effects;
 
-pub(crate) use sys_membarrier::acknowledge as acknowledge_barrier;
 pub(crate) use sys_uname::{RELEASE, VERSION};
 
 use alloc::sync::Arc;
