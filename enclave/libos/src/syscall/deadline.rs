@@ -3,7 +3,7 @@
 use kobject::{Result, clock};
 
 use crate::uapi::Timespec;
-use crate::user;
+use crate::user::{self, Address};
 
 /// A time limit in milliseconds, negative for none, as a deadline.
 pub(super) fn deadline_of_milliseconds(limit: i32) -> Option<u64> {
@@ -15,7 +15,7 @@ pub(super) fn deadline_of_milliseconds(limit: i32) -> Option<u64> {
 }
 
 /// A time limit as a deadline; null for none.
-pub(super) fn deadline_of_timespec(at: u64) -> Result<Option<u64>> {
+pub(super) fn deadline_of_timespec(at: Address) -> Result<Option<u64>> {
     Ok(
         match user::get_if::<Timespec>(at)?
             .map(Timespec::nanoseconds)
@@ -29,7 +29,7 @@ pub(super) fn deadline_of_timespec(at: u64) -> Result<Option<u64>> {
 }
 
 /// Linux tells how much of the limit is left, in place.
-pub(super) fn put_remaining(limit: u64, deadline: Option<u64>) -> Result<()> {
+pub(super) fn put_remaining(limit: Address, deadline: Option<u64>) -> Result<()> {
     let left = deadline.map_or(0, |deadline| deadline.saturating_sub(clock::monotonic()));
     user::put_if(if deadline.is_some() { limit } else { 0 }, &Timespec::of(left))
 }

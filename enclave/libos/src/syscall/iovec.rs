@@ -8,7 +8,7 @@ use libos_mm::FaultOutcome;
 
 use super::Call;
 use crate::uapi::RawIoVec;
-use crate::user;
+use crate::user::{self, Address};
 
 /// Most bytes of one operation (MAX_RW_COUNT of the kernel).
 const MOST: usize = 0x7fff_f000;
@@ -16,8 +16,7 @@ const MOST: usize = 0x7fff_f000;
 /// Most pieces of one operation (IOV_MAX).
 const MOST_PIECES: usize = 1024;
 
-pub(super) fn piece(at: u64, len: u64) -> Result<[IoVec; 1]> {
-    let len = usize::try_from(len).map_err(|_| Errno::EINVAL)?;
+pub(super) fn piece(at: Address, len: usize) -> Result<[IoVec; 1]> {
     if (len as isize) < 0 {
         return Err(Errno::EINVAL);
     }
@@ -27,7 +26,7 @@ pub(super) fn piece(at: u64, len: u64) -> Result<[IoVec; 1]> {
 }
 
 /// The pieces of a program's memory that an `iovec` array names.
-pub(super) fn pieces(at: u64, count: u64) -> Result<Vec<IoVec>> {
+pub(super) fn pieces(at: Address, count: u64) -> Result<Vec<IoVec>> {
     let count = usize::try_from(count).map_err(|_| Errno::EINVAL)?;
     let mut room = MOST;
     let mut pieces = Vec::new();

@@ -12,7 +12,7 @@ use super::new_descriptor::add_open;
 use super::socket::CONTROL_MAX;
 use crate::process::descriptors::OnExec;
 use crate::uapi::MessageHeader;
-use crate::user;
+use crate::user::{self, Address};
 
 /// Most messages of sendmmsg and recvmmsg (UIO_MAXIOV).
 pub(super) const MESSAGES_MAX: u32 = 1024;
@@ -22,11 +22,10 @@ pub(super) const MULTIPLE_STRIDE: u64 = 64;
 
 pub(super) const MULTIPLE_LEN: u64 = 56;
 
-pub(super) fn single(at: u64, len: u64) -> Result<[IoVec; 1]> {
-    let len = usize::try_from(len)
-        .ok()
-        .filter(|&len| len as isize >= 0)
-        .ok_or(Errno::EINVAL)?;
+pub(super) fn single(at: Address, len: usize) -> Result<[IoVec; 1]> {
+    if (len as isize) < 0 {
+        return Err(Errno::EINVAL);
+    }
     // As the kernel's access_ok: an address that merely is not there is found when it is used, and MSG_TRUNC uses none.
     match at.checked_add(len as u64) {
         Some(end) if end <= USER_END => Ok([IoVec { base: at, len }]),
@@ -34,8 +33,8 @@ pub(super) fn single(at: u64, len: u64) -> Result<[IoVec; 1]> {
     }
 }
 
-pub(super) fn message_flags(raw: u64) -> MessageFlags {
-    MessageFlags::from_bits_truncate(raw as u32)
+pub(super) fn message_flags(raw: u32) -> MessageFlags {
+    MessageFlags::from_bits_truncate(raw)
 }
 
 const SOL_SOCKET: u32 = 1;
@@ -63,7 +62,7 @@ pub(super) fn control_in(call: &Call<'_>, header: &MessageHeader) -> Result<Anci
             (SOL_SOCKET, SCM_RIGHTS) => {
                 for fd in data.chunks_exact(4) {
                     let fd = u32::from_le_bytes(fd.try_into().map_err(|_| Errno::EINVAL)?);
-                    ancillary.rights.push(call.file(fd.into())?);
+                    ancillary.rights.push(call.file(fd)?);
                 }
             }
             (SOL_SOCKET, SCM_CREDENTIALS) => {
@@ -120,7 +119,7 @@ pub(super) fn control_out(
         truncated |= fit < ancillary.rights.len();
         let mut fds: Vec<u32> = Vec::new();
         for file in ancillary.rights.iter().take(fit) {
-            fds.push(add_open(&call.thread.process, file.clone(), on_exec)? as u32);
+            fds.push(add_open(&call.thread.process, file.clone(), on_exec)?);
         }
         if !fds.is_empty() {
             put(SCM_RIGHTS, fds.as_slice().as_bytes());

@@ -2,6 +2,7 @@
 //!
 //! [`table`] has a row per number; handlers lie in files named after the system call that leads their family.
 
+mod call;
 mod deadline;
 mod iovec;
 mod message;
@@ -105,71 +106,16 @@ pub mod table;
 mod unsupported;
 mod write_effects;
 
+pub(crate) use call::{Call, Frame};
 pub(crate) use sys_uname::{RELEASE, VERSION};
 
-use alloc::sync::Arc;
-
-use enclave_rt::frame::{Registers, SyscallFrame, TrapFrame};
 use enclave_rt::thread as rt_thread;
-use kobject::{Description, Errno, Result};
+use kobject::{Errno, Result};
 
-use crate::process::{CURRENT, Thread};
+use crate::process::CURRENT;
 use crate::signal::deliver::Interrupted;
 use crate::{stats, trace};
 use table::{Restart, Row};
-
-/// A program's state while it makes a system call.
-pub(crate) enum Frame<'a> {
-    /// By a stub.
-    Stub(&'a mut SyscallFrame),
-    /// By the `syscall` instruction, which trapped.
-    Trap(&'a mut TrapFrame),
-}
-
-impl Frame<'_> {
-    /// The general registers; `rip` is where the program goes on.
-    pub(crate) fn registers(&mut self) -> &mut Registers {
-        match self {
-            Self::Stub(frame) => &mut frame.registers,
-            Self::Trap(frame) => &mut frame.registers,
-        }
-    }
-
-    fn args(&self) -> [u64; 6] {
-        match self {
-            Self::Stub(frame) => frame.args,
-            Self::Trap(frame) => frame.registers.args(),
-        }
-    }
-
-    /// The whole state, for a thread that goes on like this one.
-    pub(crate) fn whole(&self) -> TrapFrame {
-        match self {
-            Self::Stub(frame) => TrapFrame::of_syscall(frame),
-            Self::Trap(frame) => (*frame).clone(),
-        }
-    }
-}
-
-/// A system call that is being made.
-pub(crate) struct Call<'a> {
-    pub(crate) args: [u64; 6],
-    pub(crate) thread: &'a Arc<Thread>,
-    pub(crate) frame: Frame<'a>,
-}
-
-impl Call<'_> {
-    /// What a descriptor refers to; EBADF.
-    pub(crate) fn file(&self, fd: u64) -> Result<Arc<Description>> {
-        // The kernel takes descriptors as 32-bit numbers.
-        self.thread.process.descriptors.lock().find(fd as u32).cloned()
-    }
-
-    /// A descriptor's argument as a signed number (AT_FDCWD is -100).
-    pub(crate) fn int(&self, index: usize) -> i32 {
-        self.args[index] as i32
-    }
-}
 
 /// Answers system calls.
 pub(crate) type Handler = fn(&mut Call<'_>) -> Result<u64>;
@@ -179,8 +125,7 @@ pub(crate) fn dispatch(mut frame: Frame<'_>) {
     CURRENT.with(|thread| {
         // The kernel takes the number as 32 bits.
         let number = frame.registers().rax as u32;
-        let args = frame.args();
-        let mut call = Call { args, thread, frame };
+        let mut call = Call::new(thread, frame);
         let row = table::row(number.into());
         stats::count(number.into());
         let result = match row {
@@ -196,7 +141,7 @@ pub(crate) fn dispatch(mut frame: Frame<'_>) {
             _ => {}
         }
         if trace::is_on() {
-            trace::line(thread, row, number.into(), &call.args, &result);
+            trace::line(thread, row, number.into(), call.args(), &result);
         }
         call.frame.registers().rax = match result {
             Ok(value) => value,

@@ -5,15 +5,15 @@ use alloc::sync::Arc;
 use kobject::{Description, Errno, File, Result, StatusFlags};
 
 use crate::process::Process;
-use crate::process::descriptors::OnExec;
+use crate::process::descriptors::{Fd, OnExec};
 use crate::process::limits::FILES;
 
-pub(super) const CLOEXEC: u64 = 0o2000000;
+pub(super) const CLOEXEC: u32 = 0o2000000;
 
-const NONBLOCK: u64 = 0o4000;
+const NONBLOCK: u32 = 0o4000;
 
 /// The flags that all these calls take.
-pub(super) fn flags(raw: u64, others: u64) -> Result<(StatusFlags, OnExec)> {
+pub(super) fn flags(raw: u32, others: u32) -> Result<(StatusFlags, OnExec)> {
     if raw & !(CLOEXEC | NONBLOCK | others) != 0 {
         return Err(Errno::EINVAL);
     }
@@ -28,15 +28,14 @@ pub(super) fn add(
     object: Arc<dyn File>,
     flags: StatusFlags,
     on_exec: OnExec,
-) -> Result<u64> {
+) -> Result<Fd> {
     add_open(process, Description::new(object, flags, b""), on_exec)
 }
 
 /// Opens a descriptor for an open file.
-pub(super) fn add_open(process: &Process, file: Arc<Description>, on_exec: OnExec) -> Result<u64> {
+pub(super) fn add_open(process: &Process, file: Arc<Description>, on_exec: OnExec) -> Result<Fd> {
     let limit = limit(process);
-    let fd = process.descriptors.lock().add(&file, on_exec, 0, limit)?;
-    Ok(fd.into())
+    process.descriptors.lock().add(&file, on_exec, 0, limit)
 }
 
 /// Most descriptors, as the process's limit has it.

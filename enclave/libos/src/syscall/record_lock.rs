@@ -5,7 +5,7 @@ use libos_fs::{LockKind, LockOwner, LockWait, RecordLock};
 
 use super::Call;
 use crate::uapi::Flock;
-use crate::user;
+use crate::user::{self, Address};
 
 const F_RDLCK: i16 = 0;
 
@@ -14,7 +14,7 @@ const F_WRLCK: i16 = 1;
 const F_UNLCK: i16 = 2;
 
 /// fcntl(2) with F_GETLK (5), F_SETLK (6), F_SETLKW (7) or F_OFD_GETLK (36), F_OFD_SETLK (37), F_OFD_SETLKW (38).
-pub(super) fn record_lock(call: &Call<'_>, file: &Description, command: u32, at: u64) -> Result<u64> {
+pub(super) fn record_lock(call: &Call<'_>, file: &Description, command: u32, at: Address) -> Result<u64> {
     let raw: Flock = user::get(at)?;
     let owner = if command >= 36 {
         LockOwner::OpenFile

@@ -4,13 +4,13 @@ use kobject::{Errno, Result};
 
 use super::Call;
 use crate::signal::SignalSet;
-use crate::user;
+use crate::user::{self, Address};
 
 /// Bytes of a signal set.
-pub(super) const SET_SIZE: u64 = 8;
+pub(super) const SET_SIZE: usize = 8;
 
 /// A mask argument of ppoll and the like: null for none.
-pub(super) fn mask_argument(at: u64, size: u64) -> Result<Option<SignalSet>> {
+pub(super) fn mask_argument(at: Address, size: usize) -> Result<Option<SignalSet>> {
     if at != 0 && size != SET_SIZE {
         return Err(Errno::EINVAL);
     }

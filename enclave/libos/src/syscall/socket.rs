@@ -10,7 +10,7 @@ use libos_io::{
 
 use super::Call;
 use crate::process::Process;
-use crate::process::descriptors::OnExec;
+use crate::process::descriptors::{Fd, OnExec};
 use crate::user;
 
 /// Most bytes of an option or of ancillary data.
@@ -19,7 +19,7 @@ pub(super) const CONTROL_MAX: usize = 4096;
 /// Calls `f` with the socket that a descriptor is.
 pub(super) fn with<R>(
     call: &Call<'_>,
-    fd: u64,
+    fd: Fd,
     f: impl FnOnce(&dyn Socket, Caller<'_>, How) -> Result<R>,
 ) -> Result<R> {
     let file = call.file(fd)?;
@@ -65,7 +65,7 @@ fn how(file: &Description) -> How {
 
 /// Whether the system call waits at a socket with SO_RCVTIMEO or SO_SNDTIMEO: then EINTR is final (signal(7)).
 pub(super) fn has_time_limit(call: &Call<'_>, number: u64) -> bool {
-    let Ok(file) = call.file(call.args[0]) else {
+    let Ok(file) = call.file(call.fd(0)) else {
         return false;
     };
     let Ok(socket) = as_socket(&**file.object()) else {
@@ -80,23 +80,23 @@ pub(super) fn has_time_limit(call: &Call<'_>, number: u64) -> bool {
     }
 }
 
-const SOCK_NONBLOCK: u64 = 0o4000;
+const SOCK_NONBLOCK: u32 = 0o4000;
 
-const SOCK_CLOEXEC: u64 = 0o2000000;
+const SOCK_CLOEXEC: u32 = 0o2000000;
 
 /// Splits the flags off a socket's type.
-pub(super) fn type_flags(raw: u64) -> (u32, StatusFlags, OnExec) {
+pub(super) fn type_flags(raw: u32) -> (u32, StatusFlags, OnExec) {
     let mut flags = StatusFlags::READ_WRITE;
     flags.set(StatusFlags::NONBLOCK, raw & SOCK_NONBLOCK != 0);
     (
-        (raw & !(SOCK_NONBLOCK | SOCK_CLOEXEC)) as u32,
+        raw & !(SOCK_NONBLOCK | SOCK_CLOEXEC),
         flags,
         OnExec::of(raw & SOCK_CLOEXEC != 0),
     )
 }
 
-pub(super) fn address_in(at: u64, len: u64) -> Result<Vec<u8>> {
-    let len = usize::try_from(len as i32)
+pub(super) fn address_in(at: u64, len: i32) -> Result<Vec<u8>> {
+    let len = usize::try_from(len)
         .ok()
         .filter(|&len| len <= libos_io::socket::ADDRESS_MAX);
     user::get_bytes(at, len.ok_or(Errno::EINVAL)?)

@@ -18,11 +18,11 @@ fn sys_accept(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn sys_accept4(call: &mut Call<'_>) -> Result<u64> {
-    accept(call, call.args[3])
+    accept(call, call.uint(3))
 }
 
-fn accept(call: &Call<'_>, raw: u64) -> Result<u64> {
-    let [fd, at, len, ..] = call.args;
+fn accept(call: &Call<'_>, raw: u32) -> Result<u64> {
+    let (fd, at, len) = (call.fd(0), call.pointer(1), call.pointer(2));
     let (rest, flags, on_exec) = type_flags(raw);
     if rest != 0 {
         return Err(Errno::EINVAL);
@@ -32,8 +32,8 @@ fn accept(call: &Call<'_>, raw: u64) -> Result<u64> {
         .retry_interrupted(|| with(call, fd, |socket, _, how| socket.accept(how)))?;
     let fd = add(&call.thread.process, socket, flags, on_exec)?;
     if let Err(error) = address_out(Some(peer), at, len) {
-        drop(call.thread.process.take_descriptor(fd as u32));
+        drop(call.thread.process.take_descriptor(fd));
         return Err(error);
     }
-    Ok(fd)
+    Ok(fd.into())
 }

@@ -33,7 +33,7 @@ const ALL_CAPABILITIES: u64 = (1 << 41) - 1;
 
 /// capget: root has all capabilities within the container, others none.
 fn sys_capget(call: &mut Call<'_>) -> Result<u64> {
-    let [header, data, ..] = call.args;
+    let (header, data) = (call.pointer(0), call.pointer(1));
     let [version, _pid]: [u32; 2] = user::get(header)?;
     if version != CAPABILITY_VERSION {
         user::put(header, &CAPABILITY_VERSION)?;
@@ -52,7 +52,7 @@ fn sys_capget(call: &mut Call<'_>) -> Result<u64> {
 
 /// capset: giving up capabilities is accepted and has no effect; asking for more than there are is refused.
 fn sys_capset(call: &mut Call<'_>) -> Result<u64> {
-    let [header, data, ..] = call.args;
+    let (header, data) = (call.pointer(0), call.pointer(1));
     let [version, _pid]: [u32; 2] = user::get(header)?;
     if version != CAPABILITY_VERSION {
         return Err(Errno::EINVAL);

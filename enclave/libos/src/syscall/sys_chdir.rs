@@ -16,7 +16,7 @@ pub(super) const ROWS: &[Row] = &[
 ];
 
 fn sys_chdir(call: &mut Call<'_>) -> Result<u64> {
-    let path = user::get_path(call.args[0])?;
+    let path = call.path(0)?;
     let directory = container()
         .vfs
         .directory(&context(call), At::Cwd, &path, AtFlags::empty())?;
@@ -25,7 +25,7 @@ fn sys_chdir(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn sys_fchdir(call: &mut Call<'_>) -> Result<u64> {
-    let file = call.file(call.args[0])?;
+    let file = call.file(call.fd(0))?;
     let directory =
         container()
             .vfs
@@ -35,10 +35,10 @@ fn sys_fchdir(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn sys_getcwd(call: &mut Call<'_>) -> Result<u64> {
-    let [at, room, ..] = call.args;
+    let (at, room) = (call.pointer(0), call.len(1));
     let mut path = container().vfs.working_directory(&context(call))?;
     path.push(0);
-    if (path.len() as u64) > room {
+    if path.len() > room {
         return Err(Errno::ERANGE);
     }
     user::put_bytes(at, &path)?;

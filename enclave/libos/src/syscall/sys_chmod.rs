@@ -6,7 +6,8 @@ use libos_fs::AtFlags;
 use super::Call;
 use super::path::{AT_FDCWD, EITHER, at, at_flags, context, open_only};
 use super::table::Row;
-use crate::{container, user};
+use crate::container;
+use crate::process::descriptors::Fd;
 
 /// Rows of the system-call table.
 pub(super) const ROWS: &[Row] = &[
@@ -17,31 +18,29 @@ pub(super) const ROWS: &[Row] = &[
 ];
 
 fn sys_chmod(call: &mut Call<'_>) -> Result<u64> {
-    let path = user::get_path(call.args[0])?;
-    change_mode(call, AT_FDCWD as u64, &path, call.args[1], AtFlags::empty())
+    let path = call.path(0)?;
+    change_mode(call, AT_FDCWD, &path, call.uint(1), AtFlags::empty())
 }
 
 fn sys_fchmod(call: &mut Call<'_>) -> Result<u64> {
     open_only(call)?;
-    change_mode(call, call.args[0], b"", call.args[1], AtFlags::EMPTY_PATH)
+    change_mode(call, call.fd(0), b"", call.uint(1), AtFlags::EMPTY_PATH)
 }
 
 fn sys_fchmodat(call: &mut Call<'_>) -> Result<u64> {
-    let path = user::get_path(call.args[1])?;
-    change_mode(call, call.args[0], &path, call.args[2], AtFlags::empty())
+    let path = call.path(1)?;
+    change_mode(call, call.fd(0), &path, call.uint(2), AtFlags::empty())
 }
 
 fn sys_fchmodat2(call: &mut Call<'_>) -> Result<u64> {
-    let flags = at_flags(call.args[3], EITHER)?;
-    let path = user::get_path(call.args[1])?;
-    change_mode(call, call.args[0], &path, call.args[2], flags)
+    let flags = at_flags(call.uint(3), EITHER)?;
+    let path = call.path(1)?;
+    change_mode(call, call.fd(0), &path, call.uint(2), flags)
 }
 
-fn change_mode(call: &Call<'_>, fd: u64, path: &[u8], mode: u64, flags: AtFlags) -> Result<u64> {
+fn change_mode(call: &Call<'_>, fd: Fd, path: &[u8], mode: u32, flags: AtFlags) -> Result<u64> {
     at(call, fd, path, |at| {
-        container()
-            .vfs
-            .change_mode(&context(call), at, path, mode as u32, flags)
+        container().vfs.change_mode(&context(call), at, path, mode, flags)
     })?;
     Ok(0)
 }

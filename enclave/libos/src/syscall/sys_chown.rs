@@ -6,7 +6,8 @@ use libos_fs::{AtFlags, Owner};
 use super::Call;
 use super::path::{AT_FDCWD, EITHER, at, at_flags, context, open_only};
 use super::table::Row;
-use crate::{container, user};
+use crate::container;
+use crate::process::descriptors::Fd;
 
 /// Rows of the system-call table.
 pub(super) const ROWS: &[Row] = &[
@@ -17,25 +18,25 @@ pub(super) const ROWS: &[Row] = &[
 ];
 
 fn sys_chown(call: &mut Call<'_>) -> Result<u64> {
-    let path = user::get_path(call.args[0])?;
+    let path = call.path(0)?;
     change_owner(
         call,
-        AT_FDCWD as u64,
+        AT_FDCWD,
         &path,
-        call.args[1],
-        call.args[2],
+        call.uint(1),
+        call.uint(2),
         AtFlags::empty(),
     )
 }
 
 fn sys_lchown(call: &mut Call<'_>) -> Result<u64> {
-    let path = user::get_path(call.args[0])?;
+    let path = call.path(0)?;
     change_owner(
         call,
-        AT_FDCWD as u64,
+        AT_FDCWD,
         &path,
-        call.args[1],
-        call.args[2],
+        call.uint(1),
+        call.uint(2),
         AtFlags::SYMLINK_NOFOLLOW,
     )
 }
@@ -44,22 +45,22 @@ fn sys_fchown(call: &mut Call<'_>) -> Result<u64> {
     open_only(call)?;
     change_owner(
         call,
-        call.args[0],
+        call.fd(0),
         b"",
-        call.args[1],
-        call.args[2],
+        call.uint(1),
+        call.uint(2),
         AtFlags::EMPTY_PATH,
     )
 }
 
 fn sys_fchownat(call: &mut Call<'_>) -> Result<u64> {
-    let flags = at_flags(call.args[4], EITHER)?;
-    let path = user::get_path(call.args[1])?;
-    change_owner(call, call.args[0], &path, call.args[2], call.args[3], flags)
+    let flags = at_flags(call.uint(4), EITHER)?;
+    let path = call.path(1)?;
+    change_owner(call, call.fd(0), &path, call.uint(2), call.uint(3), flags)
 }
 
-fn change_owner(call: &Call<'_>, fd: u64, path: &[u8], uid: u64, gid: u64, flags: AtFlags) -> Result<u64> {
-    let given = |id: u64| Some(id as u32).filter(|&id| id != u32::MAX);
+fn change_owner(call: &Call<'_>, fd: Fd, path: &[u8], uid: u32, gid: u32, flags: AtFlags) -> Result<u64> {
+    let given = |id: u32| Some(id).filter(|&id| id != u32::MAX);
     let owner = Owner {
         uid: given(uid),
         gid: given(gid),

@@ -6,13 +6,13 @@ use libos_fs::{At, AtFlags};
 use super::Call;
 use super::path::context;
 use super::table::Row;
-use crate::{container, user};
+use crate::container;
 
 /// Rows of the system-call table.
 pub(super) const ROWS: &[Row] = &[Row::full(161, "chroot", sys_chroot, "s")];
 
 fn sys_chroot(call: &mut Call<'_>) -> Result<u64> {
-    let path = user::get_path(call.args[0])?;
+    let path = call.path(0)?;
     let directory = container()
         .vfs
         .directory(&context(call), At::Cwd, &path, AtFlags::empty())?;

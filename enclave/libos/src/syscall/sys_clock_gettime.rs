@@ -31,35 +31,35 @@ pub(super) const ROWS: &[Row] = &[
 ];
 
 fn sys_clock_gettime(call: &mut Call<'_>) -> Result<u64> {
-    let now = Clock::from_raw(call.args[0])?.now();
-    user::put(call.args[1], &Timespec::of(now))?;
+    let now = Clock::from_raw(call.int(0))?.now();
+    user::put(call.pointer(1), &Timespec::of(now))?;
     Ok(0)
 }
 
 fn sys_clock_getres(call: &mut Call<'_>) -> Result<u64> {
-    Clock::from_raw(call.args[0])?;
+    Clock::from_raw(call.int(0))?;
     // Coarse clocks tick with the kernel on Linux: 4 ms at 250 Hz.
-    let resolution = if matches!(call.args[0], 5 | 6) {
+    let resolution = if matches!(call.int(0), 5 | 6) {
         4_000_000
     } else {
         1
     };
-    user::put_if(call.args[1], &Timespec::of(resolution))?;
+    user::put_if(call.pointer(1), &Timespec::of(resolution))?;
     Ok(0)
 }
 
 /// The host's clocks are not the container's to set.
 fn sys_clock_settime(call: &mut Call<'_>) -> Result<u64> {
-    match Clock::from_raw(call.args[0])? {
+    match Clock::from_raw(call.int(0))? {
         Clock::Realtime => Err(Errno::EPERM),
         _ => Err(Errno::EINVAL),
     }
 }
 
 fn sys_gettimeofday(call: &mut Call<'_>) -> Result<u64> {
-    user::put_if(call.args[0], &Timeval::of(clock::realtime()))?;
+    user::put_if(call.pointer(0), &Timeval::of(clock::realtime()))?;
     // The kernel's time zone, which nobody sets.
-    user::put_if(call.args[1], &0u64)?;
+    user::put_if(call.pointer(1), &0u64)?;
     Ok(0)
 }
 
@@ -69,6 +69,6 @@ fn sys_settimeofday(_: &mut Call<'_>) -> Result<u64> {
 
 fn sys_time(call: &mut Call<'_>) -> Result<u64> {
     let now = time::seconds();
-    user::put_if(call.args[0], &now)?;
+    user::put_if(call.pointer(0), &now)?;
     Ok(now)
 }

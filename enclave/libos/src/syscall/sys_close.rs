@@ -13,20 +13,20 @@ pub(super) const ROWS: &[Row] = &[
 
 fn sys_close(call: &mut Call<'_>) -> Result<u64> {
     let process = &call.thread.process;
-    let closed = process.take_descriptor(call.args[0] as u32)?;
+    let closed = process.take_descriptor(call.fd(0))?;
     libos_fs::release_records(&closed, process.pid);
     Ok(0)
 }
 
 fn sys_close_range(call: &mut Call<'_>) -> Result<u64> {
-    const UNSHARE: u64 = 2;
-    const CLOEXEC: u64 = 4;
-    let [first, last, flags, ..] = call.args;
-    if flags & !(UNSHARE | CLOEXEC) != 0 || first as u32 > last as u32 {
+    const UNSHARE: u32 = 2;
+    const CLOEXEC: u32 = 4;
+    let (first, last, flags) = (call.fd(0), call.fd(1), call.uint(2));
+    if flags & !(UNSHARE | CLOEXEC) != 0 || first > last {
         return Err(Errno::EINVAL);
     }
     let mut descriptors = call.thread.process.descriptors.lock();
-    let closed = descriptors.remove_range(first as u32, last as u32, flags & CLOEXEC != 0);
+    let closed = descriptors.remove_range(first, last, flags & CLOEXEC != 0);
     drop(descriptors);
     for file in &closed {
         libos_fs::release_records(file, call.thread.process.pid);

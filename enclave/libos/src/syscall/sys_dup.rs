@@ -19,7 +19,7 @@ fn sys_dup(call: &mut Call<'_>) -> Result<u64> {
 }
 
 pub(super) fn duplicate(call: &Call<'_>, from: u32, on_exec: OnExec) -> Result<u64> {
-    let file = call.file(call.args[0])?;
+    let file = call.file(call.fd(0))?;
     let process = &call.thread.process;
     let limit = limit(process);
     let fd = process.descriptors.lock().add(&file, on_exec, from, limit)?;
@@ -27,25 +27,25 @@ pub(super) fn duplicate(call: &Call<'_>, from: u32, on_exec: OnExec) -> Result<u
 }
 
 fn sys_dup2(call: &mut Call<'_>) -> Result<u64> {
-    if call.args[0] as u32 == call.args[1] as u32 {
-        call.file(call.args[0])?;
-        return Ok(call.args[1]);
+    if call.fd(0) == call.fd(1) {
+        call.file(call.fd(0))?;
+        return Ok(call.fd(1).into());
     }
     replace(call, OnExec::Keep)
 }
 
 fn sys_dup3(call: &mut Call<'_>) -> Result<u64> {
-    const O_CLOEXEC: u64 = 0o2000000;
-    if call.args[0] as u32 == call.args[1] as u32 || call.args[2] & !O_CLOEXEC != 0 {
+    const O_CLOEXEC: u32 = 0o2000000;
+    if call.fd(0) == call.fd(1) || call.uint(2) & !O_CLOEXEC != 0 {
         return Err(Errno::EINVAL);
     }
-    replace(call, OnExec::of(call.args[2] != 0))
+    replace(call, OnExec::of(call.uint(2) != 0))
 }
 
 fn replace(call: &Call<'_>, on_exec: OnExec) -> Result<u64> {
-    let file = call.file(call.args[0])?;
+    let file = call.file(call.fd(0))?;
     let process = &call.thread.process;
-    let fd = call.args[1] as u32;
+    let fd = call.fd(1);
     if u64::from(fd) >= limit(process) {
         return Err(Errno::EBADF);
     }

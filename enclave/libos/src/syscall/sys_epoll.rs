@@ -27,28 +27,30 @@ fn sys_epoll_create(call: &mut Call<'_>) -> Result<u64> {
     if call.int(0) <= 0 {
         return Err(Errno::EINVAL);
     }
-    add(
+    let fd = add(
         &call.thread.process,
         Epoll::new(),
         StatusFlags::READ_WRITE,
         OnExec::Keep,
-    )
+    )?;
+    Ok(fd.into())
 }
 
 fn sys_epoll_create1(call: &mut Call<'_>) -> Result<u64> {
-    if call.args[0] & !CLOEXEC != 0 {
+    if call.uint(0) & !CLOEXEC != 0 {
         return Err(Errno::EINVAL);
     }
-    add(
+    let fd = add(
         &call.thread.process,
         Epoll::new(),
         StatusFlags::READ_WRITE,
-        OnExec::of(call.args[0] != 0),
-    )
+        OnExec::of(call.uint(0) != 0),
+    )?;
+    Ok(fd.into())
 }
 
 fn sys_epoll_ctl(call: &mut Call<'_>) -> Result<u64> {
-    let [epoll, operation, fd, event, ..] = call.args;
+    let (epoll, operation, fd, event) = (call.fd(0), call.int(1), call.fd(2), call.pointer(3));
     let operation = match operation {
         1 => EpollOperation::Add,
         2 => EpollOperation::Delete,
@@ -68,7 +70,7 @@ fn sys_epoll_ctl(call: &mut Call<'_>) -> Result<u64> {
     let epoll = call.file(epoll)?;
     let target = call.file(fd)?;
     let epoll = epoll.object_as::<Epoll>().ok_or(Errno::EINVAL)?;
-    epoll.control(operation, fd as u32, &target, event)?;
+    epoll.control(operation, fd, &target, event)?;
     Ok(0)
 }
 
@@ -79,13 +81,13 @@ fn sys_epoll_wait(call: &mut Call<'_>) -> Result<u64> {
 
 fn sys_epoll_pwait(call: &mut Call<'_>) -> Result<u64> {
     let deadline = deadline_of_milliseconds(call.int(3));
-    let mask = mask_argument(call.args[4], call.args[5])?;
+    let mask = mask_argument(call.pointer(4), call.len(5))?;
     with_mask(call, mask, |call| wait(call, deadline))
 }
 
 fn sys_epoll_pwait2(call: &mut Call<'_>) -> Result<u64> {
-    let deadline = deadline_of_timespec(call.args[3])?;
-    let mask = mask_argument(call.args[4], call.args[5])?;
+    let deadline = deadline_of_timespec(call.pointer(3))?;
+    let mask = mask_argument(call.pointer(4), call.len(5))?;
     with_mask(call, mask, |call| wait(call, deadline))
 }
 
@@ -97,7 +99,7 @@ const MOST_EVENTS: usize = 128;
 const COPIED: usize = 16;
 
 fn wait(call: &mut Call<'_>, deadline: Option<u64>) -> Result<u64> {
-    let [epoll, at, ..] = call.args;
+    let (epoll, at) = (call.fd(0), call.pointer(1));
     let most = usize::try_from(call.int(2))
         .ok()
         .filter(|&most| most > 0)

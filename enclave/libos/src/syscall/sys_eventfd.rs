@@ -18,21 +18,22 @@ fn sys_eventfd(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn sys_eventfd2(call: &mut Call<'_>) -> Result<u64> {
-    make_eventfd(call, call.args[1])
+    make_eventfd(call, call.uint(1))
 }
 
-fn make_eventfd(call: &Call<'_>, raw: u64) -> Result<u64> {
-    const SEMAPHORE: u64 = 1;
+fn make_eventfd(call: &Call<'_>, raw: u32) -> Result<u64> {
+    const SEMAPHORE: u32 = 1;
     let (flags, on_exec) = flags(raw, SEMAPHORE)?;
     let mode = if raw & SEMAPHORE != 0 {
         libos_io::EventMode::Semaphore
     } else {
         libos_io::EventMode::Counter
     };
-    add(
+    let fd = add(
         &call.thread.process,
-        EventFd::new(call.args[0] as u32, mode),
+        EventFd::new(call.uint(0), mode),
         flags,
         on_exec,
-    )
+    )?;
+    Ok(fd.into())
 }

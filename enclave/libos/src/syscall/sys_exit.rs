@@ -14,9 +14,9 @@ pub(super) const ROWS: &[Row] = &[
 ];
 
 fn sys_exit(call: &mut Call<'_>) -> Result<u64> {
-    exit::thread(call.thread, call.args[0] as u8)
+    exit::thread(call.thread, call.int(0) as u8)
 }
 
 fn sys_exit_group(call: &mut Call<'_>) -> Result<u64> {
-    exit::process(call.thread, Status::exited(call.args[0] as u8))
+    exit::process(call.thread, Status::exited(call.int(0) as u8))
 }

@@ -12,7 +12,7 @@ pub(super) const ROWS: &[Row] = &[
 ];
 
 fn sys_fadvise64(call: &mut Call<'_>) -> Result<u64> {
-    let [fd, _, _, advice, ..] = call.args;
+    let (fd, advice) = (call.fd(0), call.uint(3));
     let file = call.file(fd)?;
     match file.object().stat()?.kind {
         FileKind::Fifo => Err(Errno::ESPIPE),
@@ -22,7 +22,7 @@ fn sys_fadvise64(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn sys_readahead(call: &mut Call<'_>) -> Result<u64> {
-    let file = call.file(call.args[0])?;
+    let file = call.file(call.fd(0))?;
     match file.object().stat()?.kind {
         FileKind::Regular if file.flags().readable() => Ok(0),
         FileKind::Regular => Err(Errno::EBADF),

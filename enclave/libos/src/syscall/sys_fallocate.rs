@@ -3,7 +3,6 @@
 use kobject::{Errno, Result};
 
 use super::Call;
-use super::sys_truncate::length;
 use super::table::Row;
 use super::write_effects::{check_file_size, modified};
 
@@ -11,8 +10,7 @@ use super::write_effects::{check_file_size, modified};
 pub(super) const ROWS: &[Row] = &[Row::full(285, "fallocate", sys_fallocate, "dxdd")];
 
 fn sys_fallocate(call: &mut Call<'_>) -> Result<u64> {
-    let [fd, mode, offset, len, ..] = call.args;
-    let (offset, len) = (length(offset)?, length(len)?);
+    let (fd, mode, offset, len) = (call.fd(0), call.uint(1), call.offset(2)?, call.offset(3)?);
     if len == 0 {
         return Err(Errno::EINVAL);
     }
@@ -24,7 +22,7 @@ fn sys_fallocate(call: &mut Call<'_>) -> Result<u64> {
         return Err(Errno::EFBIG);
     }
     check_file_size(call, offset + len)?;
-    file.object().allocate(mode as u32, offset, len)?;
+    file.object().allocate(mode, offset, len)?;
     modified(call, &file);
     Ok(0)
 }

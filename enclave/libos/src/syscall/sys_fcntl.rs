@@ -19,10 +19,9 @@ pub(super) const ROWS: &[Row] = &[Row::partial(
 .restarts(Restart::WithFlag)];
 
 fn sys_fcntl(call: &mut Call<'_>) -> Result<u64> {
-    let [fd, command, argument, ..] = call.args;
+    let (fd, command, argument) = (call.fd(0), call.uint(1), call.ulong(2));
     let file = call.file(fd)?;
     let process = &call.thread.process;
-    let command = command as u32;
     let allowed_on_path = matches!(command, 0..=3 | 1030);
     if file.flags().contains(StatusFlags::PATH) && !allowed_on_path {
         return Err(Errno::EBADF);
@@ -30,26 +29,27 @@ fn sys_fcntl(call: &mut Call<'_>) -> Result<u64> {
     match command {
         // F_DUPFD, F_DUPFD_CLOEXEC
         0 | 1030 => {
-            if argument >= limit(process) {
+            let from = call.uint(2);
+            if u64::from(from) >= limit(process) {
                 return Err(Errno::EINVAL);
             }
-            duplicate(call, argument as u32, OnExec::of(command == 1030))
+            duplicate(call, from, OnExec::of(command == 1030))
         }
         // F_GETFD, F_SETFD
         1 => Ok(u64::from(
-            process.descriptors.lock().on_exec(fd as u32)? == OnExec::Close,
+            process.descriptors.lock().on_exec(fd)? == OnExec::Close,
         )),
         2 => {
             process
                 .descriptors
                 .lock()
-                .set_on_exec(fd as u32, OnExec::of(argument & 1 != 0))?;
+                .set_on_exec(fd, OnExec::of(argument & 1 != 0))?;
             Ok(0)
         }
         // F_GETFL, F_SETFL
         3 => Ok(file.flags().bits().into()),
         4 => {
-            file.set_flags(StatusFlags::from_bits_truncate(argument as u32));
+            file.set_flags(StatusFlags::from_bits_truncate(call.uint(2)));
             Ok(0)
         }
         // F_GETLK, F_SETLK, F_SETLKW; F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW
@@ -68,7 +68,7 @@ fn sys_fcntl(call: &mut Call<'_>) -> Result<u64> {
         }
         // F_ADD_SEALS, F_GET_SEALS
         1033 => {
-            crate::container().vfs.add_seals(&file, argument as u32)?;
+            crate::container().vfs.add_seals(&file, call.uint(2))?;
             Ok(0)
         }
         1034 => Ok(crate::container().vfs.seals(&file)?.into()),

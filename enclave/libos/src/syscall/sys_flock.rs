@@ -10,8 +10,8 @@ use super::table::{Restart, Row};
 pub(super) const ROWS: &[Row] = &[Row::full(73, "flock", sys_flock, "dd").restarts(Restart::WithFlag)];
 
 fn sys_flock(call: &mut Call<'_>) -> Result<u64> {
-    const LOCK_NB: u64 = 4;
-    let [fd, operation, ..] = call.args;
+    const LOCK_NB: u32 = 4;
+    let (fd, operation) = (call.fd(0), call.uint(1));
     let file = call.file(fd)?;
     let kind = match operation & !LOCK_NB {
         1 => LockKind::Shared,

@@ -15,7 +15,7 @@ pub(super) const ROWS: &[Row] = &[
 ];
 
 fn sys_fsync(call: &mut Call<'_>) -> Result<u64> {
-    let file = call.file(call.args[0])?;
+    let file = call.file(call.fd(0))?;
     if file.flags().contains(StatusFlags::PATH) {
         return Err(Errno::EBADF);
     }
@@ -24,7 +24,7 @@ fn sys_fsync(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn sys_syncfs(call: &mut Call<'_>) -> Result<u64> {
-    call.file(call.args[0])?;
+    call.file(call.fd(0))?;
     Ok(0)
 }
 

@@ -17,7 +17,7 @@ pub(super) const ROWS: &[Row] = &[Row::partial(
 
 fn sys_getcpu(call: &mut Call<'_>) -> Result<u64> {
     // Where a thread runs is the host's secret; 0 is always one of them.
-    user::put_if(call.args[0], &0u32)?;
-    user::put_if(call.args[1], &0u32)?;
+    user::put_if(call.pointer(0), &0u32)?;
+    user::put_if(call.pointer(1), &0u32)?;
     Ok(0)
 }

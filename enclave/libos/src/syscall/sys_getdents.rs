@@ -30,10 +30,10 @@ fn sys_getdents(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn directory_entries(call: &Call<'_>, old: bool) -> Result<u64> {
-    let [fd, at, len, ..] = call.args;
+    let (fd, at, len) = (call.fd(0), call.pointer(1), call.uint(2));
     let file = call.file(fd)?;
     // More at a time than any C library asks for gains nothing.
-    let room = (len as u32 as usize).min(1 << 16);
+    let room = (len as usize).min(1 << 16);
     let before = file.position();
     let mut sink = Dirents {
         bytes: Vec::new(),

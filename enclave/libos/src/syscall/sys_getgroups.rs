@@ -23,14 +23,14 @@ fn sys_getgroups(call: &mut Call<'_>) -> Result<u64> {
             return Err(Errno::EINVAL);
         }
         let bytes: Vec<u8> = groups.iter().flat_map(|group| group.to_le_bytes()).collect();
-        user::put_bytes(call.args[1], &bytes)?;
+        user::put_bytes(call.pointer(1), &bytes)?;
     }
     Ok(groups.len() as u64)
 }
 
 fn sys_setgroups(call: &mut Call<'_>) -> Result<u64> {
-    let count = usize::try_from(call.args[0]).map_err(|_| Errno::EINVAL)?;
-    let groups = user::get_all::<u32>(call.args[1], count, 65536)?;
+    let count = usize::try_from(call.uint(0)).map_err(|_| Errno::EINVAL)?;
+    let groups = user::get_all::<u32>(call.pointer(1), count, 65536)?;
     change(call, |credentials| {
         if credentials.euid() != 0 {
             return Err(Errno::EPERM);

@@ -28,6 +28,6 @@ fn sys_getppid(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn sys_set_tid_address(call: &mut Call<'_>) -> Result<u64> {
-    call.thread.clear_tid.store(call.args[0], Ordering::Relaxed);
+    call.thread.clear_tid.store(call.pointer(0), Ordering::Relaxed);
     Ok(call.thread.tid.into())
 }

@@ -50,7 +50,7 @@ fn prioritised(call: &Call<'_>) -> Result<Vec<Arc<Process>>> {
     const PRIO_PGRP: i32 = 1;
     const PRIO_USER: i32 = 2;
     let own = &call.thread.process;
-    let who = call.args[1] as u32;
+    let who = call.uint(1);
     let is_meant = |process: &Process| match call.int(0) {
         PRIO_PROCESS => who == 0 || process.thread(who).is_some(),
         PRIO_PGRP => who == 0 || process.group.load(Ordering::Relaxed) == who,

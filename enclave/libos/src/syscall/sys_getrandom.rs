@@ -13,12 +13,12 @@ use crate::user;
 pub(super) const ROWS: &[Row] = &[Row::full(318, "getrandom", sys_getrandom, "xdx")];
 
 fn sys_getrandom(call: &mut Call<'_>) -> Result<u64> {
-    let [at, len, flags, ..] = call.args;
+    let (at, len, flags) = (call.pointer(0), call.len(1), call.uint(2));
     // GRND_NONBLOCK, GRND_RANDOM, GRND_INSECURE; the last two exclude each other.
     if flags & !7 != 0 || flags & 6 == 6 {
         return Err(Errno::EINVAL);
     }
-    let len = usize::try_from(len).unwrap_or(usize::MAX).min(i32::MAX as usize);
+    let len = len.min(i32::MAX as usize);
     let mut done = 0;
     let mut chunk = vec![0; len.min(4096)];
     while done < len {

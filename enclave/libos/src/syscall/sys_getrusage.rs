@@ -36,7 +36,7 @@ fn sys_getrusage(call: &mut Call<'_>) -> Result<u64> {
         system: Timeval::of(0),
         counts,
     };
-    user::put(call.args[1], &usage)?;
+    user::put(call.pointer(1), &usage)?;
     Ok(0)
 }
 
@@ -45,7 +45,7 @@ fn sys_times(call: &mut Call<'_>) -> Result<u64> {
     const TICK: u64 = clock::SECOND / 100;
     let user = (time::cpu_time() / TICK) as i64;
     user::put_if(
-        call.args[0],
+        call.pointer(0),
         &Tms {
             user,
             system: 0,

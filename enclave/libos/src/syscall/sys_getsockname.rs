@@ -13,14 +13,14 @@ pub(super) const ROWS: &[Row] = &[
 ];
 
 fn sys_getsockname(call: &mut Call<'_>) -> Result<u64> {
-    let [fd, at, len, ..] = call.args;
+    let (fd, at, len) = (call.fd(0), call.pointer(1), call.pointer(2));
     let address = with(call, fd, |socket, _, _| socket.own_address())?;
     address_out(Some(address), at, len)?;
     Ok(0)
 }
 
 fn sys_getpeername(call: &mut Call<'_>) -> Result<u64> {
-    let [fd, at, len, ..] = call.args;
+    let (fd, at, len) = (call.fd(0), call.pointer(1), call.pointer(2));
     let address = with(call, fd, |socket, _, _| socket.peer_address())?;
     address_out(Some(address), at, len)?;
     Ok(0)

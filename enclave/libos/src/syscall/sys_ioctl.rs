@@ -15,7 +15,7 @@ fn sys_ioctl(call: &mut Call<'_>) -> Result<u64> {
     const FIONCLEX: u32 = 0x5450;
     const FIONBIO: u32 = 0x5421;
     const FIOASYNC: u32 = 0x5452;
-    let [fd, request, argument, ..] = call.args;
+    let (fd, request, argument) = (call.fd(0), call.uint(1), call.ulong(2));
     let file = call.file(fd)?;
     if file.flags().contains(StatusFlags::PATH) {
         return Err(Errno::EBADF);
@@ -27,20 +27,20 @@ fn sys_ioctl(call: &mut Call<'_>) -> Result<u64> {
         file.set_flags(flags);
         Ok(0)
     };
-    match request as u32 {
+    match request {
         FIOCLEX => call
             .thread
             .process
             .descriptors
             .lock()
-            .set_on_exec(fd as u32, OnExec::Close)
+            .set_on_exec(fd, OnExec::Close)
             .map(|()| 0),
         FIONCLEX => call
             .thread
             .process
             .descriptors
             .lock()
-            .set_on_exec(fd as u32, OnExec::Keep)
+            .set_on_exec(fd, OnExec::Keep)
             .map(|()| 0),
         FIONBIO => set(StatusFlags::NONBLOCK),
         FIOASYNC => set(StatusFlags::ASYNC),

@@ -1,6 +1,8 @@
 //! Sending signals: kill, tkill, tgkill, rt_sigqueueinfo, rt_tgsigqueueinfo.
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
 
 use kobject::{Errno, Result};
 
@@ -27,11 +29,11 @@ pub(super) const ROWS: &[Row] = &[
 
 fn sys_kill(call: &mut Call<'_>) -> Result<u64> {
     let pid = call.int(0);
-    let signal = signal_argument(call.args[1])?;
+    let signal = signal_argument(call.uint(1))?;
     let process = &call.thread.process;
-    let targets: alloc::vec::Vec<Arc<Process>> = match pid {
-        1.. => table::process(pid as u32).into_iter().collect(),
-        0 => in_group(process.group.load(core::sync::atomic::Ordering::Relaxed)),
+    let targets: Vec<Arc<Process>> = match pid {
+        1.. => table::process(pid.unsigned_abs()).into_iter().collect(),
+        0 => in_group(process.group.load(Ordering::Relaxed)),
         -1 => table::processes()
             .into_iter()
             .filter(|other| other.pid > 1 && other.pid != process.pid)
@@ -54,9 +56,9 @@ fn sys_kill(call: &mut Call<'_>) -> Result<u64> {
     result
 }
 
-fn in_group(group: u32) -> alloc::vec::Vec<Arc<Process>> {
+fn in_group(group: u32) -> Vec<Arc<Process>> {
     let all = table::processes().into_iter();
-    all.filter(|process| process.group.load(core::sync::atomic::Ordering::Relaxed) == group)
+    all.filter(|process| process.group.load(Ordering::Relaxed) == group)
         .collect()
 }
 
@@ -64,17 +66,17 @@ fn sys_tkill(call: &mut Call<'_>) -> Result<u64> {
     if call.int(0) <= 0 {
         return Err(Errno::EINVAL);
     }
-    signal_thread(call, None, call.args[0] as u32, call.args[1])
+    signal_thread(call, None, call.uint(0), call.uint(1))
 }
 
 fn sys_tgkill(call: &mut Call<'_>) -> Result<u64> {
     if call.int(0) <= 0 || call.int(1) <= 0 {
         return Err(Errno::EINVAL);
     }
-    signal_thread(call, Some(call.args[0] as u32), call.args[1] as u32, call.args[2])
+    signal_thread(call, Some(call.uint(0)), call.uint(1), call.uint(2))
 }
 
-fn signal_thread(call: &Call<'_>, group: Option<u32>, tid: u32, raw: u64) -> Result<u64> {
+fn signal_thread(call: &Call<'_>, group: Option<u32>, tid: u32, raw: u32) -> Result<u64> {
     let signal = signal_argument(raw)?;
     let thread = table::thread(tid).ok_or(Errno::ESRCH)?;
     if group.is_some_and(|group| group != thread.process.pid) {
@@ -92,18 +94,18 @@ fn signal_thread(call: &Call<'_>, group: Option<u32>, tid: u32, raw: u64) -> Res
 }
 
 fn sys_rt_sigqueueinfo(call: &mut Call<'_>) -> Result<u64> {
-    let [pid, raw, at, ..] = call.args;
+    let (pid, raw, at) = (call.uint(0), call.uint(1), call.pointer(2));
     let info = queued_info(call, at, raw, pid)?;
-    let process = table::process(pid as u32).ok_or(Errno::ESRCH)?;
+    let process = table::process(pid).ok_or(Errno::ESRCH)?;
     may_signal(call, &process)?;
     info.map_or(Ok(()), |info| send::to_process(&process, info))?;
     Ok(0)
 }
 
 fn sys_rt_tgsigqueueinfo(call: &mut Call<'_>) -> Result<u64> {
-    let [pid, tid, raw, at, ..] = call.args;
+    let (pid, tid, raw, at) = (call.uint(0), call.uint(1), call.uint(2), call.pointer(3));
     let info = queued_info(call, at, raw, pid)?;
-    let thread = table::thread(tid as u32).filter(|thread| thread.process.pid == pid as u32);
+    let thread = table::thread(tid).filter(|thread| thread.process.pid == pid);
     let thread = thread.ok_or(Errno::ESRCH)?;
     may_signal(call, &thread.process)?;
     info.map_or(Ok(()), |info| send::to_thread(&thread, info))?;
@@ -111,10 +113,10 @@ fn sys_rt_tgsigqueueinfo(call: &mut Call<'_>) -> Result<u64> {
 }
 
 /// The information that a program sends along: it may not pretend to be the kernel or kill.
-fn queued_info(call: &Call<'_>, at: u64, raw: u64, pid: u64) -> Result<Option<SignalInfo>> {
+fn queued_info(call: &Call<'_>, at: u64, raw: u32, pid: u32) -> Result<Option<SignalInfo>> {
     let signal = signal_argument(raw)?;
     let mut info: SignalInfo = user::get(at)?;
-    let own = pid as u32 == call.thread.process.pid;
+    let own = pid == call.thread.process.pid;
     if (info.code >= 0 || info.code == code::TKILL) && !own {
         return Err(Errno::EPERM);
     }
@@ -125,8 +127,8 @@ fn queued_info(call: &Call<'_>, at: u64, raw: u64, pid: u64) -> Result<Option<Si
 }
 
 /// A signal's argument: `None` for 0, which only checks.
-fn signal_argument(raw: u64) -> Result<Option<Signal>> {
-    match raw as u32 {
+fn signal_argument(raw: u32) -> Result<Option<Signal>> {
+    match raw {
         0 => Ok(None),
         raw => Signal::from_raw(raw.into()).map(Some).ok_or(Errno::EINVAL),
     }

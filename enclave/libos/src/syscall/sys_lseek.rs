@@ -9,6 +9,6 @@ use super::table::Row;
 pub(super) const ROWS: &[Row] = &[Row::full(8, "lseek", sys_lseek, "ddd")];
 
 fn sys_lseek(call: &mut Call<'_>) -> Result<u64> {
-    let [fd, offset, whence, ..] = call.args;
-    call.file(fd)?.seek(offset as i64, whence as u32)
+    let (fd, offset, whence) = (call.fd(0), call.long(1), call.uint(2));
+    call.file(fd)?.seek(offset, whence)
 }

@@ -16,7 +16,7 @@ pub(super) const ROWS: &[Row] = &[Row::partial(
 )];
 
 fn sys_madvise(call: &mut Call<'_>) -> Result<u64> {
-    let [address, len, advice, ..] = call.args;
+    let (address, len, advice) = (call.pointer(0), call.ulong(1), call.int(2));
     let advice = match advice {
         4 => Advice::DontNeed,
         8 => Advice::Free,

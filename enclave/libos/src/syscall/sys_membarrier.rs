@@ -26,8 +26,7 @@ const REGISTER_PRIVATE_EXPEDITED: u64 = 16;
 const GET_REGISTRATIONS: u64 = 512;
 
 fn sys_membarrier(call: &mut Call<'_>) -> Result<u64> {
-    // Commands and flags are numbers of 32 bits.
-    let [command, flags] = [call.args[0], call.args[1]].map(|arg| u64::from(arg as u32));
+    let (command, flags) = (u64::from(call.uint(0)), call.uint(1));
     if flags != 0 {
         return Err(Errno::EINVAL);
     }

@@ -18,13 +18,13 @@ pub(super) const ROWS: &[Row] = &[Row::partial(
 )];
 
 fn sys_memfd_create(call: &mut Call<'_>) -> Result<u64> {
-    const CLOEXEC: u64 = 1;
-    const ALLOW_SEALING: u64 = 2;
-    const HUGETLB: u64 = 4;
-    const NOEXEC_SEAL: u64 = 8;
-    const EXEC: u64 = 16;
+    const CLOEXEC: u32 = 1;
+    const ALLOW_SEALING: u32 = 2;
+    const HUGETLB: u32 = 4;
+    const NOEXEC_SEAL: u32 = 8;
+    const EXEC: u32 = 16;
     const F_SEAL_SEAL: u32 = 1;
-    let [name, raw, ..] = call.args;
+    let (name, raw) = (call.pointer(0), call.uint(1));
     if raw & !(CLOEXEC | ALLOW_SEALING | HUGETLB | NOEXEC_SEAL | EXEC | 0xfc00_0000) != 0 {
         return Err(Errno::EINVAL);
     }
@@ -38,5 +38,5 @@ fn sys_memfd_create(call: &mut Call<'_>) -> Result<u64> {
     let file = crate::container()
         .vfs
         .anonymous_file(&context, &name, Some(seals))?;
-    add_open(&call.thread.process, file, OnExec::of(raw & CLOEXEC != 0))
+    Ok(add_open(&call.thread.process, file, OnExec::of(raw & CLOEXEC != 0))?.into())
 }

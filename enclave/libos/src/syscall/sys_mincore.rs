@@ -10,7 +10,7 @@ use crate::user;
 pub(super) const ROWS: &[Row] = &[Row::full(27, "mincore", sys_mincore, "xdx")];
 
 fn sys_mincore(call: &mut Call<'_>) -> Result<u64> {
-    let [address, len, out, ..] = call.args;
+    let (address, len, out) = (call.pointer(0), call.ulong(1), call.pointer(2));
     if len == 0 {
         return Ok(0);
     }

@@ -5,6 +5,8 @@ use kobject::Result;
 use super::Call;
 use super::path::{AT_FDCWD, at, context};
 use super::table::Row;
+use crate::process::descriptors::Fd;
+use crate::user::Address;
 use crate::{container, user};
 
 /// Rows of the system-call table.
@@ -14,19 +16,17 @@ pub(super) const ROWS: &[Row] = &[
 ];
 
 fn sys_mkdir(call: &mut Call<'_>) -> Result<u64> {
-    make_directory(call, AT_FDCWD as u64, call.args[0], call.args[1])
+    make_directory(call, AT_FDCWD, call.pointer(0), call.uint(1))
 }
 
 fn sys_mkdirat(call: &mut Call<'_>) -> Result<u64> {
-    make_directory(call, call.args[0], call.args[1], call.args[2])
+    make_directory(call, call.fd(0), call.pointer(1), call.uint(2))
 }
 
-fn make_directory(call: &Call<'_>, fd: u64, path: u64, mode: u64) -> Result<u64> {
+fn make_directory(call: &Call<'_>, fd: Fd, path: Address, mode: u32) -> Result<u64> {
     let path = user::get_path(path)?;
     at(call, fd, &path, |at| {
-        container()
-            .vfs
-            .make_directory(&context(call), at, &path, mode as u32)
+        container().vfs.make_directory(&context(call), at, &path, mode)
     })?;
     Ok(0)
 }

@@ -6,6 +6,8 @@ use libos_fs::NewNode;
 use super::Call;
 use super::path::{AT_FDCWD, at, context};
 use super::table::Row;
+use crate::process::descriptors::Fd;
+use crate::user::Address;
 use crate::{container, user};
 
 /// Rows of the system-call table.
@@ -15,20 +17,18 @@ pub(super) const ROWS: &[Row] = &[
 ];
 
 fn sys_mknod(call: &mut Call<'_>) -> Result<u64> {
-    make_node(call, AT_FDCWD as u64, call.args[0], call.args[1], call.args[2])
+    make_node(call, AT_FDCWD, call.pointer(0), call.uint(1), call.uint(2))
 }
 
 fn sys_mknodat(call: &mut Call<'_>) -> Result<u64> {
-    make_node(call, call.args[0], call.args[1], call.args[2], call.args[3])
+    make_node(call, call.fd(0), call.pointer(1), call.uint(2), call.uint(3))
 }
 
-fn make_node(call: &Call<'_>, fd: u64, path: u64, mode: u64, device: u64) -> Result<u64> {
+fn make_node(call: &Call<'_>, fd: Fd, path: Address, mode: u32, device: u32) -> Result<u64> {
     let path = user::get_path(path)?;
-    let node = NewNode::of_mode(mode as u32, device)?;
+    let node = NewNode::of_mode(mode, device.into())?;
     at(call, fd, &path, |at| {
-        container()
-            .vfs
-            .make_node(&context(call), at, &path, node, mode as u32)
+        container().vfs.make_node(&context(call), at, &path, node, mode)
     })?;
     Ok(0)
 }

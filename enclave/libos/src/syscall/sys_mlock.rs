@@ -25,7 +25,7 @@ fn sys_mlock(call: &mut Call<'_>) -> Result<u64> {
     call.thread
         .process
         .space
-        .check_mapped(call.args[0], call.args[1])?;
+        .check_mapped(call.pointer(0), call.ulong(1))?;
     Ok(0)
 }
 

@@ -34,7 +34,14 @@ const F_SEAL_WRITE: u32 = 0x8;
 const F_SEAL_FUTURE_WRITE: u32 = 0x10;
 
 fn sys_mmap(call: &mut Call<'_>) -> Result<u64> {
-    let [hint, len, prot, raw_flags, fd, offset] = call.args;
+    let (hint, len, prot, raw_flags, fd, offset) = (
+        call.pointer(0),
+        call.ulong(1),
+        call.ulong(2),
+        call.ulong(3),
+        call.fd(4),
+        call.ulong(5),
+    );
     let protection = protection(prot & PROT_KNOWN)?;
     let shared = match raw_flags & 3 {
         MAP_SHARED | MAP_SHARED_VALIDATE => true,
@@ -86,14 +93,20 @@ fn is_zero_device(file: &Description) -> Result<bool> {
 }
 
 fn sys_munmap(call: &mut Call<'_>) -> Result<u64> {
-    call.thread.process.space.unmap(call.args[0], call.args[1])?;
+    call.thread.process.space.unmap(call.pointer(0), call.ulong(1))?;
     Ok(0)
 }
 
 fn sys_mremap(call: &mut Call<'_>) -> Result<u64> {
     const MAYMOVE: u64 = 1;
     const FIXED: u64 = 2;
-    let [old, old_len, new_len, flags, target, _] = call.args;
+    let (old, old_len, new_len, flags, target) = (
+        call.pointer(0),
+        call.ulong(1),
+        call.ulong(2),
+        call.ulong(3),
+        call.pointer(4),
+    );
     // MREMAP_DONTUNMAP is for userfaultfd.
     if flags & !(MAYMOVE | FIXED) != 0 || (flags & FIXED != 0 && flags & MAYMOVE == 0) {
         return Err(Errno::EINVAL);

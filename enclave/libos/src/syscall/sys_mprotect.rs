@@ -22,7 +22,7 @@ pub(super) fn protection(bits: u64) -> Result<Protection> {
 }
 
 fn sys_mprotect(call: &mut Call<'_>) -> Result<u64> {
-    let [address, len, prot, ..] = call.args;
+    let (address, len, prot) = (call.pointer(0), call.ulong(1), call.ulong(2));
     call.thread
         .process
         .space

@@ -14,19 +14,19 @@ pub(super) const ROWS: &[Row] = &[
     Row::full(230, "clock_nanosleep", sys_clock_nanosleep, "dxxx"),
 ];
 
-const TIMER_ABSTIME: u64 = 1;
+const TIMER_ABSTIME: u32 = 1;
 
 fn sys_nanosleep(call: &mut Call<'_>) -> Result<u64> {
-    let wanted = user::get::<Timespec>(call.args[0])?.nanoseconds()?;
+    let wanted = user::get::<Timespec>(call.pointer(0))?.nanoseconds()?;
     sleep(
         call,
         clock::monotonic().saturating_add(wanted),
-        Some(call.args[1]),
+        Some(call.pointer(1)),
     )
 }
 
 fn sys_clock_nanosleep(call: &mut Call<'_>) -> Result<u64> {
-    let [number, flags, request, remaining, ..] = call.args;
+    let (number, flags, request, remaining) = (call.int(0), call.uint(1), call.pointer(2), call.pointer(3));
     let clock = Clock::from_raw(number)?;
     if clock == Clock::ThreadCpu {
         return Err(Errno::EINVAL);

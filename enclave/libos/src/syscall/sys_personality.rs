@@ -21,7 +21,7 @@ fn sys_personality(call: &mut Call<'_>) -> Result<u64> {
     const QUERY: u32 = u32::MAX;
     const DOMAIN: u32 = 0xff;
     let process = &call.thread.process;
-    let wanted = call.args[0] as u32;
+    let wanted = call.uint(0);
     let before = process.personality.load(Ordering::Relaxed);
     if wanted != QUERY {
         if wanted & DOMAIN != 0 {

@@ -18,11 +18,11 @@ fn sys_pipe(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn sys_pipe2(call: &mut Call<'_>) -> Result<u64> {
-    make_pipe(call, call.args[1])
+    make_pipe(call, call.uint(1))
 }
 
-fn make_pipe(call: &Call<'_>, raw: u64) -> Result<u64> {
-    const DIRECT: u64 = 0o40000;
+fn make_pipe(call: &Call<'_>, raw: u32) -> Result<u64> {
+    const DIRECT: u32 = 0o40000;
     let (both, on_exec) = flags(raw, DIRECT)?;
     let common = both & StatusFlags::NONBLOCK;
     let (reader, writer) = libos_io::pipe::pipe();
@@ -34,13 +34,13 @@ fn make_pipe(call: &Call<'_>, raw: u64) -> Result<u64> {
     let second = match add(process, writer, common | StatusFlags::WRITE_ONLY, on_exec) {
         Ok(second) => second,
         Err(error) => {
-            drop(process.take_descriptor(first as u32));
+            drop(process.take_descriptor(first));
             return Err(error);
         }
     };
-    let put = user::put(call.args[0], &[first as u32, second as u32]);
+    let put = user::put(call.pointer(0), &[first, second]);
     if put.is_err() {
-        let closed = [first, second].map(|fd| process.take_descriptor(fd as u32));
+        let closed = [first, second].map(|fd| process.take_descriptor(fd));
         drop(closed);
     }
     put.map(|()| 0)

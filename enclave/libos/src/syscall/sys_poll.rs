@@ -25,25 +25,25 @@ fn sys_poll(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn sys_ppoll(call: &mut Call<'_>) -> Result<u64> {
-    let deadline = deadline_of_timespec(call.args[2])?;
-    let mask = mask_argument(call.args[3], call.args[4])?;
-    let limit = call.args[2];
+    let deadline = deadline_of_timespec(call.pointer(2))?;
+    let mask = mask_argument(call.pointer(3), call.len(4))?;
+    let limit = call.pointer(2);
     let result = with_mask(call, mask, |call| poll(call, deadline));
     put_remaining(limit, deadline)?;
     result
 }
 
 fn poll(call: &mut Call<'_>, deadline: Option<u64>) -> Result<u64> {
-    let [at, count, ..] = call.args;
+    let (at, count) = (call.pointer(0), call.uint(1));
     let most = limit(&call.thread.process) as usize;
-    let mut raw = user::get_all::<PollFd>(at, count as u32 as usize, most)?;
+    let mut raw = user::get_all::<PollFd>(at, count as usize, most)?;
     let mut items: Vec<PollItem> = raw
         .iter()
         .map(|raw| {
             let description = if raw.fd < 0 {
                 None
             } else {
-                call.file(raw.fd as u64).ok()
+                call.file(raw.fd.cast_unsigned()).ok()
             };
             let missing = raw.fd >= 0 && description.is_none();
             let happened = if missing { Events::NVAL } else { Events::empty() };

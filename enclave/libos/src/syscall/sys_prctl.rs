@@ -19,9 +19,9 @@ pub(super) const ROWS: &[Row] = &[Row::partial(
 )];
 
 fn sys_prctl(call: &mut Call<'_>) -> Result<u64> {
-    let [option, argument, ..] = call.args;
+    let (option, argument) = (call.uint(0), call.ulong(1));
     let process = &call.thread.process;
-    match option as u32 {
+    match option {
         // PR_SET_PDEATHSIG, PR_GET_PDEATHSIG
         1 if argument <= Signal::COUNT as u64 => {
             process.death_signal.store(argument as u32, Ordering::Relaxed);

@@ -23,18 +23,18 @@ pub(super) const ROWS: &[Row] = &[
 ];
 
 fn sys_getrlimit(call: &mut Call<'_>) -> Result<u64> {
-    let limit = limit_of(&call.thread.process.limits.lock(), call.args[0])?;
-    user::put(call.args[1], &limit)?;
+    let limit = limit_of(&call.thread.process.limits.lock(), call.uint(0))?;
+    user::put(call.pointer(1), &limit)?;
     Ok(0)
 }
 
 fn sys_setrlimit(call: &mut Call<'_>) -> Result<u64> {
-    let new: Rlimit = user::get(call.args[1])?;
-    set_limit(call, call.args[0], new)
+    let new: Rlimit = user::get(call.pointer(1))?;
+    set_limit(call, call.uint(0), new)
 }
 
 fn sys_prlimit64(call: &mut Call<'_>) -> Result<u64> {
-    let [pid, resource, new, old, ..] = call.args;
+    let (pid, resource, new, old) = (call.uint(0), call.uint(1), call.pointer(2), call.pointer(3));
     let process = process_of(call, pid)?;
     let new = user::get_if::<Rlimit>(new)?;
     let before = limit_of(&process.limits.lock(), resource)?;
@@ -45,12 +45,11 @@ fn sys_prlimit64(call: &mut Call<'_>) -> Result<u64> {
     Ok(0)
 }
 
-fn limit_of(limits: &Limits, resource: u64) -> Result<Rlimit> {
-    let index = usize::try_from(resource).map_err(|_| Errno::EINVAL)?;
-    limits.0.get(index).copied().ok_or(Errno::EINVAL)
+fn limit_of(limits: &Limits, resource: u32) -> Result<Rlimit> {
+    limits.0.get(resource as usize).copied().ok_or(Errno::EINVAL)
 }
 
-fn set_limit(call: &Call<'_>, resource: u64, new: Rlimit) -> Result<u64> {
+fn set_limit(call: &Call<'_>, resource: u32, new: Rlimit) -> Result<u64> {
     let process = &call.thread.process;
     let privileged = process.context.lock().credentials.euid() == 0;
     let mut limits = process.limits.lock();
@@ -58,7 +57,7 @@ fn set_limit(call: &Call<'_>, resource: u64, new: Rlimit) -> Result<u64> {
     if new.current > new.maximum {
         return Err(Errno::EINVAL);
     }
-    let too_high = resource == limits::FILES as u64 && new.maximum > limits::FILES_MOST;
+    let too_high = resource as usize == limits::FILES && new.maximum > limits::FILES_MOST;
     if (new.maximum > old.maximum && !privileged) || too_high {
         return Err(Errno::EPERM);
     }

@@ -23,31 +23,31 @@ pub(super) const ROWS: &[Row] = &[
 ];
 
 fn sys_read(call: &mut Call<'_>) -> Result<u64> {
-    let file = call.file(call.args[0])?;
-    read(call, &file, &piece(call.args[1], call.args[2])?, None)
+    let file = call.file(call.fd(0))?;
+    read(call, &file, &piece(call.pointer(1), call.len(2))?, None)
 }
 
 fn sys_pread64(call: &mut Call<'_>) -> Result<u64> {
-    let at = offset(call.args[3])?;
-    let file = call.file(call.args[0])?;
-    read(call, &file, &piece(call.args[1], call.args[2])?, Some(at))
+    let at = call.offset(3)?;
+    let file = call.file(call.fd(0))?;
+    read(call, &file, &piece(call.pointer(1), call.len(2))?, Some(at))
 }
 
 fn sys_readv(call: &mut Call<'_>) -> Result<u64> {
-    let file = call.file(call.args[0])?;
-    read(call, &file, &pieces(call.args[1], call.args[2])?, None)
+    let file = call.file(call.fd(0))?;
+    read(call, &file, &pieces(call.pointer(1), call.ulong(2))?, None)
 }
 
 fn sys_preadv(call: &mut Call<'_>) -> Result<u64> {
-    let at = offset(call.args[3])?;
-    let file = call.file(call.args[0])?;
-    read(call, &file, &pieces(call.args[1], call.args[2])?, Some(at))
+    let at = call.offset(3)?;
+    let file = call.file(call.fd(0))?;
+    read(call, &file, &pieces(call.pointer(1), call.ulong(2))?, Some(at))
 }
 
 fn sys_preadv2(call: &mut Call<'_>) -> Result<u64> {
-    let file = call.file(call.args[0])?;
+    let file = call.file(call.fd(0))?;
     let at = second_offset(call, &file, 0)?;
-    read(call, &file, &pieces(call.args[1], call.args[2])?, at)
+    read(call, &file, &pieces(call.pointer(1), call.ulong(2))?, at)
 }
 
 fn read(call: &Call<'_>, file: &Description, pieces: &[IoVec], at: Option<u64>) -> Result<u64> {
@@ -66,28 +66,20 @@ fn read(call: &Call<'_>, file: &Description, pieces: &[IoVec], at: Option<u64>) 
     Ok(result? as u64)
 }
 
-pub(super) fn offset(raw: u64) -> Result<u64> {
-    if (raw as i64) < 0 {
-        Err(Errno::EINVAL)
-    } else {
-        Ok(raw)
-    }
-}
-
 /// RWF_HIPRI, RWF_DSYNC, RWF_SYNC: how fast and how durable, which memory is at once.
-const RWF_WITHOUT_EFFECT: u64 = 7;
+const RWF_WITHOUT_EFFECT: u32 = 7;
 
 /// Files are in memory, so nothing about them waits.
-const RWF_NOWAIT: u64 = 8;
+const RWF_NOWAIT: u32 = 8;
 
 /// The offset of preadv2 and pwritev2: -1 is the file's own position. EOPNOTSUPP for flags beyond `others`.
-pub(super) fn second_offset(call: &Call<'_>, file: &Description, others: u64) -> Result<Option<u64>> {
-    let flags = call.args[5] & !(RWF_WITHOUT_EFFECT | others);
+pub(super) fn second_offset(call: &Call<'_>, file: &Description, others: u32) -> Result<Option<u64>> {
+    let flags = call.uint(5) & !(RWF_WITHOUT_EFFECT | others);
     if flags & !RWF_NOWAIT != 0 || (flags != 0 && !file.object().is_seekable()) {
         return Err(Errno::EOPNOTSUPP);
     }
-    match call.args[3] {
-        u64::MAX => Ok(None),
-        at => offset(at).map(Some),
+    match call.long(3) {
+        -1 => Ok(None),
+        _ => call.offset(3).map(Some),
     }
 }

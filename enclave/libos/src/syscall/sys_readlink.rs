@@ -5,6 +5,8 @@ use kobject::{Errno, Result};
 use super::Call;
 use super::path::{AT_FDCWD, at, context};
 use super::table::Row;
+use crate::process::descriptors::Fd;
+use crate::user::Address;
 use crate::{container, user};
 
 /// Rows of the system-call table.
@@ -14,14 +16,14 @@ pub(super) const ROWS: &[Row] = &[
 ];
 
 fn sys_readlink(call: &mut Call<'_>) -> Result<u64> {
-    read_link(call, AT_FDCWD as u64, call.args[0], call.args[1], call.int(2))
+    read_link(call, AT_FDCWD, call.pointer(0), call.pointer(1), call.int(2))
 }
 
 fn sys_readlinkat(call: &mut Call<'_>) -> Result<u64> {
-    read_link(call, call.args[0], call.args[1], call.args[2], call.int(3))
+    read_link(call, call.fd(0), call.pointer(1), call.pointer(2), call.int(3))
 }
 
-fn read_link(call: &Call<'_>, fd: u64, path: u64, out: u64, room: i32) -> Result<u64> {
+fn read_link(call: &Call<'_>, fd: Fd, path: Address, out: Address, room: i32) -> Result<u64> {
     let room = usize::try_from(room)
         .ok()
         .filter(|&room| room > 0)

@@ -8,9 +8,9 @@ use super::iovec::pieces;
 use super::message::{MESSAGES_MAX, MULTIPLE_LEN, MULTIPLE_STRIDE, control_out, message_flags, single};
 use super::socket::{address_out, with};
 use super::table::{Restart, Row};
-use crate::process::descriptors::OnExec;
+use crate::process::descriptors::{Fd, OnExec};
 use crate::uapi::{MessageHeader, Timespec};
-use crate::user;
+use crate::user::{self, Address};
 
 /// Rows of the system-call table.
 pub(super) const ROWS: &[Row] = &[
@@ -20,22 +20,35 @@ pub(super) const ROWS: &[Row] = &[
 ];
 
 fn sys_recvfrom(call: &mut Call<'_>) -> Result<u64> {
-    let [fd, at, len, flags, from, from_len] = call.args;
+    let (fd, at, len, flags, from, from_len) = (
+        call.fd(0),
+        call.pointer(1),
+        call.len(2),
+        call.uint(3),
+        call.pointer(4),
+        call.pointer(5),
+    );
     let received = receive(call, fd, &single(at, len)?, message_flags(flags))?;
     address_out(received.address, from, from_len)?;
     Ok(received.len as u64)
 }
 
 fn sys_recvmsg(call: &mut Call<'_>) -> Result<u64> {
-    let [fd, at, flags, ..] = call.args;
+    let (fd, at, flags) = (call.fd(0), call.pointer(1), call.uint(2));
     receive_message(call, fd, at, flags)
 }
 
 fn sys_recvmmsg(call: &mut Call<'_>) -> Result<u64> {
-    const WAIT_FOR_ONE: u64 = 0x10000;
-    const DONT_WAIT: u64 = 0x40;
-    let [fd, at, count, flags, limit, _] = call.args;
-    let count = (count as u32).min(MESSAGES_MAX);
+    const WAIT_FOR_ONE: u32 = 0x10000;
+    const DONT_WAIT: u32 = 0x40;
+    let (fd, at, count, flags, limit) = (
+        call.fd(0),
+        call.pointer(1),
+        call.uint(2),
+        call.uint(3),
+        call.pointer(4),
+    );
+    let count = count.min(MESSAGES_MAX);
     let limit = user::get_if::<Timespec>(limit)?
         .map(Timespec::nanoseconds)
         .transpose()?;
@@ -48,7 +61,7 @@ fn sys_recvmmsg(call: &mut Call<'_>) -> Result<u64> {
             Err(error) if index == 0 => return Err(error),
             Err(_) => return Ok(index),
         }
-        if call.args[3] & WAIT_FOR_ONE != 0 {
+        if call.uint(3) & WAIT_FOR_ONE != 0 {
             flags |= DONT_WAIT;
         }
         // The limit is looked at after each message, as on Linux.
@@ -59,9 +72,9 @@ fn sys_recvmmsg(call: &mut Call<'_>) -> Result<u64> {
     Ok(count.into())
 }
 
-const MSG_CMSG_CLOEXEC: u64 = 0x4000_0000;
+const MSG_CMSG_CLOEXEC: u32 = 0x4000_0000;
 
-fn receive(call: &Call<'_>, fd: u64, pieces: &[IoVec], flags: MessageFlags) -> Result<Received> {
+fn receive(call: &Call<'_>, fd: Fd, pieces: &[IoVec], flags: MessageFlags) -> Result<Received> {
     let mut sink = UserSink::new(pieces);
     with(call, fd, |socket, _, mut how| {
         how.nonblocking |= flags.contains(MessageFlags::DONT_WAIT);
@@ -69,7 +82,7 @@ fn receive(call: &Call<'_>, fd: u64, pieces: &[IoVec], flags: MessageFlags) -> R
     })
 }
 
-fn receive_message(call: &Call<'_>, fd: u64, at: u64, flags: u64) -> Result<u64> {
+fn receive_message(call: &Call<'_>, fd: Fd, at: Address, flags: u32) -> Result<u64> {
     let mut header: MessageHeader = user::get(at)?;
     let pieces = pieces(header.pieces, header.piece_count)?;
     let received = receive(call, fd, &pieces, message_flags(flags))?;
@@ -89,7 +102,7 @@ fn receive_message(call: &Call<'_>, fd: u64, at: u64, flags: u64) -> Result<u64>
         MessageFlags::CONTROL_TRUNCATED,
         truncated || out.contains(MessageFlags::CONTROL_TRUNCATED),
     );
-    header.flags = (out.bits() | (flags & MSG_CMSG_CLOEXEC) as u32) as i32;
+    header.flags = (out.bits() | flags & MSG_CMSG_CLOEXEC) as i32;
     user::put(at, &header)?;
     Ok(received.len as u64)
 }

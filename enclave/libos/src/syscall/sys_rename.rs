@@ -1,11 +1,13 @@
 //! rename, renameat, renameat2.
 
-use kobject::{Errno, Result};
+use kobject::Result;
 use libos_fs::RenameFlags;
 
 use super::Call;
 use super::path::{AT_FDCWD, at, context};
 use super::table::Row;
+use crate::process::descriptors::Fd;
+use crate::user::Address;
 use crate::{container, user};
 
 /// Rows of the system-call table.
@@ -18,32 +20,31 @@ pub(super) const ROWS: &[Row] = &[
 fn sys_rename(call: &mut Call<'_>) -> Result<u64> {
     rename(
         call,
-        (AT_FDCWD as u64, call.args[0]),
-        (AT_FDCWD as u64, call.args[1]),
-        0,
+        (AT_FDCWD, call.pointer(0)),
+        (AT_FDCWD, call.pointer(1)),
+        RenameFlags::empty(),
     )
 }
 
 fn sys_renameat(call: &mut Call<'_>) -> Result<u64> {
     rename(
         call,
-        (call.args[0], call.args[1]),
-        (call.args[2], call.args[3]),
-        0,
+        (call.fd(0), call.pointer(1)),
+        (call.fd(2), call.pointer(3)),
+        RenameFlags::empty(),
     )
 }
 
 fn sys_renameat2(call: &mut Call<'_>) -> Result<u64> {
     rename(
         call,
-        (call.args[0], call.args[1]),
-        (call.args[2], call.args[3]),
-        call.args[4],
+        (call.fd(0), call.pointer(1)),
+        (call.fd(2), call.pointer(3)),
+        call.flags(4)?,
     )
 }
 
-fn rename(call: &Call<'_>, from: (u64, u64), to: (u64, u64), flags: u64) -> Result<u64> {
-    let flags = RenameFlags::from_bits(flags as u32).ok_or(Errno::EINVAL)?;
+fn rename(call: &Call<'_>, from: (Fd, Address), to: (Fd, Address), flags: RenameFlags) -> Result<u64> {
     let (old, new) = (user::get_path(from.1)?, user::get_path(to.1)?);
     at(call, from.0, &old, |from_at| {
         at(call, to.0, &new, |to_at| {

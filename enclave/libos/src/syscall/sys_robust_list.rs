@@ -17,16 +17,16 @@ pub(super) const ROWS: &[Row] = &[
 ];
 
 fn sys_set_robust_list(call: &mut Call<'_>) -> Result<u64> {
-    if call.args[1] != size_of::<RobustListHead>() as u64 {
+    if call.len(1) != size_of::<RobustListHead>() {
         return Err(Errno::EINVAL);
     }
-    call.thread.robust_list.store(call.args[0], Ordering::Relaxed);
+    call.thread.robust_list.store(call.pointer(0), Ordering::Relaxed);
     Ok(0)
 }
 
 fn sys_get_robust_list(call: &mut Call<'_>) -> Result<u64> {
-    let [tid, head, len, ..] = call.args;
-    let list = match tid as u32 {
+    let (tid, head, len) = (call.uint(0), call.pointer(1), call.pointer(2));
+    let list = match tid {
         0 => call.thread.robust_list.load(Ordering::Relaxed),
         tid => table::thread(tid)
             .ok_or(Errno::ESRCH)?

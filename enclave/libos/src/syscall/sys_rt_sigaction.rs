@@ -19,11 +19,11 @@ pub(super) const ROWS: &[Row] = &[Row::partial(
 )];
 
 fn sys_rt_sigaction(call: &mut Call<'_>) -> Result<u64> {
-    let [number, new, old, size, ..] = call.args;
+    let (number, new, old, size) = (call.uint(0), call.pointer(1), call.pointer(2), call.len(3));
     if size != SET_SIZE {
         return Err(Errno::EINVAL);
     }
-    let signal = Signal::from_raw(number & 0xffff_ffff).ok_or(Errno::EINVAL)?;
+    let signal = Signal::from_raw(number.into()).ok_or(Errno::EINVAL)?;
     let new = user::get_if::<Sigaction>(new)?;
     if new.is_some() && SignalSet::UNSTOPPABLE.contains(signal) {
         return Err(Errno::EINVAL);

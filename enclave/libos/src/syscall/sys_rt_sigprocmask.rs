@@ -15,7 +15,7 @@ pub(super) const ROWS: &[Row] = &[
 ];
 
 fn sys_rt_sigprocmask(call: &mut Call<'_>) -> Result<u64> {
-    let [how, new, old, size, ..] = call.args;
+    let (how, new, old, size) = (call.int(0), call.pointer(1), call.pointer(2), call.len(3));
     if size != SET_SIZE {
         return Err(Errno::EINVAL);
     }
@@ -43,6 +43,6 @@ fn sys_rt_sigpending(call: &mut Call<'_>) -> Result<u64> {
     let own = signals.pending.set().0;
     drop(signals);
     let set = (own | call.thread.process.pending.lock().set().0) & mask;
-    user::put(call.args[0], &set)?;
+    user::put(call.pointer(0), &set)?;
     Ok(0)
 }

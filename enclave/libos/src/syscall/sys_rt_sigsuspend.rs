@@ -13,7 +13,7 @@ pub(super) const ROWS: &[Row] = &[
 ];
 
 fn sys_rt_sigsuspend(call: &mut Call<'_>) -> Result<u64> {
-    let mask = mask_argument(call.args[0], call.args[1])?.ok_or(Errno::EFAULT)?;
+    let mask = mask_argument(call.pointer(0), call.len(1))?.ok_or(Errno::EFAULT)?;
     with_mask(call, Some(mask), wait_for_signal)
 }
 

@@ -13,7 +13,7 @@ use crate::user;
 pub(super) const ROWS: &[Row] = &[Row::full(128, "rt_sigtimedwait", sys_rt_sigtimedwait, "xxxd")];
 
 fn sys_rt_sigtimedwait(call: &mut Call<'_>) -> Result<u64> {
-    let [set, info, timeout, size, ..] = call.args;
+    let (set, info, timeout, size) = (call.pointer(0), call.pointer(1), call.pointer(2), call.len(3));
     let wanted = mask_argument(set, size)?
         .ok_or(Errno::EFAULT)?
         .without(SignalSet::UNSTOPPABLE);

@@ -48,11 +48,11 @@ fn sys_sched_yield(_: &mut Call<'_>) -> Result<u64> {
 
 /// The processors that the host lets the container use, from 0 on.
 fn sys_sched_getaffinity(call: &mut Call<'_>) -> Result<u64> {
-    let [_, len, out, ..] = call.args;
+    let (len, out) = (call.uint(1), call.pointer(2));
     check_thread(call)?;
     let processors = crate::container().processor.count;
     let size = (processors as usize).div_ceil(64) * 8;
-    if len < size as u64 || !len.is_multiple_of(8) {
+    if (len as usize) < size || !len.is_multiple_of(8) {
         return Err(Errno::EINVAL);
     }
     let mut mask = vec![0u8; size];
@@ -67,7 +67,7 @@ fn sys_sched_getaffinity(call: &mut Call<'_>) -> Result<u64> {
 
 /// Accepted if it names a processor that there is; the host schedules as it likes.
 fn sys_sched_setaffinity(call: &mut Call<'_>) -> Result<u64> {
-    let [_, len, mask, ..] = call.args;
+    let (len, mask) = (call.uint(1), call.pointer(2));
     check_thread(call)?;
     let bytes = user::get_bytes(mask, (len as usize).min(128))?;
     let processors = crate::container().processor.count as usize;
@@ -93,13 +93,13 @@ fn sys_sched_setscheduler(call: &mut Call<'_>) -> Result<u64> {
 
 fn sys_sched_getparam(call: &mut Call<'_>) -> Result<u64> {
     check_thread(call)?;
-    user::put(call.args[1], &0u32)?;
+    user::put(call.pointer(1), &0u32)?;
     Ok(0)
 }
 
 fn sys_sched_setparam(call: &mut Call<'_>) -> Result<u64> {
     check_thread(call)?;
-    let priority: u32 = user::get(call.args[1])?;
+    let priority: u32 = user::get(call.pointer(1))?;
     if priority == 0 { Ok(0) } else { Err(Errno::EINVAL) }
 }
 
@@ -121,7 +121,7 @@ fn sys_sched_get_priority_min(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn check_thread(call: &Call<'_>) -> Result<()> {
-    match call.args[0] as i32 {
+    match call.int(0) {
         0 => Ok(()),
         tid if tid < 0 => Err(Errno::EINVAL),
         tid => table::thread(tid as u32).map(drop).ok_or(Errno::ESRCH),

@@ -11,6 +11,7 @@ use super::new_descriptor::limit;
 use super::signal_mask::{mask_argument, with_mask};
 use super::sys_poll::wait;
 use super::table::{Restart, Row};
+use crate::process::descriptors::Fd;
 use crate::uapi::Timeval;
 use crate::user;
 
@@ -21,7 +22,7 @@ pub(super) const ROWS: &[Row] = &[
 ];
 
 fn sys_select(call: &mut Call<'_>) -> Result<u64> {
-    let limit = call.args[4];
+    let limit = call.pointer(4);
     let deadline = match user::get_if::<Timeval>(limit)? {
         None => None,
         Some(limit) => match limit.nanoseconds()? {
@@ -37,11 +38,11 @@ fn sys_select(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn sys_pselect6(call: &mut Call<'_>) -> Result<u64> {
-    let [_, _, _, _, limit, sixth] = call.args;
+    let (limit, sixth) = (call.pointer(4), call.pointer(5));
     let deadline = deadline_of_timespec(limit)?;
     let mask = match user::get_if::<[u64; 2]>(sixth)? {
         None => None,
-        Some([at, size]) => mask_argument(at, size)?,
+        Some([at, size]) => mask_argument(at, size as usize)?,
     };
     let result = with_mask(call, mask, |call| select(call, deadline));
     put_remaining(limit, deadline)?;
@@ -67,7 +68,7 @@ const SETS: [(Events, Events); 3] = [
 fn select(call: &mut Call<'_>, deadline: Option<u64>) -> Result<u64> {
     let count = usize::try_from(call.int(0)).map_err(|_| Errno::EINVAL)?;
     let count = count.min(limit(&call.thread.process) as usize);
-    let addresses = [call.args[1], call.args[2], call.args[3]];
+    let addresses = [call.pointer(1), call.pointer(2), call.pointer(3)];
     let len = count.div_ceil(64) * 8;
     let mut sets: Vec<Vec<u8>> = Vec::new();
     for at in addresses {
@@ -88,7 +89,7 @@ fn select(call: &mut Call<'_>, deadline: Option<u64>) -> Result<u64> {
             }
         }
         if !interest.is_empty() {
-            let description = Some(call.file(fd as u64)?);
+            let description = Some(call.file(fd as Fd)?);
             items.push(PollItem {
                 description,
                 interest,

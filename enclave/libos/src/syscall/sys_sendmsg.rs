@@ -9,8 +9,9 @@ use super::message::{MESSAGES_MAX, MULTIPLE_LEN, MULTIPLE_STRIDE, control_in, me
 use super::socket::{address_in, with};
 use super::table::{Restart, Row};
 use super::write_effects::raise_pipe;
+use crate::process::descriptors::Fd;
 use crate::uapi::MessageHeader;
-use crate::user;
+use crate::user::{self, Address};
 
 /// Rows of the system-call table.
 pub(super) const ROWS: &[Row] = &[
@@ -27,7 +28,14 @@ pub(super) const ROWS: &[Row] = &[
 ];
 
 fn sys_sendto(call: &mut Call<'_>) -> Result<u64> {
-    let [fd, at, len, flags, to, to_len] = call.args;
+    let (fd, at, len, flags, to, to_len) = (
+        call.fd(0),
+        call.pointer(1),
+        call.len(2),
+        call.uint(3),
+        call.pointer(4),
+        call.int(5),
+    );
     let address = if to == 0 {
         None
     } else {
@@ -42,13 +50,13 @@ fn sys_sendto(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn sys_sendmsg(call: &mut Call<'_>) -> Result<u64> {
-    let [fd, at, flags, ..] = call.args;
+    let (fd, at, flags) = (call.fd(0), call.pointer(1), call.uint(2));
     send_message(call, fd, at, message_flags(flags))
 }
 
 fn sys_sendmmsg(call: &mut Call<'_>) -> Result<u64> {
-    let [fd, at, count, flags, ..] = call.args;
-    let count = (count as u32).min(MESSAGES_MAX);
+    let (fd, at, count, flags) = (call.fd(0), call.pointer(1), call.uint(2), call.uint(3));
+    let count = count.min(MESSAGES_MAX);
     let flags = message_flags(flags);
     for index in 0..count.into() {
         let each = at + index * MULTIPLE_STRIDE;
@@ -61,7 +69,7 @@ fn sys_sendmmsg(call: &mut Call<'_>) -> Result<u64> {
     Ok(count.into())
 }
 
-fn send(call: &Call<'_>, fd: u64, pieces: &[IoVec], message: Outgoing<'_>) -> Result<u64> {
+fn send(call: &Call<'_>, fd: Fd, pieces: &[IoVec], message: Outgoing<'_>) -> Result<u64> {
     let flags = message.flags;
     let mut source = UserSource::new(pieces);
     let mut kind = None;
@@ -76,11 +84,11 @@ fn send(call: &Call<'_>, fd: u64, pieces: &[IoVec], message: Outgoing<'_>) -> Re
     }
 }
 
-fn send_message(call: &Call<'_>, fd: u64, at: u64, flags: MessageFlags) -> Result<u64> {
+fn send_message(call: &Call<'_>, fd: Fd, at: Address, flags: MessageFlags) -> Result<u64> {
     let header: MessageHeader = user::get(at)?;
     let address = match header.name {
         0 => None,
-        name => Some(address_in(name, header.name_len as u64)?).filter(|address| !address.is_empty()),
+        name => Some(address_in(name, header.name_len)?).filter(|address| !address.is_empty()),
     };
     let ancillary = control_in(call, &header)?;
     let pieces = pieces(header.pieces, header.piece_count)?;

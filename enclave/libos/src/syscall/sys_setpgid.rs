@@ -17,15 +17,15 @@ pub(super) const ROWS: &[Row] = &[
     Row::full(112, "setsid", sys_setsid, ""),
 ];
 
-pub(super) fn process_of(call: &Call<'_>, pid: u64) -> Result<alloc::sync::Arc<crate::process::Process>> {
-    match pid as u32 {
+pub(super) fn process_of(call: &Call<'_>, pid: u32) -> Result<alloc::sync::Arc<crate::process::Process>> {
+    match pid {
         0 => Ok(call.thread.process.clone()),
         pid => table::process(pid).ok_or(Errno::ESRCH),
     }
 }
 
 fn sys_getpgid(call: &mut Call<'_>) -> Result<u64> {
-    Ok(process_of(call, call.args[0])?
+    Ok(process_of(call, call.uint(0))?
         .group
         .load(Ordering::Relaxed)
         .into())
@@ -39,22 +39,22 @@ fn sys_setpgid(call: &mut Call<'_>) -> Result<u64> {
     if call.int(1) < 0 {
         return Err(Errno::EINVAL);
     }
-    let process = process_of(call, call.args[0])?;
+    let process = process_of(call, call.uint(0))?;
     // A session's leader stays in its own group.
     if process.session.load(Ordering::Relaxed) == process.pid {
         return Err(Errno::EPERM);
     }
-    let group = if call.args[1] as u32 == 0 {
+    let group = if call.uint(1) == 0 {
         process.pid
     } else {
-        call.args[1] as u32
+        call.uint(1)
     };
     process.group.store(group, Ordering::Relaxed);
     Ok(0)
 }
 
 fn sys_getsid(call: &mut Call<'_>) -> Result<u64> {
-    Ok(process_of(call, call.args[0])?
+    Ok(process_of(call, call.uint(0))?
         .session
         .load(Ordering::Relaxed)
         .into())

@@ -59,7 +59,7 @@ fn sys_getegid(call: &mut Call<'_>) -> Result<u64> {
 
 /// setuid, setgid: all of them for root, else the effective one among the real and saved.
 fn set_one(call: &Call<'_>, user: bool) -> Result<u64> {
-    let id = call.args[0] as u32;
+    let id = call.uint(0);
     if id == u32::MAX {
         return Err(Errno::EINVAL);
     }
@@ -108,44 +108,24 @@ fn set_res(call: &Call<'_>, user: bool, wanted: [u32; 3], implied: bool) -> Resu
 }
 
 fn sys_setresuid(call: &mut Call<'_>) -> Result<u64> {
-    set_res(
-        call,
-        true,
-        [call.args[0] as u32, call.args[1] as u32, call.args[2] as u32],
-        false,
-    )
+    set_res(call, true, [call.uint(0), call.uint(1), call.uint(2)], false)
 }
 
 fn sys_setresgid(call: &mut Call<'_>) -> Result<u64> {
-    set_res(
-        call,
-        false,
-        [call.args[0] as u32, call.args[1] as u32, call.args[2] as u32],
-        false,
-    )
+    set_res(call, false, [call.uint(0), call.uint(1), call.uint(2)], false)
 }
 
 fn sys_setreuid(call: &mut Call<'_>) -> Result<u64> {
-    set_res(
-        call,
-        true,
-        [call.args[0] as u32, call.args[1] as u32, u32::MAX],
-        true,
-    )
+    set_res(call, true, [call.uint(0), call.uint(1), u32::MAX], true)
 }
 
 fn sys_setregid(call: &mut Call<'_>) -> Result<u64> {
-    set_res(
-        call,
-        false,
-        [call.args[0] as u32, call.args[1] as u32, u32::MAX],
-        true,
-    )
+    set_res(call, false, [call.uint(0), call.uint(1), u32::MAX], true)
 }
 
 fn get_res(call: &Call<'_>, ids: [u32; 4]) -> Result<u64> {
-    for (at, id) in call.args.into_iter().zip(ids).take(3) {
-        user::put(at, &id)?;
+    for (index, id) in ids.into_iter().enumerate().take(3) {
+        user::put(call.pointer(index), &id)?;
     }
     Ok(0)
 }
@@ -160,7 +140,7 @@ fn sys_getresgid(call: &mut Call<'_>) -> Result<u64> {
 
 /// setfsuid, setfsgid: give the old one, whether or not they change it.
 fn set_fs(call: &Call<'_>, user: bool) -> Result<u64> {
-    let id = call.args[0] as u32;
+    let id = call.uint(0);
     let mut old = 0;
     change(call, |credentials| {
         let privileged = credentials.euid() == 0;

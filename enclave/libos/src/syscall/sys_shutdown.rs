@@ -11,7 +11,7 @@ use super::table::Row;
 pub(super) const ROWS: &[Row] = &[Row::full(48, "shutdown", sys_shutdown, "dd")];
 
 fn sys_shutdown(call: &mut Call<'_>) -> Result<u64> {
-    let which = Shutdown::from_raw(call.args[1] as u32)?;
-    with(call, call.args[0], |socket, _, _| socket.shutdown(which))?;
+    let which = Shutdown::from_raw(call.uint(1))?;
+    with(call, call.fd(0), |socket, _, _| socket.shutdown(which))?;
     Ok(0)
 }

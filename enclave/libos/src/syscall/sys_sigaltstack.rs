@@ -12,7 +12,7 @@ use crate::user;
 pub(super) const ROWS: &[Row] = &[Row::full(131, "sigaltstack", sys_sigaltstack, "xx")];
 
 fn sys_sigaltstack(call: &mut Call<'_>) -> Result<u64> {
-    let [new, old, ..] = call.args;
+    let (new, old) = (call.pointer(0), call.pointer(1));
     let stack_pointer = call.frame.registers().rsp;
     let new = user::get_if::<SignalStack>(new)?;
     let before: AlternateStack = call.thread.signals.lock().stack;

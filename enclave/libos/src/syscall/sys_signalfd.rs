@@ -24,26 +24,26 @@ fn sys_signalfd(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn sys_signalfd4(call: &mut Call<'_>) -> Result<u64> {
-    make_signalfd(call, call.args[3])
+    make_signalfd(call, call.uint(3))
 }
 
-fn make_signalfd(call: &Call<'_>, raw: u64) -> Result<u64> {
-    let [_, set, size, ..] = call.args;
+fn make_signalfd(call: &Call<'_>, raw: u32) -> Result<u64> {
+    let (set, size) = (call.pointer(1), call.len(2));
     let (flags, on_exec) = flags(raw, 0)?;
     let set = mask_argument(set, size)?
         .ok_or(Errno::EFAULT)?
         .without(SignalSet::UNSTOPPABLE);
     if call.int(0) != -1 {
-        let file = call.file(call.args[0])?;
+        let file = call.file(call.fd(0))?;
         let existing = file.object_as::<SignalFd>().ok_or(Errno::EINVAL)?;
         existing.set_signals(set.0);
-        return Ok(call.args[0]);
+        return Ok(call.fd(0).into());
     }
     let process = &call.thread.process;
     let source = Pending {
         queue: process.signal_observers.clone(),
     };
-    add(process, SignalFd::new(Box::new(source), set.0), flags, on_exec)
+    Ok(add(process, SignalFd::new(Box::new(source), set.0), flags, on_exec)?.into())
 }
 
 /// The pending signals of whoever reads.

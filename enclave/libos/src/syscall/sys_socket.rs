@@ -16,25 +16,25 @@ pub(super) const ROWS: &[Row] = &[
 ];
 
 fn sys_socket(call: &mut Call<'_>) -> Result<u64> {
-    let [domain, kind, protocol, ..] = call.args;
+    let (domain, kind, protocol) = (call.uint(0), call.uint(1), call.uint(2));
     let (kind, flags, on_exec) = type_flags(kind);
-    let domain = u16::try_from(domain as u32).map_err(|_| Errno::EAFNOSUPPORT)?;
+    let domain = u16::try_from(domain).map_err(|_| Errno::EAFNOSUPPORT)?;
     let creator = identity(&call.thread.process);
-    let socket = libos_io::socket::open(domain, SocketKind::from_raw(kind)?, protocol as u32, creator)?;
-    add(&call.thread.process, socket, flags, on_exec)
+    let socket = libos_io::socket::open(domain, SocketKind::from_raw(kind)?, protocol, creator)?;
+    Ok(add(&call.thread.process, socket, flags, on_exec)?.into())
 }
 
 fn sys_socketpair(call: &mut Call<'_>) -> Result<u64> {
-    let [domain, kind, protocol, out, ..] = call.args;
+    let (domain, kind, protocol, out) = (call.uint(0), call.uint(1), call.uint(2), call.pointer(3));
     let (kind, flags, on_exec) = type_flags(kind);
     let process = &call.thread.process;
-    if domain as u32 != u32::from(libos_io::socket::AF_UNIX) {
+    if domain != u32::from(libos_io::socket::AF_UNIX) {
         return Err(Errno::EOPNOTSUPP);
     }
-    let (first, second) = UnixSocket::pair(SocketKind::from_raw(kind)?, protocol as u32, identity(process))?;
+    let (first, second) = UnixSocket::pair(SocketKind::from_raw(kind)?, protocol, identity(process))?;
     let first = add(process, first, flags, on_exec)?;
     let second =
-        add(process, second, flags, on_exec).inspect_err(|_| drop(process.take_descriptor(first as u32)))?;
-    user::put(out, &[first as u32, second as u32])?;
+        add(process, second, flags, on_exec).inspect_err(|_| drop(process.take_descriptor(first)))?;
+    user::put(out, &[first, second])?;
     Ok(0)
 }

@@ -9,7 +9,7 @@ use super::Call;
 use super::iovec::pieces;
 use super::table::{Restart, Row};
 use super::write_effects::{modified, raise_pipe};
-use crate::user;
+use crate::user::{self, Address};
 
 /// Rows of the system-call table.
 pub(super) const ROWS: &[Row] = &[
@@ -22,7 +22,7 @@ pub(super) const ROWS: &[Row] = &[
 ];
 
 fn sys_sendfile(call: &mut Call<'_>) -> Result<u64> {
-    let [to, from, at, len, ..] = call.args;
+    let (to, from, at, len) = (call.fd(0), call.fd(1), call.pointer(2), call.len(3));
     let (from, to) = (call.file(from)?, call.file(to)?);
     if !from.object().is_seekable() {
         return Err(Errno::EINVAL);
@@ -48,7 +48,14 @@ fn sys_sendfile(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn sys_copy_file_range(call: &mut Call<'_>) -> Result<u64> {
-    let [from, from_at, to, to_at, len, flags] = call.args;
+    let (from, from_at, to, to_at, len, flags) = (
+        call.fd(0),
+        call.pointer(1),
+        call.fd(2),
+        call.pointer(3),
+        call.len(4),
+        call.uint(5),
+    );
     if flags != 0 {
         return Err(Errno::EINVAL);
     }
@@ -71,7 +78,7 @@ fn sys_copy_file_range(call: &mut Call<'_>) -> Result<u64> {
         file: &to,
         offset: offset_at(to_at)?,
     };
-    if source.is_same_file(&target)? && source.start().abs_diff(target.start()) < len {
+    if source.is_same_file(&target)? && source.start().abs_diff(target.start()) < len as u64 {
         return Err(Errno::EINVAL);
     }
     let done = copy(&mut source, &mut target, len, Waits::AsOpened)?;
@@ -84,7 +91,14 @@ fn sys_copy_file_range(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn sys_splice(call: &mut Call<'_>) -> Result<u64> {
-    let [from, from_at, to, to_at, len, flags] = call.args;
+    let (from, from_at, to, to_at, len, flags) = (
+        call.fd(0),
+        call.pointer(1),
+        call.fd(2),
+        call.pointer(3),
+        call.len(4),
+        call.uint(5),
+    );
     if flags & !0xf != 0 {
         return Err(Errno::EINVAL);
     }
@@ -113,7 +127,7 @@ fn sys_splice(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn sys_tee(call: &mut Call<'_>) -> Result<u64> {
-    let [from, to, len, flags, ..] = call.args;
+    let (from, to, len, flags) = (call.fd(0), call.fd(1), call.len(2), call.uint(3));
     if flags & !0xf != 0 {
         return Err(Errno::EINVAL);
     }
@@ -142,14 +156,14 @@ fn sys_tee(call: &mut Call<'_>) -> Result<u64> {
     );
     let waits = waits(flags);
     let room = target_end.room(waits)?;
-    let mut sink = KernelSink::new(usize::try_from(len).unwrap_or(usize::MAX).min(room));
+    let mut sink = KernelSink::new(len.min(room));
     source.peek(&mut sink, source_end.how(waits))?;
     let result = target_end.write(&sink.into_bytes());
     raise_pipe(call, result)
 }
 
 fn sys_vmsplice(call: &mut Call<'_>) -> Result<u64> {
-    let [fd, at, count, ..] = call.args;
+    let (fd, at, count) = (call.fd(0), call.pointer(1), call.ulong(2));
     let file = call.file(fd)?;
     if !is_pipe(&file) || !file.flags().writable() {
         return Err(Errno::EBADF);
@@ -171,8 +185,8 @@ enum Waits {
     Never,
 }
 
-fn waits(flags: u64) -> Waits {
-    const SPLICE_F_NONBLOCK: u64 = 2;
+fn waits(flags: u32) -> Waits {
+    const SPLICE_F_NONBLOCK: u32 = 2;
     match flags & SPLICE_F_NONBLOCK {
         0 => Waits::AsOpened,
         _ => Waits::Never,
@@ -264,8 +278,8 @@ impl End<'_> {
     }
 }
 
-fn copy(from: &mut End<'_>, to: &mut End<'_>, len: u64, waits: Waits) -> Result<usize> {
-    let len = usize::try_from(len).unwrap_or(usize::MAX).min(0x7fff_f000);
+fn copy(from: &mut End<'_>, to: &mut End<'_>, len: usize, waits: Waits) -> Result<usize> {
+    let len = len.min(0x7fff_f000);
     let mut done = 0;
     while done < len {
         if done > 0 && to.pipe().is_some_and(|pipe| pipe.room() == 0) {
@@ -296,7 +310,7 @@ fn copy(from: &mut End<'_>, to: &mut End<'_>, len: u64, waits: Waits) -> Result<
     Ok(done)
 }
 
-fn offset_at(at: u64) -> Result<Option<u64>> {
+fn offset_at(at: Address) -> Result<Option<u64>> {
     let offset = user::get_if::<u64>(at)?;
     if offset.is_some_and(|offset| (offset as i64) < 0) {
         Err(Errno::EINVAL)
@@ -305,6 +319,6 @@ fn offset_at(at: u64) -> Result<Option<u64>> {
     }
 }
 
-fn put_offset(at: u64, end: &End<'_>) -> Result<()> {
+fn put_offset(at: Address, end: &End<'_>) -> Result<()> {
     end.offset.map_or(Ok(()), |offset| user::put(at, &offset))
 }

@@ -6,7 +6,9 @@ use libos_fs::AtFlags;
 use super::Call;
 use super::path::{AT_FDCWD, EITHER, at, at_flags, context};
 use super::table::Row;
+use crate::process::descriptors::Fd;
 use crate::uapi::{RawStat, Timespec};
+use crate::user::Address;
 use crate::{container, user};
 
 /// Rows of the system-call table.
@@ -18,38 +20,32 @@ pub(super) const ROWS: &[Row] = &[
 ];
 
 fn sys_stat(call: &mut Call<'_>) -> Result<u64> {
-    stat(
-        call,
-        AT_FDCWD as u64,
-        call.args[0],
-        call.args[1],
-        AtFlags::empty(),
-    )
+    stat(call, AT_FDCWD, call.pointer(0), call.pointer(1), AtFlags::empty())
 }
 
 fn sys_lstat(call: &mut Call<'_>) -> Result<u64> {
     stat(
         call,
-        AT_FDCWD as u64,
-        call.args[0],
-        call.args[1],
+        AT_FDCWD,
+        call.pointer(0),
+        call.pointer(1),
         AtFlags::SYMLINK_NOFOLLOW,
     )
 }
 
 fn sys_fstat(call: &mut Call<'_>) -> Result<u64> {
-    let stat = call.file(call.args[0])?.object().stat()?;
-    user::put(call.args[1], &raw_stat(&stat))?;
+    let stat = call.file(call.fd(0))?.object().stat()?;
+    user::put(call.pointer(1), &raw_stat(&stat))?;
     Ok(0)
 }
 
 /// AT_NO_AUTOMOUNT has no effect.
-pub(super) const AT_NO_AUTOMOUNT: u64 = 0x800;
+pub(super) const AT_NO_AUTOMOUNT: u32 = 0x800;
 
 fn sys_newfstatat(call: &mut Call<'_>) -> Result<u64> {
-    let [fd, path, out, flags, ..] = call.args;
+    let (fd, path, out, flags) = (call.fd(0), call.pointer(1), call.pointer(2), call.uint(3));
     let flags = at_flags(flags & !AT_NO_AUTOMOUNT, EITHER)?;
-    if flags.contains(AtFlags::EMPTY_PATH) && fd as i32 != AT_FDCWD && user::get::<u8>(path) == Ok(0) {
+    if flags.contains(AtFlags::EMPTY_PATH) && fd != AT_FDCWD && user::get::<u8>(path) == Ok(0) {
         let stat = call.file(fd)?.object().stat()?;
         user::put(out, &raw_stat(&stat))?;
         return Ok(0);
@@ -57,7 +53,7 @@ fn sys_newfstatat(call: &mut Call<'_>) -> Result<u64> {
     stat(call, fd, path, out, flags)
 }
 
-fn stat(call: &Call<'_>, fd: u64, path: u64, out: u64, flags: AtFlags) -> Result<u64> {
+fn stat(call: &Call<'_>, fd: Fd, path: Address, out: Address, flags: AtFlags) -> Result<u64> {
     let path = user::get_path(path)?;
     let stat = at(call, fd, &path, |at| {
         container().vfs.stat(&context(call), at, &path, flags)

@@ -15,16 +15,16 @@ pub(super) const ROWS: &[Row] = &[
 ];
 
 fn sys_statfs(call: &mut Call<'_>) -> Result<u64> {
-    let path = user::get_path(call.args[0])?;
+    let path = call.path(0)?;
     let stat = container().vfs.stat_file_system(&context(call), &path)?;
-    user::put(call.args[1], &raw_statfs(&stat))?;
+    user::put(call.pointer(1), &raw_statfs(&stat))?;
     Ok(0)
 }
 
 fn sys_fstatfs(call: &mut Call<'_>) -> Result<u64> {
-    let file = call.file(call.args[0])?;
+    let file = call.file(call.fd(0))?;
     let stat = container().vfs.stat_file_system_at(&file)?;
-    user::put(call.args[1], &raw_statfs(&stat))?;
+    user::put(call.pointer(1), &raw_statfs(&stat))?;
     Ok(0)
 }
 

@@ -16,9 +16,15 @@ pub(super) const ROWS: &[Row] = &[Row::full(332, "statx", sys_statx, "dsxxx")];
 fn sys_statx(call: &mut Call<'_>) -> Result<u64> {
     /// STATX_BASIC_STATS, STATX_BTIME, STATX_MNT_ID
     const GIVEN: u32 = 0x7ff | 0x800 | 0x1000;
-    const AT_STATX_SYNC: u64 = 0x6000;
-    const RESERVED: u64 = 0x8000_0000;
-    let [fd, path_at, flags, mask, out, _] = call.args;
+    const AT_STATX_SYNC: u32 = 0x6000;
+    const RESERVED: u32 = 0x8000_0000;
+    let (fd, path_at, flags, mask, out) = (
+        call.fd(0),
+        call.pointer(1),
+        call.uint(2),
+        call.uint(3),
+        call.pointer(4),
+    );
     if mask & RESERVED != 0 || flags & AT_STATX_SYNC == AT_STATX_SYNC {
         return Err(Errno::EINVAL);
     }
@@ -30,7 +36,7 @@ fn sys_statx(call: &mut Call<'_>) -> Result<u64> {
     };
     let context = context(call);
     let vfs = &container().vfs;
-    let anonymous = path.is_empty() && flags.contains(AtFlags::EMPTY_PATH) && fd as i32 != AT_FDCWD;
+    let anonymous = path.is_empty() && flags.contains(AtFlags::EMPTY_PATH) && fd != AT_FDCWD;
     let (stat, mount) = if anonymous {
         let file = call.file(fd)?;
         let mount = vfs.mount_of(&context, At::Descriptor(&file), &path, flags);

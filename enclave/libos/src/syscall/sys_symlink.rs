@@ -5,6 +5,8 @@ use kobject::Result;
 use super::Call;
 use super::path::{AT_FDCWD, at, context};
 use super::table::Row;
+use crate::process::descriptors::Fd;
+use crate::user::Address;
 use crate::{container, user};
 
 /// Rows of the system-call table.
@@ -14,14 +16,14 @@ pub(super) const ROWS: &[Row] = &[
 ];
 
 fn sys_symlink(call: &mut Call<'_>) -> Result<u64> {
-    make_symlink(call, call.args[0], AT_FDCWD as u64, call.args[1])
+    make_symlink(call, call.pointer(0), AT_FDCWD, call.pointer(1))
 }
 
 fn sys_symlinkat(call: &mut Call<'_>) -> Result<u64> {
-    make_symlink(call, call.args[0], call.args[1], call.args[2])
+    make_symlink(call, call.pointer(0), call.fd(1), call.pointer(2))
 }
 
-fn make_symlink(call: &Call<'_>, target: u64, fd: u64, path: u64) -> Result<u64> {
+fn make_symlink(call: &Call<'_>, target: Address, fd: Fd, path: Address) -> Result<u64> {
     let (target, path) = (user::get_path(target)?, user::get_path(path)?);
     at(call, fd, &path, |at| {
         container().vfs.make_symlink(&context(call), &target, at, &path)

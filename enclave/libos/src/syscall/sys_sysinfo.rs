@@ -33,6 +33,6 @@ fn sys_sysinfo(call: &mut Call<'_>) -> Result<u64> {
         unit: 1,
         _end: 0,
     };
-    user::put(call.args[0], &info)?;
+    user::put(call.pointer(0), &info)?;
     Ok(0)
 }

@@ -28,7 +28,7 @@ pub(super) const ROWS: &[Row] = &[
 ];
 
 fn sys_timer_create(call: &mut Call<'_>) -> Result<u64> {
-    let [clock, event, out, ..] = call.args;
+    let (clock, event, out) = (call.int(0), call.pointer(1), call.pointer(2));
     let clock = Clock::from_raw(clock)?;
     const SIGEV_SIGNAL: u32 = 0;
     const SIGEV_NONE: u32 = 1;
@@ -74,15 +74,15 @@ fn sys_timer_create(call: &mut Call<'_>) -> Result<u64> {
         notice(number).unwrap_or(Notice::Nobody)
     })?;
     if let Err(error) = user::put(out, &number) {
-        timers.delete(number.into())?;
+        timers.delete(number)?;
         return Err(error);
     }
     Ok(0)
 }
 
 fn sys_timer_settime(call: &mut Call<'_>) -> Result<u64> {
-    let [number, flags, new, old, ..] = call.args;
-    const TIMER_ABSTIME: u64 = 1;
+    let (number, flags, new, old) = (call.uint(0), call.uint(1), call.pointer(2), call.pointer(3));
+    const TIMER_ABSTIME: u32 = 1;
     let timer = call.thread.process.timers.created(number)?;
     let new: Itimerspec = user::get(new)?;
     let value = new.value.nanoseconds()?;
@@ -97,17 +97,17 @@ fn sys_timer_settime(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn sys_timer_gettime(call: &mut Call<'_>) -> Result<u64> {
-    let timer = call.thread.process.timers.created(call.args[0])?;
-    user::put(call.args[1], &itimerspec(timer.get()))?;
+    let timer = call.thread.process.timers.created(call.uint(0))?;
+    user::put(call.pointer(1), &itimerspec(timer.get()))?;
     Ok(0)
 }
 
 fn sys_timer_getoverrun(call: &mut Call<'_>) -> Result<u64> {
-    Ok(call.thread.process.timers.created(call.args[0])?.overrun().into())
+    Ok(call.thread.process.timers.created(call.uint(0))?.overrun().into())
 }
 
 fn sys_timer_delete(call: &mut Call<'_>) -> Result<u64> {
-    call.thread.process.timers.delete(call.args[0])?;
+    call.thread.process.timers.delete(call.uint(0))?;
     Ok(0)
 }
 

@@ -29,10 +29,10 @@ pub(super) const ROWS: &[Row] = &[
 ];
 
 fn sys_timerfd_create(call: &mut Call<'_>) -> Result<u64> {
-    let (flags, on_exec) = flags(call.args[1], 0)?;
-    let clock = TimerClock::from_raw(call.args[0] as u32)?;
+    let (flags, on_exec) = flags(call.uint(1), 0)?;
+    let clock = TimerClock::from_raw(call.uint(0))?;
     let timer = TimerFd::new(clock, crate::container().timers.clone());
-    add(&call.thread.process, timer, flags, on_exec)
+    Ok(add(&call.thread.process, timer, flags, on_exec)?.into())
 }
 
 fn setting(raw: libos_io::TimerSetting) -> Itimerspec {
@@ -43,7 +43,7 @@ fn setting(raw: libos_io::TimerSetting) -> Itimerspec {
 }
 
 fn sys_timerfd_settime(call: &mut Call<'_>) -> Result<u64> {
-    let [fd, flags, new, old, ..] = call.args;
+    let (fd, flags, new, old) = (call.fd(0), call.uint(1), call.pointer(2), call.pointer(3));
     // TFD_TIMER_ABSTIME, TFD_TIMER_CANCEL_ON_SET
     if flags & !3 != 0 {
         return Err(Errno::EINVAL);
@@ -66,8 +66,8 @@ fn sys_timerfd_settime(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn sys_timerfd_gettime(call: &mut Call<'_>) -> Result<u64> {
-    let file = call.file(call.args[0])?;
+    let file = call.file(call.fd(0))?;
     let timer = file.object_as::<TimerFd>().ok_or(Errno::EINVAL)?;
-    user::put(call.args[1], &setting(timer.get()))?;
+    user::put(call.pointer(1), &setting(timer.get()))?;
     Ok(0)
 }

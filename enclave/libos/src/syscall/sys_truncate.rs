@@ -7,7 +7,7 @@ use super::Call;
 use super::path::context;
 use super::table::Row;
 use super::write_effects::{check_file_size, modified};
-use crate::{container, user};
+use crate::container;
 
 /// Rows of the system-call table.
 pub(super) const ROWS: &[Row] = &[
@@ -16,8 +16,8 @@ pub(super) const ROWS: &[Row] = &[
 ];
 
 fn sys_truncate(call: &mut Call<'_>) -> Result<u64> {
-    let len = length(call.args[1])?;
-    let path = user::get_path(call.args[0])?;
+    let len = call.offset(1)?;
+    let path = call.path(0)?;
     let context = context(call);
     let stat = container().vfs.stat(&context, At::Cwd, &path, AtFlags::empty())?;
     if stat.kind == FileKind::Regular && len > stat.size {
@@ -28,8 +28,8 @@ fn sys_truncate(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn sys_ftruncate(call: &mut Call<'_>) -> Result<u64> {
-    let len = length(call.args[1])?;
-    let file = call.file(call.args[0])?;
+    let len = call.offset(1)?;
+    let file = call.file(call.fd(0))?;
     if file.flags().contains(kobject::StatusFlags::PATH) {
         return Err(Errno::EBADF);
     }
@@ -42,12 +42,4 @@ fn sys_ftruncate(call: &mut Call<'_>) -> Result<u64> {
     file.object().truncate(len)?;
     modified(call, &file);
     Ok(0)
-}
-
-pub(super) fn length(raw: u64) -> Result<u64> {
-    if (raw as i64) < 0 {
-        Err(Errno::EINVAL)
-    } else {
-        Ok(raw)
-    }
 }

@@ -11,6 +11,6 @@ pub(super) const ROWS: &[Row] = &[Row::full(95, "umask", sys_umask, "x")];
 fn sys_umask(call: &mut Call<'_>) -> Result<u64> {
     let mut context = call.thread.process.context.lock();
     let before = context.umask;
-    context.umask = call.args[0] as u32 & 0o777;
+    context.umask = call.uint(0) & 0o777;
     Ok(before.into())
 }

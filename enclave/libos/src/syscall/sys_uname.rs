@@ -28,7 +28,7 @@ fn sys_uname(call: &mut Call<'_>) -> Result<u64> {
         machine: field(b"x86_64"),
         domain: field(b"(none)"),
     };
-    user::put(call.args[0], &name)?;
+    user::put(call.pointer(0), &name)?;
     Ok(0)
 }
 
@@ -41,7 +41,7 @@ fn field(text: &[u8]) -> [u8; 65] {
 }
 
 fn sys_sethostname(call: &mut Call<'_>) -> Result<u64> {
-    let [at, len, ..] = call.args;
+    let (at, len) = (call.pointer(0), call.int(1));
     if call.thread.process.context.lock().credentials.euid() != 0 {
         return Err(Errno::EPERM);
     }

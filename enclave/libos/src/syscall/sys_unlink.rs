@@ -16,20 +16,20 @@ pub(super) const ROWS: &[Row] = &[
 ];
 
 fn sys_rmdir(call: &mut Call<'_>) -> Result<u64> {
-    let path = user::get_path(call.args[0])?;
+    let path = call.path(0)?;
     container().vfs.remove_directory(&context(call), At::Cwd, &path)?;
     Ok(0)
 }
 
 fn sys_unlink(call: &mut Call<'_>) -> Result<u64> {
-    let path = user::get_path(call.args[0])?;
+    let path = call.path(0)?;
     container().vfs.unlink(&context(call), At::Cwd, &path)?;
     Ok(0)
 }
 
 fn sys_unlinkat(call: &mut Call<'_>) -> Result<u64> {
-    const AT_REMOVEDIR: u64 = 0x200;
-    let [fd, path, flags, ..] = call.args;
+    const AT_REMOVEDIR: i32 = 0x200;
+    let (fd, path, flags) = (call.fd(0), call.pointer(1), call.int(2));
     let path = user::get_path(path)?;
     let context = context(call);
     at(call, fd, &path, |at| match flags {

@@ -6,7 +6,9 @@ use libos_fs::{AtFlags, SetTime};
 use super::Call;
 use super::path::{AT_FDCWD, EITHER, at, at_flags, context};
 use super::table::Row;
+use crate::process::descriptors::Fd;
 use crate::uapi::{Timespec, Timeval};
+use crate::user::Address;
 use crate::{container, user};
 
 /// Rows of the system-call table.
@@ -18,27 +20,27 @@ pub(super) const ROWS: &[Row] = &[
 ];
 
 fn sys_utime(call: &mut Call<'_>) -> Result<u64> {
-    let times = match user::get_if::<[i64; 2]>(call.args[1])? {
+    let times = match user::get_if::<[i64; 2]>(call.pointer(1))? {
         None => [SetTime::Now; 2],
         Some(times) => times.map(seconds),
     };
-    set_times(call, AT_FDCWD as u64, call.args[0], times, AtFlags::empty())
+    set_times(call, AT_FDCWD, call.pointer(0), times, AtFlags::empty())
 }
 
 fn sys_utimes(call: &mut Call<'_>) -> Result<u64> {
-    let times = timevals(call.args[1])?;
-    set_times(call, AT_FDCWD as u64, call.args[0], times, AtFlags::empty())
+    let times = timevals(call.pointer(1))?;
+    set_times(call, AT_FDCWD, call.pointer(0), times, AtFlags::empty())
 }
 
 fn sys_futimesat(call: &mut Call<'_>) -> Result<u64> {
-    let times = timevals(call.args[2])?;
-    set_times(call, call.args[0], call.args[1], times, AtFlags::empty())
+    let times = timevals(call.pointer(2))?;
+    set_times(call, call.fd(0), call.pointer(1), times, AtFlags::empty())
 }
 
 fn sys_utimensat(call: &mut Call<'_>) -> Result<u64> {
     const UTIME_NOW: i64 = (1 << 30) - 1;
     const UTIME_OMIT: i64 = (1 << 30) - 2;
-    let [fd, path, times, flags, ..] = call.args;
+    let (fd, path, times, flags) = (call.fd(0), call.pointer(1), call.pointer(2), call.uint(3));
     let flags = at_flags(flags, EITHER)?;
     let times = match user::get_if::<[Timespec; 2]>(times)? {
         None => [SetTime::Now; 2],
@@ -58,13 +60,13 @@ fn sys_utimensat(call: &mut Call<'_>) -> Result<u64> {
             out
         }
     };
-    if path == 0 && fd as i32 == AT_FDCWD {
+    if path == 0 && fd == AT_FDCWD {
         return Err(Errno::EFAULT);
     }
     set_times(call, fd, path, times, flags)
 }
 
-fn set_times(call: &Call<'_>, fd: u64, path: u64, times: [SetTime; 2], flags: AtFlags) -> Result<u64> {
+fn set_times(call: &Call<'_>, fd: Fd, path: Address, times: [SetTime; 2], flags: AtFlags) -> Result<u64> {
     // A null path means the open file itself.
     let (path, flags) = match path {
         0 => (alloc::vec::Vec::new(), flags | AtFlags::EMPTY_PATH),
@@ -83,7 +85,7 @@ fn seconds(seconds: i64) -> SetTime {
     })
 }
 
-fn timevals(at: u64) -> Result<[SetTime; 2]> {
+fn timevals(at: Address) -> Result<[SetTime; 2]> {
     let Some(times) = user::get_if::<[Timeval; 2]>(at)? else {
         return Ok([SetTime::Now; 2]);
     };

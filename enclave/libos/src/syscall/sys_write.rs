@@ -7,7 +7,7 @@ use kobject::{Description, Errno, IoVec, Result, Source, StatusFlags, UserSource
 
 use super::Call;
 use super::iovec::{piece, pieces, reachable};
-use super::sys_read::{offset, second_offset};
+use super::sys_read::second_offset;
 use super::table::{Restart, Row};
 use super::write_effects::{check_file_size, modified, raise_pipe};
 use crate::process::limits;
@@ -22,47 +22,57 @@ pub(super) const ROWS: &[Row] = &[
 ];
 
 fn sys_write(call: &mut Call<'_>) -> Result<u64> {
-    let file = call.file(call.args[0])?;
-    write(call, &file, &piece(call.args[1], call.args[2])?, Place::Position)
-}
-
-fn sys_pwrite64(call: &mut Call<'_>) -> Result<u64> {
-    let at = offset(call.args[3])?;
-    let file = call.file(call.args[0])?;
+    let file = call.file(call.fd(0))?;
     write(
         call,
         &file,
-        &piece(call.args[1], call.args[2])?,
+        &piece(call.pointer(1), call.len(2))?,
+        Place::Position,
+    )
+}
+
+fn sys_pwrite64(call: &mut Call<'_>) -> Result<u64> {
+    let at = call.offset(3)?;
+    let file = call.file(call.fd(0))?;
+    write(
+        call,
+        &file,
+        &piece(call.pointer(1), call.len(2))?,
         Place::Offset(at),
     )
 }
 
 fn sys_writev(call: &mut Call<'_>) -> Result<u64> {
-    let file = call.file(call.args[0])?;
-    write(call, &file, &pieces(call.args[1], call.args[2])?, Place::Position)
-}
-
-fn sys_pwritev(call: &mut Call<'_>) -> Result<u64> {
-    let at = offset(call.args[3])?;
-    let file = call.file(call.args[0])?;
+    let file = call.file(call.fd(0))?;
     write(
         call,
         &file,
-        &pieces(call.args[1], call.args[2])?,
+        &pieces(call.pointer(1), call.ulong(2))?,
+        Place::Position,
+    )
+}
+
+fn sys_pwritev(call: &mut Call<'_>) -> Result<u64> {
+    let at = call.offset(3)?;
+    let file = call.file(call.fd(0))?;
+    write(
+        call,
+        &file,
+        &pieces(call.pointer(1), call.ulong(2))?,
         Place::Offset(at),
     )
 }
 
-const RWF_APPEND: u64 = 16;
+const RWF_APPEND: u32 = 16;
 
 fn sys_pwritev2(call: &mut Call<'_>) -> Result<u64> {
-    let file = call.file(call.args[0])?;
+    let file = call.file(call.fd(0))?;
     let place = match second_offset(call, &file, RWF_APPEND)? {
-        at if call.args[5] & RWF_APPEND != 0 => Place::End(at),
+        at if call.uint(5) & RWF_APPEND != 0 => Place::End(at),
         Some(at) => Place::Offset(at),
         None => Place::Position,
     };
-    write(call, &file, &pieces(call.args[1], call.args[2])?, place)
+    write(call, &file, &pieces(call.pointer(1), call.ulong(2))?, place)
 }
 
 /// Where a write goes.
