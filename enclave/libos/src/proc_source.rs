@@ -60,7 +60,7 @@ impl System for Source {
     }
 
     fn uptime(&self) -> u64 {
-        let first = table::process(1).map_or(0, |process| process.started);
+        let first = table::process(table::INIT).map_or(0, |process| process.started);
         clock::monotonic().saturating_sub(first)
     }
 
@@ -184,7 +184,7 @@ impl libos_fs::Process for Shown {
             }
         }
         drop(actions);
-        let first = table::process(1).map_or(0, |process| process.started);
+        let first = table::process(table::INIT).map_or(0, |process| process.started);
         ProcessStatus {
             parent: process.parent(),
             group: process.group.load(Ordering::Relaxed),
@@ -218,7 +218,7 @@ impl libos_fs::Process for Shown {
         let name = name.split(|&byte| byte == 0).next().unwrap_or_default().to_vec();
         let is_self = CURRENT.with(|current| current.tid == tid);
         let signals = thread.signals.lock();
-        let first = table::process(1).map_or(0, |process| process.started);
+        let first = table::process(table::INIT).map_or(0, |process| process.started);
         Some(ThreadStatus {
             name,
             state: if is_self { b'R' } else { b'S' },

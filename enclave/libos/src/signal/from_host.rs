@@ -15,7 +15,7 @@ pub(crate) fn forward() {
     while set != 0 {
         let number = u64::from(set.trailing_zeros()) + 1;
         set &= set - 1;
-        if let (Some(signal), Some(first)) = (Signal::from_raw(number), table::process(1)) {
+        if let (Some(signal), Some(first)) = (Signal::from_raw(number), table::process(table::INIT)) {
             // A full queue loses a signal, as on Linux.
             let _ = send::to_process(&first, SignalInfo::new(signal, code::KERNEL));
         }

@@ -25,11 +25,10 @@ fn sys_close_range(call: &mut Call<'_>) -> Result<u64> {
     if flags & !(UNSHARE | CLOEXEC) != 0 || first > last {
         return Err(Errno::EINVAL);
     }
-    let mut descriptors = call.thread.process.descriptors.lock();
-    let closed = descriptors.remove_range(first, last, flags & CLOEXEC != 0);
-    drop(descriptors);
-    for file in &closed {
-        libos_fs::release_records(file, call.thread.process.pid);
+    let process = &call.thread.process;
+    match flags & CLOEXEC {
+        0 => process.close_descriptors(first, last),
+        _ => process.descriptors.lock().close_range_on_exec(first, last),
     }
     Ok(0)
 }

@@ -36,7 +36,7 @@ fn sys_kill(call: &mut Call<'_>) -> Result<u64> {
         0 => in_group(process.group.load(Ordering::Relaxed)),
         -1 => table::processes()
             .into_iter()
-            .filter(|other| other.pid > 1 && other.pid != process.pid)
+            .filter(|other| other.pid != table::INIT && other.pid != process.pid)
             .collect(),
         group => in_group(group.unsigned_abs()),
     };
