@@ -24,7 +24,7 @@ use crate::process::exit::{self, Status};
 use crate::process::{Limits, Process, Thread, exec, limits, table};
 use crate::processor::Processor;
 use crate::signal::{SignalSet, from_host};
-use crate::{console, proc_source, rootfs_source, stats, trace};
+use crate::{attestation, console, proc_source, rootfs_source, stats, trace};
 
 /// Why a container does not start: a line for the user.
 struct Refusal {
@@ -180,6 +180,7 @@ fn mount(config: &Config, info: &BootInfo) -> Result<Vfs, Refusal> {
         now: clock::timestamp,
         seed: [(); 3].map(|()| instructions::random_word()),
         system: Arc::new(proc_source::Source),
+        attester: Arc::new(attestation::Enclave),
     })
     .map_err(|errno| match errno {
         Errno::ENOSPC | Errno::ENOMEM => {

@@ -4,14 +4,9 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
-use enclave_rt::attestation::Key;
 use kobject::{Description, Errno, File, Result, StatusFlags, clock};
-use libos_fs::{
-    Context, Dentry, Kernel, Memory, NamedPipe, ProcessStatus, REPORT_DATA_SIZE, REPORT_SIZE, SealedTo,
-    System, TARGET_INFO_SIZE, ThreadStatus,
-};
+use libos_fs::{Context, Dentry, Kernel, Memory, NamedPipe, ProcessStatus, System, ThreadStatus};
 
-use crate::attestation;
 use crate::process::{CURRENT, Process, limits, table};
 use crate::signal::{Action, Signal};
 use crate::syscall;
@@ -86,26 +81,6 @@ impl System for Source {
     fn set_host_name(&self, name: &[u8]) -> Result<()> {
         *crate::container().hostname.lock() = name.to_vec();
         Ok(())
-    }
-
-    fn target_info(&self) -> Result<[u8; TARGET_INFO_SIZE]> {
-        attestation::target_info()
-    }
-
-    fn report(
-        &self,
-        target: &[u8; TARGET_INFO_SIZE],
-        data: &[u8; REPORT_DATA_SIZE],
-    ) -> Result<[u8; REPORT_SIZE]> {
-        attestation::report(target, data)
-    }
-
-    fn quote(&self, data: &[u8; REPORT_DATA_SIZE]) -> Result<Vec<u8>> {
-        attestation::quote(data)
-    }
-
-    fn sealing_key(&self, bound_to: SealedTo) -> Result<Key> {
-        attestation::sealing_key(bound_to)
     }
 }
 
