@@ -23,9 +23,9 @@ use alloc::sync::Arc;
 use enclave_rt::attestation::Key;
 use kobject::{Errno, Mutex, Result};
 
+use crate::attester::{Attester, REPORT_DATA_SIZE, REPORT_SIZE, SealedTo, TARGET_INFO_SIZE};
 use crate::inode::Inode;
 use crate::synthetic::{Item, MakeKey, MakeText, Shape, Subject, Synthetic, TakeText};
-use crate::system::{REPORT_DATA_SIZE, REPORT_SIZE, SealedTo, TARGET_INFO_SIZE};
 
 const ROOT: &[Item] = &[
     Item {
@@ -35,34 +35,38 @@ const ROOT: &[Item] = &[
     },
     Item::directory("keys", KEYS),
     made("my_target_info", TARGET_INFO_SIZE, |fs, _| {
-        Ok(fs.system.target_info()?.to_vec())
+        Ok(fs.attestation.attester.target_info()?.to_vec())
     }),
     made("quote", 0, |fs, _| {
-        let data = fs.given.values.lock().report_data;
-        fs.system.quote(&data)
+        let data = fs.attestation.values.lock().report_data;
+        fs.attestation.attester.quote(&data)
     }),
     made("report", REPORT_SIZE, |fs, _| {
         let Values {
             report_data,
             target_info,
-        } = *fs.given.values.lock();
-        Ok(fs.system.report(&target_info, &report_data)?.to_vec())
+        } = *fs.attestation.values.lock();
+        Ok(fs
+            .attestation
+            .attester
+            .report(&target_info, &report_data)?
+            .to_vec())
     }),
     given(
         "target_info",
         TARGET_INFO_SIZE,
-        |fs, _| Ok(fs.given.values.lock().target_info.to_vec()),
+        |fs, _| Ok(fs.attestation.values.lock().target_info.to_vec()),
         |fs, _, bytes| {
-            fs.given.values.lock().target_info = padded(bytes)?;
+            fs.attestation.values.lock().target_info = padded(bytes)?;
             Ok(())
         },
     ),
     given(
         "user_report_data",
         REPORT_DATA_SIZE,
-        |fs, _| Ok(fs.given.values.lock().report_data.to_vec()),
+        |fs, _| Ok(fs.attestation.values.lock().report_data.to_vec()),
         |fs, _, bytes| {
-            fs.given.values.lock().report_data = padded(bytes)?;
+            fs.attestation.values.lock().report_data = padded(bytes)?;
             Ok(())
         },
     ),
@@ -70,10 +74,10 @@ const ROOT: &[Item] = &[
 
 const KEYS: &[Item] = &[
     key("_sgx_mrenclave", |fs| {
-        fs.system.sealing_key(SealedTo::Enclave).map(Some)
+        fs.attestation.attester.sealing_key(SealedTo::Enclave).map(Some)
     }),
     key("_sgx_mrsigner", |fs| {
-        fs.system.sealing_key(SealedTo::Signer).map(Some)
+        fs.attestation.attester.sealing_key(SealedTo::Signer).map(Some)
     }),
     Item {
         name: "default",
@@ -118,12 +122,23 @@ const fn key(name: &'static str, make: MakeKey) -> Item {
     }
 }
 
-/// What programs have written.
-#[derive(Default)]
-pub(crate) struct Given {
+/// What `/dev/attestation` stands on: who answers, and what programs have written.
+pub(crate) struct State {
+    attester: Arc<dyn Attester>,
     /// Under one lock, so that a report is of one moment.
     values: Mutex<Values>,
     default_key: Mutex<Option<Key>>,
+}
+
+impl State {
+    /// Nothing has been written.
+    pub(crate) fn new(attester: Arc<dyn Attester>) -> Self {
+        Self {
+            attester,
+            values: Mutex::new(Values::default()),
+            default_key: Mutex::new(None),
+        }
+    }
 }
 
 struct Values {
@@ -151,13 +166,13 @@ fn padded<const N: usize>(bytes: &[u8]) -> Result<[u8; N]> {
 }
 
 fn default_key(fs: &Synthetic) -> Result<Option<Key>> {
-    let key = fs.given.default_key.lock();
+    let key = fs.attestation.default_key.lock();
     Ok(key.as_ref().map(|key| Key::new(*key.bytes())))
 }
 
 fn set_default_key(fs: &Synthetic, _: Subject, bytes: &[u8]) -> Result<()> {
     let key = Key::new(bytes.try_into().map_err(|_| Errno::EACCES)?);
-    *fs.given.default_key.lock() = Some(key);
+    *fs.attestation.default_key.lock() = Some(key);
     Ok(())
 }
 

@@ -3,12 +3,14 @@
 //! - [`Vfs`]: the calls, from a [`Context`] and a path to a result; [`Vfs::open`] gives a [`kobject::Description`] of an [`OpenFile`];
 //! - [`Dentry`]: a name for an inode, held by processes (root, working directory) and open files;
 //! - [`System`], [`Process`], [`NamedPipe`]: what `/proc`, `/dev` and FIFOs ask of the rest of the LibOS;
-//! - [`lock_file`], [`lock_record`]: locks; [`mounts`]: what is mounted where.
+//! - [`Attester`]: what `/dev/attestation` asks of it: reports, quotes, keys;
+//! - [`lock_file`], [`lock_record`]: locks; [`Mount`]: a mounted file system.
 //!
 //! Inside, `walk` goes from paths to dentries; `tree` is the file system in memory, over the image (the root) or over nothing (`/dev`,
-//! `/dev/shm`, anonymous files); `synthetic` is what is made when it is looked at (`proc`, `sys`, `attestation`).
+//! `/dev/shm`, anonymous files); `synthetic` is what is made when it is looked at (`proc`, `sys`, `attestation`);
+//! `mounts` is the mount table.
 //!
-//! Neighbours: `rootfs` reads the image; `libos` turns system calls into calls of these; `mm` maps files by [`kobject::Mapping`].
+//! Neighbours: `rootfs` reads the image; `libos` turns system calls into calls of these; `libos-mm` maps files by [`kobject::Mapping`].
 //!
 //! # Trust
 //! The image is verified, yet was made by a tool from somebody's files: what contradicts itself is EIO. Programs may pass any path,
@@ -23,6 +25,7 @@
 extern crate alloc;
 
 mod attestation;
+mod attester;
 mod context;
 mod dentry;
 mod device;
@@ -30,7 +33,7 @@ mod hash;
 mod image;
 mod inode;
 mod locks;
-pub mod mounts;
+mod mounts;
 mod open_file;
 mod proc;
 mod synthetic;
@@ -40,17 +43,16 @@ mod tree;
 mod vfs;
 mod walk;
 
+pub use attester::{Attester, REPORT_DATA_SIZE, REPORT_SIZE, SealedTo, TARGET_INFO_SIZE};
 pub use context::{At, AtFlags, Context, Resolve};
 pub use dentry::Dentry;
 pub use image::Image;
 pub use locks::{
     LockKind, LockOwner, LockWait, RecordLock, lock_file, lock_record, release_records, test_record,
 };
+pub use mounts::Mount;
 pub use open_file::OpenFile;
-pub use system::{
-    Kernel, Memory, NamedPipe, Process, ProcessStatus, REPORT_DATA_SIZE, REPORT_SIZE, SealedTo, System,
-    TARGET_INFO_SIZE, ThreadStatus,
-};
+pub use system::{Kernel, Memory, NamedPipe, Process, ProcessStatus, System, ThreadStatus};
 pub use vfs::{
     FileSystemStat, NewNode, OpenFlags, OpenHow, Owner, RenameFlags, SetTime, Vfs, VfsOptions, XattrFlags,
     path_of, place_of, written_by,

@@ -1,23 +1,88 @@
-//! What is mounted where.
+//! The mount table of a container: which file system is where.
+//!
+//! [`MountTable::add`] numbers a mount, from which `st_dev` follows, and finds the mount that it is on by its path. The table tells what is
+//! mounted; that a path leads there is an entry of its directory (see `Vfs::mount`).
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use kobject::Stat;
+use kobject::{SpinLock, Stat};
+
+/// A type of file system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FileSystemType {
+    /// As `/proc/mounts` names it.
+    name: &'static str,
+    /// What `statfs` says it is.
+    magic: u64,
+    /// Whether its files take memory of the container's, so that `statfs` tells how much there is.
+    is_in_memory: bool,
+}
+
+impl FileSystemType {
+    /// The root: the image, with what was written in memory over it.
+    pub(crate) const OVERLAY: Self = Self::new("overlay", 0x794c_7630, true);
+    pub(crate) const TMPFS: Self = Self::new("tmpfs", 0x0102_1994, true);
+    pub(crate) const PROC: Self = Self::new("proc", 0x9fa0, false);
+    pub(crate) const SYSFS: Self = Self::new("sysfs", 0x6265_6572, false);
+    /// `/dev/attestation`, whose magic number is of our own making.
+    pub(crate) const ATTESTATION: Self = Self::new("attestation", 0x6174_7465, false);
+
+    const fn new(name: &'static str, magic: u64, is_in_memory: bool) -> Self {
+        Self {
+            name,
+            magic,
+            is_in_memory,
+        }
+    }
+}
+
+bitflags::bitflags! {
+    /// Options of a mount that all types have: the ST_ bits of `statfs`.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) struct MountFlags: u64 {
+        const READ_ONLY = 1;
+        const NO_SET_ID = 2;
+        const NO_DEVICES = 4;
+        const NO_EXECUTE = 8;
+        const NO_ACCESS_TIMES = 1024;
+    }
+}
+
+impl MountFlags {
+    /// What container runtimes give to file systems that hold no programs and no devices.
+    pub(crate) const DATA_ONLY: Self = Self::NO_SET_ID
+        .union(Self::NO_DEVICES)
+        .union(Self::NO_EXECUTE)
+        .union(Self::NO_ACCESS_TIMES);
+
+    /// Their names in `/proc/mounts`, in the order in which it has them.
+    fn names(self) -> impl Iterator<Item = &'static str> {
+        const NAMES: [(MountFlags, &str); 4] = [
+            (MountFlags::NO_SET_ID, "nosuid"),
+            (MountFlags::NO_DEVICES, "nodev"),
+            (MountFlags::NO_EXECUTE, "noexec"),
+            (MountFlags::NO_ACCESS_TIMES, "noatime"),
+        ];
+        NAMES
+            .into_iter()
+            .filter(move |(flag, _)| self.contains(*flag))
+            .map(|(_, name)| name)
+    }
+}
 
 /// A mounted file system.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mount {
-    /// Where.
-    pub path: &'static str,
-    /// Its type.
-    pub kind: &'static str,
-    /// Its options.
-    pub options: &'static str,
-    /// What `statfs` says it is.
-    pub magic: u64,
-    /// Number among the mounts, from which st_dev follows.
+    /// Where; empty for one that is mounted nowhere.
+    path: Arc<str>,
+    kind: FileSystemType,
+    flags: MountFlags,
+    /// Options of its type, as `/proc/mounts` shows them; empty for none.
+    own_options: &'static str,
+    /// Its place among the mounts, from 1 on.
     minor: u32,
-    /// Number of the mount that it is on.
+    /// The place of the mount that it is on; 0 for the root.
     parent: u32,
 }
 
@@ -25,116 +90,167 @@ pub struct Mount {
 const FIRST: u32 = 20;
 
 impl Mount {
-    /// st_dev.
-    pub const fn device(&self) -> u64 {
-        Stat::device_number(0, self.minor)
-    }
-
     /// Its number: `stx_mnt_id`, and the first field in `mountinfo`.
-    pub const fn number(&self) -> u32 {
+    pub fn number(&self) -> u32 {
         FIRST + self.minor
     }
 
-    /// ST_ bits of its options.
-    pub(crate) fn flags(&self) -> u64 {
-        const BITS: [(&str, u64); 5] = [
-            ("ro", 1),
-            ("nosuid", 2),
-            ("nodev", 4),
-            ("noexec", 8),
-            ("noatime", 1024),
-        ];
-        // ST_VALID says that the kernel filled the field in.
-        let bit = |option: &str| {
-            BITS.iter()
-                .find(|(name, _)| *name == option)
-                .map_or(0, |(_, bit)| *bit)
+    /// Where it is mounted.
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// st_dev.
+    pub(crate) fn device(&self) -> u64 {
+        Stat::device_number(0, self.minor)
+    }
+
+    /// What `statfs` says that it is.
+    pub(crate) fn magic(&self) -> u64 {
+        self.kind.magic
+    }
+
+    /// Whether its files take memory of the container's.
+    pub(crate) fn is_in_memory(&self) -> bool {
+        self.kind.is_in_memory
+    }
+
+    /// Whether nothing can be written to it.
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.flags.contains(MountFlags::READ_ONLY)
+    }
+
+    /// `f_flags` of `statfs`.
+    pub(crate) fn statfs_flags(&self) -> u64 {
+        /// ST_VALID: the kernel filled the field in.
+        const VALID: u64 = 0x20;
+        self.flags.bits() | VALID
+    }
+
+    fn access(&self) -> &'static str {
+        if self.is_read_only() { "ro" } else { "rw" }
+    }
+
+    /// All options, as `/proc/mounts` has them.
+    fn options(&self) -> Vec<&'static str> {
+        let own = Some(self.own_options).filter(|own| !own.is_empty());
+        [self.access()]
+            .into_iter()
+            .chain(self.flags.names())
+            .chain(own)
+            .collect()
+    }
+}
+
+/// The mounts of a container, in the order in which they were made.
+pub(crate) struct MountTable(SpinLock<Vec<Mount>>);
+
+impl MountTable {
+    /// Nothing is mounted.
+    pub(crate) fn new() -> Self {
+        Self(SpinLock::new(Vec::new()))
+    }
+
+    /// Adds a mount at `path`, which is on the mount that has the longest part of it. An empty path is for files without a name
+    /// (`memfd_create`): they have a device number, and are shown nowhere.
+    pub(crate) fn add(
+        &self,
+        path: &str,
+        kind: FileSystemType,
+        flags: MountFlags,
+        own_options: &'static str,
+    ) -> Mount {
+        let mut mounts = self.0.lock();
+        let on = mounts
+            .iter()
+            .filter(|mount| is_below(path, &mount.path))
+            .max_by_key(|mount| mount.path.len());
+        let mount = Mount {
+            path: path.into(),
+            kind,
+            flags,
+            own_options,
+            minor: mounts.last().map_or(1, |last| last.minor.saturating_add(1)),
+            parent: on.map_or(0, |mount| mount.minor),
         };
-        self.options.split(',').map(bit).sum::<u64>() | 0x20
+        mounts.push(mount.clone());
+        mount
     }
 
-    const fn new(
-        path: &'static str,
-        kind: &'static str,
-        options: &'static str,
-        magic: u64,
-        numbers: (u32, u32),
-    ) -> Self {
-        let (minor, parent) = numbers;
-        Self {
-            path,
-            kind,
-            options,
-            magic,
-            minor,
-            parent,
-        }
+    /// The mount that a file with this st_dev is on.
+    pub(crate) fn of_device(&self, device: u64) -> Option<Mount> {
+        let mounts = self.0.lock();
+        mounts.iter().find(|mount| mount.device() == device).cloned()
+    }
+
+    /// `/proc/mounts`
+    pub(crate) fn mounts(&self) -> Vec<u8> {
+        self.lines(|mount| {
+            let (kind, path, options) = (mount.kind.name, &mount.path, mount.options().join(","));
+            alloc::format!("{kind} {path} {kind} {options} 0 0\n")
+        })
+    }
+
+    /// `/proc/self/mountinfo`
+    pub(crate) fn mount_info(&self) -> Vec<u8> {
+        self.lines(|mount| {
+            let (number, parent, minor) = (mount.number(), FIRST + mount.parent, mount.minor);
+            let (path, kind, access) = (&mount.path, mount.kind.name, mount.access());
+            let options = mount.options().join(",");
+            alloc::format!("{number} {parent} 0:{minor} / {path} {options} - {kind} {kind} {access}\n")
+        })
+    }
+
+    fn lines(&self, line: impl Fn(&Mount) -> alloc::string::String) -> Vec<u8> {
+        let mounts = self.0.lock().clone();
+        let shown = mounts.iter().filter(|mount| !mount.path.is_empty());
+        shown.flat_map(|mount| line(mount).into_bytes()).collect()
     }
 }
 
-/// The root: the overlay.
-pub const ROOT: Mount = Mount::new("/", "overlay", "rw,noatime", 0x794c_7630, (1, 0));
-/// `/proc`
-pub const PROC: Mount = Mount::new("/proc", "proc", "rw,nosuid,nodev,noexec,noatime", 0x9fa0, (2, 1));
-/// `/sys`
-pub const SYS: Mount = Mount::new(
-    "/sys",
-    "sysfs",
-    "ro,nosuid,nodev,noexec,noatime",
-    0x6265_6572,
-    (3, 1),
-);
-/// `/dev`
-pub const DEV: Mount = Mount::new("/dev", "tmpfs", "rw,nosuid,noatime,mode=755", 0x0102_1994, (4, 1));
-/// `/dev/shm`
-pub const SHM: Mount = Mount::new(
-    "/dev/shm",
-    "tmpfs",
-    "rw,nosuid,nodev,noexec,noatime",
-    0x0102_1994,
-    (5, 4),
-);
-/// `/dev/attestation`, whose magic number is of our own making.
-pub const ATTESTATION: Mount = Mount::new(
-    "/dev/attestation",
-    "attestation",
-    "rw,nosuid,nodev,noexec,noatime",
-    0x6174_7465,
-    (7, 4),
-);
-/// Files without a name (`memfd_create`), which are mounted nowhere.
-pub(crate) const ANONYMOUS: Mount = Mount::new("", "tmpfs", "rw", 0x0102_1994, (6, 0));
-
-/// All that have a path.
-pub const ALL: &[Mount] = &[ROOT, PROC, DEV, SHM, ATTESTATION, SYS];
-
-/// `/proc/mounts`
-pub(crate) fn mounts(all: &[Mount]) -> Vec<u8> {
-    let line = |mount: &Mount| {
-        alloc::format!(
-            "{} {} {} {} 0 0\n",
-            mount.kind,
-            mount.path,
-            mount.kind,
-            mount.options
-        )
-    };
-    all.iter().flat_map(|mount| line(mount).into_bytes()).collect()
+/// Whether `path` lies in the directory `of`.
+fn is_below(path: &str, of: &str) -> bool {
+    let rest = path.strip_prefix(of.trim_end_matches('/'));
+    !of.is_empty() && rest.is_some_and(|rest| rest.starts_with('/'))
 }
 
-/// `/proc/self/mountinfo`
-pub(crate) fn mount_info(all: &[Mount]) -> Vec<u8> {
-    let line = |mount: &Mount| {
-        let (number, parent) = (mount.number(), FIRST + mount.parent);
-        let (access, _) = mount.options.split_at(2);
-        let Mount {
-            path,
-            kind,
-            options,
-            minor,
-            ..
-        } = mount;
-        alloc::format!("{number} {parent} 0:{minor} / {path} {options} - {kind} {kind} {access}\n")
-    };
-    all.iter().flat_map(|mount| line(mount).into_bytes()).collect()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mount_is_on_the_one_that_has_most_of_its_path() {
+        let table = MountTable::new();
+        let tmpfs = |path: &str| table.add(path, FileSystemType::TMPFS, MountFlags::DATA_ONLY, "");
+        let parents = ["/", "/dev", "", "/dev/shm", "/devices", "/dev/shm/deep/er"]
+            .map(tmpfs)
+            .map(|mount| mount.parent);
+        assert_eq!(parents, [0, 1, 0, 2, 1, 4]);
+        let fourth = table.of_device(Stat::device_number(0, 4)).unwrap();
+        assert_eq!((fourth.path(), fourth.number()), ("/dev/shm", 24));
+        assert_eq!(table.of_device(Stat::device_number(0, 7)), None);
+    }
+
+    #[test]
+    fn mounts_are_shown_as_linux_shows_them() {
+        let table = MountTable::new();
+        table.add("/", FileSystemType::OVERLAY, MountFlags::NO_ACCESS_TIMES, "");
+        table.add("", FileSystemType::TMPFS, MountFlags::empty(), "");
+        table.add(
+            "/sys",
+            FileSystemType::SYSFS,
+            MountFlags::DATA_ONLY | MountFlags::READ_ONLY,
+            "mode=755",
+        );
+        let text = |bytes| alloc::string::String::from_utf8(bytes).unwrap();
+        assert_eq!(
+            text(table.mounts()),
+            "overlay / overlay rw,noatime 0 0\nsysfs /sys sysfs ro,nosuid,nodev,noexec,noatime,mode=755 0 0\n"
+        );
+        assert_eq!(
+            text(table.mount_info()),
+            "21 20 0:1 / / rw,noatime - overlay overlay rw\n\
+             23 21 0:3 / /sys ro,nosuid,nodev,noexec,noatime,mode=755 - sysfs sysfs ro\n"
+        );
+    }
 }

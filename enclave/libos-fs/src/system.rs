@@ -1,9 +1,8 @@
-//! What the file systems ask of the rest of the LibOS.
+//! What the file systems ask of the rest of the LibOS. What `/dev/attestation` asks is in `attester`.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use enclave_rt::attestation::Key;
 use kobject::{Description, File, Result, StatusFlags};
 
 use crate::context::Context;
@@ -52,39 +51,6 @@ pub trait System: Send + Sync {
 
     /// Sets the host name, as a write to `/proc/sys/kernel/hostname` does.
     fn set_host_name(&self, name: &[u8]) -> Result<()>;
-
-    /// TARGETINFO of this enclave: who wants it to check a report passes this to EREPORT.
-    fn target_info(&self) -> Result<[u8; TARGET_INFO_SIZE]>;
-
-    /// A REPORT of this enclave with this data, for the target that a TARGETINFO names: EINVAL if that is none.
-    fn report(
-        &self,
-        target: &[u8; TARGET_INFO_SIZE],
-        data: &[u8; REPORT_DATA_SIZE],
-    ) -> Result<[u8; REPORT_SIZE]>;
-
-    /// A quote of this enclave with this data. Nobody has verified it. Waits for the host; ENODEV if that has no quoting enclave,
-    /// EACCES if the quoting enclave refuses, EAGAIN if it is not ready, EIO for anything else.
-    fn quote(&self, data: &[u8; REPORT_DATA_SIZE]) -> Result<Vec<u8>>;
-
-    /// The sealing key that is the same for as long as what it is bound to is.
-    fn sealing_key(&self, bound_to: SealedTo) -> Result<Key>;
-}
-
-/// Bytes of a REPORT.
-pub const REPORT_SIZE: usize = 432;
-/// Bytes of REPORTDATA.
-pub const REPORT_DATA_SIZE: usize = 64;
-/// Bytes of a TARGETINFO.
-pub const TARGET_INFO_SIZE: usize = 512;
-
-/// What a sealing key is bound to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SealedTo {
-    /// This very enclave: the same image, converted the same way (MRENCLAVE).
-    Enclave,
-    /// Every enclave of the same signer and product (MRSIGNER).
-    Signer,
 }
 
 /// Memory of the container.

@@ -1,4 +1,4 @@
-//! What the enclave says of itself to others: reports, quotes; and the keys that are its own.
+//! What the enclave proves of itself to others, by reports and quotes; and the keys that are its own.
 //!
 //! A quote takes the host twice: it names the quoting enclave, and passes the report on to it. Neither is believed: a report
 //! for the wrong target is of no use to anybody, and whoever relies on a quote verifies it. That the quote is about this
@@ -11,31 +11,38 @@ use enclave_rt::attestation::{self, Key, Refused};
 use enclave_rt::call;
 use host_abi::{CallError, Quote, QuoteTarget};
 use kobject::{Errno, Result};
-use libos_fs::{REPORT_DATA_SIZE, REPORT_SIZE, SealedTo, TARGET_INFO_SIZE};
+use libos_fs::{Attester, REPORT_DATA_SIZE, REPORT_SIZE, SealedTo, TARGET_INFO_SIZE};
 use sgx_arch::{Attributes, KeyName, KeyPolicy, KeyRequest, ReportBody, Xfrm};
 
 const _: () = assert!(QuoteTarget::SIZE == TARGET_INFO_SIZE && Quote::REPORT_SIZE == REPORT_SIZE);
 
-/// This enclave as the target of others' reports.
-pub(crate) fn target_info() -> Result<[u8; TARGET_INFO_SIZE]> {
-    Ok(own_body()?.target_info().to_bytes())
-}
+/// This enclave, for `/dev/attestation`.
+pub(crate) struct Enclave;
 
-/// A report for this target: EINVAL if the processor does not take it.
-pub(crate) fn report(
-    target: &[u8; TARGET_INFO_SIZE],
-    data: &[u8; REPORT_DATA_SIZE],
-) -> Result<[u8; REPORT_SIZE]> {
-    attestation::report(target, data).map_err(|Refused| Errno::EINVAL)
-}
+impl Attester for Enclave {
+    fn target_info(&self) -> Result<[u8; TARGET_INFO_SIZE]> {
+        Ok(own_body()?.target_info().to_bytes())
+    }
 
-/// A quote with this data; see [`libos_fs::System::quote`] for the errors.
-pub(crate) fn quote(data: &[u8; REPORT_DATA_SIZE]) -> Result<Vec<u8>> {
-    // A quoting enclave that was started anew since it was named wants another report.
-    const ATTEMPTS: usize = 3;
-    let mut attempts = (0..ATTEMPTS).map(|_| attempt_quote(data));
-    let last = attempts.find(|quote| !matches!(quote, Err(Errno::EAGAIN)));
-    last.unwrap_or(Err(Errno::EAGAIN))
+    fn report(
+        &self,
+        target: &[u8; TARGET_INFO_SIZE],
+        data: &[u8; REPORT_DATA_SIZE],
+    ) -> Result<[u8; REPORT_SIZE]> {
+        attestation::report(target, data).map_err(|Refused| Errno::EINVAL)
+    }
+
+    fn quote(&self, data: &[u8; REPORT_DATA_SIZE]) -> Result<Vec<u8>> {
+        // A quoting enclave that was started anew since it was named wants another report.
+        const ATTEMPTS: usize = 3;
+        let mut attempts = (0..ATTEMPTS).map(|_| attempt_quote(data));
+        let last = attempts.find(|quote| !matches!(quote, Err(Errno::EAGAIN)));
+        last.unwrap_or(Err(Errno::EAGAIN))
+    }
+
+    fn sealing_key(&self, bound_to: SealedTo) -> Result<Key> {
+        sealing_key(bound_to)
+    }
 }
 
 fn attempt_quote(data: &[u8; REPORT_DATA_SIZE]) -> Result<Vec<u8>> {
@@ -76,7 +83,7 @@ fn is_about(quote: &[u8], report: &[u8; REPORT_SIZE]) -> bool {
 
 /// The key by which what is bound to the enclave, or to its signer, is sealed. It is the same on this platform until the
 /// versions of enclave or processor rise, and never that of a debug enclave.
-pub(crate) fn sealing_key(bound_to: SealedTo) -> Result<Key> {
+fn sealing_key(bound_to: SealedTo) -> Result<Key> {
     let own = own_body()?;
     let request = KeyRequest {
         name: KeyName::SEAL,

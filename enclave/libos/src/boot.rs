@@ -7,7 +7,6 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
-use core::cell::RefCell;
 use core::sync::atomic::AtomicU32;
 
 use enclave_config::Config;
@@ -15,17 +14,17 @@ use enclave_rt::untrusted::HostMemory;
 use enclave_rt::{call, entry, measured, own_memory, processor as instructions};
 use host_abi::{BootInfo, HostFd, MessageKind, STAGING_SIZE};
 use kobject::{Credentials, Description, Errno, Mutex, StatusFlags, clock};
-use libos_fs::{At, AtFlags, Context, OpenHow, Vfs, VfsOptions};
+use libos_fs::{At, AtFlags, Context, Vfs, VfsOptions};
 use libos_io::{Stream, Terminal, Timers};
 use libos_mm::AddressSpace;
 
 use crate::container::Container;
 use crate::process::descriptors::OnExec;
 use crate::process::exit::{self, Status};
-use crate::process::{Limits, Process, Thread, limits, table};
+use crate::process::{Limits, Process, Thread, exec, limits, table};
 use crate::processor::Processor;
-use crate::signal::SignalSet;
-use crate::{loader, proc_source, rootfs_source, stats, trace};
+use crate::signal::{SignalSet, from_host};
+use crate::{attestation, console, proc_source, rootfs_source, stats, trace};
 
 /// Why a container does not start: a line for the user.
 struct Refusal {
@@ -80,7 +79,7 @@ pub(crate) fn boot() -> ! {
             entry::enter_program(&mut frame)
         }
         Err(refusal) => {
-            trace::print(MessageKind::Notice, &format!("{}\n", refusal.line));
+            console::print(MessageKind::Notice, &format!("{}\n", refusal.line));
             exit::end(Status::exited(refusal.code))
         }
     }
@@ -107,7 +106,7 @@ fn start() -> Result<enclave_rt::frame::TrapFrame, Refusal> {
     });
     Container {
         vfs,
-        timers: Timers::new(crate::signal_from_host),
+        timers: Timers::new(from_host::forward),
         hostname: Mutex::new(hostname(&config, &info)),
         processor: Processor::new(&info),
         memory: config.memory,
@@ -182,6 +181,7 @@ fn mount(config: &Config, info: &BootInfo) -> Result<Vfs, Refusal> {
         now: clock::timestamp,
         seed: [(); 3].map(|()| instructions::random_word()),
         system: Arc::new(proc_source::Source),
+        attester: Arc::new(attestation::Enclave),
     })
     .map_err(|errno| match errno {
         Errno::ENOSPC | Errno::ENOMEM => {
@@ -295,55 +295,20 @@ fn load(
         .ok_or_else(|| Refusal::new("the host's arguments leave no program to run"))?;
     let environment = environment(config, info);
     let program = arguments.first().cloned().unwrap_or_default();
-    let vfs = &crate::container().vfs;
-    let read = OpenHow::open(0, 0).map_err(|errno| Refusal::new(format!("{errno}")))?;
-    // What was opened last is what failed: the program, or an interpreter that it needs.
-    let opened = RefCell::new(program.clone());
-    let open = |path: &[u8]| {
-        opened.replace(path.to_vec());
-        let mode = kobject::credentials::AccessMode::EXECUTE;
-        vfs.access(
-            context,
-            At::Cwd,
-            path,
-            mode,
-            AtFlags::empty(),
-            &context.credentials,
-        )?;
-        vfs.open(context, At::Cwd, path, read)
-    };
-    let missing = |errno: Errno| Refusal::program(&program, &program, errno);
-    let path = search(&program, &environment, &open).map_err(missing)?;
-    let failed = |errno: Errno| Refusal::program(&path, &opened.borrow(), errno);
-    let credentials = &context.credentials;
-    let request = loader::Request {
-        path: &path,
+    let path = search(context, &program, &environment)
+        .map_err(|errno| Refusal::program(&program, &program, errno))?;
+    let request = exec::Request {
+        path: path.clone(),
         arguments,
         environment,
-        identities: [
-            credentials.uid[0],
-            credentials.uid[1],
-            credentials.gid[0],
-            credentials.gid[1],
-        ],
     };
-    let loaded = loader::load(&process.space, &open, request).map_err(failed)?;
-    *process.image.lock() = loaded.image;
-    let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
-    let mut comm = [0; 16];
-    for (place, byte) in comm.iter_mut().take(15).zip(name) {
-        *place = *byte;
-    }
-    *thread.name.lock() = comm;
-    Ok(loaded.start)
+    let loaded = exec::load(&process.space, context, request)
+        .map_err(|failure| Refusal::program(&path, &failure.file, failure.errno))?;
+    Ok(exec::take_over(thread, &path, loaded))
 }
 
 /// A program without a slash is looked for in PATH, as container runtimes do.
-fn search(
-    program: &[u8],
-    environment: &[Vec<u8>],
-    open: &dyn Fn(&[u8]) -> kobject::Result<Arc<Description>>,
-) -> kobject::Result<Vec<u8>> {
+fn search(context: &Context, program: &[u8], environment: &[Vec<u8>]) -> kobject::Result<Vec<u8>> {
     if program.contains(&b'/') {
         return Ok(program.to_vec());
     }
@@ -354,7 +319,7 @@ fn search(
     let mut result = Err(Errno::ENOENT);
     for directory in path.split(|&byte| byte == b':') {
         let candidate = [directory, b"/", program].concat();
-        match open(&candidate) {
+        match exec::open(context, &candidate) {
             Ok(_) => return Ok(candidate),
             Err(Errno::EACCES) => result = Err(Errno::EACCES),
             Err(_) => {}

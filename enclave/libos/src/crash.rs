@@ -15,7 +15,7 @@ use libos_fs::{At, OpenHow};
 use crate::loader::symbols::{self, Place};
 use crate::process::Thread;
 use crate::signal::{Signal, SignalInfo};
-use crate::{trace, user};
+use crate::{console, user};
 
 /// How many frames of the stack are shown.
 const DEPTH: usize = 32;
@@ -89,7 +89,7 @@ pub(crate) fn report(thread: &Thread, signal: Signal, frame: &TrapFrame, info: &
             maps.describe(address)
         );
     }
-    trace::print(MessageKind::Crash, &text);
+    console::print(MessageKind::Crash, &text);
 }
 
 /// An address in a function that had called another one, or the one that crashed.

@@ -87,12 +87,7 @@ pub(crate) fn wait(
         }
         bucket.push(entry.clone());
     }
-    let result = loop {
-        match entry.waiter.sleep(deadline) {
-            Err(Errno::EINTR) if !thread.is_interrupted() => {}
-            ended => break ended,
-        }
-    };
+    let result = thread.retry_interrupted(|| entry.waiter.sleep(deadline));
     WAITING.fetch_sub(1, Ordering::SeqCst);
     let was_queued = remove(&entry);
     match result {

@@ -4,14 +4,9 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
-use enclave_rt::attestation::Key;
 use kobject::{Description, Errno, File, Result, StatusFlags, clock};
-use libos_fs::{
-    Context, Dentry, Kernel, Memory, NamedPipe, ProcessStatus, REPORT_DATA_SIZE, REPORT_SIZE, SealedTo,
-    System, TARGET_INFO_SIZE, ThreadStatus,
-};
+use libos_fs::{Context, Dentry, Kernel, Memory, NamedPipe, ProcessStatus, System, ThreadStatus};
 
-use crate::attestation;
 use crate::process::{CURRENT, Process, limits, table};
 use crate::signal::{Action, Signal};
 use crate::syscall;
@@ -60,7 +55,7 @@ impl System for Source {
     }
 
     fn uptime(&self) -> u64 {
-        let first = table::process(1).map_or(0, |process| process.started);
+        let first = table::process(table::INIT).map_or(0, |process| process.started);
         clock::monotonic().saturating_sub(first)
     }
 
@@ -86,26 +81,6 @@ impl System for Source {
     fn set_host_name(&self, name: &[u8]) -> Result<()> {
         *crate::container().hostname.lock() = name.to_vec();
         Ok(())
-    }
-
-    fn target_info(&self) -> Result<[u8; TARGET_INFO_SIZE]> {
-        attestation::target_info()
-    }
-
-    fn report(
-        &self,
-        target: &[u8; TARGET_INFO_SIZE],
-        data: &[u8; REPORT_DATA_SIZE],
-    ) -> Result<[u8; REPORT_SIZE]> {
-        attestation::report(target, data)
-    }
-
-    fn quote(&self, data: &[u8; REPORT_DATA_SIZE]) -> Result<Vec<u8>> {
-        attestation::quote(data)
-    }
-
-    fn sealing_key(&self, bound_to: SealedTo) -> Result<Key> {
-        attestation::sealing_key(bound_to)
     }
 }
 
@@ -184,7 +159,7 @@ impl libos_fs::Process for Shown {
             }
         }
         drop(actions);
-        let first = table::process(1).map_or(0, |process| process.started);
+        let first = table::process(table::INIT).map_or(0, |process| process.started);
         ProcessStatus {
             parent: process.parent(),
             group: process.group.load(Ordering::Relaxed),
@@ -218,7 +193,7 @@ impl libos_fs::Process for Shown {
         let name = name.split(|&byte| byte == 0).next().unwrap_or_default().to_vec();
         let is_self = CURRENT.with(|current| current.tid == tid);
         let signals = thread.signals.lock();
-        let first = table::process(1).map_or(0, |process| process.started);
+        let first = table::process(table::INIT).map_or(0, |process| process.started);
         Some(ThreadStatus {
             name,
             state: if is_self { b'R' } else { b'S' },
@@ -231,11 +206,7 @@ impl libos_fs::Process for Shown {
 
     fn set_thread_name(&self, tid: u32, name: &[u8]) -> Result<()> {
         let thread = self.0.thread(tid).ok_or(Errno::ESRCH)?;
-        let mut kept = [0; 16];
-        for (place, byte) in kept.iter_mut().take(15).zip(name) {
-            *place = *byte;
-        }
-        *thread.name.lock() = kept;
+        thread.set_name(name);
         Ok(())
     }
 }

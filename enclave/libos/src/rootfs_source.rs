@@ -17,7 +17,7 @@ use rootfs::{
     VerityParams,
 };
 
-use crate::trace;
+use crate::console;
 
 /// Blocks of the hash tree that stay in memory: each covers 512 KiB of the image.
 const TREE_CACHE: usize = 256;
@@ -83,7 +83,7 @@ pub(crate) fn report() {
         let line = format!(
             "the image was changed, or is damaged: block {block} of its root file system is not what was measured"
         );
-        trace::print(MessageKind::Notice, &line);
+        console::print(MessageKind::Notice, &line);
     }
 }
 

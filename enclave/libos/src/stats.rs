@@ -7,8 +7,8 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use host_abi::MessageKind;
 
+use crate::console;
 use crate::syscall::table;
-use crate::trace;
 
 static ON: AtomicBool = AtomicBool::new(false);
 static CALLS: [AtomicU64; table::COUNT] = [const { AtomicU64::new(0) }; table::COUNT];
@@ -72,5 +72,5 @@ pub(crate) fn report() {
     let faults = FAULTS.load(Ordering::Relaxed);
     let _ = writeln!(text, "page faults served by the LibOS: {faults}");
     let _ = writeln!(text, "LibOS heap: {} KiB", enclave_rt::heap::committed() / 1024);
-    trace::print(MessageKind::Stats, &text);
+    console::print(MessageKind::Stats, &text);
 }

@@ -1,14 +1,14 @@
-//! Lines for the host's standard error: `--trace`, and what the LibOS has to say.
+//! The lines of `--trace`: one for each system call that a program makes.
 
 use alloc::format;
 use alloc::string::String;
 use core::fmt::Write;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use enclave_rt::call;
-use host_abi::{Message, MessageKind, STAGING_SIZE};
+use host_abi::MessageKind;
 use kobject::Result;
 
+use crate::console;
 use crate::process::Thread;
 use crate::syscall::table::Row;
 use crate::user;
@@ -23,17 +23,6 @@ pub(crate) fn start() {
 /// Whether a line per system call is printed.
 pub(crate) fn is_on() -> bool {
     ON.load(Ordering::Relaxed)
-}
-
-/// Prints on the host's standard error. Nothing of a program's data may be in it unless debugging is allowed.
-pub(crate) fn print(kind: MessageKind, text: &str) {
-    let bytes = text.as_bytes();
-    let bytes = bytes.get(..bytes.len().min(STAGING_SIZE)).unwrap_or(bytes);
-    call::staging().write(bytes);
-    let _ = call::call(&Message {
-        kind,
-        len: bytes.len(),
-    });
 }
 
 /// Prints a system call that has been answered.
@@ -56,7 +45,7 @@ pub(crate) fn line(thread: &Thread, row: Option<&Row>, number: u64, args: &[u64;
         Ok(value) => writeln!(line, ") = {value}"),
         Err(errno) => writeln!(line, ") = -1 {errno}"),
     };
-    print(MessageKind::Trace, &line);
+    console::print(MessageKind::Trace, &line);
 }
 
 fn argument(line: &mut String, kind: u8, arg: u64, next: u64) {

@@ -9,7 +9,6 @@ use kobject::{Description, Errno, Result};
 
 use super::{net, status};
 use crate::inode::Link;
-use crate::mounts;
 use crate::synthetic::{Item, Numbered, Shape, Subject, Synthetic};
 use crate::vfs::dentry_of;
 
@@ -31,8 +30,8 @@ macro_rules! items {
             Item { name: "fdinfo", permissions: 0o555, shape: Shape::Directory(&[], Some(&DESCRIPTOR_INFOS)) },
             Item::text("limits", status::limits),
             Item::text("maps", |fs, subject| Ok(fs.process(subject)?.maps())),
-            Item::text("mountinfo", |fs, _| Ok(mounts::mount_info(fs.mounts))),
-            Item::text("mounts", |fs, _| Ok(mounts::mounts(fs.mounts))),
+            Item::text("mountinfo", |fs, _| Ok(fs.mounts.mount_info())),
+            Item::text("mounts", |fs, _| Ok(fs.mounts.mounts())),
             Item::directory("net", net::ITEMS),
             Item::fixed("oom_score", "0\n"),
             Item::writable("oom_score_adj", out_of_memory, set_out_of_memory),
@@ -117,7 +116,7 @@ fn descriptor(fs: &Synthetic, subject: Subject) -> Result<Arc<Description>> {
 fn descriptor_info(fs: &Synthetic, subject: Subject) -> Result<Vec<u8>> {
     let file = descriptor(fs, subject)?;
     let stat = file.object().stat()?;
-    let mount = mounts::ALL.iter().find(|mount| mount.device() == stat.device);
+    let mount = fs.mounts.of_device(stat.device);
     let mount = mount.map_or(0, |mount| mount.number());
     let flags = file.flags().bits();
     let (position, inode) = (file.position(), stat.inode);

@@ -15,10 +15,11 @@ use kobject::{
     Description, DirectoryEntry, DirectorySink, Errno, File, FileKind, Result, Stat, StatusFlags, Timestamp,
 };
 
-use crate::attestation::Given;
+use crate::attestation;
 use crate::dentry::Dentry;
 use crate::hash::hash;
 use crate::inode::{Head, Inode, Link};
+use crate::mounts::MountTable;
 use crate::open_file::OpenFile;
 use crate::system::System;
 
@@ -159,13 +160,13 @@ pub(crate) struct Synthetic {
     /// The time of everything in it.
     pub(crate) started: Timestamp,
     /// The mount table, as `/proc/mounts` shows it.
-    pub(crate) mounts: &'static [crate::mounts::Mount],
+    pub(crate) mounts: Arc<MountTable>,
     /// `boot_id`.
     pub(crate) boot_id: [u8; 16],
     /// `oom_score_adj`, which is only remembered: there is nobody to choose among processes.
     pub(crate) oom_score_adjust: AtomicI32,
-    /// What programs have written to `/dev/attestation`.
-    pub(crate) given: Given,
+    /// What `/dev/attestation` stands on.
+    pub(crate) attestation: attestation::State,
 }
 
 impl Synthetic {

@@ -8,7 +8,7 @@ use kobject::{Credentials, Description, Errno, FileKind, Result, Stat, Timestamp
 use super::{Vfs, dentry_of, tree_of};
 use crate::context::{At, AtFlags, Context};
 use crate::inode::Head;
-use crate::mounts::{self, Mount};
+use crate::mounts::Mount;
 use crate::open_file::OpenFile;
 use crate::tree::TreeInode;
 use crate::walk::NAME_MAX;
@@ -68,7 +68,11 @@ impl Vfs {
     /// The mount that a path leads to, for `statx`.
     pub fn mount_of(&self, context: &Context, at: At<'_>, path: &[u8], flags: AtFlags) -> Result<Mount> {
         let found = self.locate(context, at, path, flags)?;
-        Ok(mount_of(found.head()).unwrap_or(mounts::ROOT))
+        let device = found.head().device;
+        self.mounts
+            .of_device(device)
+            .or_else(|| self.mounts.of_device(self.root.head().device))
+            .ok_or(Errno::ENOENT)
     }
 
     /// `access`, `faccessat2`: `mode` has R_OK, W_OK and X_OK bits. By the real identities unless `credentials` says otherwise.
@@ -91,7 +95,12 @@ impl Vfs {
             return Ok(());
         }
         head.permits(credentials, mode)?;
-        if mode.0 & AccessMode::WRITE.0 != 0 && head.device == mounts::SYS.device() {
+        let is_read_only = || {
+            self.mounts
+                .of_device(head.device)
+                .is_some_and(|mount| mount.is_read_only())
+        };
+        if mode.0 & AccessMode::WRITE.0 != 0 && is_read_only() {
             return Err(Errno::EROFS);
         }
         Ok(())
@@ -209,16 +218,15 @@ impl Vfs {
     fn stat_file_system_of(&self, head: &Head) -> FileSystemStat {
         const BLOCK: u64 = 4096;
         // Objects that are of no file system are of one of their own (PIPEFS_MAGIC).
-        let mount = mount_of(head);
-        let in_memory =
-            mount.is_some_and(|mount| ![mounts::PROC, mounts::SYS, mounts::ATTESTATION].contains(&mount));
+        let mount = self.mounts.of_device(head.device);
+        let in_memory = mount.as_ref().is_some_and(Mount::is_in_memory);
         let (limit, free) = if in_memory {
             (self.budget.limit(), self.budget.free())
         } else {
             (0, 0)
         };
         FileSystemStat {
-            magic: mount.map_or(0x5049_5045, |mount| mount.magic),
+            magic: mount.as_ref().map_or(0x5049_5045, Mount::magic),
             block_size: BLOCK,
             blocks: limit / BLOCK,
             free_blocks: free / BLOCK,
@@ -226,14 +234,9 @@ impl Vfs {
             free_files: free / 512,
             device: head.device,
             name_max: NAME_MAX as u64,
-            flags: mount.map_or(0, |mount| mount.flags()),
+            flags: mount.as_ref().map_or(0, Mount::statfs_flags),
         }
     }
-}
-
-fn mount_of(head: &Head) -> Option<Mount> {
-    let all = mounts::ALL.iter().chain(&[mounts::ANONYMOUS]);
-    all.copied().find(|mount| mount.device() == head.device)
 }
 
 /// The permission bits of a file that changes hands, or is written to by somebody else: programs lose their set-id bits.

@@ -15,12 +15,12 @@ use core::sync::atomic::AtomicI32;
 use kobject::credentials::AccessMode;
 use kobject::{Credentials, Description, Errno, File, FileKind, Result, StatusFlags, Timestamp};
 
-use crate::attestation::Given;
+use crate::attester::Attester;
 use crate::context::{At, AtFlags, Context};
 use crate::dentry::Dentry;
 use crate::image::Image;
 use crate::inode::Inode;
-use crate::mounts::{self, Mount};
+use crate::mounts::{FileSystemType, Mount, MountFlags, MountTable};
 use crate::open_file::OpenFile;
 use crate::synthetic::{ObjectNode, Synthetic};
 use crate::system::System;
@@ -45,6 +45,8 @@ pub struct VfsOptions {
     pub seed: [u64; 3],
     /// What /proc, /sys and /dev show.
     pub system: Arc<dyn System>,
+    /// What /dev/attestation shows.
+    pub attester: Arc<dyn Attester>,
 }
 
 /// The file systems of a container.
@@ -54,13 +56,14 @@ pub struct Vfs {
     anonymous: Arc<Tree>,
     budget: Arc<Budget>,
     system: Arc<dyn System>,
+    mounts: Arc<MountTable>,
 }
 
 impl Vfs {
     /// Makes the file systems and mounts them; EIO if the image's root cannot be read, ENOTDIR if one of the mount points is none.
     pub fn new(options: VfsOptions) -> Result<Self> {
         let budget = Budget::new(options.memory_limit);
-        let tree = |mount: Mount, image: Option<Arc<dyn Image>>, root_permissions| {
+        let tree = |mount: &Mount, image: Option<Arc<dyn Image>>, root_permissions| {
             Tree::new(TreeOptions {
                 image,
                 device: mount.device(),
@@ -70,33 +73,49 @@ impl Vfs {
                 root_permissions,
             })
         };
-        let (_, root) = tree(mounts::ROOT, options.image.clone(), 0o755)?;
-        let (_, dev) = tree(mounts::DEV, None, 0o755)?;
-        let (_, shm) = tree(mounts::SHM, None, 0o1777)?;
-        let (anonymous, _) = tree(mounts::ANONYMOUS, None, 0o700)?;
+        let mounts = Arc::new(MountTable::new());
+        let noatime = MountFlags::NO_ACCESS_TIMES;
+        let root = mounts.add("/", FileSystemType::OVERLAY, noatime, "");
+        let proc_mount = mounts.add("/proc", FileSystemType::PROC, MountFlags::DATA_ONLY, "");
+        let with_devices = MountFlags::NO_SET_ID | noatime;
+        let dev = mounts.add("/dev", FileSystemType::TMPFS, with_devices, "mode=755");
+        let shm = mounts.add("/dev/shm", FileSystemType::TMPFS, MountFlags::DATA_ONLY, "");
+        let attestation_mount = mounts.add(
+            "/dev/attestation",
+            FileSystemType::ATTESTATION,
+            MountFlags::DATA_ONLY,
+            "",
+        );
+        let read_only = MountFlags::DATA_ONLY | MountFlags::READ_ONLY;
+        let sys_mount = mounts.add("/sys", FileSystemType::SYSFS, read_only, "");
+        let nowhere = mounts.add("", FileSystemType::TMPFS, MountFlags::empty(), "");
+
+        let (_, root) = tree(&root, options.image.clone(), 0o755)?;
+        let (anonymous, _) = tree(&nowhere, None, 0o700)?;
         let vfs = Self {
             root: Dentry::root(root),
             anonymous,
             budget: budget.clone(),
             system: options.system.clone(),
+            mounts: mounts.clone(),
         };
         let [_, high, low] = options.seed;
-        let synthetic = |mount: Mount| Synthetic {
+        let synthetic = |mount: &Mount| Synthetic {
             device: mount.device(),
             system: options.system.clone(),
             started: (options.now)(),
-            mounts: mounts::ALL,
+            mounts: mounts.clone(),
             boot_id: (u128::from(high) << 64 | u128::from(low)).to_be_bytes(),
             oom_score_adjust: AtomicI32::new(0),
-            given: Given::default(),
+            attestation: attestation::State::new(options.attester.clone()),
         };
-        vfs.mount(mounts::PROC, proc::root(synthetic(mounts::PROC)))?;
-        vfs.mount(mounts::SYS, sys::root(synthetic(mounts::SYS)))?;
-        vfs.mount(mounts::DEV, dev)?;
-        vfs.mount(mounts::SHM, shm)?;
+        vfs.mount(&proc_mount, proc::root(synthetic(&proc_mount)))?;
+        vfs.mount(&sys_mount, sys::root(synthetic(&sys_mount)))?;
+        vfs.mount(&dev, tree(&dev, None, 0o755)?.1)?;
+        vfs.mount(&shm, tree(&shm, None, 0o1777)?.1)?;
         vfs.mount(
-            mounts::ATTESTATION,
-            attestation::root(synthetic(mounts::ATTESTATION)),
+            &attestation_mount,
+            attestation::root(synthetic(&attestation_mount)),
         )?;
         crate::device::make_nodes(&vfs)?;
         Ok(vfs)
@@ -119,14 +138,14 @@ impl Vfs {
 
     /// Puts a file system's root in the place of a directory, which is made if it is not there. A mount is nothing but an entry of its
     /// directory, so the path walk need not know of any.
-    fn mount(&self, mount: Mount, root: Arc<dyn Inode>) -> Result<()> {
+    fn mount(&self, mount: &Mount, root: Arc<dyn Inode>) -> Result<()> {
         let context = self.root_context();
-        match self.make_directory(&context, At::Cwd, mount.path.as_bytes(), 0o755) {
+        match self.make_directory(&context, At::Cwd, mount.path().as_bytes(), 0o755) {
             Ok(()) | Err(Errno::EEXIST) => {}
             Err(error) => return Err(error),
         }
         let mut walk = Walk::new(&context, At::Cwd);
-        let point = walk.resolve(mount.path.as_bytes(), Follow::No)?;
+        let point = walk.resolve(mount.path().as_bytes(), Follow::No)?;
         if !point.head().is_directory() {
             return Err(Errno::ENOTDIR);
         }

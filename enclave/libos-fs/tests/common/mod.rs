@@ -11,8 +11,8 @@ use kobject::{
     Result, Stat, Timestamp,
 };
 use libos_fs::{
-    At, AtFlags, Context, Dentry, Image, Kernel, Memory, NamedPipe, OpenHow, Process, ProcessStatus, System,
-    ThreadStatus, Vfs, VfsOptions,
+    At, AtFlags, Attester, Context, Dentry, Image, Kernel, Memory, NamedPipe, OpenHow, Process,
+    ProcessStatus, System, ThreadStatus, Vfs, VfsOptions,
 };
 use rootfs::{BLOCK_SIZE, Block, Erofs, Error, Lock, VerifiedBlocks};
 use rootfs_image::{Device, Layout, Options, Source};
@@ -268,7 +268,9 @@ impl System for TestSystem {
     fn set_host_name(&self, _: &[u8]) -> Result<()> {
         Err(Errno::EPERM)
     }
+}
 
+impl Attester for TestSystem {
     fn target_info(&self) -> Result<[u8; libos_fs::TARGET_INFO_SIZE]> {
         Ok([7; libos_fs::TARGET_INFO_SIZE])
     }
@@ -404,7 +406,8 @@ impl Container {
             memory_limit,
             now,
             seed: [3, 4, 5],
-            system,
+            system: system.clone(),
+            attester: system,
         })
         .unwrap();
         let mut context = vfs.root_context();

@@ -108,21 +108,26 @@ impl Descriptors {
         Ok(slot.description)
     }
 
-    /// Closes those in a range, or only marks them for exec; gives what was closed.
-    pub(crate) fn remove_range(&mut self, first: Fd, last: Fd, only_mark: bool) -> Vec<Arc<Description>> {
-        let mut removed = Vec::new();
-        let end = (last as usize).saturating_add(1).min(self.slots.len());
-        for fd in first as usize..end {
-            match self.slots.get_mut(fd) {
-                Some(Some(slot)) if only_mark => slot.close_on_exec = true,
-                Some(place @ Some(_)) => {
-                    removed.extend(place.take().map(|slot| slot.description));
-                    self.lowest_free = self.lowest_free.min(fd);
-                }
-                _ => {}
-            }
+    /// Closes those from `first` to `last`; gives what they were, to be dropped without the table's lock.
+    pub(crate) fn remove_range(&mut self, first: Fd, last: Fd) -> Vec<Arc<Description>> {
+        let removed: Vec<_> = self.range(first, last).filter_map(Option::take).collect();
+        if !removed.is_empty() {
+            // Perhaps lower than the lowest that is free now, which costs a search and nothing else.
+            self.lowest_free = self.lowest_free.min(first as usize);
         }
-        removed
+        removed.into_iter().map(|slot| slot.description).collect()
+    }
+
+    /// Sets FD_CLOEXEC of those from `first` to `last`.
+    pub(crate) fn close_range_on_exec(&mut self, first: Fd, last: Fd) {
+        for slot in self.range(first, last).flatten() {
+            slot.close_on_exec = true;
+        }
+    }
+
+    fn range(&mut self, first: Fd, last: Fd) -> impl Iterator<Item = &mut Option<Slot>> {
+        let count = (last as usize).saturating_add(1).saturating_sub(first as usize);
+        self.slots.iter_mut().skip(first as usize).take(count)
     }
 
     /// FD_CLOEXEC.

@@ -1,13 +1,18 @@
 //! The end of threads, of processes, and of the container.
+//!
+//! A thread ends by itself: others can only ask it to ([`Thread::ending`]), and it looks on its way back to its program. A process ends
+//! with its last thread. The container ends with its first process.
 
 use alloc::sync::Arc;
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicU32, Ordering};
 
 use enclave_rt::call;
 use enclave_rt::frame::TrapFrame;
 use host_abi::Exit;
 
 use super::Thread;
+use super::descriptors::Fd;
+use super::table::{self, INIT};
 use crate::signal::{Signal, SignalInfo};
 use crate::{crash, futex, rootfs_source, stats, user};
 
@@ -27,29 +32,54 @@ impl Status {
     }
 }
 
+/// How a process ends: decided once, by exit_group(2), by a signal, or by its last thread.
+pub(crate) struct Ending(AtomicU32);
+
+impl Ending {
+    /// Stands beside the 16 bits of a status, of which 0 is one.
+    const DECIDED: u32 = 1 << 16;
+
+    /// It does not end yet.
+    pub(crate) const fn new() -> Self {
+        Self(AtomicU32::new(0))
+    }
+
+    /// Decides, if nobody has yet; whether it was this that did.
+    fn decide(&self, status: Status) -> bool {
+        let decided = Self::DECIDED | u32::from(status.0);
+        let result = self
+            .0
+            .compare_exchange(0, decided, Ordering::AcqRel, Ordering::Acquire);
+        result.is_ok()
+    }
+
+    /// What has been decided.
+    fn status(&self) -> Option<Status> {
+        let decided = self.0.load(Ordering::Acquire);
+        (decided & Self::DECIDED != 0).then_some(Status(decided as u16))
+    }
+}
+
 /// exit(2): the calling thread ends; with the last one its process.
 pub(crate) fn thread(thread: &Arc<Thread>, code: u8) -> ! {
-    if thread.process.thread_count() == 1 {
-        process(thread, Status::exited(code));
-    }
-    leave(thread);
-    if thread.process.remove_thread(thread.tid) == 0 {
-        // The others have ended meanwhile.
-        container(Status::exited(code));
-    }
-    enclave_rt::thread::end()
+    leave(thread, Status::exited(code))
 }
 
 /// exit_group(2): the process ends with all its threads.
 pub(crate) fn process(thread: &Arc<Thread>, status: Status) -> ! {
-    if thread.process.ending.swap(1, Ordering::AcqRel) != 0 {
-        // Another thread ends the process already.
-        leave(thread);
-        thread.process.remove_thread(thread.tid);
-        enclave_rt::thread::end();
+    let process = &thread.process;
+    // Another thread may end the process already.
+    if process.ending.decide(status) {
+        if process.pid == INIT {
+            // Its other threads end with the enclave.
+            container(status);
+        }
+        for other in process.threads() {
+            other.ending.store(1, Ordering::Release);
+            other.notify();
+        }
     }
-    // The container ends with its first process. Where others exist, theirs would only take their threads along.
-    container(status)
+    leave(thread, status)
 }
 
 /// A signal kills the calling thread's process.
@@ -65,14 +95,6 @@ pub(crate) fn killed(
     process(thread, Status::killed(signal))
 }
 
-/// Ends the container.
-pub(crate) fn container(status: Status) -> ! {
-    crate::container().sync();
-    stats::report();
-    rootfs_source::report();
-    end(status)
-}
-
 /// Leaves the enclave for good.
 pub(crate) fn end(status: Status) -> ! {
     loop {
@@ -81,12 +103,52 @@ pub(crate) fn end(status: Status) -> ! {
     }
 }
 
-/// What a thread does at its end: futexes that others wait for.
-fn leave(thread: &Arc<Thread>) {
+/// Ends the calling thread, and its process if there is no other.
+fn leave(thread: &Arc<Thread>, status: Status) -> ! {
+    release_futexes(thread);
+    let process = &thread.process;
+    if process.remove_thread(thread.tid) == 0 {
+        process.ending.decide(status);
+        if process.pid == INIT {
+            // What exit_group(2) or a signal has decided goes before the code of the thread that happens to be last.
+            container(process.ending.status().unwrap_or(status));
+        }
+        // Nobody waits for it: there are no parents as long as there is no fork.
+        process.close_descriptors(0, Fd::MAX);
+        table::remove(process.pid);
+    }
+    enclave_rt::thread::end()
+}
+
+/// Ends the container, whose first process has ended.
+fn container(status: Status) -> ! {
+    crate::container().sync();
+    stats::report();
+    rootfs_source::report();
+    end(status)
+}
+
+/// Wakes those who wait for what the thread held or was.
+fn release_futexes(thread: &Arc<Thread>) {
     futex::release_robust_list(thread);
     let address = thread.clear_tid.load(Ordering::Relaxed);
     if address != 0 && user::put(address, &0u32).is_ok() {
         futex::wake(&thread.process, address, 1, u32::MAX, futex::Scope::Shared);
         futex::wake(&thread.process, address, 1, u32::MAX, futex::Scope::Private);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_to_end_a_process_decides_how() {
+        let ending = Ending::new();
+        assert_eq!(ending.status(), None);
+        assert!(ending.decide(Status::exited(0)));
+        assert_eq!(ending.status(), Some(Status::exited(0)));
+        assert!(!ending.decide(Status::exited(3)));
+        assert_eq!(ending.status(), Some(Status::exited(0)));
     }
 }

@@ -1,12 +1,14 @@
 //! Processes and their threads.
 //!
 //! A [`Process`] is what its threads share; a [`Thread`] runs on one slot of the enclave. All processes stand in one table
-//! ([`table`]). In this state of things there is one process; nothing here relies on it.
+//! ([`table`]). As long as there is no fork(2), there is one process; nothing here relies on it.
 //!
 //! Lock order: the table, a process's locks, a thread's locks. Locks of one level are not held together.
 
+pub(crate) mod barrier;
 pub(crate) mod clone;
 pub(crate) mod descriptors;
+pub(crate) mod exec;
 pub(crate) mod exit;
 pub(crate) mod limits;
 pub(crate) mod table;
@@ -25,6 +27,7 @@ use crate::signal::Actions;
 use crate::signal::pending::Pending;
 use crate::time::interval::IntervalTimers;
 pub(crate) use descriptors::Descriptors;
+use exit::Ending;
 pub(crate) use limits::Limits;
 pub(crate) use thread::{CURRENT, Thread};
 
@@ -70,14 +73,22 @@ pub(crate) struct Process {
     /// What it has registered for with membarrier(2).
     pub(crate) barriers: AtomicU64,
     threads: SpinLock<BTreeMap<u32, Arc<Thread>>>,
-    /// Set once by whoever ends the process.
-    pub(crate) ending: AtomicU32,
+    /// How it ends: set by the thread that ends it, or by its last one.
+    pub(crate) ending: Ending,
 }
 
 impl Process {
     /// Takes a descriptor out of the table; what it referred to is dropped by the caller, without the table's lock.
     pub(crate) fn take_descriptor(&self, fd: descriptors::Fd) -> Result<Arc<Description>> {
         self.descriptors.lock().remove(fd)
+    }
+
+    /// Closes a range of descriptors, with the record locks that the process holds on the files.
+    pub(crate) fn close_descriptors(&self, first: descriptors::Fd, last: descriptors::Fd) {
+        let closed = self.descriptors.lock().remove_range(first, last);
+        for file in &closed {
+            libos_fs::release_records(file, self.pid);
+        }
     }
 
     /// A process without threads.
@@ -109,7 +120,7 @@ impl Process {
             nice: AtomicI32::new(0),
             barriers: AtomicU64::new(0),
             threads: SpinLock::new(BTreeMap::new()),
-            ending: AtomicU32::new(0),
+            ending: Ending::new(),
         })
     }
 
@@ -132,11 +143,6 @@ impl Process {
         let mut threads = self.threads.lock();
         threads.remove(&tid);
         threads.len()
-    }
-
-    /// How many threads it has.
-    pub(crate) fn thread_count(&self) -> usize {
-        self.threads.lock().len()
     }
 
     /// Its effective user, for signals that it sends.

@@ -9,8 +9,11 @@ use kobject::SpinLock;
 
 use super::{Process, Thread};
 
+/// The first process of the container. The container ends with it, and the host's signals go to it.
+pub(crate) const INIT: u32 = 1;
+
 static PROCESSES: SpinLock<BTreeMap<u32, Arc<Process>>> = SpinLock::new(BTreeMap::new());
-static NEXT: AtomicU32 = AtomicU32::new(1);
+static NEXT: AtomicU32 = AtomicU32::new(INIT);
 
 /// A number for a new process or thread. They are not used again before 2^22 others.
 pub(crate) fn new_number() -> u32 {
@@ -29,6 +32,13 @@ pub(crate) fn new_number() -> u32 {
 /// Adds a process.
 pub(crate) fn add(process: Arc<Process>) {
     PROCESSES.lock().insert(process.pid, process);
+}
+
+/// Takes out a process that has ended.
+pub(crate) fn remove(pid: u32) {
+    let removed = PROCESSES.lock().remove(&pid);
+    // Dropped without the lock: it may hold the last reference.
+    drop(removed);
 }
 
 /// The process with this number.

@@ -5,13 +5,12 @@ use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use enclave_rt::thread::{PerThread, ThreadNumber};
-use kobject::{Once, SpinLock};
+use kobject::{Errno, Once, Result, SpinLock};
 
-use super::Process;
+use super::{Process, barrier};
 use crate::signal::deliver::Interrupted;
 use crate::signal::pending::Pending;
-use crate::signal::{AlternateStack, Signal, SignalSet};
-use crate::syscall::acknowledge_barrier;
+use crate::signal::{AlternateStack, Signal, SignalSet, from_host};
 
 /// The calling thread.
 pub(crate) static CURRENT: PerThread<Arc<Thread>> = PerThread::new();
@@ -52,6 +51,15 @@ impl Thread {
         let name = *self.name.lock();
         let name = name.split(|&byte| byte == 0).next().unwrap_or_default();
         name.escape_ascii().to_string()
+    }
+
+    /// Names it: of a longer name, 15 bytes are kept.
+    pub(crate) fn set_name(&self, name: &[u8]) {
+        let mut kept = [0; 16];
+        for (place, byte) in kept.iter_mut().take(15).zip(name) {
+            *place = *byte;
+        }
+        *self.name.lock() = kept;
     }
 
     pub(crate) fn new(tid: u32, process: Arc<Process>, mask: SignalSet, name: [u8; 16]) -> Arc<Self> {
@@ -118,14 +126,24 @@ impl Thread {
         (own | self.process.pending.lock().set().0) & open != 0
     }
 
+    /// Makes an attempt that may wait, and makes it again for as long as what interrupts it is no signal for this thread.
+    pub(crate) fn retry_interrupted<R>(&self, mut attempt: impl FnMut() -> Result<R>) -> Result<R> {
+        loop {
+            match attempt() {
+                Err(Errno::EINTR) if !self.is_interrupted() => {}
+                done => return done,
+            }
+        }
+    }
+
     /// A wait has ended with EINTR: whether it is over. If not, nothing is pending any more and it can go on.
     pub(crate) fn is_interrupted(&self) -> bool {
-        crate::signal_from_host();
+        from_host::forward();
         if self.has_signal() {
             return true;
         }
         enclave_rt::thread::clear_pending();
-        acknowledge_barrier(self);
+        barrier::acknowledge(self);
         // Something may have come between the look and the clearing.
         if self.has_signal() {
             enclave_rt::thread::set_pending();

@@ -4,6 +4,7 @@
 
 pub(crate) mod deliver;
 pub(crate) mod frame;
+pub(crate) mod from_host;
 pub(crate) mod pending;
 pub(crate) mod send;
 

@@ -2,104 +2,120 @@
 //!
 //! [`table`] has a row per number; handlers lie in files named after the system call that leads their family.
 
+mod call;
+mod deadline;
+mod iovec;
+mod message;
+mod new_descriptor;
 mod path;
+mod record_lock;
+mod signal_mask;
+mod socket;
+mod sys_accept;
 mod sys_access;
+mod sys_arch_prctl;
+mod sys_bind;
+mod sys_brk;
+mod sys_capget;
 mod sys_chdir;
 mod sys_chmod;
+mod sys_chown;
+mod sys_chroot;
+mod sys_clock_gettime;
 mod sys_clone;
-mod sys_copy;
-mod sys_descriptor;
-mod sys_event;
+mod sys_close;
+mod sys_connect;
+mod sys_dup;
+mod sys_epoll;
+mod sys_eventfd;
 mod sys_exit;
+mod sys_fadvise64;
+mod sys_fallocate;
+mod sys_fcntl;
+mod sys_flock;
+mod sys_fsync;
 mod sys_futex;
-mod sys_identity;
+mod sys_getcpu;
+mod sys_getdents;
+mod sys_getgroups;
+mod sys_getpid;
+mod sys_getpriority;
+mod sys_getrandom;
+mod sys_getrusage;
+mod sys_getsockname;
+mod sys_getsockopt;
+mod sys_ioctl;
+mod sys_kill;
 mod sys_link;
-mod sys_lock;
+mod sys_listen;
+mod sys_lseek;
+mod sys_madvise;
 mod sys_membarrier;
-mod sys_memory;
+mod sys_memfd_create;
+mod sys_mincore;
+mod sys_mkdir;
+mod sys_mknod;
+mod sys_mlock;
+mod sys_mmap;
+mod sys_mprotect;
+mod sys_msync;
+mod sys_nanosleep;
 mod sys_open;
+mod sys_personality;
+mod sys_pipe;
 mod sys_poll;
-mod sys_process;
+mod sys_prctl;
+mod sys_prlimit64;
 mod sys_read;
+mod sys_readlink;
+mod sys_recvmsg;
+mod sys_rename;
+mod sys_robust_list;
+mod sys_rt_sigaction;
+mod sys_rt_sigprocmask;
+mod sys_rt_sigreturn;
+mod sys_rt_sigsuspend;
+mod sys_rt_sigtimedwait;
 mod sys_sched;
+mod sys_select;
 mod sys_sendmsg;
-mod sys_signal;
+mod sys_setitimer;
+mod sys_setpgid;
+mod sys_setuid;
+mod sys_shutdown;
+mod sys_sigaltstack;
+mod sys_signalfd;
 mod sys_socket;
+mod sys_splice;
 mod sys_stat;
-mod sys_system;
-mod sys_time;
-mod sys_timer;
+mod sys_statfs;
+mod sys_statx;
+mod sys_symlink;
+mod sys_sysinfo;
+mod sys_timer_create;
+mod sys_timerfd;
 mod sys_truncate;
+mod sys_umask;
+mod sys_uname;
+mod sys_unlink;
+mod sys_utimensat;
+mod sys_wait4;
+mod sys_write;
 mod sys_xattr;
 pub mod table;
 mod unsupported;
+mod write_effects;
 
-pub(crate) use sys_membarrier::acknowledge as acknowledge_barrier;
-pub(crate) use sys_system::{RELEASE, VERSION};
+pub(crate) use call::{Call, Frame};
+pub(crate) use sys_uname::{RELEASE, VERSION};
 
-use alloc::sync::Arc;
-
-use enclave_rt::frame::{Registers, SyscallFrame, TrapFrame};
 use enclave_rt::thread as rt_thread;
-use kobject::{Description, Errno, Result};
+use kobject::{Errno, Result};
 
-use crate::process::{CURRENT, Thread};
+use crate::process::CURRENT;
 use crate::signal::deliver::Interrupted;
 use crate::{stats, trace};
 use table::{Restart, Row};
-
-/// A program's state while it makes a system call.
-pub(crate) enum Frame<'a> {
-    /// By a stub.
-    Stub(&'a mut SyscallFrame),
-    /// By the `syscall` instruction, which trapped.
-    Trap(&'a mut TrapFrame),
-}
-
-impl Frame<'_> {
-    /// The general registers; `rip` is where the program goes on.
-    pub(crate) fn registers(&mut self) -> &mut Registers {
-        match self {
-            Self::Stub(frame) => &mut frame.registers,
-            Self::Trap(frame) => &mut frame.registers,
-        }
-    }
-
-    fn args(&self) -> [u64; 6] {
-        match self {
-            Self::Stub(frame) => frame.args,
-            Self::Trap(frame) => frame.registers.args(),
-        }
-    }
-
-    /// The whole state, for a thread that goes on like this one.
-    pub(crate) fn whole(&self) -> TrapFrame {
-        match self {
-            Self::Stub(frame) => TrapFrame::of_syscall(frame),
-            Self::Trap(frame) => (*frame).clone(),
-        }
-    }
-}
-
-/// A system call that is being made.
-pub(crate) struct Call<'a> {
-    pub(crate) args: [u64; 6],
-    pub(crate) thread: &'a Arc<Thread>,
-    pub(crate) frame: Frame<'a>,
-}
-
-impl Call<'_> {
-    /// What a descriptor refers to; EBADF.
-    pub(crate) fn file(&self, fd: u64) -> Result<Arc<Description>> {
-        // The kernel takes descriptors as 32-bit numbers.
-        self.thread.process.descriptors.lock().find(fd as u32).cloned()
-    }
-
-    /// A descriptor's argument as a signed number (AT_FDCWD is -100).
-    pub(crate) fn int(&self, index: usize) -> i32 {
-        self.args[index] as i32
-    }
-}
 
 /// Answers system calls.
 pub(crate) type Handler = fn(&mut Call<'_>) -> Result<u64>;
@@ -109,8 +125,7 @@ pub(crate) fn dispatch(mut frame: Frame<'_>) {
     CURRENT.with(|thread| {
         // The kernel takes the number as 32 bits.
         let number = frame.registers().rax as u32;
-        let args = frame.args();
-        let mut call = Call { args, thread, frame };
+        let mut call = Call::new(thread, frame);
         let row = table::row(number.into());
         stats::count(number.into());
         let result = match row {
@@ -126,7 +141,7 @@ pub(crate) fn dispatch(mut frame: Frame<'_>) {
             _ => {}
         }
         if trace::is_on() {
-            trace::line(thread, row, number.into(), &call.args, &result);
+            trace::line(thread, row, number.into(), call.args(), &result);
         }
         call.frame.registers().rax = match result {
             Ok(value) => value,
@@ -138,7 +153,7 @@ pub(crate) fn dispatch(mut frame: Frame<'_>) {
 /// What the way back needs to know if a signal is delivered now.
 #[cold]
 fn note_interrupted(call: &Call<'_>, number: u64, row: Option<&Row>) {
-    let restart = match sys_socket::has_time_limit(call, number) {
+    let restart = match socket::has_time_limit(call, number) {
         true => Restart::Never,
         false => row.map_or(Restart::Never, |row| row.restart),
     };

@@ -4,9 +4,10 @@ use kobject::{Errno, Result};
 use libos_fs::{At, AtFlags, Context};
 
 use super::Call;
+use crate::process::descriptors::Fd;
 
 /// The current directory, in place of a descriptor.
-pub(super) const AT_FDCWD: i32 = -100;
+pub(super) const AT_FDCWD: Fd = (-100_i32).cast_unsigned();
 
 /// Where the paths of a process begin.
 pub(super) fn context(call: &Call<'_>) -> Context {
@@ -14,9 +15,9 @@ pub(super) fn context(call: &Call<'_>) -> Context {
 }
 
 /// Calls `f` with the directory that a descriptor is.
-pub(super) fn at<R>(call: &Call<'_>, fd: u64, path: &[u8], f: impl FnOnce(At<'_>) -> Result<R>) -> Result<R> {
+pub(super) fn at<R>(call: &Call<'_>, fd: Fd, path: &[u8], f: impl FnOnce(At<'_>) -> Result<R>) -> Result<R> {
     // An absolute path does not look at the descriptor at all.
-    if fd as i32 == AT_FDCWD || path.first() == Some(&b'/') {
+    if fd == AT_FDCWD || path.first() == Some(&b'/') {
         return f(At::Cwd);
     }
     let file = call.file(fd)?;
@@ -24,11 +25,20 @@ pub(super) fn at<R>(call: &Call<'_>, fd: u64, path: &[u8], f: impl FnOnce(At<'_>
 }
 
 /// The AT_ flags of a call: EINVAL for those that it does not take.
-pub(super) fn at_flags(raw: u64, allowed: AtFlags) -> Result<AtFlags> {
-    AtFlags::from_bits(raw as u32)
+pub(super) fn at_flags(raw: u32, allowed: AtFlags) -> Result<AtFlags> {
+    AtFlags::from_bits(raw)
         .filter(|&flags| allowed.contains(flags))
         .ok_or(Errno::EINVAL)
 }
 
 /// What most calls take.
 pub(super) const EITHER: AtFlags = AtFlags::SYMLINK_NOFOLLOW.union(AtFlags::EMPTY_PATH);
+
+/// What changes an open file refuses one that was opened with O_PATH: EBADF.
+pub(super) fn open_only(call: &Call<'_>) -> Result<()> {
+    let is_path = call
+        .file(call.fd(0))?
+        .flags()
+        .contains(kobject::StatusFlags::PATH);
+    if is_path { Err(Errno::EBADF) } else { Ok(()) }
+}

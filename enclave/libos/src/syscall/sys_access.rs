@@ -1,23 +1,23 @@
 //! access, faccessat, faccessat2.
 
-use kobject::credentials::AccessMode;
-use kobject::{Credentials, Errno, Result};
+use kobject::{Credentials, Errno, Result, credentials::AccessMode};
 
 use super::Call;
 use super::path::{AT_FDCWD, EITHER, at, at_flags, context};
 use super::table::Row;
-use crate::container;
-use crate::user;
+use crate::process::descriptors::Fd;
+use crate::user::Address;
+use crate::{container, user};
 
-/// What the table says of these.
+/// Rows of the system-call table.
 pub(super) const ROWS: &[Row] = &[
     Row::full(21, "access", sys_access, "sx"),
     Row::full(269, "faccessat", sys_faccessat, "dsx"),
     Row::full(439, "faccessat2", sys_faccessat2, "dsxx"),
 ];
 
-fn access(call: &Call<'_>, fd: u64, path: u64, mode: u64, flags: u64) -> Result<u64> {
-    const AT_EACCESS: u64 = 0x200;
+fn access(call: &Call<'_>, fd: Fd, path: Address, mode: u32, flags: u32) -> Result<u64> {
+    const AT_EACCESS: u32 = 0x200;
     if mode & !7 != 0 {
         return Err(Errno::EINVAL);
     }
@@ -31,7 +31,7 @@ fn access(call: &Call<'_>, fd: u64, path: u64, mode: u64, flags: u64) -> Result<
         credentials.gid[3] = credentials.gid[0];
     }
     let credentials = alloc::sync::Arc::new(credentials);
-    let mode = AccessMode(mode as u32);
+    let mode = AccessMode(mode);
     at(call, fd, &path, |at| {
         container()
             .vfs
@@ -41,13 +41,13 @@ fn access(call: &Call<'_>, fd: u64, path: u64, mode: u64, flags: u64) -> Result<
 }
 
 fn sys_access(call: &mut Call<'_>) -> Result<u64> {
-    access(call, AT_FDCWD as u64, call.args[0], call.args[1], 0)
+    access(call, AT_FDCWD, call.pointer(0), call.uint(1), 0)
 }
 
 fn sys_faccessat(call: &mut Call<'_>) -> Result<u64> {
-    access(call, call.args[0], call.args[1], call.args[2], 0)
+    access(call, call.fd(0), call.pointer(1), call.uint(2), 0)
 }
 
 fn sys_faccessat2(call: &mut Call<'_>) -> Result<u64> {
-    access(call, call.args[0], call.args[1], call.args[2], call.args[3])
+    access(call, call.fd(0), call.pointer(1), call.uint(2), call.uint(3))
 }

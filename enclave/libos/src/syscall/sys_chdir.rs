@@ -1,4 +1,4 @@
-//! Where the paths of a process begin, and the mask of what it makes: chdir, chroot, getcwd, umask.
+//! chdir, fchdir, getcwd.
 
 use kobject::{Errno, Result};
 use libos_fs::{At, AtFlags};
@@ -6,20 +6,17 @@ use libos_fs::{At, AtFlags};
 use super::Call;
 use super::path::context;
 use super::table::Row;
-use crate::container;
-use crate::user;
+use crate::{container, user};
 
-/// What the table says of these.
+/// Rows of the system-call table.
 pub(super) const ROWS: &[Row] = &[
     Row::full(80, "chdir", sys_chdir, "s"),
     Row::full(81, "fchdir", sys_fchdir, "d"),
-    Row::full(161, "chroot", sys_chroot, "s"),
     Row::full(79, "getcwd", sys_getcwd, "xd"),
-    Row::full(95, "umask", sys_umask, "x"),
 ];
 
 fn sys_chdir(call: &mut Call<'_>) -> Result<u64> {
-    let path = user::get_path(call.args[0])?;
+    let path = call.path(0)?;
     let directory = container()
         .vfs
         .directory(&context(call), At::Cwd, &path, AtFlags::empty())?;
@@ -28,7 +25,7 @@ fn sys_chdir(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn sys_fchdir(call: &mut Call<'_>) -> Result<u64> {
-    let file = call.file(call.args[0])?;
+    let file = call.file(call.fd(0))?;
     let directory =
         container()
             .vfs
@@ -37,33 +34,13 @@ fn sys_fchdir(call: &mut Call<'_>) -> Result<u64> {
     Ok(0)
 }
 
-fn sys_chroot(call: &mut Call<'_>) -> Result<u64> {
-    let path = user::get_path(call.args[0])?;
-    let directory = container()
-        .vfs
-        .directory(&context(call), At::Cwd, &path, AtFlags::empty())?;
-    let mut context = call.thread.process.context.lock();
-    if context.credentials.euid() != 0 {
-        return Err(Errno::EPERM);
-    }
-    context.root = directory;
-    Ok(0)
-}
-
 fn sys_getcwd(call: &mut Call<'_>) -> Result<u64> {
-    let [at, room, ..] = call.args;
+    let (at, room) = (call.pointer(0), call.len(1));
     let mut path = container().vfs.working_directory(&context(call))?;
     path.push(0);
-    if (path.len() as u64) > room {
+    if path.len() > room {
         return Err(Errno::ERANGE);
     }
     user::put_bytes(at, &path)?;
     Ok(path.len() as u64)
-}
-
-fn sys_umask(call: &mut Call<'_>) -> Result<u64> {
-    let mut context = call.thread.process.context.lock();
-    let before = context.umask;
-    context.umask = call.args[0] as u32 & 0o777;
-    Ok(before.into())
 }

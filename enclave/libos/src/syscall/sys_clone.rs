@@ -8,7 +8,7 @@ use crate::process::clone::{CloneFlags, CloneRequest, thread};
 use crate::uapi::CloneArgs;
 use crate::user;
 
-/// What the table says of these.
+/// Rows of the system-call table.
 pub(super) const ROWS: &[Row] = &[
     Row::partial(
         56,
@@ -30,7 +30,13 @@ pub(super) const ROWS: &[Row] = &[
 const SIGNAL_MASK: u64 = 0xff;
 
 pub(super) fn sys_clone(call: &mut Call<'_>) -> Result<u64> {
-    let [flags, stack, parent_tid, child_tid, tls, _] = call.args;
+    let (flags, stack, parent_tid, child_tid, tls) = (
+        call.ulong(0),
+        call.pointer(1),
+        call.pointer(2),
+        call.pointer(3),
+        call.ulong(4),
+    );
     let flags = CloneFlags::from_bits_retain(flags & !SIGNAL_MASK);
     start(
         call,
@@ -45,15 +51,14 @@ pub(super) fn sys_clone(call: &mut Call<'_>) -> Result<u64> {
 }
 
 pub(super) fn sys_clone3(call: &mut Call<'_>) -> Result<u64> {
-    let [at, size, ..] = call.args;
+    let (at, size) = (call.pointer(0), call.len(1));
     // CLONE_ARGS_SIZE_VER0; later versions add what is zero here.
     if size < 64 {
         return Err(Errno::EINVAL);
     }
-    let size = usize::try_from(size)
-        .ok()
-        .filter(|&size| size <= 4096)
-        .ok_or(Errno::E2BIG)?;
+    if size > 4096 {
+        return Err(Errno::E2BIG);
+    }
     let mut bytes = user::get_bytes(at, size)?;
     if bytes.iter().skip(size_of::<CloneArgs>()).any(|&byte| byte != 0) {
         return Err(Errno::E2BIG);

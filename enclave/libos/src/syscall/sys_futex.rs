@@ -1,46 +1,48 @@
-//! futex, set_robust_list, get_robust_list.
-
-use core::sync::atomic::Ordering;
+//! futex.
 
 use kobject::{Errno, Result, clock};
 
 use super::Call;
 use super::table::{Restart, Row};
-use crate::futex::{self, Scope};
-use crate::process::table;
-use crate::uapi::{RobustListHead, Timespec};
-use crate::user;
+use crate::futex::Scope;
+use crate::uapi::Timespec;
+use crate::{futex, user};
 
-/// What the table says of these.
-pub(super) const ROWS: &[Row] = &[
-    Row::partial(
-        202,
-        "futex",
-        sys_futex,
-        "xxxxxx",
-        "no FUTEX_WAIT_REQUEUE_PI; priorities do not exist, so none is inherited",
-    )
-    .restarts(Restart::WithFlag),
-    Row::full(273, "set_robust_list", sys_set_robust_list, "xd"),
-    Row::full(274, "get_robust_list", sys_get_robust_list, "dxx"),
-];
+/// Rows of the system-call table.
+pub(super) const ROWS: &[Row] = &[Row::partial(
+    202,
+    "futex",
+    sys_futex,
+    "xxxxxx",
+    "no FUTEX_WAIT_REQUEUE_PI; priorities do not exist, so none is inherited",
+)
+.restarts(Restart::WithFlag)];
 
-const PRIVATE: u64 = 128;
-const CLOCK_REALTIME: u64 = 256;
+const PRIVATE: u32 = 128;
 
-pub(super) fn sys_futex(call: &mut Call<'_>) -> Result<u64> {
-    let [address, operation, value, timeout_or_count, second, third] = call.args;
+const CLOCK_REALTIME: u32 = 256;
+
+fn sys_futex(call: &mut Call<'_>) -> Result<u64> {
+    let (address, operation, value, timeout, second, third) = (
+        call.pointer(0),
+        call.uint(1),
+        call.uint(2),
+        call.pointer(3),
+        call.pointer(4),
+        call.uint(5),
+    );
+    // Where there is no time limit, its place holds a second count.
+    let count = call.uint(3);
     let scope = if operation & PRIVATE != 0 {
         Scope::Private
     } else {
         Scope::Shared
     };
-    let value32 = value as u32;
     let thread = call.thread;
     let process = &thread.process;
     let command = operation & !(PRIVATE | CLOCK_REALTIME);
     let absolute = || -> Result<Option<u64>> {
-        let Some(at) = user::get_if::<Timespec>(timeout_or_count)? else {
+        let Some(at) = user::get_if::<Timespec>(timeout)? else {
             return Ok(None);
         };
         let at = at.nanoseconds()?;
@@ -53,30 +55,30 @@ pub(super) fn sys_futex(call: &mut Call<'_>) -> Result<u64> {
     match command {
         // FUTEX_WAIT: a relative timeout.
         0 => {
-            let timeout = user::get_if::<Timespec>(timeout_or_count)?
+            let timeout = user::get_if::<Timespec>(timeout)?
                 .map(Timespec::nanoseconds)
                 .transpose()?;
             let deadline = timeout.map(|timeout| clock::monotonic().saturating_add(timeout));
-            futex::wait(thread, address, value32, u32::MAX, deadline, scope)?;
+            futex::wait(thread, address, value, u32::MAX, deadline, scope)?;
             Ok(0)
         }
         // FUTEX_WAIT_BITSET: an absolute one.
         9 => {
-            futex::wait(thread, address, value32, third as u32, absolute()?, scope)?;
+            futex::wait(thread, address, value, third, absolute()?, scope)?;
             Ok(0)
         }
         // FUTEX_WAKE, FUTEX_WAKE_BITSET
         1 | 10 => {
-            let bits = if command == 1 { u32::MAX } else { third as u32 };
+            let bits = if command == 1 { u32::MAX } else { third };
             if !address.is_multiple_of(4) || bits == 0 {
                 return Err(Errno::EINVAL);
             }
-            Ok(futex::wake(process, address, value32, bits, scope).into())
+            Ok(futex::wake(process, address, value, bits, scope).into())
         }
         // FUTEX_REQUEUE, FUTEX_CMP_REQUEUE
         3 | 4 => {
-            let expected = (command == 4).then_some(third as u32);
-            let counts = (value32, timeout_or_count as u32);
+            let expected = (command == 4).then_some(third);
+            let counts = (value, count);
             if (counts.0 as i32) < 0 || (counts.1 as i32) < 0 {
                 return Err(Errno::EINVAL);
             }
@@ -84,12 +86,12 @@ pub(super) fn sys_futex(call: &mut Call<'_>) -> Result<u64> {
         }
         // FUTEX_WAKE_OP
         5 => {
-            let counts = (value32, timeout_or_count as u32);
-            Ok(futex::wake_op(process, (address, second), counts, third as u32, scope)?.into())
+            let counts = (value, count);
+            Ok(futex::wake_op(process, (address, second), counts, third, scope)?.into())
         }
         // FUTEX_LOCK_PI: its timeout is on CLOCK_REALTIME; FUTEX_LOCK_PI2: as the flag says.
         6 | 13 => {
-            let deadline = match (command, user::get_if::<Timespec>(timeout_or_count)?) {
+            let deadline = match (command, user::get_if::<Timespec>(timeout)?) {
                 (_, None) => None,
                 (6, Some(at)) => Some(futex::deadline_of_realtime(at.nanoseconds()?)),
                 _ => absolute()?,
@@ -109,26 +111,4 @@ pub(super) fn sys_futex(call: &mut Call<'_>) -> Result<u64> {
         }
         _ => Err(Errno::ENOSYS),
     }
-}
-
-pub(super) fn sys_set_robust_list(call: &mut Call<'_>) -> Result<u64> {
-    if call.args[1] != size_of::<RobustListHead>() as u64 {
-        return Err(Errno::EINVAL);
-    }
-    call.thread.robust_list.store(call.args[0], Ordering::Relaxed);
-    Ok(0)
-}
-
-pub(super) fn sys_get_robust_list(call: &mut Call<'_>) -> Result<u64> {
-    let [tid, head, len, ..] = call.args;
-    let list = match tid as u32 {
-        0 => call.thread.robust_list.load(Ordering::Relaxed),
-        tid => table::thread(tid)
-            .ok_or(Errno::ESRCH)?
-            .robust_list
-            .load(Ordering::Relaxed),
-    };
-    user::put(len, &(size_of::<RobustListHead>() as u64))?;
-    user::put(head, &list)?;
-    Ok(0)
 }

@@ -4,14 +4,14 @@ use kobject::{Errno, Result};
 use libos_fs::OpenHow;
 
 use super::Call;
+use super::new_descriptor::add_open;
 use super::path::{AT_FDCWD, at, context};
-use super::sys_event::add_open;
 use super::table::{Restart, Row};
-use crate::container;
-use crate::process::descriptors::OnExec;
-use crate::user;
+use crate::process::descriptors::{Fd, OnExec};
+use crate::user::Address;
+use crate::{container, user};
 
-/// What the table says of these.
+/// Rows of the system-call table.
 pub(super) const ROWS: &[Row] = &[
     Row::full(2, "open", sys_open, "sxx").restarts(Restart::WithFlag),
     Row::full(85, "creat", sys_creat, "sx").restarts(Restart::WithFlag),
@@ -19,59 +19,59 @@ pub(super) const ROWS: &[Row] = &[
     Row::full(437, "openat2", sys_openat2, "dsxd").restarts(Restart::WithFlag),
 ];
 
-const O_CLOEXEC: u64 = 0o2000000;
+const O_CLOEXEC: u32 = 0o2000000;
 
-fn open(call: &Call<'_>, fd: u64, path: u64, how: OpenHow, flags: u64) -> Result<u64> {
+fn open(call: &Call<'_>, fd: Fd, path: Address, how: OpenHow, on_exec: OnExec) -> Result<u64> {
     let path = user::get_path(path)?;
-    let file = loop {
-        match at(call, fd, &path, |at| {
+    let file = call.thread.retry_interrupted(|| {
+        at(call, fd, &path, |at| {
             container().vfs.open(&context(call), at, &path, how)
-        }) {
-            Err(Errno::EINTR) if !call.thread.is_interrupted() => {}
-            done => break done?,
-        }
-    };
-    add_open(&call.thread.process, file, OnExec::of(flags & O_CLOEXEC != 0))
+        })
+    })?;
+    Ok(add_open(&call.thread.process, file, on_exec)?.into())
+}
+
+fn on_exec(flags: u32) -> OnExec {
+    OnExec::of(flags & O_CLOEXEC != 0)
 }
 
 fn sys_open(call: &mut Call<'_>) -> Result<u64> {
-    let [path, flags, mode, ..] = call.args;
-    open(
-        call,
-        AT_FDCWD as u64,
-        path,
-        OpenHow::open(flags as u32, mode as u32)?,
-        flags,
-    )
+    let (path, flags, mode) = (call.pointer(0), call.uint(1), call.uint(2));
+    open(call, AT_FDCWD, path, OpenHow::open(flags, mode)?, on_exec(flags))
 }
 
 fn sys_creat(call: &mut Call<'_>) -> Result<u64> {
     /// O_CREAT | O_WRONLY | O_TRUNC
     const FLAGS: u32 = 0o100 | 0o1 | 0o1000;
-    let [path, mode, ..] = call.args;
-    open(call, AT_FDCWD as u64, path, OpenHow::open(FLAGS, mode as u32)?, 0)
+    let (path, mode) = (call.pointer(0), call.uint(1));
+    open(call, AT_FDCWD, path, OpenHow::open(FLAGS, mode)?, OnExec::Keep)
 }
 
 fn sys_openat(call: &mut Call<'_>) -> Result<u64> {
-    let [fd, path, flags, mode, ..] = call.args;
-    open(call, fd, path, OpenHow::open(flags as u32, mode as u32)?, flags)
+    let (fd, path, flags, mode) = (call.fd(0), call.pointer(1), call.uint(2), call.uint(3));
+    open(call, fd, path, OpenHow::open(flags, mode)?, on_exec(flags))
 }
 
 fn sys_openat2(call: &mut Call<'_>) -> Result<u64> {
-    let [fd, path, how, size, ..] = call.args;
+    let (fd, path, how, size) = (call.fd(0), call.pointer(1), call.pointer(2), call.len(3));
     // struct open_how: flags, mode, resolve.
     if size < 24 {
         return Err(Errno::EINVAL);
     }
-    let size = usize::try_from(size)
-        .ok()
-        .filter(|&size| size <= 4096)
-        .ok_or(Errno::E2BIG)?;
+    if size > 4096 {
+        return Err(Errno::E2BIG);
+    }
     let bytes = user::get_bytes(how, size)?;
     if bytes.iter().skip(24).any(|&byte| byte != 0) {
         return Err(Errno::E2BIG);
     }
     let [flags, mode, resolve]: [u64; 3] =
         zerocopy::transmute!(*bytes.first_chunk::<24>().ok_or(Errno::EINVAL)?);
-    open(call, fd, path, OpenHow::open2(flags, mode, resolve)?, flags)
+    open(
+        call,
+        fd,
+        path,
+        OpenHow::open2(flags, mode, resolve)?,
+        on_exec(flags as u32),
+    )
 }

@@ -1,18 +1,15 @@
-//! Scheduling: which processors there are, and policies that the host would have to keep.
+//! sched_yield, and the policies and processors of threads, which the host would have to keep.
 
-use alloc::sync::Arc;
 use alloc::vec;
-use alloc::vec::Vec;
-use core::sync::atomic::Ordering;
 
 use kobject::{Errno, Result};
 
 use super::Call;
 use super::table::Row;
-use crate::process::{Process, table};
+use crate::process::table;
 use crate::user;
 
-/// What the table says of these.
+/// Rows of the system-call table.
 pub(super) const ROWS: &[Row] = &[
     Row::full(24, "sched_yield", sys_sched_yield, ""),
     Row::full(204, "sched_getaffinity", sys_sched_getaffinity, "ddx"),
@@ -41,38 +38,21 @@ pub(super) const ROWS: &[Row] = &[
     Row::partial(142, "sched_setparam", sys_sched_setparam, "dx", "priority 0 only"),
     Row::full(146, "sched_get_priority_max", sys_sched_get_priority_max, "d"),
     Row::full(147, "sched_get_priority_min", sys_sched_get_priority_min, "d"),
-    Row::full(140, "getpriority", sys_getpriority, "dd"),
-    Row::partial(
-        141,
-        "setpriority",
-        sys_setpriority,
-        "ddd",
-        "remembered for the process; the host schedules as it likes",
-    ),
-    Row::partial(309, "getcpu", sys_getcpu, "xx", "always processor 0"),
 ];
 
-fn check_thread(call: &Call<'_>) -> Result<()> {
-    match call.args[0] as i32 {
-        0 => Ok(()),
-        tid if tid < 0 => Err(Errno::EINVAL),
-        tid => table::thread(tid as u32).map(drop).ok_or(Errno::ESRCH),
-    }
-}
-
-pub(super) fn sys_sched_yield(_: &mut Call<'_>) -> Result<u64> {
+fn sys_sched_yield(_: &mut Call<'_>) -> Result<u64> {
     // Threads are the host's to schedule: a wait of no length lets it run another one.
     enclave_rt::thread::park(kobject::Wait::NONE);
     Ok(0)
 }
 
 /// The processors that the host lets the container use, from 0 on.
-pub(super) fn sys_sched_getaffinity(call: &mut Call<'_>) -> Result<u64> {
-    let [_, len, out, ..] = call.args;
+fn sys_sched_getaffinity(call: &mut Call<'_>) -> Result<u64> {
+    let (len, out) = (call.uint(1), call.pointer(2));
     check_thread(call)?;
     let processors = crate::container().processor.count;
     let size = (processors as usize).div_ceil(64) * 8;
-    if len < size as u64 || !len.is_multiple_of(8) {
+    if (len as usize) < size || !len.is_multiple_of(8) {
         return Err(Errno::EINVAL);
     }
     let mut mask = vec![0u8; size];
@@ -86,8 +66,8 @@ pub(super) fn sys_sched_getaffinity(call: &mut Call<'_>) -> Result<u64> {
 }
 
 /// Accepted if it names a processor that there is; the host schedules as it likes.
-pub(super) fn sys_sched_setaffinity(call: &mut Call<'_>) -> Result<u64> {
-    let [_, len, mask, ..] = call.args;
+fn sys_sched_setaffinity(call: &mut Call<'_>) -> Result<u64> {
+    let (len, mask) = (call.uint(1), call.pointer(2));
     check_thread(call)?;
     let bytes = user::get_bytes(mask, (len as usize).min(128))?;
     let processors = crate::container().processor.count as usize;
@@ -96,12 +76,12 @@ pub(super) fn sys_sched_setaffinity(call: &mut Call<'_>) -> Result<u64> {
 }
 
 /// SCHED_OTHER for all.
-pub(super) fn sys_sched_getscheduler(call: &mut Call<'_>) -> Result<u64> {
+fn sys_sched_getscheduler(call: &mut Call<'_>) -> Result<u64> {
     check_thread(call)?;
     Ok(0)
 }
 
-pub(super) fn sys_sched_setscheduler(call: &mut Call<'_>) -> Result<u64> {
+fn sys_sched_setscheduler(call: &mut Call<'_>) -> Result<u64> {
     check_thread(call)?;
     match call.int(1) & !0x4000_0000 {
         // SCHED_OTHER, SCHED_BATCH, SCHED_IDLE
@@ -111,20 +91,20 @@ pub(super) fn sys_sched_setscheduler(call: &mut Call<'_>) -> Result<u64> {
     }
 }
 
-pub(super) fn sys_sched_getparam(call: &mut Call<'_>) -> Result<u64> {
+fn sys_sched_getparam(call: &mut Call<'_>) -> Result<u64> {
     check_thread(call)?;
-    user::put(call.args[1], &0u32)?;
+    user::put(call.pointer(1), &0u32)?;
     Ok(0)
 }
 
-pub(super) fn sys_sched_setparam(call: &mut Call<'_>) -> Result<u64> {
+fn sys_sched_setparam(call: &mut Call<'_>) -> Result<u64> {
     check_thread(call)?;
-    let priority: u32 = user::get(call.args[1])?;
+    let priority: u32 = user::get(call.pointer(1))?;
     if priority == 0 { Ok(0) } else { Err(Errno::EINVAL) }
 }
 
 /// 1 to 99 for SCHED_FIFO and SCHED_RR, else 0.
-pub(super) fn sys_sched_get_priority_max(call: &mut Call<'_>) -> Result<u64> {
+fn sys_sched_get_priority_max(call: &mut Call<'_>) -> Result<u64> {
     match call.int(0) {
         1 | 2 => Ok(99),
         0 | 3 | 5 | 6 => Ok(0),
@@ -132,7 +112,7 @@ pub(super) fn sys_sched_get_priority_max(call: &mut Call<'_>) -> Result<u64> {
     }
 }
 
-pub(super) fn sys_sched_get_priority_min(call: &mut Call<'_>) -> Result<u64> {
+fn sys_sched_get_priority_min(call: &mut Call<'_>) -> Result<u64> {
     match call.int(0) {
         1 | 2 => Ok(1),
         0 | 3 | 5 | 6 => Ok(0),
@@ -140,52 +120,10 @@ pub(super) fn sys_sched_get_priority_min(call: &mut Call<'_>) -> Result<u64> {
     }
 }
 
-/// The processes that getpriority and setpriority are about.
-fn prioritised(call: &Call<'_>) -> Result<Vec<Arc<Process>>> {
-    const PRIO_PROCESS: i32 = 0;
-    const PRIO_PGRP: i32 = 1;
-    const PRIO_USER: i32 = 2;
-    let own = &call.thread.process;
-    let who = call.args[1] as u32;
-    let is_meant = |process: &Process| match call.int(0) {
-        PRIO_PROCESS => who == 0 || process.thread(who).is_some(),
-        PRIO_PGRP => who == 0 || process.group.load(Ordering::Relaxed) == who,
-        _ => who == 0 || process.uid() == who,
-    };
-    if !(PRIO_PROCESS..=PRIO_USER).contains(&call.int(0)) {
-        return Err(Errno::EINVAL);
+fn check_thread(call: &Call<'_>) -> Result<()> {
+    match call.int(0) {
+        0 => Ok(()),
+        tid if tid < 0 => Err(Errno::EINVAL),
+        tid => table::thread(tid as u32).map(drop).ok_or(Errno::ESRCH),
     }
-    // The container's one process: see `process::table`.
-    match is_meant(own) {
-        true => Ok(vec![own.clone()]),
-        false => Err(Errno::ESRCH),
-    }
-}
-
-/// The kernel gives 20 minus the nice value.
-pub(super) fn sys_getpriority(call: &mut Call<'_>) -> Result<u64> {
-    let nice = prioritised(call)?
-        .iter()
-        .map(|process| process.nice.load(Ordering::Relaxed))
-        .min();
-    Ok((20 - nice.unwrap_or(0)) as u64)
-}
-
-pub(super) fn sys_setpriority(call: &mut Call<'_>) -> Result<u64> {
-    let nice = call.int(2).clamp(-20, 19);
-    let privileged = call.thread.process.context.lock().credentials.euid() == 0;
-    for process in prioritised(call)? {
-        if nice < process.nice.load(Ordering::Relaxed) && !privileged {
-            return Err(Errno::EACCES);
-        }
-        process.nice.store(nice, Ordering::Relaxed);
-    }
-    Ok(0)
-}
-
-pub(super) fn sys_getcpu(call: &mut Call<'_>) -> Result<u64> {
-    // Where a thread runs is the host's secret; 0 is always one of them.
-    user::put_if(call.args[0], &0u32)?;
-    user::put_if(call.args[1], &0u32)?;
-    Ok(0)
 }

@@ -1,33 +1,23 @@
-//! A file's length: truncate, ftruncate, fallocate.
+//! truncate, ftruncate.
 
 use kobject::{Errno, FileKind, Result};
 use libos_fs::{At, AtFlags};
 
 use super::Call;
 use super::path::context;
-use super::sys_read::{check_file_size, modified};
 use super::table::Row;
+use super::write_effects::{check_file_size, modified};
 use crate::container;
-use crate::user;
 
-/// What the table says of these.
+/// Rows of the system-call table.
 pub(super) const ROWS: &[Row] = &[
     Row::full(76, "truncate", sys_truncate, "sd"),
     Row::full(77, "ftruncate", sys_ftruncate, "dd"),
-    Row::full(285, "fallocate", sys_fallocate, "dxdd"),
 ];
 
-fn length(raw: u64) -> Result<u64> {
-    if (raw as i64) < 0 {
-        Err(Errno::EINVAL)
-    } else {
-        Ok(raw)
-    }
-}
-
 fn sys_truncate(call: &mut Call<'_>) -> Result<u64> {
-    let len = length(call.args[1])?;
-    let path = user::get_path(call.args[0])?;
+    let len = call.offset(1)?;
+    let path = call.path(0)?;
     let context = context(call);
     let stat = container().vfs.stat(&context, At::Cwd, &path, AtFlags::empty())?;
     if stat.kind == FileKind::Regular && len > stat.size {
@@ -38,8 +28,8 @@ fn sys_truncate(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn sys_ftruncate(call: &mut Call<'_>) -> Result<u64> {
-    let len = length(call.args[1])?;
-    let file = call.file(call.args[0])?;
+    let len = call.offset(1)?;
+    let file = call.file(call.fd(0))?;
     if file.flags().contains(kobject::StatusFlags::PATH) {
         return Err(Errno::EBADF);
     }
@@ -50,25 +40,6 @@ fn sys_ftruncate(call: &mut Call<'_>) -> Result<u64> {
         check_file_size(call, len)?;
     }
     file.object().truncate(len)?;
-    modified(call, &file);
-    Ok(0)
-}
-
-fn sys_fallocate(call: &mut Call<'_>) -> Result<u64> {
-    let [fd, mode, offset, len, ..] = call.args;
-    let (offset, len) = (length(offset)?, length(len)?);
-    if len == 0 {
-        return Err(Errno::EINVAL);
-    }
-    let file = call.file(fd)?;
-    if !file.flags().writable() {
-        return Err(Errno::EBADF);
-    }
-    if offset.checked_add(len).is_none_or(|end| end > i64::MAX as u64) {
-        return Err(Errno::EFBIG);
-    }
-    check_file_size(call, offset + len)?;
-    file.object().allocate(mode as u32, offset, len)?;
     modified(call, &file);
     Ok(0)
 }

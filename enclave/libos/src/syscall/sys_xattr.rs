@@ -7,10 +7,10 @@ use libos_fs::{At, AtFlags, Context, XattrFlags};
 
 use super::Call;
 use super::table::Row;
-use crate::container;
-use crate::user;
+use crate::user::Address;
+use crate::{container, user};
 
-/// What the table says of these.
+/// Rows of the system-call table.
 pub(super) const ROWS: &[Row] = &[
     Row::partial(191, "getxattr", sys_getxattr, "ssxd", NO_ACLS),
     Row::partial(192, "lgetxattr", sys_lgetxattr, "ssxd", NO_ACLS),
@@ -44,20 +44,10 @@ fn target<R>(
 ) -> Result<R> {
     let context = call.thread.process.context.lock().clone();
     match form {
-        Form::Path => f(
-            &context,
-            At::Cwd,
-            &user::get_path(call.args[0])?,
-            AtFlags::empty(),
-        ),
-        Form::Link => f(
-            &context,
-            At::Cwd,
-            &user::get_path(call.args[0])?,
-            AtFlags::SYMLINK_NOFOLLOW,
-        ),
+        Form::Path => f(&context, At::Cwd, &call.path(0)?, AtFlags::empty()),
+        Form::Link => f(&context, At::Cwd, &call.path(0)?, AtFlags::SYMLINK_NOFOLLOW),
         Form::Descriptor => {
-            let file = call.file(call.args[0])?;
+            let file = call.file(call.fd(0))?;
             if file.flags().contains(kobject::StatusFlags::PATH) {
                 return Err(Errno::EBADF);
             }
@@ -66,7 +56,7 @@ fn target<R>(
     }
 }
 
-fn name(at: u64) -> Result<Vec<u8>> {
+fn name(at: Address) -> Result<Vec<u8>> {
     let name = user::get_string(at, 255, Errno::ERANGE)?;
     if name.is_empty() {
         Err(Errno::ERANGE)
@@ -76,9 +66,9 @@ fn name(at: u64) -> Result<Vec<u8>> {
 }
 
 /// Gives bytes to a program that may have asked for their length only.
-fn give(bytes: &[u8], at: u64, room: u64) -> Result<u64> {
+fn give(bytes: &[u8], at: Address, room: usize) -> Result<u64> {
     if room != 0 {
-        if (bytes.len() as u64) > room {
+        if bytes.len() > room {
             return Err(Errno::ERANGE);
         }
         user::put_bytes(at, bytes)?;
@@ -87,7 +77,7 @@ fn give(bytes: &[u8], at: u64, room: u64) -> Result<u64> {
 }
 
 fn get(call: &Call<'_>, form: Form) -> Result<u64> {
-    let [_, name_at, at, room, ..] = call.args;
+    let (name_at, at, room) = (call.pointer(1), call.pointer(2), call.len(3));
     let name = name(name_at)?;
     let value = target(call, form, |context, at, path, flags| {
         container().vfs.xattr(context, at, path, &name, flags)
@@ -96,13 +86,12 @@ fn get(call: &Call<'_>, form: Form) -> Result<u64> {
 }
 
 fn set(call: &Call<'_>, form: Form) -> Result<u64> {
-    let [_, name_at, at, len, how, _] = call.args;
-    let how = XattrFlags::from_bits(how as u32).ok_or(Errno::EINVAL)?;
-    let name = name(name_at)?;
-    let len = usize::try_from(len)
-        .ok()
-        .filter(|&len| len <= 65_536)
-        .ok_or(Errno::E2BIG)?;
+    let (at, len) = (call.pointer(2), call.len(3));
+    let how: XattrFlags = call.flags(4)?;
+    let name = name(call.pointer(1))?;
+    if len > 65_536 {
+        return Err(Errno::E2BIG);
+    }
     let value = user::get_bytes(at, len)?;
     target(call, form, |context, at, path, flags| {
         container()
@@ -113,7 +102,7 @@ fn set(call: &Call<'_>, form: Form) -> Result<u64> {
 }
 
 fn list(call: &Call<'_>, form: Form) -> Result<u64> {
-    let [_, at, room, ..] = call.args;
+    let (at, room) = (call.pointer(1), call.len(2));
     let names = target(call, form, |context, at, path, flags| {
         container().vfs.xattr_names(context, at, path, flags)
     })?;
@@ -121,7 +110,7 @@ fn list(call: &Call<'_>, form: Form) -> Result<u64> {
 }
 
 fn remove(call: &Call<'_>, form: Form) -> Result<u64> {
-    let name = name(call.args[1])?;
+    let name = name(call.pointer(1))?;
     target(call, form, |context, at, path, flags| {
         container().vfs.remove_xattr(context, at, path, &name, flags)
     })?;

@@ -7,8 +7,8 @@ use host_abi::MessageKind;
 use kobject::{Errno, Mutex, Result};
 
 use super::table::{Row, Support};
+use crate::console;
 use crate::process::Thread;
-use crate::trace;
 
 const FORK: &str = "comes with the processes issue";
 const ADMIN: &str = "administers the machine, which is the host's";
@@ -372,5 +372,5 @@ pub(super) fn name_once(thread: &Thread, number: i32, row: Option<&Row>) {
         }
         None => format!("{program} made unknown system call {number} (ENOSYS)\n"),
     };
-    trace::print(MessageKind::Notice, &text);
+    console::print(MessageKind::Notice, &text);
 }

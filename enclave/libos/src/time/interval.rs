@@ -166,7 +166,7 @@ impl IntervalTimers {
     }
 
     /// The interval timer with this number.
-    pub(crate) fn interval(&self, process: &Arc<Process>, which: u64) -> Result<Arc<SignalTimer>> {
+    pub(crate) fn interval(&self, process: &Arc<Process>, which: i32) -> Result<Arc<SignalTimer>> {
         let signal = match which {
             0 => Signal::ALRM,
             1 => Signal::VTALRM,
@@ -202,17 +202,13 @@ impl IntervalTimers {
     }
 
     /// The created timer with this number.
-    pub(crate) fn created(&self, number: u64) -> Result<Arc<SignalTimer>> {
-        self.created
-            .lock()
-            .get(&(number as u32))
-            .cloned()
-            .ok_or(Errno::EINVAL)
+    pub(crate) fn created(&self, number: u32) -> Result<Arc<SignalTimer>> {
+        self.created.lock().get(&number).cloned().ok_or(Errno::EINVAL)
     }
 
     /// timer_delete.
-    pub(crate) fn delete(&self, number: u64) -> Result<()> {
-        let removed = self.created.lock().remove(&(number as u32));
+    pub(crate) fn delete(&self, number: u32) -> Result<()> {
+        let removed = self.created.lock().remove(&number);
         removed.map(drop).ok_or(Errno::EINVAL)
     }
 }

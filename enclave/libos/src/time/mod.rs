@@ -18,8 +18,8 @@ pub(crate) enum Clock {
 
 impl Clock {
     /// The clock with this number. Raw, coarse and boot-time clocks are the two that exist.
-    pub(crate) fn from_raw(raw: u64) -> Result<Self> {
-        match raw as i32 {
+    pub(crate) fn from_raw(raw: i32) -> Result<Self> {
+        match raw {
             0 | 5 | 8 | 11 => Ok(Self::Realtime),
             1 | 4 | 6 | 7 | 9 => Ok(Self::Monotonic),
             2 => Ok(Self::ProcessCpu),

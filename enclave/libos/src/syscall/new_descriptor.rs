@@ -1,0 +1,44 @@
+//! Descriptors for new objects: the flags that the calls which make them share, and the process's limit.
+
+use alloc::sync::Arc;
+
+use kobject::{Description, Errno, File, Result, StatusFlags};
+
+use crate::process::Process;
+use crate::process::descriptors::{Fd, OnExec};
+use crate::process::limits::FILES;
+
+pub(super) const CLOEXEC: u32 = 0o2000000;
+
+const NONBLOCK: u32 = 0o4000;
+
+/// The flags that all these calls take.
+pub(super) fn flags(raw: u32, others: u32) -> Result<(StatusFlags, OnExec)> {
+    if raw & !(CLOEXEC | NONBLOCK | others) != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let mut flags = StatusFlags::READ_WRITE;
+    flags.set(StatusFlags::NONBLOCK, raw & NONBLOCK != 0);
+    Ok((flags, OnExec::of(raw & CLOEXEC != 0)))
+}
+
+/// Opens a descriptor for a new object.
+pub(super) fn add(
+    process: &Process,
+    object: Arc<dyn File>,
+    flags: StatusFlags,
+    on_exec: OnExec,
+) -> Result<Fd> {
+    add_open(process, Description::new(object, flags, b""), on_exec)
+}
+
+/// Opens a descriptor for an open file.
+pub(super) fn add_open(process: &Process, file: Arc<Description>, on_exec: OnExec) -> Result<Fd> {
+    let limit = limit(process);
+    process.descriptors.lock().add(&file, on_exec, 0, limit)
+}
+
+/// Most descriptors, as the process's limit has it.
+pub(super) fn limit(process: &Process) -> u64 {
+    process.limits.lock().0[FILES].current
+}

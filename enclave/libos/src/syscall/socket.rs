@@ -1,0 +1,115 @@
+//! What the calls of sockets share: the socket of a descriptor, who calls, and addresses in a program's memory.
+
+use alloc::vec::Vec;
+
+use kobject::{Description, Errno, How, Result, StatusFlags};
+use libos_io::{
+    Socket, as_socket,
+    socket::{BoundSocket, Caller, Identity, SocketAddress, SocketNames},
+};
+
+use super::Call;
+use crate::process::Process;
+use crate::process::descriptors::{Fd, OnExec};
+use crate::user;
+
+/// Most bytes of an option or of ancillary data.
+pub(super) const CONTROL_MAX: usize = 4096;
+
+/// Calls `f` with the socket that a descriptor is.
+pub(super) fn with<R>(
+    call: &Call<'_>,
+    fd: Fd,
+    f: impl FnOnce(&dyn Socket, Caller<'_>, How) -> Result<R>,
+) -> Result<R> {
+    let file = call.file(fd)?;
+    let process = &call.thread.process;
+    let names = Names(process);
+    let caller = Caller {
+        identity: identity(process),
+        names: &names,
+    };
+    f(as_socket(&**file.object())?, caller, how(&file))
+}
+
+pub(super) fn identity(process: &Process) -> Identity {
+    let credentials = process.context.lock().credentials.clone();
+    Identity {
+        pid: process.pid,
+        uid: credentials.euid(),
+        gid: credentials.egid(),
+    }
+}
+
+/// Socket paths, as the calling process sees them.
+struct Names<'a>(&'a Process);
+
+impl SocketNames for Names<'_> {
+    fn bind(&self, path: &[u8], socket: BoundSocket) -> Result<()> {
+        let context = self.0.context.lock().clone();
+        crate::container().vfs.bind_socket(&context, path, socket)
+    }
+
+    fn find(&self, path: &[u8]) -> Result<BoundSocket> {
+        let context = self.0.context.lock().clone();
+        crate::container().vfs.find_socket(&context, path)
+    }
+}
+
+fn how(file: &Description) -> How {
+    How {
+        nonblocking: file.flags().contains(StatusFlags::NONBLOCK),
+        append: false,
+    }
+}
+
+/// Whether the system call waits at a socket with SO_RCVTIMEO or SO_SNDTIMEO: then EINTR is final (signal(7)).
+pub(super) fn has_time_limit(call: &Call<'_>, number: u64) -> bool {
+    let Ok(file) = call.file(call.fd(0)) else {
+        return false;
+    };
+    let Ok(socket) = as_socket(&**file.object()) else {
+        return false;
+    };
+    match number {
+        // read, readv, accept, recvfrom, recvmsg, accept4, recvmmsg
+        0 | 19 | 43 | 45 | 47 | 288 | 299 => socket.timeouts().limits_receiving(),
+        // write, writev, connect, sendto, sendmsg, sendmmsg
+        1 | 20 | 42 | 44 | 46 | 307 => socket.timeouts().limits_sending(),
+        _ => false,
+    }
+}
+
+const SOCK_NONBLOCK: u32 = 0o4000;
+
+const SOCK_CLOEXEC: u32 = 0o2000000;
+
+/// Splits the flags off a socket's type.
+pub(super) fn type_flags(raw: u32) -> (u32, StatusFlags, OnExec) {
+    let mut flags = StatusFlags::READ_WRITE;
+    flags.set(StatusFlags::NONBLOCK, raw & SOCK_NONBLOCK != 0);
+    (
+        raw & !(SOCK_NONBLOCK | SOCK_CLOEXEC),
+        flags,
+        OnExec::of(raw & SOCK_CLOEXEC != 0),
+    )
+}
+
+pub(super) fn address_in(at: u64, len: i32) -> Result<Vec<u8>> {
+    let len = usize::try_from(len)
+        .ok()
+        .filter(|&len| len <= libos_io::socket::ADDRESS_MAX);
+    user::get_bytes(at, len.ok_or(Errno::EINVAL)?)
+}
+
+/// Gives an address to a program: what fits, and how long it is.
+pub(super) fn address_out(address: Option<SocketAddress>, at: u64, len_at: u64) -> Result<()> {
+    if at == 0 {
+        return Ok(());
+    }
+    let room: i32 = user::get(len_at)?;
+    let room = usize::try_from(room).map_err(|_| Errno::EINVAL)?;
+    let bytes = address.as_ref().map_or(&[][..], SocketAddress::as_bytes);
+    user::put_bytes(at, bytes.get(..room.min(bytes.len())).unwrap_or_default())?;
+    user::put(len_at, &(bytes.len() as u32))
+}

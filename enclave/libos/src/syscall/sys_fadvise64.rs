@@ -1,0 +1,31 @@
+//! fadvise64, readahead.
+
+use kobject::{Errno, FileKind, Result};
+
+use super::Call;
+use super::table::Row;
+
+/// Rows of the system-call table.
+pub(super) const ROWS: &[Row] = &[
+    Row::partial(221, "fadvise64", sys_fadvise64, "dddd", "advice has no effect"),
+    Row::partial(187, "readahead", sys_readahead, "ddd", "has no effect"),
+];
+
+fn sys_fadvise64(call: &mut Call<'_>) -> Result<u64> {
+    let (fd, advice) = (call.fd(0), call.uint(3));
+    let file = call.file(fd)?;
+    match file.object().stat()?.kind {
+        FileKind::Fifo => Err(Errno::ESPIPE),
+        _ if advice > 5 => Err(Errno::EINVAL),
+        _ => Ok(0),
+    }
+}
+
+fn sys_readahead(call: &mut Call<'_>) -> Result<u64> {
+    let file = call.file(call.fd(0))?;
+    match file.object().stat()?.kind {
+        FileKind::Regular if file.flags().readable() => Ok(0),
+        FileKind::Regular => Err(Errno::EBADF),
+        _ => Err(Errno::EINVAL),
+    }
+}

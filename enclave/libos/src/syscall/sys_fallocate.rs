@@ -1,0 +1,28 @@
+//! fallocate.
+
+use kobject::{Errno, Result};
+
+use super::Call;
+use super::table::Row;
+use super::write_effects::{check_file_size, modified};
+
+/// Rows of the system-call table.
+pub(super) const ROWS: &[Row] = &[Row::full(285, "fallocate", sys_fallocate, "dxdd")];
+
+fn sys_fallocate(call: &mut Call<'_>) -> Result<u64> {
+    let (fd, mode, offset, len) = (call.fd(0), call.uint(1), call.offset(2)?, call.offset(3)?);
+    if len == 0 {
+        return Err(Errno::EINVAL);
+    }
+    let file = call.file(fd)?;
+    if !file.flags().writable() {
+        return Err(Errno::EBADF);
+    }
+    if offset.checked_add(len).is_none_or(|end| end > i64::MAX as u64) {
+        return Err(Errno::EFBIG);
+    }
+    check_file_size(call, offset + len)?;
+    file.object().allocate(mode, offset, len)?;
+    modified(call, &file);
+    Ok(0)
+}

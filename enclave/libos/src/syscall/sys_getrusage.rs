@@ -1,0 +1,57 @@
+//! getrusage, times.
+
+use kobject::{Errno, Result, clock};
+
+use super::Call;
+use super::table::Row;
+use crate::uapi::{Rusage, Timeval, Tms};
+use crate::{time, user};
+
+/// Rows of the system-call table.
+pub(super) const ROWS: &[Row] = &[
+    Row::partial(
+        98,
+        "getrusage",
+        sys_getrusage,
+        "dx",
+        "CPU time is elapsed time: only the host knows it",
+    ),
+    Row::partial(100, "times", sys_times, "x", "as getrusage"),
+];
+
+fn sys_getrusage(call: &mut Call<'_>) -> Result<u64> {
+    let children = match call.int(0) {
+        0 | 1 => false,
+        -1 => true,
+        _ => return Err(Errno::EINVAL),
+    };
+    let user = if children { 0 } else { time::cpu_time() };
+    let mut counts = [0; 14];
+    if !children {
+        // ru_maxrss, in KiB
+        counts[0] = (call.thread.process.space.size().1 / 1024) as i64;
+    }
+    let usage = Rusage {
+        user: Timeval::of(user),
+        system: Timeval::of(0),
+        counts,
+    };
+    user::put(call.pointer(1), &usage)?;
+    Ok(0)
+}
+
+fn sys_times(call: &mut Call<'_>) -> Result<u64> {
+    /// Nanoseconds of a clock tick (sysconf(_SC_CLK_TCK) is 100).
+    const TICK: u64 = clock::SECOND / 100;
+    let user = (time::cpu_time() / TICK) as i64;
+    user::put_if(
+        call.pointer(0),
+        &Tms {
+            user,
+            system: 0,
+            children_user: 0,
+            children_system: 0,
+        },
+    )?;
+    Ok(clock::monotonic() / TICK)
+}

@@ -1,0 +1,49 @@
+//! ioctl: what concerns any descriptor; the rest is for the object that it refers to.
+
+use kobject::{Errno, Result, StatusFlags};
+
+use super::Call;
+use super::table::Row;
+use crate::process::descriptors::OnExec;
+use crate::user;
+
+/// Rows of the system-call table.
+pub(super) const ROWS: &[Row] = &[Row::full(16, "ioctl", sys_ioctl, "dxx")];
+
+fn sys_ioctl(call: &mut Call<'_>) -> Result<u64> {
+    const FIOCLEX: u32 = 0x5451;
+    const FIONCLEX: u32 = 0x5450;
+    const FIONBIO: u32 = 0x5421;
+    const FIOASYNC: u32 = 0x5452;
+    let (fd, request, argument) = (call.fd(0), call.uint(1), call.ulong(2));
+    let file = call.file(fd)?;
+    if file.flags().contains(StatusFlags::PATH) {
+        return Err(Errno::EBADF);
+    }
+    let set = |flag: StatusFlags| {
+        let on: i32 = user::get(argument)?;
+        let mut flags = file.flags();
+        flags.set(flag, on != 0);
+        file.set_flags(flags);
+        Ok(0)
+    };
+    match request {
+        FIOCLEX => call
+            .thread
+            .process
+            .descriptors
+            .lock()
+            .set_on_exec(fd, OnExec::Close)
+            .map(|()| 0),
+        FIONCLEX => call
+            .thread
+            .process
+            .descriptors
+            .lock()
+            .set_on_exec(fd, OnExec::Keep)
+            .map(|()| 0),
+        FIONBIO => set(StatusFlags::NONBLOCK),
+        FIOASYNC => set(StatusFlags::ASYNC),
+        request => file.object().ioctl(request, argument),
+    }
+}

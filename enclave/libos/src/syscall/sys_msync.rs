@@ -1,0 +1,20 @@
+//! msync.
+
+use kobject::{Errno, Result};
+
+use super::Call;
+use super::table::Row;
+
+/// Rows of the system-call table.
+pub(super) const ROWS: &[Row] = &[Row::full(26, "msync", sys_msync, "xdx")];
+
+fn sys_msync(call: &mut Call<'_>) -> Result<u64> {
+    let (address, len, flags) = (call.pointer(0), call.ulong(1), call.uint(2));
+    const ASYNC: u32 = 1;
+    const SYNC: u32 = 4;
+    if !address.is_multiple_of(4096) || flags & !7 != 0 || flags & (ASYNC | SYNC) == ASYNC | SYNC {
+        return Err(Errno::EINVAL);
+    }
+    call.thread.process.space.check_mapped(address, len)?;
+    Ok(0)
+}

@@ -1,0 +1,33 @@
+//! personality.
+
+use core::sync::atomic::Ordering;
+
+use kobject::{Errno, Result};
+
+use super::Call;
+use super::table::Row;
+
+/// Rows of the system-call table.
+pub(super) const ROWS: &[Row] = &[Row::partial(
+    135,
+    "personality",
+    sys_personality,
+    "x",
+    "PER_LINUX; its flags are remembered",
+)];
+
+/// personality: only Linux's own; where memory lies is not random in any way that a flag could turn off.
+fn sys_personality(call: &mut Call<'_>) -> Result<u64> {
+    const QUERY: u32 = u32::MAX;
+    const DOMAIN: u32 = 0xff;
+    let process = &call.thread.process;
+    let wanted = call.uint(0);
+    let before = process.personality.load(Ordering::Relaxed);
+    if wanted != QUERY {
+        if wanted & DOMAIN != 0 {
+            return Err(Errno::EINVAL);
+        }
+        process.personality.store(wanted, Ordering::Relaxed);
+    }
+    Ok(before.into())
+}

@@ -1,0 +1,47 @@
+//! pipe, pipe2.
+
+use kobject::{Result, StatusFlags};
+
+use super::Call;
+use super::new_descriptor::{add, flags};
+use super::table::Row;
+use crate::user;
+
+/// Rows of the system-call table.
+pub(super) const ROWS: &[Row] = &[
+    Row::full(22, "pipe", sys_pipe, "x"),
+    Row::full(293, "pipe2", sys_pipe2, "xx"),
+];
+
+fn sys_pipe(call: &mut Call<'_>) -> Result<u64> {
+    make_pipe(call, 0)
+}
+
+fn sys_pipe2(call: &mut Call<'_>) -> Result<u64> {
+    make_pipe(call, call.uint(1))
+}
+
+fn make_pipe(call: &Call<'_>, raw: u32) -> Result<u64> {
+    const DIRECT: u32 = 0o40000;
+    let (both, on_exec) = flags(raw, DIRECT)?;
+    let common = both & StatusFlags::NONBLOCK;
+    let (reader, writer) = libos_io::pipe::pipe();
+    if raw & DIRECT != 0 {
+        writer.set_packets(true);
+    }
+    let process = &call.thread.process;
+    let first = add(process, reader, common, on_exec)?;
+    let second = match add(process, writer, common | StatusFlags::WRITE_ONLY, on_exec) {
+        Ok(second) => second,
+        Err(error) => {
+            drop(process.take_descriptor(first));
+            return Err(error);
+        }
+    };
+    let put = user::put(call.pointer(0), &[first, second]);
+    if put.is_err() {
+        let closed = [first, second].map(|fd| process.take_descriptor(fd));
+        drop(closed);
+    }
+    put.map(|()| 0)
+}

@@ -1,0 +1,68 @@
+//! getrlimit, setrlimit, prlimit64.
+
+use kobject::{Errno, Result};
+
+use super::Call;
+use super::sys_setpgid::process_of;
+use super::table::Row;
+use crate::process::{Limits, limits};
+use crate::uapi::Rlimit;
+use crate::user;
+
+/// Rows of the system-call table.
+pub(super) const ROWS: &[Row] = &[
+    Row::full(97, "getrlimit", sys_getrlimit, "dx"),
+    Row::partial(
+        160,
+        "setrlimit",
+        sys_setrlimit,
+        "dx",
+        "RLIMIT_NOFILE and RLIMIT_FSIZE act; the others are remembered",
+    ),
+    Row::partial(302, "prlimit64", sys_prlimit64, "ddxx", "as setrlimit"),
+];
+
+fn sys_getrlimit(call: &mut Call<'_>) -> Result<u64> {
+    let limit = limit_of(&call.thread.process.limits.lock(), call.uint(0))?;
+    user::put(call.pointer(1), &limit)?;
+    Ok(0)
+}
+
+fn sys_setrlimit(call: &mut Call<'_>) -> Result<u64> {
+    let new: Rlimit = user::get(call.pointer(1))?;
+    set_limit(call, call.uint(0), new)
+}
+
+fn sys_prlimit64(call: &mut Call<'_>) -> Result<u64> {
+    let (pid, resource, new, old) = (call.uint(0), call.uint(1), call.pointer(2), call.pointer(3));
+    let process = process_of(call, pid)?;
+    let new = user::get_if::<Rlimit>(new)?;
+    let before = limit_of(&process.limits.lock(), resource)?;
+    if let Some(new) = new {
+        set_limit(call, resource, new)?;
+    }
+    user::put_if(old, &before)?;
+    Ok(0)
+}
+
+fn limit_of(limits: &Limits, resource: u32) -> Result<Rlimit> {
+    limits.0.get(resource as usize).copied().ok_or(Errno::EINVAL)
+}
+
+fn set_limit(call: &Call<'_>, resource: u32, new: Rlimit) -> Result<u64> {
+    let process = &call.thread.process;
+    let privileged = process.context.lock().credentials.euid() == 0;
+    let mut limits = process.limits.lock();
+    let old = limit_of(&limits, resource)?;
+    if new.current > new.maximum {
+        return Err(Errno::EINVAL);
+    }
+    let too_high = resource as usize == limits::FILES && new.maximum > limits::FILES_MOST;
+    if (new.maximum > old.maximum && !privileged) || too_high {
+        return Err(Errno::EPERM);
+    }
+    if let Some(place) = limits.0.get_mut(resource as usize) {
+        *place = new;
+    }
+    Ok(0)
+}

@@ -1,0 +1,71 @@
+//! Process groups and sessions: getpgid, getpgrp, setpgid, getsid, setsid.
+
+use core::sync::atomic::Ordering;
+
+use kobject::{Errno, Result};
+
+use super::Call;
+use super::table::Row;
+use crate::process::table;
+
+/// Rows of the system-call table.
+pub(super) const ROWS: &[Row] = &[
+    Row::full(121, "getpgid", sys_getpgid, "d"),
+    Row::full(111, "getpgrp", sys_getpgrp, ""),
+    Row::full(109, "setpgid", sys_setpgid, "dd"),
+    Row::full(124, "getsid", sys_getsid, "d"),
+    Row::full(112, "setsid", sys_setsid, ""),
+];
+
+pub(super) fn process_of(call: &Call<'_>, pid: u32) -> Result<alloc::sync::Arc<crate::process::Process>> {
+    match pid {
+        0 => Ok(call.thread.process.clone()),
+        pid => table::process(pid).ok_or(Errno::ESRCH),
+    }
+}
+
+fn sys_getpgid(call: &mut Call<'_>) -> Result<u64> {
+    Ok(process_of(call, call.uint(0))?
+        .group
+        .load(Ordering::Relaxed)
+        .into())
+}
+
+fn sys_getpgrp(call: &mut Call<'_>) -> Result<u64> {
+    Ok(call.thread.process.group.load(Ordering::Relaxed).into())
+}
+
+fn sys_setpgid(call: &mut Call<'_>) -> Result<u64> {
+    if call.int(1) < 0 {
+        return Err(Errno::EINVAL);
+    }
+    let process = process_of(call, call.uint(0))?;
+    // A session's leader stays in its own group.
+    if process.session.load(Ordering::Relaxed) == process.pid {
+        return Err(Errno::EPERM);
+    }
+    let group = if call.uint(1) == 0 {
+        process.pid
+    } else {
+        call.uint(1)
+    };
+    process.group.store(group, Ordering::Relaxed);
+    Ok(0)
+}
+
+fn sys_getsid(call: &mut Call<'_>) -> Result<u64> {
+    Ok(process_of(call, call.uint(0))?
+        .session
+        .load(Ordering::Relaxed)
+        .into())
+}
+
+fn sys_setsid(call: &mut Call<'_>) -> Result<u64> {
+    let process = &call.thread.process;
+    if process.group.load(Ordering::Relaxed) == process.pid {
+        return Err(Errno::EPERM);
+    }
+    process.group.store(process.pid, Ordering::Relaxed);
+    process.session.store(process.pid, Ordering::Relaxed);
+    Ok(process.pid.into())
+}

@@ -1,0 +1,167 @@
+//! The identities of a process: getuid, setuid and all their kin for users and groups.
+
+use kobject::{Credentials, Errno, Result};
+
+use super::Call;
+use super::table::Row;
+use crate::user;
+
+/// Rows of the system-call table.
+pub(super) const ROWS: &[Row] = &[
+    Row::full(102, "getuid", sys_getuid, ""),
+    Row::full(107, "geteuid", sys_geteuid, ""),
+    Row::full(104, "getgid", sys_getgid, ""),
+    Row::full(108, "getegid", sys_getegid, ""),
+    Row::full(105, "setuid", sys_setuid, "d"),
+    Row::full(106, "setgid", sys_setgid, "d"),
+    Row::full(117, "setresuid", sys_setresuid, "ddd"),
+    Row::full(119, "setresgid", sys_setresgid, "ddd"),
+    Row::full(113, "setreuid", sys_setreuid, "dd"),
+    Row::full(114, "setregid", sys_setregid, "dd"),
+    Row::full(118, "getresuid", sys_getresuid, "xxx"),
+    Row::full(120, "getresgid", sys_getresgid, "xxx"),
+    Row::full(122, "setfsuid", sys_setfsuid, "d"),
+    Row::full(123, "setfsgid", sys_setfsgid, "d"),
+];
+
+pub(super) fn change(call: &Call<'_>, f: impl FnOnce(&mut Credentials) -> Result<()>) -> Result<u64> {
+    let mut context = call.thread.process.context.lock();
+    let mut changed = (*context.credentials).clone();
+    f(&mut changed)?;
+    context.credentials = alloc::sync::Arc::new(changed);
+    Ok(0)
+}
+
+/// Which identities a change concerns: users or groups.
+fn ids(credentials: &mut Credentials, user: bool) -> &mut [u32; 4] {
+    if user {
+        &mut credentials.uid
+    } else {
+        &mut credentials.gid
+    }
+}
+
+fn sys_getuid(call: &mut Call<'_>) -> Result<u64> {
+    Ok(with(call, |c| c.uid[0]).into())
+}
+
+fn sys_geteuid(call: &mut Call<'_>) -> Result<u64> {
+    Ok(with(call, |c| c.uid[1]).into())
+}
+
+fn sys_getgid(call: &mut Call<'_>) -> Result<u64> {
+    Ok(with(call, |c| c.gid[0]).into())
+}
+
+fn sys_getegid(call: &mut Call<'_>) -> Result<u64> {
+    Ok(with(call, |c| c.gid[1]).into())
+}
+
+/// setuid, setgid: all of them for root, else the effective one among the real and saved.
+fn set_one(call: &Call<'_>, user: bool) -> Result<u64> {
+    let id = call.uint(0);
+    if id == u32::MAX {
+        return Err(Errno::EINVAL);
+    }
+    change(call, |credentials| {
+        let privileged = credentials.euid() == 0;
+        let ids = ids(credentials, user);
+        match privileged {
+            true => *ids = [id; 4],
+            false if id == ids[0] || id == ids[2] => (ids[1], ids[3]) = (id, id),
+            false => return Err(Errno::EPERM),
+        }
+        Ok(())
+    })
+}
+
+fn sys_setuid(call: &mut Call<'_>) -> Result<u64> {
+    set_one(call, true)
+}
+
+fn sys_setgid(call: &mut Call<'_>) -> Result<u64> {
+    set_one(call, false)
+}
+
+/// setresuid, setresgid and, with the saved one implied, setreuid, setregid.
+fn set_res(call: &Call<'_>, user: bool, wanted: [u32; 3], implied: bool) -> Result<u64> {
+    change(call, |credentials| {
+        let privileged = credentials.euid() == 0;
+        let ids = ids(credentials, user);
+        let old = *ids;
+        let allowed = |id: u32, of: &[u32]| id == u32::MAX || privileged || of.contains(&id);
+        let real = if implied { &old[..2] } else { &old[..3] };
+        if !allowed(wanted[0], real) || !allowed(wanted[1], &old[..3]) || !allowed(wanted[2], &old[..3]) {
+            return Err(Errno::EPERM);
+        }
+        for (id, wanted) in ids.iter_mut().zip(wanted) {
+            if wanted != u32::MAX {
+                *id = wanted;
+            }
+        }
+        if implied && (wanted[0] != u32::MAX || (wanted[1] != u32::MAX && wanted[1] != old[0])) {
+            ids[2] = ids[1];
+        }
+        ids[3] = ids[1];
+        Ok(())
+    })
+}
+
+fn sys_setresuid(call: &mut Call<'_>) -> Result<u64> {
+    set_res(call, true, [call.uint(0), call.uint(1), call.uint(2)], false)
+}
+
+fn sys_setresgid(call: &mut Call<'_>) -> Result<u64> {
+    set_res(call, false, [call.uint(0), call.uint(1), call.uint(2)], false)
+}
+
+fn sys_setreuid(call: &mut Call<'_>) -> Result<u64> {
+    set_res(call, true, [call.uint(0), call.uint(1), u32::MAX], true)
+}
+
+fn sys_setregid(call: &mut Call<'_>) -> Result<u64> {
+    set_res(call, false, [call.uint(0), call.uint(1), u32::MAX], true)
+}
+
+fn get_res(call: &Call<'_>, ids: [u32; 4]) -> Result<u64> {
+    for (index, id) in ids.into_iter().enumerate().take(3) {
+        user::put(call.pointer(index), &id)?;
+    }
+    Ok(0)
+}
+
+fn sys_getresuid(call: &mut Call<'_>) -> Result<u64> {
+    get_res(call, with(call, |c| c.uid))
+}
+
+fn sys_getresgid(call: &mut Call<'_>) -> Result<u64> {
+    get_res(call, with(call, |c| c.gid))
+}
+
+/// setfsuid, setfsgid: give the old one, whether or not they change it.
+fn set_fs(call: &Call<'_>, user: bool) -> Result<u64> {
+    let id = call.uint(0);
+    let mut old = 0;
+    change(call, |credentials| {
+        let privileged = credentials.euid() == 0;
+        let ids = ids(credentials, user);
+        old = ids[3];
+        if privileged || ids.contains(&id) {
+            ids[3] = id;
+        }
+        Ok(())
+    })?;
+    Ok(old.into())
+}
+
+fn sys_setfsuid(call: &mut Call<'_>) -> Result<u64> {
+    set_fs(call, true)
+}
+
+fn sys_setfsgid(call: &mut Call<'_>) -> Result<u64> {
+    set_fs(call, false)
+}
+
+pub(super) fn with<R>(call: &Call<'_>, f: impl FnOnce(&Credentials) -> R) -> R {
+    f(&call.thread.process.context.lock().credentials)
+}

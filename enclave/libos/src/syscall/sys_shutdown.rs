@@ -1,0 +1,17 @@
+//! shutdown.
+
+use kobject::Result;
+use libos_io::socket::Shutdown;
+
+use super::Call;
+use super::socket::with;
+use super::table::Row;
+
+/// Rows of the system-call table.
+pub(super) const ROWS: &[Row] = &[Row::full(48, "shutdown", sys_shutdown, "dd")];
+
+fn sys_shutdown(call: &mut Call<'_>) -> Result<u64> {
+    let which = Shutdown::from_raw(call.uint(1))?;
+    with(call, call.fd(0), |socket, _, _| socket.shutdown(which))?;
+    Ok(0)
+}

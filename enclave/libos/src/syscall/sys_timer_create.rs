@@ -1,0 +1,119 @@
+//! timer_create, timer_settime, timer_gettime, timer_getoverrun, timer_delete.
+
+use kobject::{Errno, Result};
+
+use super::Call;
+use super::sys_setitimer::armed;
+use super::table::Row;
+use crate::process::table;
+use crate::signal::Signal;
+use crate::time::Clock;
+use crate::time::interval::Notice;
+use crate::uapi::{Itimerspec, Timespec};
+use crate::user;
+
+/// Rows of the system-call table.
+pub(super) const ROWS: &[Row] = &[
+    Row::partial(
+        222,
+        "timer_create",
+        sys_timer_create,
+        "dxx",
+        "CPU-time clocks go by elapsed time",
+    ),
+    Row::full(223, "timer_settime", sys_timer_settime, "ddxx"),
+    Row::full(224, "timer_gettime", sys_timer_gettime, "dx"),
+    Row::full(225, "timer_getoverrun", sys_timer_getoverrun, "d"),
+    Row::full(226, "timer_delete", sys_timer_delete, "d"),
+];
+
+fn sys_timer_create(call: &mut Call<'_>) -> Result<u64> {
+    let (clock, event, out) = (call.int(0), call.pointer(1), call.pointer(2));
+    let clock = Clock::from_raw(clock)?;
+    const SIGEV_SIGNAL: u32 = 0;
+    const SIGEV_NONE: u32 = 1;
+    const SIGEV_THREAD_ID: u32 = 4;
+    // struct sigevent: value (8), signal (4), notify (4), thread (4).
+    let event = match event {
+        0 => None,
+        at => {
+            let value: u64 = user::get(at)?;
+            let [signal, notify, tid]: [u32; 3] = user::get(at + 8)?;
+            Some((value, signal, notify, tid))
+        }
+    };
+    let notice = move |number: u32| -> Result<Notice> {
+        let Some((value, signal, notify, tid)) = event else {
+            return Ok(Notice::Queued {
+                signal: Signal::ALRM,
+                value: number.into(),
+                thread: None,
+            });
+        };
+        if notify == SIGEV_NONE {
+            return Ok(Notice::Nobody);
+        }
+        let signal = Signal::from_raw(signal.into()).ok_or(Errno::EINVAL)?;
+        match notify {
+            SIGEV_SIGNAL => Ok(Notice::Queued {
+                signal,
+                value,
+                thread: None,
+            }),
+            SIGEV_THREAD_ID if table::thread(tid).is_some() => Ok(Notice::Queued {
+                signal,
+                value,
+                thread: Some(tid),
+            }),
+            _ => Err(Errno::EINVAL),
+        }
+    };
+    notice(0)?;
+    let timers = &call.thread.process.timers;
+    let number = timers.create(call.thread, clock, |number| {
+        notice(number).unwrap_or(Notice::Nobody)
+    })?;
+    if let Err(error) = user::put(out, &number) {
+        timers.delete(number)?;
+        return Err(error);
+    }
+    Ok(0)
+}
+
+fn sys_timer_settime(call: &mut Call<'_>) -> Result<u64> {
+    let (number, flags, new, old) = (call.uint(0), call.uint(1), call.pointer(2), call.pointer(3));
+    const TIMER_ABSTIME: u32 = 1;
+    let timer = call.thread.process.timers.created(number)?;
+    let new: Itimerspec = user::get(new)?;
+    let value = new.value.nanoseconds()?;
+    let next = match flags & TIMER_ABSTIME {
+        0 => armed(value),
+        _ if value == 0 => None,
+        _ => Some(timer.clock.deadline(value)),
+    };
+    let before = timer.set(next, new.interval.nanoseconds()?)?;
+    user::put_if(old, &itimerspec(before))?;
+    Ok(0)
+}
+
+fn sys_timer_gettime(call: &mut Call<'_>) -> Result<u64> {
+    let timer = call.thread.process.timers.created(call.uint(0))?;
+    user::put(call.pointer(1), &itimerspec(timer.get()))?;
+    Ok(0)
+}
+
+fn sys_timer_getoverrun(call: &mut Call<'_>) -> Result<u64> {
+    Ok(call.thread.process.timers.created(call.uint(0))?.overrun().into())
+}
+
+fn sys_timer_delete(call: &mut Call<'_>) -> Result<u64> {
+    call.thread.process.timers.delete(call.uint(0))?;
+    Ok(0)
+}
+
+fn itimerspec((left, interval): (u64, u64)) -> Itimerspec {
+    Itimerspec {
+        interval: Timespec::of(interval),
+        value: Timespec::of(left),
+    }
+}

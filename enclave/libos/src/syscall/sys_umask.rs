@@ -1,0 +1,16 @@
+//! umask.
+
+use kobject::Result;
+
+use super::Call;
+use super::table::Row;
+
+/// Rows of the system-call table.
+pub(super) const ROWS: &[Row] = &[Row::full(95, "umask", sys_umask, "x")];
+
+fn sys_umask(call: &mut Call<'_>) -> Result<u64> {
+    let mut context = call.thread.process.context.lock();
+    let before = context.umask;
+    context.umask = call.uint(0) & 0o777;
+    Ok(before.into())
+}

@@ -1,0 +1,34 @@
+//! What a write entails besides its bytes: SIGPIPE, the limit of a file's size, the loss of set-user-ID bits.
+
+use kobject::{Description, Errno, Result};
+
+use super::Call;
+use crate::process::limits;
+use crate::signal::{Signal, SignalInfo, code, send};
+
+/// A write to a pipe or stream that nobody reads raises SIGPIPE.
+pub(super) fn raise_pipe(call: &Call<'_>, result: Result<usize>) -> Result<u64> {
+    if result == Err(Errno::EPIPE) {
+        let process = &call.thread.process;
+        let info = SignalInfo::sent(Signal::PIPE, code::USER, process.pid, process.uid());
+        send::to_thread(call.thread, info)?;
+    }
+    Ok(result? as u64)
+}
+
+/// A file whose contents a process without privilege has changed is no longer run with its owner's rights.
+pub(super) fn modified(call: &Call<'_>, file: &Description) {
+    if file.object().is_seekable() {
+        libos_fs::written_by(file, &call.thread.process.context.lock().credentials);
+    }
+}
+
+/// Whether RLIMIT_FSIZE lets a file become this long; SIGXFSZ and EFBIG.
+pub(super) fn check_file_size(call: &Call<'_>, len: u64) -> Result<()> {
+    let process = &call.thread.process;
+    if len <= process.limits.lock().0[limits::FILE_SIZE].current {
+        return Ok(());
+    }
+    send::to_thread(call.thread, SignalInfo::new(Signal::XFSZ, code::KERNEL))?;
+    Err(Errno::EFBIG)
+}
