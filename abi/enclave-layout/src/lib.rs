@@ -1,4 +1,4 @@
-//! Where everything lies in an enclave's address range, and how the two sides meet at its entry.
+//! Where everything lies in an enclave's address range, its pages, and how the two sides meet at its entry.
 //!
 //! Both sides and the tool that lays out the enclave read the numbers here, so no linker script or second
 //! constant can disagree with them. Addresses are enclave-linear and, since ELRANGE starts at 0, also offsets
@@ -21,11 +21,12 @@
 //! [`ExitReason`]. With CSSA = 0 the enclave starts the thread (or continues its host call, if one is under
 //! way); with CSSA = 1 it handles what interrupted it, and leaves with [`ExitReason::Resume`], upon which the
 //! host does ERESUME.
-#![no_std]
+#![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
-/// Bytes of a page.
-pub const PAGE_SIZE: u64 = 4096;
+mod page;
+
+pub use page::{Acceptance, PAGE_SIZE, PageRange, Protection};
 
 /// SECS.SIZE; SECS.BASEADDR is 0.
 pub const ELRANGE_SIZE: u64 = 1 << 36;

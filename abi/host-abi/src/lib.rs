@@ -31,8 +31,9 @@ mod time;
 
 pub use boot::{BootError, BootFlags, BootInfo, CpuidEntry};
 pub use descriptor::{Close, HostFd, Unread};
+pub use enclave_layout::{Acceptance, PageRange, Protection};
 pub use errno::Errno;
-pub use memory::{Acceptance, Commit, PageRange, Protect, Protection, Remove, Trim};
+pub use memory::{Commit, Protect, Remove, Trim};
 pub use poll::{EpollControl, EpollCreate, EpollEvent, EpollOperation, EpollWait, Poll, PollEntry};
 pub use process::{Exit, Interrupt, Message, MessageKind, Park, ParkEnd, Spawn, Unpark};
 pub use quote::{Quote, QuoteTarget};

@@ -5,7 +5,7 @@ use crate::Errno;
 /// Bytes of a call area: the record's page, then the staging buffer.
 pub const AREA_SIZE: usize = STAGING_OFFSET + STAGING_SIZE;
 /// Where the staging buffer begins in a call area.
-pub const STAGING_OFFSET: usize = 4096;
+pub const STAGING_OFFSET: usize = enclave_layout::PAGE_SIZE as usize;
 /// Bytes of the staging buffer: what one call can carry.
 pub const STAGING_SIZE: usize = 256 * 1024;
 /// Bytes of a record.
