@@ -23,6 +23,16 @@
 //! host does ERESUME.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unwrap_used
+    )
+)]
 
 mod page;
 
@@ -71,6 +81,10 @@ pub const SSA_FRAMES: u64 = 2;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slot(u64);
 
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "a slot lies in ELRANGE, and so does all that is in it"
+)]
 impl Slot {
     // Offsets in a slot: a guard page at the bottom of each stack, so that an overflow faults.
     const STACK: u64 = PAGE_SIZE;

@@ -10,6 +10,10 @@ pub struct PageRange {
     len: u64,
 }
 
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "`new` has checked that the end does not overflow"
+)]
 impl PageRange {
     /// `start` and `len` in bytes, both multiples of [`PAGE_SIZE`], `len` not 0, no overflow.
     pub const fn new(start: u64, len: u64) -> Option<Self> {
