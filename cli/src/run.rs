@@ -9,10 +9,9 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use enclave_config::Config;
 use host_abi::BootFlags;
-use host_runtime::{RootfsFile, Seed};
+use host_runtime::{Platform, RootfsFile, Seed};
 use image_convert::{Conversion, Options, Package, PackageError, Part};
 use oci_image::{ImageRef, ImageSource, Transport};
-use sgx_platform::emulator::EncluSites;
 use sha2::{Digest, Sha256};
 
 use crate::cache_dir;
@@ -74,8 +73,7 @@ impl Run {
             env,
             flags,
             hostname: Vec::new(),
-            sites: EncluSites::Patched,
-            seed: Seed::of_this_user()?,
+            platform: Platform::emulator(Seed::of_this_user()?),
         };
         host_runtime::run(options).with_context(|| format!("cannot run {image}"))
     }

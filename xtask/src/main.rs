@@ -11,6 +11,7 @@ mod check_deps;
 mod debian;
 mod demo;
 mod deny;
+mod host_calls;
 mod images;
 mod links;
 mod reproducibility;
@@ -52,6 +53,8 @@ enum Command {
     Deny(deny::Options),
     /// Build the images of real programs from Debian packages; print where they are.
     Images(images::Options),
+    /// Write docs/host-calls.md from the table of host calls.
+    HostCalls,
     /// Write docs/syscalls.md from the table of system calls.
     Syscalls,
     /// Build nacre in two directories and compare the images that the two make.
@@ -70,6 +73,7 @@ fn main() -> ExitCode {
         Command::CheckDeps => check_deps::run(),
         Command::Deny(options) => deny::run(&options),
         Command::Images(options) => images::run(&options),
+        Command::HostCalls => host_calls::run(),
         Command::Syscalls => syscalls::run(),
         Command::Reproducibility => reproducibility::run(),
     };

@@ -4,6 +4,8 @@
 use alloc::vec::Vec;
 
 use enclave_layout::{PAGE_SIZE, SLOTS_MAX, USER_END, USER_START};
+use rootfs_format::BLOCK_SIZE;
+use rootfs_format::verity::VERITY_SALT_MAX;
 
 use crate::{Config, ConfigError, Extent, HostEnv, Rootfs};
 
@@ -17,8 +19,7 @@ pub const HOSTNAME_MAX: usize = 64;
 // The words below say these numbers.
 const _: () = assert!(MEMORY_MAX <= USER_END - USER_START && SLOTS_MAX == THREADS_MAX as u64);
 
-const BLOCK: u64 = 4096;
-const SALT_MAX: usize = 256;
+const BLOCK: u64 = BLOCK_SIZE as u64;
 const GROUPS_MAX: usize = 65536;
 
 pub(crate) fn check(config: &Config) -> Result<(), ConfigError> {
@@ -126,7 +127,10 @@ fn check_rootfs(rootfs: &Rootfs) -> Result<(), ConfigError> {
     let data_len = rootfs.data_blocks.checked_mul(BLOCK);
     let data_len = data_len.ok_or(ConfigError::Invalid("the root file system's size is absurd"))?;
     rule(data_len > 0, "the root file system is empty")?;
-    rule(rootfs.salt.len() <= SALT_MAX, "the salt is longer than 256 bytes")?;
+    rule(
+        rootfs.salt.len() <= VERITY_SALT_MAX,
+        "the salt is longer than 256 bytes",
+    )?;
     rule(
         rootfs.hash_offset.is_multiple_of(BLOCK),
         "the hash tree is not at a block boundary",

@@ -1,4 +1,4 @@
-//! Where everything lies in an enclave's address range, and how the two sides meet at its entry.
+//! Where everything lies in an enclave's address range, its pages, and how the two sides meet at its entry.
 //!
 //! Both sides and the tool that lays out the enclave read the numbers here, so no linker script or second
 //! constant can disagree with them. Addresses are enclave-linear and, since ELRANGE starts at 0, also offsets
@@ -21,11 +21,22 @@
 //! [`ExitReason`]. With CSSA = 0 the enclave starts the thread (or continues its host call, if one is under
 //! way); with CSSA = 1 it handles what interrupted it, and leaves with [`ExitReason::Resume`], upon which the
 //! host does ERESUME.
-#![no_std]
+#![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unwrap_used
+    )
+)]
 
-/// Bytes of a page.
-pub const PAGE_SIZE: u64 = 4096;
+mod page;
+
+pub use page::{Acceptance, PAGE_SIZE, PageRange, Protection};
 
 /// SECS.SIZE; SECS.BASEADDR is 0.
 pub const ELRANGE_SIZE: u64 = 1 << 36;
@@ -70,6 +81,10 @@ pub const SSA_FRAMES: u64 = 2;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slot(u64);
 
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "a slot lies in ELRANGE, and so does all that is in it"
+)]
 impl Slot {
     // Offsets in a slot: a guard page at the bottom of each stack, so that an overflow faults.
     const STACK: u64 = PAGE_SIZE;

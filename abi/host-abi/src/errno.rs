@@ -24,7 +24,7 @@ impl Errno {
 
     /// What a system call returns for this error: the negated number.
     pub const fn as_return(self) -> i64 {
-        -(self.0 as i64)
+        (self.0 as i64).wrapping_neg()
     }
 }
 

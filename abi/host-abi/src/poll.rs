@@ -1,16 +1,16 @@
-//! Waiting for several descriptors.
+//! What lies in the staging buffer for `poll` and `epoll`: entries and events.
 
-use crate::{Answer, CallCode, CallError, HostCall, HostFd, STAGING_SIZE, Wait};
+use crate::{CallError, HostFd};
 
-/// One descriptor of a [`Poll`], 8 bytes in the staging buffer: descriptor (4), events asked for (2), events
+/// One descriptor of a [`crate::Poll`], 8 bytes in the staging buffer: descriptor (4), events asked for (2), events
 /// that happened (2), little endian; events are Linux's POLL bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PollEntry {
     /// The descriptor.
     pub fd: HostFd,
-    /// Which events are asked for.
+    /// Events that are asked for.
     pub events: u16,
-    /// Which have happened.
+    /// Events that have happened.
     pub happened: u16,
 }
 
@@ -47,65 +47,7 @@ impl PollEntry {
     }
 }
 
-/// `ppoll` on the entries in the staging buffer; the answer is how many of them have events.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Poll {
-    /// How many entries.
-    pub count: usize,
-    /// How long it may block.
-    pub wait: Wait,
-}
-
-impl Poll {
-    /// Most entries of one call.
-    pub const MOST: usize = STAGING_SIZE / PollEntry::SIZE;
-}
-
-impl HostCall for Poll {
-    const CODE: CallCode = CallCode::Poll;
-    type Answer = usize;
-
-    fn to_args(&self) -> [u64; 6] {
-        [self.count as u64, self.wait.raw(), 0, 0, 0, 0]
-    }
-
-    fn from_args(args: [u64; 6]) -> Option<Self> {
-        let count = usize::try_from(args[0])
-            .ok()
-            .filter(|&count| count <= Self::MOST)?;
-        Some(Self {
-            count,
-            wait: Wait::nanoseconds(args[1]),
-        })
-    }
-
-    fn check(&self, answer: Answer) -> Result<usize, CallError> {
-        answer.count(self.count)
-    }
-}
-
-/// Makes an epoll instance on the host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EpollCreate;
-
-impl HostCall for EpollCreate {
-    const CODE: CallCode = CallCode::EpollCreate;
-    type Answer = HostFd;
-
-    fn to_args(&self) -> [u64; 6] {
-        [0; 6]
-    }
-
-    fn from_args(_: [u64; 6]) -> Option<Self> {
-        Some(Self)
-    }
-
-    fn check(&self, answer: Answer) -> Result<HostFd, CallError> {
-        HostFd::check(answer)
-    }
-}
-
-/// What [`EpollControl`] does.
+/// What [`crate::EpollControl`] does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EpollOperation {
     /// EPOLL_CTL_ADD
@@ -116,80 +58,13 @@ pub enum EpollOperation {
     Modify = 3,
 }
 
-/// `epoll_ctl`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EpollControl {
-    /// The instance.
-    pub epoll: HostFd,
-    /// What to do.
-    pub operation: EpollOperation,
-    /// With which descriptor.
-    pub fd: HostFd,
-    /// Linux's EPOLL bits.
-    pub events: u32,
-    /// Comes back with each event.
-    pub data: u64,
-}
-
-impl HostCall for EpollControl {
-    const CODE: CallCode = CallCode::EpollControl;
-    type Answer = ();
-
-    fn to_args(&self) -> [u64; 6] {
-        [
-            self.epoll.raw().into(),
-            self.operation as u64,
-            self.fd.raw().into(),
-            self.events.into(),
-            self.data,
-            0,
-        ]
-    }
-
-    fn from_args(args: [u64; 6]) -> Option<Self> {
-        let operation = match args[1] {
-            1 => EpollOperation::Add,
-            2 => EpollOperation::Delete,
-            3 => EpollOperation::Modify,
-            _ => return None,
-        };
-        Some(Self {
-            epoll: HostFd::from_raw(args[0])?,
-            operation,
-            fd: HostFd::from_raw(args[2])?,
-            events: args[3].try_into().ok()?,
-            data: args[4],
-        })
-    }
-
-    fn check(&self, answer: Answer) -> Result<(), CallError> {
-        answer.unit()
-    }
-}
-
-/// `epoll_wait`: events come in the staging buffer, see [`EpollEvent`]; the answer is how many.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EpollWait {
-    /// The instance.
-    pub epoll: HostFd,
-    /// Most events to return.
-    pub most: usize,
-    /// How long it may block.
-    pub wait: Wait,
-}
-
-impl EpollWait {
-    /// Most events of one call.
-    pub const MOST: usize = STAGING_SIZE / EpollEvent::SIZE;
-}
-
 /// An event, 16 bytes in the staging buffer: EPOLL bits (4), zero (4), data (8), little endian. The data is
 /// a claim: the receiver must know it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EpollEvent {
     /// Linux's EPOLL bits.
     pub events: u32,
-    /// What [`EpollControl::data`] said.
+    /// What [`crate::EpollControl::data`] said.
     pub data: u64,
 }
 
@@ -209,36 +84,5 @@ impl EpollEvent {
             events: word as u32,
             data: (word >> 64) as u64,
         }
-    }
-}
-
-impl HostCall for EpollWait {
-    const CODE: CallCode = CallCode::EpollWait;
-    type Answer = usize;
-
-    fn to_args(&self) -> [u64; 6] {
-        [
-            self.epoll.raw().into(),
-            self.most as u64,
-            self.wait.raw(),
-            0,
-            0,
-            0,
-        ]
-    }
-
-    fn from_args(args: [u64; 6]) -> Option<Self> {
-        let most = usize::try_from(args[1])
-            .ok()
-            .filter(|&most| most > 0 && most <= Self::MOST)?;
-        Some(Self {
-            epoll: HostFd::from_raw(args[0])?,
-            most,
-            wait: Wait::nanoseconds(args[2]),
-        })
-    }
-
-    fn check(&self, answer: Answer) -> Result<usize, CallError> {
-        answer.count(self.most)
     }
 }

@@ -1,11 +1,12 @@
 //! The record of one call and the area that it lies in.
 
-use crate::Errno;
+use crate::argument::ARGUMENT_WORDS;
+use crate::{CallCode, Errno};
 
 /// Bytes of a call area: the record's page, then the staging buffer.
 pub const AREA_SIZE: usize = STAGING_OFFSET + STAGING_SIZE;
 /// Where the staging buffer begins in a call area.
-pub const STAGING_OFFSET: usize = 4096;
+pub const STAGING_OFFSET: usize = enclave_layout::PAGE_SIZE as usize;
 /// Bytes of the staging buffer: what one call can carry.
 pub const STAGING_SIZE: usize = 256 * 1024;
 /// Bytes of a record.
@@ -19,7 +20,7 @@ pub struct Record {
     /// A [`CallCode`].
     pub code: u64,
     /// The arguments of the call.
-    pub args: [u64; 6],
+    pub args: [u64; ARGUMENT_WORDS],
     /// Non-negative: the result; negative: a negated error number.
     pub value: i64,
     /// Further results.
@@ -98,78 +99,13 @@ pub trait HostCall: Sized {
     type Answer;
 
     /// The arguments as words (the enclave's side, when it stages).
-    fn to_args(&self) -> [u64; 6];
+    fn to_args(&self) -> [u64; ARGUMENT_WORDS];
 
     /// The call from its words (the host's side); `None` when they mean nothing.
-    fn from_args(args: [u64; 6]) -> Option<Self>;
+    fn from_args(args: [u64; ARGUMENT_WORDS]) -> Option<Self>;
 
     /// Checks the host's answer against what was asked.
     fn check(&self, answer: Answer) -> Result<Self::Answer, CallError>;
-}
-
-macro_rules! call_codes {
-    ($($name:ident = $number:literal,)*) => {
-        /// The number of each call.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        #[repr(u64)]
-        #[expect(missing_docs, reason = "each is named after the call type that documents it")]
-        pub enum CallCode { $($name = $number,)* }
-
-        impl CallCode {
-            /// All calls, in the order of their numbers.
-            pub const ALL: &[Self] = &[$(Self::$name,)*];
-
-            /// The call with this number.
-            pub const fn from_raw(raw: u64) -> Option<Self> {
-                match raw { $($number => Some(Self::$name),)* _ => None }
-            }
-
-            /// The call's name.
-            pub const fn name(self) -> &'static str {
-                match self { $(Self::$name => stringify!($name),)* }
-            }
-        }
-    };
-}
-
-call_codes! {
-    Exit = 0,
-    Spawn = 1,
-    Park = 2,
-    Unpark = 3,
-    Interrupt = 4,
-    Message = 5,
-    ClockRead = 6,
-    Commit = 8,
-    Protect = 9,
-    Trim = 10,
-    Remove = 11,
-    StreamRead = 16,
-    StreamWrite = 17,
-    StreamStat = 18,
-    TerminalGet = 19,
-    TerminalSet = 20,
-    WindowSize = 21,
-    Socket = 32,
-    Bind = 33,
-    Listen = 34,
-    Accept = 35,
-    Connect = 36,
-    Send = 37,
-    Recv = 38,
-    Shutdown = 39,
-    GetSockName = 40,
-    GetPeerName = 41,
-    GetSockOpt = 42,
-    SetSockOpt = 43,
-    Unread = 44,
-    Close = 45,
-    Poll = 48,
-    EpollCreate = 49,
-    EpollControl = 50,
-    EpollWait = 51,
-    QuoteTarget = 56,
-    Quote = 57,
 }
 
 #[cfg(test)]
@@ -184,13 +120,5 @@ mod tests {
         assert!(matches!(answer(i64::MIN).value(), Err(CallError::Lie(_))));
         assert!(matches!(answer(9).count(8), Err(CallError::Lie(_))));
         assert_eq!(answer(8).count(8), Ok(8));
-    }
-
-    #[test]
-    fn codes_are_found_by_their_numbers() {
-        for &code in CallCode::ALL {
-            assert_eq!(CallCode::from_raw(code as u64), Some(code));
-        }
-        assert_eq!(CallCode::from_raw(7), None);
     }
 }

@@ -1,6 +1,6 @@
 //! Clocks, and how long a call may wait.
 
-use crate::{Answer, CallCode, CallError, HostCall};
+use crate::{Answer, CallError};
 
 /// How long a call may block, in nanoseconds. A thread's wake token ([`crate::Unpark`]) ends any wait with
 /// EINTR.
@@ -29,10 +29,6 @@ impl Wait {
     }
 }
 
-/// Reads the host's clocks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ClockRead;
-
 /// What the host claims its clocks show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HostClocks {
@@ -50,34 +46,23 @@ impl HostClocks {
     pub const REALTIME_MAX: u64 = i64::MAX as u64 - Self::MONOTONIC_MAX;
 }
 
-impl HostCall for ClockRead {
-    const CODE: CallCode = CallCode::ClockRead;
-    type Answer = HostClocks;
-
-    fn to_args(&self) -> [u64; 6] {
-        [0; 6]
+/// The clocks, within what Linux believes of a machine.
+pub(crate) fn clocks(answer: Answer) -> Result<HostClocks, CallError> {
+    answer.unit()?;
+    let [monotonic, realtime] = answer.extra;
+    if monotonic > HostClocks::MONOTONIC_MAX {
+        return Err(CallError::Lie("a machine that runs for more than 30 years"));
     }
-
-    fn from_args(_: [u64; 6]) -> Option<Self> {
-        Some(Self)
+    if realtime > HostClocks::REALTIME_MAX {
+        return Err(CallError::Lie("a date too near the end of time"));
     }
-
-    fn check(&self, answer: Answer) -> Result<HostClocks, CallError> {
-        answer.unit()?;
-        let [monotonic, realtime] = answer.extra;
-        if monotonic > HostClocks::MONOTONIC_MAX {
-            return Err(CallError::Lie("a machine that runs for more than 30 years"));
-        }
-        if realtime > HostClocks::REALTIME_MAX {
-            return Err(CallError::Lie("a date too near the end of time"));
-        }
-        Ok(HostClocks { monotonic, realtime })
-    }
+    Ok(HostClocks { monotonic, realtime })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{ClockRead, HostCall};
 
     #[test]
     fn clocks_near_the_end_of_time_are_a_lie() {

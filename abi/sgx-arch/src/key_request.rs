@@ -129,7 +129,7 @@ impl KeyRequest {
     /// From the bytes.
     pub fn from_bytes(bytes: &[u8; Self::SIZE]) -> Result<Self, Malformed> {
         let reserved = [at::RESERVED_1..at::CPUSVN, at::RESERVED_2..Self::SIZE];
-        if !reserved.into_iter().all(|range| is_zero(&bytes[range])) {
+        if !reserved.into_iter().all(|range| is_zero(bytes, range)) {
             return Err(Malformed("KEYREQUEST has reserved bytes set"));
         }
         Ok(Self {

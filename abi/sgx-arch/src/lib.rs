@@ -13,6 +13,16 @@
 //! keys), [`Enclu`] (leaf numbers). Nothing here does I/O or trusts a side.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unwrap_used
+    )
+)]
 
 mod attributes;
 mod field;

@@ -3,7 +3,7 @@
 //! An EEXTEND record is followed by the 256 bytes that it measures. An SGXS file is these very records, so its
 //! SHA-256 is MRENCLAVE, but for records of content that is loaded and not measured.
 
-use crate::field::{get_u32, get_u64, is_zero, put};
+use crate::field::{get, get_u32, get_u64, is_zero, put};
 use crate::{Malformed, SecInfo};
 
 /// Bytes of a record.
@@ -79,9 +79,7 @@ impl Measured {
 
     /// The record with these bytes; exactly what [`Measured::to_bytes`] writes.
     pub fn from_bytes(bytes: &[u8; RECORD_SIZE]) -> Result<Self, Malformed> {
-        let mut tag = [0; 8];
-        tag.copy_from_slice(&bytes[..8]);
-        let (record, end) = match tag {
+        let (record, end) = match get(bytes, 0) {
             ECREATE => {
                 let (ssa_frame_pages, size) = (get_u32(bytes, 8), get_u64(bytes, 12));
                 (
@@ -116,7 +114,7 @@ impl Measured {
             ),
             _ => return Err(Malformed("unknown record")),
         };
-        if !is_zero(&bytes[end..]) {
+        if !is_zero(bytes, end..RECORD_SIZE) {
             return Err(Malformed("a record has reserved bytes set"));
         }
         Ok(record)

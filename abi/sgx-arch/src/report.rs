@@ -161,7 +161,7 @@ impl ReportBody {
             at::RESERVED_3..at::CONFIGID,
             at::RESERVED_4..at::ISVFAMILYID,
         ];
-        if !reserved.into_iter().all(|range| is_zero(&bytes[range])) {
+        if !reserved.into_iter().all(|range| is_zero(bytes, range)) {
             return Err(Malformed("REPORT has reserved bytes set"));
         }
         Ok(Self {
@@ -217,7 +217,7 @@ impl TargetInfo {
             target::RESERVED_2..target::CONFIGID,
             target::RESERVED_3..Self::SIZE,
         ];
-        if !reserved.into_iter().all(|range| is_zero(&bytes[range])) {
+        if !reserved.into_iter().all(|range| is_zero(bytes, range)) {
             return Err(Malformed("TARGETINFO has reserved bytes set"));
         }
         Ok(Self {

@@ -115,7 +115,7 @@ impl SecInfo {
 
     /// From the bytes of the structure.
     pub fn from_bytes(bytes: [u8; Self::SIZE]) -> Result<Self, Malformed> {
-        if !is_zero(&bytes[8..]) {
+        if !is_zero(&bytes, 8..Self::SIZE) {
             return Err(Malformed("SECINFO has reserved bytes set"));
         }
         Self::from_flags(get_u64(&bytes, 0))

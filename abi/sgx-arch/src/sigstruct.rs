@@ -140,7 +140,7 @@ impl SigStruct {
             at::RESERVED_3..at::ISVPRODID,
             at::RESERVED_4..at::Q1,
         ];
-        if !reserved.into_iter().all(|range| is_zero(&bytes[range])) {
+        if !reserved.into_iter().all(|range| is_zero(bytes, range)) {
             return Err(SigStructError::Reserved);
         }
         Ok(Self {

@@ -83,7 +83,7 @@ impl Tcs {
         };
         let hardware =
             get_u64(page, Self::STATE) | u64::from(get_u32(page, Self::CSSA)) | get_u64(page, Self::AEP);
-        if hardware != 0 || !is_zero(&page[Self::SIZE..]) {
+        if hardware != 0 || !is_zero(page, Self::SIZE..page.len()) {
             return Err(Malformed("TCS has reserved fields set"));
         }
         if tcs.flags & !Self::DBGOPTIN != 0 {

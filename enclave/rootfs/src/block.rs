@@ -1,12 +1,8 @@
 //! Blocks: the unit of reading, verifying and caching.
 
+use rootfs_format::Block;
+
 use crate::Error;
-
-/// Bytes of a block: of the file system, of the hash tree, and of a page.
-pub const BLOCK_SIZE: usize = 4096;
-
-/// One block.
-pub type Block = [u8; BLOCK_SIZE];
 
 /// The image as the host offers it: nothing that comes from here is believed.
 pub trait BlockSource {

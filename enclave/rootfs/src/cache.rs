@@ -8,7 +8,9 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 
-use crate::{BLOCK_SIZE, Block, Error, VerifiedBlocks};
+use rootfs_format::{BLOCK_SIZE, Block};
+
+use crate::{Error, VerifiedBlocks};
 
 /// Places in a set.
 const WAYS: usize = 8;

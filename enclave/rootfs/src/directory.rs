@@ -3,12 +3,13 @@
 use core::cmp::Ordering;
 use core::ops::ControlFlow;
 
+use rootfs_format::BLOCK_SIZE;
+use rootfs_format::erofs::{DIRECTORY_ENTRY_SIZE, DirectoryEntry, FileType, NAME_MAX, Nid};
 use zerocopy::FromBytes;
 
 use crate::cache::{CacheSet, Lock};
 use crate::erofs::{Chunk, Erofs};
-use crate::format::{DIRECTORY_ENTRY_SIZE, DirectoryEntry, NAME_MAX};
-use crate::{BLOCK_SIZE, Error, Inode, Kind, Nid, VerifiedBlocks};
+use crate::{Error, Inode, Kind, VerifiedBlocks};
 
 /// What a name stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,16 +152,17 @@ impl DirectoryBlock {
     /// Entry number `place`, which is below `count`.
     fn entry(&self, place: usize) -> Result<Entry, Error> {
         let raw = self.raw(place).ok_or(Error::OutOfRange)?;
-        // EROFS has the file types of `include/linux/fs_types.h`; readdir has those of `dirent.h`.
-        let d_type = match raw.file_type {
-            1 => 8,
-            2 => 4,
-            3 => 2,
-            4 => 6,
-            5 => 1,
-            6 => 12,
-            7 => 10,
-            _ => return Err(Error::Corrupt("the file type of a directory entry")),
+        let file_type =
+            FileType::from_raw(raw.file_type).ok_or(Error::Corrupt("the file type of a directory entry"))?;
+        // readdir has the file types of `dirent.h`.
+        let d_type = match file_type {
+            FileType::Regular => 8,
+            FileType::Directory => 4,
+            FileType::CharDevice => 2,
+            FileType::BlockDevice => 6,
+            FileType::Fifo => 1,
+            FileType::Socket => 12,
+            FileType::Symlink => 10,
         };
         let nid = Nid(raw.nid.get());
         Ok(Entry { nid, d_type })

@@ -5,11 +5,12 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::{Deref, Range};
 
+use rootfs_format::erofs::{BLOCK_SIZE_BITS, ExtendedInode, MAGIC, Nid, SUPERBLOCK_OFFSET, Superblock};
+use rootfs_format::{BLOCK_SIZE, Block};
 use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
 use crate::cache::{BlockCache, CacheSet, Lock};
-use crate::format::{BLOCK_SIZE_BITS, ExtendedInode, MAGIC, SUPERBLOCK_OFFSET, Superblock};
-use crate::{BLOCK_SIZE, Block, Error, Inode, Kind, Nid, VerifiedBlocks};
+use crate::{Error, Inode, Kind, VerifiedBlocks};
 
 /// An EROFS file system on verified blocks.
 pub struct Erofs<B, L> {

@@ -1,14 +1,11 @@
 //! Inodes, checked once: whoever holds an [`Inode`] can map its contents without meeting a surprise.
 
-use crate::format::{
-    ExtendedInode, FORMAT_INLINE, FORMAT_PLAIN, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG,
-    S_IFSOCK, SLOT_SIZE, SYMLINK_MAX, XATTR_HEADER_SIZE,
+use crate::Error;
+use rootfs_format::BLOCK_SIZE;
+use rootfs_format::erofs::{
+    Device, ExtendedInode, FORMAT_INLINE, FORMAT_PLAIN, Nid, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK,
+    S_IFMT, S_IFREG, S_IFSOCK, SLOT_SIZE, SYMLINK_MAX, Timestamp, XATTR_HEADER_SIZE,
 };
-use crate::{BLOCK_SIZE, Error};
-
-/// The number of an inode: its place in the image, which is also what `stat` should show.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Nid(pub u64);
 
 /// What an inode is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,34 +24,6 @@ pub enum Kind {
     Fifo,
     /// Socket.
     Socket,
-}
-
-/// Number of a device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Device {
-    /// The driver.
-    pub major: u32,
-    /// The device among the driver's.
-    pub minor: u32,
-}
-
-impl Device {
-    /// From the kernel's 32-bit encoding (`new_decode_dev`).
-    const fn decode(number: u32) -> Self {
-        Self {
-            major: (number & 0x000f_ff00) >> 8,
-            minor: (number & 0xff) | ((number >> 12) & 0x000f_ff00),
-        }
-    }
-}
-
-/// A time since the epoch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Timestamp {
-    /// Seconds; negative before 1970.
-    pub seconds: i64,
-    /// Nanoseconds, below 10^9.
-    pub nanos: u32,
 }
 
 /// An inode, as `stat` shows it.

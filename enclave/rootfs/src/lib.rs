@@ -10,7 +10,7 @@
 //!         Erofs    inodes, directories, symbolic links, extended attributes, file contents
 //! ```
 //!
-//! Key types: [`Verity`], [`Erofs`], [`Inode`], [`Error`]. [`format`] has the structures on disk; the crate
+//! Key types: [`Verity`], [`Erofs`], [`Inode`], [`Error`]. The crate `rootfs-format` has the structures on disk; the crate
 //! `rootfs-image` writes them, and its tests are the tests of both. Opening costs one path of the hash tree whatever the size of the image.
 //!
 //! # Trust
@@ -51,16 +51,18 @@ mod cache;
 mod directory;
 mod erofs;
 mod error;
-pub mod format;
 mod inode;
 mod verity;
 mod xattr;
 
-pub use block::{BLOCK_SIZE, Block, BlockSource, SourceError, VerifiedBlocks};
+pub use block::{BlockSource, SourceError, VerifiedBlocks};
 pub use cache::{CacheSet, Lock};
 pub use directory::{DirEntry, Entry};
 pub use erofs::{Chunk, Erofs};
 pub use error::Error;
-pub use inode::{Device, Inode, Kind, Nid, Timestamp};
-pub use verity::{Digest, Verity, VerityParams, hash_levels};
+pub use inode::{Inode, Kind};
+pub use rootfs_format::erofs::{Device, Nid, Timestamp};
+pub use rootfs_format::verity::Digest;
+pub use rootfs_format::{BLOCK_SIZE, Block};
+pub use verity::{Verity, VerityParams};
 pub use xattr::Xattr;

@@ -9,14 +9,12 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use rootfs_format::verity::{DIGEST_SIZE, DIGESTS_PER_BLOCK, Digest, VERITY_SALT_MAX, hash_levels};
+use rootfs_format::{BLOCK_SIZE, Block};
 use sha2::{Digest as _, Sha256};
 
 use crate::cache::{CacheSet, Lock, PageCache, new_page};
-use crate::format::{DIGEST_SIZE, DIGESTS_PER_BLOCK, VERITY_SALT_MAX};
-use crate::{BLOCK_SIZE, Block, BlockSource, Error, VerifiedBlocks};
-
-/// SHA-256.
-pub type Digest = [u8; DIGEST_SIZE];
+use crate::{BlockSource, Error, VerifiedBlocks};
 
 /// What the measured configuration says of the hash tree.
 #[derive(Clone, Debug)]
@@ -41,12 +39,6 @@ pub struct Verity<S, L> {
     /// The first block of each level, the level of the data blocks' digests first.
     levels: Vec<u64>,
     verified: PageCache<L>,
-}
-
-/// How many blocks each level of a hash tree has, the level of the data blocks' digests first, the root's last.
-pub fn hash_levels(data_blocks: u64) -> Vec<u64> {
-    let smaller = |blocks: &u64| (*blocks > 1).then(|| blocks.div_ceil(DIGESTS_PER_BLOCK));
-    core::iter::successors(smaller(&data_blocks), smaller).collect()
 }
 
 impl<S: BlockSource, L: Lock<CacheSet>> Verity<S, L> {
@@ -147,20 +139,5 @@ impl<S: BlockSource, L: Lock<CacheSet>> VerifiedBlocks for Verity<S, L> {
 
     fn blocks(&self) -> u64 {
         self.data_blocks
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn levels_are_those_of_the_kernel() {
-        assert_eq!(hash_levels(1), []);
-        assert_eq!(hash_levels(2), [1]);
-        assert_eq!(hash_levels(128), [1]);
-        assert_eq!(hash_levels(129), [2, 1]);
-        assert_eq!(hash_levels(128 * 128 + 1), [129, 2, 1]);
-        assert_eq!(hash_levels(1 << 52).len(), 8);
     }
 }

@@ -3,12 +3,12 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
+use rootfs_format::erofs::{
+    XATTR_ALIGN, XATTR_ENTRY_SIZE, XATTR_HEADER_SIZE, XATTR_PREFIXES, XattrEntry, XattrHeader,
+};
 use zerocopy::{FromBytes, IntoBytes};
 
 use crate::cache::{CacheSet, Lock};
-use crate::format::{
-    XATTR_ALIGN, XATTR_ENTRY_SIZE, XATTR_HEADER_SIZE, XATTR_PREFIXES, XattrEntry, XattrHeader,
-};
 use crate::{Erofs, Error, Inode, VerifiedBlocks};
 
 /// An extended attribute.

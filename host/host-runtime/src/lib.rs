@@ -3,6 +3,7 @@
 //! [`run`] builds the enclave from its files, lends it the calling thread as its first one and ends the process as the
 //! container ends. Inside:
 //! - `start`: from files to a built enclave and what it is told at boot; `rootfs`: the image that it reads;
+//! - `platform`: what it runs on, the emulator or the processor's own SGX;
 //! - `thread`: host threads at TCSs, and the loop around entries; `wake`: how a blocked one is woken;
 //! - `serve`: one module per kind of host call, behind the [`Host`] that tests replace;
 //! - `quoting`: quotes by Intel's service or by the simulated platform, which `seed` keeps;
@@ -13,6 +14,7 @@
 
 mod kernel;
 mod own_pages;
+mod platform;
 mod quoting;
 mod rootfs;
 mod seed;
@@ -24,6 +26,7 @@ mod thread;
 mod wake;
 
 pub use host_abi::BootFlags;
+pub use platform::Platform;
 pub use quoting::{Aesm, QuoteError, QuotingEnclave};
 pub use rootfs::RootfsFile;
 pub use seed::{Seed, SeedError};

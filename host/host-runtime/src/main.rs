@@ -8,8 +8,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use host_runtime::{Options, RootfsFile, Seed, run};
-use sgx_platform::emulator::EncluSites;
+use host_runtime::{EncluSites, Options, Platform, RootfsFile, Seed, run};
 
 const USAGE: &str = "\
 Runs a Nacre enclave.
@@ -111,7 +110,7 @@ fn start(arguments: Arguments) -> Result<(), String> {
     let allowed = environment::allowed(&sgxs, &read(&arguments.config)?)
         .map_err(|problem| format!("{}: {problem}", arguments.config.display()))?;
     let mut env = environment::passed_on(&allowed, std::env::vars_os());
-    // What was asked for here goes before.
+    // What was asked for here takes precedence.
     env.extend(arguments.env);
     let (path, range) = split_range(&arguments.rootfs);
     let failed = |error| format!("{}: {error}", path.display());
@@ -132,8 +131,10 @@ fn start(arguments: Arguments) -> Result<(), String> {
         env,
         flags: arguments.flags,
         hostname: arguments.hostname,
-        sites: arguments.sites,
-        seed: Seed::of_this_user().map_err(|error| error.to_string())?,
+        platform: Platform::Emulator {
+            seed: Seed::of_this_user().map_err(|error| error.to_string())?,
+            sites: arguments.sites,
+        },
     };
     run(options)
         .map(|never| match never {})

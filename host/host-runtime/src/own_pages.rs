@@ -1,5 +1,6 @@
 //! The program's own code and constants. The start touches much of them, what serves an enclave little.
 
+use enclave_layout::PAGE_SIZE;
 use libc::{c_int, c_void, dl_phdr_info, size_t};
 
 /// Lets go of the pages that the start has touched. What is needed again is mapped again, from the page cache.
@@ -11,7 +12,6 @@ pub(crate) fn give_back() {
 /// # Safety
 /// To be called by `dl_iterate_phdr` only.
 unsafe extern "C" fn give_back_program(info: *mut dl_phdr_info, _: size_t, _: *mut c_void) -> c_int {
-    const PAGE: u64 = 4096;
     /// The program itself comes first; its libraries may be shared with others, which pay for them too.
     const STOP: c_int = 1;
     // SAFETY: the caller's promise.
@@ -26,7 +26,7 @@ unsafe extern "C" fn give_back_program(info: *mut dl_phdr_info, _: size_t, _: *m
         if header.p_type != libc::PT_LOAD || header.p_flags & libc::PF_W != 0 {
             continue;
         }
-        let start = (info.dlpi_addr + header.p_vaddr) & !(PAGE - 1);
+        let start = (info.dlpi_addr + header.p_vaddr) & !(PAGE_SIZE - 1);
         let end = info.dlpi_addr + header.p_vaddr + header.p_memsz;
         let start = std::ptr::with_exposed_provenance_mut::<c_void>(start as usize);
         // SAFETY: a private mapping of a file that was never written to: the same bytes are there when they are next looked at.

@@ -6,6 +6,8 @@ use std::os::fd::AsRawFd;
 use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use enclave_layout::PAGE_SIZE;
+
 use crate::start::Error;
 
 /// Where the root file system's image lies: a part of a file.
@@ -36,7 +38,6 @@ const COPIED_MIN: u64 = 64 << 10;
 impl RootfsMapping {
     /// Maps the image.
     pub(crate) fn new(rootfs: RootfsFile) -> Result<Self, Error> {
-        const PAGE: u64 = 4096;
         let RootfsFile { file, offset, len } = rootfs;
         let size = file
             .metadata()
@@ -45,7 +46,7 @@ impl RootfsMapping {
         if len == 0 || offset.checked_add(len).is_none_or(|end| end > size) {
             return Err(Error::Truncated { offset, len, size });
         }
-        let skipped = offset % PAGE;
+        let skipped = offset % PAGE_SIZE;
         let length = (len + skipped) as usize;
         // Shared: what the host changes in the file is seen, and detected, by the enclave.
         // SAFETY: a new mapping.

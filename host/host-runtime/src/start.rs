@@ -8,13 +8,11 @@ use std::sync::Mutex;
 use enclave_layout::Slot as SlotAddress;
 use host_abi::{BootError, BootFlags, BootInfo, CpuidEntry, STAGING_SIZE};
 use sgx_arch::{Malformed, Secs, SigStruct, SigStructError};
-use sgx_platform::emulator::{Emulator, EncluSites};
 use sgx_platform::sgxs::Stream;
 use sgx_platform::{Builder, PlatformError, processor};
 
-use crate::quoting::simulated::SimulatedQuoting;
+use crate::platform::{Created, Platform};
 use crate::rootfs::{RootfsFile, RootfsMapping};
-use crate::seed::Seed;
 use crate::serve::{Honest, Host, Quoting};
 use crate::signals::{self, Pending};
 use crate::stats::EnclaveReport;
@@ -37,15 +35,13 @@ pub struct Options<'a> {
     pub flags: BootFlags,
     /// The container's host name, empty for the default.
     pub hostname: Vec<u8>,
-    /// How the emulator treats ENCLU instructions.
-    pub sites: EncluSites,
-    /// Which platform the emulator is.
-    pub seed: Seed,
+    /// What the enclave runs on.
+    pub platform: Platform,
 }
 
 impl<'a> Options<'a> {
     /// An enclave as it is, without anything that the host may add.
-    pub fn new(sgxs: Vec<u8>, signature: &'a [u8], rootfs: RootfsFile<'a>, seed: Seed) -> Self {
+    pub fn new(sgxs: Vec<u8>, signature: &'a [u8], rootfs: RootfsFile<'a>, platform: Platform) -> Self {
         Self {
             sgxs,
             signature,
@@ -54,8 +50,7 @@ impl<'a> Options<'a> {
             env: Vec::new(),
             flags: BootFlags::default(),
             hostname: Vec::new(),
-            sites: EncluSites::default(),
-            seed,
+            platform,
         }
     }
 }
@@ -107,8 +102,7 @@ pub fn run_with(options: Options, host: Box<dyn Host>) -> Result<Infallible, Err
     let clock = TscSample::now();
     signals::block().map_err(|error| Error::Kernel("cannot block signals", error))?;
     let signature = SigStruct::from_bytes(options.signature)?;
-    let stream = Stream::new(&options.sgxs)?;
-    let create = stream.create();
+    let create = Stream::new(&options.sgxs)?.create();
     let attributes = processor::attributes(&signature);
     let secs = Secs::new(
         0,
@@ -117,11 +111,88 @@ pub fn run_with(options: Options, host: Box<dyn Host>) -> Result<Infallible, Err
         signature.misc_select,
         attributes,
     );
-    let mut emulator = Emulator::create(secs, options.seed.processor(), options.sites)?;
-    let tcs = stream.load(&mut emulator)?;
-    let enclave = emulator.init(&signature)?;
-    drop(options.sgxs);
+    let launch = Launch {
+        sgxs: options.sgxs,
+        signature,
+        rootfs: options.rootfs,
+        args: options.args,
+        env: options.env,
+        flags: options.flags,
+        hostname: options.hostname,
+        host,
+        clock,
+    };
+    options.platform.launch(secs, launch)
+}
 
+/// A start on whatever platform.
+pub(crate) struct Launch<'a> {
+    sgxs: Vec<u8>,
+    signature: SigStruct,
+    rootfs: RootfsFile<'a>,
+    args: Vec<Vec<u8>>,
+    env: Vec<Vec<u8>>,
+    flags: BootFlags,
+    hostname: Vec<u8>,
+    host: Box<dyn Host>,
+    /// At the beginning of the start.
+    clock: TscSample,
+}
+
+impl Launch<'_> {
+    /// Loads the enclave, tells it what it needs at boot and lends it the calling thread.
+    pub(crate) fn on<B: Builder<Enclave: 'static>>(self, created: Created<B>) -> Result<Infallible, Error> {
+        let mut builder = created.builder;
+        let tcs = Stream::new(&self.sgxs)?.load(&mut builder)?;
+        let enclave = builder.init(&self.signature)?;
+        drop(self.sgxs);
+        let slots = slots(tcs)?;
+
+        let rootfs_len = self.rootfs.len;
+        let rootfs = RootfsMapping::new(self.rootfs)?;
+        let info = BootInfo {
+            flags: self.flags,
+            rootfs_address: rootfs.address(),
+            rootfs_len,
+            tsc_hz: tsc_hz(self.clock),
+            processors: processors(),
+            cpuid: cpuid(),
+            args: self.args,
+            env: self.env,
+            resolv_conf: std::fs::read("/etc/resolv.conf").unwrap_or_default(),
+            hostname: self.hostname,
+        };
+        let bytes = info.encode(STAGING_SIZE).map_err(|error| match error {
+            BootError::TooLong | BootError::Truncated | BootError::Version => Error::TooLong,
+        })?;
+        if let Some(first) = slots.first() {
+            first.area().staging().write(0, &self.host.boot_info(bytes));
+        }
+
+        // The process ends with the container, and its threads with the process.
+        let runtime: &'static _ = Box::leak(Box::new(Runtime {
+            enclave,
+            host: self.host,
+            slots,
+            rootfs,
+            quoting: Quoting::new(created.quoting),
+            signals: Pending::default(),
+            report: EnclaveReport::default(),
+            print_stats: self.flags.stats,
+            pool: Mutex::new(Pool::default()),
+        }));
+        signals::forward(&runtime.signals, || runtime.tell_any())
+            .map_err(|error| Error::Kernel("cannot start a thread", error))?;
+        if let Some(notice) = created.notice {
+            eprintln!("nacre: {notice}");
+        }
+        own_pages::give_back();
+        Ok(runtime.lend_main_thread()?)
+    }
+}
+
+/// A slot with its call area for each TCS, which must be where Nacre puts it.
+fn slots(tcs: Vec<u64>) -> Result<Vec<Slot>, Error> {
     let are_placed = tcs
         .iter()
         .zip(0..)
@@ -131,52 +202,11 @@ pub fn run_with(options: Options, host: Box<dyn Host>) -> Result<Infallible, Err
     }
     let areas =
         map_areas(tcs.len()).map_err(|error| Error::Kernel("cannot map memory for threads", error))?;
-    let slots: Vec<Slot> = tcs
+    Ok(tcs
         .into_iter()
         .zip(areas)
         .map(|(tcs, area)| Slot::new(tcs, area))
-        .collect();
-
-    let rootfs_len = options.rootfs.len;
-    let rootfs = RootfsMapping::new(options.rootfs)?;
-    let info = BootInfo {
-        flags: options.flags,
-        rootfs_address: rootfs.address(),
-        rootfs_len,
-        tsc_hz: tsc_hz(clock),
-        processors: processors(),
-        cpuid: cpuid(),
-        args: options.args,
-        env: options.env,
-        resolv_conf: std::fs::read("/etc/resolv.conf").unwrap_or_default(),
-        hostname: options.hostname,
-    };
-    let bytes = info.encode(STAGING_SIZE).map_err(|error| match error {
-        BootError::TooLong | BootError::Truncated | BootError::Version => Error::TooLong,
-    })?;
-    if let Some(first) = slots.first() {
-        first.area().staging().write(0, &host.boot_info(bytes));
-    }
-
-    // The process ends with the container, and its threads with the process.
-    let runtime: &'static _ = Box::leak(Box::new(Runtime {
-        enclave,
-        host,
-        slots,
-        rootfs,
-        quoting: Quoting::new(Box::new(SimulatedQuoting::new(options.seed))),
-        signals: Pending::default(),
-        report: EnclaveReport::default(),
-        print_stats: options.flags.stats,
-        pool: Mutex::new(Pool::default()),
-    }));
-    signals::forward(&runtime.signals, || runtime.tell_any())
-        .map_err(|error| Error::Kernel("cannot start a thread", error))?;
-    eprintln!(
-        "nacre: emulated enclave: this host can read and change everything in it; use it for development only"
-    );
-    own_pages::give_back();
-    Ok(runtime.lend_main_thread()?)
+        .collect())
 }
 
 /// Processors that this process may use.

@@ -7,7 +7,7 @@ use std::io;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use enclave_layout::{EntryReason, ExitReason};
+use enclave_layout::{EntryReason, ExitReason, PAGE_SIZE};
 use host_abi::{AREA_SIZE, Answer, CallCode, Exit as ExitCall, RECORD_SIZE, Record, STAGING_OFFSET};
 use sgx_platform::{AsyncExit, Enclave, Exit, PlatformError, Thread};
 
@@ -96,7 +96,7 @@ impl CallArea {
     }
 }
 
-const _: () = assert!(RECORD_SIZE <= STAGING_OFFSET && AREA_SIZE.is_multiple_of(4096));
+const _: () = assert!(RECORD_SIZE <= STAGING_OFFSET && AREA_SIZE.is_multiple_of(PAGE_SIZE as usize));
 
 impl Slot {
     pub(crate) fn new(tcs: u64, area: CallArea) -> Self {

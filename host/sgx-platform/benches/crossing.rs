@@ -6,9 +6,10 @@ mod tiny_enclave;
 use std::time::Instant;
 
 use enclave_layout::EntryReason;
+use enclave_layout::{Acceptance, PageRange};
 use sgx_arch::SecInfo;
 use sgx_platform::emulator::EncluSites;
-use sgx_platform::{Acceptance, AsyncExit, Enclave, Exit, PageRange, Thread};
+use sgx_platform::{AsyncExit, Enclave, Exit, Thread};
 use tiny_enclave::*;
 
 fn main() {

@@ -9,14 +9,11 @@
 
 use std::path::Path;
 
-use enclave_layout::EntryReason;
+use enclave_layout::{Acceptance, EntryReason, PageRange, Protection};
 use sgx_arch::{PAGE_SIZE, SecInfo, Secs, SigStruct};
 
 use crate::requirements::Missing;
-use crate::{
-    Acceptance, Builder, Chunks, Debugged, Enclave, EnclaveError, Exit, Interrupter, PageRange,
-    PlatformError, Thread,
-};
+use crate::{Builder, Chunks, Debugged, Enclave, EnclaveError, Exit, Interrupter, PlatformError, Thread};
 
 const DEVICE: &str = "/dev/sgx_enclave";
 
@@ -70,7 +67,7 @@ impl Enclave for Driver {
         match *self {}
     }
 
-    fn protect(&self, _: PageRange, _: u64) -> Result<(), EnclaveError> {
+    fn protect(&self, _: PageRange, _: Protection) -> Result<(), EnclaveError> {
         match *self {}
     }
 

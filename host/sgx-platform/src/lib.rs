@@ -22,6 +22,6 @@ pub mod sgxs;
 mod platform;
 
 pub use platform::{
-    Acceptance, AsyncExit, Builder, Chunks, Debugged, Enclave, EnclaveError, Exit, Interrupter, Mismatch,
-    PageRange, PlatformError, Thread,
+    AsyncExit, Builder, Chunks, Debugged, Enclave, EnclaveError, Exit, Interrupter, Mismatch, PlatformError,
+    Thread,
 };

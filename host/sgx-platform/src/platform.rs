@@ -1,6 +1,6 @@
 //! What both platforms offer: the life of an enclave in four steps.
 
-use enclave_layout::EntryReason;
+use enclave_layout::{Acceptance, EntryReason, PageRange, Protection};
 use sgx_arch::{GprSgx, Malformed, PAGE_SIZE, SecInfo, SigStruct};
 
 /// An enclave that is being built: pages are added until it is initialised.
@@ -33,12 +33,17 @@ pub trait Enclave: Send + Sync {
     /// the value is dropped.
     fn thread(&self, tcs: u64) -> Result<Self::Thread<'_>, PlatformError>;
 
-    /// Adds zeroed pages, readable and writable, pending until accepted (EAUG).
+    /// Adds zeroed pages, readable and writable, pending until accepted (EAUG). Like the other three calls, it refuses
+    /// pages outside ELRANGE with [`EnclaveError::PageState`].
+    ///
+    /// `acceptance` says how the enclave is going to accept them. With [`Acceptance::Zeros`], the page tables allow
+    /// reading and writing from now on. With [`Acceptance::Copies`], where the processor does not protect pending pages,
+    /// they allow nothing until [`Enclave::protect`], so that no thread of the enclave sees the pages before.
     fn commit(&self, range: PageRange, acceptance: Acceptance) -> Result<(), EnclaveError>;
 
     /// Sets the host's page tables, and restricts the EPCM to these permissions (EMODPR): each page must be
-    /// accepted. `permissions` are some of [`SecInfo::RWX`].
-    fn protect(&self, range: PageRange, permissions: u64) -> Result<(), EnclaveError>;
+    /// accepted.
+    fn protect(&self, range: PageRange, protection: Protection) -> Result<(), EnclaveError>;
 
     /// Changes the type of pages to TRIM (EMODT): each must be accepted before it can be removed.
     fn trim(&self, range: PageRange) -> Result<(), EnclaveError>;
@@ -126,54 +131,6 @@ impl Chunks {
     pub const NONE: Self = Self(0);
     /// All of them.
     pub const ALL: Self = Self(u16::MAX);
-}
-
-/// How the enclave is going to accept pages that are added.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Acceptance {
-    /// As zeros (EACCEPT). The page tables allow reading and writing from now on.
-    Zeros,
-    /// With copies of other pages (EACCEPTCOPY). Where pending pages are not protected by the processor, the page tables allow
-    /// nothing until [`Enclave::protect`], so that no thread of the enclave sees them before.
-    Copies,
-}
-
-/// A page-aligned range of ELRANGE that is not empty.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PageRange {
-    start: u64,
-    end: u64,
-}
-
-impl PageRange {
-    /// The range of `len` bytes from `start`; `None` if it is empty, not of whole pages or beyond ELRANGE.
-    pub const fn new(start: u64, len: u64) -> Option<Self> {
-        let Some(end) = start.checked_add(len) else {
-            return None;
-        };
-        let aligned = (start | len).is_multiple_of(PAGE_SIZE);
-        if aligned && len != 0 && end <= enclave_layout::ELRANGE_SIZE {
-            Some(Self { start, end })
-        } else {
-            None
-        }
-    }
-
-    /// First address.
-    pub const fn start(self) -> u64 {
-        self.start
-    }
-
-    /// First address after it.
-    pub const fn end(self) -> u64 {
-        self.end
-    }
-
-    /// Bytes.
-    #[expect(clippy::len_without_is_empty, reason = "a range is never empty")]
-    pub const fn len(self) -> u64 {
-        self.end - self.start
-    }
 }
 
 /// What the enclave asked for and cannot have; it gets an error number for it.

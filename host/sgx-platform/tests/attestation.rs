@@ -2,11 +2,12 @@
 
 mod tiny_enclave;
 
+use enclave_layout::{Acceptance, PageRange};
 use sgx_arch::{
     Attributes, ErrorCode, KeyName, KeyPolicy, KeyRequest, MiscSelect, Report, SigStruct, TargetInfo,
 };
 use sgx_platform::emulator::{Emulated, EmulatedThread, EncluSites};
-use sgx_platform::{Acceptance, AsyncExit, Enclave, Exit, PageRange};
+use sgx_platform::{AsyncExit, Enclave, Exit};
 use tiny_enclave::*;
 
 const EREPORT: u64 = 0;

@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use enclave_layout::EntryReason;
+use enclave_layout::{Acceptance, EntryReason, PageRange};
 use sgx_platform::emulator::{Emulated, EncluSites};
-use sgx_platform::{Acceptance, AsyncExit, Enclave, Exit, Interrupter, PageRange, Thread, interruptible};
+use sgx_platform::{AsyncExit, Enclave, Exit, Interrupter, Thread, interruptible};
 use tiny_enclave::*;
 
 const INTERRUPTED: Exit = Exit::Async(AsyncExit::Interrupt);

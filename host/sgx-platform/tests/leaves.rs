@@ -2,12 +2,12 @@
 
 mod tiny_enclave;
 
+use enclave_layout::{Acceptance, ELRANGE_SIZE, PAGE_SIZE as PAGE, PageRange, Protection};
 use sgx_arch::{ErrorCode, SecInfo};
 use sgx_platform::emulator::{Emulated, EmulatedThread, EncluSites};
-use sgx_platform::{Acceptance, AsyncExit, Enclave, EnclaveError, Exit, PageRange, Thread};
+use sgx_platform::{AsyncExit, Enclave, EnclaveError, Exit, Thread};
 use tiny_enclave::*;
 
-const PAGE: u64 = 4096;
 const EACCEPT: u64 = 5;
 const EMODPE: u64 = 6;
 const EACCEPTCOPY: u64 = 7;
@@ -115,6 +115,21 @@ fn committed_pages_are_accepted_once() {
 }
 
 #[test]
+fn pages_outside_the_enclave_are_refused() {
+    let _alone = alone();
+    let enclave = enclave(1, EncluSites::Patched);
+    let outside = Err(EnclaveError::PageState(ELRANGE_SIZE));
+    for pages in [range(ELRANGE_SIZE, 1), range(ELRANGE_SIZE - PAGE, 2)] {
+        assert_eq!(enclave.commit(pages, Acceptance::Zeros), outside);
+        assert_eq!(enclave.commit(pages, Acceptance::Copies), outside);
+    }
+    let beyond = range(ELRANGE_SIZE, 1);
+    assert_eq!(enclave.protect(beyond, Protection::READ), outside);
+    assert_eq!(enclave.trim(beyond), outside);
+    assert_eq!(enclave.remove(beyond), outside);
+}
+
+#[test]
 fn a_leaf_with_bad_operands_faults() {
     let _alone = alone();
     for way in WAYS {
@@ -162,7 +177,7 @@ fn permissions_are_extended_inside_and_restricted_outside() {
         let executable = REGULAR | SecInfo::R | SecInfo::X;
         // The host alone cannot make it executable.
         enclave
-            .protect(range(DYNAMIC, 1), SecInfo::R | SecInfo::X)
+            .protect(range(DYNAMIC, 1), Protection::READ_EXECUTE)
             .unwrap();
         let mismatch = ErrorCode::PageAttributesMismatch as u64;
         assert_eq!(inside.leaf(EACCEPT, executable | SecInfo::PR, DYNAMIC), mismatch);
@@ -172,14 +187,16 @@ fn permissions_are_extended_inside_and_restricted_outside() {
         );
         assert_eq!(inside.leaf(EMODPE, executable, DYNAMIC), EMODPE);
         enclave
-            .protect(range(DYNAMIC, 1), SecInfo::R | SecInfo::X)
+            .protect(range(DYNAMIC, 1), Protection::READ_EXECUTE)
             .unwrap();
         assert_eq!(inside.leaf(EACCEPT, executable | SecInfo::PR, DYNAMIC), 0);
         // No access at all, and back.
-        enclave.protect(range(DYNAMIC, 1), 0).unwrap();
+        enclave.protect(range(DYNAMIC, 1), Protection::NONE).unwrap();
         assert_eq!(inside.leaf(EACCEPT, REGULAR | SecInfo::PR, DYNAMIC), 0);
         assert_eq!(inside.leaf(EMODPE, REGULAR | RW, DYNAMIC), EMODPE);
-        enclave.protect(range(DYNAMIC, 1), RW).unwrap();
+        enclave
+            .protect(range(DYNAMIC, 1), Protection::READ_WRITE)
+            .unwrap();
         assert_eq!(inside.leaf(EACCEPT, REGULAR | RW | SecInfo::PR, DYNAMIC), 0);
         set_word(DYNAMIC, 3);
     }
@@ -242,7 +259,9 @@ fn a_page_is_not_seen_before_its_copy_is_complete() {
         let skipped = handle(&mut inside.thread, 0, |state| state.rip + 3);
         assert_eq!(skipped, Exit::Left(DONE));
         assert_eq!(inside.leaf(EACCEPTCOPY, REGULAR | executable, DYNAMIC), 0);
-        enclave.protect(range(DYNAMIC, 1), executable).unwrap();
+        enclave
+            .protect(range(DYNAMIC, 1), Protection::READ_EXECUTE)
+            .unwrap();
         assert_eq!(
             inside.leaf(EACCEPT, REGULAR | executable | SecInfo::PR, DYNAMIC),
             0

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use rootfs::format::{DIRECTORY_ENTRY_SIZE, DirectoryEntry, NAME_MAX};
-use rootfs::{BLOCK_SIZE, Nid};
+use rootfs_format::BLOCK_SIZE;
+use rootfs_format::erofs::{DIRECTORY_ENTRY_SIZE, DirectoryEntry, FileType, NAME_MAX, Nid};
 use zerocopy::IntoBytes;
 
 use crate::{Error, Kind, Source};
@@ -55,7 +55,7 @@ impl<'a> Directory<'a> {
                 let raw = DirectoryEntry {
                     nid: nid(*id).0.into(),
                     name_offset: u16::try_from(name_offset).expect("a block has 4096 bytes").into(),
-                    file_type: file_type(source.inode(*id).kind),
+                    file_type: file_type(source.inode(*id).kind) as u8,
                     reserved: 0,
                 };
                 bytes.extend_from_slice(raw.as_bytes());
@@ -90,15 +90,14 @@ impl<'a> Directory<'a> {
     }
 }
 
-/// The kernel's file types, `include/linux/fs_types.h`.
-fn file_type(kind: Kind<'_>) -> u8 {
+fn file_type(kind: Kind<'_>) -> FileType {
     match kind {
-        Kind::File { .. } => 1,
-        Kind::Directory => 2,
-        Kind::CharDevice(_) => 3,
-        Kind::BlockDevice(_) => 4,
-        Kind::Fifo => 5,
-        Kind::Socket => 6,
-        Kind::Symlink(_) => 7,
+        Kind::File { .. } => FileType::Regular,
+        Kind::Directory => FileType::Directory,
+        Kind::CharDevice(_) => FileType::CharDevice,
+        Kind::BlockDevice(_) => FileType::BlockDevice,
+        Kind::Fifo => FileType::Fifo,
+        Kind::Socket => FileType::Socket,
+        Kind::Symlink(_) => FileType::Symlink,
     }
 }

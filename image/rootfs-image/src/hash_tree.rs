@@ -1,7 +1,7 @@
 //! The dm-verity hash tree over the blocks that are written.
 
-use rootfs::format::{DIGEST_SIZE, VERITY_SALT_MAX};
-use rootfs::{BLOCK_SIZE, Digest};
+use rootfs_format::BLOCK_SIZE;
+use rootfs_format::verity::{DIGEST_SIZE, Digest, VERITY_SALT_MAX};
 use sha2::{Digest as _, Sha256};
 
 use crate::Error;

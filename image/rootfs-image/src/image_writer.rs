@@ -2,7 +2,8 @@
 
 use std::io::{self, Write};
 
-use rootfs::{BLOCK_SIZE, Digest};
+use rootfs_format::BLOCK_SIZE;
+use rootfs_format::verity::Digest;
 use zerocopy::IntoBytes;
 
 use crate::hash_tree::HashTree;

@@ -2,11 +2,12 @@
 
 use std::io::Write;
 
-use rootfs::format::{
-    ExtendedInode, FORMAT_INLINE, FORMAT_PLAIN, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG,
+use rootfs_format::BLOCK_SIZE;
+use rootfs_format::erofs::{
+    ExtendedInode, FORMAT_INLINE, FORMAT_PLAIN, Nid, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG,
     S_IFSOCK, SLOT_SIZE, SYMLINK_MAX,
 };
-use rootfs::{BLOCK_SIZE, Device, Digest, Nid, hash_levels};
+use rootfs_format::verity::{Digest, hash_levels};
 use sha2::{Digest as _, Sha256};
 use zerocopy::{FromZeros, IntoBytes};
 
@@ -231,7 +232,7 @@ impl Layout {
         raw.mode = (kind | (inode.permissions & 0o7777)).into();
         raw.size = place.size.into();
         raw.location = match device {
-            Some(device) => encode_device(device).ok_or(Error::Device(place.id))?.into(),
+            Some(device) => device.encode().ok_or(Error::Device(place.id))?.into(),
             None => first_block.into(),
         };
         // For `stat` on systems whose inode numbers have 32 bits.
@@ -378,10 +379,4 @@ fn contents_len(source: &impl Source, place: &Place) -> Result<u64, Error> {
         Kind::Symlink(_) => Err(Error::Symlink(place.id)),
         Kind::CharDevice(_) | Kind::BlockDevice(_) | Kind::Fifo | Kind::Socket => Ok(0),
     }
-}
-
-/// The kernel's 32-bit encoding (`new_encode_dev`).
-fn encode_device(device: Device) -> Option<u32> {
-    let Device { major, minor } = device;
-    (major < 1 << 12 && minor < 1 << 20).then_some((minor & 0xff) | (major << 8) | ((minor & !0xff) << 12))
 }

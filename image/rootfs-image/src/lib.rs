@@ -4,8 +4,8 @@
 //! and the length of the image are known before any contents are read, and [`Layout::write`] then makes the image in
 //! one pass from front to back, hashing as it goes, into anything that takes bytes.
 //!
-//! Key types: [`Source`] (the tree to write), [`Layout`], [`Options`], [`Written`]. Neighbours: `rootfs` reads the image
-//! in the enclave and has the structures on disk in [`rootfs::format`]; `convert` is the caller. Encryption will
+//! Key types: [`Source`] (the tree to write), [`Layout`], [`Options`], [`Written`]. Neighbours: `rootfs-format` has the
+//! structures on disk; `rootfs` reads the image in the enclave; `image-convert` is the caller. Encryption will
 //! take its place in `image_writer`, between the file system's blocks and the hash tree.
 //!
 //! The same tree gives the same bytes: there is no clock and no chance, and the ids of a [`Source`] do not matter. `fsck.erofs`
@@ -27,5 +27,5 @@ mod xattr;
 
 pub use error::Error;
 pub use layout::{Extent, Layout, Options, Written};
-pub use rootfs::{Device, Nid, Timestamp};
+pub use rootfs_format::erofs::{Device, Nid, Timestamp};
 pub use source::{Inode, Kind, Source};

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use rootfs::{Device, Timestamp};
+use rootfs_format::erofs::{Device, Timestamp};
 
 /// A tree of inodes with small ids. Names are bytes; hard links are names with the same id.
 pub trait Source {

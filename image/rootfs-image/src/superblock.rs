@@ -1,10 +1,10 @@
 //! The superblocks of EROFS and of dm-verity.
 
-use rootfs::format::{
-    BLOCK_SIZE_BITS, COMPAT_CHECKSUM, COMPAT_MTIME, MAGIC, SUPERBLOCK_OFFSET, Superblock, VERITY_SALT_MAX,
-    VERITY_SIGNATURE, VeritySuperblock,
+use rootfs_format::erofs::{
+    BLOCK_SIZE_BITS, COMPAT_CHECKSUM, COMPAT_MTIME, MAGIC, Nid, SUPERBLOCK_OFFSET, Superblock,
 };
-use rootfs::{BLOCK_SIZE, Block, Nid};
+use rootfs_format::verity::{VERITY_SALT_MAX, VERITY_SIGNATURE, VeritySuperblock};
+use rootfs_format::{BLOCK_SIZE, Block};
 use zerocopy::{FromZeros, IntoBytes};
 
 use crate::Error;

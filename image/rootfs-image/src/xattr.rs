@@ -1,6 +1,8 @@
 //! Extended attributes as they stand behind their inode.
 
-use rootfs::format::{NAME_MAX, XATTR_ALIGN, XATTR_HEADER_SIZE, XATTR_PREFIXES, XattrEntry, XattrHeader};
+use rootfs_format::erofs::{
+    NAME_MAX, XATTR_ALIGN, XATTR_HEADER_SIZE, XATTR_PREFIXES, XattrEntry, XattrHeader,
+};
 use zerocopy::IntoBytes;
 use zerocopy::little_endian::U32;
 

@@ -17,9 +17,9 @@ use std::os::unix::fs::FileExt;
 use std::ptr;
 use std::sync::atomic::{AtomicI32, Ordering};
 
-use enclave_layout::{ELRANGE_SIZE, PAGE_SIZE};
+use enclave_layout::{ELRANGE_SIZE, PAGE_SIZE, PageRange};
 
-use crate::{EnclaveError, PageRange, PlatformError};
+use crate::{EnclaveError, PlatformError};
 
 /// Address of the page that ENCLU sites call.
 pub(super) const TRAMPOLINE: u64 = ELRANGE_SIZE;
@@ -181,6 +181,7 @@ impl AddressSpace {
 
     /// Sets what the page tables allow; `permissions` are PROT_ bits, which are SECINFO's.
     pub(super) fn protect(&self, range: PageRange, permissions: u64) -> Result<(), EnclaveError> {
+        assert!(range.end() <= ELRANGE_SIZE);
         let start = ptr::without_provenance_mut(range.start() as usize);
         // SAFETY: a part of ELRANGE, which no Rust object lives in.
         let result = unsafe { libc::mprotect(start, range.len() as usize, permissions as libc::c_int) };
@@ -193,6 +194,7 @@ impl AddressSpace {
 
     /// Gives the memory of a range back and makes it inaccessible.
     pub(super) fn discard(&self, range: PageRange) -> Result<(), EnclaveError> {
+        assert!(range.end() <= ELRANGE_SIZE);
         let start = ptr::without_provenance_mut(range.start() as usize);
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_FIXED;
         // SAFETY: replaces a part of ELRANGE, which no Rust object lives in, by a fresh reservation.

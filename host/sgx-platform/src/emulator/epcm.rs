@@ -5,11 +5,11 @@
 
 use std::sync::atomic::{AtomicU16, Ordering};
 
-use enclave_layout::{ELRANGE_SIZE, PAGE_SIZE};
+use enclave_layout::{ELRANGE_SIZE, PAGE_SIZE, PageRange};
 use sgx_arch::{ErrorCode, PageType, SecInfo};
 
 use super::address_space;
-use crate::{EnclaveError, PageRange};
+use crate::EnclaveError;
 
 /// The entry belongs to a page of the enclave. SECINFO's flags leave bit 7 free.
 pub(super) const VALID: u16 = 1 << 7;
@@ -62,16 +62,19 @@ impl Epcm {
         is_settled.then_some(u64::from(entry & PERMISSIONS))
     }
 
+    /// The entries of the pages that lie in ELRANGE.
     fn entries(&self, range: PageRange) -> impl Iterator<Item = (u64, &AtomicU16)> {
-        let pages = (range.start()..range.end()).step_by(PAGE_SIZE as usize);
-        pages.filter_map(|page| Some((page, self.entry(page)?)))
+        range.pages().filter_map(|page| Some((page, self.entry(page)?)))
     }
 
+    /// Whether all of the range lies in ELRANGE and each page is ready.
     fn require(&self, range: PageRange, is_ready: impl Fn(u16) -> bool) -> Result<(), EnclaveError> {
-        let not_ready = self
-            .entries(range)
-            .find(|(_, entry)| !is_ready(entry.load(Ordering::Relaxed)));
-        not_ready.map_or(Ok(()), |(page, _)| Err(EnclaveError::PageState(page)))
+        let page_is_ready = |page| {
+            self.entry(page)
+                .is_some_and(|entry| is_ready(entry.load(Ordering::Relaxed)))
+        };
+        let not_ready = range.pages().find(|&page| !page_is_ready(page));
+        not_ready.map_or(Ok(()), |page| Err(EnclaveError::PageState(page)))
     }
 
     fn update(&self, range: PageRange, change: impl Fn(u16) -> u16) {

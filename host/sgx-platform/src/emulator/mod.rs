@@ -25,7 +25,7 @@ mod simulated_processor;
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use enclave_layout::{ELRANGE_SIZE, EntryReason};
+use enclave_layout::{Acceptance, ELRANGE_SIZE, EntryReason, PageRange, Protection};
 use sgx_arch::{
     Attributes, CHUNK_SIZE, ExInfo, ExitInfo, ExitKind, GprSgx, Malformed, Measured, PAGE_SIZE, PageType,
     SecInfo, Secs, SigStruct, Tcs,
@@ -39,8 +39,8 @@ use self::hostile::{HostRegisters, Left, VectorState};
 use self::leaf::Identity;
 use crate::requirements::{self, Missing};
 use crate::{
-    Acceptance, AsyncExit, Builder, Chunks, Debugged, Enclave, EnclaveError, Exit, Interrupter, PageRange,
-    PlatformError, Thread, processor,
+    AsyncExit, Builder, Chunks, Debugged, Enclave, EnclaveError, Exit, Interrupter, PlatformError, Thread,
+    processor,
 };
 
 pub use self::simulated_processor::{Key, SimulatedProcessor};
@@ -364,9 +364,10 @@ impl Enclave for Emulated {
         Ok(())
     }
 
-    fn protect(&self, range: PageRange, permissions: u64) -> Result<(), EnclaveError> {
+    fn protect(&self, range: PageRange, protection: Protection) -> Result<(), EnclaveError> {
+        let permissions = protection.bits().into();
         self.epcm.require_modifiable(range)?;
-        self.space.protect(range, permissions & SecInfo::RWX)?;
+        self.space.protect(range, permissions)?;
         self.epcm.restrict(range, permissions);
         Ok(())
     }

@@ -3,12 +3,12 @@
 //! A trap costs some twelve microseconds, a call two nanoseconds. Sites are marked by the no-op behind the instruction
 //! ([`ENCLU_SITE`]); any other ENCLU raises #UD and is served all the same.
 
-use enclave_layout::{ENCLU_SITE, PAGE_SIZE};
+use enclave_layout::{ENCLU_SITE, PAGE_SIZE, PageRange};
 use sgx_arch::SecInfo;
 
 use super::address_space::{AddressSpace, TRAMPOLINE};
 use super::crossing;
-use crate::{PageRange, PlatformError};
+use crate::PlatformError;
 
 /// The page that sites call: a jump to the emulator, which lies farther away than a call reaches.
 pub(super) fn write_trampoline(space: &AddressSpace) -> Result<(), PlatformError> {

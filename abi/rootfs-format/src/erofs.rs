@@ -1,19 +1,6 @@
-//! The structures on disk, little-endian, as Linux has them.
+//! The structures of EROFS, little-endian, as Linux has them.
 //!
-//! EROFS: `Documentation/filesystems/erofs.rst` and `fs/erofs/erofs_fs.h` of Linux. dm-verity: the superblock of
-//! cryptsetup, `lib/verity/verity.c`; the hash tree has no structure but its digests.
-//!
-//! What Nacre writes:
-//!
-//! ```text
-//! block 0              1024 bytes of zeros, EROFS superblock, zeros
-//! block 1 …            inodes in slots of 32 bytes (nid n is at byte 32 n), each followed by its extended attributes
-//!                      and, where small, by its contents; the root is the first
-//! …                    contents of files, directories and symbolic links, each from a block boundary
-//! …                    an opaque blob (the call-site maps), zeros up to the block boundary
-//! hash_offset          verity superblock, zeros up to the block boundary
-//! …                    hash tree: the top level first, the digests of the data blocks last
-//! ```
+//! Source: `Documentation/filesystems/erofs.rst` and `fs/erofs/erofs_fs.h` of Linux.
 
 use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
@@ -111,6 +98,46 @@ pub const S_IFCHR: u16 = 0o020000;
 /// Named pipe.
 pub const S_IFIFO: u16 = 0o010000;
 
+/// The number of an inode: its place in the image, which is also what `stat` should show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Nid(pub u64);
+
+/// Number of a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Device {
+    /// The driver.
+    pub major: u32,
+    /// The device among the driver's.
+    pub minor: u32,
+}
+
+impl Device {
+    /// From the kernel's 32-bit encoding (`new_decode_dev`).
+    pub const fn decode(number: u32) -> Self {
+        Self {
+            major: (number & 0x000f_ff00) >> 8,
+            minor: (number & 0xff) | ((number >> 12) & 0x000f_ff00),
+        }
+    }
+
+    /// The kernel's 32-bit encoding (`new_encode_dev`); `None` for a number that does not fit: 12 bits of driver, 20
+    /// of device.
+    pub fn encode(self) -> Option<u32> {
+        let Self { major, minor } = self;
+        (major < 1 << 12 && minor < 1 << 20)
+            .then_some((minor & 0xff) | (major << 8) | ((minor & !0xff) << 12))
+    }
+}
+
+/// A time since the epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timestamp {
+    /// Seconds; negative before 1970.
+    pub seconds: i64,
+    /// Nanoseconds, below 10^9.
+    pub nanos: u32,
+}
+
 /// A directory block begins with these, sorted by name; the names follow. The first one's `name_offset` tells how
 /// many there are.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
@@ -119,9 +146,40 @@ pub const S_IFIFO: u16 = 0o010000;
 pub struct DirectoryEntry {
     pub nid: U64,
     pub name_offset: U16,
+    /// A [`FileType`].
     pub file_type: u8,
     pub reserved: u8,
 }
+/// [`DirectoryEntry::file_type`]: the kernel's file types, `include/linux/fs_types.h`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+#[expect(missing_docs, reason = "the kinds of files of stat(2)")]
+pub enum FileType {
+    Regular = 1,
+    Directory = 2,
+    CharDevice = 3,
+    BlockDevice = 4,
+    Fifo = 5,
+    Socket = 6,
+    Symlink = 7,
+}
+
+impl FileType {
+    /// The type with this number.
+    pub const fn from_raw(raw: u8) -> Option<Self> {
+        Some(match raw {
+            1 => Self::Regular,
+            2 => Self::Directory,
+            3 => Self::CharDevice,
+            4 => Self::BlockDevice,
+            5 => Self::Fifo,
+            6 => Self::Socket,
+            7 => Self::Symlink,
+            _ => return None,
+        })
+    }
+}
+
 /// Bytes of a [`DirectoryEntry`].
 pub const DIRECTORY_ENTRY_SIZE: usize = size_of::<DirectoryEntry>();
 const _: () = assert!(DIRECTORY_ENTRY_SIZE == 12);
@@ -167,33 +225,31 @@ pub const XATTR_PREFIXES: [(u8, &[u8]); 5] = [
     (6, b"security."),
 ];
 
-/// The superblock of dm-verity as `veritysetup` writes it.
-#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
-#[repr(C)]
-#[expect(
-    missing_docs,
-    reason = "named and explained in cryptsetup's lib/verity/verity.c"
-)]
-pub struct VeritySuperblock {
-    pub signature: [u8; 8],
-    pub version: U32,
-    pub hash_type: U32,
-    pub uuid: [u8; 16],
-    pub algorithm: [u8; 32],
-    pub data_block_size: U32,
-    pub hash_block_size: U32,
-    pub data_blocks: U64,
-    pub salt_size: U16,
-    pub padding: [u8; 6],
-    pub salt: [u8; VERITY_SALT_MAX],
-    pub padding2: [u8; 168],
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_is_read_as_it_was_written() {
+        for (major, minor) in [(0, 0), (8, 1), (0xfff, 0xf_ffff), (1, 0x100), (259, 0xabcde)] {
+            let device = Device { major, minor };
+            assert_eq!(device.encode().map(Device::decode), Some(device));
+        }
+        let too_large = [(1 << 12, 0), (0, 1 << 20)];
+        assert!(
+            too_large
+                .iter()
+                .all(|&(major, minor)| Device { major, minor }.encode().is_none())
+        );
+    }
+
+    #[test]
+    fn file_types_are_found_by_their_numbers() {
+        for raw in 0..=u8::MAX {
+            assert_eq!(
+                FileType::from_raw(raw).map_or(0, |file_type| file_type as u8),
+                if raw <= 7 { raw } else { 0 }
+            );
+        }
+    }
 }
-const _: () = assert!(size_of::<VeritySuperblock>() == 512);
-/// [`VeritySuperblock::signature`].
-pub const VERITY_SIGNATURE: [u8; 8] = *b"verity\0\0";
-/// Most bytes of a salt.
-pub const VERITY_SALT_MAX: usize = 256;
-/// Bytes of a digest in the hash tree.
-pub const DIGEST_SIZE: usize = 32;
-/// Digests in a block of the hash tree.
-pub const DIGESTS_PER_BLOCK: u64 = 128;
