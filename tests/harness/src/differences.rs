@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use crate::{Guest, Outcome};
 
-/// The list in `known-differences.toml`.
+/// A list of known differences, as `tests/conformance/known-differences.toml` holds it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Differences {
@@ -31,13 +31,12 @@ struct Difference {
 }
 
 impl Differences {
-    /// Reads the list.
+    /// Reads the list from a file.
     ///
     /// # Errors
-    /// When it is not there, or an entry lacks its reason.
-    pub fn load() -> Result<Self> {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("known-differences.toml");
-        let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+    /// When the file is not there, or an entry lacks its reason.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
         toml::from_str(&text).with_context(|| path.display().to_string())
     }
 

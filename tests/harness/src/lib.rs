@@ -1,12 +1,11 @@
-//! Linux is the oracle: every program under `tests/guests` runs on this Linux and in the enclave, and what it
-//! prints and how it ends must agree.
+//! What the project's tests and its own commands share: they build images and programs, and run them.
 //!
-//! [`Guest`] is one program built one way ([`Linkage`]), [`archive`] makes a `docker-archive` of it, [`Outcome`] is
-//! what a run printed and how it ended, [`Differences`] holds the known differences with their reasons. The tests
-//! themselves are in `tests/`. [`images`] builds images of real
-//! programs.
+//! Linux is the oracle. A [`Guest`] is one program under `tests/guests`, built one way ([`Linkage`]). [`Outcome`] is
+//! what a run printed and how it ended, natively or in the enclave; both must agree, except for the known
+//! [`Differences`]. [`archive`] makes a `docker-archive` of files. [`images`] builds images of real programs.
+//! [`Running`] is a container that runs in the background.
 //!
-//! Nothing here is trusted by anybody: this crate runs on a developer's machine only.
+//! Nothing here is trusted: this crate runs on a developer's machine only.
 #![forbid(unsafe_code)]
 
 pub mod archive;
@@ -33,7 +32,7 @@ pub fn guests_dir() -> PathBuf {
 /// The `nacre` command to test: `$NACRE`, else the one that cargo built beside this test.
 ///
 /// # Errors
-/// When there is none. A conformance run without it is a failure, never a skip.
+/// When there is none. A test run without it is a failure, never a skip.
 pub fn nacre() -> Result<PathBuf> {
     match std::env::var_os("NACRE") {
         Some(path) => Ok(path.into()),
