@@ -1,41 +1,15 @@
-//! `nacre`: makes and runs confidential containers.
+//! `nacre`: makes, runs and verifies confidential containers.
 //!
-//! One file per subcommand. A failure of nacre's own is one line on standard error and exit status 125, as with
+//! `commands` holds one file or folder per subcommand, `flags` the flags that several of them share. A failure of nacre's own is one line on standard error and exit status 125, as with
 //! `docker run`; otherwise `nacre run` ends as the container does.
 #![forbid(unsafe_code)]
 
-mod attest;
-mod attestation;
-mod byte_size;
-mod cache_dir;
-mod choice;
-mod claims;
 mod clock;
-mod collateral;
-mod convert;
-mod excerpt;
-mod expected;
-mod explain;
-mod hex;
+mod commands;
+mod flags;
 mod input;
-mod inspect;
-mod judged_by;
-mod keygen;
-mod meant;
-mod nacre_toml;
 mod output;
-mod policy;
-mod progress;
-mod quote;
-mod run;
-mod settings;
-mod sign;
-mod simulated_platform;
-mod tls_peer;
-mod trust;
-mod verify;
-mod verify_tls;
-mod verify_token;
+mod user_cache;
 
 use std::process::ExitCode;
 
@@ -53,17 +27,17 @@ struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    Convert(convert::Convert),
-    Run(run::Run),
-    Inspect(inspect::Inspect),
-    Keygen(keygen::Keygen),
-    Sign(sign::Sign),
-    Verify(verify::Verify),
-    Explain(explain::Explain),
-    SimulatedPlatform(simulated_platform::SimulatedPlatform),
-    Policy(policy::PolicyCommand),
-    Attestation(attestation::Attestation),
-    Collateral(collateral::Collateral),
+    Convert(commands::convert::Convert),
+    Run(commands::run::Run),
+    Inspect(commands::inspect::Inspect),
+    Keygen(commands::keygen::Keygen),
+    Sign(commands::sign::Sign),
+    Verify(commands::verify::Verify),
+    Explain(commands::explain::Explain),
+    SimulatedPlatform(commands::simulated_platform::SimulatedPlatform),
+    Policy(commands::policy::PolicyCommand),
+    Attestation(commands::attestation::Attestation),
+    Collateral(commands::collateral::Collateral),
 }
 
 /// What `docker run` uses for failures that are not the container's.

@@ -1,0 +1,167 @@
+//! `nacre run`: runs an image in an enclave.
+
+use std::convert::Infallible;
+use std::ffi::OsString;
+use std::fs::File;
+use std::os::unix::ffi::OsStringExt;
+
+use anyhow::{Context, Result, ensure};
+use base16ct::lower;
+use clap::Args;
+use enclave_config::Config;
+use host_abi::BootFlags;
+use host_runtime::{RootfsFile, Seed};
+use image_convert::{Conversion, Options, Package, PackageError, Part};
+use oci_image::{ImageRef, ImageSource, Transport};
+use sgx_platform::emulator::EncluSites;
+use sha2::{Digest, Sha256};
+
+use crate::output::progress::ProgressLine;
+use crate::user_cache::converted_images;
+use crate::user_cache::development_key::development_key;
+
+/// Run an image in an enclave
+///
+/// Options go before IMAGE; everything after it is the program's. A plain image is converted first, for this user's
+/// machine only: with a development key, and its host may change everything.
+#[derive(Args, Debug)]
+pub struct Run {
+    /// Set an environment variable, if the image allows it; NAME alone takes the value from here
+    #[arg(short, long, value_name = "NAME[=VALUE]")]
+    env: Vec<OsString>,
+
+    /// Print a line for each system call (debug enclaves only)
+    #[arg(long)]
+    trace: bool,
+
+    /// Print counts of enclave exits, traps and host calls at the end (debug enclaves only)
+    #[arg(long)]
+    stats: bool,
+
+    /// The image, and arguments in place of its command, if it allows them
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_names = ["IMAGE", "ARGS"])]
+    image_and_args: Vec<OsString>,
+}
+
+impl Run {
+    /// Ends as the container ends; returns only if it cannot start.
+    pub fn run(self) -> Result<Infallible> {
+        let mut words = self.image_and_args.into_iter();
+        let image = words.next().context("which image? (see nacre run --help)")?;
+        let image: ImageRef = image.to_str().context("the image's name is not UTF-8")?.parse()?;
+        let args: Vec<_> = words.map(OsString::into_vec).collect();
+        let env: Vec<_> = self.env.into_iter().filter_map(variable).collect();
+        let flags = BootFlags {
+            trace: self.trace,
+            stats: self.stats,
+        };
+
+        let package = confidential(&image)?;
+        let config = Config::decode(&package.read(Part::Config)?)
+            .with_context(|| format!("{image}: /{} cannot be used", Part::Config.path()))?;
+        check_allowed(&config, &args, &env, flags).with_context(|| image.to_string())?;
+        let rootfs = package.locate(Part::Rootfs);
+        let file =
+            File::open(&rootfs.file).with_context(|| format!("cannot read {}", rootfs.file.display()))?;
+        let options = host_runtime::Options {
+            sgxs: package.read(Part::Enclave)?,
+            signature: &package.read(Part::Signature)?,
+            rootfs: RootfsFile {
+                file: &file,
+                offset: rootfs.offset,
+                len: rootfs.len,
+            },
+            args,
+            env,
+            flags,
+            hostname: Vec::new(),
+            sites: EncluSites::Patched,
+            seed: Seed::of_this_user()?,
+        };
+        host_runtime::run(options).with_context(|| format!("cannot run {image}"))
+    }
+}
+
+/// Says early and clearly what the enclave would refuse. It decides for itself: this copy of the configuration is the
+/// host's, and what the host is told here binds nobody.
+fn check_allowed(config: &Config, args: &[Vec<u8>], env: &[Vec<u8>], flags: BootFlags) -> Result<()> {
+    ensure!(
+        args.is_empty() || config.allow_args,
+        "the image does not let its host give arguments (convert it with --allow-args)"
+    );
+    for entry in env {
+        let name = entry.split(|&byte| byte == b'=').next().unwrap_or_default();
+        let shown = String::from_utf8_lossy(name);
+        ensure!(
+            config.host_env.allows(name),
+            "the image does not let its host set {shown} (convert it with --allow-env {shown})"
+        );
+    }
+    ensure!(
+        config.debug || !(flags.trace || flags.stats),
+        "--trace and --stats look into the enclave, which only debug enclaves allow (convert with --debug)"
+    );
+    Ok(())
+}
+
+/// `NAME=VALUE` as it is, `NAME` with its value here; nothing if it has none, as with Docker.
+fn variable(given: OsString) -> Option<Vec<u8>> {
+    let bytes = given.clone().into_vec();
+    if bytes.contains(&b'=') {
+        return Some(bytes);
+    }
+    let value = std::env::var_os(&given)?.into_vec();
+    Some([bytes, b"=".to_vec(), value].concat())
+}
+
+/// The confidential image at this place, or one made of the plain image there.
+fn confidential(place: &ImageRef) -> Result<Package> {
+    let source = ImageSource::open(place)?;
+    match Package::find(&source) {
+        Err(PackageError::Plain(_)) => development(&source),
+        found => Ok(found?),
+    }
+}
+
+/// The plain image, converted into the cache. The name there says everything that the result depends on, and appears
+/// when it is complete: two that convert at once write the same bytes.
+fn development(source: &ImageSource) -> Result<Package> {
+    let options = Options::development();
+    let mut name = Sha256::new();
+    for part in [
+        env!("CARGO_PKG_VERSION"),
+        enclave_payload::DIGEST,
+        &source.config_digest().hex(),
+        &format!("{options:?}"),
+    ] {
+        name.update((part.len() as u64).to_le_bytes());
+        name.update(part);
+    }
+    let name = lower::encode_string(&name.finalize());
+    let dir = converted_images::dir()?;
+    let target = ImageRef {
+        transport: Transport::OciArchive,
+        path: dir.join(format!("{name}.tar")),
+        reference: None,
+    };
+    eprintln!(
+        "nacre: {} is a plain image: running it converted for development (its host may change everything)",
+        source.place()
+    );
+    if !target.path.exists() {
+        let key = development_key()?;
+        let conversion = Conversion {
+            source: source.place(),
+            target: &target,
+            options: &options,
+            key: &key,
+            libos: enclave_payload::ENCLAVE,
+            host_runtime: enclave_payload::HOST_RUNTIME,
+        };
+        conversion.run(&mut ProgressLine::new())?;
+        converted_images::remove_old(&dir);
+    } else {
+        converted_images::note_use(&target.path);
+    }
+    Ok(Package::open(&target)?)
+}

@@ -1,0 +1,58 @@
+//! The flags that name the expected enclave.
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use dcap_quote::Identity;
+
+/// Without any of these flags, every enclave is accepted, and the reader sees which one it is.
+#[derive(Args, Debug)]
+pub struct IdentityFlags {
+    /// Only the enclave with this measurement; given several times, one of them
+    #[arg(long, value_name = "HEX", value_parser = measurement)]
+    mrenclave: Vec<[u8; 32]>,
+
+    /// Only enclaves by this signer, of the product and from the security version on that must be named with it
+    #[arg(long, value_name = "HEX", value_parser = measurement, conflicts_with = "mrenclave",
+          requires_all = ["product", "min_security_version"])]
+    mrsigner: Option<[u8; 32]>,
+
+    /// The signer's product
+    #[arg(long, value_name = "NUMBER", requires = "mrsigner")]
+    product: Option<u16>,
+
+    /// The lowest security version of the product
+    #[arg(long, value_name = "NUMBER", requires = "mrsigner")]
+    min_security_version: Option<u16>,
+}
+
+impl IdentityFlags {
+    /// None if every enclave is.
+    pub fn identity(&self) -> Option<Identity> {
+        if let (Some(signer), Some(product), Some(version)) =
+            (self.mrsigner, self.product, self.min_security_version)
+        {
+            return Some(Identity::mr_signer(signer, product, version));
+        }
+        (!self.mrenclave.is_empty()).then(|| Identity::any_mr_enclave_of(self.mrenclave.clone()))
+    }
+}
+
+/// MRENCLAVE or MRSIGNER, as nacre prints them.
+///
+/// # Errors
+/// When it is something else.
+pub fn measurement(text: &str) -> Result<[u8; 32]> {
+    let wrong = "not 64 hexadecimal digits, as `nacre inspect` prints them";
+    let (digits, rest) = text.as_bytes().as_chunks::<2>();
+    let mut bytes = [0; 32];
+    if digits.len() != bytes.len() || !rest.is_empty() {
+        bail!(wrong);
+    }
+    for (byte, pair) in bytes.iter_mut().zip(digits) {
+        let pair = std::str::from_utf8(pair).ok().filter(|pair| !pair.contains('+'));
+        *byte = pair
+            .and_then(|pair| u8::from_str_radix(pair, 16).ok())
+            .context(wrong)?;
+    }
+    Ok(bytes)
+}
