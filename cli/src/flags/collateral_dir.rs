@@ -13,8 +13,9 @@ use crate::user_cache;
 #[derive(Args, Debug)]
 pub struct CollateralCacheFlags {
     /// The directory with the collateral [default: nacre/collateral in the user's cache]
-    #[arg(long, value_name = "DIR")]
-    cache: Option<PathBuf>,
+    // Earlier versions had `--cache`.
+    #[arg(long, alias = "cache", value_name = "DIR")]
+    collateral_cache: Option<PathBuf>,
 
     #[command(flatten)]
     trust: TrustFlags,
@@ -24,13 +25,13 @@ impl CollateralCacheFlags {
     /// The cache, made if it is not there.
     pub fn create(&self) -> Result<CacheDir> {
         let root = self.trust.root()?;
-        Ok(CacheDir::create(&path(self.cache.as_deref(), &root)?, &root)?)
+        Ok(CacheDir::create(&path(self.collateral_cache.as_deref(), &root)?, &root)?)
     }
 
     /// The cache, which must be there.
     pub fn open(&self) -> Result<CacheDir> {
         let root = self.trust.root()?;
-        let path = path(self.cache.as_deref(), &root)?;
+        let path = path(self.collateral_cache.as_deref(), &root)?;
         CacheDir::open(&path, &root).context("fill a cache with nacre collateral fetch or import first")
     }
 }

@@ -173,7 +173,7 @@ impl VerificationFlags {
             }
         };
         let cache = self.collateral_cache.as_ref();
-        let cache = cache.map(|cache| format!(" --cache {}", cache.display()));
+        let cache = cache.map(|cache| format!(" --collateral-cache {}", cache.display()));
         format!("nacre collateral fetch {platform}{}", cache.unwrap_or_default())
     }
 }
