@@ -305,7 +305,9 @@ fn fetch_from_serve() {
         serving.1
     ));
     assert_eq!(status, 0, "{error}");
-    let refused = place.fail(&format!("collateral export --fmspc {FMSPC} --collateral-cache both --out x"));
+    let refused = place.fail(&format!(
+        "collateral export --fmspc {FMSPC} --collateral-cache both --out x"
+    ));
     assert!(refused.contains("--ca processor or --ca platform"), "{refused}");
     place.succeed(&format!(
         "collateral export --fmspc {FMSPC} --ca processor --collateral-cache both --out x"
@@ -325,7 +327,10 @@ fn over_tls() {
     place.write("cert.pem", own.cert.pem().as_bytes());
     place.write("key.pem", own.signing_key.serialize_pem().as_bytes());
     place.succeed("collateral import collateral --collateral-cache served");
-    let serving = Serving::start(&place, "--collateral-cache served --tls-cert cert.pem --tls-key key.pem");
+    let serving = Serving::start(
+        &place,
+        "--collateral-cache served --tls-cert cert.pem --tls-key key.pem",
+    );
     assert!(serving.1.starts_with("https://"), "{}", serving.1);
     let (_, error, status) = place.run(&format!(
         "collateral fetch --quote quote --from {} --ca-file cert.pem",
@@ -349,7 +354,10 @@ fn mistakes_are_one_line() {
             "collateral fetch --quote quote --from http://pccs.example",
             "https://",
         ),
-        ("collateral serve --listen 0.0.0.0:0 --collateral-cache new", "fill a cache"),
+        (
+            "collateral serve --listen 0.0.0.0:0 --collateral-cache new",
+            "fill a cache",
+        ),
     ] {
         let error = place.fail(words);
         assert!(error.contains(part), "{words}: {error}");

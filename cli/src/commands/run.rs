@@ -5,10 +5,10 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::os::unix::ffi::OsStringExt;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail};
 use base16ct::lower;
 use clap::Args;
-use enclave_config::Config;
+use enclave_config::{Config, HostChoices};
 use host_abi::BootFlags;
 use host_runtime::{RootfsFile, Seed};
 use image_convert::{Conversion, Options, Package, PackageError, Part};
@@ -59,7 +59,15 @@ impl Run {
         let package = confidential(&image)?;
         let config = Config::decode(&package.read(Part::Config)?)
             .with_context(|| format!("{image}: /{} cannot be used", Part::Config.path()))?;
-        check_allowed(&config, &args, &env, flags).with_context(|| image.to_string())?;
+        let choices = HostChoices {
+            args: &args,
+            env: &env,
+            debugging: flags.trace || flags.stats,
+        };
+        // The enclave decides for itself: this copy of the configuration is the host's. The user hears of it earlier.
+        if let Err(refused) = config.check_host_choices(&choices) {
+            bail!("{image}: {refused}");
+        }
         let rootfs = package.locate(Part::Rootfs);
         let file =
             File::open(&rootfs.file).with_context(|| format!("cannot read {}", rootfs.file.display()))?;
@@ -80,28 +88,6 @@ impl Run {
         };
         host_runtime::run(options).with_context(|| format!("cannot run {image}"))
     }
-}
-
-/// Says early and clearly what the enclave would refuse. It decides for itself: this copy of the configuration is the
-/// host's, and what the host is told here binds nobody.
-fn check_allowed(config: &Config, args: &[Vec<u8>], env: &[Vec<u8>], flags: BootFlags) -> Result<()> {
-    ensure!(
-        args.is_empty() || config.allow_args,
-        "the image does not let its host give arguments (convert it with --allow-args)"
-    );
-    for entry in env {
-        let name = entry.split(|&byte| byte == b'=').next().unwrap_or_default();
-        let shown = String::from_utf8_lossy(name);
-        ensure!(
-            config.host_env.allows(name),
-            "the image does not let its host set {shown} (convert it with --allow-env {shown})"
-        );
-    }
-    ensure!(
-        config.debug || !(flags.trace || flags.stats),
-        "--trace and --stats look into the enclave, which only debug enclaves allow (convert with --debug)"
-    );
-    Ok(())
 }
 
 /// `NAME=VALUE` as it is, `NAME` with its value here; nothing if it has none, as with Docker.

@@ -25,7 +25,10 @@ impl CollateralCacheFlags {
     /// The cache, made if it is not there.
     pub fn create(&self) -> Result<CacheDir> {
         let root = self.trust.root()?;
-        Ok(CacheDir::create(&path(self.collateral_cache.as_deref(), &root)?, &root)?)
+        Ok(CacheDir::create(
+            &path(self.collateral_cache.as_deref(), &root)?,
+            &root,
+        )?)
     }
 
     /// The cache, which must be there.

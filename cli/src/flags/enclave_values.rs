@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use enclave_config::{HOSTNAME_MAX, MEMORY_MAX, THREADS_MAX};
+use enclave_config::{HOSTNAME_MAX, MEMORY_MAX, THREADS_MAX, is_variable_name};
 use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
@@ -83,10 +83,11 @@ impl FromStr for VariableName {
     type Err = ValueError;
 
     fn from_str(text: &str) -> Result<Self, ValueError> {
-        if text.is_empty() || text.contains(['=', '\0']) {
-            return Err(ValueError::Variable(text.into()));
+        if is_variable_name(text.as_bytes()) {
+            Ok(Self(text.into()))
+        } else {
+            Err(ValueError::Variable(text.into()))
         }
-        Ok(Self(text.into()))
     }
 }
 
