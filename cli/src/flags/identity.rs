@@ -1,6 +1,6 @@
 //! The flags that name the expected enclave.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::Args;
 use dcap_quote::Identity;
 
@@ -40,19 +40,12 @@ impl IdentityFlags {
 /// MRENCLAVE or MRSIGNER, as nacre prints them.
 ///
 /// # Errors
-/// When it is something else.
+/// When the text is not 64 hexadecimal digits, in upper or lower case.
 pub fn measurement(text: &str) -> Result<[u8; 32]> {
-    let wrong = "not 64 hexadecimal digits, as `nacre inspect` prints them";
-    let (digits, rest) = text.as_bytes().as_chunks::<2>();
     let mut bytes = [0; 32];
-    if digits.len() != bytes.len() || !rest.is_empty() {
-        bail!(wrong);
-    }
-    for (byte, pair) in bytes.iter_mut().zip(digits) {
-        let pair = std::str::from_utf8(pair).ok().filter(|pair| !pair.contains('+'));
-        *byte = pair
-            .and_then(|pair| u8::from_str_radix(pair, 16).ok())
-            .context(wrong)?;
+    let decoded = base16ct::mixed::decode(text, &mut bytes);
+    if !decoded.is_ok_and(|decoded| decoded.len() == 32) {
+        bail!("not 64 hexadecimal digits, as `nacre inspect` prints them");
     }
     Ok(bytes)
 }
