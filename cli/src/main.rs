@@ -4,18 +4,21 @@
 //! `docker run`; otherwise `nacre run` ends as the container does.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "verify")]
 mod clock;
 mod commands;
 mod flags;
+#[cfg(feature = "verify")]
 mod input;
 mod output;
+#[cfg(any(feature = "convert", feature = "verify"))]
 mod user_cache;
 
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::error::ErrorKind;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// Confidential containers: an unmodified OCI image in a hardware enclave
 #[derive(Parser, Debug)]
@@ -27,17 +30,31 @@ struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    #[cfg(feature = "convert")]
     Convert(commands::convert::Convert),
+    #[cfg(feature = "run")]
     Run(commands::run::Run),
+    #[cfg(feature = "convert")]
     Inspect(commands::inspect::Inspect),
+    #[cfg(feature = "convert")]
     Keygen(commands::keygen::Keygen),
+    #[cfg(feature = "convert")]
     Sign(commands::sign::Sign),
+    #[cfg(feature = "verify")]
     Verify(commands::verify::Verify),
+    #[cfg(feature = "verify")]
     Explain(commands::explain::Explain),
+    #[cfg(feature = "run")]
     SimulatedPlatform(commands::simulated_platform::SimulatedPlatform),
+    #[cfg(feature = "verify")]
     Policy(commands::policy::PolicyCommand),
+    #[cfg(feature = "verify")]
     Attestation(commands::attestation::Attestation),
+    #[cfg(feature = "verify")]
     Collateral(commands::collateral::Collateral),
+    Completion(commands::completion::Completion),
+    Man(commands::man::Man),
+    Version(commands::version::Version),
 }
 
 /// What `docker run` uses for failures that are not the container's.
@@ -60,21 +77,35 @@ fn main() -> ExitCode {
 impl Command {
     fn run(self) -> Result<ExitCode> {
         match self {
+            #[cfg(feature = "convert")]
             Self::Convert(convert) => convert.run()?,
+            #[cfg(feature = "run")]
             Self::Run(run) => match run.run()? {},
+            #[cfg(feature = "convert")]
             Self::Inspect(inspect) => {
                 if !inspect.run()? {
                     return Ok(OWN_FAILURE.into());
                 }
             }
+            #[cfg(feature = "convert")]
             Self::Keygen(keygen) => keygen.run()?,
+            #[cfg(feature = "convert")]
             Self::Sign(sign) => sign.run()?,
+            #[cfg(feature = "verify")]
             Self::Verify(verify) => return verify.run(),
+            #[cfg(feature = "verify")]
             Self::Explain(explain) => return explain.run(),
+            #[cfg(feature = "run")]
             Self::SimulatedPlatform(command) => command.run()?,
+            #[cfg(feature = "verify")]
             Self::Policy(policy) => return policy.run(),
+            #[cfg(feature = "verify")]
             Self::Attestation(attestation) => return attestation.run(),
+            #[cfg(feature = "verify")]
             Self::Collateral(collateral) => return collateral.run(),
+            Self::Completion(completion) => completion.run(Cli::command())?,
+            Self::Man(man) => man.run(Cli::command())?,
+            Self::Version(version) => version.run()?,
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -6,6 +6,7 @@
 mod azure_client;
 mod bench;
 mod check_deps;
+mod check_features;
 mod debian;
 mod demo;
 mod deny;
@@ -39,6 +40,8 @@ enum Command {
     Bench(bench::Options),
     /// Check that dependencies between crates follow the direction of trust.
     CheckDeps,
+    /// Check that the smaller builds of nacre compile, and leave out what they should.
+    CheckFeatures,
     /// Check licences and sources of dependencies, and if asked known weaknesses, with cargo-deny.
     Deny(deny::Options),
     /// Build the images of real programs from Debian packages; print where they are.
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
         Command::AzureClient => azure_client::provide(),
         Command::Bench(options) => bench::run(&options),
         Command::CheckDeps => check_deps::run(),
+        Command::CheckFeatures => check_features::run(),
         Command::Deny(options) => deny::run(&options),
         Command::Images(options) => images::run(&options),
         Command::Syscalls => syscalls::run(),

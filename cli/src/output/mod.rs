@@ -1,6 +1,8 @@
 //! Writes results to standard output.
 
+#[cfg(feature = "verify")]
 pub mod excerpt;
+#[cfg(feature = "convert")]
 pub mod progress;
 
 use std::fmt::Display;
@@ -8,11 +10,19 @@ use std::io::{ErrorKind, Write};
 
 use anyhow::{Context, Result};
 
-/// Prints a line. That nobody reads any more (`nacre inspect IMAGE | head -1`) is no failure: what the command is for has
-/// been done.
+/// Prints a line. A closed pipe (`nacre inspect IMAGE | head -1`) is not an error: the command has done its work.
 pub fn line(text: impl Display) -> Result<()> {
-    match writeln!(std::io::stdout(), "{text}") {
+    written(writeln!(std::io::stdout(), "{text}"))
+}
+
+/// Prints bytes as they are, and otherwise as [`line`].
+pub fn bytes(bytes: &[u8]) -> Result<()> {
+    written(std::io::stdout().write_all(bytes))
+}
+
+fn written(result: std::io::Result<()>) -> Result<()> {
+    match result {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        written => written.context("cannot write to standard output"),
+        result => result.context("cannot write to standard output"),
     }
 }

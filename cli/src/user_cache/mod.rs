@@ -1,9 +1,13 @@
 //! The directory where nacre keeps files between runs: the development key, converted images and collateral.
 
+#[cfg(feature = "run")]
 pub mod converted_images;
+#[cfg(feature = "convert")]
 pub mod development_key;
 
+#[cfg(feature = "convert")]
 use std::fs;
+#[cfg(feature = "convert")]
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 
@@ -23,6 +27,7 @@ pub fn path() -> Result<PathBuf> {
 }
 
 /// The directory at [`path`], which is made if it does not exist. Only its owner may enter it.
+#[cfg(feature = "convert")]
 pub fn open() -> Result<PathBuf> {
     let dir = path()?;
     fs::DirBuilder::new()
