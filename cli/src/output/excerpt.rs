@@ -9,7 +9,11 @@ const WIDTH: usize = 100;
 pub fn excerpt(text: &str, position: Position) -> String {
     let column = (position.column as usize).saturating_sub(1);
     let line = text.lines().nth((position.line as usize).saturating_sub(1));
-    let line: Vec<char> = line.unwrap_or_default().chars().map(printable).collect();
+    let line: Vec<char> = line
+        .unwrap_or_default()
+        .chars()
+        .map(printable_character)
+        .collect();
     let (start, end) = if line.len() <= WIDTH {
         (0, line.len())
     } else {
@@ -23,8 +27,12 @@ pub fn excerpt(text: &str, position: Position) -> String {
     format!("    {before}{shown}{after}\n    {}^", " ".repeat(caret_at))
 }
 
-/// Nothing in a file may control a terminal; each character takes the place of one.
-pub fn printable(character: char) -> char {
+/// A text from a stranger without the characters that control a terminal. Each is replaced by one character.
+pub fn printable(text: &str) -> String {
+    text.chars().map(printable_character).collect()
+}
+
+fn printable_character(character: char) -> char {
     match character {
         '\t' => ' ',
         control if control.is_control() => '\u{fffd}',

@@ -176,7 +176,7 @@ impl Report {
             (None, Some(position)) => format!("{verdict}: by the rule at {position}"),
             (None, None) => verdict.to_owned(),
         }];
-        lines[0] = lines[0].chars().map(printable).collect();
+        lines[0] = printable(&lines[0]);
         if let Some(position) = self.position {
             lines.push(excerpt(text, position));
         }
@@ -191,7 +191,7 @@ impl Report {
         ] {
             for claim in claims {
                 let shown = format!("{kind:<14} {} = {}", claim.claim_type, claim.value);
-                lines.push(shown.chars().map(printable).collect());
+                lines.push(printable(&shown));
             }
         }
         lines.join("\n")

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::tls_peer::peer_certificate;
 use crate::flags::verification::{QuoteVerifier, VerificationFlags};
-use crate::output::excerpt;
+use crate::output::excerpt::printable;
 
 /// Verify what the enclave or trust domain behind a TLS server proves (RA-TLS)
 ///
@@ -208,9 +208,4 @@ fn certificate_verifier(verifier: &QuoteVerifier) -> Verifier {
     Verifier::new(source, Identity::dangerous_any())
         .policy(verifier.policy.clone())
         .dangerous_accept_simulated()
-}
-
-/// Nothing that a stranger has written may control a terminal.
-fn printable(text: &str) -> String {
-    text.chars().map(excerpt::printable).collect()
 }
