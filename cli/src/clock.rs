@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, anyhow};
 use dcap_quote::UnixTime;
 
-/// Now.
+/// The current time.
 ///
 /// # Errors
 /// When the clock is before 1970.

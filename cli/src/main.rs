@@ -20,7 +20,7 @@ use anyhow::Result;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
-/// Confidential containers: an unmodified OCI image in a hardware enclave
+/// Confidential containers: run an unmodified OCI image in an SGX enclave (this version: emulator only)
 #[derive(Parser, Debug)]
 #[command(version, arg_required_else_help = true)]
 struct Cli {
@@ -57,7 +57,7 @@ enum Command {
     Version(commands::version::Version),
 }
 
-/// What `docker run` uses for failures that are not the container's.
+/// The exit status for failures of nacre itself, as with `docker run`.
 const OWN_FAILURE: u8 = 125;
 
 fn main() -> ExitCode {
@@ -114,7 +114,7 @@ impl Command {
 /// Help and version go to standard output; a mistake on the command line is one line.
 fn usage(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() {
-        // Standard output may be closed; there is nobody to tell.
+        // If standard output is closed, nobody can be told.
         let _ = error.print();
         return ExitCode::SUCCESS;
     }
@@ -131,7 +131,7 @@ fn usage(error: &clap::Error) -> ExitCode {
     OWN_FAILURE.into()
 }
 
-/// An error with its causes, without those that the words before end with already.
+/// An error with its causes. A cause that the text already ends with is not repeated.
 fn sentence(error: &anyhow::Error) -> String {
     let mut text = error.to_string();
     for cause in error.chain().skip(1).map(ToString::to_string) {

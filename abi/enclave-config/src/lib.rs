@@ -41,7 +41,7 @@ pub struct Config {
     pub env: Vec<Vec<u8>>,
     /// The working directory, an absolute path.
     pub cwd: Vec<u8>,
-    /// Who runs it.
+    /// The user and groups that the program runs as.
     pub user: User,
     /// The host name that the program sees.
     pub hostname: Vec<u8>,
@@ -72,9 +72,9 @@ pub struct Config {
 /// User and groups, as numbers: names were resolved with the image's own passwd and group at conversion.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct User {
-    /// User.
+    /// The user ID.
     pub uid: u32,
-    /// Group.
+    /// The group ID.
     pub gid: u32,
     /// Supplementary groups, sorted and distinct.
     pub groups: Vec<u32>,

@@ -14,8 +14,8 @@ use crate::user_cache::development_key::development_key;
 
 /// Convert an image into a confidential image
 ///
-/// Nothing of the image is run, and neither a container engine nor root is needed. The same image, choices and version
-/// of nacre give the same bytes.
+/// No program of the image is run. Neither a container engine nor root is needed. The same image, options and version
+/// of nacre give the same bytes. `nacre convert` reads options from nacre.toml in the current directory, too.
 #[derive(Args, Debug)]
 pub struct Convert {
     /// The image: docker-archive:FILE[:REF], oci-archive:FILE[:REF] or oci:DIR[:REF]
@@ -37,7 +37,9 @@ impl Convert {
         let key = match &settings.key {
             Some(path) => SigningKey::load(path)?,
             None => {
-                eprintln!("nacre: signing with this user's development key; for others to trust, give --key");
+                eprintln!(
+                    "nacre: signing with this user's development key; to make an image that others can trust, give --key"
+                );
                 development_key()?
             }
         };

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use crate::commands::verify;
 use crate::flags::quote::QuoteFlags;
 
-/// Say in words what is wrong with a proof, and what would fix it
+/// Explain what is wrong with a quote, and what would fix it
 #[derive(Args, Debug)]
 pub struct Explain {
     #[command(subcommand)]
@@ -20,9 +20,9 @@ enum What {
     Quote(ExplainQuote),
 }
 
-/// Say in words what is wrong with a quote, and what would fix it
+/// Explain what is wrong with a quote, and what would fix it
 ///
-/// Ends with the status of `nacre verify quote`.
+/// Ends with the same status as `nacre verify quote`.
 #[derive(Args, Debug)]
 struct ExplainQuote {
     #[command(flatten)]

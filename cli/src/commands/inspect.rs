@@ -13,31 +13,31 @@ use sgx_sign::{Date, MrEnclave, PublicKey, Sgxs};
 use crate::flags::byte_size::ByteSize;
 use crate::output;
 
-/// Show what a confidential image is: its configuration, measurement and signature
+/// Show the configuration, measurement and signature of a confidential image
 ///
-/// Ends with status 125 if something in it does not fit together.
+/// Ends with status 125 if its parts do not match.
 #[derive(Args, Debug)]
 pub struct Inspect {
     /// The confidential image
     image: ImageRef,
 
-    /// As JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
-/// Everything there is to say. Names of fields are the JSON's.
+/// What is shown. The names of the fields are those of the JSON.
 #[derive(Serialize)]
 struct Report {
     image: String,
-    /// What does not fit together; empty for an image that is whole.
+    /// What does not match; empty for an intact image.
     problems: Vec<String>,
     mr_enclave: String,
     mr_signer: Option<String>,
     signature: Signature,
     configuration: Configuration,
     sizes: Sizes,
-    /// System calls that are replaced by jumps, of all: `526/527`. The image says so; it is not measured.
+    /// How many of the system calls are replaced by jumps: `526/527`. It comes from a label, which is not measured.
     call_sites: Option<String>,
 }
 
@@ -97,7 +97,7 @@ impl Inspect {
 impl Report {
     fn new(place: &ImageRef) -> Result<Self> {
         let package = Package::open(place)?;
-        let damaged = |part: Part| format!("{place}: /{} cannot be used", part.path());
+        let damaged = |part: Part| format!("{place}: /{} is damaged", part.path());
         let sgxs = Sgxs::read(&package.read(Part::Enclave)?).with_context(|| damaged(Part::Enclave))?;
         let sig = SigStruct::from_bytes(&package.read(Part::Signature)?)
             .map_err(anyhow::Error::new)
@@ -120,7 +120,7 @@ impl Report {
         check(
             signed == sgxs.mr_enclave,
             format!(
-                "the enclave is not the signed one: it measures {}, signed is {signed}",
+                "the signature is for another enclave: this one measures {}, the signed one {signed}",
                 sgxs.mr_enclave
             ),
         );
@@ -134,14 +134,14 @@ impl Report {
         check(
             u64::from(config.threads) == sgxs.pages.tcs,
             format!(
-                "{} threads are configured, the enclave has {}",
+                "the configuration has {} threads, the enclave {}",
                 config.threads, sgxs.pages.tcs
             ),
         );
         let debug = sig.attributes.flags & Attributes::DEBUG != 0;
         check(
             config.debug == debug,
-            "signature and configuration differ about debugging".into(),
+            "the signature and the configuration disagree about debugging".into(),
         );
         let rootfs_len = package.locate(Part::Rootfs).len;
         check(
@@ -192,7 +192,7 @@ impl Report {
         )?;
         let validity = if signature.valid { "valid" } else { "NOT VALID" };
         let debug = if signature.debug {
-            ", DEBUG: the host can look inside"
+            ", DEBUG: the host can read this enclave"
         } else {
             ""
         };
@@ -233,7 +233,7 @@ impl Report {
         row("root hash", &config.rootfs_hash)?;
         row(
             "made from",
-            &config.source_image_id.as_deref().unwrap_or("(not said)"),
+            &config.source_image_id.as_deref().unwrap_or("(unknown)"),
         )?;
         let sizes = &self.sizes;
         row(
@@ -248,7 +248,7 @@ impl Report {
         )?;
         row(
             "system calls",
-            &format!("{} replaced", self.call_sites.as_deref().unwrap_or("(not said)")),
+            &format!("{} replaced", self.call_sites.as_deref().unwrap_or("(unknown)")),
         )?;
         Ok(())
     }

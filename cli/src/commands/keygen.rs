@@ -17,7 +17,7 @@ pub struct Keygen {
 
 impl Keygen {
     pub fn run(self) -> Result<()> {
-        // Making a key takes a second or two: not for nothing. (Writing it checks again.)
+        // Making a key takes a second or two, so check first. (Writing it checks again.)
         if self.file.symlink_metadata().is_ok() {
             return Err(KeyError::Exists(self.file).into());
         }
@@ -25,7 +25,7 @@ impl Keygen {
         key.save_new(&self.file)?;
         output::line(format_args!("MRSIGNER {}", key.public().mr_signer()))?;
         eprintln!(
-            "nacre: wrote {}; whoever has it can sign enclaves in your name",
+            "nacre: wrote {}; anyone who has this file can sign enclaves in your name",
             self.file.display()
         );
         Ok(())

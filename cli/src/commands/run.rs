@@ -22,11 +22,14 @@ use crate::user_cache::development_key::development_key;
 
 /// Run an image in an enclave
 ///
-/// Options go before IMAGE; everything after it is the program's. A plain image is converted first, for this user's
-/// machine only: with a development key, and its host may change everything.
+/// Options go before IMAGE; what follows IMAGE are arguments for the program. A plain image is converted first, for
+/// development only: it is signed with a development key, and its host may change everything.
+///
+/// Ends with the program's status, or 128 + N if signal N ended it. The status is 125 if nacre refused or failed, 126 if
+/// the program cannot be run, and 127 if it was not found.
 #[derive(Args, Debug)]
 pub struct Run {
-    /// Set an environment variable, if the image allows it; NAME alone takes the value from here
+    /// Set an environment variable, if the image allows it; NAME alone takes its value from the environment of nacre
     #[arg(short, long, value_name = "NAME[=VALUE]")]
     env: Vec<OsString>,
 
@@ -38,7 +41,7 @@ pub struct Run {
     #[arg(long)]
     stats: bool,
 
-    /// The image, and arguments in place of its command, if it allows them
+    /// The image, and arguments that replace its command (Cmd), if it allows them
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_names = ["IMAGE", "ARGS"])]
     image_and_args: Vec<OsString>,
 }
@@ -47,7 +50,7 @@ impl Run {
     /// Ends as the container ends; returns only if it cannot start.
     pub fn run(self) -> Result<Infallible> {
         let mut words = self.image_and_args.into_iter();
-        let image = words.next().context("which image? (see nacre run --help)")?;
+        let image = words.next().context("name an image (see nacre run --help)")?;
         let image: ImageRef = image.to_str().context("the image's name is not UTF-8")?.parse()?;
         let args: Vec<_> = words.map(OsString::into_vec).collect();
         let env: Vec<_> = self.env.into_iter().filter_map(variable).collect();
@@ -90,7 +93,7 @@ impl Run {
     }
 }
 
-/// `NAME=VALUE` as it is, `NAME` with its value here; nothing if it has none, as with Docker.
+/// `NAME=VALUE` as it is; `NAME` with its value in nacre's environment, or nothing if it has none, as with Docker.
 fn variable(given: OsString) -> Option<Vec<u8>> {
     let bytes = given.clone().into_vec();
     if bytes.contains(&b'=') {
@@ -109,8 +112,8 @@ fn confidential(place: &ImageRef) -> Result<Package> {
     }
 }
 
-/// The plain image, converted into the cache. The name there says everything that the result depends on, and appears
-/// when it is complete: two that convert at once write the same bytes.
+/// The plain image, converted into the cache. Its name there is a hash of everything that the result depends on, and
+/// appears when the file is complete. Two runs that convert at once write the same bytes.
 fn development(source: &ImageSource) -> Result<Package> {
     let options = Options::development();
     let mut name = Sha256::new();
@@ -131,7 +134,7 @@ fn development(source: &ImageSource) -> Result<Package> {
         reference: None,
     };
     eprintln!(
-        "nacre: {} is a plain image: running it converted for development (its host may change everything)",
+        "nacre: {} is a plain image: it runs converted for development, and its host may change everything",
         source.place()
     );
     if !target.path.exists() {

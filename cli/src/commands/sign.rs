@@ -16,16 +16,16 @@ use crate::output::progress::ProgressLine;
 
 /// Sign a confidential image
 ///
-/// With a key that is here: `nacre sign IMAGE TARGET --key KEY`. With a key that lives elsewhere: `nacre sign IMAGE
-/// --bytes-out FILE` (or --digest-out) writes what that key has to sign (RSASSA-PKCS1-v1_5 with SHA-256), then `nacre
-/// sign IMAGE TARGET --signature FILE --public-key FILE` adds the signature. Give the same --product,
-/// --security-version and --date both times.
+/// With a key on this machine: `nacre sign IMAGE TARGET --key KEY`. With a key elsewhere: `nacre sign IMAGE --bytes-out
+/// FILE` (or --digest-out) writes what that key must sign (RSASSA-PKCS1-v1_5 with SHA-256), then `nacre sign IMAGE TARGET
+/// --signature FILE --public-key FILE` adds the signature. Give the same --product, --security-version and --date both
+/// times.
 #[derive(Args, Debug)]
 pub struct Sign {
     /// The confidential image
     image: ImageRef,
 
-    /// Where to write it with its new signature; can be the same place
+    /// Where to write the signed image; IMAGE itself is allowed
     target: Option<ImageRef>,
 
     #[command(flatten)]
@@ -54,7 +54,7 @@ impl Sign {
         let sgxs = Sgxs::read(&package.read(Part::Enclave)?)
             .with_context(|| format!("{}: /{} is damaged", self.image, Part::Enclave.path()))?;
         let config = Config::decode(&sgxs.config)
-            .map_err(|error| anyhow::anyhow!("{}: the configuration cannot be used: {error}", self.image))?;
+            .map_err(|error| anyhow::anyhow!("{}: the configuration is damaged: {error}", self.image))?;
         let unsigned = Unsigned::new(sgxs.mr_enclave, config.debug, &self.flags.options()?);
 
         if self.digest_out.is_some() || self.bytes_out.is_some() {
@@ -75,18 +75,18 @@ impl Sign {
                     .with_signature(&bytes, &PublicKey::load(key)?)
                     .with_context(|| {
                         format!(
-                            "{} cannot be used (were --product, --security-version and --date the same?)",
+                            "{} does not fit (give the same --product, --security-version and --date as with --bytes-out)",
                             signature.display()
                         )
                     })?
             }
             _ => bail!(
-                "say what to sign with: --key, or --signature with --public-key (see nacre sign --help)"
+                "give a key with --key, or a signature with --signature and --public-key (see nacre sign --help)"
             ),
         };
         let Some(target) = &self.target else {
             bail!(
-                "say where to write the signed image: nacre sign {} TARGET …",
+                "name the place for the signed image: nacre sign {} TARGET …",
                 self.image
             );
         };

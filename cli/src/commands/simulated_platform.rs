@@ -10,7 +10,7 @@ use dcap_quote::Tee;
 use host_runtime::Seed;
 use tempfile::NamedTempFile;
 
-/// The platform that enclaves in the emulator prove to run on; it protects nothing
+/// Export what verifies the quotes of enclaves in the emulator
 #[derive(Args, Debug)]
 pub struct SimulatedPlatform {
     #[command(subcommand)]
@@ -22,13 +22,14 @@ enum What {
     Export(Export),
 }
 
-/// Write what verifies this user's simulated quotes: the root certificate and fresh collateral
+/// Write the root certificate and fresh collateral of this user's simulated platform
 ///
-/// The platform is kept in $XDG_STATE_HOME/nacre/simulated-platform, or below ~/.local/state. Its collateral is good for
-/// thirty days from the export on.
+/// The platform is kept in $XDG_STATE_HOME/nacre/simulated-platform, or below ~/.local/state. Its collateral is valid for
+/// thirty days after the export. A simulated platform protects nothing.
 #[derive(Args, Debug)]
 struct Export {
-    /// Where `root.pem` (for --dangerous-trust-simulated) and `collateral.json` go; made if it is not there
+    /// Where to write `root.pem` (for --dangerous-trust-simulated) and `collateral.json`; the directory is made if it does
+    /// not exist
     #[arg(value_name = "DIR")]
     dir: PathBuf,
 }
@@ -51,7 +52,7 @@ impl Export {
         if let Ok(other) = fs::read(&root) {
             ensure!(
                 other == certificate.as_bytes(),
-                "{} is the root of another platform: export into another directory, or remove it",
+                "{} is the root of another platform: export to another directory, or remove this file",
                 root.display()
             );
         }
@@ -59,7 +60,7 @@ impl Export {
         replace(&collateral, &json)?;
         replace(&root, &certificate)?;
         eprintln!(
-            "nacre: wrote {} and {}; who trusts this root believes whatever this machine says",
+            "nacre: wrote {} and {}; a verifier that trusts this root trusts everything that this machine claims",
             root.display(),
             collateral.display()
         );

@@ -22,7 +22,7 @@ pub struct CollateralCacheFlags {
 }
 
 impl CollateralCacheFlags {
-    /// The cache, made if it is not there.
+    /// The cache, which is made if it does not exist.
     pub fn create(&self) -> Result<CacheDir> {
         let root = self.trust.root()?;
         Ok(CacheDir::create(
@@ -31,11 +31,11 @@ impl CollateralCacheFlags {
         )?)
     }
 
-    /// The cache, which must be there.
+    /// The cache, which must exist.
     pub fn open(&self) -> Result<CacheDir> {
         let root = self.trust.root()?;
         let path = path(self.collateral_cache.as_deref(), &root)?;
-        CacheDir::open(&path, &root).context("fill a cache with nacre collateral fetch or import first")
+        CacheDir::open(&path, &root).context("fill a cache first, with nacre collateral fetch or import")
     }
 }
 

@@ -14,19 +14,19 @@ use super::nacre_toml::{File, Signature};
 /// The flags of `nacre convert` that say what the enclave is and what its host may change.
 #[derive(Args, Debug, Default)]
 pub struct EnclaveFlags {
-    /// Memory for the programs in the enclave, such as 512M or 4GiB [default: 4GiB]
+    /// Memory for the programs in the enclave, for example 512M or 4GiB [default: 4GiB]
     #[arg(long, value_name = "SIZE")]
     enclave_size: Option<EnclaveSize>,
 
-    /// Threads that all programs in the enclave may have together [default: 128]
+    /// Number of threads that all programs in the enclave may have together [default: 128]
     #[arg(long, value_name = "NUMBER")]
     threads: Option<Threads>,
 
-    /// The host may replace the image's command (Cmd) when it runs it
+    /// Allow the host to replace the image's command (Cmd)
     #[arg(long)]
     allow_args: bool,
 
-    /// The host may set this environment variable; can be given several times
+    /// Allow the host to set this environment variable; can be given several times
     #[arg(long, value_name = "NAME")]
     allow_env: Vec<VariableName>,
 
@@ -34,11 +34,11 @@ pub struct EnclaveFlags {
     #[arg(long, value_name = "NAME")]
     hostname: Option<HostName>,
 
-    /// Sign as a debug enclave: its host can look into it (--trace, --stats, crash reports)
+    /// Make a debug enclave, which its host can read (for --trace, --stats and crash reports)
     #[arg(long)]
     debug: bool,
 
-    /// Read choices from this file instead of ./nacre.toml; flags go before it
+    /// Read options from this file instead of ./nacre.toml. Options on the command line override the file
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
@@ -46,11 +46,11 @@ pub struct EnclaveFlags {
 /// The flags that say what a signature holds.
 #[derive(Args, Debug, Default)]
 pub struct SignatureFlags {
-    /// Sign with this RSA-3072 key (PEM), see `nacre keygen`
+    /// Sign with this RSA-3072 key (PEM); `nacre keygen` makes one
     #[arg(long, value_name = "FILE")]
     pub key: Option<PathBuf>,
 
-    /// Number of the product (ISVPRODID) [default: 0]
+    /// Product number (ISVPRODID) [default: 0]
     #[arg(long, value_name = "NUMBER")]
     product: Option<u16>,
 
@@ -58,7 +58,7 @@ pub struct SignatureFlags {
     #[arg(long, value_name = "NUMBER")]
     security_version: Option<u16>,
 
-    /// Date in the signature, YYYY-MM-DD [default: that of SOURCE_DATE_EPOCH, or a fixed one]
+    /// Date in the signature, YYYY-MM-DD [default: SOURCE_DATE_EPOCH if it is set, otherwise a fixed date]
     #[arg(long, value_name = "DATE")]
     date: Option<Date>,
 }
@@ -102,7 +102,7 @@ impl ConversionSettings {
 }
 
 impl SignatureFlags {
-    /// What the signature says, without a `nacre.toml`.
+    /// What the signature holds, without a `nacre.toml`.
     pub fn options(&self) -> Result<SignOptions> {
         sign_options(self, &Signature::default())
     }
@@ -120,8 +120,8 @@ fn sign_options(flags: &SignatureFlags, file: &Signature) -> Result<SignOptions>
     })
 }
 
-/// That of SOURCE_DATE_EPOCH (<https://reproducible-builds.org/specs/source-date-epoch/>), else a constant: the same
-/// input signed tomorrow gives the same bytes.
+/// SOURCE_DATE_EPOCH (<https://reproducible-builds.org/specs/source-date-epoch/>), or else a constant: the same input
+/// signed tomorrow gives the same bytes.
 fn default_date() -> Result<Date> {
     let Some(epoch) = std::env::var_os("SOURCE_DATE_EPOCH") else {
         return Ok(Date::DEFAULT);

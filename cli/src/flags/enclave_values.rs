@@ -31,11 +31,11 @@ pub enum ValueError {
     /// Not a size.
     #[error(transparent)]
     Size(#[from] ByteSizeError),
-    /// A size that no enclave has.
-    #[error("an enclave has between 4096 bytes and {most} of memory, not {0}", most = ByteSize(MEMORY_MAX))]
+    /// A size that no enclave can have.
+    #[error("{0} is out of range: an enclave has between 4096 bytes and {most} of memory", most = ByteSize(MEMORY_MAX))]
     Memory(ByteSize),
     /// Not a number, or one that is too large or 0.
-    #[error("an enclave has between 1 and {THREADS_MAX} threads, not {0}")]
+    #[error("{0:?} is out of range: an enclave has between 1 and {THREADS_MAX} threads")]
     Threads(String),
     /// Not a name.
     #[error("'{0}' is not the name of an environment variable (names only, without '=')")]
@@ -104,7 +104,7 @@ impl FromStr for HostName {
     }
 }
 
-/// A value that a file has as a string.
+/// A value that a file gives as a string.
 #[derive(Clone, Copy, Debug)]
 pub struct Parsed<T>(pub T);
 

@@ -4,29 +4,29 @@ use anyhow::{Result, bail};
 use clap::Args;
 use dcap_quote::Identity;
 
-/// Without any of these flags, every enclave is accepted, and the reader sees which one it is.
+/// Without any of these flags every enclave is accepted, and the output shows which one it is.
 #[derive(Args, Debug)]
 pub struct IdentityFlags {
-    /// Only the enclave with this measurement; given several times, one of them
+    /// Require this enclave measurement; if given several times, one of them
     #[arg(long, value_name = "HEX", value_parser = measurement)]
     mrenclave: Vec<[u8; 32]>,
 
-    /// Only enclaves by this signer, of the product and from the security version on that must be named with it
+    /// Require an enclave by this signer; give --product and --min-security-version, too
     #[arg(long, value_name = "HEX", value_parser = measurement, conflicts_with = "mrenclave",
           requires_all = ["product", "min_security_version"])]
     mrsigner: Option<[u8; 32]>,
 
-    /// The signer's product
+    /// Require this product number of the signer (ISVPRODID)
     #[arg(long, value_name = "NUMBER", requires = "mrsigner")]
     product: Option<u16>,
 
-    /// The lowest security version of the product
+    /// Require this security version of the product (ISVSVN) or a higher one
     #[arg(long, value_name = "NUMBER", requires = "mrsigner")]
     min_security_version: Option<u16>,
 }
 
 impl IdentityFlags {
-    /// None if every enclave is.
+    /// None if every enclave is accepted.
     pub fn identity(&self) -> Option<Identity> {
         if let (Some(signer), Some(product), Some(version)) =
             (self.mrsigner, self.product, self.min_security_version)

@@ -28,7 +28,7 @@ use sgx_sign::Date;
 
 use super::enclave_values::{EnclaveSize, HostName, Parsed, Threads, VariableName};
 
-/// What it is called where nobody names it.
+/// The name of the file in the current directory that is read by default.
 const NAME: &str = "nacre.toml";
 
 /// The whole file.
@@ -41,7 +41,7 @@ pub struct File {
     pub signature: Signature,
 }
 
-/// What the enclave is.
+/// The section `[enclave]`: what the enclave is.
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Enclave {
@@ -51,7 +51,7 @@ pub struct Enclave {
     pub debug: bool,
 }
 
-/// What its host may change.
+/// The section `[host]`: what the host may change.
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Host {
@@ -59,7 +59,7 @@ pub struct Host {
     pub allow_env: Vec<Parsed<VariableName>>,
 }
 
-/// What its signature says.
+/// The section `[signature]`: what the signature holds.
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Signature {
@@ -69,8 +69,8 @@ pub struct Signature {
 }
 
 impl File {
-    /// The file that was named, or else the `nacre.toml` of the current directory if there is one, which is said on
-    /// standard error: it changes what is measured.
+    /// Reads the file that was named, or else the `nacre.toml` in the current directory if there is one. The latter is
+    /// reported on standard error, because it changes what is measured.
     pub fn find(named: Option<&Path>) -> Result<Self> {
         let (path, text) = match named {
             Some(path) => (path, std::fs::read_to_string(path)),
@@ -82,12 +82,14 @@ impl File {
         let text = text.with_context(|| format!("cannot read {}", path.display()))?;
         let file = Self::parse(path, &text)?;
         if named.is_none() {
-            eprintln!("nacre: choices are read from {NAME} in this directory (others: --config FILE)");
+            eprintln!(
+                "nacre: reading options from {NAME} in this directory (to read another file: --config FILE)"
+            );
         }
         Ok(file)
     }
 
-    /// A mistake is told with file, line, column and key.
+    /// An error names file, line, column and key.
     fn parse(path: &Path, text: &str) -> Result<Self> {
         let failed = |error: &toml::de::Error, key: &str| {
             let at = error.span().map_or(0, |span| span.start);

@@ -15,15 +15,15 @@ pub struct PlatformFlags {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["fmspc", "tee", "ca"])]
     quote: Option<PathBuf>,
 
-    /// The kind of platform, as its PCK certificate says: 12 hexadecimal digits
+    /// The FMSPC of the platform, from its PCK certificate: 12 hexadecimal digits
     #[arg(long, value_name = "HEX", value_parser = fmspc)]
     fmspc: Option<Bytes<6>>,
 
-    /// For enclaves or for trust domains [default: sgx]
+    /// For SGX enclaves or TDX trust domains [default: sgx]
     #[arg(long)]
     tee: Option<TeeName>,
 
-    /// Who certified the platform: processor (one socket) or platform [default: both]
+    /// The CA that certified the platform: processor (one socket) or platform (several) [default: both]
     #[arg(long)]
     ca: Option<CaName>,
 }
@@ -52,7 +52,9 @@ impl PlatformFlags {
             return Ok(vec![quote::wanted_by(path)?]);
         }
         let Some(fmspc) = self.fmspc else {
-            bail!("name a platform with --quote FILE or --fmspc HEX, or all that are there with --all");
+            bail!(
+                "name a platform with --quote FILE or --fmspc HEX, or give --all for all platforms in the directory"
+            );
         };
         let tee = match self.tee {
             None | Some(TeeName::Sgx) => Tee::Sgx,

@@ -15,7 +15,7 @@ pub const MAX_QUOTE_SIZE: u64 = 1 << 20;
 
 #[derive(Args, Debug)]
 pub struct QuoteFlags {
-    /// The quote as the platform made it (binary), or `-` for standard input
+    /// The quote (binary), or `-` for standard input
     #[arg(value_name = "FILE")]
     quote: PathBuf,
 

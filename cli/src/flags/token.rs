@@ -11,53 +11,53 @@ use clap::Args;
 use super::identity::measurement;
 use crate::input;
 
-/// More than all authorities of a system take up.
-const MAX_AUTHORITY_SIZE: u64 = 8 << 20;
-/// What a service takes.
+/// More than the CA certificates of a system take up.
+const MAX_CA_SIZE: u64 = 8 << 20;
+/// What a service accepts.
 const MAX_RUNTIME_DATA_SIZE: u64 = 1 << 20;
-/// Where Linux distributions keep the authorities that the system trusts.
-const SYSTEM_AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
+/// Where Linux distributions keep the CAs that the system trusts.
+const SYSTEM_CAS: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 /// An attestation service, and what its token must claim.
 #[derive(Args, Debug)]
 pub struct TokenFlags {
-    /// The service, for instance `https://attest.example:8443`
+    /// The address of the service, for example `https://attest.example:8443`
     #[arg(long, value_name = "URL")]
     service: String,
 
-    /// Certificate of the service or of its authority (PEM) [default: the authorities that this system trusts]
+    /// Certificate of the service or of its CA (PEM) [default: the CAs that this system trusts]
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
 
-    /// The enclave must have this measurement; given several times, one of them
+    /// Require this enclave measurement; if given several times, one of them
     #[arg(long, value_name = "HEX", value_parser = measurement)]
     mrenclave: Vec<[u8; 32]>,
 
-    /// The enclave must have this signer; given several times, one of them
+    /// Require this enclave signer; if given several times, one of them
     #[arg(long, value_name = "HEX", value_parser = measurement)]
     mrsigner: Vec<[u8; 32]>,
 
-    /// The enclave must be this product of its signer
+    /// Require this product number of the signer (ISVPRODID)
     #[arg(long, value_name = "NUMBER")]
     product: Option<u16>,
 
-    /// The enclave must have this security version or a higher one
+    /// Require this security version (ISVSVN) or a higher one
     #[arg(long, value_name = "NUMBER")]
     min_security_version: Option<u16>,
 
-    /// The enclave must vouch for what is in this file: its SHA-256 is the first half of the report data
+    /// Require that the enclave vouches for this file: its SHA-256 is the first half of the report data
     #[arg(long, value_name = "FILE")]
     runtime_data: Option<PathBuf>,
 
-    /// The token must repeat this
+    /// Require this nonce in the token
     #[arg(long, value_name = "TEXT")]
     nonce: Option<String>,
 
-    /// Accept enclaves and trust domains that their host can look into
+    /// Accept debug enclaves and debug trust domains, which their host can read
     #[arg(long)]
     dangerous_accept_debug: bool,
 
-    /// Expect tokens about a simulated platform, which protects nothing
+    /// Accept tokens about a simulated platform, which protects nothing
     #[arg(long)]
     dangerous_accept_simulated: bool,
 }
@@ -66,9 +66,9 @@ impl TokenFlags {
     /// A client of the service. Nothing is sent yet.
     pub fn client(&self) -> Result<Client> {
         let authority = match &self.ca {
-            Some(path) => input::read(path, MAX_AUTHORITY_SIZE)?,
-            None => fs::read(SYSTEM_AUTHORITIES)
-                .with_context(|| format!("cannot read {SYSTEM_AUTHORITIES}; name the service's with --ca"))?,
+            Some(path) => input::read(path, MAX_CA_SIZE)?,
+            None => fs::read(SYSTEM_CAS)
+                .with_context(|| format!("cannot read {SYSTEM_CAS}; name the service's CA with --ca"))?,
         };
         let client = Client::new(&self.service, &authority)?;
         Ok(if self.dangerous_accept_simulated {

@@ -13,7 +13,7 @@ const MAX_CERTIFICATE_SIZE: u64 = 1 << 16;
 
 #[derive(Args, Clone, Debug)]
 pub struct TrustFlags {
-    /// Trust the simulated platform with this root certificate (PEM) instead of Intel; it protects nothing
+    /// Trust the simulated platform with this root certificate (PEM) instead of Intel. Simulated platforms protect nothing
     #[arg(long, value_name = "FILE")]
     dangerous_trust_simulated: Option<PathBuf>,
 }

@@ -22,24 +22,24 @@ pub struct VerificationFlags {
     #[arg(long, value_name = "FILE", conflicts_with = "collateral_cache")]
     collateral: Option<PathBuf>,
 
-    /// The cache to take the collateral from, as `nacre collateral fetch` filled it [default: the user's own]
+    /// The directory with the collateral [default: nacre/collateral in the user's cache]
     #[arg(long, value_name = "DIR")]
     collateral_cache: Option<PathBuf>,
 
-    /// Refuse TCB info, QE identity and PCK revocation list from the cache that were issued more than so many days ago,
-    /// though they have not expired
+    /// Refuse TCB info, QE identities and PCK revocation lists from the cache that are older than DAYS days, even if they
+    /// have not expired
     #[arg(long, value_name = "DAYS", conflicts_with = "collateral")]
     max_age: Option<u32>,
 
-    /// Verify for this time instead of now, for instance 2025-06-24T00:00:00Z
+    /// Verify as of this time instead of now, for example 2025-06-24T00:00:00Z
     #[arg(long, value_name = "TIME", value_parser = clock::time)]
     at: Option<UnixTime>,
 
-    /// Accept this TCB status too, for instance `SWHardeningNeeded`; UpToDate always is, Revoked never
+    /// Also accept this TCB status, for example `SWHardeningNeeded`. UpToDate is always accepted, Revoked never
     #[arg(long, value_name = "STATUS")]
     accept: Vec<TcbStatus>,
 
-    /// Accept enclaves and trust domains that their host can look into
+    /// Accept debug enclaves and debug trust domains, which their host can read
     #[arg(long)]
     dangerous_accept_debug: bool,
 
@@ -54,7 +54,7 @@ pub struct VerificationFlags {
 pub struct QuoteVerifier {
     /// The collateral, as JSON.
     pub collateral: Vec<u8>,
-    /// The collateral of a TCB recovery that has been disclosed, but does not count yet.
+    /// The collateral of a TCB recovery that has been disclosed, but is not in effect yet.
     early: Option<Vec<u8>>,
     pub root: TrustedRoot,
     pub policy: Policy,
@@ -211,7 +211,7 @@ pub fn claimed(bytes: &[u8]) -> Result<Wanted, Reason> {
     })
 }
 
-/// Says what a TCB recovery that has been disclosed will do to the judgement.
+/// Warns if a disclosed TCB recovery will change the judgement.
 fn note_recovery(now: &Judgement, later: &Judgement) {
     let (Judgement::Authentic { verdict: now, .. }, Judgement::Authentic { verdict: later, .. }) =
         (now, later)
@@ -232,8 +232,8 @@ fn note_recovery(now: &Judgement, later: &Judgement) {
         format!(": {}", short.join("; "))
     };
     eprintln!(
-        "nacre: note: a TCB recovery is under way: by the early TCB info this platform is {}{short}; nacre collateral status \
-         says when it is expected to count",
+        "nacre: note: a TCB recovery is under way: with the early TCB info this platform is {}{short}; nacre collateral \
+         status shows when it will take effect",
         later.status
     );
 }

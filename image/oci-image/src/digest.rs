@@ -101,7 +101,7 @@ impl Hasher {
 
 /// What was read is not what its digest promised.
 #[derive(Debug, thiserror::Error)]
-#[error("{what} has the digest {actual}, but {expected} was promised: the image is damaged or was changed")]
+#[error("{what} has the digest {actual} instead of {expected}: the image is damaged, or was changed")]
 pub struct DigestMismatch {
     what: &'static str,
     expected: Digest,

@@ -1,4 +1,4 @@
-//! From the LibOS's ELF file and a configuration to a signed enclave.
+//! Makes a signed enclave from the LibOS's ELF file and a configuration.
 //!
 //! [`Libos`] is the checked ELF file, [`Layout`] the pages of the enclave in ascending order, [`Layout::write`]
 //! the SGXS file that holds them. Every byte that we let a loader place is measured and the rest is zero, so the

@@ -11,13 +11,13 @@ use crate::flags::quote::MAX_QUOTE_SIZE;
 use crate::flags::token::TokenFlags;
 use crate::{input, output};
 
-/// Have a service attest a quote, and print the token that it gives
+/// Send a quote to an attestation service, and print the token that it returns
 ///
-/// The token is validated before it is printed: by the service's keys, and by what is expected of it. Ends with status 0 if
-/// there is such a token, with 1 if the service or these expectations refuse, and with 125 if there was no answer.
+/// The token is validated before it is printed: its signature, and the claims that are required. Ends with status 0 if the
+/// token is valid, 1 if the service refuses the quote or the token is not valid, and 125 if there was no answer.
 #[derive(Args, Debug)]
 pub struct Attest {
-    /// The quote of an SGX enclave as the platform made it (binary), or `-` for standard input
+    /// The quote of an SGX enclave (binary), or `-` for standard input
     #[arg(value_name = "FILE")]
     quote: PathBuf,
 

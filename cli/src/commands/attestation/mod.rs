@@ -13,7 +13,7 @@ use clap::{Args, Subcommand};
 
 pub use self::attest::unless_refused;
 
-/// Tokens for enclaves and trust domains: serve them, or ask for one
+/// Run an attestation service, or ask one for a token
 #[derive(Args, Debug)]
 pub struct Attestation {
     #[command(subcommand)]

@@ -17,33 +17,33 @@ use super::cached_collateral::CachedCollateral;
 use crate::flags::trust::TrustFlags;
 use crate::output;
 
-/// Serve the protocol of Microsoft Azure Attestation: quotes in, signed tokens out
+/// Run an attestation service, which takes quotes and returns signed tokens (protocol of Microsoft Azure Attestation)
 ///
-/// Runs until SIGTERM or SIGINT. Newer collateral is taken within half a minute, or on SIGHUP. Health is at
-/// /health, numbers (OpenMetrics) at /metrics.
+/// Runs until SIGTERM or SIGINT. It takes up newer collateral within half a minute, or on SIGHUP. Health is at /health,
+/// metrics (OpenMetrics) are at /metrics.
 #[derive(Args, Debug)]
 pub struct Serve {
-    /// Where to listen; with port 0 the system chooses one
+    /// The address to listen on; with port 0 the system chooses one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8443")]
     listen: SocketAddr,
 
-    /// Where to keep keys, policies and the certificate; made if it is not there
+    /// Where to keep keys, policies and the certificate; the directory is made if it does not exist
     #[arg(long, value_name = "DIRECTORY")]
     state: PathBuf,
 
-    /// How clients reach the service, if not by the address where it listens; the issuer of its tokens
+    /// The address at which clients reach the service, if another; it is the issuer of the tokens
     #[arg(long, value_name = "https://HOST[:PORT]")]
     url: Option<Url>,
 
-    /// Collateral to verify quotes with, one kind of platform a file
+    /// A file with collateral for one kind of platform; can be given several times
     #[arg(long, value_name = "FILE", conflicts_with = "collateral_cache")]
     collateral: Vec<PathBuf>,
 
-    /// The directory to take collateral from, as `nacre collateral fetch` fills it; newer collateral is taken as it comes
+    /// The directory with the collateral, which `nacre collateral fetch` fills; newer collateral is taken up
     #[arg(long, value_name = "DIR")]
     collateral_cache: Option<PathBuf>,
 
-    /// Certificate chain (PEM); without, the service makes one for its addresses and leaves it at DIRECTORY/tls.pem
+    /// Certificate chain (PEM) [default: the service makes one for its addresses, DIRECTORY/tls.pem]
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
 
@@ -51,15 +51,15 @@ pub struct Serve {
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
 
-    /// Make tokens for platforms of this TCB status too, for instance `SWHardeningNeeded`; UpToDate always is, Revoked never
+    /// Also accept this TCB status, for example `SWHardeningNeeded`. UpToDate is always accepted, Revoked never
     #[arg(long, value_name = "STATUS")]
     accept: Vec<TcbStatus>,
 
-    /// File with the secret that callers must send as a bearer token to see and change policies
+    /// File with the secret that callers must send as a bearer token to read and change policies
     #[arg(long, value_name = "FILE")]
     admin_token: Option<PathBuf>,
 
-    /// Certificate (PEM) whose owner may change policies; from then on, changes must be signed
+    /// Certificate (PEM) of a policy signer; if one is given, changes of policies must be signed
     #[arg(long, value_name = "FILE")]
     policy_signer: Vec<PathBuf>,
 
@@ -75,7 +75,7 @@ impl Serve {
     pub fn run(self) -> Result<ExitCode> {
         start_log(self.log_json);
         attestation_service::run(self.config()?, |server| {
-            // A service whose output nobody reads serves all the same.
+            // The service runs even if nobody reads its output.
             let _ = output::line(format_args!(
                 "serving at https://{}, issuer {}, certificate {}",
                 server.address(),
@@ -115,13 +115,13 @@ impl Serve {
     }
 }
 
-/// A clock before 1970 makes everything invalid, which is what it is.
+/// A clock before 1970 is read as 1970, when nothing is valid.
 fn now() -> UnixTime {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     UnixTime(since.map_or(0, |since| since.as_secs()))
 }
 
-/// To standard error; nothing of dependencies below a warning.
+/// The log goes to standard error. Dependencies log nothing below a warning.
 fn start_log(as_json: bool) {
     let log = tracing_subscriber::fmt()
         .with_writer(std::io::stderr)

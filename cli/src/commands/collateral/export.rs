@@ -15,18 +15,18 @@ use crate::{clock, input, output};
 
 /// Write collateral to a file
 ///
-/// Of one platform: what `nacre verify quote --collateral` takes, JSON with the members of `sgx_ql_qve_collateral_t`. With
-/// --all: a bundle of everything, for `nacre collateral import`.
+/// For one platform, it writes what `nacre verify quote --collateral` reads: JSON with the members of
+/// `sgx_ql_qve_collateral_t`. With --all, it writes a bundle of everything, for `nacre collateral import`.
 #[derive(Args, Debug)]
 pub struct Export {
     #[command(flatten)]
     platform: PlatformFlags,
 
-    /// Everything in the directory, as a bundle
+    /// Export everything in the directory, as a bundle
     #[arg(long, conflicts_with_all = ["quote", "fmspc", "tee", "ca"])]
     all: bool,
 
-    /// Where to write it, or `-` for standard output
+    /// The file to write, or `-` for standard output
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
 
@@ -56,26 +56,26 @@ impl Export {
             match cache.collateral(&wanted, now, &Freshness::default()) {
                 Ok(fresh) => found.push(fresh.collateral),
                 Err(error @ CacheError::Missing { .. }) => missing = Some(error),
-                Err(error) => return Err(error).context("fetch it anew: nacre collateral fetch"),
+                Err(error) => return Err(error).context("fetch it again: nacre collateral fetch"),
             }
         }
         match (found.as_slice(), missing) {
             ([one], _) => Ok(serde_json::to_string_pretty(one)?),
             ([], Some(error)) => Err(error).context("fetch it first: nacre collateral fetch"),
             _ => bail!(
-                "there are the lists of both authorities; say which with --ca processor or --ca platform"
+                "the directory has the collateral of both CAs; choose one with --ca processor or --ca platform"
             ),
         }
     }
 }
 
-/// Everything that quotes can be verified by, and what tells of recoveries.
+/// All collateral, and the early editions, which announce TCB recoveries.
 fn bundle(cache: &CacheDir, now: UnixTime) -> Result<Bundle> {
     let mut current = Vec::new();
     for wanted in cache.platforms(Shelf::Current)? {
         let fresh = cache.collateral(&wanted, now, &Freshness::default());
         let fresh =
-            fresh.with_context(|| format!("cannot export the collateral for {wanted}; fetch it anew"))?;
+            fresh.with_context(|| format!("cannot export the collateral for {wanted}; fetch it again"))?;
         current.push(fresh.collateral);
     }
     let mut early = Vec::new();
@@ -88,7 +88,7 @@ fn bundle(cache: &CacheDir, now: UnixTime) -> Result<Bundle> {
     Ok(Bundle::new(current, early))
 }
 
-/// Beside it first, so that nobody finds half of it.
+/// Writes another file first, so that no reader finds half of it.
 fn write(path: &Path, json: &str) -> Result<()> {
     if input::is_standard(path) {
         return output::line(json);

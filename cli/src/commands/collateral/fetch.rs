@@ -16,27 +16,27 @@ const MAX_ROOTS_SIZE: u64 = 4 << 20;
 
 /// Fetch collateral from Intel, Azure or a cache (PCCS) into the directory
 ///
-/// What comes is verified, and refused if it is older than what is there. The early edition of TCB info is fetched too, so
-/// that `nacre collateral status` can warn of TCB recoveries before they count.
+/// Collateral is verified, and refused if it is older than what the directory has. The early edition of TCB info is
+/// fetched too, so that `nacre collateral status` can warn of TCB recoveries before they take effect.
 #[derive(Args, Debug)]
 pub struct Fetch {
     #[command(flatten)]
     platform: PlatformFlags,
 
-    /// Every platform in the directory anew, as for a timer
+    /// Fetch the collateral of every platform in the directory again, for use in a timer
     #[arg(long, conflicts_with_all = ["quote", "fmspc", "tee", "ca"])]
     all: bool,
 
-    /// Whom to ask: intel, azure, or the address of a PCCS or of `nacre collateral serve`
+    /// The service: intel, azure, or the address of a PCCS or of `nacre collateral serve`
     #[arg(long, value_name = "SERVICE", default_value = "intel")]
     from: Source,
 
-    /// Trust these authorities (PEM) for the service's TLS certificate, and no others
+    /// Trust only these CAs (PEM) for the service's TLS certificate
     #[arg(long, value_name = "PEM")]
     ca_file: Option<PathBuf>,
 
-    /// Verify quotes by this edition: early counts a TCB recovery at once, standard after a year [default: what the service
-    /// gives, which is standard from Intel]
+    /// The edition of TCB info: with early, a TCB recovery takes effect at once, with standard after a year [default: the
+    /// service's own; Intel's is standard]
     #[arg(long)]
     update: Option<Update>,
 
@@ -79,12 +79,12 @@ impl Fetch {
         }
         let mut seen = Vec::new();
         for wanted in &wanted {
-            // It does not depend on the authority.
+            // It does not depend on the CA.
             if seen.contains(&(wanted.tee, wanted.fmspc)) {
                 continue;
             }
             seen.push((wanted.tee, wanted.fmspc));
-            // Not everybody has it, and quotes can be verified without.
+            // Some services do not have it, and quotes can be verified without it.
             if let Err(error) = fetch(&client, &cache, wanted, Edition::Early, Shelf::Early) {
                 eprintln!("nacre: note: there will be no warnings of TCB recoveries: {error}");
             }

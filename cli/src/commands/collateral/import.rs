@@ -9,13 +9,13 @@ use collateral_cache::{Bundle, Shelf};
 use crate::flags::collateral_dir::CollateralCacheFlags;
 use crate::{clock, input, output};
 
-/// Put the collateral of files into the directory
+/// Copy collateral from files into the directory
 ///
-/// Takes bundles of `nacre collateral export --all`, and JSON with the members of `sgx_ql_qve_collateral_t`. What they hold is
-/// verified, and refused if it has expired or is older than what is there.
+/// Reads bundles of `nacre collateral export --all`, and JSON with the members of `sgx_ql_qve_collateral_t`. Collateral is
+/// verified, and refused if it has expired or is older than what the directory has.
 #[derive(Args, Debug)]
 pub struct Import {
-    /// What to read; `-` is standard input
+    /// The file, or `-` for standard input
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
 

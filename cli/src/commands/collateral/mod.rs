@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
-/// Fetch, keep and serve what Intel publishes about platforms
+/// Fetch, keep and serve collateral: what Intel publishes about platforms
 #[derive(Args, Debug)]
 pub struct Collateral {
     #[command(subcommand)]

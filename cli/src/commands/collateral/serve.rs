@@ -15,12 +15,12 @@ use crate::{clock, input};
 /// Much more than any chain of certificates.
 const MAX_PEM_SIZE: u64 = 1 << 20;
 
-/// Serve the directory to other machines, as Intel's service (PCS, version 4) does
+/// Serve the directory to other machines, with the protocol of Intel's service (PCS, version 4)
 ///
-/// Intel's and Azure's libraries, and `nacre collateral fetch --from`, can be pointed at it. What has expired is not served.
+/// Intel's and Azure's libraries, and `nacre collateral fetch --from`, can use it. Expired collateral is not served.
 #[derive(Args, Debug)]
 pub struct Serve {
-    /// Where to listen
+    /// The address to listen on
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
     listen: SocketAddr,
 
@@ -32,7 +32,8 @@ pub struct Serve {
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
 
-    /// Serve other machines without TLS: whoever is on the way can withhold, and play back what is old but has not expired
+    /// Serve other machines without TLS: an attacker on the network can withhold collateral, or replay older collateral that
+    /// has not expired
     #[arg(long, conflicts_with = "tls_cert")]
     dangerous_plain_http: bool,
 
@@ -52,13 +53,13 @@ impl Serve {
             }
             _ if self.listen.ip().is_loopback() || self.dangerous_plain_http => (Transport::Plain, "http"),
             _ => bail!(
-                "{} can be reached by other machines, which are served with TLS only; give --tls-cert and --tls-key, or \
-                 listen at 127.0.0.1",
+                "other machines can reach {}, and are served with TLS only; give --tls-cert and --tls-key, or listen on \
+                 127.0.0.1",
                 self.listen
             ),
         };
         let surroundings = Surroundings {
-            // Where the clock is wrong, nothing is valid.
+            // With a wrong clock, nothing is valid.
             clock: Box::new(|| clock::now().unwrap_or(UnixTime(0))),
             log: Box::new(say),
         };
@@ -73,7 +74,7 @@ impl Serve {
     }
 }
 
-/// Tells whoever reads standard error. Where nobody does any more, requests are served all the same.
+/// Writes a line to standard error. Requests are served even if nobody reads it.
 fn say(line: &str) {
     let _ = writeln!(io::stderr(), "nacre: {line}");
 }

@@ -13,16 +13,16 @@ use serde::Serialize;
 use crate::flags::collateral_dir::CollateralCacheFlags;
 use crate::{clock, output};
 
-/// Show what is in the directory, what expires when, and which platforms a TCB recovery will concern
+/// Show what the directory has, when it expires, and which platforms a TCB recovery will affect
 ///
-/// Ends with status 0 if everything can be used for --within days, with 1 if not, and with 125 if there is no such directory.
+/// Ends with status 0 if all collateral stays valid for --within days, 1 if not, and 125 if the directory does not exist.
 #[derive(Args, Debug)]
 pub struct ShowStatus {
-    /// Warn of what expires in so many days
+    /// Warn of collateral that expires within DAYS days
     #[arg(long, value_name = "DAYS", default_value_t = 7)]
     within: u32,
 
-    /// As JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 
@@ -32,7 +32,7 @@ pub struct ShowStatus {
 
 #[derive(Serialize)]
 struct Report<'a> {
-    /// Whether everything can be used that long.
+    /// Whether all collateral stays valid that long.
     good: bool,
     within_days: u32,
     #[serde(flatten)]

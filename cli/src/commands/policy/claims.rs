@@ -40,9 +40,9 @@ fn value(json: Json) -> Result<Value> {
         Json::Bool(boolean) => boolean.into(),
         Json::Number(number) => number
             .as_i64()
-            .with_context(|| format!("{number} is no integer of 64 bits"))?
+            .with_context(|| format!("{number} is not an integer of 64 bits"))?
             .into(),
-        Json::Null => bail!("null is no value of a claim"),
+        Json::Null => bail!("a claim cannot be null"),
         json => json.to_string().into(),
     })
 }
@@ -81,7 +81,7 @@ impl<'de> Deserialize<'de> for Claims {
                 while let Some((claim_type, value)) = map.next_entry::<String, Json>()? {
                     if claims.iter().any(|claim| claim.claim_type == claim_type) {
                         return Err(serde::de::Error::custom(format!(
-                            "{claim_type:?} is there twice; in an array of claims it may be"
+                            "{claim_type:?} is there twice; use an array to give a claim several values"
                         )));
                     }
                     claims.push(RawClaim {
@@ -139,10 +139,10 @@ mod tests {
             ("3", "an object of names and values, or an array"),
             (r#"{"a": 1, "a": 2}"#, "\"a\" is there twice"),
             (r#"{"a": null}"#, "the claim \"a\""),
-            (r#"{"a": 1.5}"#, "1.5 is no integer"),
+            (r#"{"a": 1.5}"#, "1.5 is not an integer"),
             (
                 r#"{"a": 9223372036854775808}"#,
-                "9223372036854775808 is no integer",
+                "9223372036854775808 is not an integer",
             ),
             (r#"[{"value": 1}]"#, "missing field `type`"),
             (r#"[{"type": "a"}]"#, "missing field `value`"),

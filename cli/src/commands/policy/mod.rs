@@ -19,7 +19,7 @@ use crate::output::excerpt::{excerpt, printable};
 const MAX_POLICY_SIZE: u64 = 1 << 20;
 const MAX_CLAIMS_SIZE: u64 = 16 << 20;
 
-/// Try policies for an attestation service
+/// Check policies for an attestation service
 #[derive(Args, Debug)]
 pub struct PolicyCommand {
     #[command(subcommand)]
@@ -31,26 +31,26 @@ enum What {
     Check(Check),
 }
 
-/// Check a policy, and with claims, see what it decides
+/// Check a policy, and show what it decides for some claims
 ///
-/// Ends with status 0 if the policy is valid and, with claims, permits; with 1 if it is not valid, denies or fails; and
-/// with 125 if something could not be read.
+/// Ends with status 0 if the policy is valid and permits the claims, 1 if it is not valid, denies or fails, and 125 if a
+/// file could not be read.
 #[derive(Args, Debug)]
 struct Check {
-    /// The policy's text, or `-` for standard input
+    /// The policy, or `-` for standard input
     #[arg(value_name = "FILE")]
     policy: PathBuf,
 
-    /// Decide for these claims: JSON, `{"name": value}` or `[{"type": …, "value": …, "issuer": …}]`
+    /// The claims to decide for, as JSON, `{"name": value}` or `[{"type": …, "value": …, "issuer": …}]`
     #[arg(long, value_name = "FILE")]
     claims: Option<PathBuf>,
 
-    /// As JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
-/// Everything there is to say. Names of fields are the JSON's.
+/// What is shown. The names of the fields are those of the JSON.
 #[derive(Serialize, Default)]
 struct Report {
     valid: bool,
@@ -99,7 +99,8 @@ impl Check {
 }
 
 fn read_claims(path: &Path) -> Result<Vec<Claim>> {
-    claims(&read(path, MAX_CLAIMS_SIZE)?).with_context(|| format!("{} has no claims", path.display()))
+    claims(&read(path, MAX_CLAIMS_SIZE)?)
+        .with_context(|| format!("cannot read claims from {}", path.display()))
 }
 
 impl Report {

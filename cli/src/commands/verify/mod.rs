@@ -13,7 +13,7 @@ use self::tls::VerifyTls;
 use self::token::VerifyToken;
 use crate::flags::quote::QuoteFlags;
 
-/// Verify what an enclave or a trust domain proves
+/// Verify quotes, tokens and TLS servers of enclaves and trust domains
 #[derive(Args, Debug)]
 pub struct Verify {
     #[command(subcommand)]
@@ -29,13 +29,13 @@ enum What {
 
 /// Verify a quote of an SGX enclave or a TDX trust domain
 ///
-/// Ends with status 0 if the quote is authentic and acceptable, with 1 if it is not, and with 125 if it could not be judged.
+/// Ends with status 0 if the quote is authentic and acceptable, 1 if it is not, and 125 if it could not be verified.
 #[derive(Args, Debug)]
 struct VerifyQuote {
     #[command(flatten)]
     quote: QuoteFlags,
 
-    /// As JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
@@ -62,7 +62,7 @@ impl VerifyQuote {
     }
 }
 
-/// Success only for what is acceptable.
+/// Success if the quote is acceptable.
 pub fn status(judgement: &judgement::Judgement) -> ExitCode {
     if judgement.is_acceptable() {
         ExitCode::SUCCESS

@@ -17,31 +17,31 @@ use super::tls_peer::peer_certificate;
 use crate::flags::verification::{QuoteVerifier, VerificationFlags};
 use crate::output::excerpt::printable;
 
-/// Verify what the enclave or trust domain behind a TLS server proves (RA-TLS)
+/// Verify the enclave or trust domain behind a TLS server (RA-TLS)
 ///
-/// Ends with status 0 if the server's certificate carries a quote that is authentic, acceptable and speaks for the
-/// certificate's key, with 1 if not, and with 125 if there was no answer to judge. Nothing is sent but the handshake.
+/// Ends with status 0 if the server's certificate carries an authentic and acceptable quote for the certificate's key, 1
+/// if it does not, and 125 if the server did not answer. Nothing but the handshake is sent.
 #[derive(Args, Debug)]
 pub struct VerifyTls {
-    /// The server, for instance `enclave.example:8443`
+    /// The server, for example `enclave.example:8443`
     #[arg(value_name = "HOST:PORT")]
     peer: String,
 
     #[command(flatten)]
     verification: VerificationFlags,
 
-    /// Seconds to wait for connection and handshake
+    /// How many seconds to wait for the connection and the handshake
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     timeout: u64,
 
-    /// As JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
 /// What is known about the server.
 struct Findings {
-    /// Why the peer proves nothing; none if it proves what is below.
+    /// Why the server is refused; none if it is accepted.
     refusal: Option<String>,
     /// None if it could not be read.
     certificate: Option<RaTlsCertificate>,
@@ -84,7 +84,7 @@ impl Findings {
         }
     }
 
-    /// The library decides; the judgements are for the reader.
+    /// `ra_tls` decides; the judgements tell the reader more.
     fn of(der: &[u8], certificate: RaTlsCertificate, flags: &VerificationFlags) -> Result<Self> {
         let quotes = certificate.evidence().iter().map(Evidence::quote);
         let verifier = match flags.open(quotes.clone().next().unwrap_or_default(), None)? {
@@ -106,7 +106,7 @@ impl Findings {
         })
     }
 
-    /// Each quote, whether it speaks for the key, and what it is worth.
+    /// Each quote, whether it is bound to the key, and its judgement.
     fn quotes(&self) -> impl Iterator<Item = (&Evidence, Result<(), String>, &Judgement)> {
         let certificate = self.certificate.as_ref();
         let evidence = certificate.map(RaTlsCertificate::evidence).unwrap_or_default();
@@ -161,7 +161,7 @@ impl Findings {
                 row("nonce", &lower::encode_string(nonce));
             }
         }
-        // What is proven by two quotes is the same.
+        // Two quotes that hold are about the same enclave.
         let shown = if self.refusal.is_none() { 1 } else { usize::MAX };
         for (evidence, _, judgement) in self.quotes().take(shown) {
             let _ = write!(out, "\n{}:\n{}", evidence.format(), judgement::summary(judgement));

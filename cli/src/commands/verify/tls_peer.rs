@@ -11,21 +11,21 @@ use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_t
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme};
 
-/// The server showed a certificate whose key it does not have, or one that TLS has no use for.
+/// The server showed a certificate whose key it does not have, or one that TLS cannot use.
 #[derive(Debug, thiserror::Error)]
 #[error("the server does not prove that it has its certificate's key: {0}")]
 pub struct NotItsKey(rustls::Error);
 
-/// The certificate of the server at HOST:PORT, for whose key it has shown in the handshake that it has it. Nothing is sent
-/// but the handshake, and nothing else is verified.
+/// The certificate of the server at HOST:PORT. The handshake proves that the server has its key; nothing else is verified,
+/// and nothing else is sent.
 ///
 /// # Errors
 /// When there is no TLS server, or it takes longer than `timeout`.
 pub fn peer_certificate(peer: &str, timeout: Duration) -> Result<Result<CertificateDer<'static>, NotItsKey>> {
     let deadline = Instant::now().checked_add(timeout);
-    let deadline = deadline.with_context(|| format!("{} seconds are too long to wait", timeout.as_secs()))?;
+    let deadline = deadline.with_context(|| format!("cannot wait {} seconds", timeout.as_secs()))?;
     let host = peer.rsplit_once(':').map(|(host, _)| host);
-    let host = host.with_context(|| format!("{peer} is not HOST:PORT; name the port, too"))?;
+    let host = host.with_context(|| format!("{peer} is not HOST:PORT; add the port"))?;
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let name = ServerName::try_from(host.to_owned());
     let name = name.with_context(|| format!("{host} is neither a host name nor an address"))?;
@@ -56,7 +56,7 @@ fn connect(peer: &str, deadline: Instant) -> Result<TcpStream> {
     Err(last).with_context(failed)
 }
 
-/// The handshake; what the peer does wrong in it is no error here.
+/// Does the handshake. A mistake of the server in it is the inner error.
 fn talk(
     socket: &mut TcpStream,
     connection: &mut ClientConnection,
@@ -111,7 +111,7 @@ fn configuration() -> Result<ClientConfig> {
     Ok(builder.with_no_client_auth())
 }
 
-/// Lets every certificate pass whose key signs the handshake: it is judged afterwards, and nothing is said before.
+/// Accepts every certificate whose key signs the handshake. It is judged afterwards; no data is sent before.
 #[derive(Debug)]
 struct Unjudged(WebPkiSupportedAlgorithms);
 

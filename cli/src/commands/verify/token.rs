@@ -15,8 +15,8 @@ const MAX_TOKEN_SIZE: u64 = 1 << 20;
 
 /// Verify a token of an attestation service, and print its claims as JSON
 ///
-/// The service's keys are fetched from the service itself. Ends with status 0 if the token is the service's, of now and as
-/// expected, with 1 if not, and with 125 if it could not be judged.
+/// The service's keys are fetched from the service itself. Ends with status 0 if the service signed the token, it is
+/// valid now, and it claims what is required; 1 if not; and 125 if it could not be verified.
 #[derive(Args, Debug)]
 pub struct VerifyToken {
     /// The token, or `-` for standard input
@@ -30,7 +30,7 @@ pub struct VerifyToken {
 impl VerifyToken {
     pub fn run(self) -> Result<ExitCode> {
         let token = String::from_utf8(input::read(&self.token, MAX_TOKEN_SIZE)?)
-            .with_context(|| format!("{} is not a token, which is a text", self.token.display()))?;
+            .with_context(|| format!("{} is not a token: it is not text", self.token.display()))?;
         let mut policy = self.expectations.identity();
         if let Some(data) = self.expectations.runtime_data()? {
             policy = policy.require_runtime_data(&data);
