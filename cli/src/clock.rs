@@ -1,11 +1,11 @@
-//! The time, by this machine's clock or as it is written on a command line.
+//! Reads the time: from this machine's clock, or from an option.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, anyhow};
 use dcap_quote::UnixTime;
 
-/// Now.
+/// The current time.
 ///
 /// # Errors
 /// When the clock is before 1970.
@@ -15,10 +15,10 @@ pub fn now() -> Result<UnixTime> {
     Ok(UnixTime(since.as_secs()))
 }
 
-/// A time as an option has it.
+/// Parses a time in RFC 3339 form, the value of an option.
 ///
 /// # Errors
-/// When the text is none.
+/// When the text is not such a time.
 pub fn time(text: &str) -> Result<UnixTime> {
     UnixTime::from_rfc3339(text).context("not a time like 2025-06-24T00:00:00Z")
 }

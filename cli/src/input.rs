@@ -1,4 +1,4 @@
-//! What is read from files and from standard input.
+//! Reads files and standard input.
 
 use std::fs;
 use std::io::{self, Read};
@@ -32,7 +32,7 @@ pub fn read(path: &Path, max_size: u64) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Whether standard input is meant.
+/// Whether a path stands for standard input.
 pub fn is_standard(path: &Path) -> bool {
     path == Path::new("-")
 }

@@ -1,49 +1,26 @@
-//! `nacre`: makes and runs confidential containers.
+//! `nacre`: makes, runs and verifies confidential containers.
 //!
-//! One file per subcommand. A failure of nacre's own is one line on standard error and exit status 125, as with
+//! `commands` holds one file or folder per subcommand, `flags` the flags that several of them share. A failure of nacre's own is one line on standard error and exit status 125, as with
 //! `docker run`; otherwise `nacre run` ends as the container does.
 #![forbid(unsafe_code)]
 
-mod attest;
-mod attestation;
-mod byte_size;
-mod cache_dir;
-mod choice;
-mod claims;
+#[cfg(feature = "verify")]
 mod clock;
-mod collateral;
-mod convert;
-mod excerpt;
-mod expected;
-mod explain;
-mod hex;
+mod commands;
+mod flags;
+#[cfg(feature = "verify")]
 mod input;
-mod inspect;
-mod judged_by;
-mod keygen;
-mod meant;
-mod nacre_toml;
 mod output;
-mod policy;
-mod progress;
-mod quote;
-mod run;
-mod settings;
-mod sign;
-mod simulated_platform;
-mod tls_peer;
-mod trust;
-mod verify;
-mod verify_tls;
-mod verify_token;
+#[cfg(any(feature = "convert", feature = "verify"))]
+mod user_cache;
 
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::error::ErrorKind;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
-/// Confidential containers: an unmodified OCI image in a hardware enclave
+/// Confidential containers: run an unmodified OCI image in an SGX enclave (this version: emulator only)
 #[derive(Parser, Debug)]
 #[command(version, arg_required_else_help = true)]
 struct Cli {
@@ -53,20 +30,34 @@ struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    Convert(convert::Convert),
-    Run(run::Run),
-    Inspect(inspect::Inspect),
-    Keygen(keygen::Keygen),
-    Sign(sign::Sign),
-    Verify(verify::Verify),
-    Explain(explain::Explain),
-    SimulatedPlatform(simulated_platform::SimulatedPlatform),
-    Policy(policy::PolicyCommand),
-    Attestation(attestation::Attestation),
-    Collateral(collateral::Collateral),
+    #[cfg(feature = "convert")]
+    Convert(commands::convert::Convert),
+    #[cfg(feature = "run")]
+    Run(commands::run::Run),
+    #[cfg(feature = "convert")]
+    Inspect(commands::inspect::Inspect),
+    #[cfg(feature = "convert")]
+    Keygen(commands::keygen::Keygen),
+    #[cfg(feature = "convert")]
+    Sign(commands::sign::Sign),
+    #[cfg(feature = "verify")]
+    Verify(commands::verify::Verify),
+    #[cfg(feature = "verify")]
+    Explain(commands::explain::Explain),
+    #[cfg(feature = "run")]
+    SimulatedPlatform(commands::simulated_platform::SimulatedPlatform),
+    #[cfg(feature = "verify")]
+    Policy(commands::policy::PolicyCommand),
+    #[cfg(feature = "verify")]
+    Attestation(commands::attestation::Attestation),
+    #[cfg(feature = "verify")]
+    Collateral(commands::collateral::Collateral),
+    Completion(commands::completion::Completion),
+    Man(commands::man::Man),
+    Version(commands::version::Version),
 }
 
-/// What `docker run` uses for failures that are not the container's.
+/// The exit status for failures of nacre itself, as with `docker run`.
 const OWN_FAILURE: u8 = 125;
 
 fn main() -> ExitCode {
@@ -86,21 +77,35 @@ fn main() -> ExitCode {
 impl Command {
     fn run(self) -> Result<ExitCode> {
         match self {
+            #[cfg(feature = "convert")]
             Self::Convert(convert) => convert.run()?,
+            #[cfg(feature = "run")]
             Self::Run(run) => match run.run()? {},
+            #[cfg(feature = "convert")]
             Self::Inspect(inspect) => {
                 if !inspect.run()? {
                     return Ok(OWN_FAILURE.into());
                 }
             }
+            #[cfg(feature = "convert")]
             Self::Keygen(keygen) => keygen.run()?,
+            #[cfg(feature = "convert")]
             Self::Sign(sign) => sign.run()?,
+            #[cfg(feature = "verify")]
             Self::Verify(verify) => return verify.run(),
+            #[cfg(feature = "verify")]
             Self::Explain(explain) => return explain.run(),
+            #[cfg(feature = "run")]
             Self::SimulatedPlatform(command) => command.run()?,
+            #[cfg(feature = "verify")]
             Self::Policy(policy) => return policy.run(),
+            #[cfg(feature = "verify")]
             Self::Attestation(attestation) => return attestation.run(),
+            #[cfg(feature = "verify")]
             Self::Collateral(collateral) => return collateral.run(),
+            Self::Completion(completion) => completion.run(Cli::command())?,
+            Self::Man(man) => man.run(Cli::command())?,
+            Self::Version(version) => version.run()?,
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -109,7 +114,7 @@ impl Command {
 /// Help and version go to standard output; a mistake on the command line is one line.
 fn usage(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() {
-        // Standard output may be closed; there is nobody to tell.
+        // If standard output is closed, nobody can be told.
         let _ = error.print();
         return ExitCode::SUCCESS;
     }
@@ -126,7 +131,7 @@ fn usage(error: &clap::Error) -> ExitCode {
     OWN_FAILURE.into()
 }
 
-/// An error with its causes, without those that the words before end with already.
+/// An error with its causes. A cause that the text already ends with is not repeated.
 fn sentence(error: &anyhow::Error) -> String {
     let mut text = error.to_string();
     for cause in error.chain().skip(1).map(ToString::to_string) {

@@ -244,9 +244,12 @@ fn collateral_from_the_cache_as_it_comes() {
     let files = Files::new();
     let import = |words: &str| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_nacre"));
-        command
-            .current_dir(files.folder.path())
-            .args(["collateral", "import", "--cache", "cache"]);
+        command.current_dir(files.folder.path()).args([
+            "collateral",
+            "import",
+            "--collateral-cache",
+            "cache",
+        ]);
         let output = command.args(words.split(' ')).output().unwrap();
         assert!(
             output.status.success(),

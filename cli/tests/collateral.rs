@@ -132,7 +132,7 @@ fn import_status_export_verify() {
 
     // To a machine without a network.
     place.succeed("collateral export --all --out bundle");
-    place.succeed("collateral import bundle --cache other");
+    place.succeed("collateral import bundle --collateral-cache other");
     place.succeed("verify quote quote --collateral-cache other");
     place.succeed("explain quote quote --collateral-cache other");
 }
@@ -140,6 +140,7 @@ fn import_status_export_verify() {
 #[test]
 fn a_cache_is_for_one_root() {
     let place = Place::new();
+    // The spelling of earlier versions.
     place.succeed("collateral import collateral --cache cache");
     let mut command = Command::new(env!("CARGO_BIN_EXE_nacre"));
     command
@@ -165,7 +166,7 @@ fn what_is_older_or_expired_stays_outside() {
         profile.dates.tcb_info.from.0 -= 31 * DAY;
         profile.dates.tcb_info.until.0 -= 31 * DAY;
     });
-    let refused = place.fail("collateral import expired --cache other");
+    let refused = place.fail("collateral import expired --collateral-cache other");
     assert!(refused.contains("TCB info has expired"), "{refused}");
     let refused = place.fail("collateral import quote");
     assert!(refused.contains("neither a bundle"), "{refused}");
@@ -283,8 +284,8 @@ impl Drop for Serving {
 fn fetch_from_serve() {
     let place = Place::new();
     place.collateral("processor", |profile| profile.authority = Authority::Processor);
-    place.succeed("collateral import collateral processor --cache served");
-    let serving = Serving::start(&place, "--cache served");
+    place.succeed("collateral import collateral processor --collateral-cache served");
+    let serving = Serving::start(&place, "--collateral-cache served");
     let (out, note, status) = place.run(&format!("collateral fetch --quote quote --from {}", serving.1));
     assert_eq!(status, 0, "{note}");
     assert!(
@@ -300,14 +301,16 @@ fn fetch_from_serve() {
     );
     // By the kind of platform: of both authorities.
     let (_, error, status) = place.run(&format!(
-        "collateral fetch --fmspc {FMSPC} --from {} --cache both",
+        "collateral fetch --fmspc {FMSPC} --from {} --collateral-cache both",
         serving.1
     ));
     assert_eq!(status, 0, "{error}");
-    let refused = place.fail(&format!("collateral export --fmspc {FMSPC} --cache both --out x"));
+    let refused = place.fail(&format!(
+        "collateral export --fmspc {FMSPC} --collateral-cache both --out x"
+    ));
     assert!(refused.contains("--ca processor or --ca platform"), "{refused}");
     place.succeed(&format!(
-        "collateral export --fmspc {FMSPC} --ca processor --cache both --out x"
+        "collateral export --fmspc {FMSPC} --ca processor --collateral-cache both --out x"
     ));
     // What it does not have.
     let refused = place.fail(&format!(
@@ -323,8 +326,11 @@ fn over_tls() {
     let own = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
     place.write("cert.pem", own.cert.pem().as_bytes());
     place.write("key.pem", own.signing_key.serialize_pem().as_bytes());
-    place.succeed("collateral import collateral --cache served");
-    let serving = Serving::start(&place, "--cache served --tls-cert cert.pem --tls-key key.pem");
+    place.succeed("collateral import collateral --collateral-cache served");
+    let serving = Serving::start(
+        &place,
+        "--collateral-cache served --tls-cert cert.pem --tls-key key.pem",
+    );
     assert!(serving.1.starts_with("https://"), "{}", serving.1);
     let (_, error, status) = place.run(&format!(
         "collateral fetch --quote quote --from {} --ca-file cert.pem",
@@ -348,7 +354,10 @@ fn mistakes_are_one_line() {
             "collateral fetch --quote quote --from http://pccs.example",
             "https://",
         ),
-        ("collateral serve --listen 0.0.0.0:0 --cache new", "fill a cache"),
+        (
+            "collateral serve --listen 0.0.0.0:0 --collateral-cache new",
+            "fill a cache",
+        ),
     ] {
         let error = place.fail(words);
         assert!(error.contains(part), "{words}: {error}");

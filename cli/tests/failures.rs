@@ -87,7 +87,7 @@ fn places_that_an_image_cannot_go_to() {
         (plain, "oci:plain.tar", "plain.tar"),
         (plain, "oci-archive:plain.tar/x", "plain.tar"),
         (plain, "docker-archive:x.tar:Big", "lower-case"),
-        (image, "oci:again", "confidential image already"),
+        (image, "oci:again", "already a confidential image"),
     ] {
         let line = place.fail(["convert", source, target]);
         assert!(line.contains(words), "{source} {target}: {line}");

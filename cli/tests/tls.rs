@@ -293,7 +293,7 @@ fn what_cannot_be_judged_is_a_failure_of_its_own() {
             TRUSTING.to_owned(),
             "cannot connect to 127.0.0.1",
         ),
-        ("localhost".to_owned(), TRUSTING.to_owned(), "name the port"),
+        ("localhost".to_owned(), TRUSTING.to_owned(), "add the port"),
         (
             "a b:1".to_owned(),
             TRUSTING.to_owned(),

@@ -177,11 +177,7 @@ fn main() {
         digest.update(&bytes);
         fs::write(directory("OUT_DIR").join(name), bytes).expect("OUT_DIR can be written");
     }
-    let hex: String = digest
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let hex = base16ct::lower::encode_string(&digest.finalize());
     println!("cargo::rustc-env=NACRE_PAYLOAD_DIGEST={hex}");
 
     for input in [

@@ -1,7 +1,7 @@
 //! `cargo xtask images`: the images of real programs.
 
 use anyhow::Result;
-use conformance::images::{provide, recipe, recipes};
+use harness::images::{provide, recipe, recipes};
 
 /// Which images.
 #[derive(clap::Args)]

@@ -8,6 +8,7 @@ mod bench;
 mod book;
 mod check;
 mod check_deps;
+mod check_features;
 mod debian;
 mod demo;
 mod deny;
@@ -49,6 +50,8 @@ enum Command {
     Book,
     /// Check that dependencies between crates follow the direction of trust.
     CheckDeps,
+    /// Check that the smaller builds of nacre compile, and leave out what they should.
+    CheckFeatures,
     /// Check licences and sources of dependencies with cargo-deny, and known vulnerabilities if asked.
     Deny(deny::Options),
     /// Build the images of real programs from Debian packages; print where they are.
@@ -71,6 +74,7 @@ fn main() -> ExitCode {
         Command::Links => links::run(),
         Command::Book => book::run(),
         Command::CheckDeps => check_deps::run(),
+        Command::CheckFeatures => check_features::run(),
         Command::Deny(options) => deny::run(&options),
         Command::Images(options) => images::run(&options),
         Command::HostCalls => host_calls::run(),

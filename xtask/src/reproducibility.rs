@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
-use conformance::Guest;
+use harness::Guest;
 
 use crate::shell;
 

@@ -5,7 +5,7 @@
 //! bytes: it is deterministic CBOR (RFC 8949, section 4.2.1), a map from small integers to values in which every
 //! key is present. [`Config::decode`] accepts exactly what [`Config::encode`] writes, and nothing else.
 //!
-//! Key types: [`Config`], [`Rootfs`], [`HostEnv`], [`ConfigError`]. Neighbours: `enclave-layout` says where the
+//! Key types: [`Config`], [`Rootfs`], [`HostEnv`], [`HostChoices`], [`ConfigError`]. Neighbours: `enclave-layout` says where the
 //! bytes lie in the enclave.
 //!
 //! Trust: the LibOS reads measured bytes, yet the tools read files that anyone may have made. Decoding therefore
@@ -27,12 +27,14 @@ extern crate alloc;
 
 mod codec;
 mod error;
+mod host_choices;
 mod rules;
 
 use alloc::vec::Vec;
 
 pub use codec::VERSION;
 pub use error::ConfigError;
+pub use host_choices::{HostChoices, HostEnv, NotAllowed, is_variable_name};
 pub use rules::{HOSTNAME_MAX, MEMORY_MAX, THREADS_MAX};
 
 /// Most bytes of an encoded configuration: what the enclave's layout has room for, without the length word.
@@ -49,7 +51,7 @@ pub struct Config {
     pub env: Vec<Vec<u8>>,
     /// The working directory, an absolute path.
     pub cwd: Vec<u8>,
-    /// Who runs it.
+    /// The user and groups that the program runs as.
     pub user: User,
     /// The host name that the program sees.
     pub hostname: Vec<u8>,
@@ -80,33 +82,12 @@ pub struct Config {
 /// User and groups, as numbers: names were resolved with the image's own passwd and group at conversion.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct User {
-    /// User.
+    /// The user ID.
     pub uid: u32,
-    /// Group.
+    /// The group ID.
     pub gid: u32,
     /// Supplementary groups, sorted and distinct.
     pub groups: Vec<u32>,
-}
-
-/// Which variables of the environment the host may set.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum HostEnv {
-    /// These names, sorted and distinct.
-    Names(Vec<Vec<u8>>),
-    /// Any: for development. The dynamic linker's variables (`LD_PRELOAD`…) among them.
-    Any,
-}
-
-impl HostEnv {
-    /// Whether the host may set the variable of this name.
-    pub fn allows(&self, name: &[u8]) -> bool {
-        match self {
-            Self::Names(names) => names
-                .binary_search_by(|allowed| allowed.as_slice().cmp(name))
-                .is_ok(),
-            Self::Any => true,
-        }
-    }
 }
 
 /// How to verify the root file system's image.

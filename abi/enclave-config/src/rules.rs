@@ -7,7 +7,7 @@ use enclave_layout::{PAGE_SIZE, SLOTS_MAX, USER_END, USER_START};
 use rootfs_format::BLOCK_SIZE;
 use rootfs_format::verity::VERITY_SALT_MAX;
 
-use crate::{Config, ConfigError, Extent, HostEnv, Rootfs};
+use crate::{Config, ConfigError, Extent, HostEnv, Rootfs, is_variable_name};
 
 /// Most bytes of memory that programs may have.
 pub const MEMORY_MAX: u64 = 55 << 30;
@@ -62,9 +62,8 @@ pub(crate) fn check(config: &Config) -> Result<(), ConfigError> {
             is_ascending(names),
             "the names that the host may set are not sorted and distinct",
         )?;
-        let plain = |name: &Vec<u8>| !name.is_empty() && no_nul(name) && !name.contains(&b'=');
         rule(
-            names.iter().all(plain),
+            names.iter().all(|name| is_variable_name(name)),
             "a name that the host may set is empty or holds '=' or NUL",
         )?;
     }

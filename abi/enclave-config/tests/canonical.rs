@@ -1,6 +1,6 @@
 //! One configuration, one sequence of bytes; and no input whatever makes the decoder panic.
 
-use enclave_config::{Config, ConfigError, Extent, HostEnv, Rootfs, User};
+use enclave_config::{Config, ConfigError, Extent, HostChoices, HostEnv, NotAllowed, Rootfs, User};
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 
@@ -164,6 +164,60 @@ fn the_host_sets_what_was_allowed() {
     let config = sample();
     assert!(config.host_env.allows(b"TZ") && !config.host_env.allows(b"LD_PRELOAD"));
     assert!(HostEnv::Any.allows(b"LD_PRELOAD"));
+}
+
+#[test]
+fn a_start_may_change_what_was_allowed_and_no_more() {
+    let allowed = sample();
+    let closed = Config {
+        allow_args: false,
+        host_env: HostEnv::Names(vec![]),
+        ..sample()
+    };
+    let open = Config {
+        host_env: HostEnv::Any,
+        debug: true,
+        ..sample()
+    };
+    let args = [b"--help".to_vec()];
+    let (zone, path) = (
+        [b"TZ=UTC".to_vec()],
+        [b"TZ=UTC".to_vec(), b"PATH=/\xff=".to_vec()],
+    );
+    let nothing = HostChoices::default();
+    let with_args = HostChoices {
+        args: &args,
+        ..nothing
+    };
+    let with_zone = HostChoices {
+        env: &zone,
+        ..nothing
+    };
+    let with_path = HostChoices {
+        env: &path,
+        ..nothing
+    };
+    let debugging = HostChoices {
+        debugging: true,
+        ..nothing
+    };
+    for (choices, by_allowed, by_closed) in [
+        (nothing, Ok(()), Ok(())),
+        (with_args, Ok(()), Err(NotAllowed::Args)),
+        (with_zone, Ok(()), Err(NotAllowed::Variable(b"TZ"))),
+        (
+            with_path,
+            Err(NotAllowed::Variable(b"PATH")),
+            Err(NotAllowed::Variable(b"TZ")),
+        ),
+        (debugging, Err(NotAllowed::Debugging), Err(NotAllowed::Debugging)),
+    ] {
+        assert_eq!(allowed.check_host_choices(&choices), by_allowed);
+        assert_eq!(closed.check_host_choices(&choices), by_closed);
+        assert_eq!(open.check_host_choices(&choices), Ok(()));
+    }
+    let words = NotAllowed::Variable(b"A\x1b").to_string();
+    assert!(words.contains("--allow-env A\\x1b,"), "{words}");
 }
 
 fn string() -> impl Strategy<Value = Vec<u8>> {

@@ -9,7 +9,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::sync::atomic::AtomicU32;
 
-use enclave_config::Config;
+use enclave_config::{Config, HostChoices};
 use enclave_rt::untrusted::HostMemory;
 use enclave_rt::{call, entry, measured, own_memory, processor as instructions};
 use host_abi::{BootInfo, HostFd, MessageKind, STAGING_SIZE};
@@ -133,28 +133,16 @@ fn boot_info() -> Result<BootInfo, Refusal> {
         .map_err(|error| Refusal::new(format!("the host's boot information cannot be read ({error:?})")))
 }
 
-/// The host is told so when it tries more than was allowed at conversion.
+/// A host that asks for more than the image allows is told so.
 fn refuse_what_is_not_allowed(config: &Config, info: &BootInfo) -> Result<(), Refusal> {
-    if !info.args.is_empty() && !config.allow_args {
-        return Err(Refusal::new(
-            "this image does not let the host choose its arguments: convert it with --allow-args, or run it without any",
-        ));
-    }
-    for variable in &info.env {
-        let name = variable.split(|&byte| byte == b'=').next().unwrap_or_default();
-        if !config.host_env.allows(name) {
-            let name = name.escape_ascii();
-            return Err(Refusal::new(format!(
-                "this image does not let the host set {name}: convert it with --allow-env {name}, or run it without -e {name}"
-            )));
-        }
-    }
-    if (info.flags.trace || info.flags.stats) && !config.debug {
-        return Err(Refusal::new(
-            "this image does not allow --trace and --stats, which show its data to the host: convert it with debug = true",
-        ));
-    }
-    Ok(())
+    let choices = HostChoices {
+        args: &info.args,
+        env: &info.env,
+        debugging: info.flags.trace || info.flags.stats,
+    };
+    config
+        .check_host_choices(&choices)
+        .map_err(|refused| Refusal::new(format!("{refused}")))
 }
 
 fn mount(config: &Config, info: &BootInfo) -> Result<Vfs, Refusal> {

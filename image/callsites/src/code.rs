@@ -1,4 +1,4 @@
-//! Decoded machine code.
+//! Decodes machine code.
 
 use std::ops::Range;
 

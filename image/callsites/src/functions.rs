@@ -1,4 +1,4 @@
-//! Functions that the file's tables delimit.
+//! Finds functions by the tables of the ELF file.
 
 use std::collections::BTreeMap;
 use std::ops::Range;

@@ -1,4 +1,4 @@
-//! Where control may arrive near the sites.
+//! Finds the addresses near a site that jumps may lead to.
 //!
 //! A missed branch target corrupts a program, an imagined one costs a little speed. So this does not follow the
 //! code: it looks at every position of the file that could hold a reference, in whatever instruction or data, and

@@ -1,4 +1,4 @@
-//! What the unwinder's tables say: where functions are, and where exceptions land in them.
+//! Reads the unwinder's tables: where functions are, and where exceptions land in them.
 
 use std::ops::Range;
 

@@ -1,4 +1,4 @@
-//! From an image's configuration and the choices of the one who converts to the measured configuration.
+//! Makes the measured configuration from the image's configuration and the options of the conversion.
 
 use enclave_config::{Config, HostEnv, Rootfs};
 use oci_image::ContainerConfig;

@@ -1,4 +1,4 @@
-//! The conversion itself: one image in, one confidential image out.
+//! Converts one image into one confidential image.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Seek, Write};
@@ -23,7 +23,7 @@ pub struct Conversion<'a> {
     pub source: &'a ImageRef,
     /// Where the confidential image goes; what is there is replaced when it is complete.
     pub target: &'a ImageRef,
-    /// Choices.
+    /// The options of the conversion.
     pub options: &'a Options,
     /// Signs the enclave.
     pub key: &'a SigningKey,

@@ -19,7 +19,7 @@ pub enum ConvertError {
     OntoItself(ImageRef),
     /// The source is a result.
     #[error(
-        "{0} is a confidential image already: convert the image that it was made from (for another key, use `nacre sign`)"
+        "{0} is already a confidential image: convert the image that it was made from (for another key, use `nacre sign`)"
     )]
     Confidential(ImageRef),
     /// The image cannot be opened.
@@ -47,7 +47,7 @@ pub enum ConvertError {
     #[error(transparent)]
     Container(#[from] ContainerError),
     /// The measured configuration breaks a rule.
-    #[error("the image and the options make no valid configuration: {0}")]
+    #[error("the image and the options do not make a valid configuration: {0}")]
     Config(#[from] ConfigError),
     /// The enclave cannot be kept in memory.
     #[error("cannot lay out the enclave")]

@@ -7,8 +7,8 @@
 //! Nothing of the image is executed, and the same image, options and binaries give the same bytes. Memory is bounded
 //! by the image's metadata and its largest program; contents go through temporary files without a name.
 //!
-//! Neighbours: `oci` (images), `callsites` (system calls), `rootfs-image` (root file system), `enclave-config` and
-//! `sign` (the enclave). The binaries are the caller's (`payload`).
+//! Neighbours: `oci-image` (images), `callsites` (system calls), `rootfs-image` (root file system), `enclave-config` and
+//! `sgx-sign` (the enclave). The caller provides the binaries (`enclave-payload`).
 //!
 //! Trust: what is written here is what the enclave will trust. The image itself may be hostile to this machine:
 //! every reader below is bounded, and nothing is unpacked into the host's file system.

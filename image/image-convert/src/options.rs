@@ -1,9 +1,9 @@
-//! What the one who converts chooses.
+//! The options of a conversion.
 
 use enclave_config::HostEnv;
 use sgx_sign::SignOptions;
 
-/// Choices of a conversion. All but the signature's are measured.
+/// The options of a conversion. All but those of the signature are measured.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     /// Most bytes of memory that programs may have, a multiple of 4096.
@@ -14,11 +14,11 @@ pub struct Options {
     pub allow_args: bool,
     /// Which variables of the environment the host may set.
     pub host_env: HostEnv,
-    /// Whether the host may look inside: traces, statistics, crash reports; a debugger on silicon.
+    /// Whether the host may read the enclave: traces, statistics, crash reports; a debugger on silicon.
     pub debug: bool,
     /// The host name that programs see.
     pub hostname: String,
-    /// What the signature says besides.
+    /// What the signature holds besides.
     pub sign: SignOptions,
 }
 

@@ -1,4 +1,4 @@
-//! What a confidential image holds: written once, and found again.
+//! The five files of a confidential image: how they are written, and found again.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};

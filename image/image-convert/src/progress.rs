@@ -1,4 +1,4 @@
-//! How far a conversion is.
+//! Reports the progress of a conversion.
 
 /// A part of a conversion that takes time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub enum Stage {
     Image,
 }
 
-/// Is told how far a conversion is.
+/// Receives the progress of a conversion.
 pub trait Progress {
     /// A stage begins, with so many bytes to do.
     fn begin(&mut self, stage: Stage, total: u64);
@@ -22,7 +22,7 @@ pub trait Progress {
     fn at(&mut self, position: u64);
 }
 
-/// Nobody wants to know.
+/// Ignores the progress.
 pub struct Silent;
 
 impl Progress for Silent {

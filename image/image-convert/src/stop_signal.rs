@@ -1,4 +1,4 @@
-//! `StopSignal` of an image: a name or a number.
+//! Parses the `StopSignal` of an image, which is a name or a number.
 
 /// signal(7), x86, in order from 1.
 const NAMES: [&str; 31] = [

@@ -1,4 +1,4 @@
-//! The image's file tree as the writer of the root file system wants to see it.
+//! Presents the image's file tree to the writer of the root file system.
 
 use std::io;
 

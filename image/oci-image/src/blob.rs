@@ -34,7 +34,7 @@ impl Blob {
             let message = if metadata.is_dir() {
                 "is a directory"
             } else {
-                "is no regular file"
+                "is not a regular file"
             };
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }

@@ -1,5 +1,5 @@
-//! What a layer or an archive is compressed with, told by its first bytes as containerd does: media types are
-//! often wrong, and what comes out is checked against the layer's digest anyway.
+//! Detects the compression of a layer or an archive by its first bytes, as containerd does. Media types are often wrong,
+//! and the decompressed content is checked against the layer's digest anyway.
 
 use std::io::{self, BufRead, Read};
 

@@ -6,6 +6,7 @@ use std::fmt;
 use std::io::{self, Read};
 use std::str::FromStr;
 
+use base16ct::lower;
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 
@@ -29,25 +30,15 @@ impl Digest {
 
     /// The 64 hex digits, without the algorithm's name.
     pub fn hex(&self) -> String {
-        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+        lower::encode_string(&self.0)
     }
 
     /// Reads 64 lower-case hex digits.
     pub(crate) fn from_hex(hex: &str) -> Option<Self> {
-        let digits = hex.as_bytes();
-        if digits.len() != 64 {
-            return None;
-        }
         let mut bytes = [0; 32];
-        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-            for &digit in pair {
-                let value = match digit {
-                    b'0'..=b'9' => digit - b'0',
-                    b'a'..=b'f' => digit - b'a' + 10,
-                    _ => return None,
-                };
-                *byte = (*byte << 4) | value;
-            }
+        let decoded = lower::decode(hex, &mut bytes).ok()?;
+        if decoded.len() != 32 {
+            return None;
         }
         Some(Self(bytes))
     }
@@ -110,7 +101,7 @@ impl Hasher {
 
 /// What was read is not what its digest promised.
 #[derive(Debug, thiserror::Error)]
-#[error("{what} has the digest {actual}, but {expected} was promised: the image is damaged or was changed")]
+#[error("{what} has the digest {actual} instead of {expected}: the image is damaged, or was changed")]
 pub struct DigestMismatch {
     what: &'static str,
     expected: Digest,

@@ -138,5 +138,5 @@ impl Read for LayerReader {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("the layer decompresses to more than what an image may hold")]
+#[error("the layer decompresses to more than an image may hold")]
 struct TooLong;

@@ -26,7 +26,7 @@ pub struct LocatedFile {
 #[derive(Debug, thiserror::Error)]
 pub enum LocateError {
     /// Several layers, or none.
-    #[error("the image has {0} layers instead of one: it was not written by nacre convert")]
+    #[error("the image has {0} layers instead of one: nacre convert did not write it")]
     Layers(usize),
     /// A compressed layer.
     #[error("the image's layer is compressed; copy the image with: skopeo copy --dest-decompress")]
@@ -35,7 +35,7 @@ pub enum LocateError {
     #[error("the archive is compressed; decompress it first")]
     CompressedArchive,
     /// The layer holds more than plain files.
-    #[error("the image's layer is not one that nacre convert writes")]
+    #[error("nacre convert did not write the image's layer")]
     Foreign,
     /// The layer is malformed.
     #[error(transparent)]

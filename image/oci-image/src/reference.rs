@@ -1,4 +1,4 @@
-//! Where an image is: `docker-archive:FILE[:REF]`, `oci-archive:FILE[:REF]` or `oci:DIR[:REF]`.
+//! Image references: `docker-archive:FILE[:REF]`, `oci-archive:FILE[:REF]` or `oci:DIR[:REF]`.
 //!
 //! The path ends at the first colon, as in skopeo and podman, so a path that itself holds a colon cannot be
 //! written; rename it or make a symbolic link. What follows the first colon is the reference, which may hold
@@ -44,12 +44,12 @@ pub struct ImageRef {
     pub reference: Option<String>,
 }
 
-/// The text names no image.
+/// The text is not an image reference.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RefError {
-    /// What stands before the first colon is no transport.
+    /// The text before the first colon is not a transport.
     #[error(
-        "{0:?} is no image reference: it must begin with docker-archive:, oci-archive: or oci:, \
+        "{0:?} is not an image reference: it must begin with docker-archive:, oci-archive: or oci:, \
          for example docker-archive:image.tar"
     )]
     UnknownTransport(String),
@@ -57,7 +57,7 @@ pub enum RefError {
     #[error("{0:?} names no file or directory after {1}:")]
     NoPath(String, &'static str),
     /// The reference is empty or has characters which no image name has.
-    #[error("{1:?} in {0:?} is no image name: letters, digits and . _ - / : @ are allowed")]
+    #[error("{1:?} in {0:?} is not an image name: letters, digits and . _ - / : @ are allowed")]
     BadReference(String, String),
 }
 

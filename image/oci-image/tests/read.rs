@@ -197,7 +197,7 @@ fn the_wrong_transport_is_told() {
         0,
     )
     .unwrap();
-    assert!(open_error(&scratch.place("oci-archive", "pipe")).contains("no regular file"));
+    assert!(open_error(&scratch.place("oci-archive", "pipe")).contains("not a regular file"));
     scratch.write("a:b", b"");
     assert!(open_error(&scratch.place("oci-archive", "a:b")).contains("ends at its first colon"));
 }

@@ -1,4 +1,4 @@
-//! The LibOS's ELF file: checked before a byte of it is measured.
+//! Reads the LibOS's ELF file, and checks it before any byte is measured.
 
 use enclave_layout::{IMAGE_BASE, IMAGE_END, PAGE_SIZE};
 use object::LittleEndian;
@@ -43,7 +43,7 @@ pub enum LibosError {
     #[error("the LibOS is not a static executable at a fixed address")]
     NotFixed,
     /// It wants a dynamic linker, relocations or thread-local storage.
-    #[error("the LibOS needs {0}, which nobody provides in an enclave")]
+    #[error("the LibOS needs {0}, which does not exist in an enclave")]
     Needs(&'static str),
     /// A segment that can be written and executed, or that cannot be read.
     #[error("the LibOS has a segment with unsafe permissions at {0:#x}")]

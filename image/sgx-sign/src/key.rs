@@ -36,7 +36,7 @@ pub enum KeyError {
     #[error("cannot write the key {0}: {1}")]
     Write(PathBuf, io::Error),
     /// The file exists.
-    #[error("{0} exists already and keys are never overwritten; choose another name or remove it yourself")]
+    #[error("{0} already exists, and keys are never overwritten; choose another name, or remove it yourself")]
     Exists(PathBuf),
     /// The file holds no key of the kind asked for.
     #[error("{0} is not an RSA {1} key in PEM form (PKCS#8 or PKCS#1, without a passphrase): it {2}")]

@@ -1,4 +1,4 @@
-//! From the LibOS's ELF file and a configuration to a signed enclave.
+//! Makes a signed enclave from the LibOS's ELF file and a configuration.
 //!
 //! [`Libos`] is the checked ELF file, [`Layout`] the pages of the enclave in ascending order, [`Layout::write`]
 //! the SGXS file that holds them. Every byte that we let a loader place is measured and the rest is zero, so the
@@ -39,16 +39,12 @@ pub struct MrSigner(pub [u8; 32]);
 
 impl fmt::Display for MrEnclave {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        hexadecimal(f, &self.0)
+        f.write_str(&base16ct::lower::encode_string(&self.0))
     }
 }
 
 impl fmt::Display for MrSigner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        hexadecimal(f, &self.0)
+        f.write_str(&base16ct::lower::encode_string(&self.0))
     }
-}
-
-fn hexadecimal(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
-    bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
 }

@@ -84,7 +84,7 @@ pub struct PageCounts {
     pub code: u64,
     /// Other segments of the LibOS.
     pub data: u64,
-    /// Configuration.
+    /// The encoded configuration.
     pub config: u64,
     /// Stacks, SSA frames and per-thread areas.
     pub threads: u64,

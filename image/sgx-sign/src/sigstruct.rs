@@ -1,4 +1,4 @@
-//! SIGSTRUCT: made, signed here or elsewhere, and checked as EINIT checks it.
+//! Makes SIGSTRUCTs, signs them or takes a signature made elsewhere, and checks them as EINIT does.
 
 use crypto_bigint::{BoxedUint, ConcatenatingMul, ConcatenatingSquare};
 use sgx_arch::{Attributes, KEY_SIZE, MiscSelect, SigStruct, Xfrm};

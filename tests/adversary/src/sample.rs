@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use conformance::Outcome;
-use conformance::archive::{self, Config, Entry};
+use harness::Outcome;
+use harness::archive::{self, Config, Entry};
 use image_convert::{Package, Part};
 use tempfile::TempDir;
 
@@ -36,7 +36,7 @@ impl Workplace {
     /// # Errors
     /// When there is none.
     pub fn nacre(&self) -> Result<Command> {
-        let mut command = Command::new(conformance::nacre()?);
+        let mut command = Command::new(harness::nacre()?);
         command
             .current_dir(self.dir.path())
             .env("XDG_CACHE_HOME", self.path("cache"));

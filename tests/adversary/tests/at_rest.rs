@@ -13,7 +13,7 @@ use adversary::places::{BLOCK, Region, Target};
 use adversary::sample::{self, Workplace};
 use adversary::verdict::{Honest, Tally, Verdict};
 use anyhow::{Context, Result, ensure};
-use conformance::Outcome;
+use harness::Outcome;
 
 use Verdict::{IoError, Killed, Noticed, Refused, Unaffected};
 

@@ -13,8 +13,8 @@ use adversary::liar::status;
 use adversary::lies::{self, End, Lie};
 use adversary::sample::{self, Workplace};
 use anyhow::{Context, Result, bail, ensure};
-use conformance::Outcome;
-use conformance::archive::Entry;
+use harness::Outcome;
+use harness::archive::Entry;
 
 /// Runs that go on at the same time.
 const WORKERS: usize = 2;

@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use adversary::sample::Workplace;
 use anyhow::{Context, Result, bail, ensure};
-use conformance::Outcome;
-use conformance::archive::Entry;
 use fuzz_targets::Mutations;
+use harness::Outcome;
+use harness::archive::Entry;
 
 /// Mutants of each program.
 const MUTANTS: usize = 200;

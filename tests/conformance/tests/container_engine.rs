@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use conformance::{Guest, Linkage, Outcome, nacre};
+use harness::{Guest, Linkage, Outcome, nacre};
 use tempfile::TempDir;
 
 /// The `/nacre` of a converted guest.

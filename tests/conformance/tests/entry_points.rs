@@ -6,8 +6,8 @@ use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
-use conformance::archive::{self, Config, Entry};
-use conformance::{Guest, Linkage, Outcome, nacre};
+use harness::archive::{self, Config, Entry};
+use harness::{Guest, Linkage, Outcome, nacre};
 use tempfile::TempDir;
 
 /// A guest as `/guest`, and what else an image holds.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
-use conformance::{Differences, Guest, Outcome};
+use harness::{Differences, Guest, Outcome};
 use libtest_mimic::{Arguments, Trial};
 
 fn main() -> Result<ExitCode> {
@@ -30,6 +30,10 @@ fn cache() -> &'static Path {
     Path::new(env!("CARGO_TARGET_TMPDIR"))
 }
 
+fn known_differences() -> Result<Differences> {
+    Differences::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("known-differences.toml"))
+}
+
 fn told(result: Result<()>) -> Result<(), libtest_mimic::Failed> {
     result.map_err(|error| format!("{error:#}").into())
 }
@@ -50,7 +54,7 @@ fn native(guest: &Guest) -> Result<Outcome> {
 fn enclave(guest: &Guest) -> Result<()> {
     let native = native(guest)?;
     let outcome = Outcome::enclave(guest, &guest.image(&guest.build(cache())?)?)?;
-    let wrong = Differences::load()?.compare(guest, &native, &outcome);
+    let wrong = known_differences()?.compare(guest, &native, &outcome);
     ensure!(
         wrong.is_empty(),
         "{}\nIn the enclave: {outcome}",
@@ -61,12 +65,12 @@ fn enclave(guest: &Guest) -> Result<()> {
 
 fn known_differences_name_guests() -> Result<(), libtest_mimic::Failed> {
     told((|| {
-        let differences = Differences::load()?;
+        let differences = known_differences()?;
         let guests = Guest::all()?;
         let strays = differences.strays(&guests);
         ensure!(
             strays.is_empty(),
-            "known-differences.toml speaks of guests that are gone: {strays:?}"
+            "known-differences.toml names guests that do not exist: {strays:?}"
         );
         Ok(())
     })())

@@ -7,7 +7,7 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use conformance::{Outcome, images, nacre};
+use harness::{Outcome, images, nacre};
 
 /// `nacre run IMAGE ARGS`.
 fn nacre_run(image: &str, args: &[&str]) -> Command {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use conformance::{Guest, Linkage, Outcome};
+use harness::{Guest, Linkage, Outcome};
 
 fn run(name: &str, linkage: Linkage) -> Outcome {
     let guests = Guest::all().unwrap();

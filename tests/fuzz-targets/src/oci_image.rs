@@ -2,7 +2,7 @@
 //!
 //! The first byte says which kind of archive the rest is.
 
-use conformance::archive::{self, Config};
+use harness::archive::{self, Config};
 use oci_image::{ContainerConfig, ImageConfig, ImageRef, ImageSource, LayerFile, NewImage};
 use tempfile::TempDir;
 

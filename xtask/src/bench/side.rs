@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
-use conformance::archive::{self, Config, Entry};
-use conformance::images::{provide, recipe};
+use harness::archive::{self, Config, Entry};
+use harness::images::{provide, recipe};
 use tempfile::TempDir;
 
 use crate::shell;

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use conformance::images::{provide, recipe};
+use harness::images::{provide, recipe};
 
 use crate::shell;
 use proof::Proof;

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
-use conformance::archive::{self, Config, Entry};
-use conformance::{Linkage, Running};
+use harness::archive::{self, Config, Entry};
+use harness::{Linkage, Running};
 
 use super::{show, step};
 use crate::shell;

@@ -14,8 +14,8 @@ const LIST: &str = "manifest.json";
 pub(super) fn find(store: &Store, reference: Option<&str>) -> Result<Found, SourceProblem> {
     let list = store.file(LIST)?.ok_or_else(|| {
         let hint = match store.file("index.json") {
-            Ok(Some(_)) => "this is an OCI archive, use oci-archive:",
-            _ => "this is no archive of docker save (an incomplete one, or a root file system?)",
+            Ok(Some(_)) => "this is an OCI archive; use oci-archive:",
+            _ => "this is not an archive made by docker save (it may be incomplete, or a root file system)",
         };
         SourceProblem::Missing {
             name: LIST.to_owned(),

@@ -39,7 +39,7 @@ pub enum SourceProblem {
         /// The reason.
         error: io::Error,
     },
-    /// The file is no tar archive, or a damaged one.
+    /// The file is not a tar archive, or a damaged one.
     #[error(transparent)]
     Tar(#[from] TarError),
     /// The archive is compressed in a way that we do not read.
@@ -54,7 +54,7 @@ pub enum SourceProblem {
         error: io::Error,
     },
     /// More members or links than an image has.
-    #[error("the archive is no image: {0}")]
+    #[error("the archive is not an image: {0}")]
     Hostile(&'static str),
     /// A file that every image of this transport has is missing.
     #[error("there is no {name}: {hint}")]
@@ -81,7 +81,7 @@ pub enum SourceProblem {
     #[error(transparent)]
     Digest(#[from] DigestMismatch),
     /// A document is too large.
-    #[error("{what} has {len} bytes; an image's is at most 4 MiB")]
+    #[error("{what} has {len} bytes; at most 4 MiB are allowed")]
     TooLarge {
         /// The document.
         what: &'static str,
@@ -103,7 +103,7 @@ pub enum SourceProblem {
     #[error("it holds several images; add one of these after the path and a colon: {}", .0.join(", "))]
     Ambiguous(Vec<String>),
     /// There is no image of this name.
-    #[error("it holds no image {reference:?}, but: {}", names.join(", "))]
+    #[error("it holds no image {reference:?}, only: {}", names.join(", "))]
     NoSuchImage {
         /// The reference asked for.
         reference: String,
@@ -114,7 +114,7 @@ pub enum SourceProblem {
     #[error("the image is for {0}; only linux/amd64 can be converted")]
     WrongPlatform(String),
     /// Not a container image.
-    #[error("it holds {0:?}, which is no container image")]
+    #[error("it holds {0:?}, which is not a container image")]
     NotAnImage(String),
     /// Index points to index to index …
     #[error("its image indexes are nested too deeply")]

@@ -10,15 +10,15 @@ use crate::manifest::{
 use crate::reference::canonical_name;
 
 const INDEX: &str = "index.json";
-/// An index lists images, each by an index of its platforms; more is no image.
+/// An index lists images, each by an index of its platforms; deeper nesting is refused.
 const MAX_DEPTH: usize = 4;
 const MAX_MANIFESTS: usize = 4096;
 
 pub(super) fn find(store: &Store, reference: Option<&str>) -> Result<Found, SourceProblem> {
     let index = top(store)?.ok_or_else(|| {
         let hint = match store.file("manifest.json") {
-            Ok(Some(_)) => "this is an archive of docker save, use docker-archive:",
-            _ => "this is no OCI image layout, or an incomplete one",
+            Ok(Some(_)) => "this is an archive made by docker save; use docker-archive:",
+            _ => "this is not an OCI image layout, or it is incomplete",
         };
         SourceProblem::Missing {
             name: INDEX.to_owned(),

@@ -1,4 +1,4 @@
-//! Opens an image for reading, whichever way it is stored.
+//! Opens an image for reading, from any kind of storage.
 
 // What is read here may be hostile.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used))]

@@ -92,7 +92,7 @@ pub enum TarError {
     #[error("the archive is cut off at byte {0}: download or save the image again")]
     Truncated(u64),
     /// No tar archive, or a damaged one.
-    #[error("bytes {0} and following are no tar header: this is no tar archive, or it is damaged")]
+    #[error("there is no tar header at byte {0}: this is not a tar archive, or it is damaged")]
     NotAHeader(u64),
     /// A header field is malformed.
     #[error("the tar header at byte {offset} has a bad {field}")]

@@ -34,7 +34,7 @@ pub enum TreeError {
         /// The reason.
         error: LayerError,
     },
-    /// The layer is no tar archive, or a malformed one.
+    /// The layer is not a tar archive, or a malformed one.
     #[error("layer {number}: {error}")]
     Tar {
         /// Which layer.

@@ -25,7 +25,7 @@ pub enum EntryError {
     #[error("it is a malformed whiteout: names that begin with .wh. are reserved")]
     BadWhiteout,
     /// A parent in its path is a file.
-    #[error("a parent in its path is no directory")]
+    #[error("a parent in its path is not a directory")]
     ParentNotDirectory,
     /// The root is always a directory.
     #[error("the root must be a directory")]

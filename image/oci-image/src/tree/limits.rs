@@ -1,4 +1,4 @@
-//! Bounds against images that were made to exhaust whoever reads them.
+//! Limits against images that were made to exhaust their reader.
 
 /// What a tree may grow to. The default fits every image in practice and keeps memory below some GiB.
 #[derive(Clone, Debug)]

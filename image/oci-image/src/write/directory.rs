@@ -109,7 +109,9 @@ fn updated_index(dir: &Path, image: &Descriptor) -> Result<Vec<u8>, WriteError> 
         reason: reason.to_owned(),
     };
     let mut index = match fs::read(dir.join("index.json")) {
-        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|_| not_a_layout("its index.json is no JSON"))?,
+        Ok(bytes) => {
+            serde_json::from_slice(&bytes).map_err(|_| not_a_layout("its index.json is not valid JSON"))?
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": [] })
         }

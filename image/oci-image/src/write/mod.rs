@@ -38,7 +38,7 @@ pub struct NewImage<'a> {
 pub struct LayerFile<'a> {
     /// From the root of the image, without a leading slash: `nacre/rootfs.img`; at most 100 bytes.
     pub path: String,
-    /// Permissions.
+    /// The permission bits (the lower 12 bits of the mode).
     pub mode: u32,
     /// Bytes that `content` gives, neither more nor less.
     pub len: u64,
@@ -105,7 +105,9 @@ pub enum WriteError {
         error: io::Error,
     },
     /// The content of a file has another length than stated.
-    #[error("the content of {path} does not have the {len} bytes that were announced: it changed meanwhile")]
+    #[error(
+        "the content of {path} does not have the {len} bytes that were announced: it was changed in the meantime"
+    )]
     ContentLength {
         /// The path within the layer.
         path: String,
@@ -128,7 +130,7 @@ pub enum WriteError {
         path: PathBuf,
     },
     /// The target directory holds something else.
-    #[error("{} is no OCI image layout: {reason}", path.display())]
+    #[error("{} is not an OCI image layout: {reason}", path.display())]
     NotALayout {
         /// The directory.
         path: PathBuf,

@@ -1,4 +1,4 @@
-//! A file that has no name until it is complete.
+//! A file without a name until it is complete.
 //!
 //! `O_TMPFILE` makes a file which the kernel frees when the process ends, even by a signal or a crash, unless it
 //! was given a name. File systems without it (NFS, some FUSE) get a file with a temporary name that is removed when

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use conformance::archive::{self, Config, Entry};
-use conformance::{Outcome, images, nacre};
+use harness::archive::{self, Config, Entry};
+use harness::{Outcome, images, nacre};
 use tempfile::TempDir;
 
 use crate::platform::{Platform, test_key};

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use conformance::{Outcome, nacre};
+use harness::{Outcome, nacre};
 use tempfile::TempDir;
 
 /// The simulated platform of a machine: a directory for `XDG_STATE_HOME`.

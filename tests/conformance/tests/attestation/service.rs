@@ -4,8 +4,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use conformance::archive::{self, Config, Entry};
-use conformance::{Linkage, Outcome, Running, images, nacre};
+use harness::archive::{self, Config, Entry};
+use harness::{Linkage, Outcome, Running, images, nacre};
 
 use crate::platform::Platform;
 

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::PathBuf;
 
-use conformance::archive::{self, Config, Entry};
-use conformance::{Linkage, Outcome, Running, built};
+use harness::archive::{self, Config, Entry};
+use harness::{Linkage, Outcome, Running, built};
 
 use crate::platform::Platform;
 

@@ -1,0 +1,73 @@
+//! `nacre convert`: makes a confidential image of a plain one.
+
+use anyhow::Result;
+use clap::Args;
+use image_convert::{Conversion, Summary};
+use oci_image::ImageRef;
+use sgx_sign::SigningKey;
+
+use crate::flags::byte_size::ByteSize;
+use crate::flags::conversion::{ConversionSettings, EnclaveFlags, SignatureFlags};
+use crate::output;
+use crate::output::progress::ProgressLine;
+use crate::user_cache::development_key::development_key;
+
+/// Convert an image into a confidential image
+///
+/// No program of the image is run. Neither a container engine nor root is needed. The same image, options and version
+/// of nacre give the same bytes. `nacre convert` reads options from nacre.toml in the current directory, too.
+#[derive(Args, Debug)]
+pub struct Convert {
+    /// The image: docker-archive:FILE[:REF], oci-archive:FILE[:REF] or oci:DIR[:REF]
+    source: ImageRef,
+
+    /// Where to write the confidential image, in one of the same forms
+    target: ImageRef,
+
+    #[command(flatten)]
+    enclave: EnclaveFlags,
+
+    #[command(flatten)]
+    signature: SignatureFlags,
+}
+
+impl Convert {
+    pub fn run(self) -> Result<()> {
+        let settings = ConversionSettings::new(&self.enclave, &self.signature)?;
+        let key = match &settings.key {
+            Some(path) => SigningKey::load(path)?,
+            None => {
+                eprintln!(
+                    "nacre: signing with this user's development key; to make an image that others can trust, give --key"
+                );
+                development_key()?
+            }
+        };
+        let conversion = Conversion {
+            source: &self.source,
+            target: &self.target,
+            options: &settings.options,
+            key: &key,
+            libos: enclave_payload::ENCLAVE,
+            host_runtime: enclave_payload::HOST_RUNTIME,
+        };
+        let mut bar = ProgressLine::new();
+        let summary = conversion.run(&mut bar)?;
+        drop(bar);
+        print(&self.target, &summary)
+    }
+}
+
+fn print(target: &ImageRef, summary: &Summary) -> Result<()> {
+    output::line(target)?;
+    output::line(format_args!("  MRENCLAVE    {}", summary.mr_enclave))?;
+    output::line(format_args!("  MRSIGNER     {}", summary.mr_signer))?;
+    output::line(format_args!(
+        "  size         {}: root file system {}, enclave {} (layers of the source: {})",
+        ByteSize(summary.image.layer_len),
+        ByteSize(summary.rootfs_len),
+        ByteSize(summary.enclave_len),
+        ByteSize(summary.layers_len),
+    ))?;
+    output::line(format_args!("  system calls {}", summary.coverage))
+}

@@ -1,0 +1,291 @@
+//! `nacre inspect`: shows a confidential image, and checks what can be checked without running it.
+
+use anyhow::{Context, Result};
+use base16ct::lower;
+use clap::Args;
+use enclave_config::{Config, HostEnv};
+use image_convert::{Package, Part, label};
+use oci_image::ImageRef;
+use serde::Serialize;
+use sgx_arch::{Attributes, SigStruct};
+use sgx_sign::{Date, MrEnclave, PublicKey, Sgxs};
+
+use crate::flags::byte_size::ByteSize;
+use crate::output;
+
+/// Show the configuration, measurement and signature of a confidential image
+///
+/// Ends with status 125 if its parts do not match.
+#[derive(Args, Debug)]
+pub struct Inspect {
+    /// The confidential image
+    image: ImageRef,
+
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is shown. The names of the fields are those of the JSON.
+#[derive(Serialize)]
+struct Report {
+    image: String,
+    /// What does not match; empty for an intact image.
+    problems: Vec<String>,
+    mr_enclave: String,
+    mr_signer: Option<String>,
+    signature: Signature,
+    configuration: Configuration,
+    sizes: Sizes,
+    /// How many of the system calls are replaced by jumps: `526/527`. It comes from a label, which is not measured.
+    call_sites: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Signature {
+    valid: bool,
+    date: String,
+    product: u16,
+    security_version: u16,
+    debug: bool,
+}
+
+#[derive(Serialize)]
+struct Configuration {
+    args: Vec<String>,
+    env: Vec<String>,
+    working_dir: String,
+    uid: u32,
+    gid: u32,
+    groups: Vec<u32>,
+    hostname: String,
+    stop_signal: u8,
+    host_may_set_args: bool,
+    /// Names, or `*` for all.
+    host_may_set_env: Vec<String>,
+    debug: bool,
+    memory: u64,
+    threads: u32,
+    volumes: Vec<String>,
+    rootfs_hash: String,
+    source_image_id: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Sizes {
+    rootfs: u64,
+    enclave: u64,
+    host_runtime: u64,
+    enclave_pages: u64,
+}
+
+impl Inspect {
+    pub fn run(self) -> Result<bool> {
+        let report = Report::new(&self.image)?;
+        if self.json {
+            output::line(serde_json::to_string_pretty(&report)?)?;
+        } else {
+            report.print()?;
+        }
+        for problem in &report.problems {
+            eprintln!("nacre: {}: {problem}", self.image);
+        }
+        Ok(report.problems.is_empty())
+    }
+}
+
+impl Report {
+    fn new(place: &ImageRef) -> Result<Self> {
+        let package = Package::open(place)?;
+        let damaged = |part: Part| format!("{place}: /{} is damaged", part.path());
+        let sgxs = Sgxs::read(&package.read(Part::Enclave)?).with_context(|| damaged(Part::Enclave))?;
+        let sig = SigStruct::from_bytes(&package.read(Part::Signature)?)
+            .map_err(anyhow::Error::new)
+            .with_context(|| damaged(Part::Signature))?;
+        let config = Config::decode(&sgxs.config)
+            .map_err(anyhow::Error::new)
+            .with_context(|| damaged(Part::Enclave))?;
+
+        let verified = sgx_sign::verify(&sig);
+        let mut problems = Vec::new();
+        let mut check = |holds: bool, problem: String| {
+            if !holds {
+                problems.push(problem);
+            }
+        };
+        if let Err(error) = &verified {
+            check(false, error.to_string());
+        }
+        let signed = MrEnclave(sig.enclave_hash);
+        check(
+            signed == sgxs.mr_enclave,
+            format!(
+                "the signature is for another enclave: this one measures {}, the signed one {signed}",
+                sgxs.mr_enclave
+            ),
+        );
+        check(
+            package.read(Part::Config)? == sgxs.config,
+            format!(
+                "/{} differs from the configuration in the enclave",
+                Part::Config.path()
+            ),
+        );
+        check(
+            u64::from(config.threads) == sgxs.pages.tcs,
+            format!(
+                "the configuration has {} threads, the enclave {}",
+                config.threads, sgxs.pages.tcs
+            ),
+        );
+        let debug = sig.attributes.flags & Attributes::DEBUG != 0;
+        check(
+            config.debug == debug,
+            "the signature and the configuration disagree about debugging".into(),
+        );
+        let rootfs_len = package.locate(Part::Rootfs).len;
+        check(
+            rootfs_len == config.rootfs.total_len,
+            format!(
+                "/{} has {rootfs_len} bytes instead of {}",
+                Part::Rootfs.path(),
+                config.rootfs.total_len
+            ),
+        );
+        let labels = &package.image().config.labels;
+        check(
+            labels.get(label::MR_ENCLAVE) == Some(&sgxs.mr_enclave.to_string()),
+            format!("the label {} names another enclave", label::MR_ENCLAVE),
+        );
+
+        Ok(Self {
+            image: place.to_string(),
+            problems,
+            mr_enclave: sgxs.mr_enclave.to_string(),
+            mr_signer: PublicKey::of(&sig).map(|key| key.mr_signer().to_string()),
+            signature: Signature {
+                valid: verified.is_ok() && signed == sgxs.mr_enclave,
+                date: Date::from_bcd(sig.date).to_string(),
+                product: sig.isv_prod_id,
+                security_version: sig.isv_svn,
+                debug,
+            },
+            configuration: Configuration::new(&config),
+            sizes: Sizes {
+                rootfs: rootfs_len,
+                enclave: package.locate(Part::Enclave).len,
+                host_runtime: package.locate(Part::HostRuntime).len,
+                enclave_pages: sgxs.pages.total(),
+            },
+            call_sites: labels.get(label::CALL_SITES).cloned(),
+        })
+    }
+
+    fn print(&self) -> Result<()> {
+        let row = |name: &str, value: &dyn std::fmt::Display| output::line(format_args!("{name:<16}{value}"));
+        let (config, signature) = (&self.configuration, &self.signature);
+        row("image", &self.image)?;
+        row("MRENCLAVE", &self.mr_enclave)?;
+        row(
+            "MRSIGNER",
+            &self.mr_signer.as_deref().unwrap_or("(not an RSA-3072 key)"),
+        )?;
+        let validity = if signature.valid { "valid" } else { "NOT VALID" };
+        let debug = if signature.debug {
+            ", DEBUG: the host can read this enclave"
+        } else {
+            ""
+        };
+        row(
+            "signature",
+            &format!(
+                "{validity}, {}, product {}, security version {}{debug}",
+                signature.date, signature.product, signature.security_version
+            ),
+        )?;
+        row("runs", &format!("{:?}", config.args))?;
+        row(
+            "as",
+            &format!(
+                "{}:{} (groups {:?}) in {}",
+                config.uid, config.gid, config.groups, config.working_dir
+            ),
+        )?;
+        for entry in &config.env {
+            row("environment", entry)?;
+        }
+        row(
+            "host may set",
+            &match (config.host_may_set_args, config.host_may_set_env.join(" ")) {
+                (false, env) if env.is_empty() => "nothing".into(),
+                (true, env) if env.is_empty() => "arguments".into(),
+                (false, env) => format!("variables: {env}"),
+                (true, env) => format!("arguments; variables: {env}"),
+            },
+        )?;
+        for volume in &config.volumes {
+            row("volume", volume)?;
+        }
+        row("memory", &ByteSize(config.memory))?;
+        row("threads", &config.threads)?;
+        row("host name", &config.hostname)?;
+        row("stop signal", &config.stop_signal)?;
+        row("root hash", &config.rootfs_hash)?;
+        row(
+            "made from",
+            &config.source_image_id.as_deref().unwrap_or("(unknown)"),
+        )?;
+        let sizes = &self.sizes;
+        row(
+            "size",
+            &format!(
+                "root file system {}, enclave {} ({} pages), host runtime {}",
+                ByteSize(sizes.rootfs),
+                ByteSize(sizes.enclave),
+                sizes.enclave_pages,
+                ByteSize(sizes.host_runtime)
+            ),
+        )?;
+        row(
+            "system calls",
+            &format!("{} replaced", self.call_sites.as_deref().unwrap_or("(unknown)")),
+        )?;
+        Ok(())
+    }
+}
+
+impl Configuration {
+    fn new(config: &Config) -> Self {
+        Self {
+            args: texts(&config.args),
+            env: texts(&config.env),
+            working_dir: text(&config.cwd),
+            uid: config.user.uid,
+            gid: config.user.gid,
+            groups: config.user.groups.clone(),
+            hostname: text(&config.hostname),
+            stop_signal: config.stop_signal,
+            host_may_set_args: config.allow_args,
+            host_may_set_env: match &config.host_env {
+                HostEnv::Names(names) => texts(names),
+                HostEnv::Any => vec!["*".into()],
+            },
+            debug: config.debug,
+            memory: config.memory,
+            threads: config.threads,
+            volumes: texts(&config.volumes),
+            rootfs_hash: lower::encode_string(&config.rootfs.root_hash),
+            source_image_id: config
+                .source_digest
+                .map(|digest| format!("sha256:{}", lower::encode_string(&digest))),
+        }
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn texts(list: &[Vec<u8>]) -> Vec<String> {
+    list.iter().map(|bytes| text(bytes)).collect()
+}

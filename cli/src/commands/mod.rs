@@ -1,0 +1,27 @@
+//! The subcommands, one file or folder each.
+
+#[cfg(feature = "verify")]
+pub mod attestation;
+#[cfg(feature = "verify")]
+pub mod collateral;
+pub mod completion;
+#[cfg(feature = "convert")]
+pub mod convert;
+#[cfg(feature = "verify")]
+pub mod explain;
+#[cfg(feature = "convert")]
+pub mod inspect;
+#[cfg(feature = "convert")]
+pub mod keygen;
+pub mod man;
+#[cfg(feature = "verify")]
+pub mod policy;
+#[cfg(feature = "run")]
+pub mod run;
+#[cfg(feature = "convert")]
+pub mod sign;
+#[cfg(feature = "run")]
+pub mod simulated_platform;
+#[cfg(feature = "verify")]
+pub mod verify;
+pub mod version;

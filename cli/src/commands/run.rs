@@ -1,0 +1,154 @@
+//! `nacre run`: runs an image in an enclave.
+
+use std::convert::Infallible;
+use std::ffi::OsString;
+use std::fs::File;
+use std::os::unix::ffi::OsStringExt;
+
+use anyhow::{Context, Result, bail};
+use base16ct::lower;
+use clap::Args;
+use enclave_config::{Config, HostChoices};
+use host_abi::BootFlags;
+use host_runtime::{Platform, RootfsFile, Seed};
+use image_convert::{Conversion, Options, Package, PackageError, Part};
+use oci_image::{ImageRef, ImageSource, Transport};
+use sha2::{Digest, Sha256};
+
+use crate::output::progress::ProgressLine;
+use crate::user_cache::converted_images;
+use crate::user_cache::development_key::development_key;
+
+/// Run an image in an enclave
+///
+/// Options go before IMAGE; what follows IMAGE are arguments for the program. A plain image is converted first, for
+/// development only: it is signed with a development key, and its host may change everything.
+///
+/// Ends with the program's status, or 128 + N if signal N ended it. The status is 125 if nacre refused or failed, 126 if
+/// the program cannot be run, and 127 if it was not found.
+#[derive(Args, Debug)]
+pub struct Run {
+    /// Set an environment variable, if the image allows it; NAME alone takes its value from the environment of nacre
+    #[arg(short, long, value_name = "NAME[=VALUE]")]
+    env: Vec<OsString>,
+
+    /// Print a line for each system call (debug enclaves only)
+    #[arg(long)]
+    trace: bool,
+
+    /// Print counts of enclave exits, traps and host calls at the end (debug enclaves only)
+    #[arg(long)]
+    stats: bool,
+
+    /// The image, and arguments that replace its command (Cmd), if it allows them
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_names = ["IMAGE", "ARGS"])]
+    image_and_args: Vec<OsString>,
+}
+
+impl Run {
+    /// Ends as the container ends; returns only if it cannot start.
+    pub fn run(self) -> Result<Infallible> {
+        let mut words = self.image_and_args.into_iter();
+        let image = words.next().context("name an image (see nacre run --help)")?;
+        let image: ImageRef = image.to_str().context("the image's name is not UTF-8")?.parse()?;
+        let args: Vec<_> = words.map(OsString::into_vec).collect();
+        let env: Vec<_> = self.env.into_iter().filter_map(variable).collect();
+        let flags = BootFlags {
+            trace: self.trace,
+            stats: self.stats,
+        };
+
+        let package = confidential(&image)?;
+        let config = Config::decode(&package.read(Part::Config)?)
+            .with_context(|| format!("{image}: /{} cannot be used", Part::Config.path()))?;
+        let choices = HostChoices {
+            args: &args,
+            env: &env,
+            debugging: flags.trace || flags.stats,
+        };
+        // The enclave decides for itself: this copy of the configuration is the host's. The user hears of it earlier.
+        if let Err(refused) = config.check_host_choices(&choices) {
+            bail!("{image}: {refused}");
+        }
+        let rootfs = package.locate(Part::Rootfs);
+        let file =
+            File::open(&rootfs.file).with_context(|| format!("cannot read {}", rootfs.file.display()))?;
+        let options = host_runtime::Options {
+            sgxs: package.read(Part::Enclave)?,
+            signature: &package.read(Part::Signature)?,
+            rootfs: RootfsFile {
+                file: &file,
+                offset: rootfs.offset,
+                len: rootfs.len,
+            },
+            args,
+            env,
+            flags,
+            hostname: Vec::new(),
+            platform: Platform::emulator(Seed::of_this_user()?),
+        };
+        host_runtime::run(options).with_context(|| format!("cannot run {image}"))
+    }
+}
+
+/// `NAME=VALUE` as it is; `NAME` with its value in nacre's environment, or nothing if it has none, as with Docker.
+fn variable(given: OsString) -> Option<Vec<u8>> {
+    let bytes = given.clone().into_vec();
+    if bytes.contains(&b'=') {
+        return Some(bytes);
+    }
+    let value = std::env::var_os(&given)?.into_vec();
+    Some([bytes, b"=".to_vec(), value].concat())
+}
+
+/// The confidential image at this place, or one made of the plain image there.
+fn confidential(place: &ImageRef) -> Result<Package> {
+    let source = ImageSource::open(place)?;
+    match Package::find(&source) {
+        Err(PackageError::Plain(_)) => development(&source),
+        found => Ok(found?),
+    }
+}
+
+/// The plain image, converted into the cache. Its name there is a hash of everything that the result depends on, and
+/// appears when the file is complete. Two runs that convert at once write the same bytes.
+fn development(source: &ImageSource) -> Result<Package> {
+    let options = Options::development();
+    let mut name = Sha256::new();
+    for part in [
+        env!("CARGO_PKG_VERSION"),
+        enclave_payload::DIGEST,
+        &source.config_digest().hex(),
+        &format!("{options:?}"),
+    ] {
+        name.update((part.len() as u64).to_le_bytes());
+        name.update(part);
+    }
+    let name = lower::encode_string(&name.finalize());
+    let dir = converted_images::dir()?;
+    let target = ImageRef {
+        transport: Transport::OciArchive,
+        path: dir.join(format!("{name}.tar")),
+        reference: None,
+    };
+    eprintln!(
+        "nacre: {} is a plain image: it runs converted for development, and its host may change everything",
+        source.place()
+    );
+    if !target.path.exists() {
+        let key = development_key()?;
+        let conversion = Conversion {
+            source: source.place(),
+            target: &target,
+            options: &options,
+            key: &key,
+            libos: enclave_payload::ENCLAVE,
+            host_runtime: enclave_payload::HOST_RUNTIME,
+        };
+        conversion.run(&mut ProgressLine::new())?;
+        converted_images::remove_old(&dir);
+    } else {
+        converted_images::note_use(&target.path);
+    }
+    Ok(Package::open(&target)?)
+}

@@ -1,0 +1,211 @@
+//! `nacre verify tls`: verifies the quotes in the certificate of a TLS server (RA-TLS).
+
+use std::fmt::Write as _;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use base16ct::lower;
+use clap::Args;
+use dcap_quote::{CheckedCollateral, Collateral, Quote, Trust};
+use judgement::Judgement;
+use ra_tls::{Evidence, Identity, RaTlsCertificate, Refusal, SourceError, Verifier};
+use serde_json::{Value, json};
+
+use super::tls_peer::peer_certificate;
+use crate::flags::verification::{QuoteVerifier, VerificationFlags};
+use crate::output::excerpt::printable;
+
+/// Verify the enclave or trust domain behind a TLS server (RA-TLS)
+///
+/// Ends with status 0 if the server's certificate carries an authentic and acceptable quote for the certificate's key, 1
+/// if it does not, and 125 if the server did not answer. Nothing but the handshake is sent.
+#[derive(Args, Debug)]
+pub struct VerifyTls {
+    /// The server, for example `enclave.example:8443`
+    #[arg(value_name = "HOST:PORT")]
+    peer: String,
+
+    #[command(flatten)]
+    verification: VerificationFlags,
+
+    /// How many seconds to wait for the connection and the handshake
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    timeout: u64,
+
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is known about the server.
+struct Findings {
+    /// Why the server is refused; none if it is accepted.
+    refusal: Option<String>,
+    /// None if it could not be read.
+    certificate: Option<RaTlsCertificate>,
+    /// One for each quote.
+    judgements: Vec<Judgement>,
+}
+
+impl VerifyTls {
+    pub fn run(self) -> Result<ExitCode> {
+        let certificate = match peer_certificate(&self.peer, Duration::from_secs(self.timeout))? {
+            Ok(certificate) => certificate,
+            Err(error) => return self.report(&Findings::refused(&error.to_string())),
+        };
+        let findings = match RaTlsCertificate::parse(&certificate) {
+            Ok(parsed) => Findings::of(&certificate, parsed, &self.verification)?,
+            Err(error) => Findings::refused(&Refusal::from(error).to_string()),
+        };
+        self.report(&findings)
+    }
+
+    fn report(&self, findings: &Findings) -> Result<ExitCode> {
+        if self.json {
+            println!("{}", serde_json::to_string_pretty(&findings.json(&self.peer))?);
+        } else {
+            print!("{}", findings.text(&self.peer));
+        }
+        Ok(match findings.refusal {
+            None => ExitCode::SUCCESS,
+            Some(_) => ExitCode::FAILURE,
+        })
+    }
+}
+
+impl Findings {
+    fn refused(reason: &str) -> Self {
+        Self {
+            refusal: Some(reason.to_owned()),
+            certificate: None,
+            judgements: Vec::new(),
+        }
+    }
+
+    /// `ra_tls` decides; the judgements tell the reader more.
+    fn of(der: &[u8], certificate: RaTlsCertificate, flags: &VerificationFlags) -> Result<Self> {
+        let quotes = certificate.evidence().iter().map(Evidence::quote);
+        let verifier = match flags.open(quotes.clone().next().unwrap_or_default(), None)? {
+            Ok(verifier) => verifier,
+            Err(reason) => {
+                return Ok(Self {
+                    refusal: Some(reason.to_string()),
+                    judgements: vec![Judgement::Refused(reason)],
+                    certificate: Some(certificate),
+                });
+            }
+        };
+        let judgements = quotes.map(|quote| verifier.judge(quote)).collect();
+        let refusal = certificate_verifier(&verifier).verify(der, verifier.at).err();
+        Ok(Self {
+            refusal: refusal.map(|refusal| refusal.to_string()),
+            certificate: Some(certificate),
+            judgements,
+        })
+    }
+
+    /// Each quote, whether it is bound to the key, and its judgement.
+    fn quotes(&self) -> impl Iterator<Item = (&Evidence, Result<(), String>, &Judgement)> {
+        let certificate = self.certificate.as_ref();
+        let evidence = certificate.map(RaTlsCertificate::evidence).unwrap_or_default();
+        evidence
+            .iter()
+            .zip(&self.judgements)
+            .map(move |(evidence, judgement)| {
+                let info = certificate.map(RaTlsCertificate::info).unwrap_or_default();
+                let bound = Quote::parse_zero_padded(evidence.quote())
+                    .map_err(|error| error.to_string())
+                    .and_then(|quote| {
+                        let bound = evidence.check_binding(info, quote.report.report_data());
+                        bound.map_err(|error| error.to_string())
+                    });
+                (evidence, bound, judgement)
+            })
+    }
+
+    fn is_simulated(&self) -> bool {
+        let mut judgements = self.judgements.iter();
+        judgements.any(|judgement| {
+            matches!(judgement, Judgement::Authentic { verdict, .. } if verdict.trust == Trust::Simulated)
+        })
+    }
+
+    fn text(&self, peer: &str) -> String {
+        let mut out = match &self.refusal {
+            None if self.is_simulated() => format!(
+                "PROVEN BY A SIMULATED PLATFORM, which protects nothing: {peer} has the key that the quote below speaks for\n"
+            ),
+            None => format!("PROVEN: {peer} has the key that the quote below speaks for\n"),
+            Some(refusal) => format!("NOT PROVEN: {}\n", printable(refusal)),
+        };
+        // Writing to a string cannot fail.
+        let mut row = |name: &str, value: &str| {
+            let _ = writeln!(out, "{name:<16} {}", printable(value));
+        };
+        if let Some(certificate) = &self.certificate {
+            row("certificate", certificate.subject());
+            row("SHA-256", certificate.fingerprint());
+            let validity = certificate.validity();
+            row("valid", &format!("{} to {}", validity.from, validity.until));
+            row("key", certificate.key_kind());
+        }
+        for (evidence, bound, _) in self.quotes() {
+            let bound = match bound {
+                Ok(()) => "speaks for this key".to_owned(),
+                Err(error) => format!("DOES NOT SPEAK FOR THIS KEY: {error}"),
+            };
+            row("quote", &format!("{}: {bound}", evidence.format()));
+            if let Some(nonce) = evidence.claims().and_then(|claims| claims.nonce.as_ref()) {
+                row("nonce", &lower::encode_string(nonce));
+            }
+        }
+        // Two quotes that hold are about the same enclave.
+        let shown = if self.refusal.is_none() { 1 } else { usize::MAX };
+        for (evidence, _, judgement) in self.quotes().take(shown) {
+            let _ = write!(out, "\n{}:\n{}", evidence.format(), judgement::summary(judgement));
+        }
+        out
+    }
+
+    fn json(&self, peer: &str) -> Value {
+        let quotes = self.quotes().map(|(evidence, bound, judgement)| {
+            json!({
+                "format": evidence.format().to_string(),
+                "binding_error": bound.err(),
+                "nonce": evidence.claims().and_then(|claims| claims.nonce.as_deref()).map(lower::encode_string),
+                "judgement": judgement,
+            })
+        });
+        let certificate = self.certificate.as_ref().map(|certificate| {
+            json!({
+                "subject": certificate.subject(),
+                "serial_number": certificate.serial_number(),
+                "sha256": certificate.fingerprint(),
+                "validity": certificate.validity(),
+                "key": certificate.key_kind(),
+            })
+        });
+        json!({
+            "acceptable": self.refusal.is_none(),
+            "objections": self.refusal.iter().map(|refusal| printable(refusal)).collect::<Vec<_>>(),
+            "peer": peer,
+            "certificate": certificate,
+            "quotes": quotes.collect::<Vec<_>>(),
+        })
+    }
+}
+
+/// A simulated platform is trusted only if its root was named: the collateral must lead to it.
+fn certificate_verifier(verifier: &QuoteVerifier) -> Verifier {
+    let (collateral, root) = (verifier.collateral.clone(), verifier.root.clone());
+    let source = move |_: &Quote<'_>| -> Result<Arc<CheckedCollateral>, SourceError> {
+        let collateral = Collateral::from_json(&collateral)?;
+        Ok(Arc::new(CheckedCollateral::check(&collateral, &root)?))
+    };
+    // The policy names the expected enclave.
+    Verifier::new(source, Identity::dangerous_any())
+        .policy(verifier.policy.clone())
+        .dangerous_accept_simulated()
+}

@@ -1,0 +1,193 @@
+//! The options of a conversion: flags override `nacre.toml`, which overrides the defaults.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, anyhow};
+use clap::Args;
+use enclave_config::HostEnv;
+use image_convert::Options;
+use sgx_sign::{Date, SignOptions};
+
+use super::enclave_values::{EnclaveSize, HostName, Threads, VariableName};
+use super::nacre_toml::{File, Signature};
+
+/// The flags of `nacre convert` that say what the enclave is and what its host may change.
+#[derive(Args, Debug, Default)]
+pub struct EnclaveFlags {
+    /// Memory for the programs in the enclave, for example 512M or 4GiB [default: 4GiB]
+    #[arg(long, value_name = "SIZE")]
+    enclave_size: Option<EnclaveSize>,
+
+    /// Number of threads that all programs in the enclave may have together [default: 128]
+    #[arg(long, value_name = "NUMBER")]
+    threads: Option<Threads>,
+
+    /// Allow the host to replace the image's command (Cmd)
+    #[arg(long)]
+    allow_args: bool,
+
+    /// Allow the host to set this environment variable; can be given several times
+    #[arg(long, value_name = "NAME")]
+    allow_env: Vec<VariableName>,
+
+    /// The host name that the programs see
+    #[arg(long, value_name = "NAME")]
+    hostname: Option<HostName>,
+
+    /// Make a debug enclave, which its host can read (for --trace, --stats and crash reports)
+    #[arg(long)]
+    debug: bool,
+
+    /// Read options from this file instead of ./nacre.toml. Options on the command line override the file
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// The flags that say what a signature holds.
+#[derive(Args, Debug, Default)]
+pub struct SignatureFlags {
+    /// Sign with this RSA-3072 key (PEM); `nacre keygen` makes one
+    #[arg(long, value_name = "FILE")]
+    pub key: Option<PathBuf>,
+
+    /// Product number (ISVPRODID) [default: 0]
+    #[arg(long, value_name = "NUMBER")]
+    product: Option<u16>,
+
+    /// Security version of the product (ISVSVN) [default: 0]
+    #[arg(long, value_name = "NUMBER")]
+    security_version: Option<u16>,
+
+    /// Date in the signature, YYYY-MM-DD [default: SOURCE_DATE_EPOCH if it is set, otherwise a fixed date]
+    #[arg(long, value_name = "DATE")]
+    date: Option<Date>,
+}
+
+/// Flags and file together.
+#[derive(Debug, Default)]
+pub struct ConversionSettings {
+    /// The options of the conversion.
+    pub options: Options,
+    /// The key to sign with, if one was named.
+    pub key: Option<PathBuf>,
+}
+
+impl ConversionSettings {
+    /// Lets the flags override `nacre.toml`, if one was named or is in the current directory.
+    pub fn new(enclave: &EnclaveFlags, signature: &SignatureFlags) -> Result<Self> {
+        let file = File::find(enclave.config.as_deref())?;
+        let defaults = Options::default();
+        let size = enclave.enclave_size.or(file.enclave.size.map(|size| size.0));
+        let threads = enclave.threads.or(file.enclave.threads);
+        let from_file = file.host.allow_env.into_iter().map(|name| name.0);
+        let names = from_file.chain(enclave.allow_env.iter().cloned());
+        let hostname = enclave
+            .hostname
+            .clone()
+            .or(file.enclave.hostname.map(|name| name.0));
+        let options = Options {
+            memory: size.map_or(defaults.memory, |size| size.0),
+            threads: threads.map_or(defaults.threads, |threads| threads.0),
+            allow_args: enclave.allow_args || file.host.allow_args,
+            host_env: HostEnv::Names(names.map(|name| name.0.into_bytes()).collect()),
+            debug: enclave.debug || file.enclave.debug,
+            hostname: hostname.map_or(defaults.hostname, |name| name.0),
+            sign: sign_options(signature, &file.signature)?,
+        };
+        Ok(Self {
+            options,
+            key: signature.key.clone().or(file.key),
+        })
+    }
+}
+
+impl SignatureFlags {
+    /// What the signature holds, without a `nacre.toml`.
+    pub fn options(&self) -> Result<SignOptions> {
+        sign_options(self, &Signature::default())
+    }
+}
+
+fn sign_options(flags: &SignatureFlags, file: &Signature) -> Result<SignOptions> {
+    let date = match flags.date.or(file.date.map(|date| date.0)) {
+        Some(date) => date,
+        None => default_date()?,
+    };
+    Ok(SignOptions {
+        date,
+        product: flags.product.or(file.product).unwrap_or(0),
+        security_version: flags.security_version.or(file.security_version).unwrap_or(0),
+    })
+}
+
+/// SOURCE_DATE_EPOCH (<https://reproducible-builds.org/specs/source-date-epoch/>), or else a constant: the same input
+/// signed tomorrow gives the same bytes.
+fn default_date() -> Result<Date> {
+    let Some(epoch) = std::env::var_os("SOURCE_DATE_EPOCH") else {
+        return Ok(Date::DEFAULT);
+    };
+    epoch
+        .to_str()
+        .and_then(|text| Date::from_unix(text.parse().ok()?))
+        .ok_or_else(|| anyhow!("SOURCE_DATE_EPOCH is not a number of seconds since 1970: {epoch:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(toml: &str, flags: EnclaveFlags) -> Result<ConversionSettings> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("nacre.toml");
+        std::fs::write(&path, toml).unwrap();
+        ConversionSettings::new(
+            &EnclaveFlags {
+                config: Some(path),
+                ..flags
+            },
+            &SignatureFlags::default(),
+        )
+    }
+
+    const FULL: &str = r#"
+        key = "signer.pem"
+        [enclave]
+        size = "1GiB"
+        threads = 7
+        hostname = "redis"
+        [host]
+        allow-args = true
+        allow-env = ["TZ"]
+        [signature]
+        product = 1
+        security-version = 3
+        date = "2026-11-01"
+    "#;
+
+    #[test]
+    fn flags_override_the_file() {
+        let from_file = settings(FULL, EnclaveFlags::default()).unwrap();
+        let options = &from_file.options;
+        assert_eq!(
+            (options.memory, options.threads, options.allow_args),
+            (1 << 30, 7, true)
+        );
+        assert_eq!(options.host_env, HostEnv::Names(vec![b"TZ".to_vec()]));
+        assert_eq!((options.sign.product, options.sign.security_version), (1, 3));
+        assert_eq!(options.sign.date.to_string(), "2026-11-01");
+        assert!(from_file.key.unwrap().ends_with("signer.pem"));
+
+        let flags = EnclaveFlags {
+            threads: Some(Threads(9)),
+            enclave_size: Some(EnclaveSize(8192)),
+            allow_env: vec![VariableName("LANG".into())],
+            ..EnclaveFlags::default()
+        };
+        let both = settings(FULL, flags).unwrap().options;
+        assert_eq!((both.threads, both.memory), (9, 8192));
+        assert_eq!(
+            both.host_env,
+            HostEnv::Names(vec![b"TZ".to_vec(), b"LANG".to_vec()])
+        );
+    }
+}

@@ -1,0 +1,143 @@
+//! Values of options that describe an enclave. They are checked when they are read, so that an error names its place.
+
+use std::str::FromStr;
+
+use enclave_config::{HOSTNAME_MAX, MEMORY_MAX, THREADS_MAX, is_variable_name};
+use serde::{Deserialize, Deserializer};
+use thiserror::Error;
+
+use super::byte_size::{ByteSize, ByteSizeError};
+
+/// Bytes of memory for programs: a multiple of 4096, from 1 page to what an enclave has room for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EnclaveSize(pub u64);
+
+/// Threads that all programs may have together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "u32")]
+pub struct Threads(pub u32);
+
+/// The name of an environment variable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VariableName(pub String);
+
+/// The host name that programs see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostName(pub String);
+
+/// Why a value is refused.
+#[derive(Debug, Error)]
+pub enum ValueError {
+    /// Not a size.
+    #[error(transparent)]
+    Size(#[from] ByteSizeError),
+    /// A size that no enclave can have.
+    #[error("{0} is out of range: an enclave has between 4096 bytes and {most} of memory", most = ByteSize(MEMORY_MAX))]
+    Memory(ByteSize),
+    /// Not a number, or one that is too large or 0.
+    #[error("{0:?} is out of range: an enclave has between 1 and {THREADS_MAX} threads")]
+    Threads(String),
+    /// Not a name.
+    #[error("'{0}' is not the name of an environment variable (names only, without '=')")]
+    Variable(String),
+    /// Not a host name.
+    #[error("'{0}' is not a host name (letters, digits, '-' and '.', at most {HOSTNAME_MAX} bytes)")]
+    HostName(String),
+}
+
+impl FromStr for EnclaveSize {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let size: ByteSize = text.parse()?;
+        let pages = size.0.checked_next_multiple_of(4096);
+        pages
+            .filter(|size| (1..=MEMORY_MAX).contains(size))
+            .map(Self)
+            .ok_or(ValueError::Memory(size))
+    }
+}
+
+impl TryFrom<u32> for Threads {
+    type Error = ValueError;
+
+    fn try_from(count: u32) -> Result<Self, ValueError> {
+        if (1..=THREADS_MAX).contains(&count) {
+            Ok(Self(count))
+        } else {
+            Err(ValueError::Threads(count.to_string()))
+        }
+    }
+}
+
+impl FromStr for Threads {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let count: u32 = text.parse().map_err(|_| ValueError::Threads(text.into()))?;
+        count.try_into()
+    }
+}
+
+impl FromStr for VariableName {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        if is_variable_name(text.as_bytes()) {
+            Ok(Self(text.into()))
+        } else {
+            Err(ValueError::Variable(text.into()))
+        }
+    }
+}
+
+impl FromStr for HostName {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let is_fit = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
+        if (1..=HOSTNAME_MAX).contains(&text.len()) && text.chars().all(is_fit) {
+            Ok(Self(text.into()))
+        } else {
+            Err(ValueError::HostName(text.into()))
+        }
+    }
+}
+
+/// A value that a file gives as a string.
+#[derive(Clone, Copy, Debug)]
+pub struct Parsed<T>(pub T);
+
+impl<'de, T: FromStr<Err: std::fmt::Display>> Deserialize<'de> for Parsed<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map(Self).map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_an_enclave_can_have() {
+        let size = |text: &str| text.parse::<EnclaveSize>().map(|size| size.0).ok();
+        assert_eq!(size("5000"), Some(8192));
+        assert_eq!(size("55G"), Some(MEMORY_MAX));
+        for wrong in ["0", "56G", "16777215T", "lots"] {
+            assert_eq!(size(wrong), None, "{wrong}");
+        }
+        let threads = |text: &str| text.parse::<Threads>().map(|threads| threads.0).ok();
+        assert_eq!(threads("2047"), Some(2047));
+        for wrong in ["0", "2048", "-1", "many"] {
+            assert_eq!(threads(wrong), None, "{wrong}");
+        }
+        assert!("TZ".parse::<VariableName>().is_ok() && "redis-1.local".parse::<HostName>().is_ok());
+        for wrong in ["", "A=B"] {
+            assert!(wrong.parse::<VariableName>().is_err());
+        }
+        for wrong in ["", "a b", "a\nb", &"x".repeat(65)] {
+            assert!(wrong.parse::<HostName>().is_err());
+        }
+    }
+}

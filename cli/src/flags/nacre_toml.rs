@@ -1,0 +1,177 @@
+//! `nacre.toml`: the options of a conversion in a file.
+//!
+//! ```toml
+//! key = "signer.pem"            # relative to this file
+//!
+//! [enclave]
+//! size = "4GiB"                 # memory for programs
+//! threads = 128
+//! hostname = "redis"
+//! debug = false
+//!
+//! [host]                        # what the host may change
+//! allow-args = true
+//! allow-env = ["TZ", "LOG_LEVEL"]
+//!
+//! [signature]
+//! product = 1
+//! security-version = 3
+//! date = "2026-11-01"
+//! ```
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, anyhow};
+use serde::Deserialize;
+use sgx_sign::Date;
+
+use super::enclave_values::{EnclaveSize, HostName, Parsed, Threads, VariableName};
+
+/// The name of the file in the current directory that is read by default.
+const NAME: &str = "nacre.toml";
+
+/// The whole file.
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct File {
+    pub key: Option<PathBuf>,
+    pub enclave: Enclave,
+    pub host: Host,
+    pub signature: Signature,
+}
+
+/// The section `[enclave]`: what the enclave is.
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Enclave {
+    pub size: Option<Parsed<EnclaveSize>>,
+    pub threads: Option<Threads>,
+    pub hostname: Option<Parsed<HostName>>,
+    pub debug: bool,
+}
+
+/// The section `[host]`: what the host may change.
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Host {
+    pub allow_args: bool,
+    pub allow_env: Vec<Parsed<VariableName>>,
+}
+
+/// The section `[signature]`: what the signature holds.
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Signature {
+    pub product: Option<u16>,
+    pub security_version: Option<u16>,
+    pub date: Option<Parsed<Date>>,
+}
+
+impl File {
+    /// Reads the file that was named, or else the `nacre.toml` in the current directory if there is one. The latter is
+    /// reported on standard error, because it changes what is measured.
+    pub fn find(named: Option<&Path>) -> Result<Self> {
+        let (path, text) = match named {
+            Some(path) => (path, std::fs::read_to_string(path)),
+            None => match std::fs::read_to_string(NAME) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
+                read => (Path::new(NAME), read),
+            },
+        };
+        let text = text.with_context(|| format!("cannot read {}", path.display()))?;
+        let file = Self::parse(path, &text)?;
+        if named.is_none() {
+            eprintln!(
+                "nacre: reading options from {NAME} in this directory (to read another file: --config FILE)"
+            );
+        }
+        Ok(file)
+    }
+
+    /// An error names file, line, column and key.
+    fn parse(path: &Path, text: &str) -> Result<Self> {
+        let failed = |error: &toml::de::Error, key: &str| {
+            let at = error.span().map_or(0, |span| span.start);
+            let before = text.get(..at).unwrap_or_default();
+            let line = before.matches('\n').count() + 1;
+            let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+            let words = error.message().lines().collect::<Vec<_>>().join("; ");
+            anyhow!("{}:{line}:{column}: {key}{words}", path.display())
+        };
+        let document = toml::Deserializer::parse(text).map_err(|error| failed(&error, ""))?;
+        let mut file: Self = serde_path_to_error::deserialize(document)
+            .map_err(|error| failed(error.inner(), &format!("{}: ", error.path())))?;
+        file.key = file
+            .key
+            .map(|key| path.parent().unwrap_or(Path::new("")).join(key));
+        Ok(file)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mistakes_are_named_with_their_place() {
+        for (toml, begins, words) in [
+            (
+                "[enclave]\nmemory = 1\n",
+                "x/n.toml:2:1: enclave.memory: ",
+                "unknown field `memory`",
+            ),
+            ("kei = \"k\"\n", "x/n.toml:1:1: kei: ", "unknown field `kei`"),
+            (
+                "[enclave]\nthreads = \"x\"\n",
+                "x/n.toml:2:11: enclave.threads: ",
+                "invalid type",
+            ),
+            (
+                "[enclave]\nthreads = 0\n",
+                "x/n.toml:2:11: enclave.threads: ",
+                "between 1 and 2047",
+            ),
+            (
+                "[enclave]\n  size = \"4X\"\n",
+                "x/n.toml:2:10: enclave.size: ",
+                "is not a size",
+            ),
+            (
+                "[enclave]\nsize = 4096\n",
+                "x/n.toml:2:8: enclave.size: ",
+                "expected a string",
+            ),
+            (
+                "[enclave]\nsize = \"1T\"\n",
+                "x/n.toml:2:8: enclave.size: ",
+                "55 GiB",
+            ),
+            (
+                "[host]\nallow-env = [\"A\", \"A=B\"]\n",
+                "x/n.toml:2:13: host.allow-env[1]: ",
+                "A=B",
+            ),
+            (
+                "[signature]\ndate = \"today\"\n",
+                "x/n.toml:2:8: signature.date: ",
+                "YYYY-MM-DD",
+            ),
+            ("[host\n", "x/n.toml:1:6: ", ""),
+            ("key = 1\nkey = 2\n", "x/n.toml:2:1: ", "duplicate"),
+        ] {
+            let error = File::parse(Path::new("x/n.toml"), toml)
+                .err()
+                .unwrap()
+                .to_string();
+            assert!(error.starts_with(begins) && error.contains(words), "{error}");
+            assert!(!error.contains('\n'), "{error}");
+        }
+    }
+
+    #[test]
+    fn keys_are_beside_the_file() {
+        let file = File::parse(Path::new("x/n.toml"), "key = \"k.pem\"").unwrap();
+        assert_eq!(file.key.unwrap(), Path::new("x/k.pem"));
+    }
+}

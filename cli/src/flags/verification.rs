@@ -1,0 +1,239 @@
+//! The flags that all commands share which verify quotes: collateral, time, policy and identity.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use collateral_cache::{CacheDir, Freshness, Wanted};
+use dcap_quote::{PckCa, Policy, Quote, TcbStatus, Tee, TrustedRoot, UnixTime};
+use judgement::{Judgement, Question, Reason, judge};
+
+use super::collateral_dir;
+use super::identity::IdentityFlags;
+use super::trust::TrustFlags;
+use crate::{clock, input};
+
+const MAX_COLLATERAL_SIZE: u64 = dcap_quote::Collateral::MAX_SIZE as u64;
+
+#[derive(Args, Debug)]
+pub struct VerificationFlags {
+    /// Intel's collateral for the quote's platform: JSON with the members of `sgx_ql_qve_collateral_t`
+    #[arg(long, value_name = "FILE", conflicts_with = "collateral_cache")]
+    collateral: Option<PathBuf>,
+
+    /// The directory with the collateral [default: nacre/collateral in the user's cache]
+    #[arg(long, value_name = "DIR")]
+    collateral_cache: Option<PathBuf>,
+
+    /// Refuse TCB info, QE identities and PCK revocation lists from the cache that are older than DAYS days, even if they
+    /// have not expired
+    #[arg(long, value_name = "DAYS", conflicts_with = "collateral")]
+    max_age: Option<u32>,
+
+    /// Verify as of this time instead of now, for example 2025-06-24T00:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = clock::time)]
+    at: Option<UnixTime>,
+
+    /// Also accept this TCB status, for example `SWHardeningNeeded`. UpToDate is always accepted, Revoked never
+    #[arg(long, value_name = "STATUS")]
+    accept: Vec<TcbStatus>,
+
+    /// Accept debug enclaves and debug trust domains, which their host can read
+    #[arg(long)]
+    dangerous_accept_debug: bool,
+
+    #[command(flatten)]
+    identity: IdentityFlags,
+
+    #[command(flatten)]
+    trust: TrustFlags,
+}
+
+/// Everything that verifying a quote takes, read and ready.
+pub struct QuoteVerifier {
+    /// The collateral, as JSON.
+    pub collateral: Vec<u8>,
+    /// The collateral of a TCB recovery that has been disclosed, but is not in effect yet.
+    early: Option<Vec<u8>>,
+    pub root: TrustedRoot,
+    pub policy: Policy,
+    pub at: UnixTime,
+}
+
+impl VerificationFlags {
+    /// Whether the collateral comes from standard input.
+    pub fn reads_standard_input(&self) -> bool {
+        self.collateral.as_deref().is_some_and(input::is_standard)
+    }
+
+    /// Reads the files that the flags name, to verify this quote (read from `file`, if from any) and others of its
+    /// platform. A quote that does not say what platform it comes from is refused.
+    ///
+    /// # Errors
+    /// When something cannot be read.
+    pub fn open(&self, quote: &[u8], file: Option<&Path>) -> Result<Result<QuoteVerifier, Reason>> {
+        let root = self.trust.root()?;
+        let at = match self.at {
+            Some(at) => at,
+            None => clock::now()?,
+        };
+        let (collateral, early) = match &self.collateral {
+            Some(path) => (input::read(path, MAX_COLLATERAL_SIZE)?, None),
+            None => match claimed(quote) {
+                Ok(wanted) => self.cached(&wanted, file, &root, at)?,
+                Err(reason) => return Ok(Err(reason)),
+            },
+        };
+        Ok(Ok(QuoteVerifier {
+            collateral,
+            early,
+            root,
+            policy: self.policy(),
+            at,
+        }))
+    }
+
+    fn policy(&self) -> Policy {
+        let accepted = self
+            .accept
+            .iter()
+            .copied()
+            .fold(Policy::default(), Policy::accept);
+        let accepted = match self.identity.identity() {
+            Some(identity) => accepted.identity(identity),
+            None => accepted,
+        };
+        if self.dangerous_accept_debug {
+            accepted.dangerous_accept_debug()
+        } else {
+            accepted
+        }
+    }
+
+    /// Today's collateral, and the early one, for the platform that the quote says it comes from. The verifier will check
+    /// that it does.
+    fn cached(
+        &self,
+        wanted: &Wanted,
+        file: Option<&Path>,
+        root: &TrustedRoot,
+        at: UnixTime,
+    ) -> Result<(Vec<u8>, Option<Vec<u8>>)> {
+        let path = collateral_dir::path(self.collateral_cache.as_deref(), root)?;
+        let collateral = || -> Result<(Vec<u8>, Option<Vec<u8>>)> {
+            let cache = CacheDir::open(&path, root)?;
+            let freshness = Freshness {
+                max_age: self
+                    .max_age
+                    .map(|days| Duration::from_secs(u64::from(days) * 24 * 60 * 60)),
+                ..Freshness::default()
+            };
+            let fresh = cache.collateral(wanted, at, &freshness)?;
+            if let Some(due) = fresh.refresh_due.filter(|_| self.at.is_none()) {
+                eprintln!(
+                    "nacre: note: the {} expires {}; refresh it with: {}",
+                    due.what,
+                    due.validity.until,
+                    self.fetch(wanted, file)
+                );
+            }
+            let early = cache.early(wanted, at)?;
+            let early = early.map(|early| serde_json::to_vec(&early)).transpose()?;
+            Ok((serde_json::to_vec(&fresh.collateral)?, early))
+        };
+        let hint = || {
+            format!(
+                "there is no collateral to verify the quote with ({wanted}); fetch it with `{}`, or give a file with \
+                 --collateral FILE",
+                self.fetch(wanted, file)
+            )
+        };
+        if self.collateral_cache.is_none() && !path.is_dir() {
+            bail!("{}", hint());
+        }
+        collateral().with_context(hint)
+    }
+
+    /// The command that fetches the collateral.
+    fn fetch(&self, wanted: &Wanted, file: Option<&Path>) -> String {
+        let platform = match file {
+            Some(path) if input::is_standard(path) => "--quote FILE".to_owned(),
+            Some(path) => format!("--quote {}", path.display()),
+            None => {
+                let tee = match wanted.tee {
+                    Tee::Sgx => "",
+                    Tee::Tdx => " --tee tdx",
+                };
+                let ca = match wanted.ca {
+                    PckCa::Processor => "processor",
+                    PckCa::Platform => "platform",
+                };
+                format!("--fmspc {} --ca {ca}{tee}", wanted.fmspc)
+            }
+        };
+        let cache = self.collateral_cache.as_ref();
+        let cache = cache.map(|cache| format!(" --collateral-cache {}", cache.display()));
+        format!("nacre collateral fetch {platform}{}", cache.unwrap_or_default())
+    }
+}
+
+impl QuoteVerifier {
+    /// Verifies a quote. One that proves nothing is a judgement, not an error.
+    pub fn judge(&self, quote: &[u8]) -> Judgement {
+        let by = |collateral: &[u8]| {
+            judge(&Question {
+                quote,
+                collateral,
+                root: &self.root,
+                policy: &self.policy,
+                at: self.at,
+            })
+        };
+        let judgement = by(&self.collateral);
+        if let Some(early) = &self.early {
+            note_recovery(&judgement, &by(early));
+        }
+        judgement
+    }
+}
+
+/// The collateral that a quote needs, by what it says of itself: a claim until it is verified.
+///
+/// # Errors
+/// When these bytes are not a quote, or do not say it.
+pub fn claimed(bytes: &[u8]) -> Result<Wanted, Reason> {
+    let quote = Quote::parse_zero_padded(bytes)?;
+    Ok(Wanted {
+        tee: quote.header.tee,
+        fmspc: quote.claimed_platform()?.fmspc,
+        ca: quote.claimed_pck_ca()?,
+    })
+}
+
+/// Warns if a disclosed TCB recovery will change the judgement.
+fn note_recovery(now: &Judgement, later: &Judgement) {
+    let (Judgement::Authentic { verdict: now, .. }, Judgement::Authentic { verdict: later, .. }) =
+        (now, later)
+    else {
+        return;
+    };
+    if later.status <= now.status {
+        return;
+    }
+    let gaps = [&later.platform_tcb.tcb.gap, &later.quoting_enclave.gap];
+    let short = gaps.into_iter().flatten().flat_map(|gap| &gap.shortfalls);
+    let short: Vec<String> = short
+        .map(|short| format!("{} is {}, needs {}", short.component, short.have, short.need))
+        .collect();
+    let short = if short.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", short.join("; "))
+    };
+    eprintln!(
+        "nacre: note: a TCB recovery is under way: with the early TCB info this platform is {}{short}; nacre collateral \
+         status shows when it will take effect",
+        later.status
+    );
+}

@@ -1,0 +1,44 @@
+//! A progress bar on standard error, if that is a terminal.
+
+use std::io::IsTerminal;
+
+use image_convert::{Progress, Stage};
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// Shows how far a conversion is.
+pub struct ProgressLine(Option<ProgressBar>);
+
+impl ProgressLine {
+    pub fn new() -> Self {
+        Self(std::io::stderr().is_terminal().then(ProgressBar::hidden))
+    }
+}
+
+impl Progress for ProgressLine {
+    fn begin(&mut self, stage: Stage, total: u64) {
+        let Some(bar) = &mut self.0 else { return };
+        bar.finish_and_clear();
+        *bar = ProgressBar::new(total).with_message(match stage {
+            Stage::Layers => "reading layers",
+            Stage::CallSites => "finding system calls",
+            Stage::RootFs => "writing root file system",
+            Stage::Image => "writing image",
+        });
+        let style = ProgressStyle::with_template("{msg:>24} {wide_bar} {bytes:>10}/{total_bytes} {eta:>4}");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    }
+
+    fn at(&mut self, position: u64) {
+        if let Some(bar) = &self.0 {
+            bar.set_position(position);
+        }
+    }
+}
+
+impl Drop for ProgressLine {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
+    }
+}
