@@ -45,8 +45,8 @@ pub enum SignatureError {
     Key,
 }
 
-/// Components that the host may choose to enable, as its processor has them: AVX, AVX-512 and protection keys. All
-/// others must be off (their state would not fit the SSA frame), x87 and SSE must be on.
+/// Components that the host may choose to enable, as its processor has them: AVX and AVX-512. x87 and SSE must be on, and all
+/// others off: the state of AMX would not fit the SSA frame, and a program's protection keys would be seen by the host.
 const XFRM_FREE: u64 = Xfrm::AVX | Xfrm::AVX512;
 
 impl Unsigned {

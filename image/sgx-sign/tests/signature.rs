@@ -214,7 +214,7 @@ fn the_sgxs_tools_read_the_file_and_measure_the_same() {
         .arg(key_file())
         .args(["--date", "20260101", "-v", "3", "-p", "7"])
         // The tool takes masks inverted: which bits are free.
-        .args(["-a", "0x4/0x0", "-x", "0x3/0x2e4", "-m", "0x1/0x0"])
+        .args(["-a", "0x4/0x0", "-x", "0x3/0xe4", "-m", "0x1/0x0"])
         .arg(file("enclave.sgxs"))
         .arg(file("enclave.sig")));
     let options = SignOptions {

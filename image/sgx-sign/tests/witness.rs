@@ -83,7 +83,7 @@ fn it_would_sign_the_same_bytes() {
         .isvsvn(3)
         .miscselect(Miscselect::EXINFO, !0)
         .attributes_flags(AttributesFlags::MODE64BIT, !0)
-        .attributes_xfrm(0x3, !0x2e4);
+        .attributes_xfrm(0x3, !0xe4);
     let theirs = signer.unsigned_sig();
     let (header, body) = theirs.signature_data();
     let options = SignOptions {
