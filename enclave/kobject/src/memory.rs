@@ -102,7 +102,8 @@ impl Sink for UserSink<'_> {
 
     fn put(&mut self, bytes: &[u8]) -> Result<()> {
         self.0.advance(bytes.len(), |address, offset, count| {
-            Ok(user::write(address, &bytes[offset..offset + count])?)
+            let part = bytes.get(offset..offset + count).ok_or(Errno::EFAULT)?;
+            Ok(user::write(address, part)?)
         })
     }
 
@@ -135,7 +136,8 @@ impl Source for UserSource<'_> {
 
     fn take(&mut self, out: &mut [u8]) -> Result<()> {
         self.0.advance(out.len(), |address, offset, count| {
-            Ok(user::read(address, &mut out[offset..offset + count])?)
+            let part = out.get_mut(offset..offset + count).ok_or(Errno::EFAULT)?;
+            Ok(user::read(address, part)?)
         })
     }
 
@@ -191,7 +193,7 @@ impl Sink for KernelSink {
     fn put_untrusted(&mut self, bytes: HostMemory) -> Result<()> {
         let start = self.bytes.len();
         self.bytes.resize(start + bytes.len(), 0);
-        bytes.read(&mut self.bytes[start..]);
+        bytes.read(self.bytes.get_mut(start..).unwrap_or_default());
         Ok(())
     }
 }

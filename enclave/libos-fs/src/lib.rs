@@ -21,6 +21,15 @@
 //! See `tree` for the order. None is held while a program's memory is touched but those that `Mapping::read_pages` does not take.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unwrap_used
+    )
+)]
 
 extern crate alloc;
 

@@ -42,7 +42,8 @@ impl PageState {
     /// What it allows, if it is in use.
     pub(crate) fn protection(self) -> Option<Protection> {
         let in_use = self.0 & (Self::COMMITTED | Self::OLD) == Self::COMMITTED;
-        in_use.then(|| Protection::from_bits(u64::from(self.0 & 7)).expect("three bits"))
+        // Three bits, each of which is one of a protection's.
+        in_use.then(|| Protection::from_bits(u64::from(self.0 & 7)).unwrap_or(Protection::NONE))
     }
 }
 

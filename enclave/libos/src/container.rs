@@ -1,4 +1,4 @@
-//! What there is once in a container.
+//! The container: its file systems, timers, host name and limits, of which there is one each.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -34,6 +34,10 @@ impl Container {
 }
 
 /// The container.
+#[expect(
+    clippy::expect_used,
+    reason = "boot installs it before any program runs, and nothing takes it away"
+)]
 pub(crate) fn container() -> &'static Container {
     CONTAINER
         .get()

@@ -38,9 +38,11 @@ impl Key {
         }
     }
 
-    fn bucket(self) -> usize {
+    /// The bucket in which waiters with this key stand.
+    #[expect(clippy::indexing_slicing, reason = "the top byte of a word, and 256 buckets")]
+    fn bucket(self) -> &'static SpinLock<Bucket> {
         let mixed = (self.address >> 2).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        (mixed >> 56) as usize
+        &BUCKETS[usize::from(mixed.to_be_bytes()[0])]
     }
 }
 
@@ -80,7 +82,7 @@ pub(crate) fn wait(
     });
     WAITING.fetch_add(1, Ordering::SeqCst);
     {
-        let mut bucket = BUCKETS[key.bucket()].lock();
+        let mut bucket = key.bucket().lock();
         if memory::load(address) != Ok(expected) {
             WAITING.fetch_sub(1, Ordering::SeqCst);
             return Err(Errno::EAGAIN);
@@ -101,7 +103,7 @@ pub(crate) fn wait(
 fn remove(entry: &Arc<Entry>) -> bool {
     loop {
         let key = *entry.key.lock();
-        let mut bucket = BUCKETS[key.bucket()].lock();
+        let mut bucket = key.bucket().lock();
         if *entry.key.lock() != key {
             continue;
         }
@@ -119,7 +121,7 @@ pub(crate) fn wake(process: &Process, address: u64, most: u32, bits: u32, scope:
     let key = Key::new(process, address, scope);
     let mut woken: Vec<Arc<Entry>> = Vec::new();
     {
-        let mut bucket = BUCKETS[key.bucket()].lock();
+        let mut bucket = key.bucket().lock();
         bucket.retain(|entry| {
             let chosen = (woken.len() as u32) < most && entry.bits & bits != 0 && *entry.key.lock() == key;
             if chosen {
@@ -154,7 +156,7 @@ pub(crate) fn requeue(
     );
     let mut moved = Vec::new();
     {
-        let mut bucket = BUCKETS[from.bucket()].lock();
+        let mut bucket = from.bucket().lock();
         bucket.retain(|entry| {
             let chosen = (moved.len() as u32) < move_most && *entry.key.lock() == from;
             if chosen {
@@ -163,14 +165,14 @@ pub(crate) fn requeue(
             }
             !chosen
         });
-        if from.bucket() == to.bucket() {
+        if core::ptr::eq(from.bucket(), to.bucket()) {
             let count = moved.len() as u32;
             bucket.append(&mut moved);
             return Ok(woken + count);
         }
     }
     let count = moved.len() as u32;
-    BUCKETS[to.bucket()].lock().append(&mut moved);
+    to.bucket().lock().append(&mut moved);
     Ok(woken + count)
 }
 

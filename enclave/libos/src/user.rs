@@ -70,7 +70,7 @@ pub(crate) fn get_string(at: Address, most: usize, too_long: Errno) -> Result<Ve
         let piece = piece.get_mut(..len).ok_or(Errno::EFAULT)?;
         user::read(next, piece)?;
         if let Some(end) = piece.iter().position(|&byte| byte == 0) {
-            string.extend_from_slice(&piece[..end]);
+            string.extend_from_slice(piece.get(..end).unwrap_or_default());
             return Ok(string);
         }
         string.extend_from_slice(piece);

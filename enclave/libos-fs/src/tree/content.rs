@@ -133,7 +133,7 @@ impl TreeInode {
                 Piece::Page(page) => {
                     let start = (position % PAGE) as usize;
                     let count = (PAGE as usize - start).min(rest.len());
-                    copy(rest, &page[start..start + count]);
+                    copy(rest, page.get(start..start + count).ok_or(Errno::EIO)?);
                     count
                 }
                 Piece::Hole(end) => {
@@ -340,7 +340,8 @@ impl TreeInode {
             // A shared mapping was written back meanwhile.
             Some(known) => {
                 let range = (part.start % PAGE) as usize..(part.end - index * PAGE) as usize;
-                copy(known.get_mut(range.clone()).ok_or(Errno::EIO)?, &page[range]);
+                let written = page.get(range.clone()).ok_or(Errno::EIO)?;
+                copy(known.get_mut(range).ok_or(Errno::EIO)?, written);
             }
             None => pages.put(index, page, &self.tree.budget)?,
         }

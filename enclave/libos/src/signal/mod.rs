@@ -1,4 +1,4 @@
-//! Signals: numbers, sets, what is known of one, and what a process does about each.
+//! Signals: numbers, sets, information, and the action that a process takes on each.
 //!
 //! [`pending`] keeps those that have been sent, [`send`] sends them, [`deliver`] hands them to the program.
 
@@ -233,15 +233,17 @@ impl Actions {
     }
 
     pub(crate) fn of(&self, signal: Signal) -> Action {
-        self.0[signal.index()]
+        self.0.get(signal.index()).copied().unwrap_or(Action::DEFAULT)
     }
 
     pub(crate) fn set(&mut self, signal: Signal, action: Action) {
-        self.0[signal.index()] = action;
+        if let Some(place) = self.0.get_mut(signal.index()) {
+            *place = action;
+        }
     }
 
     /// As exec leaves them: what was caught is as at first, what was ignored stays so.
-    #[expect(dead_code, reason = "exec comes with the processes issue")]
+    #[expect(dead_code, reason = "nothing calls execve yet")]
     pub(crate) fn reset_for_exec(&mut self) {
         for action in &mut self.0 {
             if action.handler > Action::IGNORE {

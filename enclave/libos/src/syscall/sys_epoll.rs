@@ -112,7 +112,7 @@ fn wait(call: &mut Call<'_>, deadline: Option<u64>) -> Result<u64> {
     let room = out.get_mut(..most).ok_or(Errno::EINVAL)?;
     let count = call.thread.retry_interrupted(|| epoll.wait(room, deadline))?;
     let mut at = at;
-    for events in out[..count].chunks(COPIED) {
+    for events in out.get(..count).unwrap_or_default().chunks(COPIED) {
         let mut raw = [RawEpollEvent {
             events: 0,
             data: [0; 8],
@@ -121,7 +121,7 @@ fn wait(call: &mut Call<'_>, deadline: Option<u64>) -> Result<u64> {
             raw.events = event.events;
             raw.data = event.data.to_le_bytes();
         }
-        let bytes = raw[..events.len()].as_bytes();
+        let bytes = raw.get(..events.len()).unwrap_or_default().as_bytes();
         user::put_bytes(at, bytes)?;
         at += bytes.len() as u64;
     }
