@@ -29,7 +29,8 @@ pub struct ExitInfo {
 }
 
 impl ExitInfo {
-    const VALID: u32 = 1 << 31;
+    /// The bit that says that there is a cause.
+    pub const VALID: u32 = 1 << 31;
 
     /// The word; an interrupt has no information, so `None` is 0.
     pub const fn to_raw(this: Option<Self>) -> u32 {

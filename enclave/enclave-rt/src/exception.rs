@@ -21,6 +21,7 @@
 use core::sync::atomic::Ordering;
 
 use enclave_layout::{IMAGE_BASE, IMAGE_END, PAGE_SIZE, USER_END, USER_START};
+use sgx_arch::{ExInfo, ExitInfo, GprSgx};
 
 use crate::area::ThreadArea;
 use crate::attestation;
@@ -31,48 +32,6 @@ use crate::own_memory;
 use crate::processor;
 use crate::user;
 
-/// GPRSGX, the last 184 bytes of an SSA frame (SDM vol. 3D, 38.9.1.1).
-#[derive(Clone, Copy)]
-#[repr(C)]
-struct GprSgx {
-    rax: u64,
-    rcx: u64,
-    rdx: u64,
-    rbx: u64,
-    rsp: u64,
-    rbp: u64,
-    rsi: u64,
-    rdi: u64,
-    r8: u64,
-    r9: u64,
-    r10: u64,
-    r11: u64,
-    r12: u64,
-    r13: u64,
-    r14: u64,
-    r15: u64,
-    rflags: u64,
-    rip: u64,
-    ursp: u64,
-    urbp: u64,
-    exit_info: u32,
-    _reserved: u32,
-    fs_base: u64,
-    gs_base: u64,
-}
-
-/// EXINFO, below GPRSGX (SDM vol. 3D, 38.9.1.2): valid for #PF and #GP.
-#[derive(Clone, Copy)]
-#[repr(C)]
-struct ExInfo {
-    address: u64,
-    error: u32,
-    _reserved: u32,
-}
-
-const _: () = assert!(size_of::<GprSgx>() == 184 && size_of::<ExInfo>() == 16);
-
-const EXIT_INFO_VALID: u32 = 1 << 31;
 /// How often in a row one instruction may meet a page that is there. Each time takes some microseconds, so a host that is busy and a
 /// page that comes back late are no reason to end.
 const MAX_WITHHELD: u32 = 1 << 20;
@@ -85,7 +44,7 @@ pub(crate) extern "C" fn handle() {
     let area = ThreadArea::current();
     crate::call::take_host_signals(area);
     let frame = area.slot().ssa();
-    let saved = (frame + PAGE_SIZE - size_of::<GprSgx>() as u64) as *mut GprSgx;
+    let saved = (frame + PAGE_SIZE - GprSgx::SIZE as u64) as *mut GprSgx;
     // SAFETY: this thread's own SSA frame; CSSA is 1, so the processor has filled frame 0 and lets it be.
     let mut state = unsafe { saved.read() };
     let mut exception = exception_of(&state, saved);
@@ -160,7 +119,7 @@ pub(crate) extern "C" fn handle() {
 }
 
 fn exception_of(state: &GprSgx, saved: *const GprSgx) -> Exception {
-    if state.exit_info & EXIT_INFO_VALID == 0 {
+    if state.exit_info & ExitInfo::VALID == 0 {
         return Exception {
             vector: Exception::NONE,
             error: 0,
@@ -171,8 +130,9 @@ fn exception_of(state: &GprSgx, saved: *const GprSgx) -> Exception {
     let (error, address) = match vector {
         Exception::PAGE_FAULT | Exception::GENERAL_PROTECTION => {
             // SAFETY: EXINFO lies below GPRSGX in the same SSA frame (MISCSELECT.EXINFO is required).
-            let info = unsafe { saved.cast::<ExInfo>().sub(1).read() };
-            (info.error, info.address)
+            let bytes = unsafe { saved.cast::<[u8; ExInfo::SIZE]>().sub(1).read() };
+            let info = ExInfo::from_bytes(bytes);
+            (info.errcd, info.maddr)
         }
         _ => (0, 0),
     };

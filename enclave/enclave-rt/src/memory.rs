@@ -8,36 +8,20 @@ use core::ops::{Deref, DerefMut};
 
 use enclave_layout::{HEAP_END, HEAP_START, PAGE_SIZE, USER_END, USER_START};
 use host_abi::{Acceptance, Commit, Errno, PageRange, Protect, Protection, Remove, Trim};
+use sgx_arch::{Enclu, PageType, SecInfo};
 
 use crate::call;
 use crate::entry;
 
-/// ENCLU leaf numbers (SDM vol. 3D, table 36-2).
-const EACCEPT: u64 = 5;
-const EMODPE: u64 = 6;
-const EACCEPTCOPY: u64 = 7;
-
-/// SECINFO flags (SDM vol. 3D, 38.11.1): permissions in bits 0 to 2, then state, then the page type.
-const PENDING: u64 = 1 << 3;
-const MODIFIED: u64 = 1 << 4;
-const RESTRICTED: u64 = 1 << 5;
-const TYPE_REGULAR: u64 = 2 << 8;
-const TYPE_TRIM: u64 = 4 << 8;
-
-/// SECINFO, 64 bytes, 64-aligned.
+/// SECINFO where the processor wants it.
 #[repr(C, align(64))]
-struct SecInfo {
-    flags: u64,
-    _reserved: [u64; 7],
-}
+struct Operand([u8; SecInfo::SIZE]);
 
-impl SecInfo {
-    fn new(flags: u64) -> Self {
-        Self {
-            flags,
-            _reserved: [0; 7],
-        }
-    }
+const _: () = assert!(align_of::<Operand>() >= SecInfo::SIZE);
+
+/// A regular page with this protection, in the given state.
+fn regular(protection: Protection, state: u64) -> SecInfo {
+    SecInfo::new(PageType::Reg, u64::from(protection.bits()) | state)
 }
 
 /// Whole pages of the LibOS's own memory, zeros at first: what pages of programs are filled from.
@@ -78,10 +62,7 @@ impl DerefMut for PageBuffer {
 pub fn commit(range: PageRange) -> Result<(), Errno> {
     check(range);
     add(range, Acceptance::Zeros)?;
-    accept(
-        range,
-        u64::from(Protection::READ_WRITE.bits()) | PENDING | TYPE_REGULAR,
-    );
+    accept(range, regular(Protection::READ_WRITE, SecInfo::PENDING));
     Ok(())
 }
 
@@ -93,12 +74,12 @@ pub fn commit_copy(range: PageRange, content: &PageBuffer, protection: Protectio
     check(range);
     assert!(range.len() as usize <= content.len(), "content for each page");
     add(range, Acceptance::Copies)?;
-    let info = SecInfo::new(u64::from(protection.bits()) | TYPE_REGULAR);
+    let info = Operand(regular(protection, 0).to_bytes());
     let sources = content.chunks_exact(PAGE_SIZE as usize);
     for (page, source) in range.pages().zip(sources) {
         let (info, source) = (&raw const info as u64, source.as_ptr() as u64);
         // SAFETY: RBX is a SECINFO, RCX a page of the programs' or of unused heap, RDX a page of the LibOS's that can be read.
-        let error = unsafe { entry::enclu(EACCEPTCOPY, info, page, source) };
+        let error = unsafe { entry::enclu(Enclu::EAcceptCopy as u64, info, page, source) };
         assert!(
             error == 0,
             "the host added page {page:#x} otherwise (error {error})"
@@ -118,14 +99,14 @@ fn add(range: PageRange, acceptance: Acceptance) -> Result<(), Errno> {
 /// If the host does something else.
 pub fn protect(range: PageRange, protection: Protection) -> Result<(), Errno> {
     check(range);
-    leaf(EMODPE, range, u64::from(protection.bits()) | TYPE_REGULAR);
+    leaf(Enclu::EModPe, range, regular(protection, 0));
     restrict(range, protection)
 }
 
 /// Lets the host set its page tables, and take away what the EPCM allows beyond `protection`.
 fn restrict(range: PageRange, protection: Protection) -> Result<(), Errno> {
     call::call(&Protect { range, protection }).map_err(|_| Errno::ENOMEM)?;
-    accept(range, u64::from(protection.bits()) | TYPE_REGULAR | RESTRICTED);
+    accept(range, regular(protection, SecInfo::PR));
     Ok(())
 }
 
@@ -136,7 +117,7 @@ fn restrict(range: PageRange, protection: Protection) -> Result<(), Errno> {
 pub fn decommit(range: PageRange) {
     check(range);
     call::call(&Trim { range }).expect("the host trims pages");
-    accept(range, TYPE_TRIM | MODIFIED);
+    accept(range, SecInfo::new(PageType::Trim, SecInfo::MODIFIED));
     call::call(&Remove { range }).expect("the host removes trimmed pages");
 }
 
@@ -147,18 +128,18 @@ fn check(range: PageRange) {
     assert!(user || heap, "pages outside of what is dynamic");
 }
 
-fn accept(range: PageRange, flags: u64) {
-    leaf(EACCEPT, range, flags);
+fn accept(range: PageRange, expected: SecInfo) {
+    leaf(Enclu::EAccept, range, expected);
 }
 
-fn leaf(leaf: u64, range: PageRange, flags: u64) {
-    let info = SecInfo::new(flags);
+fn leaf(leaf: Enclu, range: PageRange, info: SecInfo) {
+    let info = Operand(info.to_bytes());
     for page in range.pages() {
         // SAFETY: RBX is a SECINFO, RCX a page of the enclave that is programs' memory or unused heap.
-        let error = unsafe { entry::enclu(leaf, &raw const info as u64, page, 0) };
+        let error = unsafe { entry::enclu(leaf as u64, &raw const info as u64, page, 0) };
         // EMODPE leaves RAX alone: it is still the leaf's number.
         assert!(
-            error == 0 || leaf == EMODPE,
+            error == 0 || leaf == Enclu::EModPe,
             "the host changed page {page:#x} otherwise (error {error})"
         );
     }
