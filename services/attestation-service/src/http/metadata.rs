@@ -11,7 +11,10 @@ use super::{App, respond};
 
 /// `/certs`: the keys (RFC 7517).
 pub(super) async fn key_set(State(app): State<Arc<App>>) -> Response<Body> {
-    respond::document(StatusCode::OK, &app.service.state().keys.key_set())
+    match app.admission.admit() {
+        Ok(_permit) => respond::document(StatusCode::OK, &app.service.state().keys.key_set()),
+        Err(error) => respond::refusal(error),
+    }
 }
 
 /// OpenID Connect Discovery 1.0, section 3, as far as it applies.

@@ -23,6 +23,11 @@ pub(super) fn token(token: Result<String, ApiError>) -> Response<Body> {
     }
 }
 
+/// The one shape of errors.
+pub(super) fn refusal(error: impl Into<ApiError>) -> Response<Body> {
+    error.into().into_response()
+}
+
 /// A JSON document that nobody keeps.
 pub(super) fn document(status: StatusCode, document: &impl Serialize) -> Response<Body> {
     let text = serde_json::to_string(document).unwrap_or_default();

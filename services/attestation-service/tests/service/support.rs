@@ -156,6 +156,11 @@ impl Running {
 
     pub async fn connect(&self) -> TlsStream<TcpStream> {
         let stream = TcpStream::connect(self.address).await.unwrap();
+        self.handshake(stream).await
+    }
+
+    /// TLS on a connection to the service.
+    pub async fn handshake(&self, stream: TcpStream) -> TlsStream<TcpStream> {
         let name = ServerName::from(self.address.ip());
         self.connector.connect(name, stream).await.unwrap()
     }
