@@ -14,7 +14,7 @@ pub fn explanation(judgement: &Judgement) -> String {
         Judgement::Refused(reason) => {
             paragraphs.push(format!(
                 "The quote proves nothing: {}.",
-                crate::printable(&reason.to_string())
+                printable_text::printable(&reason.to_string())
             ));
             paragraphs.push(advice::for_refusal(reason).to_owned());
         }
