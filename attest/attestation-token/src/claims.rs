@@ -5,7 +5,6 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::hex;
 use crate::json::Object;
 
 /// The claim of this project's service that a quote came from a simulated platform.
@@ -171,7 +170,7 @@ impl Claims {
         expected: &'static str,
     ) -> Result<[u8; N], ClaimError> {
         let text = self.0.text(name);
-        let bytes = text.and_then(|text| hex::decode_array(&text));
+        let bytes = text.and_then(|text| from_lower_hex(&text));
         bytes.ok_or_else(|| self.not(name, expected))
     }
 
@@ -190,6 +189,25 @@ impl Claims {
             ClaimError::Form { name, expected }
         } else {
             ClaimError::Missing(name)
+        }
+    }
+}
+
+/// Exactly `N` bytes of hexadecimal in lower case, the one form that measurements have.
+fn from_lower_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let bytes = base16ct::lower::decode_vec(text).ok()?;
+    bytes.try_into().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn measurements_have_one_form() {
+        assert_eq!(from_lower_hex("00ff1a"), Some([0, 0xff, 0x1a]));
+        for bad in ["00FF1A", "00ff1", "00ff1a00", "00ff1g", "0x00ff", "é00f"] {
+            assert_eq!(from_lower_hex::<3>(bad), None, "{bad}");
         }
     }
 }

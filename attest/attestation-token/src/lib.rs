@@ -36,7 +36,6 @@
 mod algorithm;
 mod base64;
 mod claims;
-mod hex;
 mod json;
 mod jws;
 mod key_set;

@@ -4,7 +4,6 @@ use aws_lc_rs::digest::{SHA256, digest};
 use serde_json::Value;
 
 use crate::claims::{ClaimError, Claims};
-use crate::hex;
 
 /// What is demanded of a token.
 ///
@@ -41,10 +40,10 @@ pub enum Objection {
     #[error("its host can debug it; run it without the attribute DEBUG")]
     Debug,
     /// Another enclave.
-    #[error("MRENCLAVE is {}, which is not among those that are accepted; run the expected image or accept this one", hex::encode(.0))]
+    #[error("MRENCLAVE is {}, which is not among those that are accepted; run the expected image or accept this one", base16ct::lower::encode_string(.0))]
     MrEnclave([u8; 32]),
     /// Another signer.
-    #[error("MRSIGNER is {}, which is not among those that are accepted; use an image signed with the expected key", hex::encode(.0))]
+    #[error("MRSIGNER is {}, which is not among those that are accepted; use an image signed with the expected key", base16ct::lower::encode_string(.0))]
     MrSigner([u8; 32]),
     /// Another product of the signer.
     #[error("ISVPRODID is {found}, and {expected} is required; run the expected product")]
