@@ -19,6 +19,7 @@ pub struct Claims(Object);
 
 /// What kind of environment was attested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum AttestationType {
     /// `sgx`: an SGX enclave.
     Sgx,
@@ -43,6 +44,7 @@ pub struct SgxClaims {
 
 /// A claim is not what was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ClaimError {
     /// Not in the token.
     #[error("the token has no claim {0:?}; ask the service's operator which claims its policy issues")]

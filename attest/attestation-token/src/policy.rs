@@ -27,6 +27,7 @@ pub struct ClaimPolicy {
 
 /// Why a valid token is not acceptable.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Objection {
     /// A claim that is needed is missing or malformed.
     #[error("{0}")]

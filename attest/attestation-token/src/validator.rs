@@ -18,6 +18,7 @@ pub struct Validator {
 
 /// Why a token is not accepted.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Refusal {
     /// It is none.
     #[error("this is not a token: {0}")]

@@ -32,6 +32,7 @@ pub struct Collateral {
 
 /// Why a file is not collateral.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum CollateralError {
     /// Larger than any collateral.
     #[error("it has {0} bytes, and collateral has at most {max}", max = Collateral::MAX_SIZE)]

@@ -14,7 +14,7 @@ use crate::verdict::Gap;
 /// A level whose status becomes worse.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Forecast {
-    /// Whose level.
+    /// The component whose level it is.
     pub concerned: Concerned,
     /// Date of the level: which of the levels it is.
     pub level: UnixTime,
@@ -33,6 +33,7 @@ pub struct Forecast {
 
 /// What a forecast is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Concerned {
     /// Processor, firmware and PCE.
     Platform,

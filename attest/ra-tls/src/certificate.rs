@@ -25,6 +25,7 @@ pub struct RaTlsCertificate {
 
 /// Why bytes are not such a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum CertificateError {
     /// Larger than is ever of use.
     #[error("it has {0} bytes, and at most {max} are read", max = RaTlsCertificate::MAX_SIZE)]

@@ -14,6 +14,7 @@ pub struct Evidence<'a> {
 
 /// Data whose SHA-256 is the first half of the quote's report data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum RuntimeData<'a> {
     /// Any bytes; the token has them as `x-ms-sgx-ehd`.
     Binary(&'a [u8]),

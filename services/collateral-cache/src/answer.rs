@@ -16,7 +16,7 @@ pub enum AnswerError {
     /// It is there, and must not be used.
     #[error("{error}; the owner of this cache can fetch it anew (nacre collateral fetch)")]
     Unusable {
-        /// Why not.
+        /// The reason.
         error: Refusal,
     },
     /// The directory cannot be read; the details are for its owner.
