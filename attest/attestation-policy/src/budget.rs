@@ -1,4 +1,4 @@
-//! What an evaluation may still do.
+//! The budget of an evaluation: how many steps and bytes it may still use.
 
 use crate::failure::EvaluationProblem;
 use crate::limits::{MAX_CLAIMS, MAX_CREATED, MAX_STEPS, MAX_VALUE};

@@ -1,4 +1,4 @@
-//! What comes out of an evaluation.
+//! Decisions: the result of an evaluation.
 
 use crate::claim::Claim;
 use crate::position::Position;

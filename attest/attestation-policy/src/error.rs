@@ -1,4 +1,4 @@
-//! What is wrong with a policy's text.
+//! Errors in the text of a policy.
 
 use crate::claim::ValueType;
 use crate::position::Position;

@@ -1,4 +1,4 @@
-//! Why an evaluation failed.
+//! Errors of an evaluation.
 
 use crate::claim::ValueType;
 use crate::limits::{MAX_CLAIMS, MAX_CREATED, MAX_STEPS, MAX_VALUE};

@@ -1,4 +1,4 @@
-//! Words, signs and literals of a policy's text.
+//! The lexer: words, signs and literals of a policy's text.
 
 use crate::error::{PolicyError, PolicyProblem};
 use crate::position::Position;

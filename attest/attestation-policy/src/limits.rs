@@ -1,4 +1,4 @@
-//! How large a policy and its evaluation may become.
+//! Limits on a policy and on its evaluation.
 //!
 //! Policies come from whoever may set one, or from anyone as a draft with an attestation request, and claims from whoever
 //! is attested. Each limit is far above what Microsoft's own examples need, and together they keep the worst

@@ -1,4 +1,4 @@
-//! What a validated token says, under the names of Azure Attestation.
+//! The claims of a validated token, under the names of Azure Attestation.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! Which claims a token must have to be of use to who relies on it.
+//! The policy of a relying party: which claims a token must have.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use serde_json::Value;

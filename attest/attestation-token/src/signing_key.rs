@@ -1,4 +1,4 @@
-//! The private key of who issues tokens.
+//! The private key that signs tokens.
 
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;

@@ -1,4 +1,4 @@
-//! Whether a token is by the expected issuer, in time, and good enough.
+//! Validation of tokens: issuer, signature, time and policy.
 
 use crate::UnixTime;
 use crate::algorithm::Algorithm;

@@ -1,4 +1,4 @@
-//! The collateral file: Intel's word on a platform, as it is fetched and stored.
+//! Collateral as it is fetched and stored, unverified.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! What a TCB recovery that is announced will do to platforms.
+//! Forecasts: what an announced TCB recovery will do to platforms.
 //!
 //! Intel publishes TCB info and QE identity in two versions: `early` as of the day a weakness is disclosed, `standard` a
 //! year behind it, so that there is time to update. Who verifies by the standard version can see in the early one what

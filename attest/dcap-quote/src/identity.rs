@@ -1,4 +1,4 @@
-//! Who an authentic quote must be of.
+//! The expected identity: which enclave or trust domain a quote must be of.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Whether an authentic quote is good enough.
+//! The policy of a relying party: which authentic quotes are acceptable.
 
 use serde::Serialize;
 

@@ -1,4 +1,4 @@
-//! Why a quote or its collateral proves nothing.
+//! Refusals: why a quote or its collateral proves nothing.
 
 use crate::certificate::CertificateError;
 use crate::document::DocumentError;

@@ -1,4 +1,4 @@
-//! What a quote is about: the report of an enclave (SGX) or of a trust domain (TDX), field by field.
+//! Reports of enclaves (SGX) and trust domains (TDX), field by field.
 
 use serde::{Serialize, Serializer};
 

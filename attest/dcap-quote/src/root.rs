@@ -1,4 +1,4 @@
-//! Whom a verifier trusts in the end.
+//! The trusted root certificate.
 
 use crate::certificate::{Certificate, CertificateError, Usage};
 use crate::p256::{PublicKey, sha256};

@@ -1,4 +1,4 @@
-//! Security versions, what they are worth, and how several judgements make one.
+//! TCB statuses and levels, and how several statuses become one.
 //!
 //! Sources: Intel's *PCS API documentation, v4*, "Get TCB info" with its procedure for finding a platform's status, and
 //! Intel's quote verification library (`TcbLevelCheck`, `convergeTcbStatuses`, `checkForRelaunch`).

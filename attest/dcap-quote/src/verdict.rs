@@ -1,4 +1,4 @@
-//! What verification found, with everything a person needs to act on it.
+//! The verdict: everything that verification found.
 
 use serde::Serialize;
 

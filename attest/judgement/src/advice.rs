@@ -1,4 +1,4 @@
-//! What to do about each thing that can be wrong.
+//! Advice: what to do about each refusal and objection.
 
 use dcap_quote::{CertificateError, Component, Objection, QuoteError, Refusal, Shortfall, TcbStatus};
 

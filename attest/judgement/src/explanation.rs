@@ -1,4 +1,4 @@
-//! What is wrong, in words, and what would fix it.
+//! Explanations: what is wrong with a quote, and what would fix it.
 
 use std::fmt::Write as _;
 

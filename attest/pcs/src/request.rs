@@ -1,4 +1,4 @@
-//! What can be asked for, and how a URL says it.
+//! Requests, and the URLs that stand for them.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,4 @@
-//! What a service answers.
+//! Responses: status, header fields and body.
 
 use dcap_quote::Document;
 

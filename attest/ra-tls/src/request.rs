@@ -1,4 +1,4 @@
-//! Making a certificate, inside of the enclave that it is to speak for.
+//! Creation of a certificate, inside the enclave that it speaks for.
 
 use dcap_quote::Validity;
 use rcgen::{

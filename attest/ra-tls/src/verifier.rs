@@ -1,4 +1,4 @@
-//! Whether a certificate proves that its key belongs to the enclave that is meant.
+//! Verification that a certificate's key belongs to the expected enclave.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! A server that proves, to whoever connects, in what enclave it runs: `attested-server ADDRESS [DIRECTORY]`.
+//! A server that proves to its clients which enclave it runs in: `attested-server ADDRESS
+//! [DIRECTORY]`.
 //!
 //! Inside of an enclave, DIRECTORY is `/dev/attestation`, as under Gramine: what is written to `user_report_data` there is
 //! vouched for by the `quote` that is read next. Each client is sent one line.

@@ -1,4 +1,4 @@
-//! What can go wrong between client and service.
+//! Errors of the client.
 
 use attestation_token::{ClaimError, KeySetError, Refusal};
 

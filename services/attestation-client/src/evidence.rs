@@ -1,4 +1,4 @@
-//! What a service is asked to attest.
+//! Evidence: the quote and the data that a service is asked to attest.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

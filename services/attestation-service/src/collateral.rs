@@ -1,4 +1,4 @@
-//! What quotes are verified with: collateral that was checked once, found by a quote's platform.
+//! The collateral of the service: checked once, and found by a quote's platform.
 
 use std::error::Error;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! How a service is set up.
+//! The configuration of the service.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};

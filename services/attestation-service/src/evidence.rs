@@ -1,4 +1,4 @@
-//! From an attest call to verified evidence: the quote up to the trusted root, and the data that it is bound to.
+//! Verification of evidence: the quote up to the trusted root, and the data that it is bound to.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The keys that sign tokens, and when each of them does.
+//! The key ring: the keys that sign tokens, and their rotation.
 //!
 //! A key is published a day before it signs, so that who relies on tokens has time to fetch it, and stays published until the
 //! last token that it signed has expired. All of it is a plan over times; making keys and storing them is the caller's.

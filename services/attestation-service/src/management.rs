@@ -1,4 +1,4 @@
-//! Policies and policy signers: shown, set, reset, added, removed. Answers are tokens, too.
+//! Management of policies and policy signers. Answers are tokens, too.
 
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
 use base64::Engine as _;

@@ -1,4 +1,4 @@
-//! A service as a program: signals, files that change, keys that grow old.
+//! The service as a program: signals, reloading of collateral, rotation of keys.
 
 use std::sync::Arc;
 use std::time::Duration;

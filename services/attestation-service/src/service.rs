@@ -1,4 +1,5 @@
-//! The service without its wire: typed requests in, tokens out. The time and each token's name are arguments.
+//! The service without HTTP: typed requests in, tokens out. The time and each token's identifier
+//! are arguments.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 

@@ -1,4 +1,4 @@
-//! The certificate that the service shows: a given one, or one that it makes for its addresses and keeps.
+//! The TLS certificate of the service: a given one, or one that it makes for its addresses.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};

@@ -1,4 +1,4 @@
-//! What the cache answers when it is asked as a provisioning certification service is.
+//! Answers of the cache to the requests of a provisioning certification service.
 
 use dcap_quote::{About, Bytes, Document, Refusal, Tee, UnixTime};
 use pcs::{Edition, Request, Response};

@@ -1,4 +1,5 @@
-//! The root that a directory is bound to, once and for all. Simulated and genuine collateral never share one.
+//! The binding of a directory to one root. Simulated and genuine collateral never share a
+//! directory.
 
 use std::fs;
 use std::io::{self, Write as _};

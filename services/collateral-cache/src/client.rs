@@ -1,4 +1,4 @@
-//! Fetching from a service over HTTP.
+//! A client that fetches collateral over HTTP.
 //!
 //! TLS keeps others from withholding and from playing back what is old; that the collateral is genuine rests on its
 //! signatures alone. Redirects are refused, answers have a largest size and every wait an end.

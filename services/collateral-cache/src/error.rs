@@ -1,4 +1,4 @@
-//! Why a directory does not give or take collateral.
+//! Errors of the cache directory.
 
 use std::io;
 use std::path::PathBuf;

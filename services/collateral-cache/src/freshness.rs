@@ -1,4 +1,4 @@
-//! How fresh collateral must be to be used.
+//! Freshness: how old collateral may be to be used.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What is in the directory: when it expires, and what is to come.
+//! The status of a cache: what is in it, when it expires, and which TCB recoveries are to come.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Peers that attack a server, over plain HTTP: slow, many, silent or deaf.
+//! Tests of limits, with peers that are slow, many, or do not read.
 
 use std::io;
 use std::net::SocketAddr;

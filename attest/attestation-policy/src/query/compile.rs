@@ -1,4 +1,4 @@
-//! From a query's text to what is interpreted.
+//! The compiler of queries: from text to the form that is interpreted.
 
 use jmespath::ast::{Ast, Comparator, KeyValuePair};
 

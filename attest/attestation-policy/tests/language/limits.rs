@@ -1,4 +1,4 @@
-//! Policies that loop or explode end with an error, and soon.
+//! Tests of limits: policies that loop or explode end with an error, and soon.
 
 use attestation_policy::limits::{
     MAX_CLAIMS, MAX_COMPARISONS, MAX_CONDITIONS, MAX_CREATED, MAX_DEPTH, MAX_QUERY, MAX_QUERY_OPERATORS,

@@ -1,4 +1,4 @@
-//! Bytes with several changes at random places: never a panic, and accepted only where nothing has changed.
+//! Tests with random changes: never a panic, and accepted only where nothing has changed.
 //!
 //! What is signed is signed anew after the change, since the parsers behind signatures would see nothing of it otherwise.
 

@@ -1,4 +1,4 @@
-//! Quotes and collateral that prove nothing, each for one reason.
+//! Tests of refusals: quotes and collateral that prove nothing, each for one reason.
 
 use crate::support::{NOW, checked, enclave, profile, root, verify_on};
 use dcap_quote::{

@@ -1,4 +1,4 @@
-//! Who may manage policies.
+//! Authorisation of policy management by the admin token.
 //!
 //! Azure asks its directory; this service knows one secret, which is sent as a bearer token, as Azure's clients send whatever
 //! their credential object returns. If it is configured, every call about policies needs it. If it is not, policies can be read by

@@ -1,4 +1,4 @@
-//! Attest calls. Anybody may make them: evidence speaks for itself.
+//! Routes for attest calls. Anybody may call them: evidence speaks for itself.
 
 use std::sync::Arc;
 use std::time::Instant;

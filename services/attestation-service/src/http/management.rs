@@ -1,4 +1,4 @@
-//! Policies and policy signers, for who may see and change them.
+//! Routes for policies and policy signers.
 
 use std::sync::Arc;
 

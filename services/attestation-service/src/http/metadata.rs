@@ -1,4 +1,4 @@
-//! What validators of tokens read: the keys, and where they are.
+//! Routes for validators of tokens: the keys, and the document that says where they are.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What every request gets: an identifier, a line in the log, and a count.
+//! Middleware that gives every request an identifier, a line in the log and a count.
 //!
 //! The log has methods, routes, outcomes and durations. It never has bodies, tokens or other headers.
 

@@ -1,4 +1,4 @@
-//! Answers: tokens, documents, and errors in the one shape that Azure's clients read.
+//! Responses: tokens, documents, and errors in the form that Azure's clients read.
 
 use axum::body::Body;
 use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};

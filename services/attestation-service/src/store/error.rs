@@ -1,4 +1,4 @@
-//! Why the store cannot be used.
+//! Errors of the store.
 
 use std::io;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! Evidence in, tokens out.
+//! Tests of attest calls: evidence in, tokens out.
 
 use dcap_quote::{Policy, SIMULATED_QE_VENDOR, TcbStatus};
 use serde_json::{Value, json};

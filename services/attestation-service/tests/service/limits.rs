@@ -1,4 +1,4 @@
-//! Callers that are slow, many, silent or deaf.
+//! Tests of limits, with callers that are slow, many, or do not read.
 
 use std::time::Duration;
 

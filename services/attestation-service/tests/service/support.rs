@@ -1,4 +1,4 @@
-//! A running service, and how to talk to it.
+//! Fixtures: a running service, and requests to it.
 
 use std::fs;
 use std::net::SocketAddr;

@@ -1,4 +1,4 @@
-//! Clients that are slow, many or deaf.
+//! Tests of limits, with clients that are slow, many, or do not read.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};

@@ -1,4 +1,4 @@
-//! The real client against the real server, and against servers that behave badly. All on the loopback interface.
+//! Tests of client and server on the loopback interface, also of servers that behave badly.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
