@@ -310,6 +310,6 @@ fn what_cannot_be_used_is_named() {
 }
 
 fn base64(bytes: &[u8]) -> String {
-    use base64ct::Encoding as _;
-    base64ct::Base64UrlUnpadded::encode_string(bytes)
+    use base64::Engine as _;
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes)
 }

@@ -173,7 +173,7 @@ fn another_enclave_than_the_one_that_is_meant() {
         assert!(out.starts_with("NOT ACCEPTABLE") && out.contains(part), "{out}");
         assert_eq!(status, 1);
         let (out, _, status) = files.run(&format!("explain quote quote {TRUSTING} {meant}"));
-        assert!(out.contains("not the one that is meant"), "{out}");
+        assert!(out.contains("not the expected one"), "{out}");
         assert_eq!(status, 1);
     }
     for words in [

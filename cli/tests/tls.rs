@@ -219,7 +219,7 @@ fn only_the_enclave_that_is_named() {
     assert_eq!(status, 0, "{out}");
     let (out, _, status) = verify(&format!("--mrenclave {}", "11".repeat(32)));
     assert!(
-        out.starts_with("NOT PROVEN: the quote is authentic, but not acceptable: it is not the one that is meant: its MRENCLAVE is 5a00"),
+        out.starts_with("NOT PROVEN: the quote is authentic, but not acceptable: it is not the expected one: its MRENCLAVE is 5a00"),
         "{out}"
     );
     assert_eq!(status, 1);

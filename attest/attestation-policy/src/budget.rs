@@ -1,7 +1,7 @@
-//! What an evaluation may still do.
+//! The budget of an evaluation: how many steps and bytes it may still use.
 
 use crate::failure::EvaluationProblem;
-use crate::limits::{MAX_CLAIMS, MAX_MADE, MAX_STEPS, MAX_VALUE};
+use crate::limits::{MAX_CLAIMS, MAX_CREATED, MAX_STEPS, MAX_VALUE};
 
 /// Bytes that count as one step when they are compared, copied, read or written.
 const BYTES_PER_STEP: usize = 64;
@@ -19,7 +19,7 @@ impl Budget {
     pub(crate) fn new(incoming: usize) -> Result<Self, EvaluationProblem> {
         Ok(Self {
             steps: MAX_STEPS,
-            made: MAX_MADE,
+            made: MAX_CREATED,
             claims: MAX_CLAIMS
                 .checked_sub(incoming)
                 .ok_or(EvaluationProblem::TooManyClaims)?,

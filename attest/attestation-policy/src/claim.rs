@@ -1,4 +1,4 @@
-//! Claims: what is known about who is attested, and who says so.
+//! Claims: a type, a value and the issuer.
 
 use std::fmt;
 

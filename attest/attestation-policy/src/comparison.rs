@@ -1,4 +1,4 @@
-//! Comparisons of a claim's property with what is expected.
+//! Comparisons of a claim's property with an expected value.
 
 use crate::budget::Budget;
 use crate::claim::{Claim, Value, ValueType};

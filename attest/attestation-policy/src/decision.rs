@@ -1,4 +1,4 @@
-//! What comes out of an evaluation.
+//! Decisions: the result of an evaluation.
 
 use crate::claim::Claim;
 use crate::position::Position;
@@ -28,6 +28,7 @@ pub struct Permission {
 
 /// Why there may be no token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Denial {
     /// A rule denies, which overrules all that permit.
     #[error("the rule at {0} denies")]

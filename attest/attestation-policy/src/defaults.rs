@@ -1,4 +1,4 @@
-//! The policies of a service whose owner has set none.
+//! Default policies, for services whose owner has set none.
 //!
 //! They are Microsoft's as far as it documents them ("Default policy for an SGX enclave"), and permit whatever the service
 //! could verify, **debug enclaves too**: who relies on a token looks at its claims. A policy that denies them is in

@@ -1,4 +1,4 @@
-//! What is wrong with a policy's text.
+//! Errors in the text of a policy.
 
 use crate::claim::ValueType;
 use crate::position::Position;
@@ -10,12 +10,13 @@ use crate::syntax::Version;
 pub struct PolicyError {
     /// Of the first character that is wrong.
     pub position: Position,
-    /// What is wrong.
+    /// The error.
     pub problem: PolicyProblem,
 }
 
 /// What is wrong with a policy's text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum PolicyProblem {
     /// Something else belongs here.
     #[error("expected {expected}, found {found}")]
@@ -52,7 +53,7 @@ pub enum PolicyProblem {
     /// A part of a later version.
     #[error("{what} need version={}; and this policy has version={};", .needed.name(), .declared.name())]
     NeedsVersion {
-        /// Which part.
+        /// The part of the language.
         what: &'static str,
         /// With which version it came.
         needed: Version,
@@ -62,9 +63,9 @@ pub enum PolicyProblem {
     /// An action where it has no effect.
     #[error("{action}() is not an action of {section}; there are {allowed}")]
     ActionNotHere {
-        /// Which.
+        /// The action.
         action: &'static str,
-        /// Where.
+        /// The section.
         section: &'static str,
         /// What could stand here.
         allowed: &'static str,
@@ -77,7 +78,7 @@ pub enum PolicyProblem {
     /// Too many or too few arguments.
     #[error("{function} takes {expected} arguments, not {found}")]
     ArgumentCount {
-        /// Which function.
+        /// The function.
         function: &'static str,
         /// As it should be.
         expected: usize,
@@ -112,9 +113,9 @@ pub enum PolicyProblem {
     /// More than the limit allows.
     #[error("{what}: at most {limit} are allowed")]
     TooMany {
-        /// Of what.
+        /// What is limited.
         what: &'static str,
-        /// Which limit.
+        /// The limit.
         limit: usize,
     },
 }

@@ -1,4 +1,4 @@
-//! From claims to a decision.
+//! Evaluation of a policy: from claims to a decision.
 //!
 //! The sections are evaluated in their order, and the rules of each in theirs. A claim that a rule makes is among the incoming
 //! claims of all rules after it. A condition's name stands for *all* claims that pass it; a rule acts once, however

@@ -1,7 +1,7 @@
-//! Why an evaluation failed.
+//! Errors of an evaluation.
 
 use crate::claim::ValueType;
-use crate::limits::{MAX_CLAIMS, MAX_MADE, MAX_STEPS, MAX_VALUE};
+use crate::limits::{MAX_CLAIMS, MAX_CREATED, MAX_STEPS, MAX_VALUE};
 use crate::position::Position;
 
 /// A policy that cannot be evaluated with these claims: never a permission.
@@ -10,19 +10,20 @@ use crate::position::Position;
 pub struct EvaluationError {
     /// Of the part of the policy that failed.
     pub position: Position,
-    /// What is wrong.
+    /// The error.
     pub problem: EvaluationProblem,
 }
 
 /// Why an evaluation failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum EvaluationProblem {
     /// Which is larger was asked of something that is no integer.
     #[error("{symbol} compares integers, and the claim {claim_type:?} is {}", .found.noun())]
     OrderOfClaim {
         /// The operator.
         symbol: &'static str,
-        /// Which claim.
+        /// The type of the claim.
         claim_type: String,
         /// Its type.
         found: ValueType,
@@ -48,9 +49,9 @@ pub enum EvaluationProblem {
     /// The text is not JSON.
     #[error("{what} is not JSON: {reason}")]
     Json {
-        /// Which text.
+        /// The text.
         what: &'static str,
-        /// What is wrong.
+        /// The error.
         reason: String,
     },
     /// JSON that no claim can have as its value.
@@ -71,8 +72,8 @@ pub enum EvaluationProblem {
     /// See [`MAX_VALUE`].
     #[error("a value has more than {MAX_VALUE} bytes")]
     ValueTooLong,
-    /// See [`MAX_MADE`].
-    #[error("the claims that rules make have more than {MAX_MADE} bytes")]
+    /// See [`MAX_CREATED`].
+    #[error("the claims that rules make have more than {MAX_CREATED} bytes")]
     TooManyBytes,
     /// See [`MAX_STEPS`].
     #[error("the evaluation takes more than {MAX_STEPS} steps")]

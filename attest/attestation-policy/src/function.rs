@@ -1,4 +1,4 @@
-//! The functions of version 1.2.
+//! The functions of version 1.2 of the language.
 
 use std::borrow::Cow;
 use std::collections::HashSet;

@@ -1,13 +1,14 @@
 //! The hash by which tokens name a policy.
 
 use aws_lc_rs::digest::{SHA256, digest};
-use base64ct::{Base64UrlUnpadded, Encoding as _};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 /// `BASE64URL(SHA256(BASE64URL(text)))`, without padding: the claim `x-ms-policy-hash`.
 #[must_use]
 pub fn policy_hash(text: &str) -> String {
-    let encoded = Base64UrlUnpadded::encode_string(text.as_bytes());
-    Base64UrlUnpadded::encode_string(digest(&SHA256, encoded.as_bytes()).as_ref())
+    let encoded = URL_SAFE_NO_PAD.encode(text);
+    URL_SAFE_NO_PAD.encode(digest(&SHA256, encoded.as_bytes()))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Words, signs and literals of a policy's text.
+//! The lexer: words, signs and literals of a policy's text.
 
 use crate::error::{PolicyError, PolicyProblem};
 use crate::position::Position;
@@ -91,8 +91,9 @@ impl Token {
 
 /// The beginning of what may be long.
 pub(crate) fn shortened(text: &str) -> String {
-    const LONGEST: usize = 40;
-    match text.char_indices().nth(LONGEST) {
+    /// Characters.
+    const MAX_SHOWN: usize = 40;
+    match text.char_indices().nth(MAX_SHOWN) {
         Some((index, _)) => format!("{}…", text.get(..index).unwrap_or_default()),
         None => text.to_owned(),
     }

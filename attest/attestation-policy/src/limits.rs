@@ -1,4 +1,4 @@
-//! How large a policy and its evaluation may become.
+//! Limits on a policy and on its evaluation.
 //!
 //! Policies come from whoever may set one, or from anyone as a draft with an attestation request, and claims from whoever
 //! is attested. Each limit is far above what Microsoft's own examples need, and together they keep the worst
@@ -14,7 +14,7 @@ pub const MAX_RULES: usize = 1024;
 pub const MAX_CONDITIONS: usize = 32;
 
 /// Comparisons within a condition. There are four properties; ranges and exclusions take some more.
-pub const MAX_TESTS: usize = 32;
+pub const MAX_COMPARISONS: usize = 32;
 
 /// Functions within functions. The parser, the evaluation and the destruction of an expression are recursive. The
 /// examples nest three.
@@ -28,7 +28,7 @@ pub const MAX_CLAIMS: usize = 4096;
 pub const MAX_VALUE: usize = 512 * 1024;
 
 /// Bytes of all the claims that rules make. Without it, `AppendString` of a claim to itself doubles them rule by rule.
-pub const MAX_MADE: usize = 4 * 1024 * 1024;
+pub const MAX_CREATED: usize = 4 * 1024 * 1024;
 
 /// Steps of an evaluation: a comparison of a claim's property is one, and so are 64 bytes that are compared, copied, or
 /// read or written as JSON, and what a query does to one value.
@@ -39,4 +39,4 @@ pub const MAX_QUERY: usize = 4096;
 
 /// Signs in a JMESPath query (operators, brackets, commas), since its parser and its evaluation recur with each of them: so
 /// many take 384 KiB of stack at most, and less than 1 MiB in a debug build. The most complicated example has 40.
-pub const MAX_QUERY_SIGNS: usize = 128;
+pub const MAX_QUERY_OPERATORS: usize = 128;

@@ -1,4 +1,4 @@
-//! From text to [`Policy`]: the header and the sections. Rules are read by `rule_parser`.
+//! The parser of policies: the header and the sections. `rule_parser` reads the rules.
 
 use crate::error::{PolicyError, PolicyProblem};
 use crate::lexer::{Lexer, Sign, Token, shortened};

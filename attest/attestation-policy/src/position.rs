@@ -1,4 +1,4 @@
-//! Where something stands in a policy's text.
+//! Positions in a policy's text: line and column.
 
 use std::fmt;
 

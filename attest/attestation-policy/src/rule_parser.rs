@@ -3,7 +3,7 @@
 use crate::claim::ValueType;
 use crate::error::{PolicyError, PolicyProblem};
 use crate::lexer::{Sign, Token, shortened};
-use crate::limits::{MAX_CONDITIONS, MAX_TESTS};
+use crate::limits::{MAX_COMPARISONS, MAX_CONDITIONS};
 use crate::parser::Parser;
 use crate::position::Position;
 use crate::syntax::{
@@ -59,8 +59,8 @@ impl Parser<'_> {
         self.advance()?;
         let mut tests = Vec::new();
         loop {
-            if tests.len() == MAX_TESTS {
-                return Err(self.too_many("the condition has too many comparisons", MAX_TESTS));
+            if tests.len() == MAX_COMPARISONS {
+                return Err(self.too_many("the condition has too many comparisons", MAX_COMPARISONS));
             }
             tests.push(self.test(before)?);
             if !self.take_sign(Sign::Comma)? {

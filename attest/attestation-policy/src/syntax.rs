@@ -15,6 +15,7 @@ pub struct Policy {
 
 /// A version of the language; each has all of those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum Version {
     /// Authorization and issuance rules.
     V1_0,

@@ -11,6 +11,7 @@ use aws_lc_rs::signature::{
 /// A signature algorithm with a public key. There is no `none`, and nothing with a shared secret (`HS256`): whoever could
 /// verify those could sign as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Algorithm {
     /// RSASSA-PKCS1-v1_5 with SHA-256.
     Rs256,

@@ -1,11 +1,10 @@
-//! What a validated token says, under the names of Azure Attestation.
+//! The claims of a validated token, under the names of Azure Attestation.
 
 use std::borrow::Cow;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::hex;
 use crate::json::Object;
 
 /// The claim of this project's service that a quote came from a simulated platform.
@@ -20,6 +19,7 @@ pub struct Claims(Object);
 
 /// What kind of environment was attested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum AttestationType {
     /// `sgx`: an SGX enclave.
     Sgx,
@@ -44,6 +44,7 @@ pub struct SgxClaims {
 
 /// A claim is not what was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ClaimError {
     /// Not in the token.
     #[error("the token has no claim {0:?}; ask the service's operator which claims its policy issues")]
@@ -171,7 +172,7 @@ impl Claims {
         expected: &'static str,
     ) -> Result<[u8; N], ClaimError> {
         let text = self.0.text(name);
-        let bytes = text.and_then(|text| hex::decode_array(&text));
+        let bytes = text.and_then(|text| from_lower_hex(&text));
         bytes.ok_or_else(|| self.not(name, expected))
     }
 
@@ -190,6 +191,25 @@ impl Claims {
             ClaimError::Form { name, expected }
         } else {
             ClaimError::Missing(name)
+        }
+    }
+}
+
+/// Exactly `N` bytes of hexadecimal in lower case, the one form that measurements have.
+fn from_lower_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let bytes = base16ct::lower::decode_vec(text).ok()?;
+    bytes.try_into().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn measurements_have_one_form() {
+        assert_eq!(from_lower_hex("00ff1a"), Some([0, 0xff, 0x1a]));
+        for bad in ["00FF1A", "00ff1", "00ff1a00", "00ff1g", "0x00ff", "é00f"] {
+            assert_eq!(from_lower_hex::<3>(bad), None, "{bad}");
         }
     }
 }

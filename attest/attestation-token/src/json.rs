@@ -1,4 +1,4 @@
-//! JSON objects without ambiguity: each member once, no deep nesting, nothing behind them.
+//! A strict reader of JSON objects: each member once, no deep nesting, nothing behind them.
 //!
 //! serde_json takes the last of two members with one name and other parsers the first, so what one has checked is not what
 //! the other reads. And it makes a tree, which takes a third of the time of the signature: here the members stay text, all of

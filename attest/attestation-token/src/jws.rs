@@ -27,6 +27,7 @@ pub struct Header {
 
 /// Why text is not a signature in compact form.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum JwsError {
     /// Larger than is ever of use.
     #[error("it has {0} bytes, and at most {max} are read", max = Jws::MAX_SIZE)]

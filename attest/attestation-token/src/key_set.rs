@@ -16,6 +16,7 @@ pub struct KeySet {
 
 /// Why bytes are not a key set that can be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum KeySetError {
     /// Larger than is ever of use.
     #[error("the key set has {0} bytes, and at most {max} are read", max = KeySet::MAX_SIZE)]
@@ -34,7 +35,7 @@ pub enum KeySetError {
     Key {
         /// Its name.
         kid: String,
-        /// Why.
+        /// The cause.
         error: KeyMemberError,
     },
     /// Nothing that a token could be verified with.
@@ -44,6 +45,7 @@ pub enum KeySetError {
 
 /// What is wrong with a key of a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum KeyMemberError {
     /// Neither numbers nor certificates.
     #[error("it has neither n and e nor x5c")]

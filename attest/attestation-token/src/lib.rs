@@ -1,4 +1,5 @@
-//! Attestation tokens: JSON Web Tokens that say what an enclave or a trust domain is, as Azure Attestation issues them.
+//! Attestation tokens: JSON Web Tokens about an enclave or a trust domain, as Azure Attestation
+//! issues them.
 //!
 //! Sans-IO: bytes, keys and the time are arguments. A service signs with a [`SigningKey`]; who relies on a token asks a
 //! [`Validator`], with the service's [`KeySet`] and a [`ClaimPolicy`]:
@@ -36,7 +37,6 @@
 mod algorithm;
 mod base64;
 mod claims;
-mod hex;
 mod json;
 mod jws;
 mod key_set;

@@ -1,10 +1,9 @@
-//! Which claims a token must have to be of use to who relies on it.
+//! The policy of a relying party: which claims a token must have.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use serde_json::Value;
 
 use crate::claims::{ClaimError, Claims};
-use crate::hex;
 
 /// What is demanded of a token.
 ///
@@ -28,6 +27,7 @@ pub struct ClaimPolicy {
 
 /// Why a valid token is not acceptable.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Objection {
     /// A claim that is needed is missing or malformed.
     #[error("{0}")]
@@ -41,10 +41,10 @@ pub enum Objection {
     #[error("its host can debug it; run it without the attribute DEBUG")]
     Debug,
     /// Another enclave.
-    #[error("MRENCLAVE is {}, which is not among those that are accepted; run the expected image or accept this one", hex::encode(.0))]
+    #[error("MRENCLAVE is {}, which is not among those that are accepted; run the expected image or accept this one", base16ct::lower::encode_string(.0))]
     MrEnclave([u8; 32]),
     /// Another signer.
-    #[error("MRSIGNER is {}, which is not among those that are accepted; use an image signed with the expected key", hex::encode(.0))]
+    #[error("MRSIGNER is {}, which is not among those that are accepted; use an image signed with the expected key", base16ct::lower::encode_string(.0))]
     MrSigner([u8; 32]),
     /// Another product of the signer.
     #[error("ISVPRODID is {found}, and {expected} is required; run the expected product")]

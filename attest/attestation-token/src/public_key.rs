@@ -33,6 +33,7 @@ pub struct PublicKey {
 
 /// Why a public key cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum KeyError {
     /// Not DER, or not the structure.
     #[error("it is not an X.509 certificate or public key in DER")]

@@ -1,4 +1,4 @@
-//! The private key of who issues tokens.
+//! The private key that signs tokens.
 
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;
@@ -24,6 +24,7 @@ pub struct SigningKey {
 
 /// Bits of a new key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum KeySize {
     /// As Azure Attestation's: the fastest to verify.
     Rsa2048,
@@ -44,6 +45,7 @@ pub struct HeaderFields<'a> {
 
 /// Why a key is none, or did not sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum SigningError {
     /// Not a private key in PKCS#8, or not RSA of 2048 to 8192 bits.
     #[error("it is not a private RSA key of 2048 to 8192 bits in PKCS#8 (DER); make a new one")]

@@ -1,4 +1,4 @@
-//! Whether a token is by the expected issuer, in time, and good enough.
+//! Validation of tokens: issuer, signature, time and policy.
 
 use crate::UnixTime;
 use crate::algorithm::Algorithm;
@@ -18,6 +18,7 @@ pub struct Validator {
 
 /// Why a token is not accepted.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Refusal {
     /// It is none.
     #[error("this is not a token: {0}")]

@@ -1,4 +1,4 @@
-//! Reading a byte string from front to back; nothing panics, nothing is skipped unnoticed.
+//! A reader of byte strings that neither panics nor skips a byte unnoticed.
 
 /// What is left to read.
 #[derive(Clone, Copy, Debug)]

@@ -44,6 +44,7 @@ pub(crate) enum Usage {
 
 /// Why a certificate or a revocation list is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum CertificateError {
     /// Not DER, or not the structure.
     #[error("it is not well-formed DER")]

@@ -1,4 +1,4 @@
-//! From the root to an attestation key: PCK certificate, quoting enclave, key.
+//! Certification of an attestation key: from the root over PCK certificate and quoting enclave.
 
 use crate::certificate::Certificate;
 use crate::checked::{CheckedCollateral, blocks};

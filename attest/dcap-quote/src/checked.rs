@@ -1,4 +1,4 @@
-//! Collateral that was verified once, to verify many quotes with.
+//! Checked collateral: verified once, to verify many quotes with.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,4 +1,4 @@
-//! The collateral file: Intel's word on a platform, as it is fetched and stored.
+//! Collateral as it is fetched and stored, unverified.
 
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +32,7 @@ pub struct Collateral {
 
 /// Why a file is not collateral.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum CollateralError {
     /// Larger than any collateral.
     #[error("it has {0} bytes, and collateral has at most {max}", max = Collateral::MAX_SIZE)]

@@ -1,4 +1,4 @@
-//! What TCB info and QE identity have in common: signed JSON with dates, and ladders of security versions.
+//! Parts that TCB info and QE identity share: signed JSON, dates, and levels of security versions.
 
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};

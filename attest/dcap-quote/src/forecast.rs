@@ -1,4 +1,4 @@
-//! What a TCB recovery that is announced will do to platforms.
+//! Forecasts: what an announced TCB recovery will do to platforms.
 //!
 //! Intel publishes TCB info and QE identity in two versions: `early` as of the day a weakness is disclosed, `standard` a
 //! year behind it, so that there is time to update. Who verifies by the standard version can see in the early one what
@@ -14,7 +14,7 @@ use crate::verdict::Gap;
 /// A level whose status becomes worse.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Forecast {
-    /// Whose level.
+    /// The component whose level it is.
     pub concerned: Concerned,
     /// Date of the level: which of the levels it is.
     pub level: UnixTime,
@@ -33,6 +33,7 @@ pub struct Forecast {
 
 /// What a forecast is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Concerned {
     /// Processor, firmware and PCE.
     Platform,

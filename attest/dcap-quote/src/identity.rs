@@ -1,4 +1,4 @@
-//! Who an authentic quote must be of.
+//! The expected identity: which enclave or trust domain a quote must be of.
 
 use std::fmt;
 
@@ -23,9 +23,10 @@ enum Accepted {
     Any,
 }
 
-/// Why an authentic quote is not of the one that is meant.
+/// Why an authentic quote is not of the expected enclave or trust domain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Mismatch {
     /// Another enclave.
     #[error("its MRENCLAVE is {0}, which is not accepted; run the expected image, or accept this one")]

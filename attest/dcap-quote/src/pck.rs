@@ -1,4 +1,5 @@
-//! What Intel certifies about a platform: the SGX extension of its PCK (provisioning certification key) certificate.
+//! The SGX extension of PCK (provisioning certification key) certificates: what Intel certifies of
+//! a platform.
 //!
 //! Source: *Intel SGX PCK Certificate and Certificate Revocation List Profile Specification*, section 1.3.5.
 

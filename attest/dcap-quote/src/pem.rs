@@ -4,7 +4,8 @@
 //! nothing before, between or after. So a changed or missing byte is always noticed, and a chain's text can be the
 //! key of a cache.
 
-use base64ct::{Base64, Encoding as _};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 
 /// Characters of a full line.
 const LINE: usize = 64;
@@ -48,7 +49,7 @@ fn decode_lines(body: &str) -> Result<Vec<u8>, PemError> {
         characters.push_str(line);
     }
     // Refuses other characters, and bits that stand for nothing.
-    Base64::decode_vec(&characters).map_err(|_| PemError)
+    STANDARD.decode(&characters).map_err(|_| PemError)
 }
 
 #[cfg(test)]

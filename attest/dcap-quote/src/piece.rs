@@ -30,7 +30,7 @@ pub enum Piece<'a> {
     },
     /// TCB info or QE identity.
     Document {
-        /// Which.
+        /// TCB info or QE identity.
         document: Document,
         /// Signer and root.
         issuer_chain: &'a str,

@@ -152,7 +152,7 @@ impl PckAuthority {
 }
 
 impl PckCa {
-    /// Both.
+    /// Both authorities.
     pub const ALL: [Self; 2] = [Self::Processor, Self::Platform];
 
     /// As in `ca=`.

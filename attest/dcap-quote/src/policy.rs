@@ -1,4 +1,4 @@
-//! Whether an authentic quote is good enough.
+//! The policy of a relying party: which authentic quotes are acceptable.
 
 use serde::Serialize;
 
@@ -19,6 +19,7 @@ pub struct Policy {
 /// Why an authentic quote is not acceptable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Objection {
     /// The status is not among those that are accepted.
     #[error("the TCB status is {0}")]
@@ -41,8 +42,8 @@ pub enum Objection {
     /// The host could make accesses to missing pages into exceptions.
     #[error("SEPT_VE_DISABLE is not set, so that its host can inject exceptions")]
     SeptVe,
-    /// Another enclave than the one that is meant.
-    #[error("it is not the one that is meant: {0}")]
+    /// Another enclave or trust domain than the expected one.
+    #[error("it is not the expected one: {0}")]
     Identity(Mismatch),
 }
 

@@ -86,6 +86,7 @@ pub(crate) struct Certification<'a> {
 
 /// Why bytes are not a quote that this parser knows.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum QuoteError {
     /// The bytes end too early, or a length inside says more than there is.
     #[error("the quote ends within its {0}")]
@@ -95,7 +96,7 @@ pub enum QuoteError {
     TrailingBytes {
         /// The last field.
         after: &'static str,
-        /// How many.
+        /// The number of bytes after it.
         count: usize,
     },
     /// A number that stands for something else than what is supported.

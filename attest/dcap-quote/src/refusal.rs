@@ -1,4 +1,4 @@
-//! Why a quote or its collateral proves nothing.
+//! Refusals: why a quote or its collateral proves nothing.
 
 use crate::certificate::CertificateError;
 use crate::document::DocumentError;
@@ -13,13 +13,14 @@ use crate::verdict::{Dated, Item};
 
 /// A broken link between the quote and the trusted root.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Refusal {
     /// A chain of certificates is not text in PEM.
     #[error("{chain}: {error}")]
     Pem {
-        /// Which.
+        /// The chain.
         chain: Chain,
-        /// What is wrong.
+        /// The error.
         error: PemError,
     },
     /// A chain has too many or too few certificates.
@@ -27,7 +28,7 @@ pub enum Refusal {
         "{chain}: there are {found} certificates, where {expected} are needed, from the leaf to the root"
     )]
     ChainLength {
-        /// Which.
+        /// The chain.
         chain: Chain,
         /// Certificates in it.
         found: usize,
@@ -37,19 +38,19 @@ pub enum Refusal {
     /// A certificate of a chain.
     #[error("{chain}, certificate {number}: {error}")]
     Certificate {
-        /// Which chain.
+        /// The chain.
         chain: Chain,
         /// Counted from 1, the leaf.
         number: usize,
-        /// What is wrong.
+        /// The error.
         error: CertificateError,
     },
     /// A revocation list.
     #[error("{list}: {error}")]
     RevocationList {
-        /// Which.
+        /// The list.
         list: List,
-        /// What is wrong.
+        /// The error.
         error: CertificateError,
     },
     /// A revocation list is neither hexadecimal DER nor PEM.
@@ -61,9 +62,9 @@ pub enum Refusal {
     /// A document that is signed as it must be, but not understood.
     #[error("{document}: {error}")]
     Document {
-        /// Which.
+        /// The document.
         document: Document,
-        /// What is wrong.
+        /// The error.
         error: DocumentError,
     },
     /// TCB info and QE identity are for different environments.
@@ -119,7 +120,7 @@ pub enum Refusal {
         if *.at < .dated.validity.from { "is not valid yet" } else { "has expired" },
         .dated.validity.from, .dated.validity.until)]
     NotValid {
-        /// What.
+        /// What is not valid, with its dates.
         dated: Dated,
         /// The time of verification.
         at: UnixTime,

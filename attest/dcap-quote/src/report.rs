@@ -1,4 +1,4 @@
-//! What a quote is about: the report of an enclave (SGX) or of a trust domain (TDX), field by field.
+//! Reports of enclaves (SGX) and trust domains (TDX), field by field.
 
 use serde::{Serialize, Serializer};
 
@@ -19,7 +19,7 @@ impl<const N: usize> Bytes<N> {
 
 impl<const N: usize> std::fmt::Display for Bytes<N> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&hex::encode(&self.0))
+        f.write_str(&base16ct::lower::encode_string(&self.0))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Whom a verifier trusts in the end.
+//! The trusted root certificate.
 
 use crate::certificate::{Certificate, CertificateError, Usage};
 use crate::p256::{PublicKey, sha256};
@@ -119,7 +119,6 @@ mod tests {
     use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 
     use super::*;
-    use crate::hex;
 
     /// The serial number of Intel's certificate, published with it and in its revocation lists, is the SHA-1 of the key's
     /// SubjectPublicKeyInfo: so a mistyped byte of the key shows.
@@ -132,7 +131,7 @@ mod tests {
         let info = [P256_INFO.as_slice(), &INTEL_ROOT_KEY].concat();
         let serial_number = digest(&SHA1_FOR_LEGACY_USE_ONLY, &info);
         assert_eq!(
-            hex::encode(serial_number.as_ref()),
+            base16ct::lower::encode_string(serial_number.as_ref()),
             "22650cd65a9d3489f383b49552bf501b392706ac"
         );
     }

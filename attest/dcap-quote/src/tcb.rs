@@ -1,4 +1,4 @@
-//! Security versions, what they are worth, and how several judgements make one.
+//! TCB statuses and levels, and how several statuses become one.
 //!
 //! Sources: Intel's *PCS API documentation, v4*, "Get TCB info" with its procedure for finding a platform's status, and
 //! Intel's quote verification library (`TcbLevelCheck`, `convergeTcbStatuses`, `checkForRelaunch`).
@@ -9,6 +9,7 @@ use crate::time::UnixTime;
 
 /// What Intel says of a combination of security versions; all but the last three are the words of its documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum TcbStatus {
     /// No known weakness.
     UpToDate,
@@ -140,7 +141,7 @@ pub struct Rating {
 /// A security version that is below what a level asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Shortfall {
-    /// Whose version.
+    /// The component whose version is too low.
     pub component: Component,
     /// What Intel says of the component, for instance `BIOS: Early Microcode Update`; often nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -154,6 +155,7 @@ pub struct Shortfall {
 /// Something with a security version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Component {
     /// Byte of CPUSVN, counted from 1 as Intel's documents do.
     Sgx(u8),

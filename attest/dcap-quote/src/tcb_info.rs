@@ -361,6 +361,7 @@ impl ModuleIdentity {
 
 /// In what a TDX module is not one of the TCB info.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ModuleMismatch {
     /// A field of the report.
     #[error("its {0} is not that of the TCB info")]

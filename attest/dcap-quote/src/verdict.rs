@@ -1,4 +1,4 @@
-//! What verification found, with everything a person needs to act on it.
+//! The verdict: everything that verification found.
 
 use serde::Serialize;
 
@@ -141,6 +141,7 @@ impl Dated {
 /// A piece of evidence or collateral with dates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Item {
     /// Certificate of the root.
     RootCertificate,

@@ -1,4 +1,4 @@
-//! What to do about each thing that can be wrong.
+//! Advice: what to do about each refusal and objection.
 
 use dcap_quote::{CertificateError, Component, Objection, QuoteError, Refusal, Shortfall, TcbStatus};
 
@@ -74,8 +74,13 @@ pub(crate) fn for_refusal(reason: &Reason) -> &'static str {
             "This part was changed on its way, or is of another platform or issuer. Fetch the collateral again, byte by byte as \
              Intel serves it; if the part is in the quote, ask for a new quote."
         }
+        _ => NEWER_VERIFIER,
     }
 }
+
+/// For what the verifier knows and this crate does not yet.
+const NEWER_VERIFIER: &str =
+    "This version has no advice for it. Do not trust the quote; a newer version of nacre may say more.";
 
 /// What to do about an authentic quote that is not acceptable.
 pub(crate) const fn for_objection(objection: &Objection) -> &'static str {
@@ -91,6 +96,7 @@ pub(crate) const fn for_objection(objection: &Objection) -> &'static str {
         }
         Objection::SeptVe => "Launch the domain with SEPT_VE_DISABLE.",
         Objection::Identity(_) => "If it should be accepted as well, name it, too.",
+        _ => NEWER_VERIFIER,
     }
 }
 
@@ -121,6 +127,7 @@ const fn for_status(status: TcbStatus) -> &'static str {
             "Intel lists no level for versions as low as these: update what is short below, then have the platform provisioned \
              anew. No option accepts it."
         }
+        _ => NEWER_VERIFIER,
     }
 }
 
@@ -144,5 +151,6 @@ pub(crate) fn for_component(short: &Shortfall) -> &'static str {
         Component::Pce => "update the provisioning certification enclave (Intel SGX PSW or DCAP packages)",
         Component::TdxModule => "update the TDX module",
         Component::QuotingEnclave => "update the quoting enclave (Intel SGX DCAP packages)",
+        _ => "update the firmware of the machine and its SGX or TDX software",
     }
 }

@@ -1,4 +1,4 @@
-//! What is wrong, in words, and what would fix it.
+//! Explanations: what is wrong with a quote, and what would fix it.
 
 use std::fmt::Write as _;
 
@@ -14,7 +14,7 @@ pub fn explanation(judgement: &Judgement) -> String {
         Judgement::Refused(reason) => {
             paragraphs.push(format!(
                 "The quote proves nothing: {}.",
-                crate::printable(&reason.to_string())
+                printable_text::printable(&reason.to_string())
             ));
             paragraphs.push(advice::for_refusal(reason).to_owned());
         }

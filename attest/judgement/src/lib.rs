@@ -1,8 +1,8 @@
-//! What a person is told about a quote: whether it is acceptable, what it proves, why not, and what would help.
+//! The judgement of a quote, for people: whether it is acceptable, what it proves, and what to do.
 //!
-//! [`judge`] goes from bytes to a [`Judgement`], which serializes to JSON for programs; [`summary`] shows it in full, and
-//! [`explanation`] says in words what is wrong and what to do. All of it is text made from what
-//! [`dcap_quote`] found; nothing here decides anything.
+//! [`judge`] goes from a quote and checked collateral to a [`Judgement`], which serializes to JSON for
+//! programs. [`summary`] shows it in full, and [`explanation`] says what is wrong and what to do.
+//! [`dcap_quote`] decides everything; this crate only puts it into words.
 #![forbid(unsafe_code)]
 
 mod advice;
@@ -13,24 +13,23 @@ use dcap_quote::{
     CheckedCollateral, Collateral, CollateralError, Objection, Policy, Quote, QuoteError, Refusal,
     TrustedRoot, UnixTime, Verdict, verify,
 };
+use printable_text::printable;
 use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
 
 pub use crate::explanation::explanation;
 pub use crate::summary::summary;
 
-/// What is judged, and by what.
+/// A quote, and what it is judged by.
 #[derive(Clone, Copy, Debug)]
 pub struct Question<'a> {
     /// The quote; zeroes may follow it.
     pub quote: &'a [u8],
-    /// The collateral file.
-    pub collateral: &'a [u8],
-    /// Whom to trust in the end.
-    pub root: &'a TrustedRoot,
-    /// What is good enough.
+    /// Collateral for the quote's platform, checked up to the trusted root.
+    pub collateral: &'a CheckedCollateral,
+    /// What makes an authentic quote acceptable.
     pub policy: &'a Policy,
-    /// For what time.
+    /// The time for which the quote is judged.
     pub at: UnixTime,
 }
 
@@ -50,16 +49,26 @@ pub enum Judgement {
 
 /// Why a quote proves nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Reason {
     /// It is no quote.
     #[error("this is no quote that can be verified: {0}")]
     Quote(#[from] QuoteError),
-    /// The collateral file is none.
+    /// The collateral file, with the members of `sgx_ql_qve_collateral_t`, is not collateral.
     #[error("the collateral file cannot be read: {0}")]
     CollateralFile(#[from] CollateralError),
     /// A link between quote and root is broken.
     #[error("{0}")]
     Refusal(#[from] Refusal),
+}
+
+/// Reads a collateral file and checks it up to the root, once for many questions.
+///
+/// # Errors
+/// When it is not collateral, or does not lead to the root.
+pub fn check_collateral(json: &[u8], root: &TrustedRoot) -> Result<CheckedCollateral, Reason> {
+    let collateral = Collateral::from_json(json)?;
+    Ok(CheckedCollateral::check(&collateral, root)?)
 }
 
 /// Verifies a quote and asks the policy.
@@ -76,9 +85,7 @@ pub fn judge(question: &Question<'_>) -> Judgement {
 
 fn try_verify(question: &Question<'_>) -> Result<Verdict, Reason> {
     let quote = Quote::parse_zero_padded(question.quote)?;
-    let collateral = Collateral::from_json(question.collateral)?;
-    let checked = CheckedCollateral::check(&collateral, question.root)?;
-    Ok(verify(&quote, &checked, question.at)?)
+    Ok(verify(&quote, question.collateral, question.at)?)
 }
 
 impl Judgement {
@@ -110,17 +117,4 @@ impl Serialize for Judgement {
         members.serialize_field("verdict", &verdict)?;
         members.end()
     }
-}
-
-/// Reasons may repeat words of a file that nobody has verified; none of them may control a terminal.
-fn printable(text: &str) -> String {
-    text.chars()
-        .map(|character| {
-            if character.is_control() {
-                '\u{fffd}'
-            } else {
-                character
-            }
-        })
-        .collect()
 }

@@ -1,4 +1,4 @@
-//! All of a judgement on one page.
+//! Summaries: a whole judgement on one page.
 
 use std::fmt::{self, Write};
 

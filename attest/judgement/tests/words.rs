@@ -1,7 +1,7 @@
-//! What people and programs are told.
+//! The words of judgements, for people and for programs.
 
 use dcap_quote::{Policy, TcbStatus, Tee, TrustedRoot, UnixTime};
-use judgement::{Judgement, Question, explanation, judge, summary};
+use judgement::{Judgement, Question, check_collateral, explanation, judge, summary};
 use simulated_platform::{Profile, SimulatedPlatform};
 
 const NOW: UnixTime = UnixTime(1_750_723_200);
@@ -36,13 +36,15 @@ impl Case {
             policy,
             at,
         } = self;
-        judge(&Question {
-            quote,
-            collateral,
-            root,
-            policy,
-            at: *at,
-        })
+        match check_collateral(collateral, root) {
+            Ok(collateral) => judge(&Question {
+                quote,
+                collateral: &collateral,
+                policy,
+                at: *at,
+            }),
+            Err(reason) => Judgement::Refused(reason),
+        }
     }
 }
 

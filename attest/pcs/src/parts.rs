@@ -1,4 +1,4 @@
-//! From the answers of a service to collateral, and back.
+//! The parts of collateral: from the responses of a service to collateral, and back.
 
 use dcap_quote::Collateral;
 

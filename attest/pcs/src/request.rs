@@ -1,4 +1,4 @@
-//! What can be asked for, and how a URL says it.
+//! Requests, and the URLs that stand for them.
 
 use std::fmt::Write as _;
 
@@ -13,9 +13,9 @@ const TDX_PATH: &str = "/tdx/certification/v4/";
 pub enum Request {
     /// `pckcrl`: what an authority for PCKs has revoked.
     PckCrl {
-        /// Whose list.
+        /// The authority whose list it is.
         ca: PckCa,
-        /// In what form.
+        /// The encoding of the list.
         encoding: Encoding,
     },
     /// `rootcacrl`: what the root has revoked. Only caches answer it; Intel publishes the list elsewhere.
@@ -81,7 +81,7 @@ pub enum RequestError {
     /// A parameter with another value than it can have.
     #[error("the parameter {name} must be {expected}")]
     Value {
-        /// Which.
+        /// The parameter.
         name: &'static str,
         /// What it can be.
         expected: &'static str,

@@ -1,4 +1,4 @@
-//! What a service answers.
+//! Responses: status, header fields and body.
 
 use dcap_quote::Document;
 
@@ -63,7 +63,7 @@ pub enum ResponseError {
     /// The issuer's chain is wrong.
     #[error("the header field {name} is {error}")]
     Header {
-        /// Which field.
+        /// The name of the field.
         name: &'static str,
         /// What it is instead.
         error: ChainError,
@@ -134,7 +134,10 @@ impl Response {
     /// When the list is in no known form.
     pub fn with_root_ca_crl(list: &str) -> Result<Self, ListError> {
         let der = revocation_list::der(list)?;
-        Ok(Self::ok("text/plain", revocation_list::hex(&der).into_bytes()))
+        Ok(Self::ok(
+            "text/plain",
+            base16ct::lower::encode_string(&der).into_bytes(),
+        ))
     }
 
     /// Answers `tcb` or `qe/identity`.

@@ -1,8 +1,8 @@
 //! Revocation lists in the forms that services have for them.
 
-use std::fmt::Write as _;
-
-use base64ct::{Base64, Encoding as _};
+use base16ct::lower::encode_string as hex;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 
 /// Bytes of the largest list that is read.
 const MAX_SIZE: usize = 4 << 20;
@@ -49,7 +49,7 @@ pub(crate) fn der(list: &str) -> Result<Vec<u8>, ListError> {
 
 /// The list as PEM.
 pub(crate) fn pem(der: &[u8]) -> String {
-    let base64 = Base64::encode_string(der);
+    let base64 = STANDARD.encode(der);
     let mut pem = "-----BEGIN X509 CRL-----\n".to_owned();
     let mut rest = base64.as_str();
     while !rest.is_empty() {
@@ -76,7 +76,7 @@ fn from_pem(pem: &[u8]) -> Result<Vec<u8>, ListError> {
         return Err(ListError::Form);
     }
     let base64: String = body.split_ascii_whitespace().collect();
-    let der = Base64::decode_vec(&base64).map_err(|_| ListError::Form)?;
+    let der = STANDARD.decode(&base64).map_err(|_| ListError::Form)?;
     if is_der(&der) {
         Ok(der)
     } else {
@@ -85,23 +85,7 @@ fn from_pem(pem: &[u8]) -> Result<Vec<u8>, ListError> {
 }
 
 fn from_hex(text: &[u8]) -> Option<Vec<u8>> {
-    let (pairs, []) = text.as_chunks::<2>() else {
-        return None;
-    };
-    let digit = |character: u8| char::from(character).to_digit(16);
-    pairs
-        .iter()
-        .map(|[high, low]| u8::try_from((digit(*high)? << 4) | digit(*low)?).ok())
-        .collect()
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    let mut text = String::new();
-    for byte in bytes {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
+    base16ct::mixed::decode_vec(text).ok()
 }
 
 #[cfg(test)]

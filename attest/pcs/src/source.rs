@@ -1,4 +1,4 @@
-//! Who can be asked.
+//! Services that requests can go to: Intel, Azure, or a cache.
 
 use std::str::FromStr;
 

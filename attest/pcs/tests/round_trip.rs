@@ -1,4 +1,4 @@
-//! Collateral that goes through a service's answers comes out as it went in, and is accepted.
+//! Tests that collateral survives the way through requests and responses.
 
 use dcap_quote::{CheckedCollateral, Collateral, Document, Tee, TrustedRoot, UnixTime};
 use pcs::{Encoding, Parts, Response};

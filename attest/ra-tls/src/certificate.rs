@@ -1,8 +1,7 @@
 //! A certificate with evidence: self-signed, read from DER, its quotes unverified.
 
-use std::fmt::Write as _;
-
 use aws_lc_rs::digest::{SHA256, digest};
+use base16ct::lower::encode_string;
 use dcap_quote::{UnixTime, Validity};
 use der::asn1::{BitStringRef, ObjectIdentifier};
 use der::{Decode as _, Encode as _, Reader as _, SliceReader};
@@ -26,6 +25,7 @@ pub struct RaTlsCertificate {
 
 /// Why bytes are not such a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum CertificateError {
     /// Larger than is ever of use.
     #[error("it has {0} bytes, and at most {max} are read", max = RaTlsCertificate::MAX_SIZE)]
@@ -106,8 +106,8 @@ impl RaTlsCertificate {
         let validity = content.validity();
         Ok(Self {
             subject: content.subject().to_string(),
-            serial_number: hex(content.serial_number().as_bytes()),
-            fingerprint: hex(digest(&SHA256, der).as_ref()),
+            serial_number: encode_string(content.serial_number().as_bytes()),
+            fingerprint: encode_string(digest(&SHA256, der).as_ref()),
             validity: Validity {
                 from: UnixTime(validity.not_before.to_unix_duration().as_secs()),
                 until: UnixTime(validity.not_after.to_unix_duration().as_secs()),
@@ -214,13 +214,4 @@ impl<'a> Signed<'a> {
         reader.finish()?;
         Ok(signed)
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let mut text = String::new();
-    for byte in bytes {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
 }

@@ -25,6 +25,7 @@ pub struct Claims {
 
 /// A hash of a SubjectPublicKeyInfo (`hash-entry` of CoSWID).
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum KeyHash {
     /// SHA-256.
     Sha256(Vec<u8>),

@@ -10,9 +10,9 @@ use crate::claims::Claims;
 
 /// `tcg-dice-conceptual-message-wrapper` (TCG DICE), with CBOR of the tag below.
 pub(crate) const TAGGED_EVIDENCE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.23.133.5.4.9");
-/// What Gramine means.
-const LEGACY_MEANT: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113741.1337.6");
-/// What Gramine writes: it encodes tag and length of the object identifier as if they belonged to its value.
+/// The object identifier that Gramine intends.
+const LEGACY_INTENDED: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113741.1337.6");
+/// The object identifier that Gramine writes: it encodes tag and length of the object identifier as if they belonged to its value.
 pub(crate) const LEGACY: ObjectIdentifier = ObjectIdentifier::new_unwrap("0.6.9.42.840.113741.1337.6");
 
 /// CBOR tag of Intel's quotes (IANA).
@@ -20,6 +20,7 @@ const INTEL_QUOTE: u64 = 60_000;
 
 /// How a certificate carries a quote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Format {
     /// Tagged evidence with claims (*Interoperable RA-TLS*).
     Interoperable,
@@ -46,6 +47,7 @@ enum Content {
 
 /// Why an extension cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum EvidenceError {
     /// Larger than any quote.
     #[error("its evidence has {0} bytes, and at most {max} are read", max = Evidence::MAX_SIZE)]
@@ -63,6 +65,7 @@ pub enum EvidenceError {
 
 /// Why a quote does not speak for a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum BindingError {
     /// The report data is not the hash of the claims.
     #[error(
@@ -84,7 +87,7 @@ impl Format {
     pub(crate) fn of(identifier: ObjectIdentifier) -> Option<Self> {
         match identifier {
             TAGGED_EVIDENCE => Some(Self::Interoperable),
-            LEGACY | LEGACY_MEANT => Some(Self::Legacy),
+            LEGACY | LEGACY_INTENDED => Some(Self::Legacy),
             _ => None,
         }
     }

@@ -1,4 +1,4 @@
-//! Making a certificate, inside of the enclave that it is to speak for.
+//! Creation of a certificate, inside the enclave that it speaks for.
 
 use dcap_quote::Validity;
 use rcgen::{
@@ -21,6 +21,7 @@ pub struct Request {
 
 /// In which formats the certificate carries quotes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Formats {
     /// The interoperable one: one quote.
     #[default]
@@ -41,6 +42,7 @@ pub struct Attested {
 
 /// Why there is no certificate.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum MakeError<E> {
     /// The caller's function gave no quote.
     #[error("there is no quote for the certificate's key: {0}")]

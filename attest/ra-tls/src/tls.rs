@@ -75,25 +75,25 @@ pub fn refusal(error: &rustls::Error) -> Option<&Refusal> {
     let rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(error))) = error else {
         return None;
     };
-    error.downcast_ref().map(|Told(refusal)| refusal)
+    error.downcast_ref().map(|RefusalError(refusal)| refusal)
 }
 
 /// A refusal in TLS's errors, which print what they contain as if for debugging.
-struct Told(Refusal);
+struct RefusalError(Refusal);
 
-impl std::fmt::Debug for Told {
+impl std::fmt::Debug for RefusalError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         std::fmt::Display::fmt(self, f)
     }
 }
 
-impl std::fmt::Display for Told {
+impl std::fmt::Display for RefusalError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.fmt(f)
     }
 }
 
-impl std::error::Error for Told {}
+impl std::error::Error for RefusalError {}
 
 impl RaTlsVerifier {
     /// For configurations that are not made by [`client_config`] and [`server_config`]; they should not resume sessions.
@@ -112,7 +112,7 @@ impl RaTlsVerifier {
     ) -> Result<(), rustls::Error> {
         match self.verifier.verify(certificate, UnixTime(now.as_secs())) {
             Ok(_) => Ok(()),
-            Err(refusal) => Err(CertificateError::Other(OtherError(Arc::new(Told(refusal)))).into()),
+            Err(refusal) => Err(CertificateError::Other(OtherError(Arc::new(RefusalError(refusal)))).into()),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Whether a certificate proves that its key belongs to the enclave that is meant.
+//! Verification that a certificate's key belongs to the expected enclave.
 
 use std::sync::Arc;
 
@@ -63,6 +63,7 @@ pub struct Proof {
 
 /// Why a certificate is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Refusal {
     /// The certificate itself.
     #[error("the certificate cannot be used: {0}")]
@@ -96,7 +97,7 @@ pub enum Refusal {
     #[error("the quote is authentic, but not acceptable: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Objections(Vec<Objection>),
     /// Authentic, and somebody else.
-    #[error("the peer is not the one that is meant: {0}")]
+    #[error("the peer is not the expected one: {0}")]
     Identity(#[from] Mismatch),
     /// Two quotes that do not say the same.
     #[error("the certificate's two quotes are about different enclaves")]

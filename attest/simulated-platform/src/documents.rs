@@ -94,8 +94,8 @@ pub(crate) fn tcb_info(profile: &Profile, tee: Tee) -> String {
         version: 3,
         issue_date: validity.from,
         next_update: validity.until,
-        fmspc: upper_hex(&profile.fmspc),
-        pce_id: upper_hex(&profile.pce_id),
+        fmspc: base16ct::upper::encode_string(&profile.fmspc),
+        pce_id: base16ct::upper::encode_string(&profile.pce_id),
         tcb_type: 0,
         tcb_evaluation_data_number: profile.evaluation_data_number,
         tdx_module: is_tdx.then(module),
@@ -127,7 +127,7 @@ pub(crate) fn qe_identity(profile: &Profile, tee: Tee) -> String {
         miscselect_mask: "FFFFFFFF",
         attributes: "11000000000000000000000000000000",
         attributes_mask: "FBFFFFFFFFFFFFFF0000000000000000",
-        mrsigner: upper_hex(&quoting::qe_mr_signer()),
+        mrsigner: base16ct::upper::encode_string(&quoting::qe_mr_signer()),
         isvprodid: quoting::qe_isv_prod_id(tee),
         tcb_levels: isv_levels(profile, &profile.qe_levels),
     })
@@ -175,8 +175,4 @@ fn isv_levels(profile: &Profile, levels: &[IsvLevel]) -> Vec<LevelMembers<IsvTcb
 
 fn json(document: &impl Serialize) -> String {
     serde_json::to_string(document).expect("strings, numbers and arrays")
-}
-
-fn upper_hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02X}")).collect()
 }

@@ -1,4 +1,4 @@
-//! Keys that are made from a seed, so that a platform is the same whenever it is made again.
+//! Keys derived from a seed, so that a platform is the same whenever it is made again.
 
 use p256::ecdsa::signature::Signer as _;
 use p256::ecdsa::{Signature, SigningKey};

@@ -70,8 +70,8 @@ impl SimulatedPlatform {
         let signer = pem(&self.pki.tcb_signer) + &pem(&self.pki.root);
         Collateral {
             pck_crl_issuer_chain: pem(&self.pki.authority) + &pem(&self.pki.root),
-            root_ca_crl: hex(&self.pki.root_list),
-            pck_crl: hex(&self.pki.pck_list),
+            root_ca_crl: base16ct::lower::encode_string(&self.pki.root_list),
+            pck_crl: base16ct::lower::encode_string(&self.pki.pck_list),
             tcb_info_issuer_chain: signer.clone(),
             tcb_info_signature: self.sign_document(&tcb_info),
             tcb_info,
@@ -84,7 +84,7 @@ impl SimulatedPlatform {
     /// Signs any text as if it were TCB info or QE identity: r and s in hexadecimal.
     #[must_use]
     pub fn sign_document(&self, json: &str) -> String {
-        hex(&self.keys.tcb_signer.sign(json.as_bytes()))
+        base16ct::lower::encode_string(&self.keys.tcb_signer.sign(json.as_bytes()))
     }
 }
 
@@ -111,8 +111,4 @@ impl Body {
             Self::Td15(bytes) => bytes,
         }
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

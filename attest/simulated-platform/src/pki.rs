@@ -1,6 +1,7 @@
 //! The certificates and revocation lists of a simulated platform, in the profile of Intel's.
 
-use base64ct::{Base64, Encoding as _};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use dcap_quote::Validity;
 
 use crate::der::{
@@ -135,7 +136,7 @@ impl Pki {
 /// PEM of one certificate.
 pub(crate) fn pem(der: &[u8]) -> String {
     let mut text = String::from("-----BEGIN CERTIFICATE-----\n");
-    let base64 = Base64::encode_string(der);
+    let base64 = STANDARD.encode(der);
     for line in base64.as_bytes().chunks(64) {
         text.extend(line.iter().copied().map(char::from));
         text.push('\n');

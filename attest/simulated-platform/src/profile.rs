@@ -1,4 +1,5 @@
-//! What a simulated platform is like. The default is a platform that is up to date; tests change what they are about.
+//! The profile of a simulated platform. The default is up to date; tests change what they are
+//! about.
 
 use dcap_quote::{TcbStatus, UnixTime, Validity};
 

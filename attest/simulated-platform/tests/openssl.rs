@@ -1,4 +1,4 @@
-//! An independent reader accepts the certificates and revocation lists: `openssl`.
+//! Tests that `openssl` accepts the certificates and revocation lists.
 
 use std::fs;
 use std::path::Path;

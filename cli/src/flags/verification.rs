@@ -1,20 +1,23 @@
 //! The flags that all commands share which verify quotes: collateral, time, policy and identity.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use collateral_cache::{CacheDir, Freshness, Wanted};
-use dcap_quote::{PckCa, Policy, Quote, TcbStatus, Tee, TrustedRoot, UnixTime};
-use judgement::{Judgement, Question, Reason, judge};
+use dcap_quote::{
+    CheckedCollateral, Collateral, PckCa, Policy, Quote, TcbStatus, Tee, TrustedRoot, UnixTime,
+};
+use judgement::{Judgement, Question, Reason, check_collateral, judge};
 
 use super::collateral_dir;
 use super::identity::IdentityFlags;
 use super::trust::TrustFlags;
 use crate::{clock, input};
 
-const MAX_COLLATERAL_SIZE: u64 = dcap_quote::Collateral::MAX_SIZE as u64;
+const MAX_COLLATERAL_SIZE: u64 = Collateral::MAX_SIZE as u64;
 
 #[derive(Args, Debug)]
 pub struct VerificationFlags {
@@ -52,11 +55,10 @@ pub struct VerificationFlags {
 
 /// Everything that verifying a quote takes, read and ready.
 pub struct QuoteVerifier {
-    /// The collateral, as JSON.
-    pub collateral: Vec<u8>,
+    /// The collateral of the quote's platform.
+    pub collateral: Arc<CheckedCollateral>,
     /// The collateral of a TCB recovery that has been disclosed, but is not in effect yet.
-    early: Option<Vec<u8>>,
-    pub root: TrustedRoot,
+    early: Option<CheckedCollateral>,
     pub policy: Policy,
     pub at: UnixTime,
 }
@@ -78,17 +80,32 @@ impl VerificationFlags {
             Some(at) => at,
             None => clock::now()?,
         };
-        let (collateral, early) = match &self.collateral {
-            Some(path) => (input::read(path, MAX_COLLATERAL_SIZE)?, None),
+        let checked = match &self.collateral {
+            Some(path) => {
+                let json = input::read(path, MAX_COLLATERAL_SIZE)?;
+                // What is no quote is told so first, whatever the collateral is.
+                Quote::parse_zero_padded(quote)
+                    .map_err(Reason::from)
+                    .and_then(|_| check_collateral(&json, &root))
+                    .map(|collateral| (collateral, None))
+            }
             None => match claimed(quote) {
-                Ok(wanted) => self.cached(&wanted, file, &root, at)?,
-                Err(reason) => return Ok(Err(reason)),
+                Ok(wanted) => {
+                    let (collateral, early) = self.cached(&wanted, file, &root, at)?;
+                    let checked = CheckedCollateral::check(&collateral, &root).map_err(Reason::from);
+                    let early = early.and_then(|early| CheckedCollateral::check(&early, &root).ok());
+                    checked.map(|collateral| (collateral, early))
+                }
+                Err(reason) => Err(reason),
             },
         };
+        let (collateral, early) = match checked {
+            Ok(checked) => checked,
+            Err(reason) => return Ok(Err(reason)),
+        };
         Ok(Ok(QuoteVerifier {
-            collateral,
+            collateral: Arc::new(collateral),
             early,
-            root,
             policy: self.policy(),
             at,
         }))
@@ -119,9 +136,9 @@ impl VerificationFlags {
         file: Option<&Path>,
         root: &TrustedRoot,
         at: UnixTime,
-    ) -> Result<(Vec<u8>, Option<Vec<u8>>)> {
+    ) -> Result<(Collateral, Option<Collateral>)> {
         let path = collateral_dir::path(self.collateral_cache.as_deref(), root)?;
-        let collateral = || -> Result<(Vec<u8>, Option<Vec<u8>>)> {
+        let collateral = || -> Result<(Collateral, Option<Collateral>)> {
             let cache = CacheDir::open(&path, root)?;
             let freshness = Freshness {
                 max_age: self
@@ -139,8 +156,7 @@ impl VerificationFlags {
                 );
             }
             let early = cache.early(wanted, at)?;
-            let early = early.map(|early| serde_json::to_vec(&early)).transpose()?;
-            Ok((serde_json::to_vec(&fresh.collateral)?, early))
+            Ok((fresh.collateral, early))
         };
         let hint = || {
             format!(
@@ -181,11 +197,10 @@ impl VerificationFlags {
 impl QuoteVerifier {
     /// Verifies a quote. One that proves nothing is a judgement, not an error.
     pub fn judge(&self, quote: &[u8]) -> Judgement {
-        let by = |collateral: &[u8]| {
+        let by = |collateral: &CheckedCollateral| {
             judge(&Question {
                 quote,
                 collateral,
-                root: &self.root,
                 policy: &self.policy,
                 at: self.at,
             })

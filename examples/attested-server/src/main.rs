@@ -1,4 +1,5 @@
-//! A server that proves, to whoever connects, in what enclave it runs: `attested-server ADDRESS [DIRECTORY]`.
+//! A server that proves to its clients which enclave it runs in: `attested-server ADDRESS
+//! [DIRECTORY]`.
 //!
 //! Inside of an enclave, DIRECTORY is `/dev/attestation`, as under Gramine: what is written to `user_report_data` there is
 //! vouched for by the `quote` that is read next. Each client is sent one line.
@@ -17,9 +18,9 @@ use ra_tls::{Request, UnixTime, server_config};
 use rustls::{ServerConfig, ServerConnection, Stream};
 
 /// Days for which the certificate is valid.
-const DAYS: u64 = 30;
+const VALIDITY_DAYS: u64 = 30;
 /// How long a client may keep the others waiting.
-const PATIENCE: Duration = Duration::from_secs(10);
+const CLIENT_TIMEOUT: Duration = Duration::from_secs(10);
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -31,7 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
     let validity = Validity {
         from: UnixTime(now.saturating_sub(3600)),
-        until: UnixTime(now + DAYS * 86400),
+        until: UnixTime(now + VALIDITY_DAYS * 86400),
     };
     let attested = Request::new(validity)?.certificate(|report_data| quote(&directory, report_data))?;
     let config = Arc::new(server_config(attested, None)?);
@@ -53,8 +54,8 @@ fn quote(directory: &Path, report_data: &[u8; 64]) -> io::Result<Vec<u8>> {
 }
 
 fn answer(mut socket: TcpStream, config: &Arc<ServerConfig>) -> Result<(), Box<dyn Error>> {
-    socket.set_read_timeout(Some(PATIENCE))?;
-    socket.set_write_timeout(Some(PATIENCE))?;
+    socket.set_read_timeout(Some(CLIENT_TIMEOUT))?;
+    socket.set_write_timeout(Some(CLIENT_TIMEOUT))?;
     let mut connection = ServerConnection::new(Arc::clone(config))?;
     let mut stream = Stream::new(&mut connection, &mut socket);
     stream.write_all(b"This line was written inside of an enclave.\n")?;

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use time::{Month, OffsetDateTime};
+
 /// A date of the Gregorian calendar, as SIGSTRUCT holds it: binary-coded decimal, 0xYYYYMMDD.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Date(u32);
@@ -17,31 +19,19 @@ impl Date {
 
     /// The date at this time, in seconds since 1970 (UTC), if it is before the year 10000.
     pub fn from_unix(seconds: u64) -> Option<Self> {
-        // Howard Hinnant's `civil_from_days`, for dates after 1970: years begin in March, eras have 400 years.
-        let days = seconds / 86400 + 719_468;
-        let (era, of_era) = (days / 146_097, days % 146_097);
-        let year_of_era = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146_096) / 365;
-        let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-        let shifted = (5 * of_year + 2) / 153;
-        let day = of_year - (153 * shifted + 2) / 5 + 1;
-        let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-        let year = era * 400 + year_of_era + u64::from(month <= 2);
-        Self::new(year, month, day)
+        let time = OffsetDateTime::from_unix_timestamp(i64::try_from(seconds).ok()?).ok()?;
+        Self::new(time.date())
     }
 
-    fn new(year: u64, month: u64, day: u64) -> Option<Self> {
-        let days = match month {
-            4 | 6 | 9 | 11 => 30,
-            2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => 29,
-            2 => 28,
-            _ => 31,
-        };
-        let valid = (1..=9999).contains(&year) && (1..=12).contains(&month) && (1..=days).contains(&day);
-        let decimal = year * 10000 + month * 100 + day;
-        let coded = (0..8)
-            .map(|digit| (decimal / 10u64.pow(digit) % 10) << (4 * digit))
-            .sum::<u64>();
-        u32::try_from(coded).ok().filter(|_| valid).map(Self)
+    /// None outside of the years 1 to 9999, which have four digits.
+    fn new(date: time::Date) -> Option<Self> {
+        let year = u32::try_from(date.year()).ok()?;
+        if !(1..=9999).contains(&year) {
+            return None;
+        }
+        let decimal = year * 10_000 + u32::from(u8::from(date.month())) * 100 + u32::from(date.day());
+        let coded = (0..8).map(|digit| (decimal / 10_u32.pow(digit) % 10) << (4 * digit));
+        Some(Self(coded.sum()))
     }
 
     /// As SIGSTRUCT.DATE holds it.
@@ -59,10 +49,15 @@ impl std::str::FromStr for Date {
     type Err = DateError;
 
     fn from_str(text: &str) -> Result<Self, DateError> {
-        let mut parts = text.splitn(3, '-').map(|part| part.parse().ok());
-        let mut part = || parts.next().flatten();
-        let date = (|| Self::new(part()?, part()?, part()?))();
-        date.filter(|date| date.to_string() == text)
+        let date = || {
+            let (year, rest) = text.split_once('-')?;
+            let (month, day) = rest.split_once('-')?;
+            let month = Month::try_from(month.parse::<u8>().ok()?).ok()?;
+            let date = time::Date::from_calendar_date(year.parse().ok()?, month, day.parse().ok()?);
+            Self::new(date.ok()?)
+        };
+        date()
+            .filter(|date| date.to_string() == text)
             .ok_or_else(|| DateError(text.into()))
     }
 }

@@ -1,4 +1,4 @@
-//! Asking the service, and believing only what validates.
+//! The client: it asks a service for tokens, and returns only what validates.
 
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};

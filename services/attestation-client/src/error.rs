@@ -1,9 +1,10 @@
-//! What can go wrong between client and service.
+//! Errors of the client.
 
 use attestation_token::{ClaimError, KeySetError, Refusal};
 
 /// Why there is no answer that can be relied upon.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ClientError {
     /// Not the address of a service.
     #[error("{0:?} is not the address of a service; it should be like https://attest.example:8443")]

@@ -1,4 +1,4 @@
-//! What a service is asked to attest.
+//! Evidence: the quote and the data that a service is asked to attest.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -14,6 +14,7 @@ pub struct Evidence<'a> {
 
 /// Data whose SHA-256 is the first half of the quote's report data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum RuntimeData<'a> {
     /// Any bytes; the token has them as `x-ms-sgx-ehd`.
     Binary(&'a [u8]),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use printable_text::printable;
 use serde_json::Value;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, TlsProvider, parse_pem};
 use ureq::{Agent, Body, http};
@@ -10,9 +11,9 @@ use ureq::{Agent, Body, http};
 use crate::error::ClientError;
 
 /// For a request from the beginning to the end.
-const TIMEOUT: Duration = Duration::from_secs(30);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// Bytes of an answer at most.
-const MAX_ANSWER: u64 = 1 << 20;
+const MAX_ANSWER_SIZE: u64 = 1 << 20;
 /// Characters of the service's words in an error.
 const MAX_MESSAGE: usize = 500;
 
@@ -43,7 +44,7 @@ impl Https {
             .tls_config(tls)
             .max_redirects(0)
             .http_status_as_error(false)
-            .timeout_global(Some(TIMEOUT))
+            .timeout_global(Some(REQUEST_TIMEOUT))
             .user_agent(concat!("nacre/", env!("CARGO_PKG_VERSION")))
             .build();
         Ok(Self {
@@ -104,7 +105,11 @@ fn read(url: String, answer: Result<http::Response<Body>, ureq::Error>) -> Resul
         error: Box::new(error),
     };
     let mut answer = answer.map_err(|error| transport(&url, error))?;
-    let body = answer.body_mut().with_config().limit(MAX_ANSWER).read_to_vec();
+    let body = answer
+        .body_mut()
+        .with_config()
+        .limit(MAX_ANSWER_SIZE)
+        .read_to_vec();
     let body = body.map_err(|error| transport(&url, error))?;
     let status = answer.status();
     if status.is_success() {
@@ -113,7 +118,7 @@ fn read(url: String, answer: Result<http::Response<Body>, ureq::Error>) -> Resul
     let error: Value = serde_json::from_slice(&body).unwrap_or_default();
     let text = |name: &str, otherwise: &str| {
         let text = error["error"][name].as_str().unwrap_or(otherwise);
-        printable(text)
+        excerpt(text)
     };
     Err(ClientError::Service {
         url,
@@ -123,9 +128,7 @@ fn read(url: String, answer: Result<http::Response<Body>, ureq::Error>) -> Resul
     })
 }
 
-/// The beginning of what the service says, without what could control a terminal.
-fn printable(text: &str) -> String {
-    let text = text.chars().take(MAX_MESSAGE);
-    text.map(|character| if character.is_control() { ' ' } else { character })
-        .collect()
+/// The beginning of what the service says.
+fn excerpt(text: &str) -> String {
+    printable(text).chars().take(MAX_MESSAGE).collect()
 }

@@ -1,4 +1,4 @@
-//! The service's keys, fetched as seldom as possible.
+//! A cache of the service's keys, which fetches them as seldom as possible.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! Attest calls per second, and what one costs: `NACRE=target/release/nacre cargo bench -p attestation-service`.
+//! Load benchmark: `NACRE=target/release/nacre cargo bench -p attestation-service`.
 //!
 //! The service runs as a process of its own (`$NACRE attestation serve`), and this one calls it over TLS with kept connections, each
 //! waiting for its answer. What is charged to the service is its own CPU time, so that callers on the same cores do not matter. Beside it:

@@ -1,4 +1,4 @@
-//! Attest calls: evidence is verified, the policy is asked, a token is made.
+//! Attest calls: verify the evidence, evaluate the policy, sign a token.
 
 use attestation_policy::{Claim, Decision, Permission, Value as PolicyValue};
 use dcap_quote::UnixTime;

@@ -1,4 +1,4 @@
-//! What quotes are verified with: collateral that was checked once, found by a quote's platform.
+//! The collateral of the service: checked once, and found by a quote's platform.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use dcap_quote::{
 };
 use serde::Serialize;
 
-use crate::hex::hex;
+use base16ct::lower::encode_string as hex;
 
 /// Where the service finds collateral.
 pub trait CollateralSource: Send + Sync {
@@ -106,25 +106,25 @@ pub enum CollateralFileError {
     /// The file system says so.
     #[error("cannot read the collateral file {}: {error}", path.display())]
     Read {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         error: std::io::Error,
     },
     /// Not collateral.
     #[error("{} is not a collateral file: {error}", path.display())]
     Form {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         error: CollateralError,
     },
     /// It does not lead to the trusted root.
     #[error("the collateral in {} is refused: {error}", path.display())]
     Refused {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         error: Box<Refusal>,
     },
     /// Two files are for the same platforms.

@@ -1,4 +1,4 @@
-//! How a service is set up.
+//! The configuration of the service.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -8,33 +8,34 @@ use axum::http::Uri;
 use dcap_quote::{Policy, Trust, TrustedRoot};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
+use serving::Limits;
 
 use crate::collateral::CollateralSource;
-use crate::http::{AdminToken, Clock, Limits, SIMULATED_PREFIX};
+use crate::http::{AdminToken, Clock, SIMULATED_PREFIX};
 use crate::signers::SignerCertificate;
 use crate::tls::TlsFiles;
 
-/// How a service is set up.
+/// The configuration of a service.
 pub struct Config {
-    /// Where it listens; with port 0 the system chooses one.
+    /// The address where it listens; with port 0 the system chooses one.
     pub listen: SocketAddr,
-    /// Where it keeps what outlives it.
+    /// The directory of its state, which outlives it.
     pub state: PathBuf,
     /// How clients reach it, if not by the address where it listens.
     pub url: Option<Url>,
     /// Its certificate; without, it makes one.
     pub tls: Option<TlsFiles>,
-    /// Whom it trusts, and nobody else.
+    /// The one root that it trusts.
     pub root: TrustedRoot,
-    /// What it verifies quotes with.
+    /// Collateral to verify quotes with.
     pub collateral: Arc<dyn CollateralSource>,
     /// TCB statuses that policies are asked about, beyond `UpToDate`; what it says of debugging is not asked.
     pub acceptable: Policy,
     /// Who may change policies, on top of whom the state knows. With any, unsigned changes are refused for good.
     pub policy_signers: Vec<PolicySigner>,
-    /// Who may manage policies.
+    /// The secret of those who may manage policies.
     pub admin: Option<AdminToken>,
-    /// Bounds for what callers can take up.
+    /// Limits on what callers can take up.
     pub limits: Limits,
     /// Tells the time.
     pub clock: Clock,
@@ -95,17 +96,17 @@ pub enum PolicySignerError {
     /// The file system says so, or it is not PEM.
     #[error("{} is not a certificate in PEM: {error}", path.display())]
     Pem {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         error: rustls::pki_types::pem::Error,
     },
     /// Its key cannot be used.
     #[error("{}: {error}", path.display())]
     Key {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         error: crate::error::ApiError,
     },
 }

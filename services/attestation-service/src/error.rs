@@ -1,4 +1,4 @@
-//! What a caller is told when a request fails: a status, a code for programs and a sentence for people.
+//! Errors of the HTTP interface: a status, a code for programs and a sentence for people.
 
 use serde::Serialize;
 

@@ -1,4 +1,4 @@
-//! From an attest call to verified evidence: the quote up to the trusted root, and the data that it is bound to.
+//! Verification of evidence: the quote up to the trusted root, and the data that it is bound to.
 
 use std::sync::Arc;
 
@@ -113,15 +113,15 @@ impl Verifier<'_> {
     /// What no claim shows to policies is decided here; what a claim shows is left to them.
     fn check_acceptable(&self, verdict: &Verdict) -> Result<(), ApiError> {
         let objections = self.acceptable.objections(verdict);
-        let objection = objections.into_iter().find(|objection| match objection {
-            Objection::Status(_)
-            | Objection::ReservedAttributes
-            | Objection::Migratable
-            | Objection::ServiceDomain
-            | Objection::Identity(_) => true,
-            // Claims: is-debuggable, dbgstat, tdx_td_attributes_septve_disable.
-            Objection::Debug | Objection::Profiling | Objection::SeptVe => false,
-        });
+        // An objection that this service does not know refuses, too. Claims are left to policies:
+        // is-debuggable, dbgstat, tdx_td_attributes_septve_disable.
+        let is_claim = |objection: &Objection| {
+            matches!(
+                objection,
+                Objection::Debug | Objection::Profiling | Objection::SeptVe
+            )
+        };
+        let objection = objections.into_iter().find(|objection| !is_claim(objection));
         match objection {
             Some(objection) => Err(refused(format!(
                 "its platform does not meet this service's baseline: {objection}{}",

@@ -1,4 +1,4 @@
-//! The keys that sign tokens, and when each of them does.
+//! The key ring: the keys that sign tokens, and their rotation.
 //!
 //! A key is published a day before it signs, so that who relies on tokens has time to fetch it, and stays published until the
 //! last token that it signed has expired. All of it is a plan over times; making keys and storing them is the caller's.
@@ -18,11 +18,11 @@ const DAY: u64 = 24 * HOUR;
 /// Seconds that a token is valid, as Azure's are.
 pub(crate) const TOKEN_LIFETIME: u64 = 8 * HOUR;
 /// Seconds for which a key signs.
-const PERIOD: u64 = 30 * DAY;
+const SIGNING_PERIOD: u64 = 30 * DAY;
 /// Seconds before it signs that a key is published.
-const ANNOUNCEMENT: u64 = DAY;
+const ANNOUNCEMENT_PERIOD: u64 = DAY;
 /// Seconds for which a key is published after its successor began: its last token's life, and clocks that differ.
-const OVERLAP: u64 = TOKEN_LIFETIME + HOUR;
+const OVERLAP_PERIOD: u64 = TOKEN_LIFETIME + HOUR;
 
 /// The published keys, in the order in which they begin to sign; at least one.
 #[derive(Debug)]
@@ -115,14 +115,14 @@ impl Plan {
         let after = |time: UnixTime, seconds: u64| UnixTime(time.0.saturating_add(seconds));
         let make_for = match begins.last() {
             None => Some(now),
-            Some(last) if after(*last, PERIOD - ANNOUNCEMENT) <= now => {
-                Some(after(*last, PERIOD).max(after(now, ANNOUNCEMENT)))
+            Some(last) if after(*last, SIGNING_PERIOD - ANNOUNCEMENT_PERIOD) <= now => {
+                Some(after(*last, SIGNING_PERIOD).max(after(now, ANNOUNCEMENT_PERIOD)))
             }
             Some(_) => None,
         };
         let successors = begins.iter().skip(1);
         let forget_first = successors
-            .take_while(|begin| after(**begin, OVERLAP) < now)
+            .take_while(|begin| after(**begin, OVERLAP_PERIOD) < now)
             .count();
         Self {
             make_for,

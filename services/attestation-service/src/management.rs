@@ -1,4 +1,4 @@
-//! Policies and policy signers: shown, set, reset, added, removed. Answers are tokens, too.
+//! Management of policies and policy signers. Answers are tokens, too.
 
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
 use base64::Engine as _;
@@ -11,11 +11,11 @@ use crate::api::attest::AttestationType;
 use crate::api::base64 as wire;
 use crate::claims::Claims;
 use crate::error::{ApiError, ErrorCode};
-use crate::hex::hex;
 use crate::keys::TOKEN_LIFETIME;
 use crate::policies::ActivePolicy;
 use crate::service::{Service, ServiceError, TokenId};
 use crate::signers::SignerCertificate;
+use base16ct::lower::encode_string as hex;
 
 /// Certificates at most: each is in every answer about them.
 const MAX_SIGNERS: usize = 100;
@@ -37,7 +37,7 @@ impl Service {
         now: UnixTime,
         id: TokenId,
     ) -> Result<String, ApiError> {
-        let _turn = self.management_turn();
+        let _lock = self.lock_management();
         let policy = ActivePolicy::read(body, &self.state().signers)?;
         self.change(now, |store| store.set_policy(kind, &policy.jws, now))
             .map_err(internal)?;
@@ -57,7 +57,7 @@ impl Service {
         now: UnixTime,
         id: TokenId,
     ) -> Result<String, ApiError> {
-        let _turn = self.management_turn();
+        let _lock = self.lock_management();
         let signed = self.state().signers.authenticate(body)?;
         if !signed.payload.is_empty() {
             return Err(ErrorCode::InvalidParameter.because(
@@ -98,7 +98,7 @@ impl Service {
 
     /// Adds a certificate.
     pub fn add_policy_signer(&self, body: &str, now: UnixTime, id: TokenId) -> Result<String, ApiError> {
-        let _turn = self.management_turn();
+        let _lock = self.lock_management();
         let certificate = self.certificate_in(body)?;
         if self.state().signers.len() >= MAX_SIGNERS {
             return Err(ErrorCode::InvalidOperation.because(format!(
@@ -112,7 +112,7 @@ impl Service {
 
     /// Removes a certificate; the last one stays.
     pub fn remove_policy_signer(&self, body: &str, now: UnixTime, id: TokenId) -> Result<String, ApiError> {
-        let _turn = self.management_turn();
+        let _lock = self.lock_management();
         let certificate = self.certificate_in(body)?;
         let state = self.state();
         if state.signers.contains(certificate.der()) && state.signers.len() == 1 {

@@ -1,14 +1,16 @@
-//! Numbers for whoever watches the service, in OpenMetrics.
+//! Metrics of the service, for its operator.
 
 use std::time::Duration;
 
+use axum::body::Body;
+use axum::http::Response;
 use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
+use serving::{ServerMetrics, metrics_response};
 
 use crate::api::AttestationType;
 use crate::collateral::CollateralSource;
@@ -17,18 +19,11 @@ use crate::error::ErrorCode;
 /// Counted since the service started.
 pub(crate) struct Metrics {
     registry: Registry,
-    requests: Family<RequestLabels, Counter>,
+    /// Of connections and requests.
+    pub server: ServerMetrics,
     attestations: Family<AttestationLabels, Counter>,
     work: Histogram,
-    /// Open now.
-    pub connections: Gauge,
     collateral: Family<CollateralLabels, Gauge>,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct RequestLabels {
-    route: String,
-    status: u16,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -51,15 +46,12 @@ impl Metrics {
     pub fn new() -> Self {
         let mut registry = Registry::with_prefix("nacre_attestation");
         let metrics = Self {
-            requests: Family::default(),
+            server: ServerMetrics::register(&mut registry),
             attestations: Family::default(),
             work: Histogram::new(BUCKETS),
-            connections: Gauge::default(),
             collateral: Family::default(),
             registry: Registry::default(),
         };
-        let requests = metrics.requests.clone();
-        registry.register("requests", "Answered requests", requests);
         let attestations = metrics.attestations.clone();
         registry.register(
             "attest_calls",
@@ -72,7 +64,6 @@ impl Metrics {
             Unit::Seconds,
             metrics.work.clone(),
         );
-        registry.register("connections", "Open connections", metrics.connections.clone());
         registry.register_with_unit(
             "collateral_valid_until",
             "When collateral expires, since 1970",
@@ -80,15 +71,6 @@ impl Metrics {
             metrics.collateral.clone(),
         );
         Self { registry, ..metrics }
-    }
-
-    /// A request was answered.
-    pub fn answered(&self, route: &str, status: u16) {
-        let labels = RequestLabels {
-            route: route.to_owned(),
-            status,
-        };
-        self.requests.get_or_create(&labels).inc();
     }
 
     /// An attest call was answered.
@@ -105,8 +87,8 @@ impl Metrics {
         self.work.observe(time.as_secs_f64());
     }
 
-    /// All numbers as text.
-    pub fn text(&self, source: &dyn CollateralSource) -> String {
+    /// All metrics, as an answer.
+    pub fn response(&self, source: &dyn CollateralSource) -> Response<Body> {
         self.collateral.clear();
         for endorsements in source.all() {
             let checked = &endorsements.checked;
@@ -118,9 +100,6 @@ impl Metrics {
             let until = i64::try_from(checked.validity().until.0).unwrap_or(i64::MAX);
             self.collateral.get_or_create(&labels).set(until);
         }
-        let mut text = String::new();
-        // Writing to a string cannot fail.
-        let _ = encode(&mut text, &self.registry);
-        text
+        metrics_response(&self.registry)
     }
 }

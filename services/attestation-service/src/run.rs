@@ -1,10 +1,10 @@
-//! A service as a program: signals, files that change, keys that grow old.
+//! The service as a program: signals, reloading of collateral, rotation of keys.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use dcap_quote::Trust;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::Signal;
 use tokio::task::spawn_blocking;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
@@ -12,12 +12,12 @@ use crate::config::Config;
 use crate::http::App;
 use crate::server::{Server, StartError};
 
-/// Between looks at the collateral's files.
-const LOOK: Duration = Duration::from_secs(30);
-/// Between looks at the keys' ages and the collateral's dates.
-const MAINTENANCE: Duration = Duration::from_secs(60 * 60);
-/// Before collateral expires; Intel's serves for thirty days.
-const WARNING: Duration = Duration::from_secs(10 * 24 * 60 * 60);
+/// Between checks for newer collateral.
+const COLLATERAL_CHECK_INTERVAL: Duration = Duration::from_secs(30);
+/// Between checks of the keys' ages and the collateral's dates.
+const KEY_CHECK_INTERVAL: Duration = Duration::from_secs(60 * 60);
+/// How long before its end an expiry is logged; Intel's collateral is valid for thirty days.
+const EXPIRY_WARNING: Duration = Duration::from_secs(10 * 24 * 60 * 60);
 
 /// Runs a service until SIGTERM or SIGINT; looks for newer collateral on SIGHUP and twice a minute.
 ///
@@ -29,7 +29,8 @@ pub fn run(config: Config, started: impl FnOnce(&Server)) -> Result<(), StartErr
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(StartError::System)?;
     runtime.block_on(async {
-        let signals = Signals::new().map_err(StartError::System)?;
+        let end = serving::termination().map_err(StartError::System)?;
+        let reload = serving::hangup().map_err(StartError::System)?;
         let server = Server::bind(config).await?;
         if server.app.service.settings.trust == Trust::Simulated {
             tracing::warn!("SIMULATED PLATFORM: tokens of this service protect nothing");
@@ -40,7 +41,6 @@ pub fn run(config: Config, started: impl FnOnce(&Server)) -> Result<(), StartErr
             certificate = %server.certificate().display(),
             "listening"
         );
-        let Signals { reload, end } = signals;
         tokio::spawn(keep_collateral(Arc::clone(&server.app), reload));
         tokio::spawn(keep_keys(Arc::clone(&server.app)));
         started(&server);
@@ -49,32 +49,11 @@ pub fn run(config: Config, started: impl FnOnce(&Server)) -> Result<(), StartErr
     })
 }
 
-struct Signals<E> {
-    reload: Signal,
-    end: E,
-}
-
-impl Signals<()> {
-    fn new() -> std::io::Result<Signals<impl Future<Output = ()>>> {
-        let (mut terminate, mut interrupt) =
-            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-        Ok(Signals {
-            reload: signal(SignalKind::hangup())?,
-            end: async move {
-                tokio::select! {
-                    _ = terminate.recv() => {}
-                    _ = interrupt.recv() => {}
-                }
-            },
-        })
-    }
-}
-
 async fn keep_collateral(app: Arc<App>, mut hangup: Signal) {
-    let mut look = ticks(LOOK);
+    let mut check = ticks(COLLATERAL_CHECK_INTERVAL);
     loop {
         tokio::select! {
-            _ = look.tick() => {}
+            _ = check.tick() => {}
             _ = hangup.recv() => {}
         }
         let source = Arc::clone(&app.service.source);
@@ -103,14 +82,14 @@ fn warn_of_expiry(app: &App) {
         let (tee, fmspc) = (checked.tee(), checked.fmspc());
         if !validity.contains(now) {
             tracing::error!(%tee, %fmspc, from = %validity.from, until = %validity.until, "collateral is not valid: quotes are refused");
-        } else if validity.until.0 < now.0.saturating_add(WARNING.as_secs()) {
+        } else if validity.until.0 < now.0.saturating_add(EXPIRY_WARNING.as_secs()) {
             tracing::warn!(%tee, %fmspc, until = %validity.until, "collateral expires soon");
         }
     }
 }
 
 async fn keep_keys(app: Arc<App>) {
-    let mut due = ticks(MAINTENANCE);
+    let mut due = ticks(KEY_CHECK_INTERVAL);
     loop {
         due.tick().await;
         warn_of_expiry(&app);

@@ -1,20 +1,11 @@
-//! Connections: accepted, encrypted, served, and ended.
+//! The service as a server: it opens everything that it needs, then listens and answers.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
-use axum::Router;
 use dcap_quote::Trust;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
-use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
-use tokio::time::{sleep, timeout};
-use tokio_rustls::TlsAcceptor;
+use serving::{Admission, Limits, ListenError, Transport};
 
 use crate::config::Config;
 use crate::http::{App, router};
@@ -25,9 +16,9 @@ use crate::tls::{TlsError, TlsFiles};
 
 /// A service that listens and does not answer yet.
 pub struct Server {
-    listener: TcpListener,
-    address: SocketAddr,
-    acceptor: TlsAcceptor,
+    listener: serving::Server,
+    transport: Transport,
+    limits: Limits,
     certificate: PathBuf,
     pub(crate) app: Arc<App>,
 }
@@ -37,17 +28,12 @@ pub struct Server {
 #[non_exhaustive]
 pub enum StartError {
     /// The address is taken, or not one of this machine.
-    #[error("cannot listen at {address}: {error}")]
-    Listen {
-        /// Where.
-        address: SocketAddr,
-        /// Why.
-        error: std::io::Error,
-    },
-    /// The state.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The state cannot be opened, or belongs to another trust.
     #[error("{0}")]
     State(String),
-    /// The certificate.
+    /// There is no certificate to show.
     #[error(transparent)]
     Tls(#[from] TlsError),
     /// The system gives no threads or signals.
@@ -79,19 +65,8 @@ impl Server {
             Trust::Simulated => format!("a simulated platform with the root {}", config.root.fingerprint()),
         };
         let store = Store::open(&config.state, &trust)?;
-        let listener = TcpListener::bind(config.listen).await;
-        let address = listener
-            .as_ref()
-            .map_or(Ok(config.listen), TcpListener::local_addr);
-        let (listener, address) = match (listener, address) {
-            (Ok(listener), Ok(address)) => (listener, address),
-            (Err(error), _) | (_, Err(error)) => {
-                return Err(StartError::Listen {
-                    address: config.listen,
-                    error,
-                });
-            }
-        };
+        let listener = serving::Server::bind(config.listen).await?;
+        let address = listener.address();
         let own = TlsFiles::own(&config.state);
         let (files, tls) = match &config.tls {
             Some(given) => (given, given.load(now)?),
@@ -109,25 +84,24 @@ impl Server {
             clock: config.clock,
             admin: config.admin,
             metrics: Metrics::new(),
-            room: Semaphore::new(config.limits.requests),
-            limits: config.limits,
+            admission: Admission::new(&config.limits),
         });
         Ok(Self {
             listener,
-            address,
-            acceptor: TlsAcceptor::from(tls),
+            transport: tls.into(),
+            limits: config.limits,
             certificate,
             app,
         })
     }
 
-    /// Where it listens.
+    /// The address where it listens.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
-        self.address
+        self.listener.address()
     }
 
-    /// Who the tokens say has issued them.
+    /// The issuer of its tokens.
     #[must_use]
     pub fn issuer(&self) -> &str {
         &self.app.service.settings.issuer
@@ -141,90 +115,10 @@ impl Server {
 
     /// Serves until `shutdown` is ready; then lets requests end, within the limit.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) {
-        let limits = self.app.limits;
-        let graceful = GracefulShutdown::new();
-        let room = Arc::new(Semaphore::new(limits.connections));
-        let router = router(Arc::clone(&self.app));
-        let accept = async {
-            loop {
-                // Never closed.
-                let Ok(permit) = Arc::clone(&room).acquire_owned().await else {
-                    return;
-                };
-                match self.listener.accept().await {
-                    Ok((stream, _)) => {
-                        let connection = Connection {
-                            acceptor: self.acceptor.clone(),
-                            router: router.clone(),
-                            app: Arc::clone(&self.app),
-                            watcher: graceful.watcher(),
-                        };
-                        tokio::spawn(async move {
-                            connection.serve(stream).await;
-                            drop(permit);
-                        });
-                    }
-                    Err(error) => {
-                        tracing::warn!(%error, "cannot accept a connection");
-                        // Without file descriptors, trying at once would fail at once.
-                        sleep(Duration::from_millis(100)).await;
-                    }
-                }
-            }
-        };
-        tokio::select! {
-            () = accept => {}
-            () = shutdown => {}
-        }
-        tracing::info!("shutting down");
-        drop(self.listener);
-        if timeout(limits.shutdown, graceful.shutdown()).await.is_err() {
-            tracing::warn!("some requests did not end in time, and are cut off");
-        }
-    }
-}
-
-/// What serves one connection.
-struct Connection {
-    acceptor: TlsAcceptor,
-    router: Router,
-    app: Arc<App>,
-    watcher: Watcher,
-}
-
-impl Connection {
-    async fn serve(self, stream: TcpStream) {
-        let limits = self.app.limits;
-        // Small answers are not held back; without it they are only later.
-        let _ = stream.set_nodelay(true);
-        let Ok(Ok(stream)) = timeout(limits.handshake_timeout, self.acceptor.accept(stream)).await else {
-            tracing::debug!("TLS did not come about");
-            return;
-        };
-        let _open = Open::new(&self.app.metrics);
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(limits.idle_timeout)
-            .max_buf_size(64 << 10)
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(self.router));
-        if let Err(error) = self.watcher.watch(connection).await {
-            tracing::debug!(%error, "a connection broke off");
-        }
-    }
-}
-
-/// Counts a connection while it is there.
-struct Open<'a>(&'a Metrics);
-
-impl<'a> Open<'a> {
-    fn new(metrics: &'a Metrics) -> Self {
-        metrics.connections.inc();
-        Self(metrics)
-    }
-}
-
-impl Drop for Open<'_> {
-    fn drop(&mut self) {
-        self.0.connections.dec();
+        let metrics = self.app.metrics.server.clone();
+        let (router, limits) = (router(Arc::clone(&self.app)), self.limits);
+        self.listener
+            .serve(self.transport, router, limits, metrics, shutdown)
+            .await;
     }
 }

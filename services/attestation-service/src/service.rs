@@ -1,4 +1,5 @@
-//! The service without its wire: typed requests in, tokens out. The time and each token's name are arguments.
+//! The service without HTTP: typed requests in, tokens out. The time and each token's identifier
+//! are arguments.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
@@ -29,13 +30,14 @@ pub(crate) struct Settings {
 /// An attestation service.
 ///
 /// What calls read is an unchanging snapshot; a change is written to the store, and then replaces the snapshot. The lock of the
-/// store is taken before that of the snapshot, and the turn before both.
+/// store is taken before that of the snapshot, and that of management before both.
 pub(crate) struct Service {
     pub(crate) settings: Settings,
     pub(crate) source: Arc<dyn CollateralSource>,
     pub(crate) platforms: Platforms,
-    /// So that nobody is removed from the signers between the look whether he is one and the change that he signed.
-    turn: Mutex<()>,
+    /// Held while policies or their signers change, so that nobody is removed from the signers between
+    /// the check that he is one and the change that he signed.
+    management: Mutex<()>,
     store: Mutex<Store>,
     state: RwLock<Arc<State>>,
 }
@@ -75,7 +77,7 @@ impl Service {
             settings,
             source,
             platforms: Platforms::default(),
-            turn: Mutex::new(()),
+            management: Mutex::new(()),
             store: Mutex::new(store),
             state: RwLock::new(Arc::new(state)),
         })
@@ -86,9 +88,9 @@ impl Service {
         Arc::clone(&self.state.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// One change of policies and their signers at a time.
-    pub fn management_turn(&self) -> MutexGuard<'_, ()> {
-        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Locks policies and their signers against other changes.
+    pub fn lock_management(&self) -> MutexGuard<'_, ()> {
+        self.management.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Changes the store, then reads it anew.
@@ -128,7 +130,7 @@ impl Service {
             claims.insert(name.to_owned(), value);
         };
         put("iss", self.settings.issuer.as_str().into());
-        put("jti", crate::hex::hex(&id).into());
+        put("jti", base16ct::lower::encode_string(&id).into());
         put("iat", now.0.into());
         put("nbf", now.0.into());
         put("exp", now.0.saturating_add(lifetime).into());

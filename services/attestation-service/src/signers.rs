@@ -1,4 +1,4 @@
-//! Who may change policies: certificates, and the JSON Web Signatures by their owners.
+//! Policy signers: certificates, and the JSON Web Signatures by their owners.
 //!
 //! Without any certificate, requests may be unsigned, and a signature says only by whom; who may send requests is decided
 //! elsewhere. With certificates, only their owners' signatures count: nothing unsigned, and no other certificate, whatever it

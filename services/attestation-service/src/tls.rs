@@ -1,4 +1,4 @@
-//! The certificate that the service shows: a given one, or one that it makes for its addresses and keeps.
+//! The TLS certificate of the service: a given one, or one that it makes for its addresses.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
@@ -14,7 +14,6 @@ use rcgen::{
 };
 use rustls::ServerConfig;
 use rustls::client::verify_server_name;
-use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::ParsedCertificate;
@@ -24,10 +23,10 @@ use zeroize::Zeroizing;
 const CERTIFICATE_FILE: &str = "tls.pem";
 const KEY_FILE: &str = "tls.key";
 const DAY: u64 = 24 * 60 * 60;
-/// Days for which a certificate is made; clients pin it.
-const LIFETIME: u64 = 825 * DAY;
-/// Less is left of a certificate that is replaced at a start.
-const RENEWAL: u64 = 30 * DAY;
+/// Seconds for which a certificate is made; clients pin it.
+const CERTIFICATE_LIFETIME: u64 = 825 * DAY;
+/// Seconds. A certificate that is valid for less is replaced when the service starts.
+const RENEWAL_THRESHOLD: u64 = 30 * DAY;
 
 /// A certificate chain and its key, in PEM.
 #[derive(Clone, Debug)]
@@ -44,11 +43,11 @@ pub enum TlsError {
     /// The file system says so.
     #[error("cannot {what} {}: {error}", path.display())]
     Io {
-        /// What failed.
+        /// The operation that failed.
         what: &'static str,
-        /// On what.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         error: io::Error,
     },
     /// Not PEM of the right kind.
@@ -56,21 +55,21 @@ pub enum TlsError {
     Pem {
         /// What is missing.
         what: &'static str,
-        /// Which file.
+        /// The file.
         path: PathBuf,
     },
     /// The key is another certificate's, or of a kind that TLS does not take.
     #[error("the certificate in {} and the key in {} cannot be used together: {error}", files.certificate.display(), files.key.display())]
     Pair {
-        /// Both.
+        /// Certificate and key.
         files: TlsFiles,
-        /// Why.
+        /// The cause.
         error: rustls::Error,
     },
     /// Expired, or not valid yet.
     #[error("the certificate in {} is valid from {} until {}, and it is {now}; give a valid one", path.display(), validity.from, validity.until)]
     NotValid {
-        /// Which file.
+        /// The file.
         path: PathBuf,
         /// When it would be valid.
         validity: Validity,
@@ -115,19 +114,10 @@ impl TlsFiles {
                 now,
             });
         }
-        let pair_error = |error| TlsError::Pair {
+        serving::tls_config(chain, key).map_err(|error| TlsError::Pair {
             files: self.clone(),
             error,
-        };
-        let provider = Arc::new(aws_lc_rs::default_provider());
-        let mut config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(pair_error)?
-            .with_no_client_auth()
-            .with_single_cert(chain, key)
-            .map_err(pair_error)?;
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Arc::new(config))
+        })
     }
 
     /// The same with own files, which are made for these names if they are not there, expire soon or lack a name.
@@ -182,7 +172,7 @@ impl TlsFiles {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         // Clients' clocks may be behind.
         params.not_before = date(now.0.saturating_sub(DAY));
-        params.not_after = date(now.0.saturating_add(LIFETIME));
+        params.not_after = date(now.0.saturating_add(CERTIFICATE_LIFETIME));
         let certificate = params.self_signed(&key)?;
         let pem = Zeroizing::new(key.serialize_pem());
         // The key first: without its certificate it is noticed at the next start.
@@ -200,7 +190,8 @@ impl TlsFiles {
 
 /// Whether a certificate that was made earlier still does.
 fn serves(leaf: &CertificateDer<'_>, names: &[String], now: UnixTime) -> bool {
-    let lasts = validity(leaf).is_some_and(|validity| validity.until.0 > now.0.saturating_add(RENEWAL));
+    let lasts =
+        validity(leaf).is_some_and(|validity| validity.until.0 > now.0.saturating_add(RENEWAL_THRESHOLD));
     let Ok(parsed) = ParsedCertificate::try_from(leaf) else {
         return false;
     };

@@ -1,4 +1,4 @@
-//! What the cache answers when it is asked as a provisioning certification service is.
+//! Answers of the cache to the requests of a provisioning certification service.
 
 use dcap_quote::{About, Bytes, Document, Refusal, Tee, UnixTime};
 use pcs::{Edition, Request, Response};
@@ -16,7 +16,7 @@ pub enum AnswerError {
     /// It is there, and must not be used.
     #[error("{error}; the owner of this cache can fetch it anew (nacre collateral fetch)")]
     Unusable {
-        /// Why not.
+        /// The reason.
         error: Refusal,
     },
     /// The directory cannot be read; the details are for its owner.

@@ -1,13 +1,17 @@
-//! The root that a directory is bound to, once and for all. Simulated and genuine collateral never share one.
+//! The binding of a directory to one root. Simulated and genuine collateral never share a
+//! directory.
 
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
 
 use dcap_quote::{Trust, TrustedRoot};
+use printable_text::printable;
 
 /// The file that says it.
 const FILE: &str = "root";
+/// Characters of a foreign file that an error repeats.
+const MAX_SHOWN: usize = 120;
 
 /// Why the directory cannot be used with this root.
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +38,7 @@ pub(crate) fn check(dir: &Path, root: &TrustedRoot) -> Result<(), BindingError> 
     match fs::read_to_string(dir.join(FILE)) {
         Ok(found) if found == wanted => Ok(()),
         Ok(found) => Err(BindingError::Other {
-            found: printable(&found),
+            found: first_line(&found),
             wanted: wanted.trim_end().to_owned(),
         }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(BindingError::Foreign),
@@ -67,11 +71,8 @@ fn line(root: &TrustedRoot) -> String {
     format!("{whose} with the key of SHA-256 {}\n", root.fingerprint())
 }
 
-/// What somebody else wrote, for an error message.
-fn printable(text: &str) -> String {
+/// The beginning of what somebody else wrote.
+fn first_line(text: &str) -> String {
     let line = text.lines().next().unwrap_or_default();
-    line.chars()
-        .filter(|character| !character.is_control())
-        .take(120)
-        .collect()
+    printable(line).chars().take(MAX_SHOWN).collect()
 }

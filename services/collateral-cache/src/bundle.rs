@@ -37,7 +37,7 @@ impl Bundle {
     /// Bytes of the largest file that is read.
     pub const MAX_SIZE: usize = 64 << 20;
 
-    /// Of these.
+    /// A bundle of these.
     #[must_use]
     pub const fn new(current: Vec<Collateral>, early: Vec<Collateral>) -> Self {
         Self {

@@ -1,4 +1,5 @@
-//! The directory: a file for each piece of collateral, written atomically, verified on the way in and on the way out.
+//! The cache directory: a file for each piece of collateral, written atomically, verified on the
+//! way in and out.
 //!
 //! Locks: one file, exclusive for writers and shared for readers, so that nobody sees half of an update. It is taken and
 //! released within one function, and nothing but files of this directory is waited for under it.

@@ -1,4 +1,4 @@
-//! Fetching from a service over HTTP.
+//! A client that fetches collateral over HTTP.
 //!
 //! TLS keeps others from withholding and from playing back what is old; that the collateral is genuine rests on its
 //! signatures alone. Redirects are refused, answers have a largest size and every wait an end.
@@ -15,15 +15,15 @@ use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use crate::cache_dir::Wanted;
 
 /// Bytes of the largest answer that is read: a revocation list in hexadecimal.
-const MAX_BODY: u64 = 8 << 20;
+const MAX_BODY_SIZE: u64 = 8 << 20;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-const TIMEOUT: Duration = Duration::from_secs(60);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Whom to ask, and how.
 #[derive(Clone, Debug)]
 pub struct ClientOptions {
-    /// Whom.
+    /// The service that is asked.
     pub source: Source,
     /// Who vouches for its TLS certificate.
     pub roots: Roots,
@@ -78,36 +78,36 @@ pub enum FetchError {
              is, give that or its authority's as a file of trusted authorities"
     )]
     Tls {
-        /// What was asked for.
+        /// The request.
         request: String,
-        /// Whom.
+        /// The service that was asked.
         source_name: String,
-        /// Why.
+        /// The cause.
         error: String,
     },
     /// There was no answer.
     #[error("cannot fetch {request} from {source_name}: {error}")]
     Transport {
-        /// What was asked for.
+        /// The request.
         request: String,
-        /// Whom.
+        /// The service that was asked.
         source_name: String,
-        /// Why.
+        /// The cause.
         error: String,
     },
     /// The answer is none.
     #[error("cannot fetch {request} from {source_name}: {error}")]
     Response {
-        /// What was asked for.
+        /// The request.
         request: String,
-        /// Whom.
+        /// The service that was asked.
         source_name: String,
-        /// Why.
+        /// The cause.
         error: ResponseError,
     },
 }
 
-/// What came.
+/// Collateral that a service has sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fetched {
     /// Unverified.
@@ -144,7 +144,7 @@ impl Client {
             .max_redirects(0)
             .max_redirects_will_error(false)
             .timeout_connect(Some(CONNECT_TIMEOUT))
-            .timeout_global(Some(TIMEOUT))
+            .timeout_global(Some(REQUEST_TIMEOUT))
             .user_agent(concat!("nacre/", env!("CARGO_PKG_VERSION")))
             .build();
         Ok(Self {
@@ -223,7 +223,11 @@ impl Client {
         let headers =
             fields.filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())));
         let headers = headers.collect();
-        let body = answer.body_mut().with_config().limit(MAX_BODY).read_to_vec()?;
+        let body = answer
+            .body_mut()
+            .with_config()
+            .limit(MAX_BODY_SIZE)
+            .read_to_vec()?;
         Ok(Response {
             status,
             headers,

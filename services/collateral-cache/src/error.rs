@@ -1,4 +1,4 @@
-//! Why a directory does not give or take collateral.
+//! Errors of the cache directory.
 
 use std::io;
 use std::path::PathBuf;
@@ -16,23 +16,23 @@ pub enum CacheError {
     /// The directory cannot be used.
     #[error("the cache {}: {error}", .path.display())]
     Dir {
-        /// Where.
+        /// The directory.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         error: io::Error,
     },
     /// The directory belongs to another root.
     #[error("the cache {}: {error}", .path.display())]
     Binding {
-        /// Where.
+        /// The directory.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         error: BindingError,
     },
     /// Others than its owner can change it.
     #[error("the cache {} can be changed by other users (mode {mode:o}); take that right away: chmod go-w", .path.display())]
     Writable {
-        /// Where.
+        /// The directory.
         path: PathBuf,
         /// Its permissions.
         mode: u32,
@@ -40,17 +40,17 @@ pub enum CacheError {
     /// A piece is not there.
     #[error("the cache {} has no {name}", .path.display())]
     Missing {
-        /// Where.
+        /// The directory.
         path: PathBuf,
-        /// What.
+        /// The piece of collateral.
         name: Name,
     },
     /// A file is not what was written.
     #[error("the cache {}: the file {file} was damaged; fetch the collateral again", .path.display())]
     Damaged {
-        /// Where.
+        /// The directory.
         path: PathBuf,
-        /// Which file.
+        /// The file.
         file: String,
     },
     /// A piece proves nothing, or has expired.
@@ -63,9 +63,9 @@ pub enum CacheError {
     #[error("the {name} is older ({offered}) than the one in the cache {} ({held}), which stays; the source is behind, or \
              somebody plays back what was once valid", .path.display())]
     Older {
-        /// Where.
+        /// The directory.
         path: PathBuf,
-        /// What.
+        /// The piece of collateral.
         name: Name,
         /// In the cache.
         held: Rank,

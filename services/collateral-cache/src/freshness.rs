@@ -1,4 +1,4 @@
-//! How fresh collateral must be to be used.
+//! Freshness: how old collateral may be to be used.
 
 use std::time::Duration;
 
@@ -37,9 +37,9 @@ pub struct Fresh<T> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the {} was issued {}, which is longer ago than the {} days that are allowed", .dated.what, .dated.validity.from, .max_age.as_secs() / 86400)]
 pub struct Stale {
-    /// What.
+    /// What is stale, with its dates.
     pub dated: Dated,
-    /// By the policy.
+    /// The age that the policy allows.
     pub max_age: Duration,
 }
 

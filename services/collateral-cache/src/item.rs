@@ -1,4 +1,4 @@
-//! A piece of collateral as a file.
+//! Items: pieces of collateral as files.
 
 use dcap_quote::{Bytes, Collateral, Document, PckCa, Piece, Tee};
 use pcs::{IssuedDocument, IssuedList, Parts, SignedDocument};

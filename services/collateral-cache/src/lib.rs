@@ -31,5 +31,6 @@ pub use error::CacheError;
 pub use freshness::{Fresh, Freshness, Stale};
 pub use item::{Name, Shelf};
 pub use rank::Rank;
-pub use server::{Server, ServerError, Surroundings, Transport};
+pub use server::{Server, ServerConfig, ServerError};
+pub use serving::{Limits, Transport, TransportError};
 pub use status::{Dates, Entry, Outlook, State, Status};

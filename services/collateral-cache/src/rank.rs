@@ -1,4 +1,4 @@
-//! Which of two pieces is the newer one.
+//! The rank of a piece: which of two is the newer one.
 
 use dcap_quote::{About, CheckedPiece, UnixTime};
 

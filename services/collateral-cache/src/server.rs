@@ -1,313 +1,246 @@
-//! Serving a cluster: version 4 of the provisioning certification service, from the directory.
+//! Serves the directory to a cluster, as version 4 of Intel's provisioning certification service.
 //!
-//! It reads nothing but a request line and headers, and bounds both, the time for them and the number of connections.
+//! It reads the line and the header of requests, and no bodies.
 
-use std::convert::Infallible;
-use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{Method, Request};
+use axum::routing::get;
+use axum::{Router, http};
 use dcap_quote::UnixTime;
-use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
-use hyper::service::service_fn;
-use hyper::{Method, server::conn::http1};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
-use pcs::{Request, Response};
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::Semaphore;
-use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
+use pcs::Response;
+use prometheus_client::registry::Registry;
+use serving::{
+    Admission, Limits, ListenError, ServerMetrics, Transport, metrics_response, operator_routes, request_id,
+};
+use tokio::task::spawn_blocking;
 
 use crate::cache_dir::CacheDir;
 
-/// Connections at a time; the rest wait in the kernel's queue.
-const MAX_CONNECTIONS: usize = 256;
-/// For the handshake, and for each request's header.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// For all requests of a connection.
-const CONNECTION_LIFETIME: Duration = Duration::from_secs(300);
-/// For requests under way when the server is to end.
-const FAREWELL: Duration = Duration::from_secs(5);
-/// The path that says how the server is.
-const HEALTH: &str = "/healthz";
-/// Bytes of a request's header.
-const MAX_HEADER: usize = 16 << 10;
-
-/// How clients are spoken with.
-pub enum Transport {
-    /// TLS.
-    Tls(TlsAcceptor),
-    /// No TLS. Whoever is on the way can withhold and play back what is old, but cannot forge.
-    Plain,
-}
+/// The health of the server once more, at the path where Intel's caching service has it.
+const HEALTHZ: &str = "/healthz";
+/// What answered requests are counted as, but for the operator's.
+const PCS_ROUTE: &str = "/sgx/certification/v4";
 
 /// Why there is no server.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ServerError {
-    /// Certificate and key do not make a TLS server.
-    #[error("the TLS certificate or its key cannot be used: {0}")]
-    Tls(String),
-    /// Threads, signals or the like cannot be had.
-    #[error("cannot begin to serve: {0}")]
-    Runtime(#[source] io::Error),
     /// The address cannot be listened at.
-    #[error("cannot listen at {address}: {error}")]
-    Listen {
-        /// Where.
-        address: SocketAddr,
-        /// Why.
-        error: io::Error,
-    },
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The system gives no threads or signals.
+    #[error("cannot begin to serve: {0}")]
+    System(#[source] std::io::Error),
 }
 
-impl Transport {
-    /// TLS with a chain of certificates and a key, both as PEM.
-    ///
-    /// # Errors
-    /// When they are not that, or do not belong together.
-    pub fn tls(chain: &[u8], key: &[u8]) -> Result<Self, ServerError> {
-        let wrong = |error: &dyn std::fmt::Display| ServerError::Tls(error.to_string());
-        let chain: Vec<_> = CertificateDer::pem_slice_iter(chain)
-            .collect::<Result<_, _>>()
-            .map_err(|error| wrong(&error))?;
-        let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| wrong(&error))?;
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = rustls::ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| wrong(&error))?
-            .with_no_client_auth()
-            .with_single_cert(chain, key)
-            .map_err(|error| wrong(&error))?;
-        Ok(Self::Tls(TlsAcceptor::from(Arc::new(config))))
-    }
-}
-
-/// A server that listens.
-pub struct Server {
-    listener: TcpListener,
-    transport: Transport,
-    state: Arc<State>,
-}
-
-/// What the server has from the machine that it runs on.
-pub struct Surroundings {
+/// How the server is set up.
+pub struct ServerConfig {
+    /// Where it listens; with port 0 the system chooses one.
+    pub listen: SocketAddr,
+    /// TLS, or not. Without TLS, whoever is on the way can withhold and play back what is old, but
+    /// cannot forge.
+    pub transport: Transport,
+    /// What clients can take up; [`Server::limits`] fits most.
+    pub limits: Limits,
     /// Tells the time.
     pub clock: Box<dyn Fn() -> UnixTime + Send + Sync>,
     /// Gets a line for each request that was not answered.
     pub log: Box<dyn Fn(&str) + Send + Sync>,
 }
 
-struct State {
+/// A server that listens, and answers nothing yet.
+pub struct Server {
+    listener: serving::Server,
+    transport: Transport,
+    limits: Limits,
+    app: Arc<App>,
+}
+
+/// The state that handlers share.
+struct App {
     cache: CacheDir,
-    surroundings: Surroundings,
+    clock: Box<dyn Fn() -> UnixTime + Send + Sync>,
+    log: Box<dyn Fn(&str) + Send + Sync>,
+    admission: Admission,
+    metrics: ServerMetrics,
+    registry: Registry,
 }
 
 impl Server {
+    /// Limits for a cluster: short heads, no bodies, and few clients that keep their connections.
+    #[must_use]
+    pub fn limits() -> Limits {
+        Limits {
+            max_connections: 256,
+            max_connections_per_peer: 64,
+            max_requests: 128,
+            max_head_size: 16 << 10,
+            max_body_size: 0,
+            head_timeout: Duration::from_secs(10),
+            shutdown_timeout: Duration::from_secs(5),
+            ..Limits::default()
+        }
+    }
+
     /// Begins to listen.
     ///
     /// # Errors
-    /// When that address cannot be had.
-    pub async fn bind(
-        address: SocketAddr,
-        transport: Transport,
-        cache: CacheDir,
-        surroundings: Surroundings,
-    ) -> Result<Self, ServerError> {
-        let listener = TcpListener::bind(address).await;
+    /// When the address cannot be had.
+    pub async fn bind(cache: CacheDir, config: ServerConfig) -> Result<Self, ServerError> {
+        let mut registry = Registry::with_prefix("nacre_collateral");
         Ok(Self {
-            listener: listener.map_err(|error| ServerError::Listen { address, error })?,
-            transport,
-            state: Arc::new(State { cache, surroundings }),
+            listener: serving::Server::bind(config.listen).await?,
+            transport: config.transport,
+            limits: config.limits,
+            app: Arc::new(App {
+                cache,
+                clock: config.clock,
+                log: config.log,
+                admission: Admission::new(&config.limits),
+                metrics: ServerMetrics::register(&mut registry),
+                registry,
+            }),
         })
     }
 
-    /// Listens and serves until this process is asked to end (SIGINT, SIGTERM); `listening` is told where.
+    /// Listens and serves until this process is asked to end (SIGINT, SIGTERM); `listening` is told
+    /// the address.
     ///
     /// # Errors
-    /// When the address cannot be had, or the machine has no threads or signals for it.
+    /// When the address cannot be had, or the system gives no threads or signals.
     pub fn serve_until_signalled(
-        address: SocketAddr,
-        transport: Transport,
         cache: CacheDir,
-        surroundings: Surroundings,
+        config: ServerConfig,
         listening: impl FnOnce(SocketAddr),
     ) -> Result<(), ServerError> {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-        runtime.map_err(ServerError::Runtime)?.block_on(async {
-            let mut terminate = signal(SignalKind::terminate()).map_err(ServerError::Runtime)?;
-            let mut interrupt = signal(SignalKind::interrupt()).map_err(ServerError::Runtime)?;
-            let server = Self::bind(address, transport, cache, surroundings).await?;
-            listening(server.local_address().map_err(ServerError::Runtime)?);
-            let end = async {
-                tokio::select! {
-                    _ = terminate.recv() => (),
-                    _ = interrupt.recv() => (),
-                }
-            };
-            server.run(end).await;
+        runtime.map_err(ServerError::System)?.block_on(async {
+            let end = serving::termination().map_err(ServerError::System)?;
+            let server = Self::bind(cache, config).await?;
+            listening(server.address());
+            server.serve(end).await;
             Ok(())
         })
     }
 
-    /// Where it listens: with the port that it got, when it asked for none.
-    ///
-    /// # Errors
-    /// When the kernel does not say.
-    pub fn local_address(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
+    /// The address where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.listener.address()
     }
 
-    /// Serves until `end`, and lets requests that are under way come to their end.
-    pub async fn run(self, end: impl Future<Output = ()>) {
-        let mut end = pin!(end);
-        let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-        let graceful = GracefulShutdown::new();
-        loop {
-            let accepted = async {
-                // The semaphore is never closed.
-                let permit = Arc::clone(&connections).acquire_owned().await;
-                (permit, self.listener.accept().await)
-            };
-            let (permit, accepted) = tokio::select! {
-                accepted = accepted => accepted,
-                () = &mut end => break,
-            };
-            let Ok((stream, _)) = accepted else {
-                // Out of descriptors, for instance: it gets better when connections end.
-                tokio::time::sleep(Duration::from_millis(100)).await;
-                continue;
-            };
-            let (state, watcher) = (Arc::clone(&self.state), graceful.watcher());
-            let transport = match &self.transport {
-                Transport::Tls(acceptor) => Transport::Tls(acceptor.clone()),
-                Transport::Plain => Transport::Plain,
-            };
-            tokio::spawn(async move {
-                let _permit = permit;
-                let connection = connection(stream, transport, state, watcher);
-                let _ = timeout(CONNECTION_LIFETIME, connection).await;
-            });
-        }
-        drop(self.listener);
-        let _ = timeout(FAREWELL, graceful.shutdown()).await;
+    /// Serves until `shutdown` is ready; then lets requests that are under way end.
+    pub async fn serve(self, shutdown: impl Future<Output = ()>) {
+        let metrics = self.app.metrics.clone();
+        let router = router(self.app);
+        self.listener
+            .serve(self.transport, router, self.limits, metrics, shutdown)
+            .await;
     }
 }
 
-async fn connection(stream: TcpStream, transport: Transport, state: Arc<State>, watcher: Watcher) {
-    match transport {
-        Transport::Plain => requests(stream, state, watcher).await,
-        Transport::Tls(acceptor) => {
-            // A client that does not get that far is its own to blame.
-            if let Ok(Ok(stream)) = timeout(PATIENCE, acceptor.accept(stream)).await {
-                requests(stream, state, watcher).await;
-            }
-        }
-    }
+fn router(app: Arc<App>) -> Router {
+    operator_routes(get(health), get(metrics))
+        .route(HEALTHZ, get(health))
+        .fallback(certification)
+        .method_not_allowed_fallback(method_not_allowed)
+        .with_state(app)
 }
 
-async fn requests(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    state: Arc<State>,
-    watcher: Watcher,
-) {
-    let service = service_fn(move |request| answer(request, Arc::clone(&state)));
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new())
-        .header_read_timeout(PATIENCE)
-        .max_buf_size(MAX_HEADER);
-    let connection = http.serve_connection(TokioIo::new(stream), service);
-    // What goes wrong on a connection concerns its client.
-    let _ = watcher.watch(connection).await;
-}
-
-async fn answer(
-    request: hyper::Request<Incoming>,
-    state: Arc<State>,
-) -> Result<hyper::Response<Full<Bytes>>, Infallible> {
-    let request_id = request_id();
+/// Answers a request as the provisioning certification service does.
+async fn certification(State(app): State<Arc<App>>, request: Request<Body>) -> http::Response<Body> {
     let response = match *request.method() {
-        Method::GET | Method::HEAD => {
-            let uri = request.uri();
-            let (path, query) = (uri.path().to_owned(), uri.query().unwrap_or_default().to_owned());
-            let worker = Arc::clone(&state);
-            // Files and signatures would keep others waiting.
-            let task = tokio::task::spawn_blocking(move || respond(&worker, &path, &query));
-            task.await
-                .unwrap_or_else(|_| Response::text(500, "something went wrong here"))
-        }
-        _ => Response::text(405, "only GET is answered here"),
+        Method::GET | Method::HEAD => match app.admission.admit() {
+            Ok(_permit) => {
+                let uri = request.uri().clone();
+                let answer = move |app: &App| respond(app, uri.path(), uri.query().unwrap_or_default());
+                blocking(&app, answer).await
+            }
+            Err(error) => Response::text(503, &error.to_string()),
+        },
+        _ => not_get(),
     };
+    finish(&app, request.uri(), PCS_ROUTE, response)
+}
+
+/// Whether everything in the directory can be served.
+async fn health(State(app): State<Arc<App>>, uri: http::Uri) -> http::Response<Body> {
+    let response = blocking(&app, check_health).await;
+    finish(&app, &uri, "/health", response)
+}
+
+async fn metrics(State(app): State<Arc<App>>) -> http::Response<Body> {
+    metrics_response(&app.registry)
+}
+
+async fn method_not_allowed(State(app): State<Arc<App>>, uri: http::Uri) -> http::Response<Body> {
+    finish(&app, &uri, "other", not_get())
+}
+
+fn not_get() -> Response {
+    Response::text(405, "only GET is answered here")
+}
+
+/// Runs what reads files and verifies signatures on another thread: others would have to wait.
+async fn blocking(app: &Arc<App>, answer: impl FnOnce(&App) -> Response + Send + 'static) -> Response {
+    let app = Arc::clone(app);
+    let task = spawn_blocking(move || answer(&app));
+    task.await
+        .unwrap_or_else(|_| Response::text(500, "something went wrong here"))
+}
+
+/// Gives an answer its identifier, counts it, and logs it if it is a refusal.
+fn finish(app: &App, uri: &http::Uri, route: &str, response: Response) -> http::Response<Body> {
+    let id = request_id::<8>();
     if response.status != 200 {
         let reason = String::from_utf8_lossy(&response.body);
-        (state.surroundings.log)(&format!(
-            "{} {} {}: {}",
-            request_id,
-            response.status,
-            request.uri(),
-            reason.trim_end()
-        ));
+        (app.log)(&format!("{id} {} {uri}: {}", response.status, reason.trim_end()));
     }
-    Ok(to_http(response.with_request_id(&request_id)))
+    app.metrics.answered(route, response.status);
+    to_http(response.with_request_id(&id))
 }
 
-fn respond(state: &State, path: &str, query: &str) -> Response {
-    if path == HEALTH {
-        return health(state);
-    }
-    let request = match Request::parse(path, query) {
+fn respond(app: &App, path: &str, query: &str) -> Response {
+    let request = match pcs::Request::parse(path, query) {
         Ok(request) => request,
         Err(error @ pcs::RequestError::Path) => return Response::text(404, &error.to_string()),
         Err(error) => return Response::text(400, &error.to_string()),
     };
-    match state.cache.answer(&request, (state.surroundings.clock)()) {
+    match app.cache.answer(&request, (app.clock)()) {
         Ok(response) => response,
         Err(error) => {
             if let crate::AnswerError::Cache(cause) = &error {
-                (state.surroundings.log)(&cause.to_string());
+                (app.log)(&cause.to_string());
             }
             Response::text(error.status(), &error.to_string())
         }
     }
 }
 
-/// Whether everything in the directory can be served, for whoever watches over the server.
-fn health(state: &State) -> Response {
-    match state.cache.status((state.surroundings.clock)()) {
+fn check_health(app: &App) -> Response {
+    match app.cache.status((app.clock)()) {
         Ok(status) if status.is_good(Duration::ZERO) => Response::text(200, "everything here is valid"),
         Ok(_) => Response::text(
             503,
             "something here has expired or was damaged: nacre collateral status",
         ),
         Err(error) => {
-            (state.surroundings.log)(&error.to_string());
+            (app.log)(&error.to_string());
             Response::text(503, "this cache cannot be read")
         }
     }
 }
 
-fn to_http(response: Response) -> hyper::Response<Full<Bytes>> {
-    let mut builder = hyper::Response::builder().status(response.status);
+fn to_http(response: Response) -> http::Response<Body> {
+    let mut builder = http::Response::builder().status(response.status);
     for (name, value) in response.headers {
         builder = builder.header(name, value);
     }
     // Our own headers are all well-formed.
-    builder
-        .body(Full::new(response.body.into()))
-        .unwrap_or_else(|_| hyper::Response::new(Full::default()))
-}
-
-/// By which a request is found in logs; nobody has to be kept from guessing it.
-fn request_id() -> String {
-    let mut id = [0; 8];
-    // Without randomness the name is the same each time, and serves less well.
-    let _ = aws_lc_rs::rand::fill(&mut id);
-    id.iter().map(|byte| format!("{byte:02x}")).collect()
+    builder.body(response.body.into()).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! What is in the directory: when it expires, and what is to come.
+//! The status of a cache: what is in it, when it expires, and which TCB recoveries are to come.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ const DAY: u64 = 24 * 60 * 60;
 
 /// How long Intel's standard edition is behind the early one: twelve months, by its announcement of 2025. No document
 /// says it, so that a date made with it is an expectation.
-const GRACE: u64 = 365 * DAY;
+const EARLY_EDITION_LEAD: u64 = 365 * DAY;
 
 /// The state of a directory at some time.
 #[derive(Debug, Serialize)]
@@ -60,7 +60,7 @@ pub struct Dates {
     pub issued: UnixTime,
     /// When it, or something that it depends on, expires.
     pub expires: UnixTime,
-    /// What that is.
+    /// The piece or certificate that expires then.
     pub expires_first: Dated,
     /// Whole days from now to then; below zero when it has expired.
     pub days_left: i64,
@@ -135,7 +135,7 @@ impl CacheDir {
         let outlook = |forecast: Forecast| Outlook {
             tee,
             fmspc,
-            expected: UnixTime(forecast.recovery.0.saturating_add(GRACE)),
+            expected: UnixTime(forecast.recovery.0.saturating_add(EARLY_EDITION_LEAD)),
             forecast,
         };
         forecast(&now, &next).into_iter().map(outlook).collect()

@@ -7,7 +7,8 @@
 use std::fmt::Write as _;
 use std::sync::LazyLock;
 
-use base64ct::{Base64, Encoding as _};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use dcap_quote::{CheckedCollateral, Collateral, Tee, TrustedRoot};
 use simulated_platform::SimulatedPlatform;
 
@@ -93,11 +94,11 @@ fn der(pem: &str) -> Vec<u8> {
         .nth(2)
         .expect("a certificate")
         .replace('\n', "");
-    Base64::decode_vec(&body).expect("base64")
+    STANDARD.decode(&body).expect("base64")
 }
 
 fn pem(der: &[u8]) -> String {
-    let base64 = Base64::encode_string(der);
+    let base64 = STANDARD.encode(der);
     let lines = base64.as_bytes().chunks(64);
     let lines = lines.map(|line| String::from_utf8_lossy(line).into_owned() + "\n");
     format!(

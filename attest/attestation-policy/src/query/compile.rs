@@ -1,9 +1,9 @@
-//! From a query's text to what is interpreted.
+//! The compiler of queries: from text to the form that is interpreted.
 
 use jmespath::ast::{Ast, Comparator, KeyValuePair};
 
 use super::function::Function;
-use crate::limits::{MAX_QUERY, MAX_QUERY_SIGNS};
+use crate::limits::{MAX_QUERY, MAX_QUERY_OPERATORS};
 
 /// An expression: the grammar's tree, with functions that exist and have the right number of arguments.
 #[derive(Debug)]
@@ -59,9 +59,9 @@ pub(crate) fn compile(query: &str) -> Result<Node, String> {
         .bytes()
         .filter(|byte| b"[({.|&!<>=,:*".contains(byte))
         .count();
-    if signs > MAX_QUERY_SIGNS {
+    if signs > MAX_QUERY_OPERATORS {
         return Err(format!(
-            "it has more than {MAX_QUERY_SIGNS} operators and brackets"
+            "it has more than {MAX_QUERY_OPERATORS} operators and brackets"
         ));
     }
     let ast = jmespath::parse(query).map_err(|error| match error.reason {

@@ -18,7 +18,7 @@ const SORT_STEPS: usize = 20;
 
 macro_rules! functions {
     ($($function:ident $name:literal $arity:expr;)*) => {
-        /// Which function.
+        /// The function.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(crate) enum Function { $($function),* }
 

@@ -1,4 +1,4 @@
-//! Evaluates a query, step by counted step.
+//! The interpreter of queries, which counts every step.
 
 use std::collections::BTreeMap;
 

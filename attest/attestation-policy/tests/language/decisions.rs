@@ -1,4 +1,4 @@
-//! Which rules apply, and what they do.
+//! Tests of decisions: which rules apply, and what they do.
 
 use attestation_policy::{Claim, Decision, Denial, EvaluationProblem, Issuer, Policy, Position};
 

@@ -1,4 +1,5 @@
-//! What Microsoft documents about the language, as facts: its examples with our own data, and those of them that are wrong.
+//! Tests of Microsoft's documentation of the language: its examples, and those of them that are
+//! wrong.
 
 use attestation_policy::{Claim, Decision, Denial, Policy, defaults};
 use serde_json::{Value as Json, json};

@@ -1,4 +1,4 @@
-//! Errors at every place of a policy that has everything.
+//! Tests of errors at every place of a policy.
 
 use attestation_policy::Policy;
 

@@ -1,4 +1,4 @@
-//! The functions of version 1.2.
+//! Tests of the functions of version 1.2.
 
 use attestation_policy::{Claim, Value};
 

@@ -1,8 +1,8 @@
-//! Policies that loop or explode end with an error, and soon.
+//! Tests of limits: policies that loop or explode end with an error, and soon.
 
 use attestation_policy::limits::{
-    MAX_CLAIMS, MAX_CONDITIONS, MAX_DEPTH, MAX_MADE, MAX_QUERY, MAX_QUERY_SIGNS, MAX_RULES, MAX_STEPS,
-    MAX_TESTS, MAX_TEXT, MAX_VALUE,
+    MAX_CLAIMS, MAX_COMPARISONS, MAX_CONDITIONS, MAX_CREATED, MAX_DEPTH, MAX_QUERY, MAX_QUERY_OPERATORS,
+    MAX_RULES, MAX_STEPS, MAX_TEXT, MAX_VALUE,
 };
 use attestation_policy::{EvaluationProblem, Policy};
 
@@ -28,7 +28,7 @@ fn of_the_text() {
         (
             "the condition has too many comparisons",
             |tests| authorizing(&format!("[{}] => permit();", vec!["value!=1"; tests].join(","))),
-            MAX_TESTS,
+            MAX_COMPARISONS,
         ),
         (
             "functions are nested too deeply",
@@ -104,8 +104,8 @@ fn queries_do_not_recur_without_bound() {
             "@[?",
         ] {
             for count in [
-                MAX_QUERY_SIGNS / 2,
-                MAX_QUERY_SIGNS,
+                MAX_QUERY_OPERATORS / 2,
+                MAX_QUERY_OPERATORS,
                 MAX_QUERY / unit.len(),
                 MAX_QUERY,
             ] {
@@ -209,15 +209,16 @@ fn claims_that_multiply() {
 #[test]
 fn bytes_that_are_made() {
     let value = "x".repeat(MAX_VALUE - 10);
-    let rules = "c:[type==\"x\"] => issue(type=\"copy\", value=c.value);\n".repeat(MAX_MADE / MAX_VALUE + 1);
+    let rules =
+        "c:[type==\"x\"] => issue(type=\"copy\", value=c.value);\n".repeat(MAX_CREATED / MAX_VALUE + 1);
     let error = failure(&issuing(&rules), &[claim("x", value.clone())]);
     assert_eq!(error.problem, EvaluationProblem::TooManyBytes);
-    let rules = "c:[type==\"x\"] => issue(claim=c);\n".repeat(MAX_MADE / MAX_VALUE + 1);
+    let rules = "c:[type==\"x\"] => issue(claim=c);\n".repeat(MAX_CREATED / MAX_VALUE + 1);
     let error = failure(&issuing(&rules), &[claim("x", value)]);
     assert_eq!(error.problem, EvaluationProblem::TooManyBytes);
     assert_eq!(
         error.problem.to_string(),
-        format!("the claims that rules make have more than {MAX_MADE} bytes")
+        format!("the claims that rules make have more than {MAX_CREATED} bytes")
     );
     // A given claim that is too long is refused before anything is done with it.
     let error = failure(&issuing(""), &[claim("x", "x".repeat(MAX_VALUE + 1))]);
@@ -238,7 +239,7 @@ fn conditions_that_compare_everything_with_everything() {
     );
     // And the largest policy over the most claims.
     let claims = vec![claim("x", "1"); MAX_CLAIMS];
-    let condition = format!("[{}]", vec!["value!=1"; MAX_TESTS].join(","));
+    let condition = format!("[{}]", vec!["value!=1"; MAX_COMPARISONS].join(","));
     let rule = format!("{condition} && ![type==\"x\"] => permit();\n");
     let text = authorizing(&rule.repeat(MAX_TEXT / rule.len() - 1));
     assert_eq!(failure(&text, &claims).problem, EvaluationProblem::TooMuchWork);
@@ -307,8 +308,8 @@ fn of_queries() {
         format!("it has more than {MAX_QUERY} bytes")
     );
     assert_eq!(
-        query(search("{}", &"a.".repeat(MAX_QUERY_SIGNS + 1))),
-        format!("it has more than {MAX_QUERY_SIGNS} operators and brackets")
+        query(search("{}", &"a.".repeat(MAX_QUERY_OPERATORS + 1))),
+        format!("it has more than {MAX_QUERY_OPERATORS} operators and brackets")
     );
     // JSON that is too deep for its reader.
     let deep = format!("{}{}", "[".repeat(1000), "]".repeat(1000));

@@ -1,4 +1,4 @@
-//! The policy language, from the outside.
+//! Tests of the policy language through its public interface.
 
 mod decisions;
 mod documented;

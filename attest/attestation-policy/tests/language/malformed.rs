@@ -1,4 +1,4 @@
-//! What is no policy, and where it goes wrong.
+//! Tests of malformed policies, and of the positions that errors name.
 
 use attestation_policy::{Policy, Position};
 

@@ -1,4 +1,4 @@
-//! The examples of `docs/policy.md` do what the page says.
+//! Tests of the examples in `docs/policy.md`.
 
 use attestation_policy::{Claim, Decision, Denial};
 

@@ -1,4 +1,4 @@
-//! What holds for every policy.
+//! Property tests: what holds for every policy.
 
 use attestation_policy::{Claim, Issuer, Policy, Value};
 use proptest::prelude::*;

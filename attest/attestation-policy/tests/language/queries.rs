@@ -1,4 +1,4 @@
-//! Our evaluation of JMESPath against that of the `jmespath` crate, which passes the specification's own tests.
+//! Tests of JMESPath against the `jmespath` crate, which passes the specification's own tests.
 
 use attestation_policy::{Decision, Value};
 use proptest::prelude::*;

@@ -1,4 +1,4 @@
-//! Tokens that must not be accepted.
+//! Tests of tokens that must be refused.
 
 use attestation_token::{
     Algorithm, ClaimPolicy, Claims, HeaderFields, Jws, JwsError, KeySet, KeySize, Refusal, SigningKey,

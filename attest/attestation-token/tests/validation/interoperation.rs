@@ -1,4 +1,4 @@
-//! Tokens between us and others: the `jsonwebtoken` crate, and OpenSSL's command for keys and certificates.
+//! Tests of interoperation with the `jsonwebtoken` crate and with OpenSSL.
 
 use std::path::Path;
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! Key sets and keys.
+//! Tests of keys and key sets.
 
 use attestation_token::{
     HeaderFields, Jws, KeyError, KeyMemberError, KeySet, KeySetError, KeySize, PublicKey, SigningKey,

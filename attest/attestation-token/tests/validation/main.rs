@@ -1,4 +1,4 @@
-//! Tokens under attack, policies, and what other implementations make of ours and we of theirs.
+//! Tests of tokens: attacks, policies, keys, and interoperation.
 
 mod attacks;
 mod interoperation;

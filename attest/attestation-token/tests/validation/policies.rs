@@ -1,4 +1,4 @@
-//! What is demanded of genuine tokens.
+//! Tests of policies: what they demand of genuine tokens.
 
 use attestation_token::{ClaimError, ClaimPolicy, Claims, Objection, Refusal, SIMULATED};
 use serde_json::{Map, Value, json};

@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use attestation_token::{HeaderFields, KeySet, KeySize, SigningKey, UnixTime, Validator};
+pub use base16ct::lower::encode_string as hex;
 use serde_json::{Map, Value, json};
 
 pub const ISSUER: &str = "https://attest.example:8443";
@@ -95,8 +96,4 @@ pub fn token_with(change: impl FnOnce(&mut Map<String, Value>)) -> String {
 
 pub fn token() -> String {
     token_with(|_| {})
-}
-
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,4 +1,4 @@
-//! Ours and `dcap-qvl` on the same inputs: they must agree on every verdict.
+//! Tests that `dcap-qvl` comes to the same verdicts on the same inputs.
 //!
 //! `dcap-qvl` refuses what we leave to the policy (revoked, debugging, domains that the host can reach into) and what is
 //! below all levels; so its refusals are compared with our verdict and our objections together.

@@ -1,4 +1,4 @@
-//! What a TCB recovery that is announced will do.
+//! Tests of forecasts of TCB recoveries.
 
 use dcap_quote::{Component, Concerned, TcbStatus, Tee, UnixTime, forecast};
 use simulated_platform::{IsvLevel, Level, Profile, SimulatedPlatform};

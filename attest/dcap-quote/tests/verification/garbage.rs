@@ -1,10 +1,12 @@
-//! Bytes with several changes at random places: never a panic, and accepted only where nothing has changed.
+//! Tests with random changes: never a panic, and accepted only where nothing has changed.
 //!
 //! What is signed is signed anew after the change, since the parsers behind signatures would see nothing of it otherwise.
 
 use std::sync::LazyLock;
 
-use base64ct::{Base64, Encoding as _};
+use base16ct::lower::encode_string as to_hex;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use dcap_quote::{CheckedCollateral, Collateral, Quote, SIMULATED_QE_VENDOR, Tee, TrustedRoot, verify};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -99,11 +101,11 @@ fn certificates(chain: &str) -> Vec<Vec<u8>> {
             .trim_start_matches("-----BEGIN CERTIFICATE-----\n")
             .replace('\n', "")
     });
-    base64.map(|text| Base64::decode_vec(&text).unwrap()).collect()
+    base64.map(|text| STANDARD.decode(&text).unwrap()).collect()
 }
 
 fn pem(der: &[u8]) -> String {
-    let base64 = Base64::encode_string(der);
+    let base64 = STANDARD.encode(der);
     let lines = base64
         .as_bytes()
         .chunks(64)
@@ -112,17 +114,6 @@ fn pem(der: &[u8]) -> String {
         "-----BEGIN CERTIFICATE-----\n{}-----END CERTIFICATE-----\n",
         lines.collect::<String>()
     )
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn unhex(text: &str) -> Vec<u8> {
-    text.as_bytes()
-        .chunks(2)
-        .map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap())
-        .collect()
 }
 
 proptest! {
@@ -182,9 +173,9 @@ proptest! {
             *chain = certificates.iter().map(|der| pem(der)).collect();
         };
         let change_list = |list: &mut String| {
-            let mut der = unhex(list);
+            let mut der = base16ct::lower::decode_vec(&*list).unwrap();
             apply(&edits, &mut der);
-            *list = hex(&der);
+            *list = to_hex(&der);
         };
         match which {
             0 => change_certificate(&mut collateral.pck_crl_issuer_chain, 0),

@@ -1,4 +1,4 @@
-//! Tests of the whole way from bytes to a verdict.
+//! Tests of verification, from bytes to a verdict.
 
 mod agreement;
 mod forecasts;

@@ -1,4 +1,4 @@
-//! Pieces of collateral by themselves.
+//! Tests of single pieces of collateral.
 
 use dcap_quote::{
     About, Bytes, Collateral, Document, Item, PckCa, Piece, Refusal, Tee, TrustedRoot, UnixTime,

@@ -1,4 +1,4 @@
-//! Quotes and collateral that prove nothing, each for one reason.
+//! Tests of refusals: quotes and collateral that prove nothing, each for one reason.
 
 use crate::support::{NOW, checked, enclave, profile, root, verify_on};
 use dcap_quote::{
@@ -472,13 +472,11 @@ fn collateral_files_that_are_none() {
 
 #[test]
 fn revocation_lists_may_be_pem() {
-    use base64ct::Encoding as _;
+    use base64::Engine as _;
     let platform = SimulatedPlatform::new(profile());
     let mut collateral = platform.collateral(Tee::Sgx);
-    let der: Vec<u8> = (0..collateral.pck_crl.len() / 2)
-        .map(|index| u8::from_str_radix(&collateral.pck_crl[2 * index..2 * index + 2], 16).unwrap())
-        .collect();
-    let base64 = base64ct::Base64::encode_string(&der);
+    let der = base16ct::lower::decode_vec(&collateral.pck_crl).unwrap();
+    let base64 = base64::engine::general_purpose::STANDARD.encode(&der);
     let lines: Vec<&str> = base64
         .as_bytes()
         .chunks(64)

@@ -1,4 +1,4 @@
-//! A simulated platform at a fixed time, and what is verified on it.
+//! Fixtures: a simulated platform at a fixed time.
 
 use dcap_quote::{
     CheckedCollateral, Quote, Refusal, SIMULATED_QE_VENDOR, Tee, TrustedRoot, UnixTime, Verdict, verify,

@@ -1,4 +1,4 @@
-//! Every truncation, every flipped bit: never accepted, never a panic.
+//! Tests of every truncation and every flipped bit: never accepted, never a panic.
 //!
 //! Exhaustive over a quote of each kind. In collateral every byte has one bit flipped, another one in each byte, since
 //! one trial costs up to seven verifications of signatures.

@@ -1,4 +1,4 @@
-//! What authentic quotes are found to be worth.
+//! Tests of verdicts about authentic quotes.
 
 use crate::support::{NOW, checked, domain, domain_1_5, enclave, profile, root, verify_on};
 use dcap_quote::{

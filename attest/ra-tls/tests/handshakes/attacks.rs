@@ -1,4 +1,4 @@
-//! Certificates that must be refused, each for its reason.
+//! Tests of certificates that must be refused, each for its reason.
 
 use std::io;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! OpenSSL as an independent reader, and Gramine's rules for finding evidence.
+//! Tests of interoperation with OpenSSL, and with Gramine's rules for finding evidence.
 
 use std::io::Write as _;
 use std::net::TcpListener;

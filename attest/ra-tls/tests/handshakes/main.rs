@@ -1,4 +1,4 @@
-//! Certificates with quotes of a simulated platform: handshakes by rustls, attacks, and OpenSSL as an independent reader.
+//! Tests of certificates with quotes of a simulated platform.
 
 mod attacks;
 mod interoperation;

@@ -1,4 +1,4 @@
-//! Handshakes that succeed, and what they prove.
+//! Tests of handshakes that succeed, and of what they prove.
 
 use std::io::{Read as _, Write as _};
 

@@ -1,4 +1,4 @@
-//! A simulated platform, certificates of its enclaves, and handshakes in memory.
+//! Fixtures: a simulated platform, certificates of its enclaves, and handshakes in memory.
 
 use std::io;
 use std::sync::{Arc, LazyLock};

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use collateral_cache::{Server, Surroundings, Transport};
+use collateral_cache::{Server, ServerConfig, Transport};
 use dcap_quote::UnixTime;
 
 use crate::flags::collateral_dir::CollateralCacheFlags;
@@ -58,19 +58,16 @@ impl Serve {
                 self.listen
             ),
         };
-        let surroundings = Surroundings {
+        let config = ServerConfig {
+            listen: self.listen,
+            transport,
+            limits: Server::limits(),
             // With a wrong clock, nothing is valid.
             clock: Box::new(|| clock::now().unwrap_or(UnixTime(0))),
             log: Box::new(say),
         };
         let listening = |address| say(&format!("serving {scheme}://{address}/sgx/certification/v4/"));
-        Ok(Server::serve_until_signalled(
-            self.listen,
-            transport,
-            cache,
-            surroundings,
-            listening,
-        )?)
+        Ok(Server::serve_until_signalled(cache, config, listening)?)
     }
 }
 

@@ -158,5 +158,5 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
         .common
         .hash_provider
         .hash(bytes);
-    hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    base16ct::lower::encode_string(hash.as_ref())
 }

@@ -1,4 +1,4 @@
-//! The wire: paths' parts and bodies, as typed values.
+//! The types of the HTTP interface: bodies and parts of paths.
 
 pub(crate) mod attest;
 pub(crate) mod base64;

@@ -1,4 +1,4 @@
-//! What the service says of verified evidence, under the names of Azure Attestation.
+//! Claims about verified evidence, under the names of Azure Attestation.
 //!
 //! Sources: Microsoft's "Claim sets", "Examples of an attestation token" and "Azure Attestation EAT profile for Intel TDX". What
 //! they do not have is called `x-nacre-…`.

@@ -7,7 +7,7 @@ use super::Claims;
 use crate::api::attest::DataType;
 use crate::api::base64;
 use crate::evidence::Evidence;
-use crate::hex::hex;
+use base16ct::lower::encode_string as hex;
 
 /// ATTRIBUTES.KSS: the enclave has key separation and sharing (SDM volume 3D, "ATTRIBUTES").
 const KSS: u8 = 1 << 7;

@@ -1,4 +1,4 @@
-//! Who may manage policies.
+//! Authorisation of policy management by the admin token.
 //!
 //! Azure asks its directory; this service knows one secret, which is sent as a bearer token, as Azure's clients send whatever
 //! their credential object returns. If it is configured, every call about policies needs it. If it is not, policies can be read by
@@ -33,18 +33,18 @@ pub enum AdminTokenError {
     /// The file system says so.
     #[error("cannot read the admin token {}: {error}", path.display())]
     Read {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         error: std::io::Error,
     },
     /// Too short to be safe, or with characters that no header has.
-    #[error("the admin token in {} must be one line of {MIN_LENGTH} to {MAX_LENGTH} visible characters, for instance the output of openssl rand -hex 32", .0.display())]
+    #[error("the admin token in {} must be one line of {MIN_SECRET_LENGTH} to {MAX_SECRET_LENGTH} visible characters, for instance the output of openssl rand -hex 32", .0.display())]
     Form(PathBuf),
 }
 
-const MIN_LENGTH: usize = 16;
-const MAX_LENGTH: usize = 4096;
+const MIN_SECRET_LENGTH: usize = 16;
+const MAX_SECRET_LENGTH: usize = 4096;
 
 impl AdminToken {
     /// Reads the secret from a file of one line.
@@ -58,8 +58,8 @@ impl AdminToken {
         })?;
         let text = Zeroizing::new(text);
         let secret = text.trim_ascii();
-        let is_usable =
-            (MIN_LENGTH..=MAX_LENGTH).contains(&secret.len()) && secret.iter().all(u8::is_ascii_graphic);
+        let is_usable = (MIN_SECRET_LENGTH..=MAX_SECRET_LENGTH).contains(&secret.len())
+            && secret.iter().all(u8::is_ascii_graphic);
         if !is_usable {
             return Err(AdminTokenError::Form(path.to_owned()));
         }

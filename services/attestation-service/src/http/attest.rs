@@ -1,4 +1,4 @@
-//! Attest calls. Anybody may make them: evidence speaks for itself.
+//! Routes for attest calls. Anybody may call them: evidence speaks for itself.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -34,9 +34,11 @@ async fn answer(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<String, ApiError> {
+    let received = app.admission.receive(body).await;
     let kind = AttestationType::parse(kind)?;
     ApiVersion::parse(body::api_version(query))?.check_knows(kind)?;
-    let body = body::read(headers, body, &["application/json"], &app.limits).await?;
+    body::check_type(headers, &["application/json"])?;
+    let (body, _permit) = received.admit()?;
     let started = Instant::now();
     let request = AttestRequest::parse(kind, &body)?;
     let token = if request.draft_policy.is_some() {

@@ -1,57 +1,29 @@
-//! What requests bring: bodies, read within limits, and parts of their addresses.
+//! Parts of requests: the media type, segments and parameters of the address; errors of bodies.
 
-use std::error::Error as _;
-
-use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{FromRequestParts, Path};
 use axum::http::HeaderMap;
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
-use tokio::time::timeout;
+use serving::{AdmissionError, BodyError};
 
-use super::Limits;
 use crate::error::{ApiError, ErrorCode};
 
-/// Reads a body of one of these media types.
-///
-/// # Errors
-/// When it is of another type, too large, or does not arrive in time.
-pub(super) async fn read(
-    headers: &HeaderMap,
-    body: Body,
-    types: &[&str],
-    limits: &Limits,
-) -> Result<Bytes, ApiError> {
-    check_type(headers, types)?;
-    let too_large =
-        || ErrorCode::RequestTooLarge.because(format!("the body is larger than {} bytes", limits.body_size));
-    let announced = headers
-        .get(CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if announced
-        .is_some_and(|length| usize::try_from(length).map_or(true, |length| length > limits.body_size))
-    {
-        return Err(too_large());
-    }
-    match timeout(limits.body_timeout, to_bytes(body, limits.body_size)).await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(error)) => {
-            // axum tells it by its source only.
-            let limit = error.source().map(ToString::to_string).unwrap_or_default();
-            if limit.contains("length limit") {
-                Err(too_large())
-            } else {
-                Err(ErrorCode::InvalidParameter.because("the body broke off"))
+impl From<AdmissionError> for ApiError {
+    fn from(error: AdmissionError) -> Self {
+        let code = match error {
+            AdmissionError::Busy => ErrorCode::ServiceBusy,
+            AdmissionError::Body(BodyError::TooLarge { .. }) => ErrorCode::RequestTooLarge,
+            AdmissionError::Body(BodyError::TooSlow { .. } | BodyError::Stalled { .. }) => {
+                ErrorCode::RequestTimeout
             }
-        }
-        Err(_) => Err(ErrorCode::RequestTimeout.because(format!(
-            "the body did not arrive within {} seconds",
-            limits.body_timeout.as_secs()
-        ))),
+            AdmissionError::Body(BodyError::Broken) => ErrorCode::InvalidParameter,
+        };
+        code.because(error.to_string())
     }
 }
 
-fn check_type(headers: &HeaderMap, types: &[&str]) -> Result<(), ApiError> {
+/// Checks that a body is of one of these media types.
+pub(super) fn check_type(headers: &HeaderMap, types: &[&str]) -> Result<(), ApiError> {
     let given = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let essence = given.and_then(|value| value.split(';').next()).map(str::trim);
     match essence {

@@ -1,20 +1,14 @@
-//! For who runs the service: its health and its numbers.
+//! Health and metrics, for the operator of the service.
 
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderValue, Response, StatusCode};
+use axum::http::{Response, StatusCode};
 use dcap_quote::Trust;
 use serde_json::{Value, json};
 
 use super::{App, respond};
-
-/// The process serves requests.
-pub(super) async fn live() -> Response<Body> {
-    respond::document(StatusCode::OK, &json!({ "status": "alive" }))
-}
 
 /// 200 while some quotes can be verified, 503 otherwise.
 pub(super) async fn health(State(app): State<Arc<App>>) -> Response<Body> {
@@ -69,9 +63,5 @@ pub(super) async fn health(State(app): State<Arc<App>>) -> Response<Body> {
 
 /// In the text format of OpenMetrics.
 pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response<Body> {
-    let text = app.metrics.text(app.service.source.as_ref());
-    let mut response = Response::new(Body::from(text));
-    let format = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
-    response.headers_mut().insert(CONTENT_TYPE, format);
-    response
+    app.metrics.response(app.service.source.as_ref())
 }

@@ -1,17 +1,18 @@
-//! Policies and policy signers, for who may see and change them.
+//! Routes for policies and policy signers.
 
 use std::sync::Arc;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, Response};
+use dcap_quote::UnixTime;
 
 use super::admin::Access;
 use super::body::{self, Segment};
 use super::{App, respond};
 use crate::api::{ApiVersion, AttestationType};
 use crate::error::{ApiError, ErrorCode};
-use crate::service::TokenId;
+use crate::service::{Service, TokenId};
 
 /// What a request to change something may be. Azure's clients send signers' certificates as JSON, some of them as a JSON string.
 const SIGNED: [&str; 3] = ["text/plain", "application/jwt", "application/json"];
@@ -22,9 +23,9 @@ pub(super) async fn policy(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response<Body> {
-    let kind =
-        check(&app, query.as_deref(), &headers, Access::Read).and_then(|()| AttestationType::parse(&kind));
-    respond::token(kind.and_then(|kind| app.service.policy(kind, (app.clock)(), TokenId::random()?)))
+    show(&app, query.as_deref(), &headers, |service, now, id| {
+        service.policy(AttestationType::parse(&kind)?, now, id)
+    })
 }
 
 pub(super) async fn set_policy(
@@ -34,12 +35,10 @@ pub(super) async fn set_policy(
     headers: HeaderMap,
     body: Body,
 ) -> Response<Body> {
-    let kind = AttestationType::parse(&kind);
-    let text = changing(&app, query.as_deref(), &headers, body).await;
-    respond::token(text.and_then(|text| {
-        app.service
-            .set_policy(kind?, &text, (app.clock)(), TokenId::random()?)
-    }))
+    let change = |service: &Service, text: &str, now, id| {
+        service.set_policy(AttestationType::parse(&kind)?, text, now, id)
+    };
+    self::change(&app, query.as_deref(), &headers, body, change).await
 }
 
 /// `/policies/{type}:reset`.
@@ -53,12 +52,10 @@ pub(super) async fn reset_policy(
     let Some(kind) = name.strip_suffix(":reset") else {
         return respond::token(Err(respond::method_not_allowed().await));
     };
-    let kind = AttestationType::parse(kind);
-    let text = changing(&app, query.as_deref(), &headers, body).await;
-    respond::token(text.and_then(|text| {
-        app.service
-            .reset_policy(kind?, &text, (app.clock)(), TokenId::random()?)
-    }))
+    let change = |service: &Service, text: &str, now, id| {
+        service.reset_policy(AttestationType::parse(kind)?, text, now, id)
+    };
+    self::change(&app, query.as_deref(), &headers, body, change).await
 }
 
 pub(super) async fn signers(
@@ -66,8 +63,7 @@ pub(super) async fn signers(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response<Body> {
-    let allowed = check(&app, query.as_deref(), &headers, Access::Read);
-    respond::token(allowed.and_then(|()| app.service.policy_signers((app.clock)(), TokenId::random()?)))
+    show(&app, query.as_deref(), &headers, Service::policy_signers)
 }
 
 pub(super) async fn add_signer(
@@ -76,11 +72,7 @@ pub(super) async fn add_signer(
     headers: HeaderMap,
     body: Body,
 ) -> Response<Body> {
-    let text = changing(&app, query.as_deref(), &headers, body).await;
-    respond::token(text.and_then(|text| {
-        app.service
-            .add_policy_signer(&text, (app.clock)(), TokenId::random()?)
-    }))
+    change(&app, query.as_deref(), &headers, body, Service::add_policy_signer).await
 }
 
 pub(super) async fn remove_signer(
@@ -89,29 +81,58 @@ pub(super) async fn remove_signer(
     headers: HeaderMap,
     body: Body,
 ) -> Response<Body> {
-    let text = changing(&app, query.as_deref(), &headers, body).await;
-    respond::token(text.and_then(|text| {
-        app.service
-            .remove_policy_signer(&text, (app.clock)(), TokenId::random()?)
-    }))
+    change(
+        &app,
+        query.as_deref(),
+        &headers,
+        body,
+        Service::remove_policy_signer,
+    )
+    .await
 }
 
-/// The body of a request to change something, by somebody who may.
-async fn changing(
+/// Answers a request to see something, by somebody who may.
+fn show(
+    app: &App,
+    query: Option<&str>,
+    headers: &HeaderMap,
+    show: impl FnOnce(&Service, UnixTime, TokenId) -> Result<String, ApiError>,
+) -> Response<Body> {
+    let answer = || {
+        check(app, query, headers, Access::Read)?;
+        let _permit = app.admission.admit()?;
+        show(&app.service, (app.clock)(), TokenId::random()?)
+    };
+    respond::token(answer())
+}
+
+/// Answers a request to change something, by somebody who may.
+async fn change(
     app: &App,
     query: Option<&str>,
     headers: &HeaderMap,
     body: Body,
-) -> Result<String, ApiError> {
-    check(app, query, headers, Access::Change)?;
-    let bytes = body::read(headers, body, &SIGNED, &app.limits).await?;
-    if bytes.starts_with(b"\"") {
-        let text = serde_json::from_slice(&bytes);
+    change: impl FnOnce(&Service, &str, UnixTime, TokenId) -> Result<String, ApiError>,
+) -> Response<Body> {
+    let answer = async {
+        let received = app.admission.receive(body).await;
+        check(app, query, headers, Access::Change)?;
+        body::check_type(headers, &SIGNED)?;
+        let (bytes, _permit) = received.admit()?;
+        change(&app.service, &text(bytes)?, (app.clock)(), TokenId::random()?)
+    };
+    respond::token(answer.await)
+}
+
+/// The signed text in a body, which may be a JSON string.
+fn text(body: Bytes) -> Result<String, ApiError> {
+    if body.starts_with(b"\"") {
+        let text = serde_json::from_slice(&body);
         return text.map_err(|error| {
             ErrorCode::InvalidParameter.because(format!("the body is not a JSON string: {error}"))
         });
     }
-    let text = String::from_utf8(bytes.into());
+    let text = String::from_utf8(body.into());
     text.map_err(|_| ErrorCode::InvalidParameter.because("the body is not UTF-8"))
 }
 

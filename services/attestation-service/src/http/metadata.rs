@@ -1,4 +1,4 @@
-//! What validators of tokens read: the keys, and where they are.
+//! Routes for validators of tokens: the keys, and the document that says where they are.
 
 use std::sync::Arc;
 
@@ -11,7 +11,10 @@ use super::{App, respond};
 
 /// `/certs`: the keys (RFC 7517).
 pub(super) async fn key_set(State(app): State<Arc<App>>) -> Response<Body> {
-    respond::document(StatusCode::OK, &app.service.state().keys.key_set())
+    match app.admission.admit() {
+        Ok(_permit) => respond::document(StatusCode::OK, &app.service.state().keys.key_set()),
+        Err(error) => respond::refusal(error),
+    }
 }
 
 /// OpenID Connect Discovery 1.0, section 3, as far as it applies.

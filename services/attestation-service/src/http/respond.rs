@@ -1,4 +1,4 @@
-//! Answers: tokens, documents, and errors in the one shape that Azure's clients read.
+//! Responses: tokens, documents, and errors in the form that Azure's clients read.
 
 use axum::body::Body;
 use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -21,6 +21,11 @@ pub(super) fn token(token: Result<String, ApiError>) -> Response<Body> {
         Ok(token) => document(StatusCode::OK, &json!({ "token": token })),
         Err(error) => error.into_response(),
     }
+}
+
+/// The one shape of errors.
+pub(super) fn refusal(error: impl Into<ApiError>) -> Response<Body> {
+    error.into().into_response()
 }
 
 /// A JSON document that nobody keeps.

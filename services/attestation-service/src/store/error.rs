@@ -1,4 +1,4 @@
-//! Why the store cannot be used.
+//! Errors of the store.
 
 use std::io;
 use std::path::PathBuf;
@@ -11,17 +11,17 @@ pub enum StoreError {
     /// The file system says so.
     #[error("cannot {what} {}: {error}", path.display())]
     Io {
-        /// What failed.
+        /// The operation that failed.
         what: &'static str,
-        /// On what.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         error: io::Error,
     },
     /// Others can read the keys.
     #[error("{} can be read or written by others (mode {mode:04o}), and holds the keys that sign tokens; chmod 600 it, and renew the keys if others may have read them", path.display())]
     Mode {
-        /// Which file.
+        /// The file.
         path: PathBuf,
         /// Its mode.
         mode: u32,
@@ -35,7 +35,7 @@ pub enum StoreError {
     /// Written by a newer version.
     #[error("{} was written by a newer version (schema {found}, and this one knows {SCHEMA_VERSION}), and was left as it is; use that version", path.display())]
     Newer {
-        /// Which file.
+        /// The file.
         path: PathBuf,
         /// Its schema version.
         found: i32,
@@ -43,7 +43,7 @@ pub enum StoreError {
     /// Bound to another root of trust.
     #[error("{} belongs to a service that trusts {stored}, and this one trusts {wanted}; they never share keys: choose another directory", path.display())]
     Trust {
-        /// Which file.
+        /// The file.
         path: PathBuf,
         /// In the file.
         stored: String,
@@ -53,17 +53,17 @@ pub enum StoreError {
     /// Something in it that this version did not write.
     #[error("{} is damaged: {what}; restore it from a copy", path.display())]
     Damaged {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The error.
         what: String,
     },
     /// SQLite failed otherwise.
     #[error("cannot use {}: {error}", path.display())]
     Sqlite {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         error: rusqlite::Error,
     },
 }

@@ -1,4 +1,4 @@
-//! Evidence in, tokens out.
+//! Tests of attest calls: evidence in, tokens out.
 
 use dcap_quote::{Policy, SIMULATED_QE_VENDOR, TcbStatus};
 use serde_json::{Value, json};
@@ -23,7 +23,7 @@ async fn an_enclave_gets_the_claims_of_azures_tokens() {
     let collateral = claims["x-ms-sgx-collateral"].clone();
     assert_eq!(collateral.as_object().unwrap().len(), 7);
     assert_eq!(claims["maa-attestationcollateral"], collateral);
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let hex = base16ct::lower::encode_string;
     assert_eq!(collateral["quotehash"], hex(&sha256(&quote)));
     let members = claims.as_object_mut().unwrap();
     for varying in [

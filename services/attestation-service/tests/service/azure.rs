@@ -1,4 +1,4 @@
-//! The real client of Azure Attestation, from PyPI, drives the service (`drive.py`).
+//! Tests with the real client of Azure Attestation, from PyPI (`drive.py`).
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

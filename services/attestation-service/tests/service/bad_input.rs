@@ -1,4 +1,4 @@
-//! What nobody should send, and what it gets.
+//! Tests of bad requests, and of the errors that answer them.
 
 use hyper::Method;
 use serde_json::json;

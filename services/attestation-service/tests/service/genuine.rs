@@ -1,4 +1,4 @@
-//! Quotes of Intel's platforms, where they are at hand.
+//! Tests with quotes of Intel's platforms, where they are at hand.
 
 use std::fs;
 use std::path::{Path, PathBuf};

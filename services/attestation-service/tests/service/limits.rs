@@ -1,9 +1,9 @@
-//! Callers that are slow, many or silent.
+//! Tests of limits, with callers that are slow, many, or do not read.
 
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use crate::support::{SGX, Setup, attest_body, report};
 
@@ -34,7 +34,7 @@ async fn a_body_that_does_not_come() {
 #[tokio::test]
 async fn a_head_that_does_not_come() {
     let service = Setup::new()
-        .config(|config| config.limits.idle_timeout = SOON)
+        .config(|config| config.limits.head_timeout = SOON)
         .start()
         .await;
     let send = async |request: &[u8]| {
@@ -84,7 +84,7 @@ async fn heads_have_bounds() {
 #[tokio::test]
 async fn too_many_requests_are_told_to_come_back() {
     let service = Setup::new()
-        .config(|config| config.limits.requests = 0)
+        .config(|config| config.limits.max_requests = 0)
         .start()
         .await;
     let answer = service.post(SGX, "{}").await;
@@ -94,9 +94,114 @@ async fn too_many_requests_are_told_to_come_back() {
 }
 
 #[tokio::test]
+async fn bodies_that_do_not_come_refuse_nobody_else() {
+    let service = Setup::new()
+        .config(|config| {
+            config.limits.max_requests = 2;
+            config.limits.body_timeout = NEVER;
+            config.limits.body_progress_timeout = NEVER;
+        })
+        .start()
+        .await;
+    let mut slow = Vec::new();
+    for _ in 0..8 {
+        let mut stream = service.connect().await;
+        let head = head(1000).replace("\r\n\r\n", "\r\nexpect: 100-continue\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        // The service waits for the body.
+        let mut answer = vec![0; 12];
+        stream.read_exact(&mut answer).await.unwrap();
+        assert_eq!(answer, b"HTTP/1.1 100", "{}", String::from_utf8_lossy(&answer));
+        slow.push(stream);
+    }
+    let quote = service.platform.quote(&report(b""));
+    let answer = service.post(SGX, attest_body(&quote, None).to_string()).await;
+    assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
+    assert_eq!(service.get("/certs").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_body_that_stops_coming() {
+    let service = Setup::new()
+        .config(|config| config.limits.body_progress_timeout = SOON)
+        .start()
+        .await;
+    let mut stream = service.connect().await;
+    stream.write_all(head(100).as_bytes()).await.unwrap();
+    stream.write_all(b"{").await.unwrap();
+    let mut answer = vec![0; 12];
+    stream.read_exact(&mut answer).await.unwrap();
+    assert_eq!(answer, b"HTTP/1.1 408");
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_loses_its_connection() {
+    let service = Setup::new()
+        .config(|config| config.limits.write_timeout = SOON)
+        .start()
+        .await;
+    let mut stream = service.connect().await;
+    let requests = "GET /certs HTTP/1.1\r\nhost: x\r\n\r\n".repeat(1000);
+    // The service stops to read when its answers are not read; then it hangs up.
+    while stream.write_all(requests.as_bytes()).await.is_ok() {}
+    while !String::from_utf8_lossy(&service.get("/metrics").await.body).contains("connections 1\n") {}
+}
+
+#[tokio::test]
+async fn connections_have_a_lifetime() {
+    let service = Setup::new()
+        .config(|config| config.limits.connection_lifetime = SOON)
+        .start()
+        .await;
+    let mut stream = service.connect().await;
+    let mut answers = Vec::new();
+    // The connection ends, although each request comes in time.
+    loop {
+        let request = b"GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n";
+        if stream.write_all(request).await.is_err() {
+            break;
+        }
+        let mut piece = [0; 4096];
+        match stream.read(&mut piece).await {
+            Ok(0) | Err(_) => break,
+            Ok(size) => answers.extend_from_slice(&piece[..size]),
+        }
+    }
+    // On a busy machine, the lifetime may have passed before the first request.
+    assert!(answers.is_empty() || answers.starts_with(b"HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn one_peer_leaves_connections_for_others() {
+    let service = Setup::new()
+        .config(|config| config.limits.max_connections_per_peer = 2)
+        .start()
+        .await;
+    let first = service.connect().await;
+    let second = service.connect().await;
+    let mut third = TcpStream::connect(service.tcp()).await.unwrap();
+    // Closed at once: there is nothing to read, not even a handshake.
+    let refused = third.read(&mut [0; 1]).await;
+    assert!(matches!(refused, Ok(0) | Err(_)), "{refused:?}");
+
+    let other = TcpSocket::new_v4().unwrap();
+    other.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+    let stream = other.connect(service.tcp()).await.unwrap();
+    let mut other = service.handshake(stream).await;
+    other
+        .write_all(b"GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        .await
+        .unwrap();
+    let mut answer = String::new();
+    let _ = other.read_to_string(&mut answer).await;
+    assert!(answer.contains("refused_connections_total 1"), "{answer}");
+    drop((first, second));
+}
+
+#[tokio::test]
 async fn connections_beyond_the_limit_wait() {
     let service = Setup::new()
-        .config(|config| config.limits.connections = 1)
+        .config(|config| config.limits.max_connections = 1)
         .start()
         .await;
     let mut first = service.connect().await;
@@ -118,7 +223,7 @@ async fn connections_beyond_the_limit_wait() {
 #[tokio::test]
 async fn a_request_is_finished_before_the_end() {
     let service = Setup::new()
-        .config(|config| config.limits.shutdown = NEVER)
+        .config(|config| config.limits.shutdown_timeout = NEVER)
         .start()
         .await;
     let quote = service.platform.quote(&report(b""));
@@ -129,7 +234,7 @@ async fn a_request_is_finished_before_the_end() {
     stream.write_all(half.as_bytes()).await.unwrap();
     // So that the service has begun with it.
     let address = service.tcp();
-    while !String::from_utf8_lossy(&service.get("/metrics").await.body).contains("connections 2") {}
+    while !String::from_utf8_lossy(&service.get("/metrics").await.body).contains("connections 2\n") {}
     let stopping = tokio::spawn(service.stop());
     // Nobody is let in any more.
     while TcpStream::connect(address).await.is_ok() {}
@@ -147,7 +252,7 @@ async fn a_request_is_finished_before_the_end() {
 #[tokio::test]
 async fn who_does_not_finish_is_cut_off_in_the_end() {
     let service = Setup::new()
-        .config(|config| config.limits.shutdown = SOON)
+        .config(|config| config.limits.shutdown_timeout = SOON)
         .start()
         .await;
     let mut stream = service.connect().await;

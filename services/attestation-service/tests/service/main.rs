@@ -1,4 +1,4 @@
-//! The service as its callers meet it: in this process, over TLS, on the loopback interface, with quotes of simulated platforms.
+//! Tests of the service over TLS on the loopback interface, with quotes of simulated platforms.
 
 mod attest;
 mod azure;

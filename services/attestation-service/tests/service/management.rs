@@ -1,4 +1,4 @@
-//! Policies where nothing need be signed: who may see and change them.
+//! Tests of policy management without signatures: who may see and change policies.
 
 use hyper::Method;
 use serde_json::json;

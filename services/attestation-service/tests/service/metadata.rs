@@ -1,4 +1,4 @@
-//! Keys, discovery, health and numbers.
+//! Tests of keys, discovery, health and metrics.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,4 +1,4 @@
-//! This project's own client, against the real service.
+//! Tests with this project's own client.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! Policies that only their signers may change.
+//! Tests of policies that only their signers may change.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! A running service, and how to talk to it.
+//! Fixtures: a running service, and requests to it.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -156,6 +156,11 @@ impl Running {
 
     pub async fn connect(&self) -> TlsStream<TcpStream> {
         let stream = TcpStream::connect(self.address).await.unwrap();
+        self.handshake(stream).await
+    }
+
+    /// TLS on a connection to the service.
+    pub async fn handshake(&self, stream: TcpStream) -> TlsStream<TcpStream> {
         let name = ServerName::from(self.address.ip());
         self.connector.connect(name, stream).await.unwrap()
     }

@@ -1,4 +1,4 @@
-//! What gets in, what gets out, and what does not.
+//! Tests of the directory: what gets in, what gets out, and what does not.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

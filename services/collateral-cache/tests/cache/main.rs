@@ -1,6 +1,7 @@
-//! The cache as its users see it, with collateral of simulated platforms.
+//! Tests of the cache with collateral of simulated platforms.
 
 mod directory;
+mod limits;
 mod network;
 mod peer;
 mod support;

@@ -1,4 +1,4 @@
-//! The real client against the real server, and against servers that behave badly. All on the loopback interface.
+//! Tests of client and server on the loopback interface, also of servers that behave badly.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -7,8 +7,8 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use collateral_cache::{
-    CacheDir, Client, ClientOptions, FetchError, Freshness, Retry, Roots, Server, Shelf, Surroundings,
-    Transport,
+    CacheDir, Client, ClientOptions, FetchError, Freshness, Limits, Retry, Roots, Server, ServerConfig,
+    Shelf, Transport,
 };
 use dcap_quote::{PckCa, Tee, UnixTime};
 use pcs::{Edition, Source};
@@ -32,9 +32,16 @@ pub struct Running {
 
 impl Running {
     pub fn start(cache: &CacheDir, transport: Transport, now: UnixTime) -> Self {
+        Self::start_with_limits(cache, transport, now, Server::limits())
+    }
+
+    pub fn start_with_limits(cache: &CacheDir, transport: Transport, now: UnixTime, limits: Limits) -> Self {
         let log = Arc::new(Mutex::new(Vec::new()));
         let lines = Arc::clone(&log);
-        let surroundings = Surroundings {
+        let config = ServerConfig {
+            listen: "127.0.0.1:0".parse().unwrap(),
+            transport,
+            limits,
             clock: Box::new(move || now),
             log: Box::new(move |line| lines.lock().unwrap().push(line.to_owned())),
         };
@@ -48,11 +55,10 @@ impl Running {
                 .build()
                 .unwrap();
             runtime.block_on(async {
-                let any = "127.0.0.1:0".parse().unwrap();
-                let server = Server::bind(any, transport, cache, surroundings).await.unwrap();
-                address_sender.send(server.local_address().unwrap()).unwrap();
+                let server = Server::bind(cache, config).await.unwrap();
+                address_sender.send(server.address()).unwrap();
                 server
-                    .run(async {
+                    .serve(async {
                         let _ = ended.await;
                     })
                     .await;
@@ -66,6 +72,10 @@ impl Running {
         }
     }
 
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Of a server without TLS.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
@@ -76,7 +86,7 @@ impl Running {
     }
 
     /// Sends bytes, and gets everything until the server hangs up.
-    fn raw(&self, request: &str) -> String {
+    pub fn raw(&self, request: &str) -> String {
         let mut stream = TcpStream::connect(self.address).unwrap();
         stream.write_all(request.as_bytes()).unwrap();
         let mut answer = String::new();
@@ -182,6 +192,10 @@ fn requests_that_are_none() {
     for (request, status) in [
         (format!("GET /sgx/certification/v4/rootcacrl {close}"), "200"),
         (format!("GET /healthz {close}"), "200"),
+        (format!("GET /health {close}"), "200"),
+        (format!("GET /health/live {close}"), "200"),
+        (format!("GET /metrics {close}"), "200"),
+        (format!("POST /healthz {close}"), "405"),
         (format!("GET / {close}"), "404"),
         (
             format!("GET /sgx/certification/v4/../../../etc/passwd {close}"),

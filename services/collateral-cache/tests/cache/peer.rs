@@ -1,4 +1,4 @@
-//! Another project's client, that of dcap-qvl, against our server: what it fetches, its own verifier accepts.
+//! Tests with the client of `dcap-qvl`: its own verifier accepts what it fetches here.
 
 use std::fs;
 use std::path::Path;

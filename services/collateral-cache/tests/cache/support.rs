@@ -1,4 +1,4 @@
-//! A simulated platform at a fixed time, and caches of its collateral.
+//! Fixtures: a simulated platform at a fixed time, and caches of its collateral.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Files that somebody has changed: every one refused, none a panic.
+//! Tests of files that somebody has changed: every one refused, none a panic.
 
 use std::fs;
 

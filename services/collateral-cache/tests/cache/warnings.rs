@@ -1,4 +1,4 @@
-//! What `status` knows before it happens.
+//! Tests of the warnings of `status`.
 
 use std::fs;
 use std::time::Duration;
