@@ -19,7 +19,6 @@ extern crate alloc;
 
 mod boot;
 mod descriptor;
-mod errno;
 mod memory;
 mod poll;
 mod process;
@@ -31,7 +30,7 @@ mod time;
 
 pub use boot::{BootError, BootFlags, BootInfo, CpuidEntry};
 pub use descriptor::{Close, HostFd, Unread};
-pub use errno::Errno;
+pub use linux_abi::Errno;
 pub use memory::{Acceptance, Commit, PageRange, Protect, Protection, Remove, Trim};
 pub use poll::{EpollControl, EpollCreate, EpollEvent, EpollOperation, EpollWait, Poll, PollEntry};
 pub use process::{Exit, Interrupt, Message, MessageKind, Park, ParkEnd, Spawn, Unpark};
