@@ -18,6 +18,7 @@ mod macros;
 pub mod auxv;
 pub mod capability;
 pub mod clone;
+pub mod device;
 pub mod elf;
 pub mod epoll;
 mod errno;
@@ -52,7 +53,7 @@ pub use file_system::{MountFlags, RenameFlags, XattrFlags};
 pub use futex::{FutexCommand, FutexComparison, FutexFlags, FutexOperation};
 pub use ioctl::Ioctl;
 pub use limits::Resource;
-pub use memory::{Advice, MapFlags, MemfdFlags, ProtectionFlags, RemapFlags, SyncFlags};
+pub use memory::{MapFlags, MemfdFlags, MemoryAdvice, ProtectionFlags, RemapFlags, SyncFlags};
 pub use open::{AtFlags, CloseRangeFlags, OpenFlags, ResolveFlags};
 pub use poll::PollEvents;
 pub use prctl::{ArchPrctlOption, PrctlOption};
@@ -63,6 +64,6 @@ pub use socket::{
     AddressFamily, ControlMessage, MessageFlags, Protocol, ShutdownDirection, SocketFlags, SocketType,
 };
 pub use socket_option::{Ipv4Option, Ipv6Option, OptionLevel, SocketOption, TcpOption, UdpOption};
-pub use stat::{FileMode, StatxMask};
+pub use stat::StatxMask;
 pub use system::{EventFdFlags, RandomFlags};
 pub use time::{ClockId, IntervalTimer, TimerFdFlags, TimerFlags};

@@ -47,7 +47,7 @@ flags! {
 
 numbers! {
     /// What `madvise` is told.
-    pub struct Advice(u32) {
+    pub struct MemoryAdvice(u32) {
         MADV_NORMAL = 0,
         MADV_RANDOM = 1,
         MADV_SEQUENTIAL = 2,

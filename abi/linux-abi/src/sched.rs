@@ -49,6 +49,8 @@ constants! {
     MIN_NICE: i32 = -20;
     /// The highest nice value.
     MAX_NICE: i32 = 19;
+    /// Flag of a process in /proc/PID/stat: its addresses are random (the kernel's own name).
+    PF_RANDOMIZE: u32 = 0x40_0000;
     /// The highest priority of `SCHED_FIFO` and `SCHED_RR`.
     MAX_RT_PRIO: u64 = 99;
 }

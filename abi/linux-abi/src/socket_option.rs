@@ -14,6 +14,7 @@ numbers! {
 numbers! {
     /// An option of `SOL_SOCKET`.
     pub struct SocketOption(u32) {
+        SO_DEBUG = 1,
         SO_REUSEADDR = 2,
         SO_TYPE = 3,
         SO_ERROR = 4,

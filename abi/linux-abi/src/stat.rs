@@ -1,24 +1,6 @@
 //! Attributes of files: inode(7), statx(2), utimensat(2).
 
 flags! {
-    /// The permission bits of st_mode, without the file's type.
-    pub struct FileMode(u32) {
-        S_ISUID = 0o4000,
-        S_ISGID = 0o2000,
-        S_ISVTX = 0o1000,
-        S_IRUSR = 0o400,
-        S_IWUSR = 0o200,
-        S_IXUSR = 0o100,
-        S_IRGRP = 0o040,
-        S_IWGRP = 0o020,
-        S_IXGRP = 0o010,
-        S_IROTH = 0o004,
-        S_IWOTH = 0o002,
-        S_IXOTH = 0o001,
-    }
-}
-
-flags! {
     /// Which attributes `statx` is asked for, and which it gives.
     pub struct StatxMask(u32) {
         STATX_BASIC_STATS = 0x07ff,
@@ -38,6 +20,13 @@ constants! {
     S_IFDIR: u32 = 0o040000;
     S_IFCHR: u32 = 0o020000;
     S_IFIFO: u32 = 0o010000;
+    S_ISUID: u32 = 0o4000;
+    S_ISGID: u32 = 0o2000;
+    S_ISVTX: u32 = 0o1000;
+    S_IRUSR: u32 = 0o400;
+    S_IWUSR: u32 = 0o200;
+    S_IXUSR: u32 = 0o100;
+    S_IXGRP: u32 = 0o010;
     /// All permission bits, with set-id and sticky bits (the kernel's own name).
     S_IALLUGO: u32 = 0o7777;
     /// The permission bits of owner, group and others (the kernel's own name).

@@ -1,4 +1,4 @@
-//! The system as a whole, and small objects: uname(2), getrandom(2), eventfd(2), mknod(2).
+//! The system as a whole, and small objects: uname(2), getrandom(2), eventfd(2).
 
 flags! {
     /// How `getrandom` gives.
@@ -21,10 +21,4 @@ constants! {
     __NEW_UTS_LEN: usize = 64;
     /// Most groups of a process.
     NGROUPS_MAX: usize = 65536;
-    /// Major number of /dev/null, /dev/zero and their kin (devices.txt of the kernel).
-    MEM_MAJOR: u32 = 1;
-    /// Major number of /dev/tty.
-    TTYAUX_MAJOR: u32 = 5;
-    /// Major number of pseudo-terminals.
-    UNIX98_PTY_SLAVE_MAJOR: u32 = 136;
 }

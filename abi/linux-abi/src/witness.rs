@@ -65,6 +65,26 @@ fn clone_is_as_in_the_headers() {
 }
 
 #[test]
+fn device_is_as_in_the_headers() {
+    compare!(device::ALL;
+        {
+            // include/uapi/linux/major.h
+            MEM_MAJOR = 1,
+            TTYAUX_MAJOR = 5,
+            UNIX98_PTY_SLAVE_MAJOR = 136,
+            // Documentation/admin-guide/devices.txt
+            DEV_NULL = libc::makedev(1, 3),
+            DEV_ZERO = libc::makedev(1, 5),
+            DEV_FULL = libc::makedev(1, 7),
+            DEV_RANDOM = libc::makedev(1, 8),
+            DEV_URANDOM = libc::makedev(1, 9),
+            DEV_TTY = libc::makedev(5, 0),
+            DEV_PTS_0 = libc::makedev(136, 0),
+        }
+    );
+}
+
+#[test]
 fn elf_is_as_in_the_headers() {
     compare!(elf::ALL;
         elf_uapi [
@@ -189,7 +209,7 @@ fn memory_is_as_in_the_headers() {
         MAP_GROWSDOWN MAP_NORESERVE MAP_POPULATE MAP_STACK MAP_FIXED_NOREPLACE
     ]);
     compare!(RemapFlags::ALL; general [MREMAP_MAYMOVE MREMAP_FIXED MREMAP_DONTUNMAP]);
-    compare!(Advice::ALL; general [
+    compare!(MemoryAdvice::ALL; general [
         MADV_NORMAL MADV_RANDOM MADV_SEQUENTIAL MADV_WILLNEED MADV_DONTNEED MADV_FREE
         MADV_DONTFORK MADV_DOFORK MADV_MERGEABLE MADV_UNMERGEABLE MADV_HUGEPAGE MADV_NOHUGEPAGE
         MADV_DONTDUMP MADV_DODUMP MADV_WIPEONFORK MADV_KEEPONFORK MADV_COLD MADV_PAGEOUT
@@ -323,6 +343,9 @@ fn sched_is_as_in_the_headers() {
             // include/linux/sched/prio.h
             MIN_NICE = -20,
             MAX_NICE = 19,
+            // include/linux/sched.h
+            PF_RANDOMIZE = 0x00400000,
+            // include/linux/sched/prio.h
             MAX_RT_PRIO = 100 - 1,
         }
     );
@@ -391,7 +414,7 @@ fn socket_is_as_in_the_headers() {
 fn socket_option_is_as_in_the_headers() {
     compare!(OptionLevel::ALL; net [SOL_IP SOL_SOCKET SOL_TCP SOL_UDP SOL_IPV6]);
     compare!(SocketOption::ALL; net [
-        SO_REUSEADDR SO_TYPE SO_ERROR SO_DONTROUTE SO_BROADCAST SO_SNDBUF SO_RCVBUF SO_KEEPALIVE
+        SO_DEBUG SO_REUSEADDR SO_TYPE SO_ERROR SO_DONTROUTE SO_BROADCAST SO_SNDBUF SO_RCVBUF SO_KEEPALIVE
         SO_OOBINLINE SO_PRIORITY SO_LINGER SO_REUSEPORT SO_PASSCRED SO_PEERCRED SO_RCVLOWAT
         SO_RCVTIMEO SO_SNDTIMEO SO_ACCEPTCONN SO_PROTOCOL SO_DOMAIN SO_BUSY_POLL
         SO_MAX_PACING_RATE SO_INCOMING_CPU
@@ -416,13 +439,9 @@ fn socket_option_is_as_in_the_headers() {
 
 #[test]
 fn stat_is_as_in_the_headers() {
-    compare!(FileMode::ALL; general [
-        S_ISUID S_ISGID S_ISVTX S_IRUSR S_IWUSR S_IXUSR S_IRGRP S_IWGRP S_IXGRP S_IROTH S_IWOTH
-        S_IXOTH
-    ]);
     compare!(StatxMask::ALL; general [STATX_BASIC_STATS STATX_BTIME STATX_MNT_ID STATX__RESERVED]);
     compare!(stat::ALL;
-        general [
+        general [S_ISUID S_ISGID S_ISVTX S_IRUSR S_IWUSR S_IXUSR S_IXGRP
             S_IFMT S_IFSOCK S_IFLNK S_IFREG S_IFBLK S_IFDIR S_IFCHR S_IFIFO UTIME_NOW UTIME_OMIT
         ]
         {
@@ -441,12 +460,6 @@ fn system_is_as_in_the_headers() {
     compare!(crate::system::ALL;
         system [__NEW_UTS_LEN]
         general [NGROUPS_MAX]
-        {
-            // include/uapi/linux/major.h
-            MEM_MAJOR = 1,
-            TTYAUX_MAJOR = 5,
-            UNIX98_PTY_SLAVE_MAJOR = 136,
-        }
     );
 }
 

@@ -37,5 +37,5 @@ mod tests;
 
 pub use arena::{WARM_MAX, WARM_MIN};
 pub use call_sites::{CallSites, install as install_call_sites};
-pub use mapping::{Advice, Backing, MapFlags};
+pub use mapping::{Advice, Backing};
 pub use space::{AddressSpace, FaultOutcome};

@@ -4,7 +4,8 @@ use alloc::vec::Vec;
 
 use enclave_layout::USER_END;
 use kobject::{Errno, IoVec, Result};
-use libos_io::socket::{Ancillary, Identity, MessageFlags};
+use libos_io::socket::{Ancillary, Identity};
+use linux_abi::MessageFlags;
 use zerocopy::IntoBytes;
 
 use super::Call;

@@ -2,7 +2,8 @@
 
 use alloc::sync::Arc;
 
-use kobject::{Description, Errno, File, Result, StatusFlags};
+use kobject::{Description, Errno, File, Result};
+use linux_abi::OpenFlags;
 
 use crate::process::Process;
 use crate::process::descriptors::{Fd, OnExec};
@@ -13,22 +14,17 @@ pub(super) const CLOEXEC: u32 = 0o2000000;
 const NONBLOCK: u32 = 0o4000;
 
 /// The flags that all these calls take.
-pub(super) fn flags(raw: u32, others: u32) -> Result<(StatusFlags, OnExec)> {
+pub(super) fn flags(raw: u32, others: u32) -> Result<(OpenFlags, OnExec)> {
     if raw & !(CLOEXEC | NONBLOCK | others) != 0 {
         return Err(Errno::EINVAL);
     }
-    let mut flags = StatusFlags::READ_WRITE;
-    flags.set(StatusFlags::NONBLOCK, raw & NONBLOCK != 0);
+    let mut flags = OpenFlags::O_RDWR;
+    flags.set(OpenFlags::O_NONBLOCK, raw & NONBLOCK != 0);
     Ok((flags, OnExec::of(raw & CLOEXEC != 0)))
 }
 
 /// Opens a descriptor for a new object.
-pub(super) fn add(
-    process: &Process,
-    object: Arc<dyn File>,
-    flags: StatusFlags,
-    on_exec: OnExec,
-) -> Result<Fd> {
+pub(super) fn add(process: &Process, object: Arc<dyn File>, flags: OpenFlags, on_exec: OnExec) -> Result<Fd> {
     add_open(process, Description::new(object, flags, b""), on_exec)
 }
 

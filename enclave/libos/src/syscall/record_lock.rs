@@ -2,6 +2,7 @@
 
 use kobject::{Description, Errno, Result};
 use libos_fs::{LockKind, LockOwner, LockWait, RecordLock};
+use linux_abi::Whence;
 
 use super::Call;
 use crate::uapi::Flock;
@@ -31,7 +32,7 @@ pub(super) fn record_lock(call: &Call<'_>, file: &Description, command: u32, at:
         _ => return Err(Errno::EINVAL),
     };
     let whence = u32::try_from(raw.whence).map_err(|_| Errno::EINVAL)?;
-    let lock = RecordLock::new(file, kind, whence, raw.start, raw.len)?;
+    let lock = RecordLock::new(file, kind, Whence(whence), raw.start, raw.len)?;
     if command == 5 || command == 36 {
         let out = match libos_fs::test_record(file, owner, &lock)? {
             None => Flock { kind: F_UNLCK, ..raw },

@@ -2,11 +2,12 @@
 
 use alloc::vec::Vec;
 
-use kobject::{Description, Errno, How, Result, StatusFlags};
+use kobject::{Description, Errno, How, Result};
 use libos_io::{
     Socket, as_socket,
     socket::{BoundSocket, Caller, Identity, SocketAddress, SocketNames},
 };
+use linux_abi::OpenFlags;
 
 use super::Call;
 use crate::process::Process;
@@ -58,7 +59,7 @@ impl SocketNames for Names<'_> {
 
 fn how(file: &Description) -> How {
     How {
-        nonblocking: file.flags().contains(StatusFlags::NONBLOCK),
+        nonblocking: file.flags().contains(OpenFlags::O_NONBLOCK),
         append: false,
     }
 }
@@ -85,9 +86,9 @@ const SOCK_NONBLOCK: u32 = 0o4000;
 const SOCK_CLOEXEC: u32 = 0o2000000;
 
 /// Splits the flags off a socket's type.
-pub(super) fn type_flags(raw: u32) -> (u32, StatusFlags, OnExec) {
-    let mut flags = StatusFlags::READ_WRITE;
-    flags.set(StatusFlags::NONBLOCK, raw & SOCK_NONBLOCK != 0);
+pub(super) fn type_flags(raw: u32) -> (u32, OpenFlags, OnExec) {
+    let mut flags = OpenFlags::O_RDWR;
+    flags.set(OpenFlags::O_NONBLOCK, raw & SOCK_NONBLOCK != 0);
     (
         raw & !(SOCK_NONBLOCK | SOCK_CLOEXEC),
         flags,

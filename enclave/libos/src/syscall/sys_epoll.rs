@@ -1,7 +1,8 @@
 //! epoll_create, epoll_ctl, epoll_wait, with their newer forms.
 
-use kobject::{Errno, Result, StatusFlags};
+use kobject::{Errno, Result};
 use libos_io::{Epoll, EpollEvent, EpollOperation};
+use linux_abi::OpenFlags;
 use zerocopy::IntoBytes;
 
 use super::Call;
@@ -30,7 +31,7 @@ fn sys_epoll_create(call: &mut Call<'_>) -> Result<u64> {
     let fd = add(
         &call.thread.process,
         Epoll::new(),
-        StatusFlags::READ_WRITE,
+        OpenFlags::O_RDWR,
         OnExec::Keep,
     )?;
     Ok(fd.into())
@@ -43,7 +44,7 @@ fn sys_epoll_create1(call: &mut Call<'_>) -> Result<u64> {
     let fd = add(
         &call.thread.process,
         Epoll::new(),
-        StatusFlags::READ_WRITE,
+        OpenFlags::O_RDWR,
         OnExec::of(call.uint(0) != 0),
     )?;
     Ok(fd.into())

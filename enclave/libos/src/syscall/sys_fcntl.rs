@@ -1,6 +1,7 @@
 //! fcntl.
 
-use kobject::{Errno, Result, StatusFlags};
+use kobject::{Errno, Result};
+use linux_abi::OpenFlags;
 
 use super::new_descriptor::limit;
 use super::sys_dup::duplicate;
@@ -23,7 +24,7 @@ fn sys_fcntl(call: &mut Call<'_>) -> Result<u64> {
     let file = call.file(fd)?;
     let process = &call.thread.process;
     let allowed_on_path = matches!(command, 0..=3 | 1030);
-    if file.flags().contains(StatusFlags::PATH) && !allowed_on_path {
+    if file.flags().contains(OpenFlags::O_PATH) && !allowed_on_path {
         return Err(Errno::EBADF);
     }
     match command {
@@ -49,7 +50,7 @@ fn sys_fcntl(call: &mut Call<'_>) -> Result<u64> {
         // F_GETFL, F_SETFL
         3 => Ok(file.flags().bits().into()),
         4 => {
-            file.set_flags(StatusFlags::from_bits_truncate(call.uint(2)));
+            file.set_flags(OpenFlags::from_bits_truncate(call.uint(2)));
             Ok(0)
         }
         // F_GETLK, F_SETLK, F_SETLKW; F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW
@@ -71,7 +72,7 @@ fn sys_fcntl(call: &mut Call<'_>) -> Result<u64> {
             crate::container().vfs.add_seals(&file, call.uint(2))?;
             Ok(0)
         }
-        1034 => Ok(crate::container().vfs.seals(&file)?.into()),
+        1034 => Ok(crate::container().vfs.seals(&file)?.bits().into()),
         _ => Err(Errno::EINVAL),
     }
 }

@@ -1,7 +1,8 @@
 //! recvfrom, recvmsg, recvmmsg.
 
 use kobject::{Errno, IoVec, Result, UserSink, clock};
-use libos_io::socket::{MessageFlags, Received, SocketAddress};
+use libos_io::socket::{Received, SocketAddress};
+use linux_abi::MessageFlags;
 
 use super::Call;
 use super::iovec::pieces;
@@ -77,7 +78,7 @@ const MSG_CMSG_CLOEXEC: u32 = 0x4000_0000;
 fn receive(call: &Call<'_>, fd: Fd, pieces: &[IoVec], flags: MessageFlags) -> Result<Received> {
     let mut sink = UserSink::new(pieces);
     with(call, fd, |socket, _, mut how| {
-        how.nonblocking |= flags.contains(MessageFlags::DONT_WAIT);
+        how.nonblocking |= flags.contains(MessageFlags::MSG_DONTWAIT);
         socket.receive(&mut sink, flags, how)
     })
 }
@@ -99,8 +100,8 @@ fn receive_message(call: &Call<'_>, fd: Fd, at: Address, flags: u32) -> Result<u
     let truncated = control_out(call, &mut header, &received.ancillary, on_exec)?;
     let mut out = received.flags;
     out.set(
-        MessageFlags::CONTROL_TRUNCATED,
-        truncated || out.contains(MessageFlags::CONTROL_TRUNCATED),
+        MessageFlags::MSG_CTRUNC,
+        truncated || out.contains(MessageFlags::MSG_CTRUNC),
     );
     header.flags = (out.bits() | flags & MSG_CMSG_CLOEXEC) as i32;
     user::put(at, &header)?;

@@ -1,7 +1,8 @@
 //! sendto, sendmsg, sendmmsg.
 
 use kobject::{IoVec, Result, UserSource};
-use libos_io::socket::{MessageFlags, Outgoing, SocketKind};
+use libos_io::socket::{Outgoing, SocketKind};
+use linux_abi::MessageFlags;
 
 use super::Call;
 use super::iovec::pieces;
@@ -75,11 +76,11 @@ fn send(call: &Call<'_>, fd: Fd, pieces: &[IoVec], message: Outgoing<'_>) -> Res
     let mut kind = None;
     let result = with(call, fd, |socket, caller, mut how| {
         kind = Some(socket.kind());
-        how.nonblocking |= flags.contains(MessageFlags::DONT_WAIT);
+        how.nonblocking |= flags.contains(MessageFlags::MSG_DONTWAIT);
         socket.send(&mut source, message, how, caller)
     });
     match kind {
-        Some(SocketKind::Stream) if !flags.contains(MessageFlags::NO_SIGNAL) => raise_pipe(call, result),
+        Some(SocketKind::Stream) if !flags.contains(MessageFlags::MSG_NOSIGNAL) => raise_pipe(call, result),
         _ => Ok(result? as u64),
     }
 }

@@ -2,8 +2,9 @@
 
 use alloc::vec::Vec;
 
-use kobject::{Description, Errno, File, How, KernelSink, KernelSource, Result, StatusFlags, UserSource};
+use kobject::{Description, Errno, File, How, KernelSink, KernelSource, Result, UserSource};
 use libos_io::pipe::PipeEnd;
+use linux_abi::{OpenFlags, Whence};
 
 use super::Call;
 use super::iovec::pieces;
@@ -67,7 +68,7 @@ fn sys_copy_file_range(call: &mut Call<'_>) -> Result<u64> {
     if kinds != [kobject::FileKind::Regular; 2] {
         return Err(Errno::EINVAL);
     }
-    if to.flags().contains(kobject::StatusFlags::APPEND) {
+    if to.flags().contains(OpenFlags::O_APPEND) {
         return Err(Errno::EBADF);
     }
     let mut source = End {
@@ -220,7 +221,7 @@ impl End<'_> {
 
     /// How a pipe is used.
     fn how(&self, waits: Waits) -> How {
-        let nonblocking = waits == Waits::Never || self.file.flags().contains(StatusFlags::NONBLOCK);
+        let nonblocking = waits == Waits::Never || self.file.flags().contains(OpenFlags::O_NONBLOCK);
         How {
             nonblocking,
             append: false,
@@ -249,7 +250,7 @@ impl End<'_> {
             (_, Some(pipe)) => drop(pipe.read(0, &mut KernelSink::new(used), self.how(Waits::Never))),
             (Some(offset), None) => *offset -= left as u64,
             // A socket cannot take back what a full pipe did not take.
-            (None, None) if left > 0 => drop(self.file.seek(-(left as i64), 1)),
+            (None, None) if left > 0 => drop(self.file.seek(-(left as i64), Whence::SEEK_CUR)),
             (None, None) => {}
         }
     }

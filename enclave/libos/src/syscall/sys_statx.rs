@@ -1,7 +1,8 @@
 //! statx.
 
 use kobject::{Errno, Result, Timestamp};
-use libos_fs::{At, AtFlags};
+use libos_fs::At;
+use linux_abi::AtFlags;
 
 use super::Call;
 use super::path::{AT_FDCWD, EITHER, at, at_flags, context};
@@ -29,14 +30,14 @@ fn sys_statx(call: &mut Call<'_>) -> Result<u64> {
         return Err(Errno::EINVAL);
     }
     let flags = at_flags(flags & !(AT_NO_AUTOMOUNT | AT_STATX_SYNC), EITHER)?;
-    let path = if path_at == 0 && flags.contains(AtFlags::EMPTY_PATH) {
+    let path = if path_at == 0 && flags.contains(AtFlags::AT_EMPTY_PATH) {
         alloc::vec::Vec::new()
     } else {
         user::get_path(path_at)?
     };
     let context = context(call);
     let vfs = &container().vfs;
-    let anonymous = path.is_empty() && flags.contains(AtFlags::EMPTY_PATH) && fd != AT_FDCWD;
+    let anonymous = path.is_empty() && flags.contains(AtFlags::AT_EMPTY_PATH) && fd != AT_FDCWD;
     let (stat, mount) = if anonymous {
         let file = call.file(fd)?;
         let mount = vfs.mount_of(&context, At::Descriptor(&file), &path, flags);

@@ -2,6 +2,7 @@
 
 use kobject::{Errno, Result};
 use libos_io::{TimerClock, TimerFd};
+use linux_abi::ClockId;
 
 use super::Call;
 use super::new_descriptor::{add, flags};
@@ -30,7 +31,7 @@ pub(super) const ROWS: &[Row] = &[
 
 fn sys_timerfd_create(call: &mut Call<'_>) -> Result<u64> {
     let (flags, on_exec) = flags(call.uint(1), 0)?;
-    let clock = TimerClock::from_raw(call.uint(0))?;
+    let clock = TimerClock::from_raw(ClockId(call.int(0)))?;
     let timer = TimerFd::new(clock, crate::container().timers.clone());
     Ok(add(&call.thread.process, timer, flags, on_exec)?.into())
 }

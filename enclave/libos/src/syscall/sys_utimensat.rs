@@ -1,7 +1,8 @@
 //! utime, utimes, futimesat, utimensat.
 
 use kobject::{Errno, Result, Timestamp, clock::SECOND};
-use libos_fs::{AtFlags, SetTime};
+use libos_fs::SetTime;
+use linux_abi::AtFlags;
 
 use super::Call;
 use super::path::{AT_FDCWD, EITHER, at, at_flags, context};
@@ -69,7 +70,7 @@ fn sys_utimensat(call: &mut Call<'_>) -> Result<u64> {
 fn set_times(call: &Call<'_>, fd: Fd, path: Address, times: [SetTime; 2], flags: AtFlags) -> Result<u64> {
     // A null path means the open file itself.
     let (path, flags) = match path {
-        0 => (alloc::vec::Vec::new(), flags | AtFlags::EMPTY_PATH),
+        0 => (alloc::vec::Vec::new(), flags | AtFlags::AT_EMPTY_PATH),
         path => (user::get_path(path)?, flags),
     };
     at(call, fd, &path, |at| {

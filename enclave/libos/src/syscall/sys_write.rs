@@ -3,7 +3,8 @@
 use alloc::vec::Vec;
 
 use enclave_rt::user::Access;
-use kobject::{Description, Errno, IoVec, Result, Source, StatusFlags, UserSource};
+use kobject::{Description, Errno, IoVec, Result, Source, UserSource};
+use linux_abi::OpenFlags;
 
 use super::Call;
 use super::iovec::{piece, pieces, reachable};
@@ -121,7 +122,7 @@ fn within_file_size(
         return Ok(None);
     }
     let start = match place {
-        _ if file.flags().contains(StatusFlags::APPEND) => file.object().end()?,
+        _ if file.flags().contains(OpenFlags::O_APPEND) => file.object().end()?,
         Place::End(_) => file.object().end()?,
         Place::Offset(offset) => offset,
         Place::Position => file.position(),

@@ -3,7 +3,8 @@
 use alloc::vec::Vec;
 
 use kobject::{Errno, Result};
-use libos_fs::{At, AtFlags, Context, XattrFlags};
+use libos_fs::{At, Context};
+use linux_abi::{AtFlags, OpenFlags, XattrFlags};
 
 use super::Call;
 use super::table::Row;
@@ -45,13 +46,13 @@ fn target<R>(
     let context = call.thread.process.context.lock().clone();
     match form {
         Form::Path => f(&context, At::Cwd, &call.path(0)?, AtFlags::empty()),
-        Form::Link => f(&context, At::Cwd, &call.path(0)?, AtFlags::SYMLINK_NOFOLLOW),
+        Form::Link => f(&context, At::Cwd, &call.path(0)?, AtFlags::AT_SYMLINK_NOFOLLOW),
         Form::Descriptor => {
             let file = call.file(call.fd(0))?;
-            if file.flags().contains(kobject::StatusFlags::PATH) {
+            if file.flags().contains(OpenFlags::O_PATH) {
                 return Err(Errno::EBADF);
             }
-            f(&context, At::Descriptor(&file), b"", AtFlags::EMPTY_PATH)
+            f(&context, At::Descriptor(&file), b"", AtFlags::AT_EMPTY_PATH)
         }
     }
 }
