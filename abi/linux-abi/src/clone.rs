@@ -22,5 +22,5 @@ constants! {
     /// The bits of the flags of `clone` that are the signal to send at the end.
     CSIGNAL: u64 = 0xff;
     /// Bytes of the first version of `struct clone_args`.
-    CLONE_ARGS_SIZE_VER0: u64 = 64;
+    CLONE_ARGS_SIZE_VER0: usize = 64;
 }

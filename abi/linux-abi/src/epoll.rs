@@ -12,7 +12,7 @@ flags! {
 
 numbers! {
     /// What `epoll_ctl` does.
-    pub struct EpollOperation(u32) {
+    pub struct EpollCommand(i32) {
         EPOLL_CTL_ADD = 1,
         EPOLL_CTL_DEL = 2,
         EPOLL_CTL_MOD = 3,

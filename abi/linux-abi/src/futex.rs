@@ -2,7 +2,7 @@
 
 numbers! {
     /// What `futex` does, without [`FutexFlags`].
-    pub struct FutexCommand(u64) {
+    pub struct FutexCommand(u32) {
         FUTEX_WAIT = 0,
         FUTEX_WAKE = 1,
         FUTEX_REQUEUE = 3,
@@ -19,7 +19,7 @@ numbers! {
 
 flags! {
     /// What stands beside the command in the same argument.
-    pub struct FutexFlags(u64) {
+    pub struct FutexFlags(u32) {
         FUTEX_PRIVATE_FLAG = 128,
         FUTEX_CLOCK_REALTIME = 256,
     }

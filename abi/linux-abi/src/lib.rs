@@ -46,7 +46,7 @@ mod witness;
 
 pub use auxv::AuxiliaryKey;
 pub use clone::CloneFlags;
-pub use epoll::{EpollFlags, EpollOperation};
+pub use epoll::{EpollCommand, EpollFlags};
 pub use errno::Errno;
 pub use fcntl::{DescriptorFlags, FcntlCommand, FlockFlags, RecordLockType, Seals};
 pub use file_system::{MountFlags, RenameFlags, XattrFlags};

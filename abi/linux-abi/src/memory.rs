@@ -12,6 +12,11 @@ flags! {
     }
 }
 
+impl ProtectionFlags {
+    /// Reading, writing and executing.
+    pub const ACCESS: Self = Self::PROT_READ.union(Self::PROT_WRITE).union(Self::PROT_EXEC);
+}
+
 flags! {
     /// How a mapping is made.
     ///

@@ -29,7 +29,7 @@ numbers! {
 
 numbers! {
     /// What `arch_prctl` does.
-    pub struct ArchPrctlOption(u64) {
+    pub struct ArchPrctlOption(i32) {
         ARCH_SET_GS = 0x1001,
         ARCH_SET_FS = 0x1002,
         ARCH_GET_FS = 0x1003,

@@ -156,7 +156,7 @@ flags! {
 
 numbers! {
     /// What `rt_sigprocmask` does with the set that it is given.
-    pub struct MaskOperation(u32) {
+    pub struct MaskOperation(i32) {
         SIG_BLOCK = 0,
         SIG_UNBLOCK = 1,
         SIG_SETMASK = 2,

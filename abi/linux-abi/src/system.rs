@@ -11,7 +11,7 @@ flags! {
 
 flags! {
     /// What an eventfd is, beyond `O_NONBLOCK` and `O_CLOEXEC`.
-    pub struct EventFdFlags(u64) {
+    pub struct EventFdFlags(u32) {
         EFD_SEMAPHORE = 1,
     }
 }

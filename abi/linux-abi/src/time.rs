@@ -26,7 +26,7 @@ impl ClockId {
 
 numbers! {
     /// A timer of `setitimer`.
-    pub struct IntervalTimer(u64) {
+    pub struct IntervalTimer(i32) {
         ITIMER_REAL = 0,
         ITIMER_VIRTUAL = 1,
         ITIMER_PROF = 2,
@@ -35,14 +35,14 @@ numbers! {
 
 flags! {
     /// The flags of `timer_settime` and `clock_nanosleep`.
-    pub struct TimerFlags(u64) {
+    pub struct TimerFlags(u32) {
         TIMER_ABSTIME = 1,
     }
 }
 
 flags! {
     /// The flags of `timerfd_settime`.
-    pub struct TimerFdFlags(u64) {
+    pub struct TimerFdFlags(u32) {
         TFD_TIMER_ABSTIME = 1,
         TFD_TIMER_CANCEL_ON_SET = 2,
     }

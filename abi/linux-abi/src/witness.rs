@@ -102,7 +102,7 @@ fn elf_is_as_in_the_headers() {
 #[test]
 fn epoll_is_as_in_the_headers() {
     compare!(EpollFlags::ALL; general [EPOLLEXCLUSIVE EPOLLWAKEUP EPOLLONESHOT EPOLLET]);
-    compare!(EpollOperation::ALL; general [EPOLL_CTL_ADD EPOLL_CTL_DEL EPOLL_CTL_MOD]);
+    compare!(EpollCommand::ALL; general [EPOLL_CTL_ADD EPOLL_CTL_DEL EPOLL_CTL_MOD]);
 }
 
 #[test]

@@ -30,6 +30,8 @@ impl AccessMode {
     pub const READ_WRITE: Self = Self(4 | 2);
     /// Executing, or searching a directory.
     pub const EXECUTE: Self = Self(1);
+    /// Everything.
+    pub const ALL: Self = Self(4 | 2 | 1);
 }
 
 impl Credentials {

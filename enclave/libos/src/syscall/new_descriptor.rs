@@ -9,18 +9,18 @@ use crate::process::Process;
 use crate::process::descriptors::{Fd, OnExec};
 use crate::process::limits::FILES;
 
-pub(super) const CLOEXEC: u32 = 0o2000000;
-
-const NONBLOCK: u32 = 0o4000;
-
-/// The flags that all these calls take.
+/// O_NONBLOCK and O_CLOEXEC, which all these calls take (as EFD_NONBLOCK, TFD_CLOEXEC and so on); EINVAL for bits beyond these and
+/// `others`.
 pub(super) fn flags(raw: u32, others: u32) -> Result<(OpenFlags, OnExec)> {
-    if raw & !(CLOEXEC | NONBLOCK | others) != 0 {
+    let common = OpenFlags::O_NONBLOCK | OpenFlags::O_CLOEXEC;
+    if raw & !(common.bits() | others) != 0 {
         return Err(Errno::EINVAL);
     }
-    let mut flags = OpenFlags::O_RDWR;
-    flags.set(OpenFlags::O_NONBLOCK, raw & NONBLOCK != 0);
-    Ok((flags, OnExec::of(raw & CLOEXEC != 0)))
+    let given = OpenFlags::from_bits_retain(raw);
+    Ok((
+        OpenFlags::O_RDWR | given & OpenFlags::O_NONBLOCK,
+        OnExec::of(given.contains(OpenFlags::O_CLOEXEC)),
+    ))
 }
 
 /// Opens a descriptor for a new object.

@@ -1,4 +1,4 @@
-//! What system calls share that take paths.
+//! Arguments that are paths: the directory that they begin in, and the flags beside them.
 
 use kobject::{Errno, Result};
 use libos_fs::{At, Context};
@@ -7,8 +7,8 @@ use linux_abi::{AtFlags, OpenFlags};
 use super::Call;
 use crate::process::descriptors::Fd;
 
-/// The current directory, in place of a descriptor.
-pub(super) const AT_FDCWD: Fd = (-100_i32).cast_unsigned();
+/// The working directory, in place of a descriptor.
+pub(super) const AT_FDCWD: Fd = linux_abi::open::AT_FDCWD.cast_unsigned();
 
 /// Where the paths of a process begin.
 pub(super) fn context(call: &Call<'_>) -> Context {

@@ -4,10 +4,10 @@ use host_abi::Protection;
 use kobject::{Description, Errno, FileKind, Result};
 use libos_mm::Backing;
 use linux_abi::device::DEV_ZERO;
-use linux_abi::{MapFlags, OpenFlags, RemapFlags, Seals};
+use linux_abi::{MapFlags, OpenFlags, ProtectionFlags, RemapFlags, Seals};
 
 use super::Call;
-use super::sys_mprotect::{PROT_KNOWN, protection};
+use super::sys_mprotect::protection;
 use super::table::Row;
 
 /// Rows of the system-call table.
@@ -32,7 +32,7 @@ fn sys_mmap(call: &mut Call<'_>) -> Result<u64> {
         call.fd(4),
         call.ulong(5),
     );
-    let protection = protection(prot & PROT_KNOWN)?;
+    let protection = protection(ProtectionFlags::from_bits_truncate(prot as u32))?;
     let mut flags = MapFlags::from_bits_truncate(raw_flags as u32);
     let shared = match flags & MapFlags::MAP_TYPE {
         MapFlags::MAP_SHARED | MapFlags::MAP_SHARED_VALIDATE => true,

@@ -23,11 +23,10 @@ fn sys_pipe2(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn make_pipe(call: &Call<'_>, raw: u32) -> Result<u64> {
-    const DIRECT: u32 = 0o40000;
-    let (both, on_exec) = flags(raw, DIRECT)?;
+    let (both, on_exec) = flags(raw, OpenFlags::O_DIRECT.bits())?;
     let common = both & OpenFlags::O_NONBLOCK;
     let (reader, writer) = libos_io::pipe::pipe();
-    if raw & DIRECT != 0 {
+    if OpenFlags::from_bits_retain(raw).contains(OpenFlags::O_DIRECT) {
         writer.set_packets(true);
     }
     let process = &call.thread.process;

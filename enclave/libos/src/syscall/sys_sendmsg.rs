@@ -8,7 +8,7 @@ use super::Call;
 use super::iovec::pieces;
 use super::message::{MESSAGES_MAX, MULTIPLE_LEN, MULTIPLE_STRIDE, control_in, message_flags, single};
 use super::socket::{address_in, with};
-use super::table::{Restart, Row};
+use super::table::{Restart, Row, SocketLimit};
 use super::write_effects::raise_pipe;
 use crate::process::descriptors::Fd;
 use crate::uapi::MessageHeader;
@@ -16,7 +16,9 @@ use crate::user::{self, Address};
 
 /// Rows of the system-call table.
 pub(super) const ROWS: &[Row] = &[
-    Row::full(44, "sendto", sys_sendto, "dbdxxd").restarts(Restart::WithFlag),
+    Row::full(44, "sendto", sys_sendto, "dbdxxd")
+        .restarts(Restart::WithFlag)
+        .obeys(SocketLimit::Send),
     Row::partial(
         46,
         "sendmsg",
@@ -24,8 +26,11 @@ pub(super) const ROWS: &[Row] = &[
         "dxx",
         "ancillary data of Unix sockets only",
     )
-    .restarts(Restart::WithFlag),
-    Row::partial(307, "sendmmsg", sys_sendmmsg, "dxdx", "as sendmsg").restarts(Restart::WithFlag),
+    .restarts(Restart::WithFlag)
+    .obeys(SocketLimit::Send),
+    Row::partial(307, "sendmmsg", sys_sendmmsg, "dxdx", "as sendmsg")
+        .restarts(Restart::WithFlag)
+        .obeys(SocketLimit::Send),
 ];
 
 fn sys_sendto(call: &mut Call<'_>) -> Result<u64> {

@@ -2,7 +2,7 @@
 
 use kobject::{Errno, Result};
 use libos_io::socket::{SocketKind, UnixSocket};
-use linux_abi::{AddressFamily, Protocol, SocketType};
+use linux_abi::{AddressFamily, Protocol};
 
 use super::Call;
 use super::new_descriptor::add;
@@ -23,7 +23,7 @@ fn sys_socket(call: &mut Call<'_>) -> Result<u64> {
         .map(AddressFamily)
         .map_err(|_| Errno::EAFNOSUPPORT)?;
     let creator = identity(&call.thread.process);
-    let socket = libos_io::socket::open(domain, SocketKind::from_raw(SocketType(kind))?, protocol, creator)?;
+    let socket = libos_io::socket::open(domain, SocketKind::from_raw(kind)?, protocol, creator)?;
     Ok(add(&call.thread.process, socket, flags, on_exec)?.into())
 }
 
@@ -39,11 +39,7 @@ fn sys_socketpair(call: &mut Call<'_>) -> Result<u64> {
     if domain != u32::from(AddressFamily::AF_UNIX.0) {
         return Err(Errno::EOPNOTSUPP);
     }
-    let (first, second) = UnixSocket::pair(
-        SocketKind::from_raw(SocketType(kind))?,
-        protocol,
-        identity(process),
-    )?;
+    let (first, second) = UnixSocket::pair(SocketKind::from_raw(kind)?, protocol, identity(process))?;
     let first = add(process, first, flags, on_exec)?;
     let second =
         add(process, second, flags, on_exec).inspect_err(|_| drop(process.take_descriptor(first)))?;

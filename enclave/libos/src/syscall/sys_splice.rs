@@ -4,7 +4,8 @@ use alloc::vec::Vec;
 
 use kobject::{Description, Errno, File, How, KernelSink, KernelSource, Result, UserSource};
 use libos_io::pipe::PipeEnd;
-use linux_abi::{OpenFlags, Whence};
+use linux_abi::read_write::MAX_RW_COUNT;
+use linux_abi::{OpenFlags, SpliceFlags, Whence};
 
 use super::Call;
 use super::iovec::pieces;
@@ -98,11 +99,8 @@ fn sys_splice(call: &mut Call<'_>) -> Result<u64> {
         call.fd(2),
         call.pointer(3),
         call.len(4),
-        call.uint(5),
+        call.flags(5)?,
     );
-    if flags & !0xf != 0 {
-        return Err(Errno::EINVAL);
-    }
     let (from, to) = (call.file(from)?, call.file(to)?);
     if !is_pipe(&from) && !is_pipe(&to) {
         return Err(Errno::EINVAL);
@@ -128,10 +126,7 @@ fn sys_splice(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn sys_tee(call: &mut Call<'_>) -> Result<u64> {
-    let (from, to, len, flags) = (call.fd(0), call.fd(1), call.len(2), call.uint(3));
-    if flags & !0xf != 0 {
-        return Err(Errno::EINVAL);
-    }
+    let (from, to, len, flags) = (call.fd(0), call.fd(1), call.len(2), call.flags(3)?);
     let (from, to) = (call.file(from)?, call.file(to)?);
     let (Some(source), Some(target)) = (from.object_as::<PipeEnd>(), to.object_as::<PipeEnd>()) else {
         return Err(Errno::EINVAL);
@@ -186,11 +181,10 @@ enum Waits {
     Never,
 }
 
-fn waits(flags: u32) -> Waits {
-    const SPLICE_F_NONBLOCK: u32 = 2;
-    match flags & SPLICE_F_NONBLOCK {
-        0 => Waits::AsOpened,
-        _ => Waits::Never,
+fn waits(flags: SpliceFlags) -> Waits {
+    match flags.contains(SpliceFlags::SPLICE_F_NONBLOCK) {
+        true => Waits::Never,
+        false => Waits::AsOpened,
     }
 }
 
@@ -280,7 +274,7 @@ impl End<'_> {
 }
 
 fn copy(from: &mut End<'_>, to: &mut End<'_>, len: usize, waits: Waits) -> Result<usize> {
-    let len = len.min(0x7fff_f000);
+    let len = len.min(MAX_RW_COUNT);
     let mut done = 0;
     while done < len {
         if done > 0 && to.pipe().is_some_and(|pipe| pipe.room() == 0) {

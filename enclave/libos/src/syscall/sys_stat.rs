@@ -39,12 +39,9 @@ fn sys_fstat(call: &mut Call<'_>) -> Result<u64> {
     Ok(0)
 }
 
-/// AT_NO_AUTOMOUNT has no effect.
-pub(super) const AT_NO_AUTOMOUNT: u32 = 0x800;
-
 fn sys_newfstatat(call: &mut Call<'_>) -> Result<u64> {
     let (fd, path, out, flags) = (call.fd(0), call.pointer(1), call.pointer(2), call.uint(3));
-    let flags = at_flags(flags & !AT_NO_AUTOMOUNT, EITHER)?;
+    let flags = at_flags(flags, EITHER | AtFlags::AT_NO_AUTOMOUNT)?;
     if flags.contains(AtFlags::AT_EMPTY_PATH) && fd != AT_FDCWD && user::get::<u8>(path) == Ok(0) {
         let stat = call.file(fd)?.object().stat()?;
         user::put(out, &raw_stat(&stat))?;

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use kobject::{Errno, Result};
 use libos_fs::{At, Context};
+use linux_abi::file_system::{XATTR_NAME_MAX, XATTR_SIZE_MAX};
 use linux_abi::{AtFlags, OpenFlags, XattrFlags};
 
 use super::Call;
@@ -58,7 +59,7 @@ fn target<R>(
 }
 
 fn name(at: Address) -> Result<Vec<u8>> {
-    let name = user::get_string(at, 255, Errno::ERANGE)?;
+    let name = user::get_string(at, XATTR_NAME_MAX, Errno::ERANGE)?;
     if name.is_empty() {
         Err(Errno::ERANGE)
     } else {
@@ -90,7 +91,7 @@ fn set(call: &Call<'_>, form: Form) -> Result<u64> {
     let (at, len) = (call.pointer(2), call.len(3));
     let how: XattrFlags = call.flags(4)?;
     let name = name(call.pointer(1))?;
-    if len > 65_536 {
+    if len > XATTR_SIZE_MAX {
         return Err(Errno::E2BIG);
     }
     let value = user::get_bytes(at, len)?;
