@@ -1,6 +1,8 @@
-//! Who asks, and what may be done.
+//! The identities of a process, and what they permit.
 
 use alloc::vec::Vec;
+
+use linux_abi::stat::S_IXUGO;
 
 use crate::{Errno, Result, Stat};
 
@@ -24,8 +26,12 @@ impl AccessMode {
     pub const READ: Self = Self(4);
     /// Writing.
     pub const WRITE: Self = Self(2);
+    /// Reading and writing.
+    pub const READ_WRITE: Self = Self(4 | 2);
     /// Executing, or searching a directory.
     pub const EXECUTE: Self = Self(1);
+    /// Everything.
+    pub const ALL: Self = Self(4 | 2 | 1);
 }
 
 impl Credentials {
@@ -82,7 +88,7 @@ impl Credentials {
         wanted: AccessMode,
     ) -> Result<()> {
         if self.is_privileged() {
-            let executable = permissions & 0o111 != 0 || kind == crate::FileKind::Directory;
+            let executable = permissions & S_IXUGO != 0 || kind == crate::FileKind::Directory;
             return if wanted.0 & 1 == 0 || executable {
                 Ok(())
             } else {

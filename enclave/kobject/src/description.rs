@@ -4,59 +4,9 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+use linux_abi::{OpenFlags, Whence};
+
 use crate::{DirectorySink, Errno, File, How, Mutex, MutexGuard, Result, Sink, Source};
-
-bitflags::bitflags! {
-    /// The flags of an open file: Linux's O_ bits.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub struct StatusFlags: u32 {
-        /// O_WRONLY; with O_RDWR neither bit 0 alone: see [`StatusFlags::readable`].
-        const WRITE_ONLY = 0o1;
-        /// O_RDWR
-        const READ_WRITE = 0o2;
-        /// O_APPEND
-        const APPEND = 0o2000;
-        /// O_NONBLOCK
-        const NONBLOCK = 0o4000;
-        /// O_DSYNC
-        const DSYNC = 0o10000;
-        /// O_ASYNC
-        const ASYNC = 0o20000;
-        /// O_DIRECT
-        const DIRECT = 0o40000;
-        /// O_LARGEFILE
-        const LARGE_FILE = 0o100000;
-        /// O_DIRECTORY
-        const DIRECTORY = 0o200000;
-        /// O_NOFOLLOW
-        const NO_FOLLOW = 0o400000;
-        /// O_NOATIME
-        const NO_ATIME = 0o1000000;
-        /// O_PATH
-        const PATH = 0o10000000;
-        /// __O_SYNC
-        const SYNC = 0o4000000;
-    }
-}
-
-impl StatusFlags {
-    /// What F_SETFL may change.
-    pub const SETTABLE: Self = Self::APPEND
-        .union(Self::NONBLOCK)
-        .union(Self::ASYNC)
-        .union(Self::DIRECT)
-        .union(Self::NO_ATIME);
-
-    /// Whether it was opened for reading.
-    pub fn readable(self) -> bool {
-        !self.contains(Self::WRITE_ONLY) && !self.contains(Self::PATH)
-    }
-
-    /// Whether it was opened for writing.
-    pub fn writable(self) -> bool {
-        self.intersects(Self::WRITE_ONLY | Self::READ_WRITE) && !self.contains(Self::PATH)
-    }
-}
 
 /// An open file description: what `open` makes and descriptors share.
 pub struct Description {
@@ -70,7 +20,7 @@ pub struct Description {
 
 impl Description {
     /// Opens an object.
-    pub fn new(object: Arc<dyn File>, flags: StatusFlags, path: &[u8]) -> Arc<Self> {
+    pub fn new(object: Arc<dyn File>, flags: OpenFlags, path: &[u8]) -> Arc<Self> {
         let flags = AtomicU32::new(flags.bits());
         Arc::new(Self {
             object,
@@ -91,15 +41,15 @@ impl Description {
     }
 
     /// The flags.
-    pub fn flags(&self) -> StatusFlags {
-        StatusFlags::from_bits_retain(self.flags.load(Ordering::Relaxed))
+    pub fn flags(&self) -> OpenFlags {
+        OpenFlags::from_bits_retain(self.flags.load(Ordering::Relaxed))
     }
 
     /// F_SETFL: changes those flags that may change.
-    pub fn set_flags(&self, flags: StatusFlags) {
-        let kept = self.flags() - StatusFlags::SETTABLE;
+    pub fn set_flags(&self, flags: OpenFlags) {
+        let kept = self.flags() - OpenFlags::SETTABLE;
         self.flags
-            .store((kept | (flags & StatusFlags::SETTABLE)).bits(), Ordering::Relaxed);
+            .store((kept | (flags & OpenFlags::SETTABLE)).bits(), Ordering::Relaxed);
     }
 
     /// The path that it was opened by.
@@ -110,8 +60,8 @@ impl Description {
     fn how(&self) -> How {
         let flags = self.flags();
         How {
-            nonblocking: flags.contains(StatusFlags::NONBLOCK),
-            append: flags.contains(StatusFlags::APPEND),
+            nonblocking: flags.contains(OpenFlags::O_NONBLOCK),
+            append: flags.contains(OpenFlags::O_APPEND),
         }
     }
 
@@ -185,9 +135,9 @@ impl Description {
         Ok(count)
     }
 
-    /// `lseek` with Linux's SEEK_ number.
-    pub fn seek(&self, offset: i64, whence: u32) -> Result<u64> {
-        if self.flags().contains(StatusFlags::PATH) {
+    /// `lseek`.
+    pub fn seek(&self, offset: i64, whence: Whence) -> Result<u64> {
+        if self.flags().contains(OpenFlags::O_PATH) {
             return Err(Errno::EBADF);
         }
         if !self.object.is_seekable() {
@@ -196,17 +146,17 @@ impl Description {
                 false => Err(Errno::ESPIPE),
             };
         }
-        if (offset, whence) == (0, SEEK_CUR) {
+        if (offset, whence) == (0, Whence::SEEK_CUR) {
             return Ok(self.position());
         }
         let position = self.position.lock();
         let base = match whence {
-            0 => 0,
-            SEEK_CUR => position.at(),
-            2 => self.object.end()?,
-            3 | 4 => {
+            Whence::SEEK_SET => 0,
+            Whence::SEEK_CUR => position.at(),
+            Whence::SEEK_END => self.object.end()?,
+            Whence::SEEK_DATA | Whence::SEEK_HOLE => {
                 let from = u64::try_from(offset).map_err(|_| Errno::ENXIO)?;
-                position.set(self.object.seek_data(from, whence == 4)?);
+                position.set(self.object.seek_data(from, whence == Whence::SEEK_HOLE)?);
                 return Ok(position.at());
             }
             _ => return Err(Errno::EINVAL),
@@ -221,7 +171,7 @@ impl Description {
 
     /// `getdents64`.
     pub fn read_directory(&self, sink: &mut dyn DirectorySink) -> Result<()> {
-        if self.flags().contains(StatusFlags::PATH) {
+        if self.flags().contains(OpenFlags::O_PATH) {
             return Err(Errno::EBADF);
         }
         let position = self.position.lock();
@@ -234,8 +184,6 @@ impl Description {
         self.position.value.load(Ordering::Relaxed)
     }
 }
-
-const SEEK_CUR: u32 = 1;
 
 /// Where an open file is: moved under a lock, read without.
 #[derive(Default)]

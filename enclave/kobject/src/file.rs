@@ -5,9 +5,10 @@ use alloc::vec::Vec;
 use core::any::Any;
 
 use host_abi::HostFd;
+use linux_abi::{AllocateFlags, Ioctl, OpenFlags, PollEvents};
 
 use crate::wait::Observer;
-use crate::{Errno, Events, FileKind, Result, Sink, Source, Stat, Subscription};
+use crate::{Errno, FileKind, Result, Sink, Source, Stat, Subscription};
 
 /// How an operation is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +50,7 @@ pub trait File: Send + Sync + Any {
 
     /// What an `open` of `/proc/self/fd/N` (so of `/dev/stdout`) gives for an object that no path leads to; ENXIO for what cannot be
     /// opened that way. [`File::close`] is called once for each open file.
-    fn reopen(self: Arc<Self>, flags: crate::StatusFlags) -> Result<Arc<dyn File>> {
+    fn reopen(self: Arc<Self>, flags: OpenFlags) -> Result<Arc<dyn File>> {
         let _ = flags;
         Err(Errno::ENXIO)
     }
@@ -83,12 +84,16 @@ pub trait File: Send + Sync + Any {
 
     /// Which of `interest`, and of what is reported unasked, is the case now. For an object with a [`File::host_fd`] this is what is
     /// known without asking the host.
-    fn poll(&self, interest: Events) -> Events {
-        interest & (Events::READABLE | Events::WRITABLE)
+    fn poll(&self, interest: PollEvents) -> PollEvents {
+        interest & (PollEvents::READABLE | PollEvents::WRITABLE)
     }
 
     /// Lets `observer` be told of changes. `None` if the object never changes, or only the host knows.
-    fn subscribe(&self, interest: Events, observer: alloc::sync::Weak<dyn Observer>) -> Option<Subscription> {
+    fn subscribe(
+        &self,
+        interest: PollEvents,
+        observer: alloc::sync::Weak<dyn Observer>,
+    ) -> Option<Subscription> {
         let _ = (interest, observer);
         None
     }
@@ -105,7 +110,7 @@ pub trait File: Send + Sync + Any {
     }
 
     /// `ioctl`: the argument is an address or a number. ENOTTY for what the object does not know.
-    fn ioctl(&self, request: u32, argument: u64) -> Result<u64> {
+    fn ioctl(&self, request: Ioctl, argument: u64) -> Result<u64> {
         let _ = (request, argument);
         Err(Errno::ENOTTY)
     }
@@ -116,8 +121,8 @@ pub trait File: Send + Sync + Any {
         Err(Errno::EINVAL)
     }
 
-    /// `fallocate` with Linux's FALLOC_FL mode.
-    fn allocate(&self, mode: u32, offset: u64, len: u64) -> Result<()> {
+    /// `fallocate`.
+    fn allocate(&self, mode: AllocateFlags, offset: u64, len: u64) -> Result<()> {
         let _ = (mode, offset, len);
         Err(Errno::ENODEV)
     }

@@ -5,7 +5,7 @@
 //! - [`Events`], [`WaitQueue`], [`Waiter`], [`wait_until`]: readiness, and waiting for it;
 //! - [`clock`]: the time; [`credentials`]: who asks.
 //!
-//! `mm`, `fs`, `io` and `libos` build on it; it builds on `enclave-rt`.
+//! `libos-mm`, `libos-fs`, `libos-io` and `libos` build on it; it builds on `enclave-rt`.
 //!
 //! Locks: a wait queue's lock is innermost (nothing is locked and no host call made under it).
 #![cfg_attr(not(test), no_std)]
@@ -31,13 +31,14 @@ mod stat;
 mod wait;
 
 pub use credentials::Credentials;
-pub use description::{Description, StatusFlags};
+pub use description::Description;
 pub use enclave_rt::sync::{Mutex, MutexGuard, Once, SpinLock};
 pub use file::{DirectoryEntry, DirectorySink, File, How, Mapping, SharedPages, SharedPagesSlot};
-pub use host_abi::{Errno, Wait};
+pub use host_abi::Wait;
+pub use linux_abi::Errno;
 pub use memory::{IoVec, KernelSink, KernelSource, Sink, Source, UserSink, UserSource};
 pub use stat::{FileKind, Stat, Timestamp};
-pub use wait::{Events, Observer, Subscription, WaitQueue, Waiter, remaining, wait_until};
+pub use wait::{Observer, Subscription, WaitQueue, Waiter, remaining, wait_until};
 
 /// The result of most operations.
 pub type Result<T> = core::result::Result<T, Errno>;

@@ -1,4 +1,6 @@
-//! What `stat` says.
+//! The attributes of a file, as `stat` gives them.
+
+use linux_abi::stat;
 
 /// Seconds and nanoseconds since 1970.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,27 +36,27 @@ impl FileKind {
     /// The S_IF bits of st_mode.
     pub const fn mode_bits(self) -> u32 {
         match self {
-            Self::Fifo => 0o010000,
-            Self::CharDevice => 0o020000,
-            Self::Directory => 0o040000,
-            Self::BlockDevice => 0o060000,
-            Self::Regular => 0o100000,
-            Self::Symlink => 0o120000,
-            Self::Socket => 0o140000,
+            Self::Fifo => stat::S_IFIFO,
+            Self::CharDevice => stat::S_IFCHR,
+            Self::Directory => stat::S_IFDIR,
+            Self::BlockDevice => stat::S_IFBLK,
+            Self::Regular => stat::S_IFREG,
+            Self::Symlink => stat::S_IFLNK,
+            Self::Socket => stat::S_IFSOCK,
             Self::Anonymous => 0,
         }
     }
 
     /// The kind with these S_IF bits.
     pub const fn of_mode(mode: u32) -> Option<Self> {
-        Some(match mode & 0o170000 {
-            0o010000 => Self::Fifo,
-            0o020000 => Self::CharDevice,
-            0o040000 => Self::Directory,
-            0o060000 => Self::BlockDevice,
-            0o100000 => Self::Regular,
-            0o120000 => Self::Symlink,
-            0o140000 => Self::Socket,
+        Some(match mode & stat::S_IFMT {
+            stat::S_IFIFO => Self::Fifo,
+            stat::S_IFCHR => Self::CharDevice,
+            stat::S_IFDIR => Self::Directory,
+            stat::S_IFBLK => Self::BlockDevice,
+            stat::S_IFREG => Self::Regular,
+            stat::S_IFLNK => Self::Symlink,
+            stat::S_IFSOCK => Self::Socket,
             _ => return None,
         })
     }
@@ -129,11 +131,5 @@ impl Stat {
     /// st_mode.
     pub const fn mode(&self) -> u32 {
         self.kind.mode_bits() | self.permissions
-    }
-
-    /// A device number as st_dev and st_rdev hold it (`makedev`).
-    pub const fn device_number(major: u32, minor: u32) -> u64 {
-        let (major, minor) = (major as u64, minor as u64);
-        (minor & 0xff) | (major & 0xfff) << 8 | (minor & !0xff) << 12 | (major & !0xfff) << 32
     }
 }

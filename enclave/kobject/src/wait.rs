@@ -10,52 +10,15 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use enclave_rt::sync::SpinLock;
 use enclave_rt::thread::{self, ThreadNumber};
 use host_abi::{Errno, Wait};
+use linux_abi::PollEvents;
 
 use crate::{Result, clock};
-
-bitflags::bitflags! {
-    /// What has happened to an object, or is asked for: Linux's EPOLL bits, of which POLL's are a part.
-    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-    pub struct Events: u32 {
-        /// Can be read.
-        const IN = 0x1;
-        /// Something exceptional.
-        const PRI = 0x2;
-        /// Can be written.
-        const OUT = 0x4;
-        /// An error; reported unasked.
-        const ERR = 0x8;
-        /// The other side is gone; reported unasked.
-        const HUP = 0x10;
-        /// The descriptor is not open; reported unasked.
-        const NVAL = 0x20;
-        /// As IN.
-        const RDNORM = 0x40;
-        /// Priority band data.
-        const RDBAND = 0x80;
-        /// As OUT.
-        const WRNORM = 0x100;
-        /// Priority band data may be written.
-        const WRBAND = 0x200;
-        /// The peer has shut down its writing half.
-        const RDHUP = 0x2000;
-    }
-}
-
-impl Events {
-    /// What is reported whether asked for or not.
-    pub const UNASKED: Self = Self::ERR.union(Self::HUP).union(Self::NVAL);
-    /// Readable.
-    pub const READABLE: Self = Self::IN.union(Self::RDNORM);
-    /// Writable.
-    pub const WRITABLE: Self = Self::OUT.union(Self::WRNORM);
-}
 
 /// What is told of events: a sleeping thread ([`Waiter`]) or an epoll instance.
 pub trait Observer: Send + Sync {
     /// Something of this may have happened. Called under the queue's lock: must not lock what others hold while they wake,
     /// nor make a host call other than to wake a thread.
-    fn notify(&self, events: Events);
+    fn notify(&self, events: PollEvents);
 }
 
 /// The observers of one object.
@@ -67,7 +30,7 @@ pub struct WaitQueue {
 
 struct Entry {
     key: u64,
-    interest: Events,
+    interest: PollEvents,
     observer: Weak<dyn Observer>,
 }
 
@@ -90,11 +53,11 @@ impl WaitQueue {
     }
 
     /// Lets `observer` be told of these events (and of those that come unasked) until the subscription is dropped.
-    pub fn subscribe(self: &Arc<Self>, interest: Events, observer: Weak<dyn Observer>) -> Subscription {
+    pub fn subscribe(self: &Arc<Self>, interest: PollEvents, observer: Weak<dyn Observer>) -> Subscription {
         let key = NEXT_KEY.fetch_add(1, Ordering::Relaxed);
         let entry = Entry {
             key,
-            interest: interest | Events::UNASKED,
+            interest: interest | PollEvents::UNASKED,
             observer,
         };
         let mut observers = self.observers.lock();
@@ -107,12 +70,12 @@ impl WaitQueue {
     }
 
     /// Tells all observers of these events. The change must be visible already.
-    pub fn wake(&self, events: Events) {
+    pub fn wake(&self, events: PollEvents) {
         self.wake_some(events, usize::MAX);
     }
 
     /// Tells at most `most` observers, those that came first first.
-    pub fn wake_some(&self, events: Events, most: usize) {
+    pub fn wake_some(&self, events: PollEvents, most: usize) {
         core::sync::atomic::fence(Ordering::SeqCst);
         if self.count.load(Ordering::SeqCst) == 0 {
             return;
@@ -147,7 +110,7 @@ pub struct Waiter {
 }
 
 impl Observer for Waiter {
-    fn notify(&self, events: Events) {
+    fn notify(&self, events: PollEvents) {
         self.happened.fetch_or(events.bits(), Ordering::Release);
         thread::wake(self.thread);
     }
@@ -208,7 +171,7 @@ pub fn remaining(deadline: Option<u64>) -> Result<Wait> {
 /// the events. EINTR when a signal is pending, ETIMEDOUT after the deadline.
 pub fn wait_until<T>(
     queue: &Arc<WaitQueue>,
-    events: Events,
+    events: PollEvents,
     deadline: Option<u64>,
     mut attempt: impl FnMut() -> Result<T>,
 ) -> Result<T> {

@@ -9,7 +9,8 @@ use std::time::Instant;
 
 use common::{Container, Tree};
 use kobject::{KernelSource, Result, Sink};
-use libos_fs::{At, AtFlags, OpenHow};
+use libos_fs::{At, OpenHow};
+use linux_abi::AtFlags;
 
 /// Takes bytes as a program's memory would: by a copy.
 struct Buffer<'a> {

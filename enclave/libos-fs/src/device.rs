@@ -1,9 +1,10 @@
-//! Devices: what `/dev`'s nodes do.
+//! The devices under `/dev`.
 
 use alloc::sync::Arc;
 
 use enclave_rt::processor;
-use kobject::{Errno, File, Result, Sink, Source, Stat};
+use kobject::{Errno, File, Result, Sink, Source};
+use linux_abi::device;
 
 use crate::context::At;
 use crate::dentry::Dentry;
@@ -11,21 +12,18 @@ use crate::open_file::OpenFile;
 use crate::system::System;
 use crate::vfs::Vfs;
 
-/// `/dev/tty`: the controlling terminal of whoever opens it.
-const TERMINAL: u64 = Stat::device_number(5, 0);
-
 /// Makes what is in `/dev`. `/dev/shm` is there already.
 pub(crate) fn make_nodes(vfs: &Vfs) -> Result<()> {
-    let nodes: [(&[u8], u32, u32); 6] = [
-        (b"/dev/null", 1, 3),
-        (b"/dev/zero", 1, 5),
-        (b"/dev/full", 1, 7),
-        (b"/dev/random", 1, 8),
-        (b"/dev/urandom", 1, 9),
-        (b"/dev/tty", 5, 0),
+    let nodes: [(&[u8], u64); 6] = [
+        (b"/dev/null", device::DEV_NULL),
+        (b"/dev/zero", device::DEV_ZERO),
+        (b"/dev/full", device::DEV_FULL),
+        (b"/dev/random", device::DEV_RANDOM),
+        (b"/dev/urandom", device::DEV_URANDOM),
+        (b"/dev/tty", device::DEV_TTY),
     ];
-    for (path, major, minor) in nodes {
-        vfs.make_device(path, major, minor)?;
+    for (path, number) in nodes {
+        vfs.make_device(path, number)?;
     }
     let links: [(&[u8], &[u8]); 4] = [
         (b"/dev/fd", b"/proc/self/fd"),
@@ -42,7 +40,8 @@ pub(crate) fn make_nodes(vfs: &Vfs) -> Result<()> {
 
 /// Opens the character device of this number; ENXIO if there is none.
 pub(crate) fn open(system: &Arc<dyn System>, number: u64, this: &Arc<Dentry>) -> Result<Arc<dyn File>> {
-    if number == TERMINAL {
+    // The controlling terminal of whoever opens it.
+    if number == device::DEV_TTY {
         return system.terminal().ok_or(Errno::ENXIO);
     }
     Ok(OpenFile::of_device(this, Device::of_number(number)?))
@@ -63,14 +62,12 @@ const CHUNK: usize = 256;
 impl Device {
     /// The device of this number (devices.txt of the kernel); ENXIO.
     fn of_number(number: u64) -> Result<Self> {
-        const MEMORY: u32 = 1;
-        let is = |minor| number == Stat::device_number(MEMORY, minor);
-        match () {
-            () if is(3) => Ok(Self::Null),
-            () if is(5) => Ok(Self::Zero),
-            () if is(7) => Ok(Self::Full),
-            () if is(8) || is(9) => Ok(Self::Random),
-            () => Err(Errno::ENXIO),
+        match number {
+            device::DEV_NULL => Ok(Self::Null),
+            device::DEV_ZERO => Ok(Self::Zero),
+            device::DEV_FULL => Ok(Self::Full),
+            device::DEV_RANDOM | device::DEV_URANDOM => Ok(Self::Random),
+            _ => Err(Errno::ENXIO),
         }
     }
 

@@ -6,7 +6,8 @@ use core::any::Any;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use kobject::credentials::AccessMode;
-use kobject::{Credentials, DirectorySink, Errno, File, FileKind, Result, Stat, StatusFlags};
+use kobject::{Credentials, DirectorySink, Errno, File, FileKind, Result, Stat};
+use linux_abi::OpenFlags;
 
 use crate::context::Context;
 use crate::dentry::Dentry;
@@ -121,7 +122,7 @@ pub(crate) trait Inode: Any + Send + Sync {
     }
 
     /// Makes what an open file refers to. Permissions have been checked; truncation comes after.
-    fn open(&self, this: &Arc<Dentry>, flags: StatusFlags) -> Result<Arc<dyn File>>;
+    fn open(&self, this: &Arc<Dentry>, flags: OpenFlags) -> Result<Arc<dyn File>>;
 
     /// The inode, if it is of a file system in memory: the only ones whose names change.
     fn as_tree(&self) -> Option<&TreeInode> {

@@ -53,7 +53,7 @@ mod vfs;
 mod walk;
 
 pub use attester::{Attester, REPORT_DATA_SIZE, REPORT_SIZE, SealedTo, TARGET_INFO_SIZE};
-pub use context::{At, AtFlags, Context, Resolve};
+pub use context::{At, Context};
 pub use dentry::Dentry;
 pub use image::Image;
 pub use locks::{
@@ -63,7 +63,5 @@ pub use mounts::Mount;
 pub use open_file::OpenFile;
 pub use system::{Kernel, Memory, NamedPipe, Process, ProcessStatus, System, ThreadStatus};
 pub use vfs::{
-    FileSystemStat, NewNode, OpenFlags, OpenHow, Owner, RenameFlags, SetTime, Vfs, VfsOptions, XattrFlags,
-    path_of, place_of, written_by,
+    FileSystemStat, NewNode, OpenHow, Owner, SetTime, Vfs, VfsOptions, path_of, place_of, written_by,
 };
-pub use walk::{NAME_MAX, PATH_MAX};

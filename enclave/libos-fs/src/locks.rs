@@ -5,7 +5,8 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use kobject::{Description, Errno, Events, Mutex, Once, Result, WaitQueue, wait_until};
+use kobject::{Description, Errno, Mutex, Once, Result, WaitQueue, wait_until};
+use linux_abi::{PollEvents, Whence};
 
 use crate::open_file::OpenFile;
 use crate::tree::TreeInode;
@@ -52,11 +53,11 @@ pub struct RecordLock {
 
 impl RecordLock {
     /// From the fields of a `struct flock`: EINVAL, EOVERFLOW.
-    pub fn new(file: &Description, kind: LockKind, whence: u32, start: i64, len: i64) -> Result<Self> {
+    pub fn new(file: &Description, kind: LockKind, whence: Whence, start: i64, len: i64) -> Result<Self> {
         let base = match whence {
-            0 => 0,
-            1 => file.position(),
-            2 => file.object().end()?,
+            Whence::SEEK_SET => 0,
+            Whence::SEEK_CUR => file.position(),
+            Whence::SEEK_END => file.object().end()?,
             _ => return Err(Errno::EINVAL),
         };
         let base = i64::try_from(base).map_err(|_| Errno::EOVERFLOW)?;
@@ -127,14 +128,14 @@ impl LockTable {
 
     fn wake(&self) {
         if let Some(queue) = self.queue.get() {
-            queue.wake(Events::OUT);
+            queue.wake(PollEvents::POLLOUT);
         }
     }
 
     fn wait<T>(&self, wait: LockWait, mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
         match wait {
             LockWait::Try => attempt(),
-            LockWait::Wait => wait_until(self.queue(), Events::OUT, None, attempt),
+            LockWait::Wait => wait_until(self.queue(), PollEvents::POLLOUT, None, attempt),
         }
     }
 

@@ -6,7 +6,10 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use kobject::{SpinLock, Stat};
+use kobject::SpinLock;
+use linux_abi::MountFlags;
+use linux_abi::file_system::{OVERLAYFS_SUPER_MAGIC, PROC_SUPER_MAGIC, SYSFS_MAGIC, TMPFS_MAGIC};
+use linux_abi::stat::makedev;
 
 /// A type of file system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,10 +24,10 @@ pub(crate) struct FileSystemType {
 
 impl FileSystemType {
     /// The root: the image, with what was written in memory over it.
-    pub(crate) const OVERLAY: Self = Self::new("overlay", 0x794c_7630, true);
-    pub(crate) const TMPFS: Self = Self::new("tmpfs", 0x0102_1994, true);
-    pub(crate) const PROC: Self = Self::new("proc", 0x9fa0, false);
-    pub(crate) const SYSFS: Self = Self::new("sysfs", 0x6265_6572, false);
+    pub(crate) const OVERLAY: Self = Self::new("overlay", OVERLAYFS_SUPER_MAGIC, true);
+    pub(crate) const TMPFS: Self = Self::new("tmpfs", TMPFS_MAGIC, true);
+    pub(crate) const PROC: Self = Self::new("proc", PROC_SUPER_MAGIC, false);
+    pub(crate) const SYSFS: Self = Self::new("sysfs", SYSFS_MAGIC, false);
     /// `/dev/attestation`, whose magic number is of our own making.
     pub(crate) const ATTESTATION: Self = Self::new("attestation", 0x6174_7465, false);
 
@@ -37,38 +40,24 @@ impl FileSystemType {
     }
 }
 
-bitflags::bitflags! {
-    /// Options of a mount that all types have: the ST_ bits of `statfs`.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub(crate) struct MountFlags: u64 {
-        const READ_ONLY = 1;
-        const NO_SET_ID = 2;
-        const NO_DEVICES = 4;
-        const NO_EXECUTE = 8;
-        const NO_ACCESS_TIMES = 1024;
-    }
-}
+/// What container runtimes give to file systems that hold no programs and no devices.
+pub(crate) const DATA_ONLY: MountFlags = MountFlags::ST_NOSUID
+    .union(MountFlags::ST_NODEV)
+    .union(MountFlags::ST_NOEXEC)
+    .union(MountFlags::ST_NOATIME);
 
-impl MountFlags {
-    /// What container runtimes give to file systems that hold no programs and no devices.
-    pub(crate) const DATA_ONLY: Self = Self::NO_SET_ID
-        .union(Self::NO_DEVICES)
-        .union(Self::NO_EXECUTE)
-        .union(Self::NO_ACCESS_TIMES);
-
-    /// Their names in `/proc/mounts`, in the order in which it has them.
-    fn names(self) -> impl Iterator<Item = &'static str> {
-        const NAMES: [(MountFlags, &str); 4] = [
-            (MountFlags::NO_SET_ID, "nosuid"),
-            (MountFlags::NO_DEVICES, "nodev"),
-            (MountFlags::NO_EXECUTE, "noexec"),
-            (MountFlags::NO_ACCESS_TIMES, "noatime"),
-        ];
-        NAMES
-            .into_iter()
-            .filter(move |(flag, _)| self.contains(*flag))
-            .map(|(_, name)| name)
-    }
+/// The names of flags in `/proc/mounts`, in the order in which it has them.
+fn option_names(flags: MountFlags) -> impl Iterator<Item = &'static str> {
+    const NAMES: [(MountFlags, &str); 4] = [
+        (MountFlags::ST_NOSUID, "nosuid"),
+        (MountFlags::ST_NODEV, "nodev"),
+        (MountFlags::ST_NOEXEC, "noexec"),
+        (MountFlags::ST_NOATIME, "noatime"),
+    ];
+    NAMES
+        .into_iter()
+        .filter(move |(flag, _)| flags.contains(*flag))
+        .map(|(_, name)| name)
 }
 
 /// A mounted file system.
@@ -102,7 +91,7 @@ impl Mount {
 
     /// st_dev.
     pub(crate) fn device(&self) -> u64 {
-        Stat::device_number(0, self.minor)
+        makedev(0, self.minor)
     }
 
     /// What `statfs` says that it is.
@@ -117,14 +106,12 @@ impl Mount {
 
     /// Whether nothing can be written to it.
     pub(crate) fn is_read_only(&self) -> bool {
-        self.flags.contains(MountFlags::READ_ONLY)
+        self.flags.contains(MountFlags::ST_RDONLY)
     }
 
     /// `f_flags` of `statfs`.
-    pub(crate) fn statfs_flags(&self) -> u64 {
-        /// ST_VALID: the kernel filled the field in.
-        const VALID: u64 = 0x20;
-        self.flags.bits() | VALID
+    pub(crate) fn statfs_flags(&self) -> MountFlags {
+        self.flags | MountFlags::ST_VALID
     }
 
     fn access(&self) -> &'static str {
@@ -136,7 +123,7 @@ impl Mount {
         let own = Some(self.own_options).filter(|own| !own.is_empty());
         [self.access()]
             .into_iter()
-            .chain(self.flags.names())
+            .chain(option_names(self.flags))
             .chain(own)
             .collect()
     }
@@ -221,25 +208,25 @@ mod tests {
     #[test]
     fn a_mount_is_on_the_one_that_has_most_of_its_path() {
         let table = MountTable::new();
-        let tmpfs = |path: &str| table.add(path, FileSystemType::TMPFS, MountFlags::DATA_ONLY, "");
+        let tmpfs = |path: &str| table.add(path, FileSystemType::TMPFS, DATA_ONLY, "");
         let parents = ["/", "/dev", "", "/dev/shm", "/devices", "/dev/shm/deep/er"]
             .map(tmpfs)
             .map(|mount| mount.parent);
         assert_eq!(parents, [0, 1, 0, 2, 1, 4]);
-        let fourth = table.of_device(Stat::device_number(0, 4)).unwrap();
+        let fourth = table.of_device(makedev(0, 4)).unwrap();
         assert_eq!((fourth.path(), fourth.number()), ("/dev/shm", 24));
-        assert_eq!(table.of_device(Stat::device_number(0, 7)), None);
+        assert_eq!(table.of_device(makedev(0, 7)), None);
     }
 
     #[test]
     fn mounts_are_shown_as_linux_shows_them() {
         let table = MountTable::new();
-        table.add("/", FileSystemType::OVERLAY, MountFlags::NO_ACCESS_TIMES, "");
+        table.add("/", FileSystemType::OVERLAY, MountFlags::ST_NOATIME, "");
         table.add("", FileSystemType::TMPFS, MountFlags::empty(), "");
         table.add(
             "/sys",
             FileSystemType::SYSFS,
-            MountFlags::DATA_ONLY | MountFlags::READ_ONLY,
+            DATA_ONLY | MountFlags::ST_RDONLY,
             "mode=755",
         );
         let text = |bytes| alloc::string::String::from_utf8(bytes).unwrap();

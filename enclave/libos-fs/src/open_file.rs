@@ -6,9 +6,10 @@ use core::any::Any;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use kobject::{
-    DirectorySink, Errno, Events, File, FileKind, How, Mapping, Observer, Result, SharedPagesSlot, Sink,
-    Source, Stat, Subscription,
+    DirectorySink, Errno, File, FileKind, How, Mapping, Observer, Result, SharedPagesSlot, Sink, Source,
+    Stat, Subscription,
 };
+use linux_abi::{AllocateFlags, PollEvents};
 
 use crate::dentry::Dentry;
 use crate::device::Device;
@@ -138,11 +139,11 @@ impl File for OpenFile {
         }
     }
 
-    fn poll(&self, interest: Events) -> Events {
-        interest & (Events::READABLE | Events::WRITABLE)
+    fn poll(&self, interest: PollEvents) -> PollEvents {
+        interest & (PollEvents::READABLE | PollEvents::WRITABLE)
     }
 
-    fn subscribe(&self, _: Events, _: Weak<dyn Observer>) -> Option<Subscription> {
+    fn subscribe(&self, _: PollEvents, _: Weak<dyn Observer>) -> Option<Subscription> {
         None
     }
 
@@ -159,7 +160,7 @@ impl File for OpenFile {
         }
     }
 
-    fn allocate(&self, mode: u32, offset: u64, len: u64) -> Result<()> {
+    fn allocate(&self, mode: AllocateFlags, offset: u64, len: u64) -> Result<()> {
         match &self.target {
             Target::Inode if self.dentry.head().kind == FileKind::Regular => {
                 self.tree_or(Errno::EOPNOTSUPP)?.allocate(mode, offset, len)

@@ -3,7 +3,8 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use kobject::{Description, File, Result, StatusFlags};
+use kobject::{Description, File, Result};
+use linux_abi::OpenFlags;
 
 use crate::context::Context;
 use crate::dentry::Dentry;
@@ -11,7 +12,7 @@ use crate::dentry::Dentry;
 /// A FIFO's pipe, which all who open it share.
 pub trait NamedPipe: Send + Sync {
     /// Opens it, which may wait for the other side (fifo(7)). `inode` answers `fstat`.
-    fn open(&self, flags: StatusFlags, inode: Arc<dyn File>) -> Result<Arc<dyn File>>;
+    fn open(&self, flags: OpenFlags, inode: Arc<dyn File>) -> Result<Arc<dyn File>>;
 }
 
 /// The container as `/proc`, `/sys` and `/dev` show it.

@@ -7,19 +7,12 @@ use alloc::sync::Arc;
 
 use kobject::credentials::AccessMode;
 use kobject::{Errno, FileKind, Result};
+use linux_abi::ResolveFlags;
+use linux_abi::file_system::{MAXSYMLINKS, NAME_MAX, PATH_MAX};
 
-use crate::context::{At, Context, Resolve};
+use crate::context::{At, Context};
 use crate::dentry::Dentry;
 use crate::inode::Link;
-
-/// Longest path that a program may give, with its NUL (PATH_MAX).
-pub const PATH_MAX: usize = 4096;
-
-/// Longest name.
-pub const NAME_MAX: usize = 255;
-
-/// Most symbolic links on a path (MAXSYMLINKS).
-const LINKS_MAX: u32 = 40;
 
 /// Whether a symbolic link at the end of a path is followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +47,7 @@ pub(crate) struct Parent<'p> {
 pub(crate) struct Walk<'a> {
     pub(crate) context: &'a Context,
     at: At<'a>,
-    resolve: Resolve,
+    resolve: ResolveFlags,
     /// `..` leads no further up, absolute links begin here.
     scope: &'a Arc<Dentry>,
     links: u32,
@@ -66,14 +59,14 @@ impl<'a> Walk<'a> {
         Self {
             context,
             at,
-            resolve: Resolve::empty(),
+            resolve: ResolveFlags::empty(),
             scope: &context.root,
             links: 0,
         }
     }
 
     /// As [`Self::new`], kept within bounds.
-    pub(crate) fn within(context: &'a Context, at: At<'a>, resolve: Resolve) -> Result<Self> {
+    pub(crate) fn within(context: &'a Context, at: At<'a>, resolve: ResolveFlags) -> Result<Self> {
         let mut walk = Self::new(context, at);
         walk.resolve = resolve;
         if walk.is_scoped() {
@@ -83,7 +76,8 @@ impl<'a> Walk<'a> {
     }
 
     fn is_scoped(&self) -> bool {
-        self.resolve.intersects(Resolve::BENEATH | Resolve::IN_ROOT)
+        self.resolve
+            .intersects(ResolveFlags::RESOLVE_BENEATH | ResolveFlags::RESOLVE_IN_ROOT)
     }
 
     /// Where a path begins.
@@ -106,7 +100,7 @@ impl<'a> Walk<'a> {
     }
 
     fn absolute_start(&self) -> Result<Arc<Dentry>> {
-        if self.resolve.contains(Resolve::BENEATH) {
+        if self.resolve.contains(ResolveFlags::RESOLVE_BENEATH) {
             return Err(Errno::EXDEV);
         }
         Ok(self.scope.clone())
@@ -212,7 +206,7 @@ impl<'a> Walk<'a> {
 
     fn up(&self, directory: &Arc<Dentry>) -> Result<Arc<Dentry>> {
         if Arc::ptr_eq(directory, self.scope) {
-            return match self.resolve.contains(Resolve::BENEATH) {
+            return match self.resolve.contains(ResolveFlags::RESOLVE_BENEATH) {
                 true => Err(Errno::EXDEV),
                 false => Ok(directory.clone()),
             };
@@ -224,7 +218,7 @@ impl<'a> Walk<'a> {
     }
 
     fn check_device(&self, from: &Dentry, to: &Dentry) -> Result<()> {
-        if self.resolve.contains(Resolve::NO_XDEV) && from.head().device != to.head().device {
+        if self.resolve.contains(ResolveFlags::RESOLVE_NO_XDEV) && from.head().device != to.head().device {
             Err(Errno::EXDEV)
         } else {
             Ok(())
@@ -242,7 +236,7 @@ impl<'a> Walk<'a> {
     /// Begins to follow a link: counts it, and says where to go on.
     pub(crate) fn enter(&mut self, directory: &Arc<Dentry>, link: &Arc<Dentry>) -> Result<Entered> {
         self.links += 1;
-        if self.links > LINKS_MAX || self.resolve.contains(Resolve::NO_SYMLINKS) {
+        if self.links > MAXSYMLINKS || self.resolve.contains(ResolveFlags::RESOLVE_NO_SYMLINKS) {
             return Err(Errno::ELOOP);
         }
         match link.inode().link()? {
@@ -254,7 +248,7 @@ impl<'a> Walk<'a> {
                 };
                 Ok(Entered::Path(start, path))
             }
-            Link::Jump(_) if self.resolve.contains(Resolve::NO_MAGICLINKS) => Err(Errno::ELOOP),
+            Link::Jump(_) if self.resolve.contains(ResolveFlags::RESOLVE_NO_MAGICLINKS) => Err(Errno::ELOOP),
             Link::Jump(_) if self.is_scoped() => Err(Errno::EXDEV),
             Link::Jump(target) => {
                 self.check_device(link, &target)?;

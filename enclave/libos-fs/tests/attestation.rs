@@ -5,6 +5,7 @@ mod common;
 use common::{Container, Tree, read_all, write};
 use kobject::{Errno, FileKind, KernelSink};
 use libc::{O_CREAT, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY};
+use linux_abi::Whence;
 
 const TARGET_INFO: &str = "/dev/attestation/target_info";
 const REPORT_DATA: &str = "/dev/attestation/user_report_data";
@@ -71,11 +72,11 @@ fn a_quote_is_made_when_it_is_opened() {
     container.write(REPORT_DATA, &[6; 64]).unwrap();
     let second = container.open(QUOTE, O_RDONLY, 0).unwrap();
     for (quote, data, number) in [(&first, 5, 1), (&second, 6, 2), (&first, 5, 1)] {
-        quote.seek(0, 0).unwrap();
+        quote.seek(0, Whence::SEEK_SET).unwrap();
         assert_eq!(read_all(quote).unwrap(), [&[data; 64][..], &[number]].concat());
         // The size is known now, by both ways of asking.
         assert_eq!(quote.object().stat().unwrap().size, 65);
-        assert_eq!(quote.seek(0, 2).unwrap(), 65);
+        assert_eq!(quote.seek(0, Whence::SEEK_END).unwrap(), 65);
     }
     *container.process.quotes.lock().unwrap() = u8::MAX;
     assert_eq!(container.open(QUOTE, O_RDONLY, 0).err(), Some(Errno::ENODEV));
@@ -103,7 +104,7 @@ fn one_write_gives_the_whole_value() {
         assert_eq!(write(&both, bytes), Ok(bytes.len()));
         assert_eq!(container.read(REPORT_DATA).unwrap(), padded::<64>(bytes));
     }
-    both.seek(0, 0).unwrap();
+    both.seek(0, Whence::SEEK_SET).unwrap();
     assert_eq!(read_all(&both).unwrap(), [0; 64]);
     write(&both, &[3; 64]).unwrap();
     for too_long in [65, 128, 5000] {
@@ -145,9 +146,9 @@ fn keys_are_sixteen_bytes() {
     assert_eq!(container.stat(KEY).unwrap().size, 16);
     // In parts.
     let mut sink = KernelSink::new(5);
-    file.seek(0, 0).unwrap();
+    file.seek(0, Whence::SEEK_SET).unwrap();
     assert_eq!(file.read(&mut sink), Ok(5));
-    assert_eq!(file.seek(0, 1).unwrap(), 5);
+    assert_eq!(file.seek(0, Whence::SEEK_CUR).unwrap(), 5);
     assert_eq!(read_all(&file).unwrap(), [8; 11]);
 }
 

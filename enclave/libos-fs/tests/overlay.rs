@@ -3,12 +3,13 @@
 mod common;
 
 use common::{Container, Kind, Lister, Tree, list_all, read_all, write};
-use kobject::{Errno, FileKind, KernelSink, StatusFlags};
+use kobject::{Errno, FileKind, KernelSink};
 use libc::{
     O_APPEND, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_PATH, O_RDONLY, O_RDWR, O_TMPFILE, O_TRUNC,
     O_WRONLY,
 };
-use libos_fs::{At, AtFlags, OpenHow, RenameFlags, Resolve, path_of};
+use libos_fs::{At, OpenHow, path_of};
+use linux_abi::{AllocateFlags, AtFlags, OpenFlags, RenameFlags, ResolveFlags, Seals, Whence};
 
 fn tree() -> Tree {
     let mut tree = Tree::new();
@@ -72,7 +73,7 @@ fn the_image_is_there() {
 fn files_of_the_image_change_by_pages() {
     let container = Container::new(&tree());
     let file = container.open("/usr/lib/big", O_RDWR, 0).unwrap();
-    file.seek(5000, 0).unwrap();
+    file.seek(5000, Whence::SEEK_SET).unwrap();
     write(&file, b"changed").unwrap();
     let mut expected = big();
     expected[5000..5007].copy_from_slice(b"changed");
@@ -194,7 +195,7 @@ fn listing_goes_on_at_any_cookie() {
     let all = list_all(&directory, usize::MAX).unwrap();
     assert_eq!(all.len(), 402);
     for (at, entry) in all.iter().enumerate() {
-        directory.seek(entry.next as i64, 0).unwrap();
+        directory.seek(entry.next as i64, Whence::SEEK_SET).unwrap();
         assert_eq!(list_all(&directory, 50).unwrap(), all[at + 1..]);
         let path = format!("/many/{}", entry.name);
         if entry.name != ".." {
@@ -258,7 +259,7 @@ fn open_flags_mean_what_they_say() {
     let to = (At::Cwd, &b"/tmp/named"[..]);
     container
         .vfs
-        .link(&container.context, from, to, AtFlags::EMPTY_PATH)
+        .link(&container.context, from, to, AtFlags::AT_EMPTY_PATH)
         .unwrap();
     assert_eq!(container.read("/tmp/named").unwrap(), b"temporary");
 }
@@ -267,7 +268,7 @@ fn open_flags_mean_what_they_say() {
 fn paths_can_be_kept_within_bounds() {
     let container = Container::new(&tree());
     let directory = container.open("/usr", O_DIRECTORY, 0).unwrap();
-    let open = |path: &str, resolve: Resolve| {
+    let open = |path: &str, resolve: ResolveFlags| {
         let how = OpenHow::open2(0, 0, resolve.bits()).unwrap();
         container
             .vfs
@@ -279,14 +280,20 @@ fn paths_can_be_kept_within_bounds() {
             )
             .map(drop)
     };
-    assert_eq!(open("lib/big", Resolve::BENEATH), Ok(()));
-    assert_eq!(open("lib/../lib/big", Resolve::BENEATH), Ok(()));
-    assert_eq!(open("../etc", Resolve::BENEATH), Err(Errno::EXDEV));
-    assert_eq!(open("/etc", Resolve::BENEATH), Err(Errno::EXDEV));
-    assert_eq!(open("../../lib/big", Resolve::IN_ROOT), Ok(()));
-    assert_eq!(open("/lib/big", Resolve::IN_ROOT), Ok(()));
-    assert_eq!(open("../lib/big", Resolve::NO_SYMLINKS), Err(Errno::ELOOP));
-    assert_eq!(open("../dev/null", Resolve::NO_XDEV), Err(Errno::EXDEV));
+    assert_eq!(open("lib/big", ResolveFlags::RESOLVE_BENEATH), Ok(()));
+    assert_eq!(open("lib/../lib/big", ResolveFlags::RESOLVE_BENEATH), Ok(()));
+    assert_eq!(open("../etc", ResolveFlags::RESOLVE_BENEATH), Err(Errno::EXDEV));
+    assert_eq!(open("/etc", ResolveFlags::RESOLVE_BENEATH), Err(Errno::EXDEV));
+    assert_eq!(open("../../lib/big", ResolveFlags::RESOLVE_IN_ROOT), Ok(()));
+    assert_eq!(open("/lib/big", ResolveFlags::RESOLVE_IN_ROOT), Ok(()));
+    assert_eq!(
+        open("../lib/big", ResolveFlags::RESOLVE_NO_SYMLINKS),
+        Err(Errno::ELOOP)
+    );
+    assert_eq!(
+        open("../dev/null", ResolveFlags::RESOLVE_NO_XDEV),
+        Err(Errno::EXDEV)
+    );
 }
 
 #[test]
@@ -308,27 +315,35 @@ fn memory_has_a_limit() {
 fn files_are_sparse() {
     let container = Container::new(&tree());
     let file = container.open("/tmp/file", O_CREAT | O_RDWR, 0o600).unwrap();
-    file.seek(1 << 40, 0).unwrap();
+    file.seek(1 << 40, Whence::SEEK_SET).unwrap();
     write(&file, b"far").unwrap();
     let stat = file.object().stat().unwrap();
     assert_eq!((stat.size, stat.blocks), ((1 << 40) + 3, 8));
-    assert_eq!(file.seek(0, 3).unwrap(), 1 << 40);
-    assert_eq!(file.seek(1 << 40, 4).unwrap(), (1 << 40) + 3);
-    assert_eq!(file.seek(0, 4).unwrap(), 0);
-    assert_eq!(file.seek((1 << 40) + 3, 3), Err(Errno::ENXIO));
-    file.object().allocate(0, (1 << 40) + 3, 5000).unwrap();
+    assert_eq!(file.seek(0, Whence::SEEK_DATA).unwrap(), 1 << 40);
+    assert_eq!(file.seek(1 << 40, Whence::SEEK_HOLE).unwrap(), (1 << 40) + 3);
+    assert_eq!(file.seek(0, Whence::SEEK_HOLE).unwrap(), 0);
+    assert_eq!(file.seek((1 << 40) + 3, Whence::SEEK_DATA), Err(Errno::ENXIO));
+    file.object()
+        .allocate(AllocateFlags::empty(), (1 << 40) + 3, 5000)
+        .unwrap();
     assert_eq!(file.object().stat().unwrap().size, (1 << 40) + 5003);
-    file.object().allocate(1, 0, 1 << 20).unwrap();
+    file.object()
+        .allocate(AllocateFlags::FALLOC_FL_KEEP_SIZE, 0, 1 << 20)
+        .unwrap();
     assert_eq!(file.object().stat().unwrap().size, (1 << 40) + 5003);
-    assert_eq!(file.object().allocate(0, 0, 1 << 40), Err(Errno::ENOSPC));
-    const PUNCH: u32 = 3;
+    assert_eq!(
+        file.object().allocate(AllocateFlags::empty(), 0, 1 << 40),
+        Err(Errno::ENOSPC)
+    );
+    const PUNCH: AllocateFlags =
+        AllocateFlags::FALLOC_FL_PUNCH_HOLE.union(AllocateFlags::FALLOC_FL_KEEP_SIZE);
     let big = container.open("/usr/lib/big", O_RDWR, 0).unwrap();
     big.object().allocate(PUNCH, 5000, 10_000).unwrap();
     let mut expected = self::big();
     expected[5000..15_000].fill(0);
     assert_eq!(container.read("/usr/lib/big").unwrap(), expected);
-    assert_eq!(big.seek(0, 4).unwrap(), 8192);
-    assert_eq!(big.seek(8192, 3).unwrap(), 12288);
+    assert_eq!(big.seek(0, Whence::SEEK_HOLE).unwrap(), 8192);
+    assert_eq!(big.seek(8192, Whence::SEEK_DATA).unwrap(), 12288);
 }
 
 #[test]
@@ -356,18 +371,27 @@ fn anonymous_files_take_seals() {
     let container = Container::new(&tree());
     let file = container
         .vfs
-        .anonymous_file(&container.context, b"name", Some(0))
+        .anonymous_file(&container.context, b"name", Some(Seals::empty()))
         .unwrap();
     write(&file, b"contents").unwrap();
     assert_eq!(path_of(&file, container.vfs.root()), b"/memfd:name (deleted)");
-    container.vfs.add_seals(&file, 0x4).unwrap();
+    container.vfs.add_seals(&file, Seals::F_SEAL_GROW.bits()).unwrap();
     assert_eq!(write(&file, b"more"), Err(Errno::EPERM));
-    file.seek(0, 0).unwrap();
+    file.seek(0, Whence::SEEK_SET).unwrap();
     assert_eq!(write(&file, b"C"), Ok(1));
-    container.vfs.add_seals(&file, 0x8 | 0x1).unwrap();
+    container
+        .vfs
+        .add_seals(&file, (Seals::F_SEAL_WRITE | Seals::F_SEAL_SEAL).bits())
+        .unwrap();
     assert_eq!(write(&file, b"x"), Err(Errno::EPERM));
-    assert_eq!(container.vfs.add_seals(&file, 0x2), Err(Errno::EPERM));
-    assert_eq!(container.vfs.seals(&file), Ok(0xd));
+    assert_eq!(
+        container.vfs.add_seals(&file, Seals::F_SEAL_SHRINK.bits()),
+        Err(Errno::EPERM)
+    );
+    assert_eq!(
+        container.vfs.seals(&file),
+        Ok(Seals::F_SEAL_GROW | Seals::F_SEAL_WRITE | Seals::F_SEAL_SEAL)
+    );
 }
 
 #[test]
@@ -377,7 +401,7 @@ fn devices_do_what_they_are_for() {
     let mut sink = KernelSink::new(5);
     assert_eq!(zero.read(&mut sink), Ok(5));
     assert_eq!(sink.into_bytes(), [0; 5]);
-    assert_eq!(zero.seek(100, 0), Ok(0));
+    assert_eq!(zero.seek(100, Whence::SEEK_SET), Ok(0));
     assert_eq!(zero.object().stat().unwrap().special_device, 0x105);
     let null = container.open("/dev/null", O_RDWR, 0).unwrap();
     assert_eq!(write(&null, b"gone"), Ok(4));
@@ -426,10 +450,10 @@ fn exchange_and_no_replace() {
         container.vfs.rename(&container.context, old, new, flags)
     };
     assert_eq!(
-        rename("/usr", "/etc", RenameFlags::NO_REPLACE),
+        rename("/usr", "/etc", RenameFlags::RENAME_NOREPLACE),
         Err(Errno::EEXIST)
     );
-    rename("/usr/lib/big", "/etc", RenameFlags::EXCHANGE).unwrap();
+    rename("/usr/lib/big", "/etc", RenameFlags::RENAME_EXCHANGE).unwrap();
     assert_eq!(container.read("/etc").unwrap(), big());
     assert_eq!(
         container.read("/usr/lib/big/hosts").unwrap(),
@@ -501,7 +525,7 @@ fn shared_mappings_are_the_file() {
     let mut expected = big();
     expected[4096..8192].fill(9);
     assert_eq!(container.read("/usr/lib/big").unwrap(), expected);
-    file.seek(4000, 0).unwrap();
+    file.seek(4000, Whence::SEEK_SET).unwrap();
     write(&file, &[5; 200]).unwrap();
     expected[4000..4200].fill(5);
     assert_eq!(container.read("/usr/lib/big").unwrap(), expected);
@@ -534,7 +558,7 @@ fn locks_end_with_the_open_file() {
     lock_file(&two, LockKind::Shared, LockWait::Try).unwrap();
 
     let one = open();
-    let lock = |start, len| RecordLock::new(&one, LockKind::Exclusive, 0, start, len).unwrap();
+    let lock = |start, len| RecordLock::new(&one, LockKind::Exclusive, Whence::SEEK_SET, start, len).unwrap();
     lock_record(&one, LockOwner::Process(1), lock(10, 0), LockWait::Try).unwrap();
     let against = test_record(&two, LockOwner::Process(2), &lock(0, 100)).unwrap();
     assert_eq!(
@@ -555,11 +579,11 @@ fn locks_end_with_the_open_file() {
     drop(two);
     lock_record(&one, LockOwner::OpenFile, lock(0, 1), LockWait::Try).unwrap();
     assert_eq!(
-        RecordLock::new(&one, LockKind::Shared, 0, -1, 0),
+        RecordLock::new(&one, LockKind::Shared, Whence::SEEK_SET, -1, 0),
         Err(Errno::EINVAL)
     );
     assert_eq!(
-        RecordLock::new(&one, LockKind::Shared, 0, i64::MAX, 2),
+        RecordLock::new(&one, LockKind::Shared, Whence::SEEK_SET, i64::MAX, 2),
         Err(Errno::EOVERFLOW)
     );
 }
@@ -596,7 +620,7 @@ fn sockets_are_found_by_their_names() {
 }
 
 /// Something that no path leads to, and that says how it was opened.
-struct Object(std::sync::Mutex<Vec<StatusFlags>>);
+struct Object(std::sync::Mutex<Vec<OpenFlags>>);
 
 impl kobject::File for Object {
     fn as_any(&self) -> &dyn std::any::Any {
@@ -609,7 +633,7 @@ impl kobject::File for Object {
 
     fn reopen(
         self: std::sync::Arc<Self>,
-        flags: StatusFlags,
+        flags: OpenFlags,
     ) -> kobject::Result<std::sync::Arc<dyn kobject::File>> {
         self.0.lock().unwrap().push(flags);
         Ok(self)
@@ -620,7 +644,7 @@ impl kobject::File for Object {
 fn standard_output_can_be_opened_by_its_name() {
     let container = Container::new(&tree());
     let object = std::sync::Arc::new(Object(Default::default()));
-    let output = kobject::Description::new(object.clone(), StatusFlags::WRITE_ONLY, b"pipe:[99]");
+    let output = kobject::Description::new(object.clone(), OpenFlags::O_WRONLY, b"pipe:[99]");
     container.process.descriptors.lock().unwrap().insert(1, output);
     assert_eq!(container.readlink("/proc/self/fd/1").unwrap(), "pipe:[99]");
     let file = container.open("/dev/stdout", O_WRONLY | O_APPEND, 0).unwrap();

@@ -3,6 +3,7 @@
 mod common;
 
 use common::{Container, Tree, read_all};
+use linux_abi::Whence;
 
 fn container() -> Container {
     Container::new(&Tree::new())
@@ -179,7 +180,7 @@ fn descriptors_tell_of_themselves() {
     let container = container();
     container.write("/file", b"0123456789").unwrap();
     let file = container.open("/file", libc::O_RDWR | libc::O_APPEND, 0).unwrap();
-    file.seek(4, 0).unwrap();
+    file.seek(4, Whence::SEEK_SET).unwrap();
     let inode = file.object().stat().unwrap().inode;
     container.process.descriptors.lock().unwrap().insert(5, file);
     assert_eq!(

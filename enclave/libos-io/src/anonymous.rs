@@ -4,14 +4,12 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use enclave_rt::user;
 use kobject::{FileKind, Result, Stat, clock};
-
-/// FIONREAD: how many bytes can be read at once.
-pub(crate) const FIONREAD: u32 = 0x541b;
+use linux_abi::stat::makedev;
 
 static NEXT_INODE: AtomicU64 = AtomicU64::new(1);
 
 /// The device that anonymous objects seem to lie on; no mount has it.
-const DEVICE: u64 = Stat::device_number(0, 15);
+const DEVICE: u64 = makedev(0, 15);
 
 /// A fresh identity for a pipe or socket.
 pub(crate) fn next_inode() -> u64 {

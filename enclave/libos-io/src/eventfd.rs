@@ -4,9 +4,10 @@ use alloc::sync::{Arc, Weak};
 use core::any::Any;
 
 use kobject::{
-    Errno, Events, File, FileKind, How, Observer, Result, Sink, Source, SpinLock, Stat, Subscription,
-    WaitQueue, wait_until,
+    Errno, File, FileKind, How, Observer, Result, Sink, Source, SpinLock, Stat, Subscription, WaitQueue,
+    wait_until,
 };
+use linux_abi::PollEvents;
 
 use crate::anonymous;
 
@@ -71,9 +72,9 @@ impl File for EventFd {
         let taken = if how.nonblocking {
             self.try_take()?
         } else {
-            wait_until(&self.queue, Events::READABLE, None, || self.try_take())?
+            wait_until(&self.queue, PollEvents::READABLE, None, || self.try_take())?
         };
-        self.queue.wake(Events::WRITABLE);
+        self.queue.wake(PollEvents::WRITABLE);
         // As on Linux, a count that cannot be delivered is lost.
         to.put(&taken.to_ne_bytes())?;
         Ok(8)
@@ -92,21 +93,21 @@ impl File for EventFd {
         if how.nonblocking {
             self.try_add(value)?;
         } else {
-            wait_until(&self.queue, Events::WRITABLE, None, || self.try_add(value))?;
+            wait_until(&self.queue, PollEvents::WRITABLE, None, || self.try_add(value))?;
         }
-        self.queue.wake(Events::READABLE);
+        self.queue.wake(PollEvents::READABLE);
         Ok((8, 0))
     }
 
-    fn poll(&self, interest: Events) -> Events {
+    fn poll(&self, interest: PollEvents) -> PollEvents {
         let count = *self.count.lock();
-        let mut events = Events::empty();
-        events.set(Events::IN, count > 0);
-        events.set(Events::OUT, count < LARGEST);
+        let mut events = PollEvents::empty();
+        events.set(PollEvents::POLLIN, count > 0);
+        events.set(PollEvents::POLLOUT, count < LARGEST);
         events & interest
     }
 
-    fn subscribe(&self, interest: Events, observer: Weak<dyn Observer>) -> Option<Subscription> {
+    fn subscribe(&self, interest: PollEvents, observer: Weak<dyn Observer>) -> Option<Subscription> {
         Some(self.queue.subscribe(interest, observer))
     }
 }
@@ -137,10 +138,16 @@ mod tests {
     fn a_counter_is_taken_whole() {
         let event = EventFd::new(2, EventMode::Counter);
         write(&event, 3).unwrap();
-        assert_eq!(event.poll(Events::IN | Events::OUT), Events::IN | Events::OUT);
+        assert_eq!(
+            event.poll(PollEvents::POLLIN | PollEvents::POLLOUT),
+            PollEvents::POLLIN | PollEvents::POLLOUT
+        );
         assert_eq!(read(&event), Ok(5));
         assert_eq!(read(&event), Err(Errno::EAGAIN));
-        assert_eq!(event.poll(Events::IN | Events::OUT), Events::OUT);
+        assert_eq!(
+            event.poll(PollEvents::POLLIN | PollEvents::POLLOUT),
+            PollEvents::POLLOUT
+        );
     }
 
     #[test]
@@ -158,7 +165,7 @@ mod tests {
         assert_eq!(write(&event, u64::MAX), Err(Errno::EINVAL));
         assert_eq!(write(&event, u64::MAX - 1), Err(Errno::EAGAIN));
         assert_eq!(write(&event, u64::MAX - 2), Ok(()));
-        assert_eq!(event.poll(Events::OUT), Events::empty());
+        assert_eq!(event.poll(PollEvents::POLLOUT), PollEvents::empty());
         assert_eq!(
             event.read(0, &mut KernelSink::new(7), NONBLOCKING),
             Err(Errno::EINVAL)

@@ -46,7 +46,7 @@ mod stream;
 pub mod timer;
 mod timerfd;
 
-pub use epoll::{Epoll, EpollEvent, EpollFlags, EpollOperation};
+pub use epoll::{Epoll, EpollEvent, EpollOperation};
 pub use eventfd::{EventFd, EventMode};
 pub use poll::{PollItem, poll};
 pub use signalfd::{SIGNAL_INFO_SIZE, SignalFd, SignalSource};

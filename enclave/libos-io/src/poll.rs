@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 
 use enclave_rt::{call, thread};
 use host_abi::{HostFd, Poll, PollEntry};
-use kobject::{Description, Errno, Events, Result, Wait, Waiter, remaining};
+use kobject::{Description, Errno, Result, Wait, Waiter, remaining};
+use linux_abi::PollEvents;
 
 use crate::NOW;
 use crate::host::call_once;
@@ -15,10 +16,10 @@ pub struct PollItem {
     /// The open file; `None` for a descriptor that is negative or not open.
     pub description: Option<Arc<Description>>,
     /// What is asked for.
-    pub interest: Events,
+    pub interest: PollEvents,
     /// What is the case. Without an open file it stays as it is: the caller leaves NVAL there for a
     /// descriptor that is not open.
-    pub happened: Events,
+    pub happened: PollEvents,
 }
 
 /// Waits until at least one item has events, and gives how many have; 0 after the deadline.
@@ -123,7 +124,7 @@ fn look_outside(items: &mut [PollItem], wait: Wait) -> Result<()> {
             .part(place * PollEntry::SIZE, PollEntry::SIZE)
             .read(&mut bytes);
         let happened = entry.check(bytes)?;
-        items[index].happened |= Events::from_bits_retain(happened.into());
+        items[index].happened |= PollEvents::from_bits_retain(happened.into());
     }
     Ok(())
 }
@@ -134,7 +135,8 @@ fn count(items: &[PollItem]) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use kobject::{File, How, KernelSource, StatusFlags};
+    use kobject::{File, How, KernelSource};
+    use linux_abi::OpenFlags;
 
     use super::*;
     use crate::pipe::pipe;
@@ -144,30 +146,30 @@ mod tests {
         let (reader, writer) = pipe();
         writer.write(0, &mut KernelSource(b"x"), How::PLAIN).unwrap();
         let item = |object: Arc<dyn File>, interest| PollItem {
-            description: Some(Description::new(object, StatusFlags::READ_WRITE, b"")),
+            description: Some(Description::new(object, OpenFlags::O_RDWR, b"")),
             interest,
-            happened: Events::NVAL,
+            happened: PollEvents::POLLNVAL,
         };
         let nothing = |happened| PollItem {
             description: None,
-            interest: Events::IN,
+            interest: PollEvents::POLLIN,
             happened,
         };
         let mut items = [
-            item(reader, Events::IN | Events::RDNORM),
-            item(writer, Events::IN),
-            nothing(Events::empty()),
-            nothing(Events::NVAL),
+            item(reader, PollEvents::POLLIN | PollEvents::POLLRDNORM),
+            item(writer, PollEvents::POLLIN),
+            nothing(PollEvents::empty()),
+            nothing(PollEvents::POLLNVAL),
         ];
         assert_eq!(poll(&mut items, NOW), Ok(2));
         let happened = items.map(|item| item.happened);
         assert_eq!(
             happened,
             [
-                Events::IN | Events::RDNORM,
-                Events::empty(),
-                Events::empty(),
-                Events::NVAL
+                PollEvents::POLLIN | PollEvents::POLLRDNORM,
+                PollEvents::empty(),
+                PollEvents::empty(),
+                PollEvents::POLLNVAL
             ]
         );
     }

@@ -7,8 +7,9 @@ use core::any::Any;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use kobject::{
-    Errno, Events, File, FileKind, How, Observer, Result, Sink, Stat, Subscription, WaitQueue, wait_until,
+    Errno, File, FileKind, How, Observer, Result, Sink, Stat, Subscription, WaitQueue, wait_until,
 };
+use linux_abi::PollEvents;
 
 use crate::anonymous;
 
@@ -43,7 +44,7 @@ impl SignalFd {
     /// Changes the set (`signalfd4` on an existing descriptor).
     pub fn set_signals(&self, set: u64) {
         self.set.store(set, Ordering::Relaxed);
-        self.source.queue().wake(Events::READABLE);
+        self.source.queue().wake(PollEvents::READABLE);
     }
 
     /// The set, for /proc.
@@ -69,7 +70,7 @@ impl File for SignalFd {
         let first = if how.nonblocking {
             first()?
         } else {
-            wait_until(&self.source.queue(), Events::READABLE, None, first)?
+            wait_until(&self.source.queue(), PollEvents::READABLE, None, first)?
         };
         to.put(&first)?;
         let mut done = SIGNAL_INFO_SIZE;
@@ -83,13 +84,13 @@ impl File for SignalFd {
         Ok(done)
     }
 
-    fn poll(&self, interest: Events) -> Events {
-        let mut events = Events::empty();
-        events.set(Events::IN, self.source.is_pending(self.signals()));
+    fn poll(&self, interest: PollEvents) -> PollEvents {
+        let mut events = PollEvents::empty();
+        events.set(PollEvents::POLLIN, self.source.is_pending(self.signals()));
         events & interest
     }
 
-    fn subscribe(&self, interest: Events, observer: Weak<dyn Observer>) -> Option<Subscription> {
+    fn subscribe(&self, interest: PollEvents, observer: Weak<dyn Observer>) -> Option<Subscription> {
         Some(self.source.queue().subscribe(interest, observer))
     }
 }

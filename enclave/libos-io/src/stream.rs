@@ -9,18 +9,11 @@ use host_abi::{
     HostFd, STAGING_SIZE, StreamKind, StreamRead, StreamStat, StreamWrite, TerminalGet, TerminalSet, Unread,
     WindowSize,
 };
-use kobject::{Errno, Events, File, FileKind, How, Result, Sink, Source, Stat, StatusFlags};
+use kobject::{Errno, File, FileKind, How, Result, Sink, Source, Stat};
+use linux_abi::{Ioctl, OpenFlags, PollEvents, device};
 
-use crate::anonymous::{self, FIONREAD};
+use crate::anonymous;
 use crate::host::{call_until, send_staged};
-
-const TCGETS: u32 = 0x5401;
-const TCSETS: u32 = 0x5402;
-const TCSETSF: u32 = 0x5404;
-const TIOCGPGRP: u32 = 0x540f;
-const TIOCSPGRP: u32 = 0x5410;
-const TIOCGWINSZ: u32 = 0x5413;
-const TIOCGSID: u32 = 0x5429;
 
 /// The container's terminal, if it has one: who is in its foreground is the container's affair, not the
 /// host's.
@@ -51,27 +44,27 @@ impl Stream {
         self.kind == StreamKind::Terminal
     }
 
-    fn terminal_ioctl(&self, request: u32, argument: u64) -> Result<u64> {
+    fn terminal_ioctl(&self, request: Ioctl, argument: u64) -> Result<u64> {
         let staging = call::staging().part(0, TerminalGet::SIZE);
         let fd = self.fd;
         match request {
-            TCGETS => {
+            Ioctl::TCGETS => {
                 call::call(&TerminalGet { fd })?;
                 user::write_untrusted(argument, staging, TerminalGet::SIZE)?;
             }
-            TCSETS..=TCSETSF => {
+            Ioctl::TCSETS | Ioctl::TCSETSW | Ioctl::TCSETSF => {
                 user::read_untrusted(argument, staging, TerminalGet::SIZE)?;
-                let when = (request - TCSETS) as u8;
+                let when = (request.0 - Ioctl::TCSETS.0) as u8;
                 call::call(&TerminalSet { fd, when })?;
             }
-            TIOCGWINSZ => {
+            Ioctl::TIOCGWINSZ => {
                 let (rows, columns) = call::call(&WindowSize { fd })?;
                 let size = [rows, columns, 0, 0].map(u16::to_ne_bytes);
                 user::write(argument, size.as_flattened())?;
             }
-            TIOCGPGRP => write_id(argument, &self.terminal.foreground)?,
-            TIOCGSID => write_id(argument, &self.terminal.session)?,
-            TIOCSPGRP => {
+            Ioctl::TIOCGPGRP => write_id(argument, &self.terminal.foreground)?,
+            Ioctl::TIOCGSID => write_id(argument, &self.terminal.session)?,
+            Ioctl::TIOCSPGRP => {
                 let mut group = [0; 4];
                 user::read(argument, &mut group)?;
                 let group = u32::from_ne_bytes(group);
@@ -97,7 +90,7 @@ impl File for Stream {
 
     /// The same stream: what the host has open cannot be opened there once more. EACCES for the other direction of a
     /// pipe or file.
-    fn reopen(self: Arc<Self>, flags: StatusFlags) -> Result<Arc<dyn File>> {
+    fn reopen(self: Arc<Self>, flags: OpenFlags) -> Result<Arc<dyn File>> {
         let is_one_way = matches!(self.kind, StreamKind::Pipe | StreamKind::File);
         let fits = match self.fd {
             HostFd::STDIN => flags.readable(),
@@ -112,8 +105,8 @@ impl File for Stream {
     fn stat(&self) -> Result<Stat> {
         let (kind, permissions, device) = match self.kind {
             // The first pseudo-terminal, and /dev/null.
-            StreamKind::Terminal => (FileKind::CharDevice, 0o620, Stat::device_number(136, 0)),
-            StreamKind::Device => (FileKind::CharDevice, 0o666, Stat::device_number(1, 3)),
+            StreamKind::Terminal => (FileKind::CharDevice, 0o620, device::DEV_PTS_0),
+            StreamKind::Device => (FileKind::CharDevice, 0o666, device::DEV_NULL),
             StreamKind::File => (FileKind::Regular, 0o644, 0),
             StreamKind::Pipe | StreamKind::Closed => (FileKind::Fifo, 0o600, 0),
         };
@@ -153,10 +146,10 @@ impl File for Stream {
         Ok((done, 0))
     }
 
-    fn poll(&self, interest: Events) -> Events {
+    fn poll(&self, interest: PollEvents) -> PollEvents {
         match self.host_fd() {
-            Some(_) => Events::empty(),
-            None => interest & (Events::READABLE | Events::WRITABLE),
+            Some(_) => PollEvents::empty(),
+            None => interest & (PollEvents::READABLE | PollEvents::WRITABLE),
         }
     }
 
@@ -164,9 +157,9 @@ impl File for Stream {
         matches!(self.kind, StreamKind::Terminal | StreamKind::Pipe).then_some(self.fd)
     }
 
-    fn ioctl(&self, request: u32, argument: u64) -> Result<u64> {
+    fn ioctl(&self, request: Ioctl, argument: u64) -> Result<u64> {
         match request {
-            FIONREAD => anonymous::answer_int(argument, call::call(&Unread { fd: self.fd })?),
+            Ioctl::FIONREAD => anonymous::answer_int(argument, call::call(&Unread { fd: self.fd })?),
             _ if self.is_terminal() => self.terminal_ioctl(request, argument),
             _ => Err(Errno::ENOTTY),
         }

@@ -4,9 +4,10 @@ use alloc::sync::{Arc, Weak};
 use core::any::Any;
 
 use kobject::{
-    Errno, Events, File, FileKind, How, Mutex, Observer, Result, Sink, Stat, Subscription, WaitQueue, clock,
+    Errno, File, FileKind, How, Mutex, Observer, Result, Sink, Stat, Subscription, WaitQueue, clock,
     wait_until,
 };
+use linux_abi::{ClockId, PollEvents};
 
 use crate::anonymous;
 use crate::timer::{Schedule, Timer, Timers};
@@ -22,11 +23,13 @@ pub enum TimerClock {
 }
 
 impl TimerClock {
-    /// The clock with Linux's number; EINVAL.
-    pub fn from_raw(raw: u32) -> Result<Self> {
+    /// The clock; EINVAL for those that `timerfd_create` does not take.
+    pub fn from_raw(raw: ClockId) -> Result<Self> {
         match raw {
-            0 | 8 => Ok(Self::Realtime),
-            1 | 7 | 9 => Ok(Self::Monotonic),
+            ClockId::CLOCK_REALTIME | ClockId::CLOCK_REALTIME_ALARM => Ok(Self::Realtime),
+            ClockId::CLOCK_MONOTONIC | ClockId::CLOCK_BOOTTIME | ClockId::CLOCK_BOOTTIME_ALARM => {
+                Ok(Self::Monotonic)
+            }
             _ => Err(Errno::EINVAL),
         }
     }
@@ -139,7 +142,7 @@ impl TimerFd {
             let queue = Arc::downgrade(&self.queue);
             let wake = move || {
                 if let Some(queue) = queue.upgrade() {
-                    queue.wake(Events::READABLE);
+                    queue.wake(PollEvents::READABLE);
                 }
             };
             state.timer = Some(self.timers.arm(next, wake)?);
@@ -178,21 +181,21 @@ impl File for TimerFd {
         let ticks = if how.nonblocking {
             self.try_take()?
         } else {
-            wait_until(&self.queue, Events::READABLE, None, || self.try_take())?
+            wait_until(&self.queue, PollEvents::READABLE, None, || self.try_take())?
         };
         to.put(&ticks.to_ne_bytes())?;
         Ok(8)
     }
 
-    fn poll(&self, interest: Events) -> Events {
+    fn poll(&self, interest: PollEvents) -> PollEvents {
         let mut state = self.state.lock();
         state.advance();
-        let mut events = Events::empty();
-        events.set(Events::IN, state.ticks > 0);
+        let mut events = PollEvents::empty();
+        events.set(PollEvents::POLLIN, state.ticks > 0);
         events & interest
     }
 
-    fn subscribe(&self, interest: Events, observer: Weak<dyn Observer>) -> Option<Subscription> {
+    fn subscribe(&self, interest: PollEvents, observer: Weak<dyn Observer>) -> Option<Subscription> {
         Some(self.queue.subscribe(interest, observer))
     }
 }

@@ -46,5 +46,5 @@ mod tests;
 
 pub use arena::{WARM_MAX, WARM_MIN, is_present};
 pub use call_sites::{CallSites, install as install_call_sites};
-pub use mapping::{Advice, Backing, MapFlags};
+pub use mapping::{Advice, Backing};
 pub use space::{AddressSpace, FaultOutcome};

@@ -5,44 +5,36 @@ use alloc::vec::Vec;
 
 use host_abi::{PageRange, Protection};
 use kobject::Mapping;
+use linux_abi::MapFlags;
 
 use crate::call_sites::Patches;
 use crate::shared::SharedFile;
 
 bitflags::bitflags! {
-    /// How a mapping is made: Linux's MAP_ bits, as far as they matter.
+    /// What a mapping is, beyond the moment when it is made.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub struct MapFlags: u32 {
+    pub(crate) struct Traits: u8 {
         /// Changes are seen by all who map the same.
-        const SHARED = 0x1;
-        /// Exactly there, in place of what is there.
-        const FIXED = 0x10;
-        /// Below 2 GiB.
-        const LOW = 0x40;
+        const SHARED = 1 << 0;
         /// Grows down when touched below.
-        const GROWS_DOWN = 0x100;
+        const GROWS_DOWN = 1 << 1;
         /// Not counted against the limit before it is touched.
-        const NO_RESERVE = 0x4000;
-        /// Populated at once.
-        const POPULATE = 0x8000;
-        /// A program's stack.
-        const STACK = 0x2_0000;
-        /// Exactly there; EEXIST if something is there.
-        const FIXED_NOREPLACE = 0x10_0000;
-        /// Not one of Linux's: the file was not opened for writing, so a shared mapping of it never becomes writable.
-        const READ_ONLY = 1 << 31;
+        const NO_RESERVE = 1 << 2;
+        /// The file was not opened for writing, so a shared mapping of it never becomes writable.
+        const READ_ONLY = 1 << 3;
     }
 }
 
-impl MapFlags {
-    /// What a mapping is, beyond the moment when it is made.
-    const LASTING: Self = Self::SHARED
-        .union(Self::GROWS_DOWN)
-        .union(Self::READ_ONLY)
-        .union(Self::NO_RESERVE);
-
-    pub(crate) fn lasting(self) -> Self {
-        self & Self::LASTING
+impl Traits {
+    /// Those of a mapping that is made like this.
+    pub(crate) fn of(flags: MapFlags, backing: &Backing) -> Self {
+        let shared = flags.contains(MapFlags::MAP_SHARED);
+        let mut traits = Self::empty();
+        traits.set(Self::SHARED, shared);
+        traits.set(Self::GROWS_DOWN, flags.contains(MapFlags::MAP_GROWSDOWN));
+        traits.set(Self::NO_RESERVE, flags.contains(MapFlags::MAP_NORESERVE));
+        traits.set(Self::READ_ONLY, shared && backing.is_read_only());
+        traits
     }
 }
 
@@ -53,6 +45,16 @@ pub enum Backing {
     Anonymous,
     /// A file's bytes from this offset on (a multiple of 4096).
     File(Arc<dyn Mapping>, u64),
+    /// As `File`, of a file that was not opened for writing.
+    ReadOnlyFile(Arc<dyn Mapping>, u64),
+    /// As `Anonymous`, by way of a /dev/zero that was not opened for writing.
+    ReadOnlyZeros,
+}
+
+impl Backing {
+    fn is_read_only(&self) -> bool {
+        matches!(self, Self::ReadOnlyFile(..) | Self::ReadOnlyZeros)
+    }
 }
 
 /// `madvise`, as far as it does anything.
@@ -149,7 +151,7 @@ impl Content {
 pub(crate) struct MappingEntry {
     pub(crate) range: PageRange,
     pub(crate) protection: Protection,
-    pub(crate) flags: MapFlags,
+    pub(crate) traits: Traits,
     pub(crate) content: Content,
     /// For /proc: `[heap]`, `[stack]` and the like.
     pub(crate) name: &'static [u8],
@@ -157,7 +159,7 @@ pub(crate) struct MappingEntry {
 
 impl MappingEntry {
     pub(crate) fn is_shared(&self) -> bool {
-        self.flags.contains(MapFlags::SHARED)
+        self.traits.contains(Traits::SHARED)
     }
 
     /// The part that lies in `range`; `None` if it does not meet it.
@@ -184,7 +186,7 @@ impl MappingEntry {
     pub(crate) fn continues_as(&self, next: &Self) -> bool {
         self.range.end() == next.range.start()
             && self.protection == next.protection
-            && self.flags == next.flags
+            && self.traits == next.traits
             && self.name == next.name
             && next.content.follows(&self.content, self.range.len())
     }

@@ -13,10 +13,11 @@ use enclave_config::{Config, HostChoices};
 use enclave_rt::untrusted::HostMemory;
 use enclave_rt::{call, entry, measured, own_memory, processor as instructions};
 use host_abi::{BootInfo, HostFd, MessageKind, STAGING_SIZE};
-use kobject::{Credentials, Description, Errno, Mutex, StatusFlags, clock};
-use libos_fs::{At, AtFlags, Context, Vfs, VfsOptions};
+use kobject::{Credentials, Description, Errno, Mutex, clock};
+use libos_fs::{At, Context, Vfs, VfsOptions};
 use libos_io::{Stream, Terminal, Timers};
 use libos_mm::AddressSpace;
+use linux_abi::{AtFlags, OpenFlags};
 
 use crate::container::Container;
 use crate::process::descriptors::OnExec;
@@ -242,11 +243,7 @@ fn make_directories(context: &Context, path: &[u8]) -> kobject::Result<()> {
 }
 
 fn open_streams(process: &Process, terminal: &Arc<Terminal>) -> kobject::Result<()> {
-    let modes = [
-        StatusFlags::empty(),
-        StatusFlags::WRITE_ONLY,
-        StatusFlags::WRITE_ONLY,
-    ];
+    let modes = [OpenFlags::empty(), OpenFlags::O_WRONLY, OpenFlags::O_WRONLY];
     for (fd, flags) in [HostFd::STDIN, HostFd::STDOUT, HostFd::STDERR]
         .into_iter()
         .zip(modes)
@@ -255,7 +252,7 @@ fn open_streams(process: &Process, terminal: &Arc<Terminal>) -> kobject::Result<
             continue;
         };
         let flags = if stream.is_terminal() {
-            StatusFlags::READ_WRITE
+            OpenFlags::O_RDWR
         } else {
             flags
         };

@@ -9,6 +9,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use enclave_rt::user as memory;
 use kobject::{Errno, Observer, Result, SpinLock, Waiter, clock};
+use linux_abi::PollEvents;
 
 use crate::process::{Process, Thread};
 use crate::uapi::RobustListHead;
@@ -131,7 +132,7 @@ pub(crate) fn wake(process: &Process, address: u64, most: u32, bits: u32, scope:
         });
     }
     for entry in &woken {
-        entry.waiter.notify(kobject::Events::IN);
+        entry.waiter.notify(PollEvents::POLLIN);
     }
     woken.len() as u32
 }

@@ -4,8 +4,9 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
-use kobject::{Description, Errno, File, Result, StatusFlags, clock};
+use kobject::{Description, Errno, File, Result, clock};
 use libos_fs::{Context, Dentry, Kernel, Memory, NamedPipe, ProcessStatus, System, ThreadStatus};
+use linux_abi::OpenFlags;
 
 use crate::process::{CURRENT, Process, limits, table};
 use crate::signal::{Action, Signal};
@@ -87,7 +88,7 @@ impl System for Source {
 struct Fifo(libos_io::pipe::Fifo);
 
 impl NamedPipe for Fifo {
-    fn open(&self, flags: StatusFlags, inode: Arc<dyn File>) -> Result<Arc<dyn File>> {
+    fn open(&self, flags: OpenFlags, inode: Arc<dyn File>) -> Result<Arc<dyn File>> {
         let end: Arc<dyn File> = self.0.open(flags, inode)?;
         Ok(end)
     }

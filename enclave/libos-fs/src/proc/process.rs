@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
 use kobject::{Description, Errno, Result};
+use linux_abi::stat::{S_IRUSR, S_IWUSR, S_IXUSR};
 
 use super::{net, status};
 use crate::inode::Link;
@@ -79,7 +80,11 @@ const DESCRIPTORS: Numbered = Numbered {
     subject: descriptor_subject,
     permissions: |fs, subject| match descriptor(fs, subject) {
         // Readable means r-x, writable -wx.
-        Ok(file) => 0o100 | u32::from(file.flags().readable()) << 8 | u32::from(file.flags().writable()) << 7,
+        Ok(file) => {
+            let bit = |is, bit| if is { bit } else { 0 };
+            let flags = file.flags();
+            S_IXUSR | bit(flags.readable(), S_IRUSR) | bit(flags.writable(), S_IWUSR)
+        }
         Err(_) => 0,
     },
     shape: Shape::Link(|fs, subject| Ok(Link::Jump(dentry_of(&*descriptor(fs, subject)?)?))),

@@ -5,13 +5,13 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use kobject::{Errno, Result};
+use linux_abi::capability::ALL_CAPABILITIES;
+use linux_abi::limits::RLIM_INFINITY;
+use linux_abi::sched::PF_RANDOMIZE;
 
 use crate::context::Context;
 use crate::synthetic::{Subject, Synthetic};
 use crate::system::{ProcessStatus, ThreadStatus};
-
-/// Capabilities that Linux has up to CAP_CHECKPOINT_RESTORE: user 0 has them all.
-const CAPABILITIES: u64 = (1 << 41) - 1;
 
 /// Nanoseconds in units of USER_HZ.
 pub(super) fn ticks(nanoseconds: u64) -> u64 {
@@ -81,8 +81,7 @@ pub(super) fn stat(fs: &Synthetic, subject: Subject) -> Result<Vec<u8>> {
         process.session.into(),
         process.terminal.into(),
         process.foreground.into(),
-        // PF_RANDOMIZE
-        0x40_0000,
+        PF_RANDOMIZE.into(),
         0,
         0,
         0,
@@ -98,8 +97,7 @@ pub(super) fn stat(fs: &Synthetic, subject: Subject) -> Result<Vec<u8>> {
         ticks(started).into(),
         process.virtual_memory.into(),
         (process.resident / 4096).into(),
-        // RLIM_INFINITY
-        u64::MAX.into(),
+        RLIM_INFINITY.into(),
         0,
         0,
         process.stack_start.into(),
@@ -199,7 +197,11 @@ pub(super) fn status(fs: &Synthetic, subject: Subject) -> Result<Vec<u8>> {
     }
     text += "CoreDumping:\t0\nTHP_enabled:\t0\nuntag_mask:\t0xffffffffffffffff\n";
     text += &format!("Threads:\t{}\nSigQ:\t0/{}\n", view.threads, process.signal_limit);
-    let capabilities = if credentials.euid() == 0 { CAPABILITIES } else { 0 };
+    let capabilities = if credentials.euid() == 0 {
+        ALL_CAPABILITIES
+    } else {
+        0
+    };
     let masks = [
         ("SigPnd", thread.pending),
         ("ShdPnd", process.pending),
@@ -209,7 +211,7 @@ pub(super) fn status(fs: &Synthetic, subject: Subject) -> Result<Vec<u8>> {
         ("CapInh", 0),
         ("CapPrm", capabilities),
         ("CapEff", capabilities),
-        ("CapBnd", CAPABILITIES),
+        ("CapBnd", ALL_CAPABILITIES),
         ("CapAmb", 0),
     ];
     for (name, mask) in masks {
@@ -255,7 +257,7 @@ pub(super) fn limits(fs: &Synthetic, subject: Subject) -> Result<Vec<u8>> {
         ("Max realtime timeout", "us"),
     ];
     let limit = |value: u64| match value {
-        u64::MAX => String::from("unlimited"),
+        RLIM_INFINITY => String::from("unlimited"),
         value => format!("{value}"),
     };
     let mut text =

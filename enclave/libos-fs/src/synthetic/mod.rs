@@ -11,9 +11,8 @@ use alloc::vec::Vec;
 use core::sync::atomic::AtomicI32;
 
 use enclave_rt::attestation::Key;
-use kobject::{
-    Description, DirectoryEntry, DirectorySink, Errno, File, FileKind, Result, Stat, StatusFlags, Timestamp,
-};
+use kobject::{Description, DirectoryEntry, DirectorySink, Errno, File, FileKind, Result, Stat, Timestamp};
+use linux_abi::OpenFlags;
 
 use crate::attestation;
 use crate::dentry::Dentry;
@@ -334,7 +333,7 @@ impl Inode for Node {
         }
     }
 
-    fn open(&self, this: &Arc<Dentry>, _: StatusFlags) -> Result<Arc<dyn File>> {
+    fn open(&self, this: &Arc<Dentry>, _: OpenFlags) -> Result<Arc<dyn File>> {
         let (make, take) = match self.shape {
             Shape::Directory(..) | Shape::Link(_) => return Ok(OpenFile::of(this)),
             Shape::Fixed(text) => (Make::Fixed(text), None),
@@ -390,7 +389,7 @@ impl Inode for ObjectNode {
         self.object.stat()
     }
 
-    fn open(&self, _: &Arc<Dentry>, flags: StatusFlags) -> Result<Arc<dyn File>> {
+    fn open(&self, _: &Arc<Dentry>, flags: OpenFlags) -> Result<Arc<dyn File>> {
         self.object.clone().reopen(flags)
     }
 }

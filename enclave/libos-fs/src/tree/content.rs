@@ -12,10 +12,10 @@ use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use kobject::{Errno, Mutex, Result, SharedPages, Sink, Source};
+use linux_abi::Seals;
 
 use super::TreeInode;
 use super::pages::{PAGE, Page, Pages, Piece, zero_page};
-use super::ranges::{SEAL_FUTURE_WRITE, SEAL_GROW, SEAL_WRITE};
 
 /// Longest file, so that every position fits an `off_t`.
 pub(super) const LEN_MAX: u64 = i64::MAX as u64;
@@ -361,8 +361,8 @@ impl TreeInode {
     /// EPERM if seals forbid to write as far as `end`.
     fn check_seals(&self, end: u64) -> Result<()> {
         let seals = self.seals();
-        if seals & (SEAL_WRITE | SEAL_FUTURE_WRITE) != 0
-            || (seals & SEAL_GROW != 0 && end > self.content()?.len())
+        if seals.intersects(Seals::F_SEAL_WRITE | Seals::F_SEAL_FUTURE_WRITE)
+            || (seals.contains(Seals::F_SEAL_GROW) && end > self.content()?.len())
         {
             return Err(Errno::EPERM);
         }

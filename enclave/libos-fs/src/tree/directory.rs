@@ -12,11 +12,11 @@ use core::ops::ControlFlow;
 
 use hashbrown::HashTable;
 use kobject::{DirectoryEntry, DirectorySink, Errno, FileKind, Result};
+use linux_abi::file_system::NAME_MAX;
 
 use super::cache::Fate;
 use super::{Tree, TreeInode};
 use crate::dentry::Dentry;
-use crate::walk::NAME_MAX;
 
 /// Cookie of the image's first entry; those of the rest follow from their places in the image.
 const IMAGE_COOKIE: u64 = 2;

@@ -6,9 +6,9 @@ use core::any::Any;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use kobject::{
-    DirectorySink, Errno, File, FileKind, Mutex, Once, Result, SharedPagesSlot, SpinLock, Stat, StatusFlags,
-    Timestamp,
+    DirectorySink, Errno, File, FileKind, Mutex, Once, Result, SharedPagesSlot, SpinLock, Stat, Timestamp,
 };
+use linux_abi::{OpenFlags, Seals};
 
 use super::directory::Entries;
 use super::xattr::Xattrs;
@@ -191,19 +191,21 @@ impl TreeInode {
     }
 
     /// Makes an anonymous file one that takes seals; at once after it was made.
-    pub(crate) fn set_sealable(&self, seals: u32) {
+    pub(crate) fn set_sealable(&self, seals: Seals) {
         self.extra.get_or_make(|| {
             Box::new(Extra {
-                seals: Some(AtomicU32::new(seals)),
+                seals: Some(AtomicU32::new(seals.bits())),
                 ..Extra::default()
             })
         });
     }
 
     /// F_SEAL bits in force.
-    pub(crate) fn seals(&self) -> u32 {
+    pub(crate) fn seals(&self) -> Seals {
         let seals = self.extra_if_made().and_then(|extra| extra.seals.as_ref());
-        seals.map_or(0, |seals| seals.load(Ordering::Acquire))
+        seals.map_or(Seals::empty(), |seals| {
+            Seals::from_bits_retain(seals.load(Ordering::Acquire))
+        })
     }
 
     /// A regular file's contents; EISDIR or EINVAL for what has none.
@@ -273,7 +275,7 @@ impl Inode for TreeInode {
         }
     }
 
-    fn open(&self, this: &Arc<Dentry>, _: StatusFlags) -> Result<Arc<dyn File>> {
+    fn open(&self, this: &Arc<Dentry>, _: OpenFlags) -> Result<Arc<dyn File>> {
         Ok(OpenFile::of(this))
     }
 

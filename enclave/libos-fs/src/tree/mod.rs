@@ -28,7 +28,8 @@ use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use kobject::{Errno, FileKind, Mutex, Once, Result, Stat, Timestamp};
+use kobject::{Errno, FileKind, Mutex, Once, Result, Timestamp};
+use linux_abi::stat::{S_IALLUGO, makedev};
 use rootfs::{Kind, Nid};
 
 use crate::dentry::Dentry;
@@ -161,7 +162,7 @@ impl Tree {
         self.budget.take(INODE_COST)?;
         let number = self.next_inode.fetch_add(1, Ordering::Relaxed);
         let links = if body.kind() == FileKind::Directory { 2 } else { 0 };
-        let head = Head::new(self.device, number, body.kind(), permissions & 0o7777, owner);
+        let head = Head::new(self.device, number, body.kind(), permissions & S_IALLUGO, owner);
         let times = Times::all(self.now());
         let inode = TreeInode::new(self.clone(), head, links, times, None, body);
         inode.pin();
@@ -176,8 +177,8 @@ impl Tree {
             Kind::File => Body::Regular(Content::of_image(raw.size)),
             Kind::Directory => Body::directory(),
             Kind::Symlink => Body::Symlink(image.readlink(&raw)?.into()),
-            Kind::CharDevice(device) => Body::CharDevice(Stat::device_number(device.major, device.minor)),
-            Kind::BlockDevice(device) => Body::BlockDevice(Stat::device_number(device.major, device.minor)),
+            Kind::CharDevice(device) => Body::CharDevice(makedev(device.major, device.minor)),
+            Kind::BlockDevice(device) => Body::BlockDevice(makedev(device.major, device.minor)),
             Kind::Fifo => Body::Fifo(Once::new()),
             Kind::Socket => Body::Socket(Box::default()),
         };

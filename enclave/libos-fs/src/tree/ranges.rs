@@ -5,28 +5,11 @@ use core::ops::Range;
 use core::sync::atomic::Ordering;
 
 use kobject::{Errno, Result};
+use linux_abi::{AllocateFlags, Seals};
 
 use super::TreeInode;
 use super::content::{Grow, LEN_MAX};
 use super::pages::{PAGE, Page, Piece};
-
-/// FALLOC_FL_KEEP_SIZE
-const KEEP_SIZE: u32 = 0x01;
-/// FALLOC_FL_PUNCH_HOLE
-const PUNCH_HOLE: u32 = 0x02;
-/// FALLOC_FL_ZERO_RANGE
-const ZERO_RANGE: u32 = 0x10;
-/// FALLOC_FL_UNSHARE_RANGE
-const UNSHARE_RANGE: u32 = 0x40;
-
-/// F_SEAL_SHRINK
-pub(super) const SEAL_SHRINK: u32 = 0x2;
-/// F_SEAL_GROW
-pub(super) const SEAL_GROW: u32 = 0x4;
-/// F_SEAL_WRITE
-pub(super) const SEAL_WRITE: u32 = 0x8;
-/// F_SEAL_FUTURE_WRITE
-pub(super) const SEAL_FUTURE_WRITE: u32 = 0x10;
 
 impl TreeInode {
     /// `ftruncate`.
@@ -38,7 +21,9 @@ impl TreeInode {
         let _writing = content.writing.lock();
         let seals = self.seals();
         let old = content.len();
-        if (len < old && seals & SEAL_SHRINK != 0) || (len > old && seals & SEAL_GROW != 0) {
+        if (len < old && seals.contains(Seals::F_SEAL_SHRINK))
+            || (len > old && seals.contains(Seals::F_SEAL_GROW))
+        {
             return Err(Errno::EPERM);
         }
         let mut cut = || {
@@ -58,25 +43,26 @@ impl TreeInode {
     }
 
     /// `fallocate`.
-    pub(crate) fn allocate(&self, mode: u32, offset: u64, len: u64) -> Result<()> {
+    pub(crate) fn allocate(&self, mode: AllocateFlags, offset: u64, len: u64) -> Result<()> {
         let content = self.content()?;
         let end = offset.checked_add(len).filter(|&end| end <= LEN_MAX);
         let end = end.ok_or(Errno::EFBIG)?;
         if len == 0 {
             return Err(Errno::EINVAL);
         }
-        let keep = mode & KEEP_SIZE != 0;
-        let zero = match mode & !KEEP_SIZE {
-            0 | UNSHARE_RANGE => false,
-            PUNCH_HOLE if keep => true,
-            ZERO_RANGE => true,
+        let keep = mode.contains(AllocateFlags::FALLOC_FL_KEEP_SIZE);
+        let zero = match mode - AllocateFlags::FALLOC_FL_KEEP_SIZE {
+            mode if mode.is_empty() => false,
+            AllocateFlags::FALLOC_FL_UNSHARE_RANGE => false,
+            AllocateFlags::FALLOC_FL_PUNCH_HOLE if keep => true,
+            AllocateFlags::FALLOC_FL_ZERO_RANGE => true,
             _ => return Err(Errno::EOPNOTSUPP),
         };
         let _writing = content.writing.lock();
         let old = content.len();
         let seals = self.seals();
-        if zero && seals & (SEAL_WRITE | SEAL_FUTURE_WRITE) != 0
-            || (!keep && end > old && seals & SEAL_GROW != 0)
+        if zero && seals.intersects(Seals::F_SEAL_WRITE | Seals::F_SEAL_FUTURE_WRITE)
+            || (!keep && end > old && seals.contains(Seals::F_SEAL_GROW))
         {
             return Err(Errno::EPERM);
         }

@@ -4,17 +4,16 @@ use alloc::sync::Arc;
 
 use kobject::credentials::AccessMode;
 use kobject::{Credentials, Description, Errno, FileKind, Result, Stat, Timestamp};
+use linux_abi::file_system::{NAME_MAX, PIPEFS_MAGIC};
+use linux_abi::stat::{S_IALLUGO, S_ISGID, S_ISUID, S_IXGRP};
+use linux_abi::{AtFlags, MountFlags};
 
 use super::{Vfs, dentry_of, tree_of};
-use crate::context::{At, AtFlags, Context};
+use crate::context::{At, Context};
 use crate::inode::Head;
 use crate::mounts::Mount;
 use crate::open_file::OpenFile;
 use crate::tree::TreeInode;
-use crate::walk::NAME_MAX;
-
-const SET_USER_ID: u32 = 0o4000;
-const SET_GROUP_ID: u32 = 0o2000;
 
 /// What `statfs` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,8 +34,8 @@ pub struct FileSystemStat {
     pub device: u64,
     /// Longest name.
     pub name_max: u64,
-    /// f_flags: ST_ bits.
-    pub flags: u64,
+    /// f_flags.
+    pub flags: MountFlags,
 }
 
 /// Whom `chown` gives a file to; `None` stays as it is.
@@ -122,9 +121,9 @@ impl Vfs {
         let inode = tree_of(&found)?;
         let credentials = &context.credentials;
         inode.head.owned_by(credentials)?;
-        let mut permissions = mode & 0o7777;
+        let mut permissions = mode & S_IALLUGO;
         if !credentials.is_privileged() && !credentials.in_group(inode.head.owner().1) {
-            permissions &= !SET_GROUP_ID;
+            permissions &= !S_ISGID;
         }
         inode.head.set_permissions(permissions);
         inode.touch_changed();
@@ -217,7 +216,7 @@ impl Vfs {
 
     fn stat_file_system_of(&self, head: &Head) -> FileSystemStat {
         const BLOCK: u64 = 4096;
-        // Objects that are of no file system are of one of their own (PIPEFS_MAGIC).
+        // Objects that are of no file system are of one of their own.
         let mount = self.mounts.of_device(head.device);
         let in_memory = mount.as_ref().is_some_and(Mount::is_in_memory);
         let (limit, free) = if in_memory {
@@ -226,7 +225,7 @@ impl Vfs {
             (0, 0)
         };
         FileSystemStat {
-            magic: mount.as_ref().map_or(0x5049_5045, Mount::magic),
+            magic: mount.as_ref().map_or(PIPEFS_MAGIC, Mount::magic),
             block_size: BLOCK,
             blocks: limit / BLOCK,
             free_blocks: free / BLOCK,
@@ -234,7 +233,7 @@ impl Vfs {
             free_files: free / 512,
             device: head.device,
             name_max: NAME_MAX as u64,
-            flags: mount.as_ref().map_or(0, Mount::statfs_flags),
+            flags: mount.as_ref().map_or(MountFlags::empty(), Mount::statfs_flags),
         }
     }
 }
@@ -243,10 +242,10 @@ impl Vfs {
 fn without_set_ids(head: &Head, credentials: &Credentials) -> u32 {
     let permissions = head.permissions();
     let group = head.owner().1;
-    let runs_as_group = permissions & 0o010 != 0;
+    let runs_as_group = permissions & S_IXGRP != 0;
     let foreign = !credentials.is_privileged() && !credentials.in_group(group);
-    let group_bit = if runs_as_group || foreign { SET_GROUP_ID } else { 0 };
-    permissions & !SET_USER_ID & !group_bit
+    let group_bit = if runs_as_group || foreign { S_ISGID } else { 0 };
+    permissions & !S_ISUID & !group_bit
 }
 
 /// A file's contents were changed by these identities (by a write or a truncation): a program that they may not make set-id loses its
@@ -264,7 +263,7 @@ pub fn written_by(file: &Description, credentials: &Credentials) {
 
 pub(super) fn strip_set_ids(inode: &TreeInode, credentials: &Credentials) {
     let head = &inode.head;
-    let set_id = head.permissions() & (SET_USER_ID | SET_GROUP_ID) != 0;
+    let set_id = head.permissions() & (S_ISUID | S_ISGID) != 0;
     if set_id && head.kind == FileKind::Regular && !credentials.is_privileged() {
         head.set_permissions(without_set_ids(head, credentials));
         inode.touch_changed();

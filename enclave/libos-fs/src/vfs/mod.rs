@@ -13,14 +13,15 @@ use alloc::vec::Vec;
 use core::sync::atomic::AtomicI32;
 
 use kobject::credentials::AccessMode;
-use kobject::{Credentials, Description, Errno, File, FileKind, Result, StatusFlags, Timestamp};
+use kobject::{Credentials, Description, Errno, File, FileKind, Result, Timestamp};
+use linux_abi::{AtFlags, MountFlags, OpenFlags, Seals};
 
 use crate::attester::Attester;
-use crate::context::{At, AtFlags, Context};
+use crate::context::{At, Context};
 use crate::dentry::Dentry;
 use crate::image::Image;
 use crate::inode::Inode;
-use crate::mounts::{FileSystemType, Mount, MountFlags, MountTable};
+use crate::mounts::{DATA_ONLY, FileSystemType, Mount, MountTable};
 use crate::open_file::OpenFile;
 use crate::synthetic::{ObjectNode, Synthetic};
 use crate::system::System;
@@ -29,9 +30,8 @@ use crate::walk::{Follow, Walk};
 use crate::{attestation, proc, sys};
 
 pub use attributes::{FileSystemStat, Owner, SetTime, written_by};
-pub use names::{NewNode, RenameFlags};
-pub use open::{OpenFlags, OpenHow};
-pub use xattr::XattrFlags;
+pub use names::NewNode;
+pub use open::OpenHow;
 
 /// What a container's file systems are made from.
 pub struct VfsOptions {
@@ -74,19 +74,14 @@ impl Vfs {
             })
         };
         let mounts = Arc::new(MountTable::new());
-        let noatime = MountFlags::NO_ACCESS_TIMES;
+        let noatime = MountFlags::ST_NOATIME;
         let root = mounts.add("/", FileSystemType::OVERLAY, noatime, "");
-        let proc_mount = mounts.add("/proc", FileSystemType::PROC, MountFlags::DATA_ONLY, "");
-        let with_devices = MountFlags::NO_SET_ID | noatime;
+        let proc_mount = mounts.add("/proc", FileSystemType::PROC, DATA_ONLY, "");
+        let with_devices = MountFlags::ST_NOSUID | noatime;
         let dev = mounts.add("/dev", FileSystemType::TMPFS, with_devices, "mode=755");
-        let shm = mounts.add("/dev/shm", FileSystemType::TMPFS, MountFlags::DATA_ONLY, "");
-        let attestation_mount = mounts.add(
-            "/dev/attestation",
-            FileSystemType::ATTESTATION,
-            MountFlags::DATA_ONLY,
-            "",
-        );
-        let read_only = MountFlags::DATA_ONLY | MountFlags::READ_ONLY;
+        let shm = mounts.add("/dev/shm", FileSystemType::TMPFS, DATA_ONLY, "");
+        let attestation_mount = mounts.add("/dev/attestation", FileSystemType::ATTESTATION, DATA_ONLY, "");
+        let read_only = DATA_ONLY | MountFlags::ST_RDONLY;
         let sys_mount = mounts.add("/sys", FileSystemType::SYSFS, read_only, "");
         let nowhere = mounts.add("", FileSystemType::TMPFS, MountFlags::empty(), "");
 
@@ -154,15 +149,15 @@ impl Vfs {
         directory.mount(&parent, &point.name(), root)
     }
 
-    /// What a path, or with an empty path and [`AtFlags::EMPTY_PATH`] the open file itself, stands for.
+    /// What a path, or with an empty path and [`AtFlags::AT_EMPTY_PATH`] the open file itself, stands for.
     fn locate(&self, context: &Context, at: At<'_>, path: &[u8], flags: AtFlags) -> Result<Arc<Dentry>> {
-        if path.is_empty() && flags.contains(AtFlags::EMPTY_PATH) {
+        if path.is_empty() && flags.contains(AtFlags::AT_EMPTY_PATH) {
             return match at {
                 At::Cwd => Ok(context.cwd.clone()),
                 At::Descriptor(description) => dentry_of(description),
             };
         }
-        let follow = match flags.contains(AtFlags::SYMLINK_NOFOLLOW) {
+        let follow = match flags.contains(AtFlags::AT_SYMLINK_NOFOLLOW) {
             true => Follow::No,
             false => Follow::Yes,
         };
@@ -193,21 +188,21 @@ impl Vfs {
         Ok(context.cwd.path(&context.root))
     }
 
-    /// A file without a name: what `memfd_create` gives. `seals` are F_SEAL bits; `None` if it takes none.
+    /// A file without a name: what `memfd_create` gives. `seals` is `None` if it takes none.
     pub fn anonymous_file(
         &self,
         context: &Context,
         name: &[u8],
-        seals: Option<u32>,
+        seals: Option<Seals>,
     ) -> Result<Arc<Description>> {
         let owner = (context.credentials.fsuid(), context.credentials.fsgid());
         let body = Body::Regular(Content::empty());
         let inode = self.anonymous.new_inode(body, 0o777, owner)?;
         // Without MFD_ALLOW_SEALING it is sealed against sealing.
-        inode.set_sealable(seals.unwrap_or(open::SEAL_SEAL));
+        inode.set_sealable(seals.unwrap_or(Seals::F_SEAL_SEAL));
         let path = [b"/memfd:", name].concat();
         let dentry = Dentry::apart(inode, &path, true);
-        let flags = StatusFlags::READ_WRITE | StatusFlags::LARGE_FILE;
+        let flags = OpenFlags::O_RDWR | OpenFlags::O_LARGEFILE;
         Ok(Description::new(OpenFile::of(&dentry), flags, b""))
     }
 }
@@ -248,8 +243,8 @@ fn regular_of(dentry: &Dentry) -> Result<&TreeInode> {
 }
 
 /// Opens what was found, whose permissions have been checked.
-fn open_dentry(system: &Arc<dyn System>, dentry: &Arc<Dentry>, flags: StatusFlags) -> Result<Arc<dyn File>> {
-    if flags.contains(StatusFlags::PATH) {
+fn open_dentry(system: &Arc<dyn System>, dentry: &Arc<Dentry>, flags: OpenFlags) -> Result<Arc<dyn File>> {
+    if flags.contains(OpenFlags::O_PATH) {
         return Ok(OpenFile::of(dentry));
     }
     match dentry.tree().map(|inode| &inode.body) {

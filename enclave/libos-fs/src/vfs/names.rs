@@ -5,28 +5,20 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use kobject::credentials::AccessMode;
-use kobject::{Credentials, Errno, FileKind, Once, Result, Stat};
+use kobject::{Credentials, Errno, FileKind, Once, Result};
+use linux_abi::file_system::PATH_MAX;
+use linux_abi::stat::{S_IALLUGO, S_IFMT, S_IRWXUGO, S_ISGID, S_ISUID, S_ISVTX, S_IXGRP};
+use linux_abi::{AtFlags, RenameFlags};
 
 use super::Vfs;
-use crate::context::{At, AtFlags, Context};
+use crate::context::{At, Context};
 use crate::dentry::Dentry;
 use crate::inode::Head;
 use crate::tree::{Body, Replace, Taken, Tree, TreeInode};
-use crate::walk::{Last, PATH_MAX, Parent, Walk};
+use crate::walk::{Last, Parent, Walk};
 
-const SET_GROUP_ID: u32 = 0o2000;
-const STICKY: u32 = 0o1000;
-
-bitflags::bitflags! {
-    /// How `renameat2` renames.
-    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-    pub struct RenameFlags: u32 {
-        /// RENAME_NOREPLACE
-        const NO_REPLACE = 1;
-        /// RENAME_EXCHANGE
-        const EXCHANGE = 2;
-    }
-}
+/// What makes a file a program that runs as its group; without the second bit S_ISGID means mandatory locks, which are none here.
+const SET_GROUP_PROGRAM: u32 = S_ISGID | S_IXGRP;
 
 /// What `mknod` makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +39,7 @@ impl NewNode {
     /// From the arguments of `mknod`: EPERM for a directory, EINVAL for what is nothing. `device` is packed as system calls pack it, which
     /// is as st_rdev has it.
     pub fn of_mode(mode: u32, device: u64) -> Result<Self> {
-        if mode & 0o170000 == 0 {
+        if mode & S_IFMT == 0 {
             return Ok(Self::Regular);
         }
         match FileKind::of_mode(mode).ok_or(Errno::EINVAL)? {
@@ -84,7 +76,7 @@ impl Creation {
     /// In this directory, with this mode less the umask.
     pub(super) fn new(context: &Context, directory: &Head, mode: u32) -> Self {
         let credentials = &context.credentials;
-        let inherits = directory.permissions() & SET_GROUP_ID != 0;
+        let inherits = directory.permissions() & S_ISGID != 0;
         let group = if inherits {
             directory.owner().1
         } else {
@@ -92,8 +84,11 @@ impl Creation {
         };
         let mut permissions = mode;
         // Nobody makes a program that runs as a group that he is not in.
-        if permissions & 0o2010 == 0o2010 && !credentials.is_privileged() && !credentials.in_group(group) {
-            permissions &= !SET_GROUP_ID;
+        if permissions & SET_GROUP_PROGRAM == SET_GROUP_PROGRAM
+            && !credentials.is_privileged()
+            && !credentials.in_group(group)
+        {
+            permissions &= !S_ISGID;
         }
         Self {
             permissions,
@@ -104,7 +99,7 @@ impl Creation {
 
     pub(super) fn inode(&self, tree: &Arc<Tree>, body: Body) -> Result<Arc<TreeInode>> {
         let handed_down = self.inherits && body.kind() == FileKind::Directory;
-        let permissions = self.permissions | if handed_down { SET_GROUP_ID } else { 0 };
+        let permissions = self.permissions | if handed_down { S_ISGID } else { 0 };
         tree.new_inode(body, permissions, self.owner)
     }
 }
@@ -155,8 +150,8 @@ fn check_link(credentials: &Credentials, head: &Head) -> Result<()> {
     let permissions = head.permissions();
     let open = AccessMode(AccessMode::READ.0 | AccessMode::WRITE.0);
     let is_safe = head.kind == FileKind::Regular
-        && permissions & 0o4000 == 0
-        && permissions & 0o2010 != 0o2010
+        && permissions & S_ISUID == 0
+        && permissions & SET_GROUP_PROGRAM != SET_GROUP_PROGRAM
         && head.permits(credentials, open).is_ok();
     if is_safe {
         Ok(())
@@ -167,7 +162,10 @@ fn check_link(credentials: &Credentials, head: &Head) -> Result<()> {
 
 fn check_sticky(credentials: &Credentials, directory: &Head, victim: &Head) -> Result<()> {
     let owns = |head: &Head| head.owner().0 == credentials.fsuid();
-    if directory.permissions() & STICKY == 0 || credentials.is_privileged() || owns(victim) || owns(directory)
+    if directory.permissions() & S_ISVTX == 0
+        || credentials.is_privileged()
+        || owns(victim)
+        || owns(directory)
     {
         Ok(())
     } else {
@@ -206,7 +204,11 @@ impl Vfs {
     pub fn make_directory(&self, context: &Context, at: At<'_>, path: &[u8], mode: u32) -> Result<()> {
         let made = self.make(context, at, path, Expects::Directory, |directory| {
             check_parent(context, &directory.head)?;
-            let creation = Creation::new(context, &directory.head, mode & 0o1777 & !context.umask);
+            let creation = Creation::new(
+                context,
+                &directory.head,
+                mode & (S_IRWXUGO | S_ISVTX) & !context.umask,
+            );
             creation.inode(&directory.tree, Body::directory())
         });
         made.map(drop)
@@ -238,7 +240,7 @@ impl Vfs {
             if is_device && !context.credentials.is_privileged() {
                 return Err(Errno::EPERM);
             }
-            let creation = Creation::new(context, &directory.head, mode & 0o7777 & !context.umask);
+            let creation = Creation::new(context, &directory.head, mode & S_IALLUGO & !context.umask);
             creation.inode(&directory.tree, node.body())
         })
     }
@@ -252,7 +254,7 @@ impl Vfs {
         }
         let made = self.make(context, at, path, Expects::Other, |directory| {
             check_parent(context, &directory.head)?;
-            let creation = Creation::new(context, &directory.head, 0o777);
+            let creation = Creation::new(context, &directory.head, S_IRWXUGO);
             creation.inode(&directory.tree, Body::Symlink(target.into()))
         });
         made.map(drop)
@@ -266,9 +268,9 @@ impl Vfs {
         (new_at, new_path): (At<'_>, &[u8]),
         flags: AtFlags,
     ) -> Result<()> {
-        let mut find = flags & AtFlags::EMPTY_PATH;
-        if !flags.contains(AtFlags::SYMLINK_FOLLOW) {
-            find |= AtFlags::SYMLINK_NOFOLLOW;
+        let mut find = flags & AtFlags::AT_EMPTY_PATH;
+        if !flags.contains(AtFlags::AT_SYMLINK_FOLLOW) {
+            find |= AtFlags::AT_SYMLINK_NOFOLLOW;
         }
         let old = self.locate(context, old_at, old_path, find)?;
         let made = self.make(context, new_at, new_path, Expects::Other, |directory| {
@@ -347,8 +349,8 @@ impl Vfs {
         flags: RenameFlags,
     ) -> Result<()> {
         let replace = match (
-            flags.contains(RenameFlags::NO_REPLACE),
-            flags.contains(RenameFlags::EXCHANGE),
+            flags.contains(RenameFlags::RENAME_NOREPLACE),
+            flags.contains(RenameFlags::RENAME_EXCHANGE),
         ) {
             (true, true) => return Err(Errno::EINVAL),
             (true, false) => Replace::No,
@@ -419,9 +421,9 @@ impl Vfs {
     /// `readlink`, `readlinkat`: an empty path means the open link itself.
     pub fn read_link(&self, context: &Context, at: At<'_>, path: &[u8]) -> Result<Vec<u8>> {
         let empty = path.is_empty();
-        let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::EMPTY_PATH;
+        let flags = AtFlags::AT_SYMLINK_NOFOLLOW | AtFlags::AT_EMPTY_PATH;
         let flags = if matches!(at, At::Cwd) {
-            AtFlags::SYMLINK_NOFOLLOW
+            AtFlags::AT_SYMLINK_NOFOLLOW
         } else {
             flags
         };
@@ -433,8 +435,8 @@ impl Vfs {
     }
 
     /// A device's node, for `/dev`.
-    pub(crate) fn make_device(&self, path: &[u8], major: u32, minor: u32) -> Result<()> {
-        let node = NewNode::CharDevice(Stat::device_number(major, minor));
+    pub(crate) fn make_device(&self, path: &[u8], number: u64) -> Result<()> {
+        let node = NewNode::CharDevice(number);
         self.make_node(&self.root_context(), At::Cwd, path, node, 0o666)
     }
 }

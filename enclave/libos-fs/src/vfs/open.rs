@@ -5,93 +5,43 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use kobject::credentials::AccessMode;
-use kobject::{Description, Errno, FileKind, Result, StatusFlags};
+use kobject::{Description, Errno, FileKind, Result};
+use linux_abi::stat::S_IALLUGO;
+use linux_abi::{OpenFlags, ResolveFlags, Seals};
 
 use super::attributes::strip_set_ids;
 use super::names::{Creation, check_parent};
 use super::{Vfs, open_dentry, regular_of};
-use crate::context::{At, Context, Resolve};
+use crate::context::{At, Context};
 use crate::dentry::Dentry;
 use crate::open_file::OpenFile;
 use crate::tree::{Body, Content};
 use crate::walk::{Entered, Follow, Last, Parent, Walk, is_link};
 
-bitflags::bitflags! {
-    /// How a file is opened: Linux's O_ bits.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub struct OpenFlags: u32 {
-        /// O_WRONLY
-        const WRITE_ONLY = 0o1;
-        /// O_RDWR
-        const READ_WRITE = 0o2;
-        /// O_CREAT
-        const CREATE = 0o100;
-        /// O_EXCL
-        const EXCLUSIVE = 0o200;
-        /// O_NOCTTY
-        const NO_TERMINAL = 0o400;
-        /// O_TRUNC
-        const TRUNCATE = 0o1000;
-        /// O_APPEND
-        const APPEND = 0o2000;
-        /// O_NONBLOCK
-        const NONBLOCK = 0o4000;
-        /// O_DSYNC
-        const DSYNC = 0o10000;
-        /// FASYNC
-        const ASYNC = 0o20000;
-        /// O_DIRECT
-        const DIRECT = 0o40000;
-        /// O_LARGEFILE
-        const LARGE_FILE = 0o100000;
-        /// O_DIRECTORY
-        const DIRECTORY = 0o200000;
-        /// O_NOFOLLOW
-        const NO_FOLLOW = 0o400000;
-        /// O_NOATIME
-        const NO_ATIME = 0o1000000;
-        /// O_CLOEXEC
-        const CLOSE_ON_EXEC = 0o2000000;
-        /// __O_SYNC
-        const SYNC = 0o4000000;
-        /// O_PATH
-        const PATH = 0o10000000;
-        /// __O_TMPFILE
-        const TEMPORARY = 0o20000000;
+/// What counts next to O_PATH.
+const WITH_PATH: OpenFlags = OpenFlags::O_PATH
+    .union(OpenFlags::O_DIRECTORY)
+    .union(OpenFlags::O_NOFOLLOW)
+    .union(OpenFlags::O_CLOEXEC);
+
+/// What an open file does not remember.
+const FORGOTTEN: OpenFlags = OpenFlags::O_CREAT
+    .union(OpenFlags::O_EXCL)
+    .union(OpenFlags::O_NOCTTY)
+    .union(OpenFlags::O_TRUNC)
+    .union(OpenFlags::O_CLOEXEC);
+
+/// What has to be permitted: of the file, O_TRUNC being a write.
+fn access(flags: OpenFlags) -> AccessMode {
+    match flags & OpenFlags::O_ACCMODE {
+        OpenFlags::O_WRONLY => AccessMode::WRITE,
+        mode if mode.is_empty() && !flags.contains(OpenFlags::O_TRUNC) => AccessMode::READ,
+        _ => AccessMode::READ_WRITE,
     }
 }
 
-impl OpenFlags {
-    /// What counts next to O_PATH.
-    const WITH_PATH: Self = Self::PATH
-        .union(Self::DIRECTORY)
-        .union(Self::NO_FOLLOW)
-        .union(Self::CLOSE_ON_EXEC);
-
-    /// What an open file does not remember.
-    const FORGOTTEN: Self = Self::CREATE
-        .union(Self::EXCLUSIVE)
-        .union(Self::NO_TERMINAL)
-        .union(Self::TRUNCATE)
-        .union(Self::CLOSE_ON_EXEC);
-
-    fn status(self) -> StatusFlags {
-        StatusFlags::from_bits_retain((self - Self::FORGOTTEN).bits())
-    }
-
-    /// What has to be permitted: of the file, O_TRUNC being a write.
-    fn access(self) -> AccessMode {
-        AccessMode(match self.bits() & 3 {
-            0 if self.contains(Self::TRUNCATE) => 6,
-            0 => 4,
-            1 => 2,
-            _ => 6,
-        })
-    }
-
-    fn writes(self) -> bool {
-        self.bits() & 3 != 0 || self.contains(Self::TRUNCATE)
-    }
+fn writes(flags: OpenFlags) -> bool {
+    flags.intersects(OpenFlags::O_ACCMODE | OpenFlags::O_TRUNC)
 }
 
 /// How a file is opened.
@@ -100,54 +50,55 @@ pub struct OpenHow {
     flags: OpenFlags,
     /// Permission bits of a new file, before the umask.
     mode: u32,
-    resolve: Resolve,
+    resolve: ResolveFlags,
 }
 
 impl OpenHow {
     /// As `open` takes it: bits that mean nothing are ignored. EINVAL for flags that exclude each other.
     pub fn open(flags: u32, mode: u32) -> Result<Self> {
-        let mut flags = OpenFlags::from_bits_truncate(flags) | OpenFlags::LARGE_FILE;
-        if flags.contains(OpenFlags::PATH) {
-            flags &= OpenFlags::WITH_PATH;
+        let mut flags = OpenFlags::from_bits_truncate(flags) | OpenFlags::O_LARGEFILE;
+        if flags.contains(OpenFlags::O_PATH) {
+            flags &= WITH_PATH;
         }
-        let makes = flags.intersects(OpenFlags::CREATE | OpenFlags::TEMPORARY);
-        let mode = if makes { mode & 0o7777 } else { 0 };
-        Self::checked(flags, mode, Resolve::empty())
+        let makes = flags.intersects(OpenFlags::O_CREAT | OpenFlags::__O_TMPFILE);
+        let mode = if makes { mode & S_IALLUGO } else { 0 };
+        Self::checked(flags, mode, ResolveFlags::empty())
     }
 
     /// As `openat2` takes it: EINVAL for bits that mean nothing, EAGAIN for what is never done without asking the disk.
     pub fn open2(flags: u64, mode: u64, resolve: u64) -> Result<Self> {
         let flags = u32::try_from(flags).map_err(|_| Errno::EINVAL)?;
         let mut flags = OpenFlags::from_bits(flags).ok_or(Errno::EINVAL)?;
-        let resolve = Resolve::from_bits(resolve).ok_or(Errno::EINVAL)?;
-        let makes = flags.intersects(OpenFlags::CREATE | OpenFlags::TEMPORARY);
-        if mode & !0o7777 != 0
+        let resolve = ResolveFlags::from_bits(resolve).ok_or(Errno::EINVAL)?;
+        let makes = flags.intersects(OpenFlags::O_CREAT | OpenFlags::__O_TMPFILE);
+        if mode & !u64::from(S_IALLUGO) != 0
             || (mode != 0 && !makes)
-            || resolve.contains(Resolve::BENEATH | Resolve::IN_ROOT)
+            || resolve.contains(ResolveFlags::RESOLVE_BENEATH | ResolveFlags::RESOLVE_IN_ROOT)
         {
             return Err(Errno::EINVAL);
         }
-        if flags.contains(OpenFlags::PATH) {
-            if !OpenFlags::WITH_PATH.contains(flags) {
+        if flags.contains(OpenFlags::O_PATH) {
+            if !WITH_PATH.contains(flags) {
                 return Err(Errno::EINVAL);
             }
         } else {
-            flags |= OpenFlags::LARGE_FILE;
+            flags |= OpenFlags::O_LARGEFILE;
         }
-        if resolve.contains(Resolve::CACHED)
-            && flags.intersects(OpenFlags::TRUNCATE | OpenFlags::CREATE | OpenFlags::TEMPORARY)
+        if resolve.contains(ResolveFlags::RESOLVE_CACHED)
+            && flags.intersects(OpenFlags::O_TRUNC | OpenFlags::O_CREAT | OpenFlags::__O_TMPFILE)
         {
             return Err(Errno::EAGAIN);
         }
         Self::checked(flags, mode as u32, resolve)
     }
 
-    fn checked(flags: OpenFlags, mode: u32, resolve: Resolve) -> Result<Self> {
-        let temporary = flags.contains(OpenFlags::TEMPORARY);
-        let no_use = temporary && (flags.bits() & 3 == 0 || !flags.contains(OpenFlags::DIRECTORY));
+    fn checked(flags: OpenFlags, mode: u32, resolve: ResolveFlags) -> Result<Self> {
+        let temporary = flags.contains(OpenFlags::__O_TMPFILE);
+        let no_use =
+            temporary && (!flags.intersects(OpenFlags::O_ACCMODE) || !flags.contains(OpenFlags::O_DIRECTORY));
         if no_use
-            || (flags.contains(OpenFlags::CREATE)
-                && flags.intersects(OpenFlags::DIRECTORY | OpenFlags::TEMPORARY))
+            || (flags.contains(OpenFlags::O_CREAT)
+                && flags.intersects(OpenFlags::O_DIRECTORY | OpenFlags::__O_TMPFILE))
         {
             return Err(Errno::EINVAL);
         }
@@ -159,13 +110,6 @@ impl OpenHow {
         self.flags
     }
 }
-
-/// F_SEAL_SEAL
-pub(super) const SEAL_SEAL: u32 = 0x1;
-/// F_SEAL_WRITE
-const SEAL_WRITE: u32 = 0x8;
-/// All F_SEAL bits but F_SEAL_EXEC.
-const SEALS: u32 = 0x1f;
 
 /// What a path that is to be opened led to.
 enum Opened {
@@ -180,8 +124,8 @@ impl Vfs {
     pub fn open(&self, context: &Context, at: At<'_>, path: &[u8], how: OpenHow) -> Result<Arc<Description>> {
         let mut walk = Walk::within(context, at, how.resolve)?;
         let start = walk.start(path)?;
-        if how.flags.contains(OpenFlags::TEMPORARY) {
-            let follow = match how.flags.contains(OpenFlags::NO_FOLLOW) {
+        if how.flags.contains(OpenFlags::__O_TMPFILE) {
+            let follow = match how.flags.contains(OpenFlags::O_NOFOLLOW) {
                 true => Follow::No,
                 false => Follow::Yes,
             };
@@ -216,9 +160,9 @@ impl Vfs {
         flags: OpenFlags,
         made: bool,
     ) -> Result<Arc<Description>> {
-        let status = flags.status();
+        let status = flags - FORGOTTEN;
         let object = open_dentry(&self.system, dentry, status)?;
-        if flags.contains(OpenFlags::TRUNCATE)
+        if flags.contains(OpenFlags::O_TRUNC)
             && !made
             && dentry.head().kind == FileKind::Regular
             && let Some(inode) = dentry.tree()
@@ -241,9 +185,9 @@ impl Vfs {
     ) -> Result<Opened> {
         let OpenHow { flags, .. } = how;
         let parent = walk.parent_from(start, path)?;
-        let create = flags.contains(OpenFlags::CREATE);
+        let create = flags.contains(OpenFlags::O_CREAT);
         let Last::Name(name) = parent.last else {
-            return match (create, flags.contains(OpenFlags::EXCLUSIVE)) {
+            return match (create, flags.contains(OpenFlags::O_EXCL)) {
                 (true, true) => Err(Errno::EEXIST),
                 (true, false) => Err(Errno::EISDIR),
                 _ => walk.last(&parent).map(Opened::Found),
@@ -260,11 +204,11 @@ impl Vfs {
             },
             found => found?,
         };
-        if create && flags.contains(OpenFlags::EXCLUSIVE) {
+        if create && flags.contains(OpenFlags::O_EXCL) {
             return Err(Errno::EEXIST);
         }
         let mut found = found;
-        if is_link(&found) && (parent.slash || !flags.contains(OpenFlags::NO_FOLLOW)) {
+        if is_link(&found) && (parent.slash || !flags.contains(OpenFlags::O_NOFOLLOW)) {
             found = match walk.enter(&parent.directory, &found)? {
                 Entered::Jump(target) => target,
                 Entered::Path(start, path) if !parent.slash => {
@@ -273,7 +217,7 @@ impl Vfs {
                 Entered::Path(start, path) => walk.resolve_from(start, &path, Follow::Yes)?,
             };
         }
-        if (parent.slash || flags.contains(OpenFlags::DIRECTORY)) && !found.head().is_directory() {
+        if (parent.slash || flags.contains(OpenFlags::O_DIRECTORY)) && !found.head().is_directory() {
             return Err(Errno::ENOTDIR);
         }
         Ok(Opened::Found(found))
@@ -307,12 +251,12 @@ impl Vfs {
         let tree = directory.tree().ok_or(Errno::EOPNOTSUPP)?;
         let creation = Creation::new(context, &tree.head, how.mode & !context.umask);
         let inode = creation.inode(&tree.tree, Body::Regular(Content::empty()))?;
-        if !how.flags.contains(OpenFlags::EXCLUSIVE) {
+        if !how.flags.contains(OpenFlags::O_EXCL) {
             inode.set_linkable();
         }
         let name = alloc::format!("#{}", inode.head.number);
         let dentry = Dentry::nameless(inode, directory, name.as_bytes());
-        self.describe(context, &dentry, how.flags - OpenFlags::TRUNCATE, true)
+        self.describe(context, &dentry, how.flags - OpenFlags::O_TRUNC, true)
     }
 
     /// F_ADD_SEALS: EPERM, EINVAL, EBUSY for F_SEAL_WRITE while it is mapped shared.
@@ -320,16 +264,15 @@ impl Vfs {
         if !file.flags().writable() {
             return Err(Errno::EPERM);
         }
-        if seals & !SEALS != 0 {
-            return Err(Errno::EINVAL);
-        }
+        let seals = Seals::from_bits(seals).ok_or(Errno::EINVAL)?;
         let known = sealable(file)?;
         let inode = file.object_as::<OpenFile>().and_then(OpenFile::tree);
         // A mapping that is shared could write on. One that only reads counts as well: nobody knows that here.
-        if seals & SEAL_WRITE != 0 && inode.is_some_and(|inode| inode.shared().is_some()) {
+        if seals.contains(Seals::F_SEAL_WRITE) && inode.is_some_and(|inode| inode.shared().is_some()) {
             return Err(Errno::EBUSY);
         }
-        let add = |known: u32| (known & SEAL_SEAL == 0).then_some(known | seals);
+        let sealed = Seals::F_SEAL_SEAL.bits();
+        let add = |known: u32| (known & sealed == 0).then_some(known | seals.bits());
         known
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, add)
             .map(drop)
@@ -337,8 +280,8 @@ impl Vfs {
     }
 
     /// F_GET_SEALS: EINVAL for what cannot have any.
-    pub fn seals(&self, file: &Description) -> Result<u32> {
-        Ok(sealable(file)?.load(Ordering::Acquire))
+    pub fn seals(&self, file: &Description) -> Result<Seals> {
+        Ok(Seals::from_bits_retain(sealable(file)?.load(Ordering::Acquire)))
     }
 
     /// `truncate`.
@@ -361,22 +304,22 @@ fn sealable(file: &Description) -> Result<&AtomicU32> {
 /// What `open` demands of what was there (may_open of the kernel).
 fn check_found(context: &Context, found: &Dentry, flags: OpenFlags) -> Result<()> {
     let head = found.head();
-    if flags.contains(OpenFlags::CREATE) && head.is_directory() {
+    if flags.contains(OpenFlags::O_CREAT) && head.is_directory() {
         return Err(Errno::EISDIR);
     }
-    if flags.contains(OpenFlags::DIRECTORY) && !head.is_directory() {
+    if flags.contains(OpenFlags::O_DIRECTORY) && !head.is_directory() {
         return Err(Errno::ENOTDIR);
     }
-    if flags.contains(OpenFlags::PATH) {
+    if flags.contains(OpenFlags::O_PATH) {
         return Ok(());
     }
     match head.kind {
         FileKind::Symlink => return Err(Errno::ELOOP),
-        FileKind::Directory if flags.writes() => return Err(Errno::EISDIR),
+        FileKind::Directory if writes(flags) => return Err(Errno::EISDIR),
         _ => {}
     }
-    head.permits(&context.credentials, flags.access())?;
-    if flags.contains(OpenFlags::NO_ATIME) {
+    head.permits(&context.credentials, access(flags))?;
+    if flags.contains(OpenFlags::O_NOATIME) {
         head.owned_by(&context.credentials)?;
     }
     Ok(())

@@ -7,27 +7,14 @@ use alloc::vec::Vec;
 
 use kobject::credentials::AccessMode;
 use kobject::{Errno, FileKind, Result};
+use linux_abi::file_system::{XATTR_NAME_MAX, XATTR_SIZE_MAX};
+use linux_abi::stat::S_ISVTX;
+use linux_abi::{AtFlags, XattrFlags};
 
 use super::{Vfs, tree_of};
-use crate::context::{At, AtFlags, Context};
+use crate::context::{At, Context};
 use crate::inode::Head;
 use crate::tree::SetXattr;
-
-/// Longest name.
-const NAME_MAX: usize = 255;
-/// Longest value (XATTR_SIZE_MAX).
-const VALUE_MAX: usize = 65_536;
-
-bitflags::bitflags! {
-    /// How `setxattr` sets.
-    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-    pub struct XattrFlags: u32 {
-        /// XATTR_CREATE
-        const CREATE = 1;
-        /// XATTR_REPLACE
-        const REPLACE = 2;
-    }
-}
 
 impl Vfs {
     /// `getxattr` and its kin: the value.
@@ -74,12 +61,12 @@ impl Vfs {
         flags: AtFlags,
     ) -> Result<()> {
         check_length(name)?;
-        if value.len() > VALUE_MAX {
+        if value.len() > XATTR_SIZE_MAX {
             return Err(Errno::E2BIG);
         }
         let how = match (
-            how.contains(XattrFlags::CREATE),
-            how.contains(XattrFlags::REPLACE),
+            how.contains(XattrFlags::XATTR_CREATE),
+            how.contains(XattrFlags::XATTR_REPLACE),
         ) {
             (false, false) => SetXattr::Any,
             (true, false) => SetXattr::Create,
@@ -110,7 +97,7 @@ impl Vfs {
 }
 
 fn check_length(name: &[u8]) -> Result<()> {
-    if name.is_empty() || name.len() > NAME_MAX {
+    if name.is_empty() || name.len() > XATTR_NAME_MAX {
         Err(Errno::ERANGE)
     } else {
         Ok(())
@@ -158,7 +145,7 @@ fn check_permission(context: &Context, head: &Head, name: &[u8], mode: AccessMod
             return Err(if writes { Errno::EPERM } else { Errno::ENODATA });
         }
         // In a directory that all write to, attributes are the owner's.
-        if writes && head.is_directory() && head.permissions() & 0o1000 != 0 {
+        if writes && head.is_directory() && head.permissions() & S_ISVTX != 0 {
             head.owned_by(credentials)?;
         }
     }

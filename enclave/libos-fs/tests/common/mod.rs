@@ -11,9 +11,10 @@ use kobject::{
     Result, Stat, Timestamp,
 };
 use libos_fs::{
-    At, AtFlags, Attester, Context, Dentry, Image, Kernel, Memory, NamedPipe, OpenHow, Process,
-    ProcessStatus, System, ThreadStatus, Vfs, VfsOptions,
+    At, Attester, Context, Dentry, Image, Kernel, Memory, NamedPipe, OpenHow, Process, ProcessStatus, System,
+    ThreadStatus, Vfs, VfsOptions,
 };
+use linux_abi::{AtFlags, OpenFlags, RenameFlags};
 use rootfs::{BLOCK_SIZE, Block, Erofs, Error, Lock, VerifiedBlocks};
 use rootfs_image::{Device, Layout, Options, Source};
 
@@ -371,7 +372,7 @@ impl Process for Seven {
 struct NoPipe;
 
 impl NamedPipe for NoPipe {
-    fn open(&self, _: kobject::StatusFlags, _: Arc<dyn File>) -> Result<Arc<dyn File>> {
+    fn open(&self, _: OpenFlags, _: Arc<dyn File>) -> Result<Arc<dyn File>> {
         Err(Errno::ENXIO)
     }
 }
@@ -448,8 +449,12 @@ impl Container {
     }
 
     pub fn stat(&self, path: &str) -> Result<Stat> {
-        self.vfs
-            .stat(&self.context, At::Cwd, path.as_bytes(), AtFlags::SYMLINK_NOFOLLOW)
+        self.vfs.stat(
+            &self.context,
+            At::Cwd,
+            path.as_bytes(),
+            AtFlags::AT_SYMLINK_NOFOLLOW,
+        )
     }
 
     pub fn mkdir(&self, path: &str) -> Result<()> {
@@ -470,7 +475,7 @@ impl Container {
             &self.context,
             (At::Cwd, old.as_bytes()),
             (At::Cwd, new.as_bytes()),
-            libos_fs::RenameFlags::empty(),
+            RenameFlags::empty(),
         )
     }
 

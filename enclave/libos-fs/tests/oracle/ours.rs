@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use kobject::credentials::AccessMode;
 use kobject::{Errno, KernelSink, KernelSource, Stat, Timestamp};
-use libos_fs::{At, AtFlags, Context, NewNode, OpenHow, Owner, RenameFlags, SetTime, XattrFlags};
+use libos_fs::{At, Context, NewNode, OpenHow, Owner, SetTime};
+use linux_abi::{AllocateFlags, AtFlags, OpenFlags, RenameFlags, Whence, XattrFlags};
 
 use super::call::{Call, FileCall, Outcome, USER, World, bytes_text, describe, sorted_names, survey};
 use super::common::{Container, Tree, list_all};
@@ -36,8 +37,8 @@ impl Overlay {
         let done = |()| String::new();
         let at = |flags: i32| {
             let flag = |bit: i32, ours| if flags & bit != 0 { ours } else { AtFlags::empty() };
-            flag(libc::AT_SYMLINK_NOFOLLOW, AtFlags::SYMLINK_NOFOLLOW)
-                | flag(libc::AT_SYMLINK_FOLLOW, AtFlags::SYMLINK_FOLLOW)
+            flag(libc::AT_SYMLINK_NOFOLLOW, AtFlags::AT_SYMLINK_NOFOLLOW)
+                | flag(libc::AT_SYMLINK_FOLLOW, AtFlags::AT_SYMLINK_FOLLOW)
         };
         match call {
             Call::Open {
@@ -209,21 +210,25 @@ pub fn file_call(file: &Arc<kobject::Description>, call: &FileCall) -> Result<St
         FileCall::Truncate(len) => {
             // The caller's check, as `ftruncate` has it.
             if !file.flags().writable() {
-                let path = file.flags().contains(kobject::StatusFlags::PATH);
+                let path = file.flags().contains(OpenFlags::O_PATH);
                 return Err(if path { Errno::EBADF } else { Errno::EINVAL });
             }
             file.object().truncate(len.into()).map(|()| String::new())
         }
         FileCall::Punch { offset, len } => punch(file, offset, len),
-        FileCall::SeekData(offset) => file.seek(offset.into(), 3).map(|at| at.to_string()),
-        FileCall::SeekHole(offset) => file.seek(offset.into(), 4).map(|at| at.to_string()),
+        FileCall::SeekData(offset) => file
+            .seek(offset.into(), Whence::SEEK_DATA)
+            .map(|at| at.to_string()),
+        FileCall::SeekHole(offset) => file
+            .seek(offset.into(), Whence::SEEK_HOLE)
+            .map(|at| at.to_string()),
         FileCall::Stat => file.object().stat().map(|stat| stat_text(&stat)),
     }
 }
 
 pub fn punch(file: &kobject::Description, offset: u16, len: u16) -> Result<String, Errno> {
     if len == 0 {
-        return Err(if file.flags().contains(kobject::StatusFlags::PATH) {
+        return Err(if file.flags().contains(OpenFlags::O_PATH) {
             Errno::EBADF
         } else {
             Errno::EINVAL
@@ -233,7 +238,11 @@ pub fn punch(file: &kobject::Description, offset: u16, len: u16) -> Result<Strin
         return Err(Errno::EBADF);
     }
     file.object()
-        .allocate(3, offset.into(), len.into())
+        .allocate(
+            AllocateFlags::FALLOC_FL_PUNCH_HOLE | AllocateFlags::FALLOC_FL_KEEP_SIZE,
+            offset.into(),
+            len.into(),
+        )
         .map(|()| String::new())
 }
 

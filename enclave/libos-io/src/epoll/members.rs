@@ -9,9 +9,9 @@ use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 
 use host_abi::{EpollEvent, HostFd};
-use kobject::{Description, Events, Subscription};
+use kobject::{Description, Subscription};
+use linux_abi::{EpollFlags, PollEvents};
 
-use super::EpollFlags;
 use super::ready::Watch;
 
 /// Names a member, as it is since its last change.
@@ -39,7 +39,7 @@ impl Token {
 pub(super) struct Member {
     key: Key,
     description: Weak<Description>,
-    pub interest: Events,
+    pub interest: PollEvents,
     flags: EpollFlags,
     data: u64,
     /// Cleared by the event of an EPOLLONESHOT member.
@@ -65,7 +65,7 @@ impl Member {
         let mut member = Self {
             key: key(fd, description),
             description: Arc::downgrade(description),
-            interest: Events::empty(),
+            interest: PollEvents::empty(),
             flags: EpollFlags::empty(),
             data: 0,
             armed: true,
@@ -79,7 +79,8 @@ impl Member {
 
     /// Sets what is asked for, and arms it.
     pub fn set(&mut self, event: EpollEvent) {
-        self.interest = Events::from_bits_truncate(event.events) | Events::ERR | Events::HUP;
+        self.interest =
+            PollEvents::from_bits_truncate(event.events) | PollEvents::POLLERR | PollEvents::POLLHUP;
         self.flags = EpollFlags::from_bits_truncate(event.events);
         self.data = event.data;
         self.armed = true;
@@ -164,7 +165,7 @@ impl Members {
     /// Whether a member has EPOLLEXCLUSIVE.
     pub fn is_exclusive(&mut self, token: Token) -> bool {
         self.get(token)
-            .is_some_and(|member| member.flags.contains(EpollFlags::EXCLUSIVE))
+            .is_some_and(|member| member.flags.contains(EpollFlags::EPOLLEXCLUSIVE))
     }
 
     /// Takes a member out.
@@ -197,14 +198,14 @@ impl Members {
     /// The observer of a member that is reported for as long as it is ready.
     pub fn level_watch(&mut self, token: Token) -> Option<Arc<Watch>> {
         let flags = self.get(token)?.flags;
-        if flags.intersects(EpollFlags::EDGE | EpollFlags::ONE_SHOT) {
+        if flags.intersects(EpollFlags::EPOLLET | EpollFlags::EPOLLONESHOT) {
             return None;
         }
         self.watch(token)
     }
 
     /// What is the case with a member inside that was on the list; `None` if nothing that it asked for is.
-    pub fn look_at(&mut self, token: Token) -> Option<Events> {
+    pub fn look_at(&mut self, token: Token) -> Option<PollEvents> {
         let member = self.get(token)?;
         let (watch, _) = member.watch.as_ref()?;
         watch.unqueue();
@@ -217,13 +218,13 @@ impl Members {
     }
 
     /// The event that tells of what has happened to a member; it disarms an EPOLLONESHOT member.
-    pub fn report(&mut self, token: Token, happened: Events) -> Option<EpollEvent> {
+    pub fn report(&mut self, token: Token, happened: PollEvents) -> Option<EpollEvent> {
         let member = self.get(token)?;
         let happened = happened & member.interest;
         if happened.is_empty() || !member.armed || !member.is_open() {
             return None;
         }
-        member.armed = !member.flags.contains(EpollFlags::ONE_SHOT);
+        member.armed = !member.flags.contains(EpollFlags::EPOLLONESHOT);
         Some(EpollEvent {
             events: happened.bits(),
             data: member.data,
@@ -245,7 +246,7 @@ impl Members {
         if core::mem::replace(&mut member.believed_in, answer) == answer {
             return None;
         }
-        self.report(token, Events::from_bits_truncate(claim.events))
+        self.report(token, PollEvents::from_bits_truncate(claim.events))
     }
 
     /// The open files that are watched.
@@ -257,14 +258,15 @@ impl Members {
 
 #[cfg(test)]
 mod tests {
-    use kobject::{File, StatusFlags};
+    use kobject::File;
+    use linux_abi::OpenFlags;
 
     use super::*;
     use crate::eventfd::{EventFd, EventMode};
 
     fn file() -> Arc<Description> {
         let object: Arc<dyn File> = EventFd::new(0, EventMode::Counter);
-        Description::new(object, StatusFlags::READ_WRITE, b"")
+        Description::new(object, OpenFlags::O_RDWR, b"")
     }
 
     fn event(events: u32, data: u64) -> EpollEvent {
@@ -282,7 +284,7 @@ mod tests {
     #[test]
     fn only_what_can_be_true_is_believed() {
         let (mut members, file) = (Members::default(), file());
-        let token = add(&mut members, 3, &file, event(Events::IN.bits(), 77));
+        let token = add(&mut members, 3, &file, event(PollEvents::POLLIN.bits(), 77));
         let claim = |token: Token, events| event(events, token.raw());
         let believed = |members: &mut Members, claim| {
             members.begin_answer();
@@ -316,8 +318,8 @@ mod tests {
     #[test]
     fn an_answer_has_one_event_of_a_member_however_often_the_host_says() {
         let (mut members, file) = (Members::default(), file());
-        let token = add(&mut members, 3, &file, event(Events::IN.bits(), 5));
-        let other = add(&mut members, 4, &file, event(Events::IN.bits(), 6));
+        let token = add(&mut members, 3, &file, event(PollEvents::POLLIN.bits(), 5));
+        let other = add(&mut members, 4, &file, event(PollEvents::POLLIN.bits(), 6));
         for _ in 0..2 {
             members.begin_answer();
             assert!(members.believe(event(1, token.raw())).is_some());
@@ -329,7 +331,7 @@ mod tests {
     #[test]
     fn a_one_shot_member_is_reported_once_however_often_the_host_says() {
         let (mut members, file) = (Members::default(), file());
-        let asked = event(Events::IN.bits() | EpollFlags::ONE_SHOT.bits(), 5);
+        let asked = event(PollEvents::POLLIN.bits() | EpollFlags::EPOLLONESHOT.bits(), 5);
         let token = add(&mut members, 3, &file, asked);
         members.begin_answer();
         assert!(members.believe(event(1, token.raw())).is_some());

@@ -18,9 +18,9 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use enclave_rt::{call, thread};
 use host_abi::{EpollControl, EpollCreate, EpollWait, HostFd};
 use kobject::{
-    Description, Errno, Events, File, FileKind, Mutex, Observer, Result, Stat, Subscription, Wait, Waiter,
-    remaining,
+    Description, Errno, File, FileKind, Mutex, Observer, Result, Stat, Subscription, Wait, Waiter, remaining,
 };
+use linux_abi::{EpollFlags, PollEvents};
 
 use crate::NOW;
 use crate::anonymous;
@@ -30,30 +30,16 @@ use ready::{Ready, Watch};
 
 pub use host_abi::{EpollEvent, EpollOperation};
 
-bitflags::bitflags! {
-    /// How a member is watched: the EPOLL bits that are no events.
-    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-    pub struct EpollFlags: u32 {
-        /// EPOLLEXCLUSIVE: of several instances, few are woken. Inside, all are, which the manual allows.
-        const EXCLUSIVE = 1 << 28;
-        /// EPOLLWAKEUP: keeps the machine awake; without effect.
-        const WAKE_UP = 1 << 29;
-        /// EPOLLONESHOT: one event, until it is modified.
-        const ONE_SHOT = 1 << 30;
-        /// EPOLLET: only what is new.
-        const EDGE = 1 << 31;
-    }
-}
-
-/// What may stand beside EPOLLEXCLUSIVE.
-const WITH_EXCLUSIVE: u32 = Events::IN
-    .union(Events::OUT)
-    .union(Events::ERR)
-    .union(Events::HUP)
+/// What may stand beside EPOLLEXCLUSIVE, with which of several instances few are woken. Inside, all are, which the manual allows.
+/// EPOLLWAKEUP, which keeps a machine awake, has no effect.
+const WITH_EXCLUSIVE: u32 = PollEvents::POLLIN
+    .union(PollEvents::POLLOUT)
+    .union(PollEvents::POLLERR)
+    .union(PollEvents::POLLHUP)
     .bits()
-    | EpollFlags::EXCLUSIVE.bits()
-    | EpollFlags::WAKE_UP.bits()
-    | EpollFlags::EDGE.bits();
+    | EpollFlags::EPOLLEXCLUSIVE.bits()
+    | EpollFlags::EPOLLWAKEUP.bits()
+    | EpollFlags::EPOLLET.bits();
 
 /// An epoll instance.
 pub struct Epoll {
@@ -102,7 +88,7 @@ impl Epoll {
         if target.is_some_and(|target| core::ptr::eq(target, self)) {
             return Err(Errno::EINVAL);
         }
-        if event.events & EpollFlags::EXCLUSIVE.bits() != 0 {
+        if event.events & EpollFlags::EPOLLEXCLUSIVE.bits() != 0 {
             let allowed = target.is_none() && event.events & !WITH_EXCLUSIVE == 0;
             match operation {
                 EpollOperation::Add if allowed => {}
@@ -194,7 +180,7 @@ impl Epoll {
 
     /// Puts a member on the list if it is ready already.
     fn look_at_new(&self, token: Token, description: &Description, event: EpollEvent) {
-        let interest = Events::from_bits_truncate(event.events) | Events::UNASKED;
+        let interest = PollEvents::from_bits_truncate(event.events) | PollEvents::UNASKED;
         if description.object().poll(interest).is_empty() {
             return;
         }
@@ -231,7 +217,7 @@ impl Epoll {
             }
         }
         let waiter = Waiter::new();
-        let _subscription = self.ready.subscribe(Events::IN, waiter.observer());
+        let _subscription = self.ready.subscribe(PollEvents::POLLIN, waiter.observer());
         loop {
             waiter.reset();
             if !self.ready.is_empty() {
@@ -337,12 +323,12 @@ impl Epoll {
 }
 
 fn tell_host(epoll: HostFd, operation: EpollOperation, fd: HostFd, events: u32, token: Token) -> Result<()> {
-    let passed = EpollFlags::EDGE | EpollFlags::ONE_SHOT | EpollFlags::EXCLUSIVE;
+    let passed = EpollFlags::EPOLLET | EpollFlags::EPOLLONESHOT | EpollFlags::EPOLLEXCLUSIVE;
     Ok(call::call(&EpollControl {
         epoll,
         operation,
         fd,
-        events: events & (Events::all().bits() | passed.bits()),
+        events: events & (PollEvents::all().bits() | passed.bits()),
         data: token.raw(),
     })?)
 }
@@ -356,7 +342,7 @@ impl File for Epoll {
         anonymous::stat(FileKind::Anonymous, 0o600, 0)
     }
 
-    fn poll(&self, interest: Events) -> Events {
+    fn poll(&self, interest: PollEvents) -> PollEvents {
         let mut state = self.state.lock();
         for _ in 0..self.ready.len() {
             let Some(token) = self.ready.pop() else {
@@ -366,13 +352,13 @@ impl File for Epoll {
                 if let Some(watch) = state.members.watch(token) {
                     watch.queue();
                 }
-                return Events::READABLE & interest;
+                return PollEvents::READABLE & interest;
             }
         }
-        Events::empty()
+        PollEvents::empty()
     }
 
-    fn subscribe(&self, interest: Events, observer: Weak<dyn Observer>) -> Option<Subscription> {
+    fn subscribe(&self, interest: PollEvents, observer: Weak<dyn Observer>) -> Option<Subscription> {
         Some(self.ready.subscribe(interest, observer))
     }
 

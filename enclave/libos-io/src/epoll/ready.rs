@@ -4,7 +4,8 @@ use alloc::collections::VecDeque;
 use alloc::sync::{Arc, Weak};
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use kobject::{Events, Observer, SpinLock, Subscription, WaitQueue};
+use kobject::{Observer, SpinLock, Subscription, WaitQueue};
+use linux_abi::PollEvents;
 
 use super::members::Token;
 
@@ -34,13 +35,13 @@ impl Ready {
         self.list.lock().pop_front()
     }
 
-    pub fn subscribe(&self, interest: Events, observer: Weak<dyn Observer>) -> Subscription {
+    pub fn subscribe(&self, interest: PollEvents, observer: Weak<dyn Observer>) -> Subscription {
         self.queue.subscribe(interest, observer)
     }
 
     /// Makes who waits look again.
     pub fn wake(&self) {
-        self.queue.wake(Events::READABLE);
+        self.queue.wake(PollEvents::READABLE);
     }
 }
 
@@ -81,7 +82,7 @@ impl Watch {
 }
 
 impl Observer for Watch {
-    fn notify(&self, _: Events) {
+    fn notify(&self, _: PollEvents) {
         self.queue();
         self.ready.wake();
     }

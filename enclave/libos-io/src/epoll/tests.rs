@@ -1,4 +1,5 @@
-use kobject::{How, KernelSink, KernelSource, StatusFlags};
+use kobject::{How, KernelSink, KernelSource};
+use linux_abi::{EpollFlags, OpenFlags, PollEvents};
 
 use super::*;
 use crate::pipe::{PipeEnd, pipe};
@@ -8,12 +9,12 @@ const NONBLOCKING: How = How {
     append: false,
 };
 
-const LEVEL: u32 = Events::IN.bits();
-const EDGE: u32 = LEVEL | EpollFlags::EDGE.bits();
-const ONE_SHOT: u32 = LEVEL | EpollFlags::ONE_SHOT.bits();
+const LEVEL: u32 = PollEvents::POLLIN.bits();
+const EDGE: u32 = LEVEL | EpollFlags::EPOLLET.bits();
+const ONE_SHOT: u32 = LEVEL | EpollFlags::EPOLLONESHOT.bits();
 
 fn open(object: Arc<dyn File>) -> Arc<Description> {
-    Description::new(object, StatusFlags::READ_WRITE, b"")
+    Description::new(object, OpenFlags::O_RDWR, b"")
 }
 
 fn event(events: u32, data: u64) -> EpollEvent {
@@ -62,7 +63,7 @@ fn level_is_told_while_it_lasts() {
     read(&reader);
     assert_eq!(wait(&epoll), []);
     drop(writer);
-    assert_eq!(wait(&epoll), [event(Events::HUP.bits(), 50)]);
+    assert_eq!(wait(&epoll), [event(PollEvents::POLLHUP.bits(), 50)]);
 }
 
 #[test]
@@ -159,7 +160,7 @@ fn what_cannot_be_watched_is_refused() {
     assert_eq!(add(&itself, LEVEL), Err(Errno::EINVAL));
     let (reader, writer) = pipe();
     let reader = open(reader);
-    let exclusive = EpollFlags::EXCLUSIVE.bits();
+    let exclusive = EpollFlags::EPOLLEXCLUSIVE.bits();
     assert_eq!(add(&reader, ONE_SHOT | exclusive), Err(Errno::EINVAL));
     assert_eq!(add(&reader, EDGE | exclusive), Ok(()));
     let modify = epoll.control(EpollOperation::Modify, 5, &reader, event(LEVEL, 0));
@@ -172,10 +173,10 @@ fn what_cannot_be_watched_is_refused() {
 #[test]
 fn it_can_be_polled_itself() {
     let (epoll, reader, writer) = watched(LEVEL);
-    assert_eq!(epoll.poll(Events::IN), Events::empty());
+    assert_eq!(epoll.poll(PollEvents::POLLIN), PollEvents::empty());
     write(&writer);
-    assert_eq!(epoll.poll(Events::IN), Events::IN);
+    assert_eq!(epoll.poll(PollEvents::POLLIN), PollEvents::POLLIN);
     assert_eq!(wait(&epoll), [READY], "looking has taken nothing");
     read(&reader);
-    assert_eq!(epoll.poll(Events::IN), Events::empty());
+    assert_eq!(epoll.poll(PollEvents::POLLIN), PollEvents::empty());
 }

@@ -2,7 +2,8 @@
 
 use alloc::sync::Arc;
 
-use kobject::{Errno, Events, File, Result, StatusFlags, wait_until};
+use kobject::{Errno, File, Result, wait_until};
+use linux_abi::{OpenFlags, PollEvents};
 
 use super::{Pipe, PipeEnd, Role};
 
@@ -23,14 +24,14 @@ impl Fifo {
 
     /// `open`: waits for the other side as fifo(7) says, unless O_NONBLOCK or O_RDWR is among the flags
     /// (ENXIO for a writer whom nobody would read). `inode` answers `fstat`.
-    pub fn open(&self, flags: StatusFlags, inode: Arc<dyn File>) -> Result<Arc<PipeEnd>> {
+    pub fn open(&self, flags: OpenFlags, inode: Arc<dyn File>) -> Result<Arc<PipeEnd>> {
         let role = Role::of(flags);
-        let nonblocking = flags.contains(StatusFlags::NONBLOCK);
+        let nonblocking = flags.contains(OpenFlags::O_NONBLOCK);
         if role == Role::Write && nonblocking && self.pipe.state.lock().readers == 0 {
             return Err(Errno::ENXIO);
         }
         let end = Arc::new(PipeEnd::open(&self.pipe, role, Some(inode)));
-        self.pipe.queue.wake(Events::READABLE | Events::WRITABLE);
+        self.pipe.queue.wake(PollEvents::READABLE | PollEvents::WRITABLE);
         if role != Role::Both && !nonblocking {
             self.wait_for_other_side(role)?;
         }
@@ -47,7 +48,7 @@ impl Fifo {
             }
         };
         let (_, before) = others();
-        let events = Events::READABLE | Events::WRITABLE;
+        let events = PollEvents::READABLE | PollEvents::WRITABLE;
         wait_until(&self.pipe.queue, events, None, || match others() {
             (0, opens) if opens == before => Err(Errno::EAGAIN),
             _ => Ok(()),

@@ -11,11 +11,12 @@ use core::any::Any;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use kobject::{
-    Errno, Events, File, FileKind, How, Mutex, Observer, Result, Sink, Source, Stat, StatusFlags,
-    Subscription, WaitQueue, wait_until,
+    Errno, File, FileKind, How, Mutex, Observer, Result, Sink, Source, Stat, Subscription, WaitQueue,
+    wait_until,
 };
+use linux_abi::{Ioctl, OpenFlags, PollEvents};
 
-use crate::anonymous::{self, FIONREAD};
+use crate::anonymous;
 use crate::ring::Ring;
 use packets::Packets;
 
@@ -66,7 +67,7 @@ enum Role {
 
 impl Role {
     /// By the flags of an `open`.
-    fn of(flags: StatusFlags) -> Self {
+    fn of(flags: OpenFlags) -> Self {
         match (flags.readable(), flags.writable()) {
             (true, true) => Self::Both,
             (true, false) => Self::Read,
@@ -139,7 +140,7 @@ impl Pipe {
         state.packets.consume(consumed);
         drop(state);
         if was_full {
-            self.queue.wake(Events::WRITABLE);
+            self.queue.wake(PollEvents::WRITABLE);
         }
         Ok(count)
     }
@@ -173,7 +174,7 @@ impl Pipe {
             state.packets.append(before, count);
         }
         drop(state);
-        self.queue.wake(Events::READABLE);
+        self.queue.wake(PollEvents::READABLE);
         Ok(count)
     }
 }
@@ -226,7 +227,7 @@ impl PipeEnd {
         }
         state.capacity = capacity;
         drop(state);
-        self.pipe.queue.wake(Events::WRITABLE);
+        self.pipe.queue.wake(PollEvents::WRITABLE);
         Ok(capacity)
     }
 
@@ -240,7 +241,7 @@ impl PipeEnd {
         if how.nonblocking {
             return attempt();
         }
-        wait_until(&self.pipe.queue, Events::READABLE, None, attempt)
+        wait_until(&self.pipe.queue, PollEvents::READABLE, None, attempt)
     }
 
     /// Bytes that can be written at once.
@@ -273,10 +274,10 @@ impl Drop for PipeEnd {
         let (no_reader, no_writer) = (state.readers == 0, state.writers == 0);
         drop(state);
         if no_reader {
-            self.pipe.queue.wake(Events::WRITABLE | Events::ERR);
+            self.pipe.queue.wake(PollEvents::WRITABLE | PollEvents::POLLERR);
         }
         if no_writer {
-            self.pipe.queue.wake(Events::READABLE | Events::HUP);
+            self.pipe.queue.wake(PollEvents::READABLE | PollEvents::POLLHUP);
         }
     }
 }
@@ -287,12 +288,12 @@ impl File for PipeEnd {
     }
 
     /// Another end of the same pipe. As Linux has it, this waits for nobody.
-    fn reopen(self: Arc<Self>, flags: StatusFlags) -> Result<Arc<dyn File>> {
+    fn reopen(self: Arc<Self>, flags: OpenFlags) -> Result<Arc<dyn File>> {
         let mut end = Self::open(&self.pipe, Role::of(flags), self.inode.clone());
         // Without a writer there is a hang-up: there had been one.
         end.writers_before = 0;
-        end.set_packets(flags.contains(StatusFlags::DIRECT));
-        self.pipe.queue.wake(Events::READABLE | Events::WRITABLE);
+        end.set_packets(flags.contains(OpenFlags::O_DIRECT));
+        self.pipe.queue.wake(PollEvents::READABLE | PollEvents::WRITABLE);
         Ok(Arc::new(end))
     }
 
@@ -314,7 +315,7 @@ impl File for PipeEnd {
         if how.nonblocking {
             return attempt();
         }
-        wait_until(&self.pipe.queue, Events::READABLE, None, attempt)
+        wait_until(&self.pipe.queue, PollEvents::READABLE, None, attempt)
     }
 
     fn write(&self, _: u64, from: &mut dyn Source, how: How) -> Result<(usize, u64)> {
@@ -328,7 +329,7 @@ impl File for PipeEnd {
             let written = if how.nonblocking {
                 attempt()
             } else {
-                wait_until(&self.pipe.queue, Events::WRITABLE, None, attempt)
+                wait_until(&self.pipe.queue, PollEvents::WRITABLE, None, attempt)
             };
             match written {
                 Ok(count) => done += count,
@@ -339,43 +340,43 @@ impl File for PipeEnd {
         Ok((done, 0))
     }
 
-    fn poll(&self, interest: Events) -> Events {
+    fn poll(&self, interest: PollEvents) -> PollEvents {
         let state = self.pipe.state.lock();
-        let mut events = Events::empty();
+        let mut events = PollEvents::empty();
         if self.role.reads() {
             if !state.bytes.is_empty() {
-                events |= Events::READABLE;
+                events |= PollEvents::READABLE;
             }
             if state.writers == 0 && state.writer_opens != self.writers_before {
-                events |= Events::HUP;
+                events |= PollEvents::POLLHUP;
             }
         }
         if self.role.writes() {
             if state.room() >= ATOMIC {
-                events |= Events::WRITABLE;
+                events |= PollEvents::WRITABLE;
             }
             if state.readers == 0 {
-                events |= Events::ERR;
+                events |= PollEvents::POLLERR;
             }
         }
-        events & (interest | Events::UNASKED)
+        events & (interest | PollEvents::UNASKED)
     }
 
-    fn subscribe(&self, interest: Events, observer: Weak<dyn Observer>) -> Option<Subscription> {
+    fn subscribe(&self, interest: PollEvents, observer: Weak<dyn Observer>) -> Option<Subscription> {
         // What concerns the other side is not for this one.
         let mut interest = interest;
         if !self.role.reads() {
-            interest -= Events::READABLE;
+            interest -= PollEvents::READABLE;
         }
         if !self.role.writes() {
-            interest -= Events::WRITABLE;
+            interest -= PollEvents::WRITABLE;
         }
         Some(self.pipe.queue.subscribe(interest, observer))
     }
 
-    fn ioctl(&self, request: u32, argument: u64) -> Result<u64> {
+    fn ioctl(&self, request: Ioctl, argument: u64) -> Result<u64> {
         match request {
-            FIONREAD => anonymous::answer_int(argument, self.unread()),
+            Ioctl::FIONREAD => anonymous::answer_int(argument, self.unread()),
             _ => Err(Errno::ENOTTY),
         }
     }

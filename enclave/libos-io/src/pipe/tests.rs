@@ -1,4 +1,5 @@
 use kobject::{KernelSink, KernelSource};
+use linux_abi::{OpenFlags, PollEvents};
 
 use super::*;
 
@@ -20,8 +21,8 @@ fn read(end: &PipeEnd, most: usize) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn poll(end: &PipeEnd) -> Events {
-    end.poll(Events::IN | Events::OUT)
+fn poll(end: &PipeEnd) -> PollEvents {
+    end.poll(PollEvents::POLLIN | PollEvents::POLLOUT)
 }
 
 #[test]
@@ -30,29 +31,29 @@ fn bytes_come_out_in_order_and_then_the_end() {
     assert_eq!(read(&reader, 10), Err(Errno::EAGAIN));
     assert_eq!(write(&writer, b"pearl"), Ok(5));
     assert_eq!(reader.unread(), 5);
-    assert_eq!(poll(&reader), Events::IN);
+    assert_eq!(poll(&reader), PollEvents::POLLIN);
     assert_eq!(read(&reader, 2), Ok(b"pe".to_vec()));
     drop(writer);
-    assert_eq!(poll(&reader), Events::IN | Events::HUP);
+    assert_eq!(poll(&reader), PollEvents::POLLIN | PollEvents::POLLHUP);
     assert_eq!(read(&reader, 10), Ok(b"arl".to_vec()));
     assert_eq!(read(&reader, 10), Ok(Vec::new()));
-    assert_eq!(poll(&reader), Events::HUP);
+    assert_eq!(poll(&reader), PollEvents::POLLHUP);
 }
 
 #[test]
 fn without_readers_a_write_breaks() {
     let (reader, writer) = pipe();
-    assert_eq!(poll(&writer), Events::OUT);
+    assert_eq!(poll(&writer), PollEvents::POLLOUT);
     drop(reader);
     assert_eq!(write(&writer, b"x"), Err(Errno::EPIPE));
-    assert!(poll(&writer).contains(Events::ERR));
+    assert!(poll(&writer).contains(PollEvents::POLLERR));
 }
 
 #[test]
 fn small_writes_are_not_split_and_large_ones_are() {
     let (reader, writer) = pipe();
     assert_eq!(write(&writer, &[1; 65536 - 100]), Ok(65536 - 100));
-    assert_eq!(poll(&writer), Events::empty());
+    assert_eq!(poll(&writer), PollEvents::empty());
     assert_eq!(write(&writer, &[2; 101]), Err(Errno::EAGAIN));
     assert_eq!(write(&writer, &[2; 100]), Ok(100));
     assert_eq!(write(&writer, &[2; 1]), Err(Errno::EAGAIN));
@@ -92,47 +93,45 @@ fn a_fifo_opens_as_its_manual_says() {
     let fifo = Fifo::new();
     let inode: Arc<dyn File> = pipe().0;
     let open = |flags| fifo.open(flags, inode.clone());
-    let nonblock = StatusFlags::NONBLOCK;
-    assert_eq!(open(nonblock | StatusFlags::WRITE_ONLY).err(), Some(Errno::ENXIO));
+    let nonblock = OpenFlags::O_NONBLOCK;
+    assert_eq!(open(nonblock | OpenFlags::O_WRONLY).err(), Some(Errno::ENXIO));
     let reader = open(nonblock).unwrap();
     assert_eq!(
         poll(&reader),
-        Events::empty(),
+        PollEvents::empty(),
         "no hang-up before the first writer"
     );
     assert_eq!(read(&reader, 1), Ok(Vec::new()));
-    let writer = open(StatusFlags::WRITE_ONLY).unwrap();
+    let writer = open(OpenFlags::O_WRONLY).unwrap();
     write(&writer, b"kept").unwrap();
     drop(writer);
-    assert_eq!(poll(&reader), Events::IN | Events::HUP);
+    assert_eq!(poll(&reader), PollEvents::POLLIN | PollEvents::POLLHUP);
     drop(reader);
-    let both = open(StatusFlags::READ_WRITE).unwrap();
+    let both = open(OpenFlags::O_RDWR).unwrap();
     assert_eq!(read(&both, 10), Err(Errno::EAGAIN), "what was left is gone");
     write(&both, b"x").unwrap();
     assert_eq!(read(&both, 10), Ok(b"x".to_vec()));
 }
-
-use kobject::StatusFlags;
 
 #[test]
 fn observers_are_told() {
     use core::sync::atomic::AtomicU32;
     struct Seen(AtomicU32);
     impl Observer for Seen {
-        fn notify(&self, events: Events) {
+        fn notify(&self, events: PollEvents) {
             self.0.fetch_or(events.bits(), Ordering::Relaxed);
         }
     }
     let (reader, writer) = pipe();
     let seen = Arc::new(Seen(AtomicU32::new(0)));
     let observer: Arc<dyn Observer> = seen.clone();
-    let subscription = reader.subscribe(Events::IN, Arc::downgrade(&observer));
-    let take = || Events::from_bits_retain(seen.0.swap(0, Ordering::Relaxed));
+    let subscription = reader.subscribe(PollEvents::POLLIN, Arc::downgrade(&observer));
+    let take = || PollEvents::from_bits_retain(seen.0.swap(0, Ordering::Relaxed));
     write(&writer, b"x").unwrap();
-    assert!(take().contains(Events::IN));
+    assert!(take().contains(PollEvents::POLLIN));
     read(&reader, 1).unwrap();
-    assert_eq!(take(), Events::empty());
+    assert_eq!(take(), PollEvents::empty());
     drop(writer);
-    assert!(take().contains(Events::HUP));
+    assert!(take().contains(PollEvents::POLLHUP));
     drop(subscription);
 }

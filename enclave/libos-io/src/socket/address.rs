@@ -2,6 +2,7 @@
 
 use host_abi::SOCKADDR_MAX;
 use kobject::{Errno, Result};
+use linux_abi::AddressFamily;
 
 /// Bytes of the longest address (`struct sockaddr_storage`).
 pub const ADDRESS_MAX: usize = SOCKADDR_MAX;
@@ -36,7 +37,7 @@ impl core::fmt::Debug for SocketAddress {
 }
 
 /// The family of an address; EINVAL if there is none.
-pub(super) fn family(address: &[u8]) -> Result<u16> {
+pub(super) fn family(address: &[u8]) -> Result<AddressFamily> {
     let (family, _) = address.split_first_chunk().ok_or(Errno::EINVAL)?;
-    Ok(u16::from_ne_bytes(*family))
+    Ok(AddressFamily(u16::from_ne_bytes(*family)))
 }

@@ -13,47 +13,38 @@ use host_abi::{
     Accept, Bind, CallError, Connect, GetPeerName, GetSockName, GetSockOpt, HostFd, Listen, Poll, PollEntry,
     Recv, Send, SetSockOpt, Unread, Wanted,
 };
-use kobject::{Errno, Events, File, FileKind, How, Result, Sink, Source, Stat, Wait, remaining};
+use kobject::{Errno, File, FileKind, How, Result, Sink, Source, Stat, Wait, remaining};
+use linux_abi::{AddressFamily, Ioctl, MessageFlags, OptionLevel, PollEvents, Protocol, SocketOption};
 
 use super::message::Identity;
-use super::option::{
-    self, SO_ACCEPTCONN, SO_DOMAIN, SO_ERROR, SO_PEERCRED, SO_PROTOCOL, SO_TYPE, SOL_SOCKET, Timeouts,
-    may_pass, put_int,
-};
+use super::option::{self, Timeouts, may_pass, put_int};
 use super::{
-    ADDRESS_MAX, AF_INET, AF_INET6, AF_NETLINK, Caller, MessageFlags, Outgoing, Received, Shutdown, Socket,
-    SocketAddress, SocketKind, address, interfaces,
+    ADDRESS_MAX, Caller, Outgoing, Received, Shutdown, Socket, SocketAddress, SocketKind, address, interfaces,
 };
 use crate::NOW;
-use crate::anonymous::{self, FIONREAD};
+use crate::anonymous;
 use crate::host::{OwnedHostFd, call_once, call_until, send_staged};
 
-const IPPROTO_ICMP: u32 = 1;
-const IPPROTO_TCP: u32 = 6;
-const IPPROTO_UDP: u32 = 17;
-const IPPROTO_ICMPV6: u32 = 58;
-const NETLINK_ROUTE: u32 = 0;
-
 /// The flags that the host is told of.
-const SEND_FLAGS: MessageFlags = MessageFlags::OOB
-    .union(MessageFlags::DONT_ROUTE)
-    .union(MessageFlags::END_OF_RECORD)
-    .union(MessageFlags::CONFIRM)
-    .union(MessageFlags::MORE);
-const RECEIVE_FLAGS: MessageFlags = MessageFlags::OOB
-    .union(MessageFlags::PEEK)
-    .union(MessageFlags::TRUNCATED);
+const SEND_FLAGS: MessageFlags = MessageFlags::MSG_OOB
+    .union(MessageFlags::MSG_DONTROUTE)
+    .union(MessageFlags::MSG_EOR)
+    .union(MessageFlags::MSG_CONFIRM)
+    .union(MessageFlags::MSG_MORE);
+const RECEIVE_FLAGS: MessageFlags = MessageFlags::MSG_OOB
+    .union(MessageFlags::MSG_PEEK)
+    .union(MessageFlags::MSG_TRUNC);
 /// The flags of a result that the host may tell.
-const RESULT_FLAGS: MessageFlags = MessageFlags::OOB
-    .union(MessageFlags::TRUNCATED)
-    .union(MessageFlags::END_OF_RECORD);
+const RESULT_FLAGS: MessageFlags = MessageFlags::MSG_OOB
+    .union(MessageFlags::MSG_TRUNC)
+    .union(MessageFlags::MSG_EOR);
 
 /// A socket of the host's.
 pub struct InetSocket {
     fd: OwnedHostFd,
-    domain: u16,
+    domain: AddressFamily,
     kind: SocketKind,
-    protocol: u32,
+    protocol: Protocol,
     timeouts: Timeouts,
     listens: AtomicBool,
     inode: u64,
@@ -62,22 +53,26 @@ pub struct InetSocket {
 impl InetSocket {
     /// `socket(AF_INET, AF_INET6 or AF_NETLINK, …)`. EPROTONOSUPPORT for protocols but TCP, UDP, ICMP echo
     /// and NETLINK_ROUTE, EPERM for raw IP sockets.
-    pub fn open(domain: u16, kind: SocketKind, protocol: u32) -> Result<Arc<Self>> {
+    pub fn open(domain: AddressFamily, kind: SocketKind, protocol: Protocol) -> Result<Arc<Self>> {
         let protocol = match (kind, protocol) {
-            (SocketKind::Datagram | SocketKind::Raw, NETLINK_ROUTE) if domain == AF_NETLINK => protocol,
-            _ if domain == AF_NETLINK => return Err(Errno::EPROTONOSUPPORT),
-            (SocketKind::Stream, 0 | IPPROTO_TCP) => IPPROTO_TCP,
-            (SocketKind::Datagram, 0 | IPPROTO_UDP) => IPPROTO_UDP,
-            (SocketKind::Datagram, IPPROTO_ICMP) if domain == AF_INET => protocol,
-            (SocketKind::Datagram, IPPROTO_ICMPV6) if domain == AF_INET6 => protocol,
+            (SocketKind::Datagram | SocketKind::Raw, Protocol::NETLINK_ROUTE)
+                if domain == AddressFamily::AF_NETLINK =>
+            {
+                protocol
+            }
+            _ if domain == AddressFamily::AF_NETLINK => return Err(Errno::EPROTONOSUPPORT),
+            (SocketKind::Stream, Protocol::IPPROTO_IP | Protocol::IPPROTO_TCP) => Protocol::IPPROTO_TCP,
+            (SocketKind::Datagram, Protocol::IPPROTO_IP | Protocol::IPPROTO_UDP) => Protocol::IPPROTO_UDP,
+            (SocketKind::Datagram, Protocol::IPPROTO_ICMP) if domain == AddressFamily::AF_INET => protocol,
+            (SocketKind::Datagram, Protocol::IPPROTO_ICMPV6) if domain == AddressFamily::AF_INET6 => protocol,
             (SocketKind::Stream | SocketKind::Datagram, _) => return Err(Errno::EPROTONOSUPPORT),
             (SocketKind::Raw, _) => return Err(Errno::EPERM),
             (SocketKind::SeqPacket, _) => return Err(Errno::ESOCKTNOSUPPORT),
         };
         let fd = call::call(&host_abi::Socket {
-            domain,
+            domain: domain.0,
             kind: kind as u16,
-            protocol: protocol as u16,
+            protocol: protocol.0 as u16,
         })?;
         Ok(Arc::new(Self {
             fd: OwnedHostFd(fd),
@@ -104,7 +99,7 @@ impl InetSocket {
     }
 
     /// Waits until one of the events is the case, the deadline has passed, or for no reason.
-    fn wait_for(&self, events: Events, deadline: Option<u64>) -> Result<()> {
+    fn wait_for(&self, events: PollEvents, deadline: Option<u64>) -> Result<()> {
         let entry = PollEntry {
             fd: self.fd(),
             events: events.bits() as u16,
@@ -174,10 +169,10 @@ fn stage_address(address: &[u8]) -> Result<usize> {
 }
 
 /// Whether an address that the host tells can be one of a socket of this family; EIO.
-fn check_address(domain: u16, bytes: &[u8]) -> Result<SocketAddress> {
+fn check_address(domain: AddressFamily, bytes: &[u8]) -> Result<SocketAddress> {
     let len = match domain {
-        AF_INET => 16,
-        AF_NETLINK => 12,
+        AddressFamily::AF_INET => 16,
+        AddressFamily::AF_NETLINK => 12,
         _ => 28,
     };
     match address::family(bytes) {
@@ -199,7 +194,7 @@ fn check_pending_error(value: &[u8]) -> Result<()> {
 }
 
 impl Socket for InetSocket {
-    fn domain(&self) -> u16 {
+    fn domain(&self) -> AddressFamily {
         self.domain
     }
 
@@ -239,7 +234,7 @@ impl Socket for InetSocket {
                     if thread::is_pending() {
                         return Err(Errno::EINTR);
                     }
-                    self.wait_for(Events::OUT, deadline).map_err(|error| {
+                    self.wait_for(PollEvents::POLLOUT, deadline).map_err(|error| {
                         if error == Errno::ETIMEDOUT {
                             Errno::EINPROGRESS
                         } else {
@@ -277,7 +272,7 @@ impl Socket for InetSocket {
     }
 
     fn send(&self, from: &mut dyn Source, message: Outgoing<'_>, how: How, _: Caller<'_>) -> Result<usize> {
-        let nonblocking = how.nonblocking || message.flags.contains(MessageFlags::DONT_WAIT);
+        let nonblocking = how.nonblocking || message.flags.contains(MessageFlags::MSG_DONTWAIT);
         let deadline = self.timeouts.send_deadline(nonblocking);
         let flags = (message.flags & SEND_FLAGS).bits();
         match self.kind {
@@ -288,19 +283,19 @@ impl Socket for InetSocket {
     }
 
     fn receive(&self, to: &mut dyn Sink, flags: MessageFlags, how: How) -> Result<Received> {
-        if flags.contains(MessageFlags::ERROR_QUEUE) {
+        if flags.contains(MessageFlags::MSG_ERRQUEUE) {
             // Its contents are ancillary data, which the boundary does not carry: it is empty.
             return Err(Errno::EAGAIN);
         }
-        let nonblocking = how.nonblocking || flags.contains(MessageFlags::DONT_WAIT);
+        let nonblocking = how.nonblocking || flags.contains(MessageFlags::MSG_DONTWAIT);
         let deadline = self.timeouts.receive_deadline(nonblocking);
         let is_stream = self.kind == SocketKind::Stream;
         let fills =
-            is_stream && flags.contains(MessageFlags::WAIT_ALL) && !flags.contains(MessageFlags::PEEK);
+            is_stream && flags.contains(MessageFlags::MSG_WAITALL) && !flags.contains(MessageFlags::MSG_PEEK);
         // A stream with MSG_TRUNC drops the data instead of giving it.
-        let drops = is_stream && flags.contains(MessageFlags::TRUNCATED);
+        let drops = is_stream && flags.contains(MessageFlags::MSG_TRUNC);
         // Of what a stream gives, only urgent data is marked.
-        let wanted = match is_stream && !flags.contains(MessageFlags::OOB) {
+        let wanted = match is_stream && !flags.contains(MessageFlags::MSG_OOB) {
             true => Wanted::Data,
             false => Wanted::Message,
         };
@@ -349,22 +344,23 @@ impl Socket for InetSocket {
         self.staged_address(call::call(&GetPeerName { fd: self.fd() })?)
     }
 
-    fn option(&self, level: u32, name: u32, out: &mut [u8]) -> Result<usize> {
-        if level == SOL_SOCKET {
-            let known = match name {
-                SO_TYPE => Some(self.kind as u32),
-                SO_DOMAIN => Some(self.domain.into()),
-                SO_PROTOCOL => Some(self.protocol),
-                SO_ACCEPTCONN => Some(self.listens.load(Ordering::Relaxed).into()),
+    fn option(&self, level: OptionLevel, name: u32, out: &mut [u8]) -> Result<usize> {
+        if level == OptionLevel::SOL_SOCKET {
+            let option = SocketOption(name);
+            let known = match option {
+                SocketOption::SO_TYPE => Some(self.kind as u32),
+                SocketOption::SO_DOMAIN => Some(self.domain.0.into()),
+                SocketOption::SO_PROTOCOL => Some(self.protocol.0),
+                SocketOption::SO_ACCEPTCONN => Some(self.listens.load(Ordering::Relaxed).into()),
                 _ => None,
             };
             if let Some(value) = known {
                 return Ok(put_int(out, value));
             }
-            if name == SO_PEERCRED {
+            if option == SocketOption::SO_PEERCRED {
                 return Ok(option::put(out, &Identity::UNKNOWN.to_bytes()));
             }
-            if let Some(len) = self.timeouts.option(name, out) {
+            if let Some(len) = self.timeouts.option(option, out) {
                 return Ok(len);
             }
         }
@@ -373,17 +369,22 @@ impl Socket for InetSocket {
         }
         let len = out.len().min(OPTION_MAX);
         let fd = self.fd();
-        let len = call::call(&GetSockOpt { fd, level, name, len })?;
+        let len = call::call(&GetSockOpt {
+            fd,
+            level: level.0,
+            name,
+            len,
+        })?;
         call::staging().read(&mut out[..len]);
-        if level == SOL_SOCKET && name == SO_ERROR {
+        if level == OptionLevel::SOL_SOCKET && SocketOption(name) == SocketOption::SO_ERROR {
             check_pending_error(&out[..len])?;
         }
         Ok(len)
     }
 
-    fn set_option(&self, level: u32, name: u32, value: &[u8]) -> Result<()> {
-        if level == SOL_SOCKET
-            && let Some(done) = self.timeouts.set_option(name, value)
+    fn set_option(&self, level: OptionLevel, name: u32, value: &[u8]) -> Result<()> {
+        if level == OptionLevel::SOL_SOCKET
+            && let Some(done) = self.timeouts.set_option(SocketOption(name), value)
         {
             return done;
         }
@@ -395,7 +396,12 @@ impl Socket for InetSocket {
         }
         call::staging().write(value);
         let (fd, len) = (self.fd(), value.len());
-        Ok(call::call(&SetSockOpt { fd, level, name, len })?)
+        Ok(call::call(&SetSockOpt {
+            fd,
+            level: level.0,
+            name,
+            len,
+        })?)
     }
 
     fn timeouts(&self) -> &Timeouts {
@@ -431,17 +437,17 @@ impl File for InetSocket {
         Ok((count, 0))
     }
 
-    fn poll(&self, _: Events) -> Events {
-        Events::empty()
+    fn poll(&self, _: PollEvents) -> PollEvents {
+        PollEvents::empty()
     }
 
     fn host_fd(&self) -> Option<HostFd> {
         Some(self.fd())
     }
 
-    fn ioctl(&self, request: u32, argument: u64) -> Result<u64> {
+    fn ioctl(&self, request: Ioctl, argument: u64) -> Result<u64> {
         match request {
-            FIONREAD => anonymous::answer_int(argument, call::call(&Unread { fd: self.fd() })?),
+            Ioctl::FIONREAD => anonymous::answer_int(argument, call::call(&Unread { fd: self.fd() })?),
             _ => interfaces::ioctl(request, argument),
         }
     }
@@ -467,13 +473,16 @@ mod tests {
     #[test]
     fn an_address_of_another_family_or_length_is_a_lie() {
         let v4 = [2, 0, 0, 80, 127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0];
-        assert_eq!(check_address(AF_INET, &v4).unwrap().as_bytes(), v4);
+        assert_eq!(check_address(AddressFamily::AF_INET, &v4).unwrap().as_bytes(), v4);
         for (domain, bytes) in [
-            (AF_INET6, &v4[..]),
-            (AF_INET, &v4[..15]),
-            (AF_INET, &v4[..1]),
-            (AF_INET, &[]),
-            (AF_INET, &[1, 0, 0, 80, 127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0][..]),
+            (AddressFamily::AF_INET6, &v4[..]),
+            (AddressFamily::AF_INET, &v4[..15]),
+            (AddressFamily::AF_INET, &v4[..1]),
+            (AddressFamily::AF_INET, &[]),
+            (
+                AddressFamily::AF_INET,
+                &[1, 0, 0, 80, 127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0][..],
+            ),
         ] {
             assert_eq!(check_address(domain, bytes), Err(Errno::EIO));
         }

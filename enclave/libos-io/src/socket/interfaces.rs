@@ -5,46 +5,42 @@ use alloc::vec::Vec;
 
 use enclave_rt::user;
 use kobject::{Errno, Result};
+use linux_abi::socket::IFNAMSIZ;
+use linux_abi::{AddressFamily, Ioctl};
 
-use super::AF_INET;
-use super::rtnetlink::{self, Address, Link, NAME_SIZE};
-
-const SIOCGIFNAME: u32 = 0x8910;
-const SIOCGIFCONF: u32 = 0x8912;
-const SIOCGIFFLAGS: u32 = 0x8913;
-const SIOCGIFADDR: u32 = 0x8915;
-const SIOCGIFBRDADDR: u32 = 0x8919;
-const SIOCGIFNETMASK: u32 = 0x891b;
-const SIOCGIFMETRIC: u32 = 0x891d;
-const SIOCGIFMTU: u32 = 0x8921;
-const SIOCGIFHWADDR: u32 = 0x8927;
-const SIOCGIFINDEX: u32 = 0x8933;
+use super::rtnetlink::{self, Address, Link};
 
 /// Bytes of `struct ifreq`: a name, and a union.
-const REQUEST_SIZE: usize = NAME_SIZE + UNION_SIZE;
+const REQUEST_SIZE: usize = IFNAMSIZ + UNION_SIZE;
 const UNION_SIZE: usize = 24;
 
 /// Answers a question about interfaces; ENOTTY for other requests, ENODEV for an interface that does not
 /// exist.
-pub(super) fn ioctl(request: u32, argument: u64) -> Result<u64> {
+pub(super) fn ioctl(request: Ioctl, argument: u64) -> Result<u64> {
     match request {
-        SIOCGIFCONF => configuration(argument)?,
-        SIOCGIFNAME => {
+        Ioctl::SIOCGIFCONF => configuration(argument)?,
+        Ioctl::SIOCGIFNAME => {
             let mut index = [0; 4];
-            user::read(argument.wrapping_add(NAME_SIZE as u64), &mut index)?;
+            user::read(argument.wrapping_add(IFNAMSIZ as u64), &mut index)?;
             let index = u32::from_ne_bytes(index);
             let link = find(|link| link.index == index)?;
             user::write(argument, &link.name)?;
         }
-        SIOCGIFFLAGS | SIOCGIFADDR | SIOCGIFBRDADDR | SIOCGIFNETMASK | SIOCGIFMETRIC | SIOCGIFMTU
-        | SIOCGIFHWADDR | SIOCGIFINDEX => {
-            let mut name = [0; NAME_SIZE];
+        Ioctl::SIOCGIFFLAGS
+        | Ioctl::SIOCGIFADDR
+        | Ioctl::SIOCGIFBRDADDR
+        | Ioctl::SIOCGIFNETMASK
+        | Ioctl::SIOCGIFMETRIC
+        | Ioctl::SIOCGIFMTU
+        | Ioctl::SIOCGIFHWADDR
+        | Ioctl::SIOCGIFINDEX => {
+            let mut name = [0; IFNAMSIZ];
             user::read(argument, &mut name)?;
             let end = name.iter().position(|&byte| byte == 0);
-            let name = &name[..end.unwrap_or(NAME_SIZE - 1)];
+            let name = &name[..end.unwrap_or(IFNAMSIZ - 1)];
             let link = find(|link| link.name.split(|&byte| byte == 0).next() == Some(name))?;
             let value = about(request, &link)?;
-            user::write(argument.wrapping_add(NAME_SIZE as u64), &value)?;
+            user::write(argument.wrapping_add(IFNAMSIZ as u64), &value)?;
         }
         _ => return Err(Errno::ENOTTY),
     }
@@ -56,20 +52,20 @@ fn find(is_it: impl Fn(&Link) -> bool) -> Result<Link> {
 }
 
 /// The union of `struct ifreq` that answers a question about one interface, as far as it is written.
-fn about(request: u32, link: &Link) -> Result<Vec<u8>> {
+fn about(request: Ioctl, link: &Link) -> Result<Vec<u8>> {
     Ok(match request {
-        SIOCGIFFLAGS => (link.flags as u16).to_ne_bytes().to_vec(),
-        SIOCGIFINDEX => link.index.to_ne_bytes().to_vec(),
-        SIOCGIFMTU => link.mtu.to_ne_bytes().to_vec(),
-        SIOCGIFMETRIC => [0; 4].to_vec(),
-        SIOCGIFHWADDR => [&link.kind.to_ne_bytes()[..], &link.hardware].concat(),
+        Ioctl::SIOCGIFFLAGS => (link.flags as u16).to_ne_bytes().to_vec(),
+        Ioctl::SIOCGIFINDEX => link.index.to_ne_bytes().to_vec(),
+        Ioctl::SIOCGIFMTU => link.mtu.to_ne_bytes().to_vec(),
+        Ioctl::SIOCGIFMETRIC => [0; 4].to_vec(),
+        Ioctl::SIOCGIFHWADDR => [&link.kind.to_ne_bytes()[..], &link.hardware].concat(),
         _ => {
             let addresses = rtnetlink::addresses()?;
             let address = addresses.iter().find(|address| address.index == link.index);
             let address = address.ok_or(Errno::EADDRNOTAVAIL)?;
             socket_address(match request {
-                SIOCGIFNETMASK => netmask(address.prefix_len),
-                SIOCGIFBRDADDR => address.broadcast.unwrap_or_default(),
+                Ioctl::SIOCGIFNETMASK => netmask(address.prefix_len),
+                Ioctl::SIOCGIFBRDADDR => address.broadcast.unwrap_or_default(),
                 _ => address.local,
             })
             .to_vec()
@@ -84,7 +80,7 @@ fn netmask(prefix_len: u8) -> [u8; 4] {
 
 /// `struct sockaddr_in` without a port.
 fn socket_address([a, b, c, d]: [u8; 4]) -> [u8; 16] {
-    let [low, high] = AF_INET.to_ne_bytes();
+    let [low, high] = AddressFamily::AF_INET.0.to_ne_bytes();
     [low, high, 0, 0, a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0]
 }
 
@@ -119,6 +115,8 @@ fn listing(links: &[Link], addresses: &[Address]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use linux_abi::socket::ARPHRD_LOOPBACK;
+
     use super::*;
 
     #[test]
@@ -131,12 +129,12 @@ mod tests {
 
     #[test]
     fn a_listing_has_one_entry_for_each_address() {
-        let mut name = [0; NAME_SIZE];
+        let mut name = [0; IFNAMSIZ];
         name[..2].copy_from_slice(b"lo");
         let link = Link {
             index: 1,
             flags: 0,
-            kind: 772,
+            kind: ARPHRD_LOOPBACK,
             hardware: [0; 14],
             mtu: 0,
             name,
@@ -150,6 +148,6 @@ mod tests {
         let all = listing(&[link], &[address(1, 1), address(9, 9), address(1, 2)]);
         assert_eq!(all.len(), 2 * REQUEST_SIZE);
         assert_eq!(&all[..2], b"lo");
-        assert_eq!(&all[REQUEST_SIZE + NAME_SIZE..][..8], [2, 0, 0, 0, 127, 0, 0, 2]);
+        assert_eq!(&all[REQUEST_SIZE + IFNAMSIZ..][..8], [2, 0, 0, 0, 127, 0, 0, 2]);
     }
 }

@@ -4,39 +4,9 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use kobject::Description;
+use linux_abi::MessageFlags;
 
 use super::SocketAddress;
-
-bitflags::bitflags! {
-    /// The flags of sending and receiving: Linux's MSG_ bits.
-    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-    pub struct MessageFlags: u32 {
-        /// MSG_OOB
-        const OOB = 0x1;
-        /// MSG_PEEK
-        const PEEK = 0x2;
-        /// MSG_DONTROUTE
-        const DONT_ROUTE = 0x4;
-        /// MSG_CTRUNC: ancillary data was cut. Of the result only.
-        const CONTROL_TRUNCATED = 0x8;
-        /// MSG_TRUNC
-        const TRUNCATED = 0x20;
-        /// MSG_DONTWAIT
-        const DONT_WAIT = 0x40;
-        /// MSG_EOR
-        const END_OF_RECORD = 0x80;
-        /// MSG_WAITALL
-        const WAIT_ALL = 0x100;
-        /// MSG_CONFIRM
-        const CONFIRM = 0x800;
-        /// MSG_ERRQUEUE
-        const ERROR_QUEUE = 0x2000;
-        /// MSG_NOSIGNAL: for the LibOS's system calls; sockets raise no signals.
-        const NO_SIGNAL = 0x4000;
-        /// MSG_MORE
-        const MORE = 0x8000;
-    }
-}
 
 /// What a process is known by to its peers (`struct ucred`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,7 +65,7 @@ pub struct Received {
     pub len: usize,
     /// The sender, where the protocol tells.
     pub address: Option<SocketAddress>,
-    /// Flags of the result (TRUNCATED, CONTROL_TRUNCATED, OOB, END_OF_RECORD).
+    /// Flags of the result (MSG_TRUNC, MSG_CTRUNC, MSG_OOB, MSG_EOR).
     pub flags: MessageFlags,
     /// Ancillary data.
     pub ancillary: Ancillary,

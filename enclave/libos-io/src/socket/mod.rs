@@ -16,71 +16,63 @@ mod unix;
 use alloc::sync::Arc;
 use core::any::Any;
 
-use kobject::{Errno, Events, File, How, Result, Sink, Source, WaitQueue, wait_until};
+use kobject::{Errno, File, How, Result, Sink, Source, WaitQueue, wait_until};
+use linux_abi::{
+    AddressFamily, MessageFlags, OptionLevel, PollEvents, Protocol, ShutdownDirection, SocketType,
+};
 
 use crate::NOW;
 
 pub use address::{ADDRESS_MAX, SocketAddress};
 pub use inet::InetSocket;
-pub use message::{Ancillary, Identity, MessageFlags, Outgoing, Received};
+pub use message::{Ancillary, Identity, Outgoing, Received};
 pub use option::Timeouts;
 pub use unix::UnixSocket;
 
-/// AF_UNSPEC
-pub const AF_UNSPEC: u16 = 0;
-/// AF_UNIX
-pub const AF_UNIX: u16 = 1;
-/// AF_INET
-pub const AF_INET: u16 = 2;
-/// AF_INET6
-pub const AF_INET6: u16 = 10;
-/// AF_NETLINK
-pub const AF_NETLINK: u16 = 16;
-
-/// The type of a socket: Linux's SOCK_ numbers.
+/// The type of a socket, as a number that of Linux.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SocketKind {
     /// A stream of bytes, connected.
-    Stream = 1,
+    Stream = SocketType::SOCK_STREAM.0 as isize,
     /// Messages, each by itself.
-    Datagram = 2,
+    Datagram = SocketType::SOCK_DGRAM.0 as isize,
     /// Packets of the network layer.
-    Raw = 3,
+    Raw = SocketType::SOCK_RAW.0 as isize,
     /// Messages, connected.
-    SeqPacket = 5,
+    SeqPacket = SocketType::SOCK_SEQPACKET.0 as isize,
 }
 
 impl SocketKind {
-    /// The type with this number (without SOCK_NONBLOCK and SOCK_CLOEXEC); EINVAL.
-    pub fn from_raw(raw: u32) -> Result<Self> {
+    /// The type; EINVAL for one that does not exist.
+    pub fn from_raw(raw: SocketType) -> Result<Self> {
         match raw {
-            1 => Ok(Self::Stream),
-            2 => Ok(Self::Datagram),
-            3 => Ok(Self::Raw),
-            5 => Ok(Self::SeqPacket),
+            SocketType::SOCK_STREAM => Ok(Self::Stream),
+            SocketType::SOCK_DGRAM => Ok(Self::Datagram),
+            SocketType::SOCK_RAW => Ok(Self::Raw),
+            SocketType::SOCK_SEQPACKET => Ok(Self::SeqPacket),
             _ => Err(Errno::EINVAL),
         }
     }
 }
 
-/// Which directions are shut down.
+/// Which directions are shut down, as a number that of Linux.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shutdown {
     /// SHUT_RD
-    Read = 0,
+    Read = ShutdownDirection::SHUT_RD.0 as isize,
     /// SHUT_WR
-    Write = 1,
+    Write = ShutdownDirection::SHUT_WR.0 as isize,
     /// SHUT_RDWR
-    Both = 2,
+    Both = ShutdownDirection::SHUT_RDWR.0 as isize,
 }
 
 impl Shutdown {
-    /// The direction with Linux's number; EINVAL.
-    pub fn from_raw(raw: u32) -> Result<Self> {
+    /// The direction; EINVAL for one that does not exist.
+    pub fn from_raw(raw: ShutdownDirection) -> Result<Self> {
         match raw {
-            0 => Ok(Self::Read),
-            1 => Ok(Self::Write),
-            2 => Ok(Self::Both),
+            ShutdownDirection::SHUT_RD => Ok(Self::Read),
+            ShutdownDirection::SHUT_WR => Ok(Self::Write),
+            ShutdownDirection::SHUT_RDWR => Ok(Self::Both),
             _ => Err(Errno::EINVAL),
         }
     }
@@ -123,8 +115,8 @@ pub trait SocketNames {
 /// and comes with `how`; MSG_DONTWAIT adds to it. EPIPE from a [`SocketKind::Stream`] without MSG_NOSIGNAL
 /// raises SIGPIPE, which is `libos`'s part.
 pub trait Socket: File {
-    /// AF_ number.
-    fn domain(&self) -> u16;
+    /// Its address family.
+    fn domain(&self) -> AddressFamily;
 
     /// Its type.
     fn kind(&self) -> SocketKind;
@@ -162,11 +154,11 @@ pub trait Socket: File {
     /// `getpeername`.
     fn peer_address(&self) -> Result<SocketAddress>;
 
-    /// `getsockopt`: writes at most `out.len()` bytes, gives how many.
-    fn option(&self, level: u32, name: u32, out: &mut [u8]) -> Result<usize>;
+    /// `getsockopt` (`name` is one of the level's): writes at most `out.len()` bytes, gives how many.
+    fn option(&self, level: OptionLevel, name: u32, out: &mut [u8]) -> Result<usize>;
 
     /// `setsockopt`.
-    fn set_option(&self, level: u32, name: u32, value: &[u8]) -> Result<()>;
+    fn set_option(&self, level: OptionLevel, name: u32, value: &[u8]) -> Result<()>;
 
     /// SO_RCVTIMEO and SO_SNDTIMEO. A call that has a limit is not restarted after a signal: EINTR is final.
     fn timeouts(&self) -> &Timeouts;
@@ -186,10 +178,17 @@ pub fn as_socket(object: &dyn File) -> Result<&dyn Socket> {
 
 /// `socket`, `type` without its flags, by `creator`. Unix sockets are made here, network sockets by the host;
 /// other families are EAFNOSUPPORT.
-pub fn open(domain: u16, kind: SocketKind, protocol: u32, creator: Identity) -> Result<Arc<dyn File>> {
+pub fn open(
+    domain: AddressFamily,
+    kind: SocketKind,
+    protocol: Protocol,
+    creator: Identity,
+) -> Result<Arc<dyn File>> {
     match domain {
-        AF_INET | AF_INET6 | AF_NETLINK => Ok(InetSocket::open(domain, kind, protocol)?),
-        AF_UNIX => Ok(UnixSocket::open(kind, protocol, creator)?),
+        AddressFamily::AF_INET | AddressFamily::AF_INET6 | AddressFamily::AF_NETLINK => {
+            Ok(InetSocket::open(domain, kind, protocol)?)
+        }
+        AddressFamily::AF_UNIX => Ok(UnixSocket::open(kind, protocol, creator)?),
         _ => Err(Errno::EAFNOSUPPORT),
     }
 }
@@ -198,7 +197,7 @@ pub fn open(domain: u16, kind: SocketKind, protocol: u32, creator: Identity) -> 
 /// it.
 fn wait<T>(
     queue: &Arc<WaitQueue>,
-    events: Events,
+    events: PollEvents,
     deadline: Option<u64>,
     mut attempt: impl FnMut() -> Result<T>,
 ) -> Result<T> {

@@ -3,18 +3,9 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use kobject::{Errno, Result, clock};
+use linux_abi::{Ipv4Option, Ipv6Option, OptionLevel, SocketOption, TcpOption, UdpOption};
 
 use crate::NOW;
-
-pub(super) const SOL_SOCKET: u32 = 1;
-pub(super) const SO_TYPE: u32 = 3;
-pub(super) const SO_ERROR: u32 = 4;
-pub(super) const SO_PEERCRED: u32 = 17;
-pub(super) const SO_RCVTIMEO: u32 = 20;
-pub(super) const SO_SNDTIMEO: u32 = 21;
-pub(super) const SO_ACCEPTCONN: u32 = 30;
-pub(super) const SO_PROTOCOL: u32 = 38;
-pub(super) const SO_DOMAIN: u32 = 39;
 
 /// Writes an `int` option, cut to the room that there is; gives how many bytes.
 pub(super) fn put_int(out: &mut [u8], value: u32) -> usize {
@@ -81,7 +72,7 @@ impl Timeouts {
     }
 
     /// Answers `getsockopt` for the two options; `None` for others.
-    pub(super) fn option(&self, name: u32, out: &mut [u8]) -> Option<usize> {
+    pub(super) fn option(&self, name: SocketOption, out: &mut [u8]) -> Option<usize> {
         let microseconds = match self.of(name)?.load(Ordering::Relaxed) {
             FOREVER => 0,
             limit => limit / 1000,
@@ -91,15 +82,15 @@ impl Timeouts {
     }
 
     /// Does `setsockopt` for the two options; `None` for others. EDOM for microseconds out of range.
-    pub(super) fn set_option(&self, name: u32, value: &[u8]) -> Option<Result<()>> {
+    pub(super) fn set_option(&self, name: SocketOption, value: &[u8]) -> Option<Result<()>> {
         let timeout = self.of(name)?;
         Some(parse_timeval(value).map(|limit| timeout.store(limit, Ordering::Relaxed)))
     }
 
-    fn of(&self, name: u32) -> Option<&AtomicU64> {
+    fn of(&self, name: SocketOption) -> Option<&AtomicU64> {
         match name {
-            SO_RCVTIMEO => Some(&self.receive),
-            SO_SNDTIMEO => Some(&self.send),
+            SocketOption::SO_RCVTIMEO => Some(&self.receive),
+            SocketOption::SO_SNDTIMEO => Some(&self.send),
             _ => None,
         }
     }
@@ -142,29 +133,87 @@ fn parse_timeval(value: &[u8]) -> Result<u64> {
 /// Left out is what would make the host deliver ancillary data, which the boundary does not carry
 /// (IP_PKTINFO, SO_TIMESTAMP and the like), and what concerns the host's own machine (SO_ATTACH_FILTER,
 /// SO_MARK, SO_BINDTODEVICE): a program is told ENOPROTOOPT.
-pub(super) fn may_pass(level: u32, name: u32) -> bool {
-    const IPPROTO_IP: u32 = 0;
-    const IPPROTO_TCP: u32 = 6;
-    const IPPROTO_UDP: u32 = 17;
-    const IPPROTO_IPV6: u32 = 41;
+pub(super) fn may_pass(level: OptionLevel, name: u32) -> bool {
     match level {
-        // REUSEADDR, ERROR, DONTROUTE, BROADCAST, SNDBUF, RCVBUF, KEEPALIVE, OOBINLINE, PRIORITY, LINGER,
-        // REUSEPORT, RCVLOWAT, BUSY_POLL, MAX_PACING_RATE, INCOMING_CPU
-        SOL_SOCKET => matches!(name, 2 | 4..=10 | 12 | 13 | 15 | 18 | 46 | 47 | 49),
-        // TOS, TTL, MTU_DISCOVER, RECVERR, MTU, FREEBIND, BIND_ADDRESS_NO_PORT, MULTICAST_IF, _TTL, _LOOP,
-        // ADD_ and DROP_MEMBERSHIP, MULTICAST_ALL, LOCAL_PORT_RANGE
-        IPPROTO_IP => matches!(name, 1 | 2 | 10 | 11 | 14 | 15 | 24 | 32..=36 | 49 | 51),
-        // NODELAY to CONGESTION, USER_TIMEOUT, FASTOPEN, NOTSENT_LOWAT; not TCP_REPAIR, TCP_ULP, MD5 keys,
-        // zero-copy receiving
-        IPPROTO_TCP => matches!(name, 1..=13 | 18 | 23 | 25),
-        // CORK
-        IPPROTO_UDP => name == 1,
-        // UNICAST_HOPS, MULTICAST_IF, _HOPS, _LOOP, ADD_ and DROP_MEMBERSHIP, MTU_DISCOVER, MTU, RECVERR,
-        // V6ONLY, DONTFRAG, TCLASS, ADDR_PREFERENCES
-        IPPROTO_IPV6 => matches!(name, 16..=21 | 23..=26 | 62 | 67 | 72),
+        OptionLevel::SOL_SOCKET => SOCKET.contains(&SocketOption(name)),
+        OptionLevel::SOL_IP => IPV4.contains(&Ipv4Option(name)),
+        OptionLevel::SOL_TCP => TCP.contains(&TcpOption(name)),
+        OptionLevel::SOL_UDP => UdpOption(name) == UdpOption::UDP_CORK,
+        OptionLevel::SOL_IPV6 => IPV6.contains(&Ipv6Option(name)),
         _ => false,
     }
 }
+
+const SOCKET: [SocketOption; 15] = [
+    SocketOption::SO_REUSEADDR,
+    SocketOption::SO_ERROR,
+    SocketOption::SO_DONTROUTE,
+    SocketOption::SO_BROADCAST,
+    SocketOption::SO_SNDBUF,
+    SocketOption::SO_RCVBUF,
+    SocketOption::SO_KEEPALIVE,
+    SocketOption::SO_OOBINLINE,
+    SocketOption::SO_PRIORITY,
+    SocketOption::SO_LINGER,
+    SocketOption::SO_REUSEPORT,
+    SocketOption::SO_RCVLOWAT,
+    SocketOption::SO_BUSY_POLL,
+    SocketOption::SO_MAX_PACING_RATE,
+    SocketOption::SO_INCOMING_CPU,
+];
+
+const IPV4: [Ipv4Option; 14] = [
+    Ipv4Option::IP_TOS,
+    Ipv4Option::IP_TTL,
+    Ipv4Option::IP_MTU_DISCOVER,
+    Ipv4Option::IP_RECVERR,
+    Ipv4Option::IP_MTU,
+    Ipv4Option::IP_FREEBIND,
+    Ipv4Option::IP_BIND_ADDRESS_NO_PORT,
+    Ipv4Option::IP_MULTICAST_IF,
+    Ipv4Option::IP_MULTICAST_TTL,
+    Ipv4Option::IP_MULTICAST_LOOP,
+    Ipv4Option::IP_ADD_MEMBERSHIP,
+    Ipv4Option::IP_DROP_MEMBERSHIP,
+    Ipv4Option::IP_MULTICAST_ALL,
+    Ipv4Option::IP_LOCAL_PORT_RANGE,
+];
+
+/// Not TCP_REPAIR, TCP_ULP, MD5 keys, zero-copy receiving.
+const TCP: [TcpOption; 16] = [
+    TcpOption::TCP_NODELAY,
+    TcpOption::TCP_MAXSEG,
+    TcpOption::TCP_CORK,
+    TcpOption::TCP_KEEPIDLE,
+    TcpOption::TCP_KEEPINTVL,
+    TcpOption::TCP_KEEPCNT,
+    TcpOption::TCP_SYNCNT,
+    TcpOption::TCP_LINGER2,
+    TcpOption::TCP_DEFER_ACCEPT,
+    TcpOption::TCP_WINDOW_CLAMP,
+    TcpOption::TCP_INFO,
+    TcpOption::TCP_QUICKACK,
+    TcpOption::TCP_CONGESTION,
+    TcpOption::TCP_USER_TIMEOUT,
+    TcpOption::TCP_FASTOPEN,
+    TcpOption::TCP_NOTSENT_LOWAT,
+];
+
+const IPV6: [Ipv6Option; 13] = [
+    Ipv6Option::IPV6_UNICAST_HOPS,
+    Ipv6Option::IPV6_MULTICAST_IF,
+    Ipv6Option::IPV6_MULTICAST_HOPS,
+    Ipv6Option::IPV6_MULTICAST_LOOP,
+    Ipv6Option::IPV6_ADD_MEMBERSHIP,
+    Ipv6Option::IPV6_DROP_MEMBERSHIP,
+    Ipv6Option::IPV6_MTU_DISCOVER,
+    Ipv6Option::IPV6_MTU,
+    Ipv6Option::IPV6_RECVERR,
+    Ipv6Option::IPV6_V6ONLY,
+    Ipv6Option::IPV6_DONTFRAG,
+    Ipv6Option::IPV6_TCLASS,
+    Ipv6Option::IPV6_ADDR_PREFERENCES,
+];
 
 #[cfg(test)]
 mod tests {
@@ -182,11 +231,11 @@ mod tests {
         let timeouts = Timeouts::new();
         let read = || {
             let mut out = [1; 16];
-            assert_eq!(timeouts.option(SO_RCVTIMEO, &mut out), Some(16));
+            assert_eq!(timeouts.option(SocketOption::SO_RCVTIMEO, &mut out), Some(16));
             out.to_vec()
         };
         assert_eq!(read(), timeval(0, 0));
-        let set = |value: &[u8]| timeouts.set_option(SO_RCVTIMEO, value).unwrap();
+        let set = |value: &[u8]| timeouts.set_option(SocketOption::SO_RCVTIMEO, value).unwrap();
         assert_eq!(set(&timeval(2, 500_000)), Ok(()));
         assert_eq!(read(), timeval(2, 500_000));
         assert!(timeouts.limits_receiving() && !timeouts.limits_sending());
@@ -196,6 +245,6 @@ mod tests {
         assert_eq!(timeouts.receive_deadline(false), NOW);
         assert_eq!(set(&timeval(i64::MAX, 0)), Ok(()));
         assert_eq!(timeouts.receive_deadline(false), None);
-        assert!(timeouts.set_option(SO_TYPE, &[]).is_none());
+        assert!(timeouts.set_option(SocketOption::SO_TYPE, &[]).is_none());
     }
 }

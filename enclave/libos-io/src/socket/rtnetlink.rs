@@ -9,26 +9,12 @@ use alloc::vec::Vec;
 use enclave_rt::call;
 use host_abi::{Recv, SOCKADDR_MAX, Send, Wanted};
 use kobject::{Errno, Result};
+use linux_abi::netlink::{AddressAttribute, LinkAttribute, MessageType, NLA_TYPE_MASK, RequestFlags};
+use linux_abi::socket::IFNAMSIZ;
+use linux_abi::{AddressFamily, Protocol};
 
-use super::{AF_INET, AF_NETLINK, SocketKind};
+use super::SocketKind;
 use crate::host::{OwnedHostFd, call_now, call_until};
-
-/// Bytes of an interface's name with its end (IFNAMSIZ).
-pub(super) const NAME_SIZE: usize = 16;
-
-const NLMSG_ERROR: u16 = 2;
-const NLMSG_DONE: u16 = 3;
-const NLM_F_REQUEST_DUMP: u16 = 0x301;
-const RTM_NEWLINK: u16 = 16;
-const RTM_GETLINK: u16 = 18;
-const RTM_NEWADDR: u16 = 20;
-const RTM_GETADDR: u16 = 22;
-const IFLA_ADDRESS: u16 = 1;
-const IFLA_IFNAME: u16 = 3;
-const IFLA_MTU: u16 = 4;
-const IFA_ADDRESS: u16 = 1;
-const IFA_LOCAL: u16 = 2;
-const IFA_BROADCAST: u16 = 4;
 
 /// Datagrams of one answer at most: an honest kernel with a thousand interfaces needs fewer.
 const DATAGRAMS_MAX: usize = 256;
@@ -44,7 +30,7 @@ pub(super) struct Link {
     pub hardware: [u8; 14],
     pub mtu: u32,
     /// Ends with a zero.
-    pub name: [u8; NAME_SIZE],
+    pub name: [u8; IFNAMSIZ],
 }
 
 /// An IPv4 address of an interface.
@@ -59,28 +45,44 @@ pub(super) struct Address {
 
 /// All interfaces.
 pub(super) fn links() -> Result<Vec<Link>> {
-    dump(RTM_GETLINK, 0, RTM_NEWLINK, parse_link)
+    dump(
+        MessageType::RTM_GETLINK,
+        AddressFamily::AF_UNSPEC,
+        MessageType::RTM_NEWLINK,
+        parse_link,
+    )
 }
 
 /// All IPv4 addresses.
 pub(super) fn addresses() -> Result<Vec<Address>> {
-    dump(RTM_GETADDR, AF_INET as u8, RTM_NEWADDR, parse_address)
+    dump(
+        MessageType::RTM_GETADDR,
+        AddressFamily::AF_INET,
+        MessageType::RTM_NEWADDR,
+        parse_address,
+    )
 }
 
 /// Asks for all objects of a kind, and reads those that come.
-fn dump<T>(request: u16, family: u8, answer: u16, parse: impl Fn(&[u8]) -> Result<T>) -> Result<Vec<T>> {
+fn dump<T>(
+    request: MessageType,
+    family: AddressFamily,
+    answer: MessageType,
+    parse: impl Fn(&[u8]) -> Result<T>,
+) -> Result<Vec<T>> {
     let socket = OwnedHostFd(call_now(&host_abi::Socket {
-        domain: AF_NETLINK,
+        domain: AddressFamily::AF_NETLINK.0,
         kind: SocketKind::Raw as u16,
-        protocol: 0,
+        protocol: Protocol::NETLINK_ROUTE.0 as u16,
     })?);
     let fd = socket.0;
     // The header, and the longer of the two bodies (`ifinfomsg`), zeros but for the family.
     let mut message = [0; 32];
+    let flags = RequestFlags::NLM_F_REQUEST | RequestFlags::NLM_F_DUMP;
     message[0] = message.len() as u8;
-    message[4..6].copy_from_slice(&request.to_ne_bytes());
-    message[6..8].copy_from_slice(&NLM_F_REQUEST_DUMP.to_ne_bytes());
-    message[16] = family;
+    message[4..6].copy_from_slice(&request.0.to_ne_bytes());
+    message[6..8].copy_from_slice(&flags.bits().to_ne_bytes());
+    message[16] = family.0 as u8;
     call::staging().part(SOCKADDR_MAX, message.len()).write(&message);
     let len = message.len();
     let sent = call_until(None, |wait| Send {
@@ -112,8 +114,8 @@ fn dump<T>(request: u16, family: u8, answer: u16, parse: impl Fn(&[u8]) -> Resul
             let (kind, body);
             (kind, body, rest) = split_message(rest)?;
             match kind {
-                NLMSG_DONE => return Ok(objects),
-                NLMSG_ERROR => return Err(Errno::EIO),
+                MessageType::NLMSG_DONE => return Ok(objects),
+                MessageType::NLMSG_ERROR => return Err(Errno::EIO),
                 _ if kind == answer => objects.push(parse(body)?),
                 _ => {}
             }
@@ -123,13 +125,14 @@ fn dump<T>(request: u16, family: u8, answer: u16, parse: impl Fn(&[u8]) -> Resul
 }
 
 /// The type and the body of the first message, and what follows it.
-fn split_message(bytes: &[u8]) -> Result<(u16, &[u8], &[u8])> {
+fn split_message(bytes: &[u8]) -> Result<(MessageType, &[u8], &[u8])> {
     let (header, _) = bytes.split_first_chunk::<16>().ok_or(Errno::EIO)?;
     let [a, b, c, d, kind_low, kind_high, ..] = *header;
     let len = u32::from_ne_bytes([a, b, c, d]) as usize;
     let body = bytes.get(16..len).ok_or(Errno::EIO)?;
     let rest = bytes.get(len.next_multiple_of(4)..).unwrap_or_default();
-    Ok((u16::from_ne_bytes([kind_low, kind_high]), body, rest))
+    let kind = MessageType(u16::from_ne_bytes([kind_low, kind_high]));
+    Ok((kind, body, rest))
 }
 
 /// Calls `each` with the type and the value of every attribute.
@@ -140,7 +143,7 @@ fn attributes(mut bytes: &[u8], mut each: impl FnMut(u16, &[u8]) -> Result<()>) 
         let len = usize::from(u16::from_ne_bytes([len_low, len_high]));
         let value = bytes.get(4..len).ok_or(Errno::EIO)?;
         // The two highest bits are flags (nested, byte order).
-        each(u16::from_ne_bytes([kind_low, kind_high]) & 0x3fff, value)?;
+        each(u16::from_ne_bytes([kind_low, kind_high]) & NLA_TYPE_MASK, value)?;
         bytes = bytes.get(len.next_multiple_of(4)..).unwrap_or_default();
     }
     Ok(())
@@ -159,17 +162,17 @@ fn parse_link(body: &[u8]) -> Result<Link> {
         kind: u16::from_ne_bytes([info[2], info[3]]),
         hardware: [0; 14],
         mtu: 0,
-        name: [0; NAME_SIZE],
+        name: [0; IFNAMSIZ],
     };
     attributes(rest, |kind, value| {
-        match kind {
-            IFLA_IFNAME => {
+        match LinkAttribute(kind) {
+            LinkAttribute::IFLA_IFNAME => {
                 let name = value.strip_suffix(&[0]).unwrap_or(value);
                 let place = link.name.get_mut(..name.len()).ok_or(Errno::EIO)?;
                 place.copy_from_slice(name);
             }
-            IFLA_MTU => link.mtu = u32::from_ne_bytes(word(value)?),
-            IFLA_ADDRESS => {
+            LinkAttribute::IFLA_MTU => link.mtu = u32::from_ne_bytes(word(value)?),
+            LinkAttribute::IFLA_ADDRESS => {
                 // InfiniBand's addresses are longer; `ioctl` cuts them too.
                 let len = value.len().min(link.hardware.len());
                 link.hardware[..len].copy_from_slice(&value[..len]);
@@ -178,7 +181,7 @@ fn parse_link(body: &[u8]) -> Result<Link> {
         }
         Ok(())
     })?;
-    if link.name[NAME_SIZE - 1] != 0 {
+    if link.name[IFNAMSIZ - 1] != 0 {
         return Err(Errno::EIO);
     }
     Ok(link)
@@ -189,10 +192,10 @@ fn parse_address(body: &[u8]) -> Result<Address> {
     let (info, rest) = body.split_first_chunk::<8>().ok_or(Errno::EIO)?;
     let (mut local, mut other, mut broadcast) = (None, None, None);
     attributes(rest, |kind, value| {
-        match kind {
-            IFA_LOCAL => local = Some(word(value)?),
-            IFA_ADDRESS => other = Some(word(value)?),
-            IFA_BROADCAST => broadcast = Some(word(value)?),
+        match AddressAttribute(kind) {
+            AddressAttribute::IFA_LOCAL => local = Some(word(value)?),
+            AddressAttribute::IFA_ADDRESS => other = Some(word(value)?),
+            AddressAttribute::IFA_BROADCAST => broadcast = Some(word(value)?),
             _ => {}
         }
         Ok(())
@@ -221,8 +224,8 @@ mod tests {
 
     fn link(name: &[u8]) -> Vec<u8> {
         let mut body = vec![0, 0, 0x04, 0x03, 1, 0, 0, 0, 0x49, 0, 1, 0, 0, 0, 0, 0];
-        body.extend(attribute(IFLA_IFNAME, name));
-        body.extend(attribute(IFLA_MTU, &65536u32.to_ne_bytes()));
+        body.extend(attribute(LinkAttribute::IFLA_IFNAME.0, name));
+        body.extend(attribute(LinkAttribute::IFLA_MTU.0, &65536u32.to_ne_bytes()));
         body.extend(attribute(0x8000 | 26, &[1, 2, 3]));
         body
     }
@@ -240,7 +243,7 @@ mod tests {
     fn an_address_is_read() {
         let mut body = vec![2, 8, 0x80, 254, 1, 0, 0, 0];
         assert_eq!(parse_address(&body), Err(Errno::EIO), "no address");
-        body.extend(attribute(IFA_ADDRESS, &[127, 0, 0, 1]));
+        body.extend(attribute(AddressAttribute::IFA_ADDRESS.0, &[127, 0, 0, 1]));
         let address = parse_address(&body).unwrap();
         assert_eq!(
             (address.index, address.prefix_len, address.local),
@@ -253,7 +256,10 @@ mod tests {
         let message = [20, 0, 0, 0, 16, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4];
         let two = [message, message].concat();
         let (kind, body, rest) = split_message(&two).unwrap();
-        assert_eq!((kind, body, rest), (16, &[1, 2, 3, 4][..], &message[..]));
+        assert_eq!(
+            (kind, body, rest),
+            (MessageType::RTM_NEWLINK, &[1, 2, 3, 4][..], &message[..])
+        );
         assert_eq!(split_message(&two[..19]), Err(Errno::EIO));
         assert_eq!(
             split_message(&[0; 16]),

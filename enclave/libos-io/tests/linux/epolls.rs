@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use host_abi::{EpollEvent, EpollOperation};
-use kobject::{Description, File, KernelSink, KernelSource, StatusFlags};
+use kobject::{Description, File, KernelSink, KernelSource};
 use libos_io::{Epoll, EventFd, EventMode, NOW};
+use linux_abi::OpenFlags;
 use proptest::prelude::*;
 use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
 use rustix::fd::OwnedFd;
@@ -49,7 +50,7 @@ fn step() -> impl Strategy<Value = Step> {
 type Member = Option<(Arc<Description>, OwnedFd)>;
 
 fn open(object: Arc<dyn File>, native: OwnedFd) -> Member {
-    let description = Description::new(object, StatusFlags::READ_WRITE | StatusFlags::NONBLOCK, b"");
+    let description = Description::new(object, OpenFlags::O_RDWR | OpenFlags::O_NONBLOCK, b"");
     Some((description, native))
 }
 

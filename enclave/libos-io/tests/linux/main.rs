@@ -9,7 +9,8 @@ mod unix_sockets;
 
 use std::os::fd::AsFd;
 
-use kobject::{Errno, Events, How};
+use kobject::{Errno, How};
+use linux_abi::PollEvents;
 use rustix::event::{PollFd, PollFlags, Timespec};
 
 /// Never waits: there is no enclave to wait in.
@@ -30,11 +31,11 @@ fn theirs<T>(result: rustix::io::Result<T>) -> Outcome<T> {
 }
 
 /// What `poll` says of a descriptor.
-fn polled(fd: impl AsFd, interest: Events) -> Events {
+fn polled(fd: impl AsFd, interest: PollEvents) -> PollEvents {
     let interest = PollFlags::from_bits_retain(interest.bits() as u16);
     let mut entries = [PollFd::from_borrowed_fd(fd.as_fd(), interest)];
     rustix::event::poll(&mut entries, Some(&Timespec::default())).unwrap();
-    Events::from_bits_retain(entries[0].revents().bits().into())
+    PollEvents::from_bits_retain(entries[0].revents().bits().into())
 }
 
 /// Bytes that tell where they belong.

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use kobject::{Events, File, KernelSink, KernelSource};
+use kobject::{File, KernelSink, KernelSource};
 use libos_io::pipe::PipeEnd;
+use linux_abi::PollEvents;
 use proptest::prelude::*;
 use rustix::fd::OwnedFd;
 use rustix::pipe::PipeFlags;
@@ -85,8 +86,8 @@ impl Both {
         ])
     }
 
-    fn events(&self) -> [Vec<Events>; 2] {
-        let interest = Events::IN | Events::OUT;
+    fn events(&self) -> [Vec<PollEvents>; 2] {
+        let interest = PollEvents::POLLIN | PollEvents::POLLOUT;
         let ends = || [&self.reader, &self.writer].into_iter().flatten();
         [
             ends().map(|(end, _)| end.poll(interest)).collect(),

@@ -4,12 +4,12 @@ use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::sync::Arc;
 
-use kobject::{Description, Errno, Events, File, KernelSink, KernelSource, StatusFlags};
+use kobject::{Description, Errno, File, KernelSink, KernelSource};
 use libos_io::Socket;
 use libos_io::socket::{
-    Ancillary, BoundSocket, Caller, Identity, MessageFlags, Outgoing, Shutdown, SocketKind, SocketNames,
-    UnixSocket,
+    Ancillary, BoundSocket, Caller, Identity, Outgoing, Shutdown, SocketKind, SocketNames, UnixSocket,
 };
+use linux_abi::{MessageFlags, OpenFlags, PollEvents, Protocol, ShutdownDirection};
 use proptest::prelude::*;
 use rustix::fd::OwnedFd;
 use rustix::net::{
@@ -30,8 +30,8 @@ enum Step {
 fn step() -> impl Strategy<Value = (usize, Step)> {
     let flags = prop_oneof![
         4 => Just(MessageFlags::empty()),
-        1 => Just(MessageFlags::PEEK),
-        1 => Just(MessageFlags::TRUNCATED),
+        1 => Just(MessageFlags::MSG_PEEK),
+        1 => Just(MessageFlags::MSG_TRUNC),
     ];
     let step = prop_oneof![
         12 => (0usize..3000, prop_oneof![4 => Just(0usize), 1 => 1usize..4])
@@ -82,7 +82,7 @@ fn pair(kind: SocketKind) -> [Option<Side>; 2] {
         SocketKind::SeqPacket => SocketType::SEQPACKET,
         _ => SocketType::DGRAM,
     };
-    let (one, other) = UnixSocket::pair(kind, 0, ME).unwrap();
+    let (one, other) = UnixSocket::pair(kind, Protocol(0), ME).unwrap();
     let (native_one, native_other) =
         rustix::net::socketpair(AddressFamily::UNIX, native_kind, SocketFlags::NONBLOCK, None).unwrap();
     let side = |socket, native| Some(Side { socket, native });
@@ -91,7 +91,7 @@ fn pair(kind: SocketKind) -> [Option<Side>; 2] {
 
 impl Side {
     fn send(&self, bytes: &[u8], rights: usize) -> [Outcome<usize>; 2] {
-        let file = || Description::new(libos_io::pipe::pipe().0, StatusFlags::empty(), b"");
+        let file = || Description::new(libos_io::pipe::pipe().0, OpenFlags::empty(), b"");
         let message = Outgoing {
             ancillary: Ancillary {
                 rights: (0..rights).map(|_| file()).collect(),
@@ -158,7 +158,10 @@ impl Side {
             rustix::net::Shutdown::Both,
         ][which as usize];
         [
-            ours(self.socket.shutdown(Shutdown::from_raw(which).unwrap())),
+            ours(
+                self.socket
+                    .shutdown(Shutdown::from_raw(ShutdownDirection(which)).unwrap()),
+            ),
             theirs(rustix::net::shutdown(&self.native, native)),
         ]
     }
@@ -198,7 +201,7 @@ fn compare(kind: SocketKind, steps: Vec<(usize, Step)>) -> Result<(), TestCaseEr
             }
             Step::Close => sides[side] = None,
         }
-        let interest = Events::IN | Events::OUT | Events::RDHUP;
+        let interest = PollEvents::POLLIN | PollEvents::POLLOUT | PollEvents::POLLRDHUP;
         for side in sides.iter().flatten() {
             prop_assert_eq!(side.socket.poll(interest), polled(&side.native, interest));
         }

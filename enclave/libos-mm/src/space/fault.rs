@@ -7,7 +7,7 @@ use kobject::{Errno, Result};
 
 use super::{AddressSpace, Inner};
 use crate::arena;
-use crate::mapping::{Content, MapFlags, MappingEntry};
+use crate::mapping::{Content, MappingEntry, Traits};
 use crate::populate;
 
 /// How far a mapping that grows down stays away from what is mapped below (Linux's stack_guard_gap).
@@ -75,7 +75,7 @@ impl Inner {
         let start = address & !(PAGE_SIZE - 1);
         let (_, above) = self.mappings.range(start..).next().ok_or(Errno::EFAULT)?;
         let growth = above.range.start() - start;
-        if !above.flags.contains(MapFlags::GROWS_DOWN) || above.range.len() + growth > GROWTH_MAX {
+        if !above.traits.contains(Traits::GROWS_DOWN) || above.range.len() + growth > GROWTH_MAX {
             return Err(Errno::EFAULT);
         }
         let below = self.mappings.range(..start).next_back();

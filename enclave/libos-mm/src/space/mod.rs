@@ -11,11 +11,12 @@ use alloc::vec::Vec;
 use enclave_layout::{PAGE_SIZE, USER_END, USER_START};
 use host_abi::{PageRange, Protection};
 use kobject::{Errno, Mutex, Result};
+use linux_abi::MapFlags;
 
 pub use self::fault::FaultOutcome;
 use crate::arena::{Account, Arena, PROGRAMS};
 use crate::call_sites::Patches;
-use crate::mapping::{Advice, Backing, Content, MapFlags, MappingEntry};
+use crate::mapping::{Advice, Backing, Content, MappingEntry, Traits};
 use crate::populate;
 use crate::ranges::round_up;
 use crate::shared::SharedFile;
@@ -86,34 +87,29 @@ impl AddressSpace {
         let len = round_up(len)
             .filter(|&len| len <= USER_END)
             .ok_or(Errno::ENOMEM)?;
-        if let Backing::File(_, offset) = &backing {
+        if let Backing::File(_, offset) | Backing::ReadOnlyFile(_, offset) = &backing {
             offset.checked_add(len).ok_or(Errno::EOVERFLOW)?;
         }
+        let traits = Traits::of(flags, &backing);
         let mut inner = self.inner.lock();
-        inner.check_room(len, protection, flags)?;
+        inner.check_room(len, protection, traits)?;
         let range = inner.place(hint, len, flags)?;
         let mapping = MappingEntry {
             range,
             protection,
-            flags: flags.lasting(),
-            content: self.content(backing, range, protection, flags),
+            traits,
+            content: self.content(backing, range, protection, traits),
             name,
         };
         inner.add(mapping, flags)
     }
 
-    fn content(
-        &self,
-        backing: Backing,
-        range: PageRange,
-        protection: Protection,
-        flags: MapFlags,
-    ) -> Content {
+    fn content(&self, backing: Backing, range: PageRange, protection: Protection, traits: Traits) -> Content {
         let (file, offset) = match backing {
-            Backing::Anonymous => return Content::Zeros,
-            Backing::File(file, offset) => (file, offset),
+            Backing::Anonymous | Backing::ReadOnlyZeros => return Content::Zeros,
+            Backing::File(file, offset) | Backing::ReadOnlyFile(file, offset) => (file, offset),
         };
-        if flags.contains(MapFlags::SHARED)
+        if traits.contains(Traits::SHARED)
             && let Some(file) = SharedFile::of(self.arena, &file)
         {
             return Content::Shared { file, offset };
@@ -250,8 +246,8 @@ impl Inner {
     }
 
     /// ENOMEM for what obviously cannot be had. Linux decides in the same way whether to overcommit: programs map more than they touch.
-    fn check_room(&self, len: u64, protection: Protection, flags: MapFlags) -> Result<()> {
-        let counts = protection.contains(Protection::READ_WRITE) && !flags.contains(MapFlags::NO_RESERVE);
+    fn check_room(&self, len: u64, protection: Protection, traits: Traits) -> Result<()> {
+        let counts = protection.contains(Protection::READ_WRITE) && !traits.contains(Traits::NO_RESERVE);
         if counts && len > self.account.room() {
             return Err(Errno::ENOMEM);
         }
@@ -260,7 +256,7 @@ impl Inner {
 
     /// Finds and takes addresses for a new mapping; what is there makes way if it must.
     fn place(&mut self, hint: u64, len: u64, flags: MapFlags) -> Result<PageRange> {
-        if flags.intersects(MapFlags::FIXED | MapFlags::FIXED_NOREPLACE) {
+        if flags.intersects(MapFlags::MAP_FIXED | MapFlags::MAP_FIXED_NOREPLACE) {
             return self.place_fixed(hint, len, flags);
         }
         let mut ranges = self.arena.ranges.lock();
@@ -273,7 +269,7 @@ impl Inner {
             ranges.take(range);
             return Ok(range);
         }
-        if flags.contains(MapFlags::LOW) {
+        if flags.contains(MapFlags::MAP_32BIT) {
             return ranges.take_low(len).ok_or(Errno::ENOMEM);
         }
         let align = if len >= LARGE { HUGE_PAGE } else { PAGE_SIZE };
@@ -293,12 +289,12 @@ impl Inner {
             return Err(Errno::ENOMEM);
         }
         let mapped = self.mapped_len(range);
-        if flags.contains(MapFlags::FIXED_NOREPLACE) && mapped != 0 {
+        if flags.contains(MapFlags::MAP_FIXED_NOREPLACE) && mapped != 0 {
             return Err(Errno::EEXIST);
         }
         // Another process's addresses, or stubs, cannot be had.
         if self.arena.ranges.lock().free_len(range) + mapped != len {
-            return Err(match flags.contains(MapFlags::FIXED_NOREPLACE) {
+            return Err(match flags.contains(MapFlags::MAP_FIXED_NOREPLACE) {
                 true => Errno::EEXIST,
                 false => Errno::ENOMEM,
             });
@@ -313,14 +309,14 @@ impl Inner {
         let range = mapping.range;
         let eager = match &mapping.content {
             Content::Zeros => {
-                range.len() <= EAGER && !flags.intersects(MapFlags::STACK | MapFlags::NO_RESERVE)
+                range.len() <= EAGER && !flags.intersects(MapFlags::MAP_STACK | MapFlags::MAP_NORESERVE)
             }
             Content::Private { .. } => range.len() <= EAGER_FILE,
             Content::Shared { .. } => false,
         };
         // What is brought lazily must trap first.
         let populated =
-            if mapping.protection != Protection::NONE && (eager || flags.contains(MapFlags::POPULATE)) {
+            if mapping.protection != Protection::NONE && (eager || flags.contains(MapFlags::MAP_POPULATE)) {
                 populate::populate(self.arena, &mut self.account, &mapping, range, None)
             } else {
                 Ok(())
@@ -337,7 +333,7 @@ impl Inner {
 
     fn grow_heap(&mut self, start: u64, len: u64) -> Result<()> {
         let range = PageRange::new(start, len).ok_or(Errno::ENOMEM)?;
-        self.check_room(len, Protection::READ_WRITE, MapFlags::empty())?;
+        self.check_room(len, Protection::READ_WRITE, Traits::empty())?;
         {
             let mut ranges = self.arena.ranges.lock();
             if !ranges.is_free(range) {
@@ -348,7 +344,7 @@ impl Inner {
         let heap = MappingEntry {
             range,
             protection: Protection::READ_WRITE,
-            flags: MapFlags::empty(),
+            traits: Traits::empty(),
             content: Content::Zeros,
             name: b"[heap]",
         };
@@ -391,7 +387,7 @@ impl Inner {
             if part.range.start() != end {
                 return Err(Errno::ENOMEM);
             }
-            if part.flags.contains(MapFlags::SHARED | MapFlags::READ_ONLY)
+            if part.traits.contains(Traits::SHARED | Traits::READ_ONLY)
                 && protection.contains(Protection::READ_WRITE)
             {
                 return Err(Errno::EACCES);

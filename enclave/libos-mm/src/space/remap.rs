@@ -3,9 +3,10 @@
 use enclave_layout::{PAGE_SIZE, USER_END};
 use host_abi::{PageRange, Protection};
 use kobject::{Errno, Result};
+use linux_abi::MapFlags;
 
 use super::{AddressSpace, Inner, page_range};
-use crate::mapping::{Content, MapFlags, MappingEntry};
+use crate::mapping::{Content, MappingEntry};
 use crate::ranges::round_up;
 
 impl AddressSpace {
@@ -48,7 +49,7 @@ impl AddressSpace {
         if mapping.range.end() < old.end() {
             return Err(Errno::EFAULT);
         }
-        inner.check_room(new_len - old.len(), mapping.protection, mapping.flags)?;
+        inner.check_room(new_len - old.len(), mapping.protection, mapping.traits)?;
         if target.is_none() {
             match inner.grow(&mapping, old, new_len) {
                 Err(Errno::ENOMEM) if may_move => {}
@@ -56,7 +57,7 @@ impl AddressSpace {
             }
         }
         let flags = match target {
-            Some(_) => MapFlags::FIXED,
+            Some(_) => MapFlags::MAP_FIXED,
             None => MapFlags::empty(),
         };
         let whole = mapping.part(old).ok_or(Errno::EFAULT)?;

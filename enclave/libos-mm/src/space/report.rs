@@ -6,6 +6,7 @@ use core::fmt::Write;
 
 use enclave_layout::PAGE_SIZE;
 use kobject::{Errno, Result};
+use linux_abi::stat::{major, minor};
 
 use super::{AddressSpace, page_range};
 use crate::mapping::{Content, MappingEntry};
@@ -96,7 +97,7 @@ fn describe(mapping: &MappingEntry) -> (String, Vec<u8>) {
         ),
         None => (0, (0, 0), mapping.name.to_vec()),
     };
-    let (major, minor) = ((device >> 8) & 0xfff, (device & 0xff) | ((device >> 12) & !0xff));
+    let (major, minor) = (major(device), minor(device));
     let mut line = String::new();
     // Writing to a string does not fail.
     let _ = write!(

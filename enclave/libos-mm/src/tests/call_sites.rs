@@ -1,6 +1,7 @@
 //! Patches of executable mappings.
 
 use callsite_map::{FileMap, JUMP_LEN, Kind, STUB_SIZE, Sites, Step, encode_file};
+use linux_abi::MapFlags;
 
 use super::*;
 use crate::call_sites::{CallSites, install};
@@ -48,7 +49,7 @@ fn map(machine: &Machine, file: &Arc<TestFile>, at: u64, protection: Protection)
     let backing = Backing::File(file.clone(), 0);
     machine
         .space
-        .map(at, LEN, protection, MapFlags::FIXED, backing, b"")
+        .map(at, LEN, protection, MapFlags::MAP_FIXED, backing, b"")
         .unwrap()
 }
 
@@ -123,7 +124,14 @@ fn only_code_is_patched() {
     let executable = Protection::READ_EXECUTE;
     machine
         .space
-        .map(other + PAGE, 2 * PAGE, executable, MapFlags::FIXED, backing, b"")
+        .map(
+            other + PAGE,
+            2 * PAGE,
+            executable,
+            MapFlags::MAP_FIXED,
+            backing,
+            b"",
+        )
         .unwrap();
     assert_eq!(bytes(&machine, other + FIRST as u64, 5), MOVE);
     let stub = target(&machine, other + SECOND as u64);

@@ -15,10 +15,11 @@ use enclave_rt::memory::PageBuffer;
 use enclave_rt::user::Access;
 use host_abi::{PageRange, Protection};
 use kobject::{Errno, Mapping, Result, SharedPages, SharedPagesSlot};
+use linux_abi::MapFlags;
 
 use crate::arena::Arena;
 use crate::memory::PageMemory;
-use crate::{AddressSpace, Backing, FaultOutcome, MapFlags};
+use crate::{AddressSpace, Backing, FaultOutcome};
 
 pub(super) const PAGE: u64 = PAGE_SIZE;
 pub(super) const NONE: Protection = Protection::NONE;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use linux_abi::MapFlags;
 use proptest::prelude::*;
 
 use super::*;
@@ -360,17 +361,20 @@ impl Pair {
     fn map(&mut self, at: Option<u64>, len: u64, protection: Protection, what: What) {
         let (backing, mut flags) = match what {
             What::Anonymous => (Backing::Anonymous, MapFlags::empty()),
-            What::SharedAnonymous => (Backing::Anonymous, MapFlags::SHARED),
+            What::SharedAnonymous => (Backing::Anonymous, MapFlags::MAP_SHARED),
             What::Private(page) => (
                 Backing::File(self.private.clone(), page * PAGE),
                 MapFlags::empty(),
             ),
-            What::Shared(page) => (Backing::File(self.shared.clone(), page * PAGE), MapFlags::SHARED),
+            What::Shared(page) => (
+                Backing::File(self.shared.clone(), page * PAGE),
+                MapFlags::MAP_SHARED,
+            ),
         };
         // Without an address to be obeyed: near, so that it is in the area, if that is free.
         let hint = at.unwrap_or(AREA);
         if at.is_some() {
-            flags |= MapFlags::FIXED;
+            flags |= MapFlags::MAP_FIXED;
         }
         let got = self
             .machine

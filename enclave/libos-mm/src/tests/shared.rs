@@ -1,5 +1,7 @@
 //! Files that are mapped shared.
 
+use linux_abi::MapFlags;
+
 use super::*;
 
 fn map(machine: &Machine, file: &Arc<TestFile>, protection: Protection, flags: MapFlags) -> u64 {
@@ -18,8 +20,8 @@ fn pages(count: u64) -> Arc<TestFile> {
 fn two_mappings_and_the_file_are_the_same_bytes() {
     let machine = Machine::new(1 << 30);
     let file = pages(3);
-    let one = map(&machine, &file, WRITE, MapFlags::SHARED);
-    let two = map(&machine, &file, WRITE, MapFlags::SHARED);
+    let one = map(&machine, &file, WRITE, MapFlags::MAP_SHARED);
+    let two = map(&machine, &file, WRITE, MapFlags::MAP_SHARED);
     assert_ne!(one, two);
     machine.store(one + PAGE, 100).unwrap();
     assert_eq!(machine.load(two + PAGE), Ok(100));
@@ -35,7 +37,7 @@ fn two_mappings_and_the_file_are_the_same_bytes() {
 fn bytes_go_back_to_the_file_in_the_end() {
     let machine = Machine::new(1 << 30);
     let file = pages(3);
-    let at = map(&machine, &file, WRITE, MapFlags::SHARED);
+    let at = map(&machine, &file, WRITE, MapFlags::MAP_SHARED);
     machine.store(at + 2 * PAGE, 50).unwrap();
     assert_eq!(file.own_byte(2 * PAGE), 2);
     machine.space.protect(at, 3 * PAGE, NONE).unwrap();
@@ -49,7 +51,7 @@ fn bytes_go_back_to_the_file_in_the_end() {
 fn a_private_mapping_begins_with_what_others_share() {
     let machine = Machine::new(1 << 30);
     let file = pages(2);
-    let shared = map(&machine, &file, WRITE, MapFlags::SHARED);
+    let shared = map(&machine, &file, WRITE, MapFlags::MAP_SHARED);
     machine.store(shared, 9).unwrap();
     let private = map(&machine, &file, WRITE, MapFlags::empty());
     assert_eq!(machine.load(private), Ok(9));
@@ -61,7 +63,11 @@ fn a_private_mapping_begins_with_what_others_share() {
 fn a_read_only_mapping_sees_writes_and_writes_nothing_back() {
     let machine = Machine::new(1 << 30);
     let file = pages(2);
-    let at = map(&machine, &file, READ, MapFlags::SHARED | MapFlags::READ_ONLY);
+    let backing = Backing::ReadOnlyFile(file.clone(), 0);
+    let at = machine
+        .space
+        .map(0, file.len(), READ, MapFlags::MAP_SHARED, backing, b"")
+        .unwrap();
     assert_eq!(machine.load(at + PAGE), Ok(1));
     file.store(PAGE, 77);
     assert_eq!(machine.load(at + PAGE), Ok(77));
@@ -73,7 +79,7 @@ fn a_read_only_mapping_sees_writes_and_writes_nothing_back() {
 fn a_file_that_is_cut_off_is_cut_off_in_memory() {
     let machine = Machine::new(1 << 30);
     let file = pages(3);
-    let at = map(&machine, &file, WRITE, MapFlags::SHARED);
+    let at = map(&machine, &file, WRITE, MapFlags::MAP_SHARED);
     for page in 0..3 {
         machine.store(at + page * PAGE + 200, 1).unwrap();
     }
@@ -89,7 +95,7 @@ fn a_file_that_is_cut_off_is_cut_off_in_memory() {
 fn moving_keeps_what_is_shared() {
     let machine = Machine::new(1 << 30);
     let file = pages(4);
-    let at = map(&machine, &file, WRITE, MapFlags::SHARED);
+    let at = map(&machine, &file, WRITE, MapFlags::MAP_SHARED);
     machine.store(at + PAGE, 60).unwrap();
     let to = at - 64 * PAGE;
     assert_eq!(
@@ -107,7 +113,7 @@ fn shared_anonymous_memory_is_not_forgotten() {
     let machine = Machine::new(1 << 30);
     let at = machine
         .space
-        .map(0, 4 * PAGE, WRITE, MapFlags::SHARED, Backing::Anonymous, b"")
+        .map(0, 4 * PAGE, WRITE, MapFlags::MAP_SHARED, Backing::Anonymous, b"")
         .unwrap();
     machine.store(at, 4).unwrap();
     machine

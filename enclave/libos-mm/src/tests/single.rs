@@ -2,6 +2,8 @@
 
 use std::sync::atomic::Ordering;
 
+use linux_abi::MapFlags;
+
 use super::*;
 use crate::{Advice, WARM_MAX};
 
@@ -124,10 +126,10 @@ fn errors_are_linux_s() {
     let map = |hint, len, flags| space.map(hint, len, WRITE, flags, ANONYMOUS, b"");
     assert_eq!(map(0, 0, flags), Err(Errno::EINVAL));
     assert_eq!(map(0, u64::MAX, flags), Err(Errno::ENOMEM));
-    assert_eq!(map(0x10_0001, PAGE, MapFlags::FIXED), Err(Errno::EINVAL));
-    assert_eq!(map(0, PAGE, MapFlags::FIXED), Err(Errno::EPERM));
+    assert_eq!(map(0x10_0001, PAGE, MapFlags::MAP_FIXED), Err(Errno::EINVAL));
+    assert_eq!(map(0, PAGE, MapFlags::MAP_FIXED), Err(Errno::EPERM));
     let at = map(0, 3 * PAGE, flags).unwrap();
-    assert_eq!(map(at, PAGE, MapFlags::FIXED_NOREPLACE), Err(Errno::EEXIST));
+    assert_eq!(map(at, PAGE, MapFlags::MAP_FIXED_NOREPLACE), Err(Errno::EEXIST));
     let file = Backing::File(TestFile::new(Vec::new()), u64::MAX - PAGE + 1);
     assert_eq!(space.map(0, PAGE, READ, flags, file, b""), Err(Errno::EOVERFLOW));
 
@@ -188,7 +190,7 @@ fn the_heap_grows_and_shrinks() {
         format!("00501000-00504000 rw-p 00000000 00:00 0 {:>39}\n", "[heap]")
     );
     // Something in its way.
-    let flags = MapFlags::FIXED;
+    let flags = MapFlags::MAP_FIXED;
     space.map(0x50_6000, PAGE, READ, flags, ANONYMOUS, b"").unwrap();
     assert_eq!(space.set_break(0x50_7000), 0x50_4000);
     assert_eq!(space.set_break(0x50_6000), 0x50_6000);
@@ -199,7 +201,7 @@ fn neighbours_become_one_and_maps_say_what_linux_says() {
     let machine = Machine::new(1 << 30);
     let at = 0x8_0000_0000;
     let map = |at, protection, backing, name: &'static [u8]| {
-        let flags = MapFlags::FIXED;
+        let flags = MapFlags::MAP_FIXED;
         machine
             .space
             .map(at, PAGE, protection, flags, backing, name)
@@ -226,7 +228,7 @@ fn pages_behind_the_end_of_a_file_are_bus_errors() {
     let file = TestFile::new(vec![5; 5000]);
     for (flags, len) in [
         (MapFlags::empty(), 4),
-        (MapFlags::SHARED, 4),
+        (MapFlags::MAP_SHARED, 4),
         (MapFlags::empty(), 100),
     ] {
         let backing = Backing::File(file.clone(), 0);
@@ -244,13 +246,13 @@ fn pages_behind_the_end_of_a_file_are_bus_errors() {
 fn a_mapping_that_grows_down_keeps_its_distance() {
     let machine = Machine::new(1 << 30);
     let at = 0x8_0000_0000;
-    let flags = MapFlags::FIXED | MapFlags::GROWS_DOWN;
+    let flags = MapFlags::MAP_FIXED | MapFlags::MAP_GROWSDOWN;
     machine.space.map(at, PAGE, WRITE, flags, ANONYMOUS, b"").unwrap();
     machine.store(at - 3 * PAGE, 1).unwrap();
     machine.store(at - (1 << 20), 2).unwrap();
     assert_eq!(machine.store(at - (9 << 20), 1), Err(FaultOutcome::NotMapped));
     let below = at - (4 << 20);
-    let flags = MapFlags::FIXED;
+    let flags = MapFlags::MAP_FIXED;
     machine
         .space
         .map(below, PAGE, WRITE, flags, ANONYMOUS, b"")
@@ -266,7 +268,7 @@ fn what_moves_keeps_its_bytes_and_protection() {
     machine.store(at + (3 << 20), 3).unwrap();
     machine.space.protect(at, 4 << 20, READ).unwrap();
     let blocker = at + (4 << 20);
-    let flags = MapFlags::FIXED;
+    let flags = MapFlags::MAP_FIXED;
     machine
         .space
         .map(blocker, PAGE, READ, flags, ANONYMOUS, b"")
@@ -282,7 +284,7 @@ fn what_moves_keeps_its_bytes_and_protection() {
 #[test]
 fn low_addresses_can_be_asked_for() {
     let machine = Machine::new(1 << 30);
-    let flags = MapFlags::LOW;
+    let flags = MapFlags::MAP_32BIT;
     let at = machine.space.map(0, PAGE, WRITE, flags, ANONYMOUS, b"").unwrap();
     assert!(at < 1 << 31, "{at:#x}");
 }

@@ -9,7 +9,8 @@ use enclave_layout::{PAGE_SIZE, USER_END};
 use enclave_rt::user;
 use host_abi::Protection;
 use kobject::{Description, Errno, KernelSink, Mapping, Result};
-use libos_mm::{AddressSpace, Backing, MapFlags};
+use libos_mm::{AddressSpace, Backing};
+use linux_abi::MapFlags;
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
 #[derive(Clone, Copy, FromBytes, Immutable, KnownLayout)]
@@ -217,7 +218,7 @@ impl Extent {
             at,
             len,
             Protection::NONE,
-            MapFlags::FIXED,
+            MapFlags::MAP_FIXED,
             Backing::Anonymous,
             b"",
         )?;
@@ -225,7 +226,7 @@ impl Extent {
     }
 
     fn take_fixed(&self, space: &AddressSpace) -> Result<()> {
-        let flags = MapFlags::FIXED_NOREPLACE;
+        let flags = MapFlags::MAP_FIXED_NOREPLACE;
         let taken = space.map(
             self.start,
             self.end - self.start,
@@ -254,7 +255,14 @@ fn map_segment(space: &AddressSpace, file: &Arc<dyn Mapping>, base: u64, load: &
     if load.file_size > 0 {
         covered = file_end.next_multiple_of(PAGE_SIZE);
         let backing = Backing::File(file.clone(), load.offset - skew);
-        space.map(start, covered - start, protection, MapFlags::FIXED, backing, b"")?;
+        space.map(
+            start,
+            covered - start,
+            protection,
+            MapFlags::MAP_FIXED,
+            backing,
+            b"",
+        )?;
         if load.memory_size > load.file_size && file_end < covered {
             if !protection.contains(Protection::READ_WRITE) {
                 return Err(Errno::ENOEXEC);
@@ -269,7 +277,7 @@ fn map_segment(space: &AddressSpace, file: &Arc<dyn Mapping>, base: u64, load: &
             covered,
             end - covered,
             protection,
-            MapFlags::FIXED,
+            MapFlags::MAP_FIXED,
             Backing::Anonymous,
             b"",
         )?;

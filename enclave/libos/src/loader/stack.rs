@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 use enclave_rt::processor;
 use host_abi::Protection;
 use kobject::{Errno, Result};
-use libos_mm::{AddressSpace, Backing, MapFlags};
+use libos_mm::{AddressSpace, Backing};
+use linux_abi::MapFlags;
 
 use super::elf::Program;
 use crate::process::limits::STACK_SIZE;
@@ -71,7 +72,7 @@ pub(super) fn build(space: &AddressSpace, contents: &Contents<'_>) -> Result<Sta
         0,
         GUARD_SIZE + STACK_SIZE,
         Protection::NONE,
-        MapFlags::NO_RESERVE,
+        MapFlags::MAP_NORESERVE,
         Backing::Anonymous,
         b"",
     )?;
@@ -79,7 +80,7 @@ pub(super) fn build(space: &AddressSpace, contents: &Contents<'_>) -> Result<Sta
         guard + GUARD_SIZE,
         STACK_SIZE,
         Protection::READ_WRITE,
-        MapFlags::STACK | MapFlags::FIXED,
+        MapFlags::MAP_STACK | MapFlags::MAP_FIXED,
         Backing::Anonymous,
         b"[stack]",
     )?;

@@ -9,8 +9,9 @@ use core::cell::RefCell;
 use enclave_rt::frame::TrapFrame;
 use kobject::credentials::AccessMode;
 use kobject::{Description, Errno};
-use libos_fs::{At, AtFlags, Context, OpenHow};
+use libos_fs::{At, Context, OpenHow};
 use libos_mm::AddressSpace;
+use linux_abi::AtFlags;
 
 use super::Thread;
 use crate::loader::{self, Loaded};

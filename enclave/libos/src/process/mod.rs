@@ -17,7 +17,7 @@ mod thread;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
 use kobject::{Description, Mutex, Result, SpinLock, WaitQueue};
 use libos_fs::{Context, Dentry};
@@ -71,7 +71,7 @@ pub(crate) struct Process {
     pub(crate) personality: AtomicU32,
     pub(crate) nice: AtomicI32,
     /// What it has registered for with membarrier(2).
-    pub(crate) barriers: AtomicU64,
+    pub(crate) barriers: AtomicU32,
     threads: SpinLock<BTreeMap<u32, Arc<Thread>>>,
     /// How it ends: set by the thread that ends it, or by its last one.
     pub(crate) ending: Ending,
@@ -118,7 +118,7 @@ impl Process {
             death_signal: AtomicU32::new(0),
             personality: AtomicU32::new(0),
             nice: AtomicI32::new(0),
-            barriers: AtomicU64::new(0),
+            barriers: AtomicU32::new(0),
             threads: SpinLock::new(BTreeMap::new()),
             ending: Ending::new(),
         })

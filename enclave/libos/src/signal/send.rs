@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 
 use kobject::{Errno, Result};
+use linux_abi::PollEvents;
 
 use super::{Effect, Signal, SignalInfo, SignalSet};
 use crate::process::{Process, Thread};
@@ -20,7 +21,7 @@ pub(crate) fn to_process(process: &Arc<Process>, info: SignalInfo) -> Result<()>
     if !process.pending.lock().add(signal, info) {
         return Err(Errno::EAGAIN);
     }
-    process.signal_observers.wake(kobject::Events::IN);
+    process.signal_observers.wake(PollEvents::POLLIN);
     if let Some(thread) = threads.iter().find(|thread| !thread.blocks(signal)) {
         thread.notify();
     } else {
@@ -44,7 +45,7 @@ pub(crate) fn to_thread(thread: &Arc<Thread>, info: SignalInfo) -> Result<()> {
     if !thread.signals.lock().pending.add(signal, info) {
         return Err(Errno::EAGAIN);
     }
-    thread.process.signal_observers.wake(kobject::Events::IN);
+    thread.process.signal_observers.wake(PollEvents::POLLIN);
     if !thread.blocks(signal) || thread.awaits(signal) {
         thread.notify();
     }

@@ -5,22 +5,17 @@ use alloc::vec::Vec;
 use enclave_rt::user::Access;
 use kobject::{Description, Errno, IoVec, Result};
 use libos_mm::FaultOutcome;
+use linux_abi::read_write::{MAX_RW_COUNT, UIO_MAXIOV};
 
 use super::Call;
 use crate::uapi::RawIoVec;
 use crate::user::{self, Address};
 
-/// Most bytes of one operation (MAX_RW_COUNT of the kernel).
-const MOST: usize = 0x7fff_f000;
-
-/// Most pieces of one operation (IOV_MAX).
-const MOST_PIECES: usize = 1024;
-
 pub(super) fn piece(at: Address, len: usize) -> Result<[IoVec; 1]> {
     if (len as isize) < 0 {
         return Err(Errno::EINVAL);
     }
-    let len = len.min(MOST);
+    let len = len.min(MAX_RW_COUNT);
     enclave_rt::user::check(at, len)?;
     Ok([IoVec { base: at, len }])
 }
@@ -28,9 +23,9 @@ pub(super) fn piece(at: Address, len: usize) -> Result<[IoVec; 1]> {
 /// The pieces of a program's memory that an `iovec` array names.
 pub(super) fn pieces(at: Address, count: u64) -> Result<Vec<IoVec>> {
     let count = usize::try_from(count).map_err(|_| Errno::EINVAL)?;
-    let mut room = MOST;
+    let mut room = MAX_RW_COUNT;
     let mut pieces = Vec::new();
-    for raw in user::get_all::<RawIoVec>(at, count, MOST_PIECES)? {
+    for raw in user::get_all::<RawIoVec>(at, count, UIO_MAXIOV)? {
         let len = usize::try_from(raw.len)
             .ok()
             .filter(|&len| len as isize >= 0)

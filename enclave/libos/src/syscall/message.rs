@@ -4,7 +4,9 @@ use alloc::vec::Vec;
 
 use enclave_layout::USER_END;
 use kobject::{Errno, IoVec, Result};
-use libos_io::socket::{Ancillary, Identity, MessageFlags};
+use libos_io::socket::{Ancillary, Identity};
+use linux_abi::read_write::UIO_MAXIOV;
+use linux_abi::{ControlMessage, MessageFlags, OptionLevel};
 use zerocopy::IntoBytes;
 
 use super::Call;
@@ -14,8 +16,8 @@ use crate::process::descriptors::OnExec;
 use crate::uapi::MessageHeader;
 use crate::user::{self, Address};
 
-/// Most messages of sendmmsg and recvmmsg (UIO_MAXIOV).
-pub(super) const MESSAGES_MAX: u32 = 1024;
+/// Most messages of sendmmsg and recvmmsg.
+pub(super) const MESSAGES_MAX: u32 = UIO_MAXIOV as u32;
 
 /// `struct mmsghdr`: a header and the count of bytes, padded.
 pub(super) const MULTIPLE_STRIDE: u64 = 64;
@@ -37,12 +39,6 @@ pub(super) fn message_flags(raw: u32) -> MessageFlags {
     MessageFlags::from_bits_truncate(raw)
 }
 
-const SOL_SOCKET: u32 = 1;
-
-const SCM_RIGHTS: u32 = 1;
-
-const SCM_CREDENTIALS: u32 = 2;
-
 /// `struct cmsghdr`: length (8), level, type.
 const CONTROL_HEADER: usize = 16;
 
@@ -58,14 +54,15 @@ pub(super) fn control_in(call: &Call<'_>, header: &MessageHeader) -> Result<Anci
         let [len, kind]: [u64; 2] = zerocopy::transmute!(*head);
         let len = usize::try_from(len).map_err(|_| Errno::EINVAL)?;
         let data = rest.get(CONTROL_HEADER..len).ok_or(Errno::EINVAL)?;
-        match (kind as u32, (kind >> 32) as u32) {
-            (SOL_SOCKET, SCM_RIGHTS) => {
+        let (level, kind) = (OptionLevel(kind as u32), ControlMessage((kind >> 32) as u32));
+        match (level, kind) {
+            (OptionLevel::SOL_SOCKET, ControlMessage::SCM_RIGHTS) => {
                 for fd in data.chunks_exact(4) {
                     let fd = u32::from_le_bytes(fd.try_into().map_err(|_| Errno::EINVAL)?);
                     ancillary.rights.push(call.file(fd)?);
                 }
             }
-            (SOL_SOCKET, SCM_CREDENTIALS) => {
+            (OptionLevel::SOL_SOCKET, ControlMessage::SCM_CREDENTIALS) => {
                 let claimed: [u32; 3] = zerocopy::transmute!(*data.first_chunk::<12>().ok_or(Errno::EINVAL)?);
                 ancillary.credentials = Some(check_claim(call, claimed)?);
             }
@@ -98,17 +95,17 @@ pub(super) fn control_out(
     let room = usize::try_from(header.control_len).unwrap_or(usize::MAX);
     let mut out: Vec<u8> = Vec::new();
     let mut truncated = false;
-    let mut put = |kind: u32, data: &[u8]| {
+    let mut put = |kind: ControlMessage, data: &[u8]| {
         out.resize(out.len().next_multiple_of(8), 0);
         out.extend_from_slice(&((CONTROL_HEADER + data.len()) as u64).to_le_bytes());
-        out.extend_from_slice(&SOL_SOCKET.to_le_bytes());
-        out.extend_from_slice(&kind.to_le_bytes());
+        out.extend_from_slice(&OptionLevel::SOL_SOCKET.0.to_le_bytes());
+        out.extend_from_slice(&kind.0.to_le_bytes());
         out.extend_from_slice(data);
     };
     let mut left = room;
     if let Some(credentials) = ancillary.credentials {
         if left >= CONTROL_HEADER + 12 {
-            put(SCM_CREDENTIALS, &credentials.to_bytes());
+            put(ControlMessage::SCM_CREDENTIALS, &credentials.to_bytes());
             left -= (CONTROL_HEADER + 12).next_multiple_of(8).min(left);
         } else {
             truncated = true;
@@ -122,7 +119,7 @@ pub(super) fn control_out(
             fds.push(add_open(&call.thread.process, file.clone(), on_exec)?);
         }
         if !fds.is_empty() {
-            put(SCM_RIGHTS, fds.as_slice().as_bytes());
+            put(ControlMessage::SCM_RIGHTS, fds.as_slice().as_bytes());
         }
     }
     if !out.is_empty() {

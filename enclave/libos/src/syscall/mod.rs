@@ -153,7 +153,7 @@ pub(crate) fn dispatch(mut frame: Frame<'_>) {
 /// What the way back needs to know if a signal is delivered now.
 #[cold]
 fn note_interrupted(call: &Call<'_>, number: u64, row: Option<&Row>) {
-    let restart = match socket::has_time_limit(call, number) {
+    let restart = match socket::has_time_limit(call, row.and_then(|row| row.socket_limit)) {
         true => Restart::Never,
         false => row.map_or(Restart::Never, |row| row.restart),
     };

@@ -2,33 +2,29 @@
 
 use alloc::sync::Arc;
 
-use kobject::{Description, Errno, File, Result, StatusFlags};
+use kobject::{Description, Errno, File, Result};
+use linux_abi::OpenFlags;
 
 use crate::process::Process;
 use crate::process::descriptors::{Fd, OnExec};
 use crate::process::limits::FILES;
 
-pub(super) const CLOEXEC: u32 = 0o2000000;
-
-const NONBLOCK: u32 = 0o4000;
-
-/// The flags that all these calls take.
-pub(super) fn flags(raw: u32, others: u32) -> Result<(StatusFlags, OnExec)> {
-    if raw & !(CLOEXEC | NONBLOCK | others) != 0 {
+/// O_NONBLOCK and O_CLOEXEC, which all these calls take (as EFD_NONBLOCK, TFD_CLOEXEC and so on); EINVAL for bits beyond these and
+/// `others`.
+pub(super) fn flags(raw: u32, others: u32) -> Result<(OpenFlags, OnExec)> {
+    let common = OpenFlags::O_NONBLOCK | OpenFlags::O_CLOEXEC;
+    if raw & !(common.bits() | others) != 0 {
         return Err(Errno::EINVAL);
     }
-    let mut flags = StatusFlags::READ_WRITE;
-    flags.set(StatusFlags::NONBLOCK, raw & NONBLOCK != 0);
-    Ok((flags, OnExec::of(raw & CLOEXEC != 0)))
+    let given = OpenFlags::from_bits_retain(raw);
+    Ok((
+        OpenFlags::O_RDWR | given & OpenFlags::O_NONBLOCK,
+        OnExec::of(given.contains(OpenFlags::O_CLOEXEC)),
+    ))
 }
 
 /// Opens a descriptor for a new object.
-pub(super) fn add(
-    process: &Process,
-    object: Arc<dyn File>,
-    flags: StatusFlags,
-    on_exec: OnExec,
-) -> Result<Fd> {
+pub(super) fn add(process: &Process, object: Arc<dyn File>, flags: OpenFlags, on_exec: OnExec) -> Result<Fd> {
     add_open(process, Description::new(object, flags, b""), on_exec)
 }
 

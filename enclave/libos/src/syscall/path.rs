@@ -1,13 +1,14 @@
-//! What system calls share that take paths.
+//! Arguments that are paths: the directory that they begin in, and the flags beside them.
 
 use kobject::{Errno, Result};
-use libos_fs::{At, AtFlags, Context};
+use libos_fs::{At, Context};
+use linux_abi::{AtFlags, OpenFlags};
 
 use super::Call;
 use crate::process::descriptors::Fd;
 
-/// The current directory, in place of a descriptor.
-pub(super) const AT_FDCWD: Fd = (-100_i32).cast_unsigned();
+/// The working directory, in place of a descriptor.
+pub(super) const AT_FDCWD: Fd = linux_abi::open::AT_FDCWD.cast_unsigned();
 
 /// Where the paths of a process begin.
 pub(super) fn context(call: &Call<'_>) -> Context {
@@ -32,13 +33,10 @@ pub(super) fn at_flags(raw: u32, allowed: AtFlags) -> Result<AtFlags> {
 }
 
 /// What most calls take.
-pub(super) const EITHER: AtFlags = AtFlags::SYMLINK_NOFOLLOW.union(AtFlags::EMPTY_PATH);
+pub(super) const EITHER: AtFlags = AtFlags::AT_SYMLINK_NOFOLLOW.union(AtFlags::AT_EMPTY_PATH);
 
 /// What changes an open file refuses one that was opened with O_PATH: EBADF.
 pub(super) fn open_only(call: &Call<'_>) -> Result<()> {
-    let is_path = call
-        .file(call.fd(0))?
-        .flags()
-        .contains(kobject::StatusFlags::PATH);
+    let is_path = call.file(call.fd(0))?.flags().contains(OpenFlags::O_PATH);
     if is_path { Err(Errno::EBADF) } else { Ok(()) }
 }

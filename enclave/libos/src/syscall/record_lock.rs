@@ -2,46 +2,50 @@
 
 use kobject::{Description, Errno, Result};
 use libos_fs::{LockKind, LockOwner, LockWait, RecordLock};
+use linux_abi::{FcntlCommand, RecordLockType, Whence};
 
 use super::Call;
 use crate::uapi::Flock;
 use crate::user::{self, Address};
 
-const F_RDLCK: i16 = 0;
-
-const F_WRLCK: i16 = 1;
-
-const F_UNLCK: i16 = 2;
-
-/// fcntl(2) with F_GETLK (5), F_SETLK (6), F_SETLKW (7) or F_OFD_GETLK (36), F_OFD_SETLK (37), F_OFD_SETLKW (38).
-pub(super) fn record_lock(call: &Call<'_>, file: &Description, command: u32, at: Address) -> Result<u64> {
+/// fcntl(2) with F_GETLK, F_SETLK, F_SETLKW or F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW.
+pub(super) fn record_lock(
+    call: &Call<'_>,
+    file: &Description,
+    command: FcntlCommand,
+    at: Address,
+) -> Result<u64> {
     let raw: Flock = user::get(at)?;
-    let owner = if command >= 36 {
-        LockOwner::OpenFile
-    } else {
-        LockOwner::Process(call.thread.process.pid)
+    let owner = match command {
+        FcntlCommand::F_OFD_GETLK | FcntlCommand::F_OFD_SETLK | FcntlCommand::F_OFD_SETLKW => {
+            LockOwner::OpenFile
+        }
+        _ => LockOwner::Process(call.thread.process.pid),
     };
     if owner == LockOwner::OpenFile && raw.pid != 0 {
         return Err(Errno::EINVAL);
     }
-    let kind = match raw.kind {
-        F_RDLCK => LockKind::Shared,
-        F_WRLCK => LockKind::Exclusive,
-        F_UNLCK => LockKind::Unlock,
+    let kind = match RecordLockType(raw.kind) {
+        RecordLockType::F_RDLCK => LockKind::Shared,
+        RecordLockType::F_WRLCK => LockKind::Exclusive,
+        RecordLockType::F_UNLCK => LockKind::Unlock,
         _ => return Err(Errno::EINVAL),
     };
     let whence = u32::try_from(raw.whence).map_err(|_| Errno::EINVAL)?;
-    let lock = RecordLock::new(file, kind, whence, raw.start, raw.len)?;
-    if command == 5 || command == 36 {
+    let lock = RecordLock::new(file, kind, Whence(whence), raw.start, raw.len)?;
+    if matches!(command, FcntlCommand::F_GETLK | FcntlCommand::F_OFD_GETLK) {
         let out = match libos_fs::test_record(file, owner, &lock)? {
-            None => Flock { kind: F_UNLCK, ..raw },
+            None => Flock {
+                kind: RecordLockType::F_UNLCK.0,
+                ..raw
+            },
             Some((against, holder)) => Flock {
                 kind: if against.kind == LockKind::Shared {
-                    F_RDLCK
+                    RecordLockType::F_RDLCK.0
                 } else {
-                    F_WRLCK
+                    RecordLockType::F_WRLCK.0
                 },
-                whence: 0,
+                whence: Whence::SEEK_SET.0 as i16,
                 start: against.start as i64,
                 len: against.len(),
                 pid: holder.map_or(-1, |pid| pid as i32),
@@ -60,10 +64,9 @@ pub(super) fn record_lock(call: &Call<'_>, file: &Description, command: u32, at:
     if !allowed {
         return Err(Errno::EBADF);
     }
-    let wait = if command == 7 || command == 38 {
-        LockWait::Wait
-    } else {
-        LockWait::Try
+    let wait = match command {
+        FcntlCommand::F_SETLKW | FcntlCommand::F_OFD_SETLKW => LockWait::Wait,
+        _ => LockWait::Try,
     };
     call.thread
         .retry_interrupted(|| libos_fs::lock_record(file, owner, lock, wait))?;

@@ -2,13 +2,15 @@
 
 use alloc::vec::Vec;
 
-use kobject::{Description, Errno, How, Result, StatusFlags};
+use kobject::{Description, Errno, How, Result};
 use libos_io::{
     Socket, as_socket,
     socket::{BoundSocket, Caller, Identity, SocketAddress, SocketNames},
 };
+use linux_abi::{OpenFlags, SocketFlags, SocketType};
 
 use super::Call;
+use super::table::SocketLimit;
 use crate::process::Process;
 use crate::process::descriptors::{Fd, OnExec};
 use crate::user;
@@ -58,40 +60,37 @@ impl SocketNames for Names<'_> {
 
 fn how(file: &Description) -> How {
     How {
-        nonblocking: file.flags().contains(StatusFlags::NONBLOCK),
+        nonblocking: file.flags().contains(OpenFlags::O_NONBLOCK),
         append: false,
     }
 }
 
 /// Whether the system call waits at a socket with SO_RCVTIMEO or SO_SNDTIMEO: then EINTR is final (signal(7)).
-pub(super) fn has_time_limit(call: &Call<'_>, number: u64) -> bool {
+pub(super) fn has_time_limit(call: &Call<'_>, limit: Option<SocketLimit>) -> bool {
+    let Some(limit) = limit else {
+        return false;
+    };
     let Ok(file) = call.file(call.fd(0)) else {
         return false;
     };
     let Ok(socket) = as_socket(&**file.object()) else {
         return false;
     };
-    match number {
-        // read, readv, accept, recvfrom, recvmsg, accept4, recvmmsg
-        0 | 19 | 43 | 45 | 47 | 288 | 299 => socket.timeouts().limits_receiving(),
-        // write, writev, connect, sendto, sendmsg, sendmmsg
-        1 | 20 | 42 | 44 | 46 | 307 => socket.timeouts().limits_sending(),
-        _ => false,
+    match limit {
+        SocketLimit::Receive => socket.timeouts().limits_receiving(),
+        SocketLimit::Send => socket.timeouts().limits_sending(),
     }
 }
 
-const SOCK_NONBLOCK: u32 = 0o4000;
-
-const SOCK_CLOEXEC: u32 = 0o2000000;
-
 /// Splits the flags off a socket's type.
-pub(super) fn type_flags(raw: u32) -> (u32, StatusFlags, OnExec) {
-    let mut flags = StatusFlags::READ_WRITE;
-    flags.set(StatusFlags::NONBLOCK, raw & SOCK_NONBLOCK != 0);
+pub(super) fn type_flags(raw: u32) -> (SocketType, OpenFlags, OnExec) {
+    let given = SocketFlags::from_bits_truncate(raw);
+    let mut flags = OpenFlags::O_RDWR;
+    flags.set(OpenFlags::O_NONBLOCK, given.contains(SocketFlags::SOCK_NONBLOCK));
     (
-        raw & !(SOCK_NONBLOCK | SOCK_CLOEXEC),
+        SocketType(raw & !SocketFlags::all().bits()),
         flags,
-        OnExec::of(raw & SOCK_CLOEXEC != 0),
+        OnExec::of(given.contains(SocketFlags::SOCK_CLOEXEC)),
     )
 }
 

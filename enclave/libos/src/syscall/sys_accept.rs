@@ -5,12 +5,16 @@ use kobject::{Errno, Result};
 use super::Call;
 use super::new_descriptor::add;
 use super::socket::{address_out, type_flags, with};
-use super::table::{Restart, Row};
+use super::table::{Restart, Row, SocketLimit};
 
 /// Rows of the system-call table.
 pub(super) const ROWS: &[Row] = &[
-    Row::full(43, "accept", sys_accept, "dxx").restarts(Restart::WithFlag),
-    Row::full(288, "accept4", sys_accept4, "dxxx").restarts(Restart::WithFlag),
+    Row::full(43, "accept", sys_accept, "dxx")
+        .restarts(Restart::WithFlag)
+        .obeys(SocketLimit::Receive),
+    Row::full(288, "accept4", sys_accept4, "dxxx")
+        .restarts(Restart::WithFlag)
+        .obeys(SocketLimit::Receive),
 ];
 
 fn sys_accept(call: &mut Call<'_>) -> Result<u64> {
@@ -24,7 +28,7 @@ fn sys_accept4(call: &mut Call<'_>) -> Result<u64> {
 fn accept(call: &Call<'_>, raw: u32) -> Result<u64> {
     let (fd, at, len) = (call.fd(0), call.pointer(1), call.pointer(2));
     let (rest, flags, on_exec) = type_flags(raw);
-    if rest != 0 {
+    if rest.0 != 0 {
         return Err(Errno::EINVAL);
     }
     let (socket, peer) = call

@@ -1,6 +1,7 @@
 //! access, faccessat, faccessat2.
 
 use kobject::{Credentials, Errno, Result, credentials::AccessMode};
+use linux_abi::AtFlags;
 
 use super::Call;
 use super::path::{AT_FDCWD, EITHER, at, at_flags, context};
@@ -17,16 +18,15 @@ pub(super) const ROWS: &[Row] = &[
 ];
 
 fn access(call: &Call<'_>, fd: Fd, path: Address, mode: u32, flags: u32) -> Result<u64> {
-    const AT_EACCESS: u32 = 0x200;
-    if mode & !7 != 0 {
+    if mode & !AccessMode::ALL.0 != 0 {
         return Err(Errno::EINVAL);
     }
-    let at_flags = at_flags(flags & !AT_EACCESS, EITHER)?;
+    let at_flags = at_flags(flags, EITHER | AtFlags::AT_EACCESS)?;
     let path = user::get_path(path)?;
     let context = context(call);
     // With the real identities, unless the effective ones are asked for.
     let mut credentials = Credentials::clone(&context.credentials);
-    if flags & AT_EACCESS == 0 {
+    if !at_flags.contains(AtFlags::AT_EACCESS) {
         credentials.uid[3] = credentials.uid[0];
         credentials.gid[3] = credentials.gid[0];
     }

@@ -1,6 +1,7 @@
 //! capget, capset.
 
 use kobject::{Errno, Result};
+use linux_abi::capability::{_LINUX_CAPABILITY_VERSION_3, ALL_CAPABILITIES};
 
 use super::Call;
 use super::sys_setuid::with;
@@ -25,18 +26,12 @@ pub(super) const ROWS: &[Row] = &[
     ),
 ];
 
-/// _LINUX_CAPABILITY_VERSION_3
-const CAPABILITY_VERSION: u32 = 0x2008_0522;
-
-/// All capabilities that Linux has, 0 to 40.
-const ALL_CAPABILITIES: u64 = (1 << 41) - 1;
-
 /// capget: root has all capabilities within the container, others none.
 fn sys_capget(call: &mut Call<'_>) -> Result<u64> {
     let (header, data) = (call.pointer(0), call.pointer(1));
     let [version, _pid]: [u32; 2] = user::get(header)?;
-    if version != CAPABILITY_VERSION {
-        user::put(header, &CAPABILITY_VERSION)?;
+    if version != _LINUX_CAPABILITY_VERSION_3 {
+        user::put(header, &_LINUX_CAPABILITY_VERSION_3)?;
         return if data == 0 { Ok(0) } else { Err(Errno::EINVAL) };
     }
     let has = if with(call, |c| c.euid()) == 0 {
@@ -54,7 +49,7 @@ fn sys_capget(call: &mut Call<'_>) -> Result<u64> {
 fn sys_capset(call: &mut Call<'_>) -> Result<u64> {
     let (header, data) = (call.pointer(0), call.pointer(1));
     let [version, _pid]: [u32; 2] = user::get(header)?;
-    if version != CAPABILITY_VERSION {
+    if version != _LINUX_CAPABILITY_VERSION_3 {
         return Err(Errno::EINVAL);
     }
     let wanted: [u32; 6] = user::get(data)?;

@@ -1,7 +1,8 @@
 //! chdir, fchdir, getcwd.
 
 use kobject::{Errno, Result};
-use libos_fs::{At, AtFlags};
+use libos_fs::At;
+use linux_abi::AtFlags;
 
 use super::Call;
 use super::path::context;
@@ -29,7 +30,7 @@ fn sys_fchdir(call: &mut Call<'_>) -> Result<u64> {
     let directory =
         container()
             .vfs
-            .directory(&context(call), At::Descriptor(&file), b"", AtFlags::EMPTY_PATH)?;
+            .directory(&context(call), At::Descriptor(&file), b"", AtFlags::AT_EMPTY_PATH)?;
     call.thread.process.context.lock().cwd = directory;
     Ok(0)
 }

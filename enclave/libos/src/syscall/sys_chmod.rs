@@ -1,7 +1,7 @@
 //! chmod, fchmod, fchmodat, fchmodat2.
 
 use kobject::Result;
-use libos_fs::AtFlags;
+use linux_abi::AtFlags;
 
 use super::Call;
 use super::path::{AT_FDCWD, EITHER, at, at_flags, context, open_only};
@@ -24,7 +24,7 @@ fn sys_chmod(call: &mut Call<'_>) -> Result<u64> {
 
 fn sys_fchmod(call: &mut Call<'_>) -> Result<u64> {
     open_only(call)?;
-    change_mode(call, call.fd(0), b"", call.uint(1), AtFlags::EMPTY_PATH)
+    change_mode(call, call.fd(0), b"", call.uint(1), AtFlags::AT_EMPTY_PATH)
 }
 
 fn sys_fchmodat(call: &mut Call<'_>) -> Result<u64> {

@@ -1,7 +1,8 @@
 //! chown, lchown, fchown, fchownat.
 
 use kobject::Result;
-use libos_fs::{AtFlags, Owner};
+use libos_fs::Owner;
+use linux_abi::AtFlags;
 
 use super::Call;
 use super::path::{AT_FDCWD, EITHER, at, at_flags, context, open_only};
@@ -37,7 +38,7 @@ fn sys_lchown(call: &mut Call<'_>) -> Result<u64> {
         &path,
         call.uint(1),
         call.uint(2),
-        AtFlags::SYMLINK_NOFOLLOW,
+        AtFlags::AT_SYMLINK_NOFOLLOW,
     )
 }
 
@@ -49,7 +50,7 @@ fn sys_fchown(call: &mut Call<'_>) -> Result<u64> {
         b"",
         call.uint(1),
         call.uint(2),
-        AtFlags::EMPTY_PATH,
+        AtFlags::AT_EMPTY_PATH,
     )
 }
 

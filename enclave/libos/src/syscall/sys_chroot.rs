@@ -1,7 +1,8 @@
 //! chroot.
 
 use kobject::{Errno, Result};
-use libos_fs::{At, AtFlags};
+use libos_fs::At;
+use linux_abi::AtFlags;
 
 use super::Call;
 use super::path::context;

@@ -1,6 +1,7 @@
 //! Clocks: clock_gettime, clock_getres, clock_settime, gettimeofday, settimeofday, time.
 
 use kobject::{Errno, Result, clock};
+use linux_abi::ClockId;
 
 use super::Call;
 use super::table::Row;
@@ -31,18 +32,17 @@ pub(super) const ROWS: &[Row] = &[
 ];
 
 fn sys_clock_gettime(call: &mut Call<'_>) -> Result<u64> {
-    let now = Clock::from_raw(call.int(0))?.now();
+    let now = Clock::from_raw(ClockId(call.int(0)))?.now();
     user::put(call.pointer(1), &Timespec::of(now))?;
     Ok(0)
 }
 
 fn sys_clock_getres(call: &mut Call<'_>) -> Result<u64> {
-    Clock::from_raw(call.int(0))?;
+    Clock::from_raw(ClockId(call.int(0)))?;
     // Coarse clocks tick with the kernel on Linux: 4 ms at 250 Hz.
-    let resolution = if matches!(call.int(0), 5 | 6) {
-        4_000_000
-    } else {
-        1
+    let resolution = match ClockId(call.int(0)) {
+        ClockId::CLOCK_REALTIME_COARSE | ClockId::CLOCK_MONOTONIC_COARSE => 4_000_000,
+        _ => 1,
     };
     user::put_if(call.pointer(1), &Timespec::of(resolution))?;
     Ok(0)
@@ -50,7 +50,7 @@ fn sys_clock_getres(call: &mut Call<'_>) -> Result<u64> {
 
 /// The host's clocks are not the container's to set.
 fn sys_clock_settime(call: &mut Call<'_>) -> Result<u64> {
-    match Clock::from_raw(call.int(0))? {
+    match Clock::from_raw(ClockId(call.int(0)))? {
         Clock::Realtime => Err(Errno::EPERM),
         _ => Err(Errno::EINVAL),
     }

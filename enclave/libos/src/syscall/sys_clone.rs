@@ -1,6 +1,7 @@
 //! clone, clone3, fork, vfork.
 
 use kobject::{Errno, Result};
+use linux_abi::clone::{CLONE_ARGS_SIZE_VER0, CSIGNAL};
 
 use super::Call;
 use super::table::Row;
@@ -26,9 +27,6 @@ pub(super) const ROWS: &[Row] = &[
     ),
 ];
 
-/// The low byte of clone's flags is the signal to send at the end.
-const SIGNAL_MASK: u64 = 0xff;
-
 pub(super) fn sys_clone(call: &mut Call<'_>) -> Result<u64> {
     let (flags, stack, parent_tid, child_tid, tls) = (
         call.ulong(0),
@@ -37,7 +35,7 @@ pub(super) fn sys_clone(call: &mut Call<'_>) -> Result<u64> {
         call.pointer(3),
         call.ulong(4),
     );
-    let flags = CloneFlags::from_bits_retain(flags & !SIGNAL_MASK);
+    let flags = CloneFlags::from_bits_retain(flags & !CSIGNAL);
     start(
         call,
         CloneRequest {
@@ -52,8 +50,8 @@ pub(super) fn sys_clone(call: &mut Call<'_>) -> Result<u64> {
 
 pub(super) fn sys_clone3(call: &mut Call<'_>) -> Result<u64> {
     let (at, size) = (call.pointer(0), call.len(1));
-    // CLONE_ARGS_SIZE_VER0; later versions add what is zero here.
-    if size < 64 {
+    // Later versions add what is zero here.
+    if size < CLONE_ARGS_SIZE_VER0 {
         return Err(Errno::EINVAL);
     }
     if size > 4096 {
@@ -70,8 +68,8 @@ pub(super) fn sys_clone3(call: &mut Call<'_>) -> Result<u64> {
         (0, _) | (_, 0) => return Err(Errno::EINVAL),
         (stack, size) => stack.checked_add(size).ok_or(Errno::EINVAL)?,
     };
-    let flags = CloneFlags::from_bits_retain(args.flags);
-    if args.set_tid_size != 0 || flags.bits() & !CloneFlags::all().bits() != 0 {
+    let flags = CloneFlags::from_bits(args.flags).ok_or(Errno::EINVAL)?;
+    if args.set_tid_size != 0 {
         return Err(Errno::EINVAL);
     }
     let request = CloneRequest {

@@ -1,6 +1,7 @@
 //! close, close_range.
 
 use kobject::{Errno, Result};
+use linux_abi::CloseRangeFlags;
 
 use super::Call;
 use super::table::Row;
@@ -19,16 +20,14 @@ fn sys_close(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn sys_close_range(call: &mut Call<'_>) -> Result<u64> {
-    const UNSHARE: u32 = 2;
-    const CLOEXEC: u32 = 4;
-    let (first, last, flags) = (call.fd(0), call.fd(1), call.uint(2));
-    if flags & !(UNSHARE | CLOEXEC) != 0 || first > last {
+    let (first, last, flags): (_, _, CloseRangeFlags) = (call.fd(0), call.fd(1), call.flags(2)?);
+    if first > last {
         return Err(Errno::EINVAL);
     }
     let process = &call.thread.process;
-    match flags & CLOEXEC {
-        0 => process.close_descriptors(first, last),
-        _ => process.descriptors.lock().close_range_on_exec(first, last),
+    match flags.contains(CloseRangeFlags::CLOSE_RANGE_CLOEXEC) {
+        true => process.descriptors.lock().close_range_on_exec(first, last),
+        false => process.close_descriptors(first, last),
     }
     Ok(0)
 }

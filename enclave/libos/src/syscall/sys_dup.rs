@@ -1,6 +1,7 @@
 //! dup, dup2, dup3; and F_DUPFD of fcntl, which is their general form.
 
 use kobject::{Errno, Result};
+use linux_abi::OpenFlags;
 
 use super::Call;
 use super::new_descriptor::limit;
@@ -35,11 +36,11 @@ fn sys_dup2(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn sys_dup3(call: &mut Call<'_>) -> Result<u64> {
-    const O_CLOEXEC: u32 = 0o2000000;
-    if call.fd(0) == call.fd(1) || call.uint(2) & !O_CLOEXEC != 0 {
+    let flags: OpenFlags = call.flags(2)?;
+    if call.fd(0) == call.fd(1) || !OpenFlags::O_CLOEXEC.contains(flags) {
         return Err(Errno::EINVAL);
     }
-    replace(call, OnExec::of(call.uint(2) != 0))
+    replace(call, OnExec::of(!flags.is_empty()))
 }
 
 fn replace(call: &Call<'_>, on_exec: OnExec) -> Result<u64> {

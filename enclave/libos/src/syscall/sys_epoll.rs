@@ -1,12 +1,13 @@
 //! epoll_create, epoll_ctl, epoll_wait, with their newer forms.
 
-use kobject::{Errno, Result, StatusFlags};
+use kobject::{Errno, Result};
 use libos_io::{Epoll, EpollEvent, EpollOperation};
+use linux_abi::{EpollCommand, OpenFlags};
 use zerocopy::IntoBytes;
 
 use super::Call;
 use super::deadline::{deadline_of_milliseconds, deadline_of_timespec};
-use super::new_descriptor::{CLOEXEC, add};
+use super::new_descriptor::add;
 use super::signal_mask::{mask_argument, with_mask};
 use super::table::{Restart, Row};
 use crate::process::descriptors::OnExec;
@@ -30,31 +31,33 @@ fn sys_epoll_create(call: &mut Call<'_>) -> Result<u64> {
     let fd = add(
         &call.thread.process,
         Epoll::new(),
-        StatusFlags::READ_WRITE,
+        OpenFlags::O_RDWR,
         OnExec::Keep,
     )?;
     Ok(fd.into())
 }
 
 fn sys_epoll_create1(call: &mut Call<'_>) -> Result<u64> {
-    if call.uint(0) & !CLOEXEC != 0 {
+    // EPOLL_CLOEXEC is the same.
+    let flags: OpenFlags = call.flags(0)?;
+    if !OpenFlags::O_CLOEXEC.contains(flags) {
         return Err(Errno::EINVAL);
     }
     let fd = add(
         &call.thread.process,
         Epoll::new(),
-        StatusFlags::READ_WRITE,
-        OnExec::of(call.uint(0) != 0),
+        OpenFlags::O_RDWR,
+        OnExec::of(!flags.is_empty()),
     )?;
     Ok(fd.into())
 }
 
 fn sys_epoll_ctl(call: &mut Call<'_>) -> Result<u64> {
     let (epoll, operation, fd, event) = (call.fd(0), call.int(1), call.fd(2), call.pointer(3));
-    let operation = match operation {
-        1 => EpollOperation::Add,
-        2 => EpollOperation::Delete,
-        3 => EpollOperation::Modify,
+    let operation = match EpollCommand(operation) {
+        EpollCommand::EPOLL_CTL_ADD => EpollOperation::Add,
+        EpollCommand::EPOLL_CTL_DEL => EpollOperation::Delete,
+        EpollCommand::EPOLL_CTL_MOD => EpollOperation::Modify,
         _ => return Err(Errno::EINVAL),
     };
     let event = match operation {

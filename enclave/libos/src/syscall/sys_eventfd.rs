@@ -2,6 +2,7 @@
 
 use kobject::Result;
 use libos_io::EventFd;
+use linux_abi::EventFdFlags;
 
 use super::Call;
 use super::new_descriptor::{add, flags};
@@ -22,9 +23,9 @@ fn sys_eventfd2(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn make_eventfd(call: &Call<'_>, raw: u32) -> Result<u64> {
-    const SEMAPHORE: u32 = 1;
-    let (flags, on_exec) = flags(raw, SEMAPHORE)?;
-    let mode = if raw & SEMAPHORE != 0 {
+    let semaphore = EventFdFlags::EFD_SEMAPHORE.bits();
+    let (flags, on_exec) = flags(raw, semaphore)?;
+    let mode = if raw & semaphore != 0 {
         libos_io::EventMode::Semaphore
     } else {
         libos_io::EventMode::Counter

@@ -1,6 +1,7 @@
 //! fadvise64, readahead.
 
 use kobject::{Errno, FileKind, Result};
+use linux_abi::FileAdvice;
 
 use super::Call;
 use super::table::Row;
@@ -12,12 +13,19 @@ pub(super) const ROWS: &[Row] = &[
 ];
 
 fn sys_fadvise64(call: &mut Call<'_>) -> Result<u64> {
-    let (fd, advice) = (call.fd(0), call.uint(3));
+    let (fd, advice) = (call.fd(0), FileAdvice(call.uint(3)));
     let file = call.file(fd)?;
     match file.object().stat()?.kind {
         FileKind::Fifo => Err(Errno::ESPIPE),
-        _ if advice > 5 => Err(Errno::EINVAL),
-        _ => Ok(0),
+        _ => match advice {
+            FileAdvice::POSIX_FADV_NORMAL
+            | FileAdvice::POSIX_FADV_RANDOM
+            | FileAdvice::POSIX_FADV_SEQUENTIAL
+            | FileAdvice::POSIX_FADV_WILLNEED
+            | FileAdvice::POSIX_FADV_DONTNEED
+            | FileAdvice::POSIX_FADV_NOREUSE => Ok(0),
+            _ => Err(Errno::EINVAL),
+        },
     }
 }
 

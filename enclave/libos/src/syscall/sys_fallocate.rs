@@ -1,6 +1,7 @@
 //! fallocate.
 
 use kobject::{Errno, Result};
+use linux_abi::AllocateFlags;
 
 use super::Call;
 use super::table::Row;
@@ -22,7 +23,8 @@ fn sys_fallocate(call: &mut Call<'_>) -> Result<u64> {
         return Err(Errno::EFBIG);
     }
     check_file_size(call, offset + len)?;
-    file.object().allocate(mode, offset, len)?;
+    file.object()
+        .allocate(AllocateFlags::from_bits_retain(mode), offset, len)?;
     modified(call, &file);
     Ok(0)
 }

@@ -1,6 +1,7 @@
 //! fcntl.
 
-use kobject::{Errno, Result, StatusFlags};
+use kobject::{Errno, Result};
+use linux_abi::{DescriptorFlags, FcntlCommand, OpenFlags};
 
 use super::new_descriptor::limit;
 use super::sys_dup::duplicate;
@@ -19,59 +20,66 @@ pub(super) const ROWS: &[Row] = &[Row::partial(
 .restarts(Restart::WithFlag)];
 
 fn sys_fcntl(call: &mut Call<'_>) -> Result<u64> {
-    let (fd, command, argument) = (call.fd(0), call.uint(1), call.ulong(2));
+    let (fd, command, argument) = (call.fd(0), FcntlCommand(call.uint(1)), call.ulong(2));
     let file = call.file(fd)?;
     let process = &call.thread.process;
-    let allowed_on_path = matches!(command, 0..=3 | 1030);
-    if file.flags().contains(StatusFlags::PATH) && !allowed_on_path {
+    let allowed_on_path = matches!(
+        command,
+        FcntlCommand::F_DUPFD
+            | FcntlCommand::F_DUPFD_CLOEXEC
+            | FcntlCommand::F_GETFD
+            | FcntlCommand::F_SETFD
+            | FcntlCommand::F_GETFL
+    );
+    if file.flags().contains(OpenFlags::O_PATH) && !allowed_on_path {
         return Err(Errno::EBADF);
     }
     match command {
-        // F_DUPFD, F_DUPFD_CLOEXEC
-        0 | 1030 => {
+        FcntlCommand::F_DUPFD | FcntlCommand::F_DUPFD_CLOEXEC => {
             let from = call.uint(2);
             if u64::from(from) >= limit(process) {
                 return Err(Errno::EINVAL);
             }
-            duplicate(call, from, OnExec::of(command == 1030))
+            duplicate(call, from, OnExec::of(command == FcntlCommand::F_DUPFD_CLOEXEC))
         }
-        // F_GETFD, F_SETFD
-        1 => Ok(u64::from(
-            process.descriptors.lock().on_exec(fd)? == OnExec::Close,
-        )),
-        2 => {
+        FcntlCommand::F_GETFD => Ok(match process.descriptors.lock().on_exec(fd)? {
+            OnExec::Close => DescriptorFlags::FD_CLOEXEC.bits().into(),
+            OnExec::Keep => 0,
+        }),
+        FcntlCommand::F_SETFD => {
+            let flags = DescriptorFlags::from_bits_retain(call.uint(2));
             process
                 .descriptors
                 .lock()
-                .set_on_exec(fd, OnExec::of(argument & 1 != 0))?;
+                .set_on_exec(fd, OnExec::of(flags.contains(DescriptorFlags::FD_CLOEXEC)))?;
             Ok(0)
         }
-        // F_GETFL, F_SETFL
-        3 => Ok(file.flags().bits().into()),
-        4 => {
-            file.set_flags(StatusFlags::from_bits_truncate(call.uint(2)));
+        FcntlCommand::F_GETFL => Ok(file.flags().bits().into()),
+        FcntlCommand::F_SETFL => {
+            file.set_flags(OpenFlags::from_bits_truncate(call.uint(2)));
             Ok(0)
         }
-        // F_GETLK, F_SETLK, F_SETLKW; F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW
-        5..=7 | 36..=38 => record_lock::record_lock(call, &file, command, argument),
-        // F_SETOWN, F_GETOWN: nobody is told by SIGIO
-        8 => Ok(0),
-        9 => Ok(0),
-        // F_SETPIPE_SZ, F_GETPIPE_SZ
-        1031 | 1032 => {
+        FcntlCommand::F_GETLK
+        | FcntlCommand::F_SETLK
+        | FcntlCommand::F_SETLKW
+        | FcntlCommand::F_OFD_GETLK
+        | FcntlCommand::F_OFD_SETLK
+        | FcntlCommand::F_OFD_SETLKW => record_lock::record_lock(call, &file, command, argument),
+        // Nobody is told by SIGIO.
+        FcntlCommand::F_SETOWN | FcntlCommand::F_GETOWN => Ok(0),
+        FcntlCommand::F_SETPIPE_SZ | FcntlCommand::F_GETPIPE_SZ => {
             let pipe = file.object_as::<libos_io::pipe::PipeEnd>().ok_or(Errno::EBADF)?;
-            if command == 1032 {
+            if command == FcntlCommand::F_GETPIPE_SZ {
                 return Ok(pipe.capacity() as u64);
             }
             let privileged = process.context.lock().credentials.is_privileged();
             Ok(pipe.set_capacity(argument, privileged)? as u64)
         }
-        // F_ADD_SEALS, F_GET_SEALS
-        1033 => {
+        FcntlCommand::F_ADD_SEALS => {
             crate::container().vfs.add_seals(&file, call.uint(2))?;
             Ok(0)
         }
-        1034 => Ok(crate::container().vfs.seals(&file)?.into()),
+        FcntlCommand::F_GET_SEALS => Ok(crate::container().vfs.seals(&file)?.bits().into()),
         _ => Err(Errno::EINVAL),
     }
 }

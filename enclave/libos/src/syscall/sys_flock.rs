@@ -2,6 +2,7 @@
 
 use kobject::{Errno, Result};
 use libos_fs::{LockKind, LockWait};
+use linux_abi::FlockFlags;
 
 use super::Call;
 use super::table::{Restart, Row};
@@ -10,16 +11,15 @@ use super::table::{Restart, Row};
 pub(super) const ROWS: &[Row] = &[Row::full(73, "flock", sys_flock, "dd").restarts(Restart::WithFlag)];
 
 fn sys_flock(call: &mut Call<'_>) -> Result<u64> {
-    const LOCK_NB: u32 = 4;
-    let (fd, operation) = (call.fd(0), call.uint(1));
+    let (fd, operation) = (call.fd(0), FlockFlags::from_bits_retain(call.uint(1)));
     let file = call.file(fd)?;
-    let kind = match operation & !LOCK_NB {
-        1 => LockKind::Shared,
-        2 => LockKind::Exclusive,
-        8 => LockKind::Unlock,
+    let kind = match operation - FlockFlags::LOCK_NB {
+        FlockFlags::LOCK_SH => LockKind::Shared,
+        FlockFlags::LOCK_EX => LockKind::Exclusive,
+        FlockFlags::LOCK_UN => LockKind::Unlock,
         _ => return Err(Errno::EINVAL),
     };
-    let wait = if operation & LOCK_NB != 0 {
+    let wait = if operation.contains(FlockFlags::LOCK_NB) {
         LockWait::Try
     } else {
         LockWait::Wait

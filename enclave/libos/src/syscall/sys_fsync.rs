@@ -1,6 +1,7 @@
 //! fsync, fdatasync, syncfs, sync_file_range, sync.
 
-use kobject::{Errno, Result, StatusFlags};
+use kobject::{Errno, Result};
+use linux_abi::OpenFlags;
 
 use super::Call;
 use super::table::Row;
@@ -16,7 +17,7 @@ pub(super) const ROWS: &[Row] = &[
 
 fn sys_fsync(call: &mut Call<'_>) -> Result<u64> {
     let file = call.file(call.fd(0))?;
-    if file.flags().contains(StatusFlags::PATH) {
+    if file.flags().contains(OpenFlags::O_PATH) {
         return Err(Errno::EBADF);
     }
     file.object().sync()?;

@@ -1,6 +1,8 @@
 //! futex.
 
 use kobject::{Errno, Result, clock};
+use linux_abi::futex::FUTEX_BITSET_MATCH_ANY;
+use linux_abi::{FutexCommand, FutexFlags};
 
 use super::Call;
 use super::table::{Restart, Row};
@@ -18,10 +20,6 @@ pub(super) const ROWS: &[Row] = &[Row::partial(
 )
 .restarts(Restart::WithFlag)];
 
-const PRIVATE: u32 = 128;
-
-const CLOCK_REALTIME: u32 = 256;
-
 fn sys_futex(call: &mut Call<'_>) -> Result<u64> {
     let (address, operation, value, timeout, second, third) = (
         call.pointer(0),
@@ -33,79 +31,80 @@ fn sys_futex(call: &mut Call<'_>) -> Result<u64> {
     );
     // Where there is no time limit, its place holds a second count.
     let count = call.uint(3);
-    let scope = if operation & PRIVATE != 0 {
+    let flags = FutexFlags::from_bits_truncate(operation);
+    let scope = if flags.contains(FutexFlags::FUTEX_PRIVATE_FLAG) {
         Scope::Private
     } else {
         Scope::Shared
     };
     let thread = call.thread;
     let process = &thread.process;
-    let command = operation & !(PRIVATE | CLOCK_REALTIME);
+    let command = FutexCommand(operation & !FutexFlags::all().bits());
     let absolute = || -> Result<Option<u64>> {
         let Some(at) = user::get_if::<Timespec>(timeout)? else {
             return Ok(None);
         };
         let at = at.nanoseconds()?;
-        Ok(Some(if operation & CLOCK_REALTIME != 0 {
+        Ok(Some(if flags.contains(FutexFlags::FUTEX_CLOCK_REALTIME) {
             futex::deadline_of_realtime(at)
         } else {
             at
         }))
     };
     match command {
-        // FUTEX_WAIT: a relative timeout.
-        0 => {
+        // A relative timeout.
+        FutexCommand::FUTEX_WAIT => {
             let timeout = user::get_if::<Timespec>(timeout)?
                 .map(Timespec::nanoseconds)
                 .transpose()?;
             let deadline = timeout.map(|timeout| clock::monotonic().saturating_add(timeout));
-            futex::wait(thread, address, value, u32::MAX, deadline, scope)?;
+            futex::wait(thread, address, value, FUTEX_BITSET_MATCH_ANY, deadline, scope)?;
             Ok(0)
         }
-        // FUTEX_WAIT_BITSET: an absolute one.
-        9 => {
+        // An absolute one.
+        FutexCommand::FUTEX_WAIT_BITSET => {
             futex::wait(thread, address, value, third, absolute()?, scope)?;
             Ok(0)
         }
-        // FUTEX_WAKE, FUTEX_WAKE_BITSET
-        1 | 10 => {
-            let bits = if command == 1 { u32::MAX } else { third };
+        FutexCommand::FUTEX_WAKE | FutexCommand::FUTEX_WAKE_BITSET => {
+            let bits = match command {
+                FutexCommand::FUTEX_WAKE => FUTEX_BITSET_MATCH_ANY,
+                _ => third,
+            };
             if !address.is_multiple_of(4) || bits == 0 {
                 return Err(Errno::EINVAL);
             }
             Ok(futex::wake(process, address, value, bits, scope).into())
         }
-        // FUTEX_REQUEUE, FUTEX_CMP_REQUEUE
-        3 | 4 => {
-            let expected = (command == 4).then_some(third);
+        FutexCommand::FUTEX_REQUEUE | FutexCommand::FUTEX_CMP_REQUEUE => {
+            let expected = (command == FutexCommand::FUTEX_CMP_REQUEUE).then_some(third);
             let counts = (value, count);
             if (counts.0 as i32) < 0 || (counts.1 as i32) < 0 {
                 return Err(Errno::EINVAL);
             }
             Ok(futex::requeue(process, address, second, counts, expected, scope)?.into())
         }
-        // FUTEX_WAKE_OP
-        5 => {
+        FutexCommand::FUTEX_WAKE_OP => {
             let counts = (value, count);
             Ok(futex::wake_op(process, (address, second), counts, third, scope)?.into())
         }
-        // FUTEX_LOCK_PI: its timeout is on CLOCK_REALTIME; FUTEX_LOCK_PI2: as the flag says.
-        6 | 13 => {
+        // The timeout of the first is on CLOCK_REALTIME, that of the second as the flag says.
+        FutexCommand::FUTEX_LOCK_PI | FutexCommand::FUTEX_LOCK_PI2 => {
             let deadline = match (command, user::get_if::<Timespec>(timeout)?) {
                 (_, None) => None,
-                (6, Some(at)) => Some(futex::deadline_of_realtime(at.nanoseconds()?)),
+                (FutexCommand::FUTEX_LOCK_PI, Some(at)) => {
+                    Some(futex::deadline_of_realtime(at.nanoseconds()?))
+                }
                 _ => absolute()?,
             };
             futex::lock_pi(thread, address, deadline, true, scope)?;
             Ok(0)
         }
-        // FUTEX_UNLOCK_PI
-        7 => {
+        FutexCommand::FUTEX_UNLOCK_PI => {
             futex::unlock_pi(thread, address, scope)?;
             Ok(0)
         }
-        // FUTEX_TRYLOCK_PI
-        8 => {
+        FutexCommand::FUTEX_TRYLOCK_PI => {
             futex::lock_pi(thread, address, None, false, scope)?;
             Ok(0)
         }

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use kobject::{Errno, Result};
+use linux_abi::system::NGROUPS_MAX;
 
 use super::Call;
 use super::sys_setuid::{change, with};
@@ -30,7 +31,7 @@ fn sys_getgroups(call: &mut Call<'_>) -> Result<u64> {
 
 fn sys_setgroups(call: &mut Call<'_>) -> Result<u64> {
     let count = usize::try_from(call.uint(0)).map_err(|_| Errno::EINVAL)?;
-    let groups = user::get_all::<u32>(call.pointer(1), count, 65536)?;
+    let groups = user::get_all::<u32>(call.pointer(1), count, NGROUPS_MAX)?;
     change(call, |credentials| {
         if credentials.euid() != 0 {
             return Err(Errno::EPERM);

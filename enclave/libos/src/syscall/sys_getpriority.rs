@@ -6,6 +6,8 @@ use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
 use kobject::{Errno, Result};
+use linux_abi::PriorityTarget;
+use linux_abi::sched::{MAX_NICE, MIN_NICE};
 
 use super::Call;
 use super::table::Row;
@@ -29,11 +31,11 @@ fn sys_getpriority(call: &mut Call<'_>) -> Result<u64> {
         .iter()
         .map(|process| process.nice.load(Ordering::Relaxed))
         .min();
-    Ok((20 - nice.unwrap_or(0)) as u64)
+    Ok((MAX_NICE + 1 - nice.unwrap_or(0)) as u64)
 }
 
 fn sys_setpriority(call: &mut Call<'_>) -> Result<u64> {
-    let nice = call.int(2).clamp(-20, 19);
+    let nice = call.int(2).clamp(MIN_NICE, MAX_NICE);
     let privileged = call.thread.process.context.lock().credentials.euid() == 0;
     for process in prioritised(call)? {
         if nice < process.nice.load(Ordering::Relaxed) && !privileged {
@@ -46,21 +48,16 @@ fn sys_setpriority(call: &mut Call<'_>) -> Result<u64> {
 
 /// The processes that getpriority and setpriority are about.
 fn prioritised(call: &Call<'_>) -> Result<Vec<Arc<Process>>> {
-    const PRIO_PROCESS: i32 = 0;
-    const PRIO_PGRP: i32 = 1;
-    const PRIO_USER: i32 = 2;
     let own = &call.thread.process;
     let who = call.uint(1);
-    let is_meant = |process: &Process| match call.int(0) {
-        PRIO_PROCESS => who == 0 || process.thread(who).is_some(),
-        PRIO_PGRP => who == 0 || process.group.load(Ordering::Relaxed) == who,
-        _ => who == 0 || process.uid() == who,
+    let has_number = match PriorityTarget(call.int(0)) {
+        PriorityTarget::PRIO_PROCESS => own.thread(who).is_some(),
+        PriorityTarget::PRIO_PGRP => own.group.load(Ordering::Relaxed) == who,
+        PriorityTarget::PRIO_USER => own.uid() == who,
+        _ => return Err(Errno::EINVAL),
     };
-    if !(PRIO_PROCESS..=PRIO_USER).contains(&call.int(0)) {
-        return Err(Errno::EINVAL);
-    }
     // The container's one process: see `process::table`.
-    match is_meant(own) {
+    match who == 0 || has_number {
         true => Ok(vec![own.clone()]),
         false => Err(Errno::ESRCH),
     }

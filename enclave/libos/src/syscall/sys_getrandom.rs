@@ -4,6 +4,7 @@ use alloc::vec;
 
 use enclave_rt::processor;
 use kobject::{Errno, Result};
+use linux_abi::RandomFlags;
 
 use super::Call;
 use super::table::Row;
@@ -13,9 +14,9 @@ use crate::user;
 pub(super) const ROWS: &[Row] = &[Row::full(318, "getrandom", sys_getrandom, "xdx")];
 
 fn sys_getrandom(call: &mut Call<'_>) -> Result<u64> {
-    let (at, len, flags) = (call.pointer(0), call.len(1), call.uint(2));
-    // GRND_NONBLOCK, GRND_RANDOM, GRND_INSECURE; the last two exclude each other.
-    if flags & !7 != 0 || flags & 6 == 6 {
+    let (at, len, flags): (_, _, RandomFlags) = (call.pointer(0), call.len(1), call.flags(2)?);
+    let exclusive = RandomFlags::GRND_RANDOM | RandomFlags::GRND_INSECURE;
+    if exclusive == flags & exclusive {
         return Err(Errno::EINVAL);
     }
     let len = len.min(i32::MAX as usize);

@@ -1,6 +1,8 @@
 //! getrusage, times.
 
 use kobject::{Errno, Result, clock};
+use linux_abi::UsageTarget;
+use linux_abi::time::USER_HZ;
 
 use super::Call;
 use super::table::Row;
@@ -20,9 +22,9 @@ pub(super) const ROWS: &[Row] = &[
 ];
 
 fn sys_getrusage(call: &mut Call<'_>) -> Result<u64> {
-    let children = match call.int(0) {
-        0 | 1 => false,
-        -1 => true,
+    let children = match UsageTarget(call.int(0)) {
+        UsageTarget::RUSAGE_SELF | UsageTarget::RUSAGE_THREAD => false,
+        UsageTarget::RUSAGE_CHILDREN => true,
         _ => return Err(Errno::EINVAL),
     };
     let user = if children { 0 } else { time::cpu_time() };
@@ -41,8 +43,8 @@ fn sys_getrusage(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn sys_times(call: &mut Call<'_>) -> Result<u64> {
-    /// Nanoseconds of a clock tick (sysconf(_SC_CLK_TCK) is 100).
-    const TICK: u64 = clock::SECOND / 100;
+    /// Nanoseconds of a clock tick.
+    const TICK: u64 = clock::SECOND / USER_HZ;
     let user = (time::cpu_time() / TICK) as i64;
     user::put_if(
         call.pointer(0),

@@ -1,6 +1,7 @@
 //! getsockopt, setsockopt.
 
 use kobject::{Errno, Result};
+use linux_abi::OptionLevel;
 
 use super::Call;
 use super::socket::{CONTROL_MAX, with};
@@ -28,7 +29,7 @@ pub(super) const ROWS: &[Row] = &[
 fn sys_getsockopt(call: &mut Call<'_>) -> Result<u64> {
     let (fd, level, name, at, len_at) = (
         call.fd(0),
-        call.uint(1),
+        OptionLevel(call.uint(1)),
         call.uint(2),
         call.pointer(3),
         call.pointer(4),
@@ -45,7 +46,7 @@ fn sys_getsockopt(call: &mut Call<'_>) -> Result<u64> {
 fn sys_setsockopt(call: &mut Call<'_>) -> Result<u64> {
     let (fd, level, name, at, len) = (
         call.fd(0),
-        call.uint(1),
+        OptionLevel(call.uint(1)),
         call.uint(2),
         call.pointer(3),
         call.int(4),

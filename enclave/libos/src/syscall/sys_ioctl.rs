@@ -1,6 +1,7 @@
 //! ioctl: what concerns any descriptor; the rest is for the object that it refers to.
 
-use kobject::{Errno, Result, StatusFlags};
+use kobject::{Errno, Result};
+use linux_abi::{Ioctl, OpenFlags};
 
 use super::Call;
 use super::table::Row;
@@ -11,16 +12,12 @@ use crate::user;
 pub(super) const ROWS: &[Row] = &[Row::full(16, "ioctl", sys_ioctl, "dxx")];
 
 fn sys_ioctl(call: &mut Call<'_>) -> Result<u64> {
-    const FIOCLEX: u32 = 0x5451;
-    const FIONCLEX: u32 = 0x5450;
-    const FIONBIO: u32 = 0x5421;
-    const FIOASYNC: u32 = 0x5452;
-    let (fd, request, argument) = (call.fd(0), call.uint(1), call.ulong(2));
+    let (fd, request, argument) = (call.fd(0), Ioctl(call.uint(1)), call.ulong(2));
     let file = call.file(fd)?;
-    if file.flags().contains(StatusFlags::PATH) {
+    if file.flags().contains(OpenFlags::O_PATH) {
         return Err(Errno::EBADF);
     }
-    let set = |flag: StatusFlags| {
+    let set = |flag: OpenFlags| {
         let on: i32 = user::get(argument)?;
         let mut flags = file.flags();
         flags.set(flag, on != 0);
@@ -28,22 +25,22 @@ fn sys_ioctl(call: &mut Call<'_>) -> Result<u64> {
         Ok(0)
     };
     match request {
-        FIOCLEX => call
+        Ioctl::FIOCLEX => call
             .thread
             .process
             .descriptors
             .lock()
             .set_on_exec(fd, OnExec::Close)
             .map(|()| 0),
-        FIONCLEX => call
+        Ioctl::FIONCLEX => call
             .thread
             .process
             .descriptors
             .lock()
             .set_on_exec(fd, OnExec::Keep)
             .map(|()| 0),
-        FIONBIO => set(StatusFlags::NONBLOCK),
-        FIOASYNC => set(StatusFlags::ASYNC),
+        Ioctl::FIONBIO => set(OpenFlags::O_NONBLOCK),
+        Ioctl::FIOASYNC => set(OpenFlags::O_ASYNC),
         request => file.object().ioctl(request, argument),
     }
 }

@@ -1,7 +1,7 @@
 //! link, linkat.
 
 use kobject::Result;
-use libos_fs::AtFlags;
+use linux_abi::AtFlags;
 
 use super::Call;
 use super::path::{AT_FDCWD, at, at_flags, context};
@@ -30,7 +30,7 @@ fn sys_linkat(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn link(call: &Call<'_>, from: (Fd, Address), to: (Fd, Address), flags: u32) -> Result<u64> {
-    let flags = at_flags(flags, AtFlags::SYMLINK_FOLLOW | AtFlags::EMPTY_PATH)?;
+    let flags = at_flags(flags, AtFlags::AT_SYMLINK_FOLLOW | AtFlags::AT_EMPTY_PATH)?;
     let (old, new) = (user::get_path(from.1)?, user::get_path(to.1)?);
     at(call, from.0, &old, |from_at| {
         at(call, to.0, &new, |to_at| {

@@ -1,6 +1,7 @@
 //! lseek.
 
 use kobject::Result;
+use linux_abi::Whence;
 
 use super::Call;
 use super::table::Row;
@@ -10,5 +11,5 @@ pub(super) const ROWS: &[Row] = &[Row::full(8, "lseek", sys_lseek, "ddd")];
 
 fn sys_lseek(call: &mut Call<'_>) -> Result<u64> {
     let (fd, offset, whence) = (call.fd(0), call.long(1), call.uint(2));
-    call.file(fd)?.seek(offset, whence)
+    call.file(fd)?.seek(offset, Whence(whence))
 }

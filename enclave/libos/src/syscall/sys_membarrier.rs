@@ -3,6 +3,7 @@
 use core::sync::atomic::Ordering;
 
 use kobject::{Errno, Result};
+use linux_abi::MembarrierCommand;
 
 use super::Call;
 use super::table::Row;
@@ -17,40 +18,31 @@ pub(super) const ROWS: &[Row] = &[Row::partial(
     "not for instructions that were changed (SYNC_CORE), nor for restartable sequences",
 )];
 
-const QUERY: u64 = 0;
-const GLOBAL: u64 = 1;
-const GLOBAL_EXPEDITED: u64 = 2;
-const REGISTER_GLOBAL_EXPEDITED: u64 = 4;
-const PRIVATE_EXPEDITED: u64 = 8;
-const REGISTER_PRIVATE_EXPEDITED: u64 = 16;
-const GET_REGISTRATIONS: u64 = 512;
-
 fn sys_membarrier(call: &mut Call<'_>) -> Result<u64> {
-    let (command, flags) = (u64::from(call.uint(0)), call.uint(1));
+    let (command, flags) = (call.uint(0), call.uint(1));
     if flags != 0 {
         return Err(Errno::EINVAL);
     }
     let process = &call.thread.process;
-    match command {
-        QUERY => Ok(GLOBAL
-            | GLOBAL_EXPEDITED
-            | REGISTER_GLOBAL_EXPEDITED
-            | PRIVATE_EXPEDITED
-            | REGISTER_PRIVATE_EXPEDITED
-            | GET_REGISTRATIONS),
-        REGISTER_GLOBAL_EXPEDITED | REGISTER_PRIVATE_EXPEDITED => {
+    let registered = MembarrierCommand::from_bits_retain(process.barriers.load(Ordering::Relaxed));
+    match MembarrierCommand::from_bits_retain(command) {
+        query if query.is_empty() => Ok(MembarrierCommand::all().bits().into()),
+        MembarrierCommand::MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED
+        | MembarrierCommand::MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED => {
             process.barriers.fetch_or(command, Ordering::Relaxed);
             Ok(0)
         }
-        GET_REGISTRATIONS => Ok(process.barriers.load(Ordering::Relaxed)),
-        PRIVATE_EXPEDITED if process.barriers.load(Ordering::Relaxed) & REGISTER_PRIVATE_EXPEDITED == 0 => {
+        MembarrierCommand::MEMBARRIER_CMD_GET_REGISTRATIONS => Ok(registered.bits().into()),
+        MembarrierCommand::MEMBARRIER_CMD_PRIVATE_EXPEDITED
+            if !registered.contains(MembarrierCommand::MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) =>
+        {
             Err(Errno::EPERM)
         }
-        PRIVATE_EXPEDITED => {
+        MembarrierCommand::MEMBARRIER_CMD_PRIVATE_EXPEDITED => {
             barrier::run(call.thread, process.threads());
             Ok(0)
         }
-        GLOBAL | GLOBAL_EXPEDITED => {
+        MembarrierCommand::MEMBARRIER_CMD_GLOBAL | MembarrierCommand::MEMBARRIER_CMD_GLOBAL_EXPEDITED => {
             let threads = table::processes()
                 .iter()
                 .flat_map(|process| process.threads())

@@ -1,6 +1,9 @@
 //! memfd_create.
 
 use kobject::{Errno, Result};
+use linux_abi::file_system::MFD_NAME_MAX_LEN;
+use linux_abi::memory::{MFD_HUGE_MASK, MFD_HUGE_SHIFT};
+use linux_abi::{MemfdFlags, Seals};
 
 use super::Call;
 use super::new_descriptor::add_open;
@@ -18,25 +21,20 @@ pub(super) const ROWS: &[Row] = &[Row::partial(
 )];
 
 fn sys_memfd_create(call: &mut Call<'_>) -> Result<u64> {
-    const CLOEXEC: u32 = 1;
-    const ALLOW_SEALING: u32 = 2;
-    const HUGETLB: u32 = 4;
-    const NOEXEC_SEAL: u32 = 8;
-    const EXEC: u32 = 16;
-    const F_SEAL_SEAL: u32 = 1;
+    /// Which size huge pages are to have.
+    const HUGE_PAGE_SIZE: u32 = MFD_HUGE_MASK << MFD_HUGE_SHIFT;
     let (name, raw) = (call.pointer(0), call.uint(1));
-    if raw & !(CLOEXEC | ALLOW_SEALING | HUGETLB | NOEXEC_SEAL | EXEC | 0xfc00_0000) != 0 {
-        return Err(Errno::EINVAL);
-    }
-    let name = user::get_string(name, 249, Errno::EINVAL)?;
+    let flags = MemfdFlags::from_bits(raw & !HUGE_PAGE_SIZE).ok_or(Errno::EINVAL)?;
+    let name = user::get_string(name, MFD_NAME_MAX_LEN, Errno::EINVAL)?;
     let context = call.thread.process.context.lock().clone();
-    let seals = if raw & (ALLOW_SEALING | NOEXEC_SEAL) != 0 {
-        0
+    let seals = if flags.intersects(MemfdFlags::MFD_ALLOW_SEALING | MemfdFlags::MFD_NOEXEC_SEAL) {
+        Seals::empty()
     } else {
-        F_SEAL_SEAL
+        Seals::F_SEAL_SEAL
     };
     let file = crate::container()
         .vfs
         .anonymous_file(&context, &name, Some(seals))?;
-    Ok(add_open(&call.thread.process, file, OnExec::of(raw & CLOEXEC != 0))?.into())
+    let on_exec = OnExec::of(flags.contains(MemfdFlags::MFD_CLOEXEC));
+    Ok(add_open(&call.thread.process, file, on_exec)?.into())
 }

@@ -1,11 +1,13 @@
 //! mmap, munmap, mremap.
 
 use host_abi::Protection;
-use kobject::{Description, Errno, FileKind, Result, Stat, StatusFlags};
-use libos_mm::{Backing, MapFlags};
+use kobject::{Description, Errno, FileKind, Result};
+use libos_mm::Backing;
+use linux_abi::device::DEV_ZERO;
+use linux_abi::{MapFlags, OpenFlags, ProtectionFlags, RemapFlags, Seals};
 
 use super::Call;
-use super::sys_mprotect::{PROT_KNOWN, protection};
+use super::sys_mprotect::protection;
 use super::table::Row;
 
 /// Rows of the system-call table.
@@ -21,18 +23,6 @@ pub(super) const ROWS: &[Row] = &[
     Row::partial(25, "mremap", sys_mremap, "xddxx", "no MREMAP_DONTUNMAP"),
 ];
 
-const MAP_SHARED: u64 = 0x1;
-
-const MAP_PRIVATE: u64 = 0x2;
-
-const MAP_SHARED_VALIDATE: u64 = 0x3;
-
-const MAP_ANONYMOUS: u64 = 0x20;
-
-const F_SEAL_WRITE: u32 = 0x8;
-
-const F_SEAL_FUTURE_WRITE: u32 = 0x10;
-
 fn sys_mmap(call: &mut Call<'_>) -> Result<u64> {
     let (hint, len, prot, raw_flags, fd, offset) = (
         call.pointer(0),
@@ -42,38 +32,40 @@ fn sys_mmap(call: &mut Call<'_>) -> Result<u64> {
         call.fd(4),
         call.ulong(5),
     );
-    let protection = protection(prot & PROT_KNOWN)?;
-    let shared = match raw_flags & 3 {
-        MAP_SHARED | MAP_SHARED_VALIDATE => true,
-        MAP_PRIVATE => false,
+    let protection = protection(ProtectionFlags::from_bits_truncate(prot as u32))?;
+    let mut flags = MapFlags::from_bits_truncate(raw_flags as u32);
+    let shared = match flags & MapFlags::MAP_TYPE {
+        MapFlags::MAP_SHARED | MapFlags::MAP_SHARED_VALIDATE => true,
+        MapFlags::MAP_PRIVATE => false,
         _ => return Err(Errno::EINVAL),
     };
+    flags.remove(MapFlags::MAP_TYPE);
+    flags.set(MapFlags::MAP_SHARED, shared);
     if !offset.is_multiple_of(4096) || len == 0 {
         return Err(Errno::EINVAL);
     }
-    let mut flags = MapFlags::from_bits_truncate(raw_flags as u32) - MapFlags::SHARED;
-    flags.set(MapFlags::SHARED, shared);
-    flags.remove(MapFlags::READ_ONLY);
-    let backing = if raw_flags & MAP_ANONYMOUS != 0 {
+    let backing = if flags.contains(MapFlags::MAP_ANONYMOUS) {
         Backing::Anonymous
     } else {
         let file = call.file(fd)?;
         let open = file.flags();
-        if open.contains(StatusFlags::PATH) {
+        if open.contains(OpenFlags::O_PATH) {
             return Err(Errno::EBADF);
         }
         let writes = shared && protection.contains(Protection::READ_WRITE);
         if !open.readable() || (writes && !open.writable()) {
             return Err(Errno::EACCES);
         }
-        let seals = crate::container().vfs.seals(&file).unwrap_or(0);
-        if writes && seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE) != 0 {
+        let seals = crate::container().vfs.seals(&file).unwrap_or(Seals::empty());
+        if writes && seals.intersects(Seals::F_SEAL_WRITE | Seals::F_SEAL_FUTURE_WRITE) {
             return Err(Errno::EPERM);
         }
-        flags.set(MapFlags::READ_ONLY, shared && !open.writable());
-        match is_zero_device(&file)? {
-            true => Backing::Anonymous,
-            false => Backing::File(file.object().clone().mapping()?, offset),
+        let mapping = || file.object().clone().mapping();
+        match (is_zero_device(&file)?, open.writable()) {
+            (true, true) => Backing::Anonymous,
+            (true, false) => Backing::ReadOnlyZeros,
+            (false, true) => Backing::File(mapping()?, offset),
+            (false, false) => Backing::ReadOnlyFile(mapping()?, offset),
         }
     };
     call.thread
@@ -89,7 +81,7 @@ fn is_zero_device(file: &Description) -> Result<bool> {
         return Ok(false);
     }
     let stat = file.object().stat()?;
-    Ok(stat.kind == FileKind::CharDevice && stat.special_device == Stat::device_number(1, 5))
+    Ok(stat.kind == FileKind::CharDevice && stat.special_device == DEV_ZERO)
 }
 
 fn sys_munmap(call: &mut Call<'_>) -> Result<u64> {
@@ -98,8 +90,6 @@ fn sys_munmap(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn sys_mremap(call: &mut Call<'_>) -> Result<u64> {
-    const MAYMOVE: u64 = 1;
-    const FIXED: u64 = 2;
     let (old, old_len, new_len, flags, target) = (
         call.pointer(0),
         call.ulong(1),
@@ -107,13 +97,17 @@ fn sys_mremap(call: &mut Call<'_>) -> Result<u64> {
         call.ulong(3),
         call.pointer(4),
     );
+    let flags = u32::try_from(flags).ok().and_then(RemapFlags::from_bits);
+    let flags = flags.ok_or(Errno::EINVAL)?;
+    let may_move = flags.contains(RemapFlags::MREMAP_MAYMOVE);
+    let fixed = flags.contains(RemapFlags::MREMAP_FIXED);
     // MREMAP_DONTUNMAP is for userfaultfd.
-    if flags & !(MAYMOVE | FIXED) != 0 || (flags & FIXED != 0 && flags & MAYMOVE == 0) {
+    if flags.contains(RemapFlags::MREMAP_DONTUNMAP) || (fixed && !may_move) {
         return Err(Errno::EINVAL);
     }
-    let target = (flags & FIXED != 0).then_some(target);
+    let target = fixed.then_some(target);
     call.thread
         .process
         .space
-        .remap(old, old_len, new_len, flags & MAYMOVE != 0, target)
+        .remap(old, old_len, new_len, may_move, target)
 }

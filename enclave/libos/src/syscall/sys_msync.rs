@@ -1,6 +1,7 @@
 //! msync.
 
 use kobject::{Errno, Result};
+use linux_abi::SyncFlags;
 
 use super::Call;
 use super::table::Row;
@@ -10,9 +11,8 @@ pub(super) const ROWS: &[Row] = &[Row::full(26, "msync", sys_msync, "xdx")];
 
 fn sys_msync(call: &mut Call<'_>) -> Result<u64> {
     let (address, len, flags) = (call.pointer(0), call.ulong(1), call.uint(2));
-    const ASYNC: u32 = 1;
-    const SYNC: u32 = 4;
-    if !address.is_multiple_of(4096) || flags & !7 != 0 || flags & (ASYNC | SYNC) == ASYNC | SYNC {
+    let flags = SyncFlags::from_bits(flags).ok_or(Errno::EINVAL)?;
+    if !address.is_multiple_of(4096) || flags.contains(SyncFlags::MS_ASYNC | SyncFlags::MS_SYNC) {
         return Err(Errno::EINVAL);
     }
     call.thread.process.space.check_mapped(address, len)?;

@@ -1,6 +1,7 @@
 //! nanosleep, clock_nanosleep.
 
 use kobject::{Errno, Result, Waiter, clock};
+use linux_abi::{ClockId, TimerFlags};
 
 use super::Call;
 use super::table::Row;
@@ -14,8 +15,6 @@ pub(super) const ROWS: &[Row] = &[
     Row::full(230, "clock_nanosleep", sys_clock_nanosleep, "dxxx"),
 ];
 
-const TIMER_ABSTIME: u32 = 1;
-
 fn sys_nanosleep(call: &mut Call<'_>) -> Result<u64> {
     let wanted = user::get::<Timespec>(call.pointer(0))?.nanoseconds()?;
     sleep(
@@ -26,13 +25,18 @@ fn sys_nanosleep(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn sys_clock_nanosleep(call: &mut Call<'_>) -> Result<u64> {
-    let (number, flags, request, remaining) = (call.int(0), call.uint(1), call.pointer(2), call.pointer(3));
+    let (number, flags, request, remaining) = (
+        ClockId(call.int(0)),
+        TimerFlags::from_bits_retain(call.uint(1)),
+        call.pointer(2),
+        call.pointer(3),
+    );
     let clock = Clock::from_raw(number)?;
     if clock == Clock::ThreadCpu {
         return Err(Errno::EINVAL);
     }
     let wanted = user::get::<Timespec>(request)?.nanoseconds()?;
-    if flags & TIMER_ABSTIME != 0 {
+    if flags.contains(TimerFlags::TIMER_ABSTIME) {
         return sleep(call, clock.deadline(wanted), None);
     }
     sleep(call, clock::monotonic().saturating_add(wanted), Some(remaining))

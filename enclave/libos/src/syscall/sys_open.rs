@@ -2,6 +2,8 @@
 
 use kobject::{Errno, Result};
 use libos_fs::OpenHow;
+use linux_abi::OpenFlags;
+use linux_abi::open::OPEN_HOW_SIZE_VER0;
 
 use super::Call;
 use super::new_descriptor::add_open;
@@ -19,8 +21,6 @@ pub(super) const ROWS: &[Row] = &[
     Row::full(437, "openat2", sys_openat2, "dsxd").restarts(Restart::WithFlag),
 ];
 
-const O_CLOEXEC: u32 = 0o2000000;
-
 fn open(call: &Call<'_>, fd: Fd, path: Address, how: OpenHow, on_exec: OnExec) -> Result<u64> {
     let path = user::get_path(path)?;
     let file = call.thread.retry_interrupted(|| {
@@ -32,7 +32,7 @@ fn open(call: &Call<'_>, fd: Fd, path: Address, how: OpenHow, on_exec: OnExec) -
 }
 
 fn on_exec(flags: u32) -> OnExec {
-    OnExec::of(flags & O_CLOEXEC != 0)
+    OnExec::of(OpenFlags::from_bits_retain(flags).contains(OpenFlags::O_CLOEXEC))
 }
 
 fn sys_open(call: &mut Call<'_>) -> Result<u64> {
@@ -41,10 +41,15 @@ fn sys_open(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn sys_creat(call: &mut Call<'_>) -> Result<u64> {
-    /// O_CREAT | O_WRONLY | O_TRUNC
-    const FLAGS: u32 = 0o100 | 0o1 | 0o1000;
+    let flags = OpenFlags::O_CREAT | OpenFlags::O_WRONLY | OpenFlags::O_TRUNC;
     let (path, mode) = (call.pointer(0), call.uint(1));
-    open(call, AT_FDCWD, path, OpenHow::open(FLAGS, mode)?, OnExec::Keep)
+    open(
+        call,
+        AT_FDCWD,
+        path,
+        OpenHow::open(flags.bits(), mode)?,
+        OnExec::Keep,
+    )
 }
 
 fn sys_openat(call: &mut Call<'_>) -> Result<u64> {
@@ -55,18 +60,18 @@ fn sys_openat(call: &mut Call<'_>) -> Result<u64> {
 fn sys_openat2(call: &mut Call<'_>) -> Result<u64> {
     let (fd, path, how, size) = (call.fd(0), call.pointer(1), call.pointer(2), call.len(3));
     // struct open_how: flags, mode, resolve.
-    if size < 24 {
+    if size < OPEN_HOW_SIZE_VER0 {
         return Err(Errno::EINVAL);
     }
     if size > 4096 {
         return Err(Errno::E2BIG);
     }
     let bytes = user::get_bytes(how, size)?;
-    if bytes.iter().skip(24).any(|&byte| byte != 0) {
+    if bytes.iter().skip(OPEN_HOW_SIZE_VER0).any(|&byte| byte != 0) {
         return Err(Errno::E2BIG);
     }
     let [flags, mode, resolve]: [u64; 3] =
-        zerocopy::transmute!(*bytes.first_chunk::<24>().ok_or(Errno::EINVAL)?);
+        zerocopy::transmute!(*bytes.first_chunk::<OPEN_HOW_SIZE_VER0>().ok_or(Errno::EINVAL)?);
     open(
         call,
         fd,

@@ -3,6 +3,7 @@
 use core::sync::atomic::Ordering;
 
 use kobject::{Errno, Result};
+use linux_abi::prctl::{PER_MASK, PERSONALITY_QUERY};
 
 use super::Call;
 use super::table::Row;
@@ -18,13 +19,11 @@ pub(super) const ROWS: &[Row] = &[Row::partial(
 
 /// personality: only Linux's own; where memory lies is not random in any way that a flag could turn off.
 fn sys_personality(call: &mut Call<'_>) -> Result<u64> {
-    const QUERY: u32 = u32::MAX;
-    const DOMAIN: u32 = 0xff;
     let process = &call.thread.process;
     let wanted = call.uint(0);
     let before = process.personality.load(Ordering::Relaxed);
-    if wanted != QUERY {
-        if wanted & DOMAIN != 0 {
+    if wanted != PERSONALITY_QUERY {
+        if wanted & PER_MASK != 0 {
             return Err(Errno::EINVAL);
         }
         process.personality.store(wanted, Ordering::Relaxed);

@@ -1,6 +1,7 @@
 //! pipe, pipe2.
 
-use kobject::{Result, StatusFlags};
+use kobject::Result;
+use linux_abi::OpenFlags;
 
 use super::Call;
 use super::new_descriptor::{add, flags};
@@ -22,16 +23,15 @@ fn sys_pipe2(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn make_pipe(call: &Call<'_>, raw: u32) -> Result<u64> {
-    const DIRECT: u32 = 0o40000;
-    let (both, on_exec) = flags(raw, DIRECT)?;
-    let common = both & StatusFlags::NONBLOCK;
+    let (both, on_exec) = flags(raw, OpenFlags::O_DIRECT.bits())?;
+    let common = both & OpenFlags::O_NONBLOCK;
     let (reader, writer) = libos_io::pipe::pipe();
-    if raw & DIRECT != 0 {
+    if OpenFlags::from_bits_retain(raw).contains(OpenFlags::O_DIRECT) {
         writer.set_packets(true);
     }
     let process = &call.thread.process;
     let first = add(process, reader, common, on_exec)?;
-    let second = match add(process, writer, common | StatusFlags::WRITE_ONLY, on_exec) {
+    let second = match add(process, writer, common | OpenFlags::O_WRONLY, on_exec) {
         Ok(second) => second,
         Err(error) => {
             drop(process.take_descriptor(first));

@@ -2,8 +2,9 @@
 
 use alloc::vec::Vec;
 
-use kobject::{Events, Result};
+use kobject::Result;
 use libos_io::PollItem;
+use linux_abi::PollEvents;
 
 use super::Call;
 use super::deadline::{deadline_of_milliseconds, deadline_of_timespec, put_remaining};
@@ -46,10 +47,14 @@ fn poll(call: &mut Call<'_>, deadline: Option<u64>) -> Result<u64> {
                 call.file(raw.fd.cast_unsigned()).ok()
             };
             let missing = raw.fd >= 0 && description.is_none();
-            let happened = if missing { Events::NVAL } else { Events::empty() };
+            let happened = if missing {
+                PollEvents::POLLNVAL
+            } else {
+                PollEvents::empty()
+            };
             PollItem {
                 description,
-                interest: Events::from_bits_truncate(raw.events.into()),
+                interest: PollEvents::from_bits_truncate(raw.events.into()),
                 happened,
             }
         })

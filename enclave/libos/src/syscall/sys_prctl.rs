@@ -3,6 +3,9 @@
 use core::sync::atomic::Ordering;
 
 use kobject::{Errno, Result};
+use linux_abi::PrctlOption;
+use linux_abi::capability::CAP_LAST_CAP;
+use linux_abi::prctl::TASK_COMM_LEN;
 
 use super::Call;
 use super::table::Row;
@@ -19,28 +22,26 @@ pub(super) const ROWS: &[Row] = &[Row::partial(
 )];
 
 fn sys_prctl(call: &mut Call<'_>) -> Result<u64> {
-    let (option, argument) = (call.uint(0), call.ulong(1));
+    let (option, argument) = (PrctlOption(call.uint(0)), call.ulong(1));
     let process = &call.thread.process;
     match option {
-        // PR_SET_PDEATHSIG, PR_GET_PDEATHSIG
-        1 if argument <= Signal::COUNT as u64 => {
+        PrctlOption::PR_SET_PDEATHSIG if argument <= Signal::COUNT as u64 => {
             process.death_signal.store(argument as u32, Ordering::Relaxed);
             Ok(0)
         }
-        2 => user::put(argument, &process.death_signal.load(Ordering::Relaxed)).map(|()| 0),
-        // PR_GET_DUMPABLE, PR_SET_DUMPABLE
-        3 => Ok(process.dumpable.load(Ordering::Relaxed).into()),
-        4 if argument <= 1 => {
+        PrctlOption::PR_GET_PDEATHSIG => {
+            user::put(argument, &process.death_signal.load(Ordering::Relaxed)).map(|()| 0)
+        }
+        PrctlOption::PR_GET_DUMPABLE => Ok(process.dumpable.load(Ordering::Relaxed).into()),
+        PrctlOption::PR_SET_DUMPABLE if argument <= 1 => {
             process.dumpable.store(argument as u32, Ordering::Relaxed);
             Ok(0)
         }
-        // PR_GET_KEEPCAPS, PR_SET_KEEPCAPS
-        7 => Ok(0),
-        8 if argument <= 1 => Ok(0),
-        // PR_SET_NAME, PR_GET_NAME
-        15 => {
-            let mut name = [0; 16];
-            for (place, at) in name.iter_mut().take(15).zip(argument..) {
+        PrctlOption::PR_GET_KEEPCAPS => Ok(0),
+        PrctlOption::PR_SET_KEEPCAPS if argument <= 1 => Ok(0),
+        PrctlOption::PR_SET_NAME => {
+            let mut name = [0; TASK_COMM_LEN];
+            for (place, at) in name.iter_mut().take(TASK_COMM_LEN - 1).zip(argument..) {
                 *place = user::get(at)?;
                 if *place == 0 {
                     break;
@@ -49,30 +50,29 @@ fn sys_prctl(call: &mut Call<'_>) -> Result<u64> {
             *call.thread.name.lock() = name;
             Ok(0)
         }
-        16 => {
+        PrctlOption::PR_GET_NAME => {
             let name = *call.thread.name.lock();
             user::put(argument, &name)?;
             Ok(0)
         }
-        // PR_GET_SECCOMP: none
-        21 => Ok(0),
-        // PR_CAPBSET_READ: root's bounding set is full; PR_CAPBSET_DROP has no effect
-        23 | 24 if argument <= 40 => Ok(u64::from(option == 23)),
-        // PR_SET_TIMERSLACK, PR_GET_TIMERSLACK
-        29 => Ok(0),
-        30 => Ok(50_000),
-        // PR_SET_CHILD_SUBREAPER, PR_GET_CHILD_SUBREAPER
-        36 => Ok(0),
-        37 => user::put(argument, &0u32).map(|()| 0),
-        // PR_SET_NO_NEW_PRIVS, PR_GET_NO_NEW_PRIVS: nothing here gains privileges
-        38 if argument == 1 => Ok(0),
-        39 => Ok(1),
-        // PR_GET_THP_DISABLE, PR_SET_THP_DISABLE
-        41 | 42 => Ok(0),
-        // PR_CAP_AMBIENT: the set is empty
-        47 => Ok(0),
-        // PR_SET_VMA: names for anonymous memory
-        0x5356_4d41 => Ok(0),
+        // None.
+        PrctlOption::PR_GET_SECCOMP => Ok(0),
+        // Root's bounding set is full.
+        PrctlOption::PR_CAPBSET_READ if argument <= CAP_LAST_CAP.into() => Ok(1),
+        // Without effect.
+        PrctlOption::PR_CAPBSET_DROP if argument <= CAP_LAST_CAP.into() => Ok(0),
+        PrctlOption::PR_SET_TIMERSLACK => Ok(0),
+        PrctlOption::PR_GET_TIMERSLACK => Ok(50_000),
+        PrctlOption::PR_SET_CHILD_SUBREAPER => Ok(0),
+        PrctlOption::PR_GET_CHILD_SUBREAPER => user::put(argument, &0u32).map(|()| 0),
+        // Nothing here gains privileges.
+        PrctlOption::PR_SET_NO_NEW_PRIVS if argument == 1 => Ok(0),
+        PrctlOption::PR_GET_NO_NEW_PRIVS => Ok(1),
+        PrctlOption::PR_SET_THP_DISABLE | PrctlOption::PR_GET_THP_DISABLE => Ok(0),
+        // The set is empty.
+        PrctlOption::PR_CAP_AMBIENT => Ok(0),
+        // Names for anonymous memory.
+        PrctlOption::PR_SET_VMA => Ok(0),
         _ => Err(Errno::EINVAL),
     }
 }

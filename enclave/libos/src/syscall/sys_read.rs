@@ -2,16 +2,21 @@
 
 use enclave_rt::user::Access;
 use kobject::{Description, Errno, IoVec, Result, Sink, UserSink};
+use linux_abi::ReadWriteFlags;
 
 use super::Call;
 use super::iovec::{piece, pieces, reachable};
-use super::table::{Restart, Row};
+use super::table::{Restart, Row, SocketLimit};
 
 /// Rows of the system-call table.
 pub(super) const ROWS: &[Row] = &[
-    Row::full(0, "read", sys_read, "dxd").restarts(Restart::WithFlag),
+    Row::full(0, "read", sys_read, "dxd")
+        .restarts(Restart::WithFlag)
+        .obeys(SocketLimit::Receive),
     Row::full(17, "pread64", sys_pread64, "dxdd"),
-    Row::full(19, "readv", sys_readv, "dxd").restarts(Restart::WithFlag),
+    Row::full(19, "readv", sys_readv, "dxd")
+        .restarts(Restart::WithFlag)
+        .obeys(SocketLimit::Receive),
     Row::full(295, "preadv", sys_preadv, "dxdd"),
     Row::partial(
         327,
@@ -46,7 +51,7 @@ fn sys_preadv(call: &mut Call<'_>) -> Result<u64> {
 
 fn sys_preadv2(call: &mut Call<'_>) -> Result<u64> {
     let file = call.file(call.fd(0))?;
-    let at = second_offset(call, &file, 0)?;
+    let at = second_offset(call, &file, ReadWriteFlags::empty())?;
     read(call, &file, &pieces(call.pointer(1), call.ulong(2))?, at)
 }
 
@@ -66,20 +71,25 @@ fn read(call: &Call<'_>, file: &Description, pieces: &[IoVec], at: Option<u64>) 
     Ok(result? as u64)
 }
 
-/// RWF_HIPRI, RWF_DSYNC, RWF_SYNC: how fast and how durable, which memory is at once.
-const RWF_WITHOUT_EFFECT: u32 = 7;
-
-/// Files are in memory, so nothing about them waits.
-const RWF_NOWAIT: u32 = 8;
+/// How fast and how durable, which memory is at once.
+const WITHOUT_EFFECT: ReadWriteFlags = ReadWriteFlags::RWF_HIPRI
+    .union(ReadWriteFlags::RWF_DSYNC)
+    .union(ReadWriteFlags::RWF_SYNC);
 
 /// The offset of preadv2 and pwritev2: -1 is the file's own position. EOPNOTSUPP for flags beyond `others`.
-pub(super) fn second_offset(call: &Call<'_>, file: &Description, others: u32) -> Result<Option<u64>> {
-    let flags = call.uint(5) & !(RWF_WITHOUT_EFFECT | others);
-    if flags & !RWF_NOWAIT != 0 || (flags != 0 && !file.object().is_seekable()) {
+pub(super) fn second_offset(
+    call: &Call<'_>,
+    file: &Description,
+    others: ReadWriteFlags,
+) -> Result<Option<u64>> {
+    let flags = ReadWriteFlags::from_bits_retain(call.uint(5)) - WITHOUT_EFFECT - others;
+    // Files are in memory, so nothing about them waits.
+    let needs_file = flags == ReadWriteFlags::RWF_NOWAIT;
+    if !(flags.is_empty() || needs_file && file.object().is_seekable()) {
         return Err(Errno::EOPNOTSUPP);
     }
-    match call.long(3) {
-        -1 => Ok(None),
-        _ => call.offset(3).map(Some),
+    if call.long(3) == -1 {
+        return Ok(None);
     }
+    call.offset(3).map(Some)
 }

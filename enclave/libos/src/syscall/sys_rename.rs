@@ -1,7 +1,7 @@
 //! rename, renameat, renameat2.
 
 use kobject::Result;
-use libos_fs::RenameFlags;
+use linux_abi::RenameFlags;
 
 use super::Call;
 use super::path::{AT_FDCWD, at, context};

@@ -1,6 +1,7 @@
 //! rt_sigprocmask, rt_sigpending.
 
 use kobject::{Errno, Result};
+use linux_abi::MaskOperation;
 
 use super::Call;
 use super::signal_mask::SET_SIZE;
@@ -15,7 +16,12 @@ pub(super) const ROWS: &[Row] = &[
 ];
 
 fn sys_rt_sigprocmask(call: &mut Call<'_>) -> Result<u64> {
-    let (how, new, old, size) = (call.int(0), call.pointer(1), call.pointer(2), call.len(3));
+    let (how, new, old, size) = (
+        MaskOperation(call.int(0)),
+        call.pointer(1),
+        call.pointer(2),
+        call.len(3),
+    );
     if size != SET_SIZE {
         return Err(Errno::EINVAL);
     }
@@ -23,9 +29,9 @@ fn sys_rt_sigprocmask(call: &mut Call<'_>) -> Result<u64> {
     let before = call.thread.signals.lock().mask;
     if let Some(new) = new {
         let mask = match how {
-            0 => before.with(new),
-            1 => before.without(new),
-            2 => new,
+            MaskOperation::SIG_BLOCK => before.with(new),
+            MaskOperation::SIG_UNBLOCK => before.without(new),
+            MaskOperation::SIG_SETMASK => new,
             _ => return Err(Errno::EINVAL),
         };
         call.thread.signals.lock().mask = mask.without(SignalSet::UNSTOPPABLE);

@@ -3,6 +3,8 @@
 use alloc::vec;
 
 use kobject::{Errno, Result};
+use linux_abi::SchedulingPolicy;
+use linux_abi::sched::{MAX_RT_PRIO, SCHED_RESET_ON_FORK};
 
 use super::Call;
 use super::table::Row;
@@ -83,10 +85,11 @@ fn sys_sched_getscheduler(call: &mut Call<'_>) -> Result<u64> {
 
 fn sys_sched_setscheduler(call: &mut Call<'_>) -> Result<u64> {
     check_thread(call)?;
-    match call.int(1) & !0x4000_0000 {
-        // SCHED_OTHER, SCHED_BATCH, SCHED_IDLE
-        0 | 3 | 5 => Ok(0),
-        1 | 2 => Err(Errno::EPERM),
+    match SchedulingPolicy(call.int(1) & !SCHED_RESET_ON_FORK) {
+        SchedulingPolicy::SCHED_NORMAL | SchedulingPolicy::SCHED_BATCH | SchedulingPolicy::SCHED_IDLE => {
+            Ok(0)
+        }
+        SchedulingPolicy::SCHED_FIFO | SchedulingPolicy::SCHED_RR => Err(Errno::EPERM),
         _ => Err(Errno::EINVAL),
     }
 }
@@ -103,27 +106,30 @@ fn sys_sched_setparam(call: &mut Call<'_>) -> Result<u64> {
     if priority == 0 { Ok(0) } else { Err(Errno::EINVAL) }
 }
 
-/// 1 to 99 for SCHED_FIFO and SCHED_RR, else 0.
 fn sys_sched_get_priority_max(call: &mut Call<'_>) -> Result<u64> {
-    match call.int(0) {
-        1 | 2 => Ok(99),
-        0 | 3 | 5 | 6 => Ok(0),
-        _ => Err(Errno::EINVAL),
-    }
+    Ok(priorities(SchedulingPolicy(call.int(0)))?.1)
 }
 
 fn sys_sched_get_priority_min(call: &mut Call<'_>) -> Result<u64> {
-    match call.int(0) {
-        1 | 2 => Ok(1),
-        0 | 3 | 5 | 6 => Ok(0),
+    Ok(priorities(SchedulingPolicy(call.int(0)))?.0)
+}
+
+/// The lowest and the highest priority of a policy.
+fn priorities(policy: SchedulingPolicy) -> Result<(u64, u64)> {
+    match policy {
+        SchedulingPolicy::SCHED_FIFO | SchedulingPolicy::SCHED_RR => Ok((1, MAX_RT_PRIO)),
+        SchedulingPolicy::SCHED_NORMAL
+        | SchedulingPolicy::SCHED_BATCH
+        | SchedulingPolicy::SCHED_IDLE
+        | SchedulingPolicy::SCHED_DEADLINE => Ok((0, 0)),
         _ => Err(Errno::EINVAL),
     }
 }
 
 fn check_thread(call: &Call<'_>) -> Result<()> {
-    match call.int(0) {
-        0 => Ok(()),
-        tid if tid < 0 => Err(Errno::EINVAL),
-        tid => table::thread(tid as u32).map(drop).ok_or(Errno::ESRCH),
+    let tid = u32::try_from(call.int(0)).map_err(|_| Errno::EINVAL)?;
+    if tid == 0 {
+        return Ok(());
     }
+    table::thread(tid).map(drop).ok_or(Errno::ESRCH)
 }

@@ -2,8 +2,9 @@
 
 use alloc::vec::Vec;
 
-use kobject::{Errno, Events, Result, clock};
+use kobject::{Errno, Result, clock};
 use libos_io::PollItem;
+use linux_abi::PollEvents;
 
 use super::Call;
 use super::deadline::{deadline_of_timespec, put_remaining};
@@ -50,19 +51,21 @@ fn sys_pselect6(call: &mut Call<'_>) -> Result<u64> {
 }
 
 /// The three sets of select: what is asked for, and what counts as an answer.
-const SETS: [(Events, Events); 3] = [
+const SETS: [(PollEvents, PollEvents); 3] = [
     (
-        Events::READABLE,
-        Events::READABLE
-            .union(Events::HUP)
-            .union(Events::ERR)
-            .union(Events::RDBAND),
+        PollEvents::READABLE,
+        PollEvents::READABLE
+            .union(PollEvents::POLLHUP)
+            .union(PollEvents::POLLERR)
+            .union(PollEvents::POLLRDBAND),
     ),
     (
-        Events::WRITABLE,
-        Events::WRITABLE.union(Events::ERR).union(Events::WRBAND),
+        PollEvents::WRITABLE,
+        PollEvents::WRITABLE
+            .union(PollEvents::POLLERR)
+            .union(PollEvents::POLLWRBAND),
     ),
-    (Events::PRI, Events::PRI),
+    (PollEvents::POLLPRI, PollEvents::POLLPRI),
 ];
 
 fn select(call: &mut Call<'_>, deadline: Option<u64>) -> Result<u64> {
@@ -82,7 +85,7 @@ fn select(call: &mut Call<'_>, deadline: Option<u64>) -> Result<u64> {
     let mut items = Vec::new();
     let mut fds = Vec::new();
     for fd in 0..count {
-        let mut interest = Events::empty();
+        let mut interest = PollEvents::empty();
         for (set, (asked, _)) in sets.iter().zip(SETS) {
             if asks(set, fd) {
                 interest |= asked;
@@ -93,7 +96,7 @@ fn select(call: &mut Call<'_>, deadline: Option<u64>) -> Result<u64> {
             items.push(PollItem {
                 description,
                 interest,
-                happened: Events::empty(),
+                happened: PollEvents::empty(),
             });
             fds.push(fd);
         }

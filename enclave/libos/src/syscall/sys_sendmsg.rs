@@ -1,13 +1,14 @@
 //! sendto, sendmsg, sendmmsg.
 
 use kobject::{IoVec, Result, UserSource};
-use libos_io::socket::{MessageFlags, Outgoing, SocketKind};
+use libos_io::socket::{Outgoing, SocketKind};
+use linux_abi::MessageFlags;
 
 use super::Call;
 use super::iovec::pieces;
 use super::message::{MESSAGES_MAX, MULTIPLE_LEN, MULTIPLE_STRIDE, control_in, message_flags, single};
 use super::socket::{address_in, with};
-use super::table::{Restart, Row};
+use super::table::{Restart, Row, SocketLimit};
 use super::write_effects::raise_pipe;
 use crate::process::descriptors::Fd;
 use crate::uapi::MessageHeader;
@@ -15,7 +16,9 @@ use crate::user::{self, Address};
 
 /// Rows of the system-call table.
 pub(super) const ROWS: &[Row] = &[
-    Row::full(44, "sendto", sys_sendto, "dbdxxd").restarts(Restart::WithFlag),
+    Row::full(44, "sendto", sys_sendto, "dbdxxd")
+        .restarts(Restart::WithFlag)
+        .obeys(SocketLimit::Send),
     Row::partial(
         46,
         "sendmsg",
@@ -23,8 +26,11 @@ pub(super) const ROWS: &[Row] = &[
         "dxx",
         "ancillary data of Unix sockets only",
     )
-    .restarts(Restart::WithFlag),
-    Row::partial(307, "sendmmsg", sys_sendmmsg, "dxdx", "as sendmsg").restarts(Restart::WithFlag),
+    .restarts(Restart::WithFlag)
+    .obeys(SocketLimit::Send),
+    Row::partial(307, "sendmmsg", sys_sendmmsg, "dxdx", "as sendmsg")
+        .restarts(Restart::WithFlag)
+        .obeys(SocketLimit::Send),
 ];
 
 fn sys_sendto(call: &mut Call<'_>) -> Result<u64> {
@@ -75,11 +81,11 @@ fn send(call: &Call<'_>, fd: Fd, pieces: &[IoVec], message: Outgoing<'_>) -> Res
     let mut kind = None;
     let result = with(call, fd, |socket, caller, mut how| {
         kind = Some(socket.kind());
-        how.nonblocking |= flags.contains(MessageFlags::DONT_WAIT);
+        how.nonblocking |= flags.contains(MessageFlags::MSG_DONTWAIT);
         socket.send(&mut source, message, how, caller)
     });
     match kind {
-        Some(SocketKind::Stream) if !flags.contains(MessageFlags::NO_SIGNAL) => raise_pipe(call, result),
+        Some(SocketKind::Stream) if !flags.contains(MessageFlags::MSG_NOSIGNAL) => raise_pipe(call, result),
         _ => Ok(result? as u64),
     }
 }

@@ -6,6 +6,7 @@ use kobject::{
     Result,
     clock::{self, SECOND},
 };
+use linux_abi::IntervalTimer;
 
 use super::Call;
 use super::table::Row;
@@ -27,7 +28,7 @@ pub(super) const ROWS: &[Row] = &[
 ];
 
 fn sys_setitimer(call: &mut Call<'_>) -> Result<u64> {
-    let (which, new, old) = (call.int(0), call.pointer(1), call.pointer(2));
+    let (which, new, old) = (IntervalTimer(call.int(0)), call.pointer(1), call.pointer(2));
     let timer = interval_timer(call, which)?;
     // A null pointer disarms, as Linux still has it.
     let (next, interval) = match user::get_if::<Itimerval>(new)? {
@@ -43,20 +44,20 @@ fn sys_setitimer(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn sys_getitimer(call: &mut Call<'_>) -> Result<u64> {
-    let timer = interval_timer(call, call.int(0))?;
+    let timer = interval_timer(call, IntervalTimer(call.int(0)))?;
     user::put(call.pointer(1), &itimerval(timer.get()))?;
     Ok(0)
 }
 
 fn sys_alarm(call: &mut Call<'_>) -> Result<u64> {
-    let timer = interval_timer(call, 0)?;
+    let timer = interval_timer(call, IntervalTimer::ITIMER_REAL)?;
     let (left, _) = timer.set(armed((u64::from(call.uint(0))) * SECOND), 0)?;
     // To the nearest second, but an armed timer never shows zero.
     let seconds = (left + SECOND / 2) / SECOND;
     Ok(if left > 0 { seconds.max(1) } else { 0 })
 }
 
-fn interval_timer(call: &Call<'_>, which: i32) -> Result<Arc<SignalTimer>> {
+fn interval_timer(call: &Call<'_>, which: IntervalTimer) -> Result<Arc<SignalTimer>> {
     let process = &call.thread.process;
     process.timers.interval(process, which)
 }

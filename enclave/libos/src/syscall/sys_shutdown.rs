@@ -2,6 +2,7 @@
 
 use kobject::Result;
 use libos_io::socket::Shutdown;
+use linux_abi::ShutdownDirection;
 
 use super::Call;
 use super::socket::with;
@@ -11,7 +12,7 @@ use super::table::Row;
 pub(super) const ROWS: &[Row] = &[Row::full(48, "shutdown", sys_shutdown, "dd")];
 
 fn sys_shutdown(call: &mut Call<'_>) -> Result<u64> {
-    let which = Shutdown::from_raw(call.uint(1))?;
+    let which = Shutdown::from_raw(ShutdownDirection(call.uint(1)))?;
     with(call, call.fd(0), |socket, _, _| socket.shutdown(which))?;
     Ok(0)
 }

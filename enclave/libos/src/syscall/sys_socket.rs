@@ -2,6 +2,7 @@
 
 use kobject::{Errno, Result};
 use libos_io::socket::{SocketKind, UnixSocket};
+use linux_abi::{AddressFamily, Protocol};
 
 use super::Call;
 use super::new_descriptor::add;
@@ -16,19 +17,26 @@ pub(super) const ROWS: &[Row] = &[
 ];
 
 fn sys_socket(call: &mut Call<'_>) -> Result<u64> {
-    let (domain, kind, protocol) = (call.uint(0), call.uint(1), call.uint(2));
+    let (domain, kind, protocol) = (call.uint(0), call.uint(1), Protocol(call.uint(2)));
     let (kind, flags, on_exec) = type_flags(kind);
-    let domain = u16::try_from(domain).map_err(|_| Errno::EAFNOSUPPORT)?;
+    let domain = u16::try_from(domain)
+        .map(AddressFamily)
+        .map_err(|_| Errno::EAFNOSUPPORT)?;
     let creator = identity(&call.thread.process);
     let socket = libos_io::socket::open(domain, SocketKind::from_raw(kind)?, protocol, creator)?;
     Ok(add(&call.thread.process, socket, flags, on_exec)?.into())
 }
 
 fn sys_socketpair(call: &mut Call<'_>) -> Result<u64> {
-    let (domain, kind, protocol, out) = (call.uint(0), call.uint(1), call.uint(2), call.pointer(3));
+    let (domain, kind, protocol, out) = (
+        call.uint(0),
+        call.uint(1),
+        Protocol(call.uint(2)),
+        call.pointer(3),
+    );
     let (kind, flags, on_exec) = type_flags(kind);
     let process = &call.thread.process;
-    if domain != u32::from(libos_io::socket::AF_UNIX) {
+    if domain != u32::from(AddressFamily::AF_UNIX.0) {
         return Err(Errno::EOPNOTSUPP);
     }
     let (first, second) = UnixSocket::pair(SocketKind::from_raw(kind)?, protocol, identity(process))?;

@@ -2,8 +2,10 @@
 
 use alloc::vec::Vec;
 
-use kobject::{Description, Errno, File, How, KernelSink, KernelSource, Result, StatusFlags, UserSource};
+use kobject::{Description, Errno, File, How, KernelSink, KernelSource, Result, UserSource};
 use libos_io::pipe::PipeEnd;
+use linux_abi::read_write::MAX_RW_COUNT;
+use linux_abi::{OpenFlags, SpliceFlags, Whence};
 
 use super::Call;
 use super::iovec::pieces;
@@ -67,7 +69,7 @@ fn sys_copy_file_range(call: &mut Call<'_>) -> Result<u64> {
     if kinds != [kobject::FileKind::Regular; 2] {
         return Err(Errno::EINVAL);
     }
-    if to.flags().contains(kobject::StatusFlags::APPEND) {
+    if to.flags().contains(OpenFlags::O_APPEND) {
         return Err(Errno::EBADF);
     }
     let mut source = End {
@@ -97,11 +99,8 @@ fn sys_splice(call: &mut Call<'_>) -> Result<u64> {
         call.fd(2),
         call.pointer(3),
         call.len(4),
-        call.uint(5),
+        call.flags(5)?,
     );
-    if flags & !0xf != 0 {
-        return Err(Errno::EINVAL);
-    }
     let (from, to) = (call.file(from)?, call.file(to)?);
     if !is_pipe(&from) && !is_pipe(&to) {
         return Err(Errno::EINVAL);
@@ -127,10 +126,7 @@ fn sys_splice(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn sys_tee(call: &mut Call<'_>) -> Result<u64> {
-    let (from, to, len, flags) = (call.fd(0), call.fd(1), call.len(2), call.uint(3));
-    if flags & !0xf != 0 {
-        return Err(Errno::EINVAL);
-    }
+    let (from, to, len, flags) = (call.fd(0), call.fd(1), call.len(2), call.flags(3)?);
     let (from, to) = (call.file(from)?, call.file(to)?);
     let (Some(source), Some(target)) = (from.object_as::<PipeEnd>(), to.object_as::<PipeEnd>()) else {
         return Err(Errno::EINVAL);
@@ -185,11 +181,10 @@ enum Waits {
     Never,
 }
 
-fn waits(flags: u32) -> Waits {
-    const SPLICE_F_NONBLOCK: u32 = 2;
-    match flags & SPLICE_F_NONBLOCK {
-        0 => Waits::AsOpened,
-        _ => Waits::Never,
+fn waits(flags: SpliceFlags) -> Waits {
+    match flags.contains(SpliceFlags::SPLICE_F_NONBLOCK) {
+        true => Waits::Never,
+        false => Waits::AsOpened,
     }
 }
 
@@ -220,7 +215,7 @@ impl End<'_> {
 
     /// How a pipe is used.
     fn how(&self, waits: Waits) -> How {
-        let nonblocking = waits == Waits::Never || self.file.flags().contains(StatusFlags::NONBLOCK);
+        let nonblocking = waits == Waits::Never || self.file.flags().contains(OpenFlags::O_NONBLOCK);
         How {
             nonblocking,
             append: false,
@@ -249,7 +244,7 @@ impl End<'_> {
             (_, Some(pipe)) => drop(pipe.read(0, &mut KernelSink::new(used), self.how(Waits::Never))),
             (Some(offset), None) => *offset -= left as u64,
             // A socket cannot take back what a full pipe did not take.
-            (None, None) if left > 0 => drop(self.file.seek(-(left as i64), 1)),
+            (None, None) if left > 0 => drop(self.file.seek(-(left as i64), Whence::SEEK_CUR)),
             (None, None) => {}
         }
     }
@@ -279,7 +274,7 @@ impl End<'_> {
 }
 
 fn copy(from: &mut End<'_>, to: &mut End<'_>, len: usize, waits: Waits) -> Result<usize> {
-    let len = len.min(0x7fff_f000);
+    let len = len.min(MAX_RW_COUNT);
     let mut done = 0;
     while done < len {
         if done > 0 && to.pipe().is_some_and(|pipe| pipe.room() == 0) {

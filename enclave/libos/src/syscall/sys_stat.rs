@@ -1,7 +1,7 @@
 //! stat, lstat, fstat, newfstatat.
 
 use kobject::{Result, Stat, Timestamp};
-use libos_fs::AtFlags;
+use linux_abi::AtFlags;
 
 use super::Call;
 use super::path::{AT_FDCWD, EITHER, at, at_flags, context};
@@ -29,7 +29,7 @@ fn sys_lstat(call: &mut Call<'_>) -> Result<u64> {
         AT_FDCWD,
         call.pointer(0),
         call.pointer(1),
-        AtFlags::SYMLINK_NOFOLLOW,
+        AtFlags::AT_SYMLINK_NOFOLLOW,
     )
 }
 
@@ -39,13 +39,10 @@ fn sys_fstat(call: &mut Call<'_>) -> Result<u64> {
     Ok(0)
 }
 
-/// AT_NO_AUTOMOUNT has no effect.
-pub(super) const AT_NO_AUTOMOUNT: u32 = 0x800;
-
 fn sys_newfstatat(call: &mut Call<'_>) -> Result<u64> {
     let (fd, path, out, flags) = (call.fd(0), call.pointer(1), call.pointer(2), call.uint(3));
-    let flags = at_flags(flags & !AT_NO_AUTOMOUNT, EITHER)?;
-    if flags.contains(AtFlags::EMPTY_PATH) && fd != AT_FDCWD && user::get::<u8>(path) == Ok(0) {
+    let flags = at_flags(flags, EITHER | AtFlags::AT_NO_AUTOMOUNT)?;
+    if flags.contains(AtFlags::AT_EMPTY_PATH) && fd != AT_FDCWD && user::get::<u8>(path) == Ok(0) {
         let stat = call.file(fd)?.object().stat()?;
         user::put(out, &raw_stat(&stat))?;
         return Ok(0);

@@ -40,7 +40,7 @@ fn raw_statfs(stat: &libos_fs::FileSystemStat) -> Statfs {
         id: [stat.device as i32, (stat.device >> 32) as i32],
         name_len: stat.name_max as i64,
         fragment_size: stat.block_size as i64,
-        flags: stat.flags as i64,
+        flags: stat.flags.bits() as i64,
         _spare: [0; 4],
     }
 }

@@ -1,11 +1,12 @@
 //! statx.
 
 use kobject::{Errno, Result, Timestamp};
-use libos_fs::{At, AtFlags};
+use libos_fs::At;
+use linux_abi::stat::{major, minor};
+use linux_abi::{AtFlags, StatxMask};
 
 use super::Call;
 use super::path::{AT_FDCWD, EITHER, at, at_flags, context};
-use super::sys_stat::AT_NO_AUTOMOUNT;
 use super::table::Row;
 use crate::uapi::{Statx, StatxTimestamp};
 use crate::{container, user};
@@ -14,29 +15,27 @@ use crate::{container, user};
 pub(super) const ROWS: &[Row] = &[Row::full(332, "statx", sys_statx, "dsxxx")];
 
 fn sys_statx(call: &mut Call<'_>) -> Result<u64> {
-    /// STATX_BASIC_STATS, STATX_BTIME, STATX_MNT_ID
-    const GIVEN: u32 = 0x7ff | 0x800 | 0x1000;
-    const AT_STATX_SYNC: u32 = 0x6000;
-    const RESERVED: u32 = 0x8000_0000;
+    let given = StatxMask::STATX_BASIC_STATS | StatxMask::STATX_BTIME | StatxMask::STATX_MNT_ID;
+    let taken = EITHER | AtFlags::AT_NO_AUTOMOUNT | AtFlags::AT_STATX_SYNC_TYPE;
     let (fd, path_at, flags, mask, out) = (
         call.fd(0),
         call.pointer(1),
         call.uint(2),
-        call.uint(3),
+        StatxMask::from_bits_retain(call.uint(3)),
         call.pointer(4),
     );
-    if mask & RESERVED != 0 || flags & AT_STATX_SYNC == AT_STATX_SYNC {
+    let flags = at_flags(flags, taken)?;
+    if mask.contains(StatxMask::STATX__RESERVED) || flags.contains(AtFlags::AT_STATX_SYNC_TYPE) {
         return Err(Errno::EINVAL);
     }
-    let flags = at_flags(flags & !(AT_NO_AUTOMOUNT | AT_STATX_SYNC), EITHER)?;
-    let path = if path_at == 0 && flags.contains(AtFlags::EMPTY_PATH) {
+    let path = if path_at == 0 && flags.contains(AtFlags::AT_EMPTY_PATH) {
         alloc::vec::Vec::new()
     } else {
         user::get_path(path_at)?
     };
     let context = context(call);
     let vfs = &container().vfs;
-    let anonymous = path.is_empty() && flags.contains(AtFlags::EMPTY_PATH) && fd != AT_FDCWD;
+    let anonymous = path.is_empty() && flags.contains(AtFlags::AT_EMPTY_PATH) && fd != AT_FDCWD;
     let (stat, mount) = if anonymous {
         let file = call.file(fd)?;
         let mount = vfs.mount_of(&context, At::Descriptor(&file), &path, flags);
@@ -51,10 +50,8 @@ fn sys_statx(call: &mut Call<'_>) -> Result<u64> {
             ))
         })?
     };
-    let major = |device: u64| ((device >> 8) & 0xfff | (device >> 32) & !0xfff) as u32;
-    let minor = |device: u64| (device & 0xff | (device >> 12) & !0xff) as u32;
     let statx = Statx {
-        mask: GIVEN,
+        mask: given.bits(),
         block_size: stat.block_size,
         attributes: 0,
         links: stat.links,

@@ -1,6 +1,7 @@
 //! timer_create, timer_settime, timer_gettime, timer_getoverrun, timer_delete.
 
 use kobject::{Errno, Result};
+use linux_abi::{ClockId, SignalEvent, TimerFlags};
 
 use super::Call;
 use super::sys_setitimer::armed;
@@ -29,18 +30,14 @@ pub(super) const ROWS: &[Row] = &[
 
 fn sys_timer_create(call: &mut Call<'_>) -> Result<u64> {
     let (clock, event, out) = (call.int(0), call.pointer(1), call.pointer(2));
-    let clock = Clock::from_raw(clock)?;
-    const SIGEV_SIGNAL: u32 = 0;
-    const SIGEV_NONE: u32 = 1;
-    const SIGEV_THREAD_ID: u32 = 4;
+    let clock = Clock::from_raw(ClockId(clock))?;
     // struct sigevent: value (8), signal (4), notify (4), thread (4).
-    let event = match event {
-        0 => None,
-        at => {
-            let value: u64 = user::get(at)?;
-            let [signal, notify, tid]: [u32; 3] = user::get(at + 8)?;
-            Some((value, signal, notify, tid))
-        }
+    let event = if event == 0 {
+        None
+    } else {
+        let value: u64 = user::get(event)?;
+        let [signal, notify, tid]: [u32; 3] = user::get(event + 8)?;
+        Some((value, signal, SignalEvent(notify), tid))
     };
     let notice = move |number: u32| -> Result<Notice> {
         let Some((value, signal, notify, tid)) = event else {
@@ -50,17 +47,17 @@ fn sys_timer_create(call: &mut Call<'_>) -> Result<u64> {
                 thread: None,
             });
         };
-        if notify == SIGEV_NONE {
+        if notify == SignalEvent::SIGEV_NONE {
             return Ok(Notice::Nobody);
         }
         let signal = Signal::from_raw(signal.into()).ok_or(Errno::EINVAL)?;
         match notify {
-            SIGEV_SIGNAL => Ok(Notice::Queued {
+            SignalEvent::SIGEV_SIGNAL => Ok(Notice::Queued {
                 signal,
                 value,
                 thread: None,
             }),
-            SIGEV_THREAD_ID if table::thread(tid).is_some() => Ok(Notice::Queued {
+            SignalEvent::SIGEV_THREAD_ID if table::thread(tid).is_some() => Ok(Notice::Queued {
                 signal,
                 value,
                 thread: Some(tid),
@@ -82,14 +79,13 @@ fn sys_timer_create(call: &mut Call<'_>) -> Result<u64> {
 
 fn sys_timer_settime(call: &mut Call<'_>) -> Result<u64> {
     let (number, flags, new, old) = (call.uint(0), call.uint(1), call.pointer(2), call.pointer(3));
-    const TIMER_ABSTIME: u32 = 1;
     let timer = call.thread.process.timers.created(number)?;
     let new: Itimerspec = user::get(new)?;
     let value = new.value.nanoseconds()?;
-    let next = match flags & TIMER_ABSTIME {
-        0 => armed(value),
-        _ if value == 0 => None,
-        _ => Some(timer.clock.deadline(value)),
+    let absolute = TimerFlags::from_bits_retain(flags).contains(TimerFlags::TIMER_ABSTIME);
+    let next = match absolute && value != 0 {
+        true => Some(timer.clock.deadline(value)),
+        false => armed(value),
     };
     let before = timer.set(next, new.interval.nanoseconds()?)?;
     user::put_if(old, &itimerspec(before))?;

@@ -2,6 +2,7 @@
 
 use kobject::{Errno, Result};
 use libos_io::{TimerClock, TimerFd};
+use linux_abi::{ClockId, TimerFdFlags};
 
 use super::Call;
 use super::new_descriptor::{add, flags};
@@ -30,7 +31,7 @@ pub(super) const ROWS: &[Row] = &[
 
 fn sys_timerfd_create(call: &mut Call<'_>) -> Result<u64> {
     let (flags, on_exec) = flags(call.uint(1), 0)?;
-    let clock = TimerClock::from_raw(call.uint(0))?;
+    let clock = TimerClock::from_raw(ClockId(call.int(0)))?;
     let timer = TimerFd::new(clock, crate::container().timers.clone());
     Ok(add(&call.thread.process, timer, flags, on_exec)?.into())
 }
@@ -43,11 +44,8 @@ fn setting(raw: libos_io::TimerSetting) -> Itimerspec {
 }
 
 fn sys_timerfd_settime(call: &mut Call<'_>) -> Result<u64> {
-    let (fd, flags, new, old) = (call.fd(0), call.uint(1), call.pointer(2), call.pointer(3));
-    // TFD_TIMER_ABSTIME, TFD_TIMER_CANCEL_ON_SET
-    if flags & !3 != 0 {
-        return Err(Errno::EINVAL);
-    }
+    let (fd, flags, new, old): (_, TimerFdFlags, _, _) =
+        (call.fd(0), call.flags(1)?, call.pointer(2), call.pointer(3));
     let file = call.file(fd)?;
     let timer = file.object_as::<TimerFd>().ok_or(Errno::EINVAL)?;
     let new: Itimerspec = user::get(new)?;
@@ -55,7 +53,7 @@ fn sys_timerfd_settime(call: &mut Call<'_>) -> Result<u64> {
         value: new.value.nanoseconds()?,
         interval: new.interval.nanoseconds()?,
     };
-    let base = if flags & 1 != 0 {
+    let base = if flags.contains(TimerFdFlags::TFD_TIMER_ABSTIME) {
         libos_io::TimerBase::Absolute
     } else {
         libos_io::TimerBase::Relative

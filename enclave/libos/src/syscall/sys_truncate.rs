@@ -1,7 +1,8 @@
 //! truncate, ftruncate.
 
 use kobject::{Errno, FileKind, Result};
-use libos_fs::{At, AtFlags};
+use libos_fs::At;
+use linux_abi::{AtFlags, OpenFlags};
 
 use super::Call;
 use super::path::context;
@@ -30,7 +31,7 @@ fn sys_truncate(call: &mut Call<'_>) -> Result<u64> {
 fn sys_ftruncate(call: &mut Call<'_>) -> Result<u64> {
     let len = call.offset(1)?;
     let file = call.file(call.fd(0))?;
-    if file.flags().contains(kobject::StatusFlags::PATH) {
+    if file.flags().contains(OpenFlags::O_PATH) {
         return Err(Errno::EBADF);
     }
     if !file.flags().writable() {

@@ -1,6 +1,7 @@
 //! umask.
 
 use kobject::Result;
+use linux_abi::stat::S_IRWXUGO;
 
 use super::Call;
 use super::table::Row;
@@ -11,6 +12,6 @@ pub(super) const ROWS: &[Row] = &[Row::full(95, "umask", sys_umask, "x")];
 fn sys_umask(call: &mut Call<'_>) -> Result<u64> {
     let mut context = call.thread.process.context.lock();
     let before = context.umask;
-    context.umask = call.uint(0) & 0o777;
+    context.umask = call.uint(0) & S_IRWXUGO;
     Ok(before.into())
 }

@@ -1,6 +1,7 @@
 //! uname, sethostname.
 
 use kobject::{Errno, Result};
+use linux_abi::system::__NEW_UTS_LEN;
 
 use super::Call;
 use super::table::Row;
@@ -32,9 +33,9 @@ fn sys_uname(call: &mut Call<'_>) -> Result<u64> {
     Ok(0)
 }
 
-fn field(text: &[u8]) -> [u8; 65] {
-    let mut field = [0; 65];
-    for (place, byte) in field.iter_mut().take(64).zip(text) {
+fn field(text: &[u8]) -> [u8; __NEW_UTS_LEN + 1] {
+    let mut field = [0; __NEW_UTS_LEN + 1];
+    for (place, byte) in field.iter_mut().take(__NEW_UTS_LEN).zip(text) {
         *place = *byte;
     }
     field
@@ -47,7 +48,7 @@ fn sys_sethostname(call: &mut Call<'_>) -> Result<u64> {
     }
     let len = usize::try_from(len)
         .ok()
-        .filter(|&len| len <= 64)
+        .filter(|&len| len <= __NEW_UTS_LEN)
         .ok_or(Errno::EINVAL)?;
     *crate::container().hostname.lock() = user::get_bytes(at, len)?;
     Ok(0)

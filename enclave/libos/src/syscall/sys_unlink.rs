@@ -2,6 +2,7 @@
 
 use kobject::{Errno, Result};
 use libos_fs::At;
+use linux_abi::AtFlags;
 
 use super::Call;
 use super::path::{at, context};
@@ -28,13 +29,12 @@ fn sys_unlink(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn sys_unlinkat(call: &mut Call<'_>) -> Result<u64> {
-    const AT_REMOVEDIR: i32 = 0x200;
-    let (fd, path, flags) = (call.fd(0), call.pointer(1), call.int(2));
+    let (fd, path, flags) = (call.fd(0), call.pointer(1), call.uint(2));
     let path = user::get_path(path)?;
     let context = context(call);
-    at(call, fd, &path, |at| match flags {
-        0 => container().vfs.unlink(&context, at, &path),
-        AT_REMOVEDIR => container().vfs.remove_directory(&context, at, &path),
+    at(call, fd, &path, |at| match AtFlags::from_bits_retain(flags) {
+        flags if flags.is_empty() => container().vfs.unlink(&context, at, &path),
+        AtFlags::AT_REMOVEDIR => container().vfs.remove_directory(&context, at, &path),
         _ => Err(Errno::EINVAL),
     })?;
     Ok(0)

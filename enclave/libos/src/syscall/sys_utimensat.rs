@@ -1,7 +1,9 @@
 //! utime, utimes, futimesat, utimensat.
 
 use kobject::{Errno, Result, Timestamp, clock::SECOND};
-use libos_fs::{AtFlags, SetTime};
+use libos_fs::SetTime;
+use linux_abi::AtFlags;
+use linux_abi::stat::{UTIME_NOW, UTIME_OMIT};
 
 use super::Call;
 use super::path::{AT_FDCWD, EITHER, at, at_flags, context};
@@ -38,8 +40,6 @@ fn sys_futimesat(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn sys_utimensat(call: &mut Call<'_>) -> Result<u64> {
-    const UTIME_NOW: i64 = (1 << 30) - 1;
-    const UTIME_OMIT: i64 = (1 << 30) - 2;
     let (fd, path, times, flags) = (call.fd(0), call.pointer(1), call.pointer(2), call.uint(3));
     let flags = at_flags(flags, EITHER)?;
     let times = match user::get_if::<[Timespec; 2]>(times)? {
@@ -68,9 +68,10 @@ fn sys_utimensat(call: &mut Call<'_>) -> Result<u64> {
 
 fn set_times(call: &Call<'_>, fd: Fd, path: Address, times: [SetTime; 2], flags: AtFlags) -> Result<u64> {
     // A null path means the open file itself.
-    let (path, flags) = match path {
-        0 => (alloc::vec::Vec::new(), flags | AtFlags::EMPTY_PATH),
-        path => (user::get_path(path)?, flags),
+    let (path, flags) = if path == 0 {
+        (alloc::vec::Vec::new(), flags | AtFlags::AT_EMPTY_PATH)
+    } else {
+        (user::get_path(path)?, flags)
     };
     at(call, fd, &path, |at| {
         container().vfs.set_times(&context(call), at, &path, times, flags)

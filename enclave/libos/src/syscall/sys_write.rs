@@ -3,20 +3,25 @@
 use alloc::vec::Vec;
 
 use enclave_rt::user::Access;
-use kobject::{Description, Errno, IoVec, Result, Source, StatusFlags, UserSource};
+use kobject::{Description, Errno, IoVec, Result, Source, UserSource};
+use linux_abi::{OpenFlags, ReadWriteFlags};
 
 use super::Call;
 use super::iovec::{piece, pieces, reachable};
 use super::sys_read::second_offset;
-use super::table::{Restart, Row};
+use super::table::{Restart, Row, SocketLimit};
 use super::write_effects::{check_file_size, modified, raise_pipe};
 use crate::process::limits;
 
 /// Rows of the system-call table.
 pub(super) const ROWS: &[Row] = &[
-    Row::full(1, "write", sys_write, "dbd").restarts(Restart::WithFlag),
+    Row::full(1, "write", sys_write, "dbd")
+        .restarts(Restart::WithFlag)
+        .obeys(SocketLimit::Send),
     Row::full(18, "pwrite64", sys_pwrite64, "dbdd"),
-    Row::full(20, "writev", sys_writev, "dxd").restarts(Restart::WithFlag),
+    Row::full(20, "writev", sys_writev, "dxd")
+        .restarts(Restart::WithFlag)
+        .obeys(SocketLimit::Send),
     Row::full(296, "pwritev", sys_pwritev, "dxdd"),
     Row::partial(328, "pwritev2", sys_pwritev2, "dxdddx", "as preadv2"),
 ];
@@ -63,12 +68,11 @@ fn sys_pwritev(call: &mut Call<'_>) -> Result<u64> {
     )
 }
 
-const RWF_APPEND: u32 = 16;
-
 fn sys_pwritev2(call: &mut Call<'_>) -> Result<u64> {
     let file = call.file(call.fd(0))?;
-    let place = match second_offset(call, &file, RWF_APPEND)? {
-        at if call.uint(5) & RWF_APPEND != 0 => Place::End(at),
+    let flags = ReadWriteFlags::from_bits_retain(call.uint(5));
+    let place = match second_offset(call, &file, ReadWriteFlags::RWF_APPEND)? {
+        at if flags.contains(ReadWriteFlags::RWF_APPEND) => Place::End(at),
         Some(at) => Place::Offset(at),
         None => Place::Position,
     };
@@ -121,7 +125,7 @@ fn within_file_size(
         return Ok(None);
     }
     let start = match place {
-        _ if file.flags().contains(StatusFlags::APPEND) => file.object().end()?,
+        _ if file.flags().contains(OpenFlags::O_APPEND) => file.object().end()?,
         Place::End(_) => file.object().end()?,
         Place::Offset(offset) => offset,
         Place::Position => file.position(),

@@ -3,7 +3,9 @@
 use alloc::vec::Vec;
 
 use kobject::{Errno, Result};
-use libos_fs::{At, AtFlags, Context, XattrFlags};
+use libos_fs::{At, Context};
+use linux_abi::file_system::{XATTR_NAME_MAX, XATTR_SIZE_MAX};
+use linux_abi::{AtFlags, OpenFlags, XattrFlags};
 
 use super::Call;
 use super::table::Row;
@@ -45,19 +47,19 @@ fn target<R>(
     let context = call.thread.process.context.lock().clone();
     match form {
         Form::Path => f(&context, At::Cwd, &call.path(0)?, AtFlags::empty()),
-        Form::Link => f(&context, At::Cwd, &call.path(0)?, AtFlags::SYMLINK_NOFOLLOW),
+        Form::Link => f(&context, At::Cwd, &call.path(0)?, AtFlags::AT_SYMLINK_NOFOLLOW),
         Form::Descriptor => {
             let file = call.file(call.fd(0))?;
-            if file.flags().contains(kobject::StatusFlags::PATH) {
+            if file.flags().contains(OpenFlags::O_PATH) {
                 return Err(Errno::EBADF);
             }
-            f(&context, At::Descriptor(&file), b"", AtFlags::EMPTY_PATH)
+            f(&context, At::Descriptor(&file), b"", AtFlags::AT_EMPTY_PATH)
         }
     }
 }
 
 fn name(at: Address) -> Result<Vec<u8>> {
-    let name = user::get_string(at, 255, Errno::ERANGE)?;
+    let name = user::get_string(at, XATTR_NAME_MAX, Errno::ERANGE)?;
     if name.is_empty() {
         Err(Errno::ERANGE)
     } else {
@@ -89,7 +91,7 @@ fn set(call: &Call<'_>, form: Form) -> Result<u64> {
     let (at, len) = (call.pointer(2), call.len(3));
     let how: XattrFlags = call.flags(4)?;
     let name = name(call.pointer(1))?;
-    if len > 65_536 {
+    if len > XATTR_SIZE_MAX {
         return Err(Errno::E2BIG);
     }
     let value = user::get_bytes(at, len)?;

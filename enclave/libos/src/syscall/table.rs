@@ -29,6 +29,15 @@ pub enum Restart {
     WithoutHandler,
 }
 
+/// Which time limit of a socket a system call obeys if that is what its descriptor refers to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SocketLimit {
+    /// SO_RCVTIMEO.
+    Receive,
+    /// SO_SNDTIMEO.
+    Send,
+}
+
 /// A system call.
 pub struct Row {
     /// Its number on x86-64.
@@ -42,6 +51,7 @@ pub struct Row {
     /// Why nobody is told when a program gets ENOSYS; everything else that gives it is named once.
     pub quiet: Option<&'static str>,
     pub(crate) restart: Restart,
+    pub(crate) socket_limit: Option<SocketLimit>,
     pub(crate) handler: Option<Handler>,
 }
 
@@ -60,6 +70,7 @@ impl Row {
             arguments,
             quiet: None,
             restart: Restart::Never,
+            socket_limit: None,
             handler,
         }
     }
@@ -79,6 +90,13 @@ impl Row {
 
     pub(crate) const fn restarts(self, restart: Restart) -> Self {
         Self { restart, ..self }
+    }
+
+    pub(crate) const fn obeys(self, limit: SocketLimit) -> Self {
+        Self {
+            socket_limit: Some(limit),
+            ..self
+        }
     }
 
     /// Nobody is told when a program gets ENOSYS: programs ask only to find out what there is, all the time.
@@ -103,6 +121,7 @@ impl Row {
             arguments: "",
             quiet: None,
             restart: Restart::Never,
+            socket_limit: None,
             handler: None,
         }
     }

@@ -6,6 +6,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 use kobject::{Errno, Mutex, Result, clock};
 use libos_io::{Schedule, Timer};
+use linux_abi::IntervalTimer;
 
 use super::Clock;
 use crate::process::{Process, Thread, table};
@@ -166,15 +167,15 @@ impl IntervalTimers {
     }
 
     /// The interval timer with this number.
-    pub(crate) fn interval(&self, process: &Arc<Process>, which: i32) -> Result<Arc<SignalTimer>> {
+    pub(crate) fn interval(&self, process: &Arc<Process>, which: IntervalTimer) -> Result<Arc<SignalTimer>> {
         let signal = match which {
-            0 => Signal::ALRM,
-            1 => Signal::VTALRM,
-            2 => Signal::PROF,
+            IntervalTimer::ITIMER_REAL => Signal::ALRM,
+            IntervalTimer::ITIMER_VIRTUAL => Signal::VTALRM,
+            IntervalTimer::ITIMER_PROF => Signal::PROF,
             _ => return Err(Errno::EINVAL),
         };
         let mut timers = self.interval.lock();
-        let place = timers.get_mut(which as usize).ok_or(Errno::EINVAL)?;
+        let place = timers.get_mut(which.0 as usize).ok_or(Errno::EINVAL)?;
         let timer = place
             .get_or_insert_with(|| SignalTimer::new(0, process, Clock::Monotonic, Notice::Plain(signal)));
         Ok(timer.clone())

@@ -5,6 +5,7 @@ pub(crate) mod vdso;
 
 use kobject::clock::{self, SECOND};
 use kobject::{Errno, Result};
+use linux_abi::ClockId;
 
 /// A clock of clock_gettime(2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,16 +18,23 @@ pub(crate) enum Clock {
 }
 
 impl Clock {
-    /// The clock with this number. Raw, coarse and boot-time clocks are the two that exist.
-    pub(crate) fn from_raw(raw: i32) -> Result<Self> {
-        match raw {
-            0 | 5 | 8 | 11 => Ok(Self::Realtime),
-            1 | 4 | 6 | 7 | 9 => Ok(Self::Monotonic),
-            2 => Ok(Self::ProcessCpu),
-            3 => Ok(Self::ThreadCpu),
+    /// The clock with this number; EINVAL. Raw, coarse and boot-time clocks are the two that exist.
+    pub(crate) fn from_raw(id: ClockId) -> Result<Self> {
+        match id {
+            ClockId::CLOCK_REALTIME
+            | ClockId::CLOCK_REALTIME_COARSE
+            | ClockId::CLOCK_REALTIME_ALARM
+            | ClockId::CLOCK_TAI => Ok(Self::Realtime),
+            ClockId::CLOCK_MONOTONIC
+            | ClockId::CLOCK_MONOTONIC_RAW
+            | ClockId::CLOCK_MONOTONIC_COARSE
+            | ClockId::CLOCK_BOOTTIME
+            | ClockId::CLOCK_BOOTTIME_ALARM => Ok(Self::Monotonic),
+            ClockId::CLOCK_PROCESS_CPUTIME_ID => Ok(Self::ProcessCpu),
+            ClockId::CLOCK_THREAD_CPUTIME_ID => Ok(Self::ThreadCpu),
             // Clocks of other processes and threads (clock_getcpuclockid(3)).
-            negative if negative < 0 && negative & 4 == 0 => Ok(Self::ProcessCpu),
-            negative if negative < 0 => Ok(Self::ThreadCpu),
+            ClockId(..0) if id.is_of_thread() => Ok(Self::ThreadCpu),
+            ClockId(..0) => Ok(Self::ProcessCpu),
             _ => Err(Errno::EINVAL),
         }
     }

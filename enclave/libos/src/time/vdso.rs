@@ -8,7 +8,8 @@ use alloc::vec::Vec;
 use enclave_rt::vdso;
 use host_abi::Protection;
 use kobject::{Result, clock};
-use libos_mm::{AddressSpace, Backing, MapFlags};
+use libos_mm::{AddressSpace, Backing};
+use linux_abi::MapFlags;
 
 use crate::user;
 

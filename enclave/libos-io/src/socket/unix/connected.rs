@@ -6,12 +6,13 @@ use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use kobject::{Errno, Events, How, Mutex, Once, Result, Sink, Source};
+use kobject::{Errno, How, Mutex, Once, Result, Sink, Source};
+use linux_abi::{MessageFlags, PollEvents};
 
 use super::UnixSocket;
 use super::inbox::{Attached, Inbox, Message, Receiving};
 use super::name::Name;
-use crate::socket::{Caller, Identity, MessageFlags, Received, Shutdown, SocketKind, wait};
+use crate::socket::{Caller, Identity, Received, Shutdown, SocketKind, wait};
 
 /// Connections that may wait at most, whatever `listen` asks for (net.core.somaxconn).
 const BACKLOG_MAX: u32 = 4096;
@@ -140,7 +141,7 @@ impl Connected {
             }
         }
         drop(state);
-        socket.queue.wake(Events::WRITABLE);
+        socket.queue.wake(PollEvents::WRITABLE);
         Ok(())
     }
 
@@ -156,12 +157,12 @@ impl Connected {
             return Err(Errno::EPROTOTYPE);
         };
         let deadline = socket.timeouts.send_deadline(how.nonblocking);
-        wait(&target.queue, Events::WRITABLE, deadline, || {
+        wait(&target.queue, PollEvents::WRITABLE, deadline, || {
             end.try_take(&target, socket, caller.identity)
         })?;
-        target.queue.wake(Events::READABLE);
+        target.queue.wake(PollEvents::READABLE);
         // It is writable now.
-        socket.queue.wake(Events::WRITABLE);
+        socket.queue.wake(PollEvents::WRITABLE);
         Ok(())
     }
 
@@ -187,12 +188,12 @@ impl Connected {
 
     pub fn accept(&self, socket: &UnixSocket, how: How) -> Result<Arc<UnixSocket>> {
         let deadline = socket.timeouts.receive_deadline(how.nonblocking);
-        let accepted = wait(&socket.queue, Events::READABLE, deadline, || {
+        let accepted = wait(&socket.queue, PollEvents::READABLE, deadline, || {
             let mut backlog = self.backlog.lock();
             let backlog = backlog.as_mut().ok_or(Errno::EINVAL)?;
             backlog.waiting.pop_front().ok_or(Errno::EAGAIN)
         })?;
-        socket.queue.wake(Events::WRITABLE);
+        socket.queue.wake(PollEvents::WRITABLE);
         Ok(accepted)
     }
 
@@ -214,7 +215,7 @@ impl Connected {
             }
             let mut message = Some(Message::read(from, attached, socket.name.clone())?);
             let id = connection.incoming.id();
-            return wait(&socket.queue, Events::WRITABLE, deadline, || {
+            return wait(&socket.queue, PollEvents::WRITABLE, deadline, || {
                 match outgoing.try_add(&mut message, socket.capacity(), id) {
                     // A connection that is gone is a broken pipe; only datagram sockets are refused.
                     Err(Errno::ECONNREFUSED) => Err(Errno::EPIPE),
@@ -224,7 +225,7 @@ impl Connected {
         }
         let mut done = 0;
         loop {
-            let sent = wait(&socket.queue, Events::WRITABLE, deadline, || {
+            let sent = wait(&socket.queue, PollEvents::WRITABLE, deadline, || {
                 outgoing.try_append(from, &mut attached, socket.capacity())
             });
             match sent {
@@ -249,14 +250,14 @@ impl Connected {
         let connection = self.connection.get();
         let connection = connection.ok_or(if is_stream { Errno::EINVAL } else { Errno::ENOTCONN })?;
         let attempt = |to: &mut dyn Sink| {
-            wait(&socket.queue, Events::READABLE, deadline, || {
+            wait(&socket.queue, PollEvents::READABLE, deadline, || {
                 connection.incoming.try_receive(to, how)
             })
         };
         let mut received = attempt(to)?;
         let fills = is_stream
-            && how.flags.contains(MessageFlags::WAIT_ALL)
-            && !how.flags.contains(MessageFlags::PEEK);
+            && how.flags.contains(MessageFlags::MSG_WAITALL)
+            && !how.flags.contains(MessageFlags::MSG_PEEK);
         if fills {
             let mut last = received.len;
             while last > 0 && to.room() > 0 && received.ancillary.rights.is_empty() {
@@ -302,33 +303,33 @@ impl Connected {
         }
     }
 
-    pub fn poll(&self, socket: &UnixSocket) -> Events {
-        let mut events = Events::empty();
+    pub fn poll(&self, socket: &UnixSocket) -> PollEvents {
+        let mut events = PollEvents::empty();
         if let Some(backlog) = &*self.backlog.lock() {
             if !backlog.waiting.is_empty() {
-                events |= Events::READABLE;
+                events |= PollEvents::READABLE;
             }
             return events;
         }
         let Some(connection) = self.connection.get() else {
-            return Events::WRITABLE | Events::HUP;
+            return PollEvents::WRITABLE | PollEvents::POLLHUP;
         };
         let (incoming, outgoing) = (connection.incoming.status(), connection.outgoing.status());
         if incoming.has_data || incoming.ended {
-            events |= Events::READABLE;
+            events |= PollEvents::READABLE;
         }
         if incoming.ended {
-            events |= Events::RDHUP;
+            events |= PollEvents::POLLRDHUP;
         }
         if incoming.ended && outgoing.ended {
-            events |= Events::HUP;
+            events |= PollEvents::POLLHUP;
         }
         if incoming.has_error {
-            events |= Events::ERR;
+            events |= PollEvents::POLLERR;
         }
         // As on Linux: not before three quarters are free.
         if outgoing.used * 4 <= socket.capacity() {
-            events |= Events::WRITABLE;
+            events |= PollEvents::WRITABLE;
         }
         events
     }

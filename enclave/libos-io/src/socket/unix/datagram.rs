@@ -2,7 +2,8 @@
 
 use alloc::sync::{Arc, Weak};
 
-use kobject::{Errno, Events, Mutex, Observer, Once, Result, Sink, Source, Subscription, WaitQueue};
+use kobject::{Errno, Mutex, Observer, Once, Result, Sink, Source, Subscription, WaitQueue};
+use linux_abi::PollEvents;
 
 use super::UnixSocket;
 use super::connected::MESSAGE_MARGIN;
@@ -36,7 +37,7 @@ struct Peer {
 struct Relay(Weak<WaitQueue>);
 
 impl Observer for Relay {
-    fn notify(&self, events: Events) {
+    fn notify(&self, events: PollEvents) {
         if let Some(queue) = self.0.upgrade() {
             queue.wake(events);
         }
@@ -79,7 +80,7 @@ impl Datagram {
         let subscription = end
             .incoming
             .room
-            .subscribe(Events::WRITABLE, Arc::downgrade(&observer));
+            .subscribe(PollEvents::WRITABLE, Arc::downgrade(&observer));
         self.incoming.accept_only_from(Some(end.incoming.id()));
         let peer = Peer {
             inbox: end.incoming.clone(),
@@ -134,7 +135,7 @@ impl Datagram {
             return Err(Errno::EMSGSIZE);
         }
         let mut message = Some(Message::read(from, attached, socket.name.clone())?);
-        let sent = wait(&target.room, Events::WRITABLE, deadline, || {
+        let sent = wait(&target.room, PollEvents::WRITABLE, deadline, || {
             target.try_add(&mut message, socket.capacity(), self.incoming.id())
         });
         if sent == Err(Errno::ECONNREFUSED) {
@@ -166,7 +167,7 @@ impl Datagram {
             // Shut down or not: on Linux only who may wait is told of the end.
             return Err(Errno::EAGAIN);
         }
-        wait(&socket.queue, Events::READABLE, deadline, || {
+        wait(&socket.queue, PollEvents::READABLE, deadline, || {
             self.incoming.try_receive(to, how)
         })
     }
@@ -185,24 +186,24 @@ impl Datagram {
         self.disconnect();
     }
 
-    pub fn poll(&self, socket: &UnixSocket) -> Events {
-        let mut events = Events::empty();
+    pub fn poll(&self, socket: &UnixSocket) -> PollEvents {
+        let mut events = PollEvents::empty();
         let incoming = self.incoming.status();
         let (_, peer) = self.inboxes();
         if incoming.has_data || incoming.ended {
-            events |= Events::READABLE;
+            events |= PollEvents::READABLE;
         }
         if incoming.ended {
-            events |= Events::RDHUP;
+            events |= PollEvents::POLLRDHUP;
             if self.state.lock().sends_no_more {
-                events |= Events::HUP;
+                events |= PollEvents::POLLHUP;
             }
         }
         let writable = peer.is_none_or(|peer| {
             peer.has_room_for(self.incoming.id()) && peer.status().used * 4 <= socket.capacity()
         });
         if writable {
-            events |= Events::WRITABLE;
+            events |= PollEvents::WRITABLE;
         }
         events
     }

@@ -6,12 +6,13 @@ use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use kobject::{Description, Errno, Events, Mutex, Once, Result, Sink, Source, WaitQueue};
+use kobject::{Description, Errno, Mutex, Once, Result, Sink, Source, WaitQueue};
+use linux_abi::{MessageFlags, PollEvents};
 
 use super::name::Name;
 use crate::ring::Ring;
+use crate::socket::Received;
 use crate::socket::message::Identity;
-use crate::socket::{MessageFlags, Received};
 
 /// Datagrams that wait at a socket which is not connected to their sender (net.unix.max_dgram_qlen).
 const DATAGRAMS_MAX: usize = 10;
@@ -112,7 +113,7 @@ pub(super) struct Receiving {
 
 impl Receiving {
     fn peeks(self) -> bool {
-        self.flags.contains(MessageFlags::PEEK)
+        self.flags.contains(MessageFlags::MSG_PEEK)
     }
 }
 
@@ -203,7 +204,7 @@ impl Inbox {
         stream.bytes.push(from, count)?;
         stream.attach(count, attached);
         drop(contents);
-        self.reader.wake(Events::READABLE);
+        self.reader.wake(PollEvents::READABLE);
         Ok(count)
     }
 
@@ -229,7 +230,7 @@ impl Inbox {
         contents.messages_size += message.size();
         contents.messages.push_back(message);
         drop(contents);
-        self.reader.wake(Events::READABLE);
+        self.reader.wake(PollEvents::READABLE);
         Ok(count)
     }
 
@@ -256,7 +257,7 @@ impl Inbox {
         };
         drop(contents);
         if !how.peeks() {
-            self.room.wake(Events::WRITABLE);
+            self.room.wake(PollEvents::WRITABLE);
         }
         Ok(received)
     }
@@ -334,7 +335,8 @@ impl Inbox {
     }
 
     fn wake_both(&self) {
-        let events = Events::READABLE | Events::WRITABLE | Events::RDHUP | Events::HUP;
+        let events =
+            PollEvents::READABLE | PollEvents::WRITABLE | PollEvents::POLLRDHUP | PollEvents::POLLHUP;
         self.reader.wake(events);
         self.room.wake(events);
     }
@@ -366,8 +368,8 @@ impl Contents {
             ..Received::default()
         };
         if count < message.bytes.len() {
-            received.flags |= MessageFlags::TRUNCATED;
-            if how.flags.contains(MessageFlags::TRUNCATED) {
+            received.flags |= MessageFlags::MSG_TRUNC;
+            if how.flags.contains(MessageFlags::MSG_TRUNC) {
                 received.len = message.bytes.len();
             }
         }

@@ -18,30 +18,19 @@ use core::any::Any;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use kobject::{
-    Errno, Events, File, FileKind, How, Mutex, Observer, Once, Result, Sink, Source, Stat, Subscription,
-    WaitQueue,
+    Errno, File, FileKind, How, Mutex, Observer, Once, Result, Sink, Source, Stat, Subscription, WaitQueue,
 };
+use linux_abi::{AddressFamily, Ioctl, MessageFlags, OptionLevel, PollEvents, Protocol, SocketOption};
 
 use self::connected::Connected;
 use self::datagram::Datagram;
 use self::inbox::{Attached, Inbox, Receiving};
 use self::name::Name;
-use super::option::{
-    self, SO_ACCEPTCONN, SO_DOMAIN, SO_ERROR, SO_PEERCRED, SO_PROTOCOL, SO_TYPE, SOL_SOCKET, Timeouts, put,
-    put_int,
-};
+use super::option::{self, Timeouts, put, put_int};
 use super::{
-    AF_UNIX, AF_UNSPEC, Caller, Identity, MessageFlags, Outgoing, Received, Shutdown, Socket, SocketAddress,
-    SocketKind, address, interfaces,
+    Caller, Identity, Outgoing, Received, Shutdown, Socket, SocketAddress, SocketKind, address, interfaces,
 };
-use crate::anonymous::{self, FIONREAD};
-
-const SO_SNDBUF: u32 = 7;
-const SO_RCVBUF: u32 = 8;
-const SO_PASSCRED: u32 = 16;
-
-/// SIOCOUTQ: bytes sent and not received yet.
-const SIOCOUTQ: u32 = 0x5411;
+use crate::anonymous;
 
 /// Bytes that may be on their way from one socket (net.core.wmem_default), and the most that may be asked
 /// for.
@@ -80,18 +69,19 @@ enum Endpoint {
 }
 
 impl UnixSocket {
-    fn remember(&self, option: u32, value: u64) {
-        self.remembered.lock().insert(option, value);
+    fn remember(&self, option: SocketOption, value: u64) {
+        self.remembered.lock().insert(option.0, value);
     }
 
-    fn remembered(&self, option: u32) -> Option<u64> {
-        self.remembered.lock().get(&option).copied()
+    fn remembered(&self, option: SocketOption) -> Option<u64> {
+        self.remembered.lock().get(&option.0).copied()
     }
 
     /// `socket(AF_UNIX, …)`. EPROTONOSUPPORT for a protocol, ESOCKTNOSUPPORT for a type that is none of the
     /// three (a raw one is a datagram socket, as on Linux).
-    pub fn open(kind: SocketKind, protocol: u32, creator: Identity) -> Result<Arc<Self>> {
-        if protocol != 0 && protocol != AF_UNIX.into() {
+    pub fn open(kind: SocketKind, protocol: Protocol, creator: Identity) -> Result<Arc<Self>> {
+        // As on Linux, the family's number will do as well.
+        if protocol.0 != 0 && protocol.0 != AddressFamily::AF_UNIX.0.into() {
             return Err(Errno::EPROTONOSUPPORT);
         }
         let kind = if kind == SocketKind::Raw {
@@ -103,7 +93,7 @@ impl UnixSocket {
     }
 
     /// `socketpair`.
-    pub fn pair(kind: SocketKind, protocol: u32, creator: Identity) -> Result<(Arc<Self>, Arc<Self>)> {
+    pub fn pair(kind: SocketKind, protocol: Protocol, creator: Identity) -> Result<(Arc<Self>, Arc<Self>)> {
         let one = Self::open(kind, protocol, creator)?;
         let other = Self::open(kind, protocol, creator)?;
         match (&one.end, &other.end) {
@@ -210,7 +200,7 @@ impl UnixSocket {
         if let Some(name) = self.name.get().filter(|_| owns_name) {
             name.release();
         }
-        self.queue.wake(Events::all());
+        self.queue.wake(PollEvents::all());
     }
 
     /// Bytes sent and not received yet (SIOCOUTQ).
@@ -225,8 +215,8 @@ fn name_to_find(address: &[u8]) -> Result<Name> {
 }
 
 impl Socket for UnixSocket {
-    fn domain(&self) -> u16 {
-        AF_UNIX
+    fn domain(&self) -> AddressFamily {
+        AddressFamily::AF_UNIX
     }
 
     fn kind(&self) -> SocketKind {
@@ -248,7 +238,7 @@ impl Socket for UnixSocket {
 
     fn connect(&self, address: &[u8], how: How, caller: Caller<'_>) -> Result<()> {
         match &self.end {
-            Endpoint::Datagram(end) if address::family(address)? == AF_UNSPEC => {
+            Endpoint::Datagram(end) if address::family(address)? == AddressFamily::AF_UNSPEC => {
                 end.disconnect();
                 Ok(())
             }
@@ -290,7 +280,7 @@ impl Socket for UnixSocket {
         how: How,
         caller: Caller<'_>,
     ) -> Result<usize> {
-        if message.flags.contains(MessageFlags::OOB) {
+        if message.flags.contains(MessageFlags::MSG_OOB) {
             return Err(Errno::EOPNOTSUPP);
         }
         self.bind_if_it_must()?;
@@ -298,7 +288,7 @@ impl Socket for UnixSocket {
             identity: message.ancillary.credentials.unwrap_or(caller.identity),
             rights: message.ancillary.rights,
         };
-        let nonblocking = how.nonblocking || message.flags.contains(MessageFlags::DONT_WAIT);
+        let nonblocking = how.nonblocking || message.flags.contains(MessageFlags::MSG_DONTWAIT);
         let deadline = self.timeouts.send_deadline(nonblocking);
         match &self.end {
             Endpoint::Connected(end) => {
@@ -322,10 +312,10 @@ impl Socket for UnixSocket {
     }
 
     fn receive(&self, to: &mut dyn Sink, flags: MessageFlags, how: How) -> Result<Received> {
-        if flags.contains(MessageFlags::OOB) {
+        if flags.contains(MessageFlags::MSG_OOB) {
             return Err(Errno::EOPNOTSUPP);
         }
-        let nonblocking = how.nonblocking || flags.contains(MessageFlags::DONT_WAIT);
+        let nonblocking = how.nonblocking || flags.contains(MessageFlags::MSG_DONTWAIT);
         let deadline = self.timeouts.receive_deadline(nonblocking);
         let receiving = self.receiving(flags);
         match &self.end {
@@ -339,7 +329,7 @@ impl Socket for UnixSocket {
             Endpoint::Connected(end) => end.shutdown(which)?,
             Endpoint::Datagram(end) => end.shutdown(which),
         }
-        self.queue.wake(Events::all());
+        self.queue.wake(PollEvents::all());
         Ok(())
     }
 
@@ -356,67 +346,71 @@ impl Socket for UnixSocket {
         Ok(Name::address(name.get()))
     }
 
-    fn option(&self, level: u32, name: u32, out: &mut [u8]) -> Result<usize> {
-        if level != SOL_SOCKET {
+    fn option(&self, level: OptionLevel, name: u32, out: &mut [u8]) -> Result<usize> {
+        if level != OptionLevel::SOL_SOCKET {
             return Err(Errno::EOPNOTSUPP);
         }
+        let name = SocketOption(name);
         if let Some(len) = self.timeouts.option(name, out) {
             return Ok(len);
         }
         let listens = matches!(&self.end, Endpoint::Connected(end) if end.is_listening());
         let value = match name {
-            SO_TYPE => self.kind as u32,
-            SO_DOMAIN => AF_UNIX.into(),
-            SO_PROTOCOL => 0,
-            SO_ACCEPTCONN => listens.into(),
-            SO_PASSCRED => self.passes_credentials.load(Ordering::Relaxed).into(),
-            SO_SNDBUF => self.capacity() as u32,
-            SO_RCVBUF => self.remembered(name).unwrap_or(CAPACITY as u64) as u32,
-            SO_ERROR => {
+            SocketOption::SO_TYPE => self.kind as u32,
+            SocketOption::SO_DOMAIN => AddressFamily::AF_UNIX.0.into(),
+            SocketOption::SO_PROTOCOL => 0,
+            SocketOption::SO_ACCEPTCONN => listens.into(),
+            SocketOption::SO_PASSCRED => self.passes_credentials.load(Ordering::Relaxed).into(),
+            SocketOption::SO_SNDBUF => self.capacity() as u32,
+            SocketOption::SO_RCVBUF => self.remembered(name).unwrap_or(CAPACITY as u64) as u32,
+            SocketOption::SO_ERROR => {
                 let error = self.inboxes().0.and_then(|inbox| inbox.take_error());
                 error.map_or(0, |error| error.raw().into())
             }
-            SO_PEERCRED => {
+            SocketOption::SO_PEERCRED => {
                 let identity = match &self.end {
                     Endpoint::Connected(end) => end.peer_identity(),
                     Endpoint::Datagram(_) => None,
                 };
                 return Ok(put(out, &identity.unwrap_or(Identity::UNKNOWN).to_bytes()));
             }
-            SO_LINGER => return Ok(put(out, &self.remembered(name).unwrap_or(0).to_ne_bytes())),
+            SocketOption::SO_LINGER => {
+                return Ok(put(out, &self.remembered(name).unwrap_or(0).to_ne_bytes()));
+            }
             _ if is_without_effect(name) => self.remembered(name).unwrap_or(0) as u32,
             _ => return Err(Errno::ENOPROTOOPT),
         };
         Ok(put_int(out, value))
     }
 
-    fn set_option(&self, level: u32, name: u32, value: &[u8]) -> Result<()> {
-        if level != SOL_SOCKET {
+    fn set_option(&self, level: OptionLevel, name: u32, value: &[u8]) -> Result<()> {
+        if level != OptionLevel::SOL_SOCKET {
             return Err(Errno::EOPNOTSUPP);
         }
+        let name = SocketOption(name);
         if let Some(done) = self.timeouts.set_option(name, value) {
             return done;
         }
         let number = option::int(value)?;
         match name {
-            SO_PASSCRED => self.passes_credentials.store(number != 0, Ordering::Relaxed),
-            SO_SNDBUF => {
+            SocketOption::SO_PASSCRED => self.passes_credentials.store(number != 0, Ordering::Relaxed),
+            SocketOption::SO_SNDBUF => {
                 // As on Linux, twice what is asked for.
                 let capacity = (number as usize)
                     .saturating_mul(2)
                     .clamp(CAPACITY_MIN, CAPACITY_MAX);
                 self.capacity.store(capacity, Ordering::Relaxed);
-                self.queue.wake(Events::WRITABLE);
+                self.queue.wake(PollEvents::WRITABLE);
             }
-            SO_RCVBUF => {
+            SocketOption::SO_RCVBUF => {
                 let capacity = u64::from(number).saturating_mul(2);
                 self.remember(name, capacity.clamp(CAPACITY_MIN as u64 / 2, CAPACITY_MAX as u64));
             }
-            SO_LINGER => {
+            SocketOption::SO_LINGER => {
                 let linger = value.first_chunk().ok_or(Errno::EINVAL)?;
                 self.remember(name, u64::from_ne_bytes(*linger));
             }
-            SO_PRIORITY => self.remember(name, number.into()),
+            SocketOption::SO_PRIORITY => self.remember(name, number.into()),
             _ if is_without_effect(name) => self.remember(name, (number != 0).into()),
             _ => return Err(Errno::ENOPROTOOPT),
         }
@@ -428,13 +422,18 @@ impl Socket for UnixSocket {
     }
 }
 
-const SO_PRIORITY: u32 = 12;
-const SO_LINGER: u32 = 13;
-
-/// Options that Linux takes for any socket and that change nothing for these: DEBUG, REUSEADDR, DONTROUTE,
-/// BROADCAST, KEEPALIVE, OOBINLINE, PRIORITY.
-fn is_without_effect(name: u32) -> bool {
-    matches!(name, 1 | 2 | 5 | 6 | 9 | 10 | 12)
+/// Options that Linux takes for any socket and that change nothing for these.
+fn is_without_effect(name: SocketOption) -> bool {
+    matches!(
+        name,
+        SocketOption::SO_DEBUG
+            | SocketOption::SO_REUSEADDR
+            | SocketOption::SO_DONTROUTE
+            | SocketOption::SO_BROADCAST
+            | SocketOption::SO_KEEPALIVE
+            | SocketOption::SO_OOBINLINE
+            | SocketOption::SO_PRIORITY
+    )
 }
 
 impl File for UnixSocket {
@@ -466,25 +465,25 @@ impl File for UnixSocket {
         Ok((count, 0))
     }
 
-    fn poll(&self, interest: Events) -> Events {
+    fn poll(&self, interest: PollEvents) -> PollEvents {
         let events = match &self.end {
             Endpoint::Connected(end) => end.poll(self),
             Endpoint::Datagram(end) => end.poll(self),
         };
-        events & (interest | Events::UNASKED)
+        events & (interest | PollEvents::UNASKED)
     }
 
-    fn subscribe(&self, interest: Events, observer: Weak<dyn Observer>) -> Option<Subscription> {
+    fn subscribe(&self, interest: PollEvents, observer: Weak<dyn Observer>) -> Option<Subscription> {
         Some(self.queue.subscribe(interest, observer))
     }
 
-    fn ioctl(&self, request: u32, argument: u64) -> Result<u64> {
+    fn ioctl(&self, request: Ioctl, argument: u64) -> Result<u64> {
         match request {
-            FIONREAD => {
+            Ioctl::FIONREAD => {
                 let inbox = self.inboxes().0.ok_or(Errno::EINVAL)?;
                 anonymous::answer_int(argument, inbox.unread())
             }
-            SIOCOUTQ => anonymous::answer_int(argument, self.unreceived()),
+            Ioctl::TIOCOUTQ => anonymous::answer_int(argument, self.unreceived()),
             _ => interfaces::ioctl(request, argument),
         }
     }

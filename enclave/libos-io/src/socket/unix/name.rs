@@ -6,10 +6,11 @@ use alloc::format;
 use alloc::sync::{Arc, Weak};
 
 use kobject::{Errno, Mutex, Result};
+use linux_abi::AddressFamily;
 
 use super::UnixSocket;
 use crate::socket::address::family;
-use crate::socket::{AF_UNIX, BoundSocket, Caller, SocketAddress};
+use crate::socket::{BoundSocket, Caller, SocketAddress};
 
 /// Bytes of `struct sockaddr_un`.
 const SOCKADDR_UN: usize = 110;
@@ -27,7 +28,7 @@ impl Name {
     /// The name in an address; `None` for one that has only a family, which asks `bind` for a name. EINVAL
     /// for what is no address of a Unix socket.
     pub fn parse(address: &[u8]) -> Result<Option<Self>> {
-        if address.len() > SOCKADDR_UN || family(address)? != AF_UNIX {
+        if address.len() > SOCKADDR_UN || family(address)? != AddressFamily::AF_UNIX {
             return Err(Errno::EINVAL);
         }
         Ok(match &address[2..] {
@@ -43,7 +44,7 @@ impl Name {
     /// The address of a socket of this name, or of one without.
     pub fn address(name: Option<&Self>) -> SocketAddress {
         let mut address = [0; SOCKADDR_UN + 1];
-        address[..2].copy_from_slice(&AF_UNIX.to_ne_bytes());
+        address[..2].copy_from_slice(&AddressFamily::AF_UNIX.0.to_ne_bytes());
         let (start, bytes, end) = match name {
             None => (2, &[][..], 2),
             // A path is followed by a zero, even where that is beyond `sockaddr_un`.

@@ -1,6 +1,7 @@
 use alloc::vec::Vec;
 
-use kobject::{Description, KernelSink, KernelSource, StatusFlags};
+use kobject::{Description, KernelSink, KernelSource};
+use linux_abi::{MessageFlags, OpenFlags, PollEvents};
 
 use super::*;
 use crate::pipe::pipe;
@@ -47,11 +48,11 @@ fn address(name: &[u8]) -> Vec<u8> {
 }
 
 fn socket(kind: SocketKind) -> Arc<UnixSocket> {
-    UnixSocket::open(kind, 0, ME).unwrap()
+    UnixSocket::open(kind, Protocol(0), ME).unwrap()
 }
 
 fn pair(kind: SocketKind) -> (Arc<UnixSocket>, Arc<UnixSocket>) {
-    UnixSocket::pair(kind, 0, ME).unwrap()
+    UnixSocket::pair(kind, Protocol(0), ME).unwrap()
 }
 
 fn write(socket: &UnixSocket, bytes: &[u8]) -> Result<usize> {
@@ -78,7 +79,7 @@ fn send(socket: &UnixSocket, bytes: &[u8], message: Outgoing<'_>) -> Result<usiz
 }
 
 fn file() -> Arc<Description> {
-    Description::new(pipe().0, StatusFlags::empty(), b"")
+    Description::new(pipe().0, OpenFlags::empty(), b"")
 }
 
 fn with_rights(count: usize) -> Outgoing<'static> {
@@ -92,8 +93,8 @@ fn with_rights(count: usize) -> Outgoing<'static> {
     }
 }
 
-fn all(socket: &UnixSocket) -> Events {
-    socket.poll(Events::IN | Events::OUT | Events::RDHUP)
+fn all(socket: &UnixSocket) -> PollEvents {
+    socket.poll(PollEvents::POLLIN | PollEvents::POLLOUT | PollEvents::POLLRDHUP)
 }
 
 /// A listening socket at an abstract name, one that has connected to it, and the accepted one.
@@ -120,14 +121,14 @@ fn a_stream_runs_both_ways_and_ends() {
     assert_eq!(write(&other, b"back"), Ok(4));
     assert_eq!(read(&other, 2), Ok(b"th".to_vec()));
     assert_eq!(read(&other, 9), Ok(b"ere".to_vec()));
-    assert_eq!(all(&other), Events::OUT);
+    assert_eq!(all(&other), PollEvents::POLLOUT);
     assert_eq!(read(&one, 9), Ok(b"back".to_vec()));
     one.close();
     assert_eq!(read(&other, 9), Ok(Vec::new()));
     assert_eq!(write(&other, b"x"), Err(Errno::EPIPE));
     assert_eq!(
         all(&other),
-        Events::IN | Events::OUT | Events::RDHUP | Events::HUP
+        PollEvents::POLLIN | PollEvents::POLLOUT | PollEvents::POLLRDHUP | PollEvents::POLLHUP
     );
 }
 
@@ -135,12 +136,12 @@ fn a_stream_runs_both_ways_and_ends() {
 fn waiting_for_all_ends_when_all_is_there() {
     let (one, other) = pair(SocketKind::Stream);
     write(&one, b"123").unwrap();
-    assert_eq!(receive(&other, 2, MessageFlags::WAIT_ALL).unwrap().0, b"12");
+    assert_eq!(receive(&other, 2, MessageFlags::MSG_WAITALL).unwrap().0, b"12");
     write(&one, b"4").unwrap();
-    let (bytes, received) = receive(&other, 2, MessageFlags::WAIT_ALL).unwrap();
+    let (bytes, received) = receive(&other, 2, MessageFlags::MSG_WAITALL).unwrap();
     assert_eq!((&bytes[..], received.len), (&b"34"[..], 2));
     write(&one, b"5").unwrap();
-    assert_eq!(receive(&other, 2, MessageFlags::WAIT_ALL).unwrap().0, b"5");
+    assert_eq!(receive(&other, 2, MessageFlags::MSG_WAITALL).unwrap().0, b"5");
 }
 
 #[test]
@@ -149,7 +150,7 @@ fn who_leaves_unread_data_resets_the_connection() {
     write(&one, b"unread").unwrap();
     write(&other, b"read").unwrap();
     other.close();
-    assert!(all(&one).contains(Events::ERR));
+    assert!(all(&one).contains(PollEvents::POLLERR));
     assert_eq!(read(&one, 9), Ok(b"read".to_vec()));
     assert_eq!(read(&one, 9), Err(Errno::ECONNRESET));
     assert_eq!(read(&one, 9), Ok(Vec::new()));
@@ -161,7 +162,10 @@ fn half_a_stream_can_be_shut_down() {
     write(&one, b"last").unwrap();
     one.shutdown(Shutdown::Write).unwrap();
     assert_eq!(write(&one, b"x"), Err(Errno::EPIPE));
-    assert_eq!(all(&other), Events::IN | Events::OUT | Events::RDHUP);
+    assert_eq!(
+        all(&other),
+        PollEvents::POLLIN | PollEvents::POLLOUT | PollEvents::POLLRDHUP
+    );
     assert_eq!(read(&other, 9), Ok(b"last".to_vec()));
     assert_eq!(read(&other, 9), Ok(Vec::new()));
     assert_eq!(write(&other, b"still"), Ok(5));
@@ -180,11 +184,11 @@ fn a_stream_is_bounded() {
     let sent = write(&one, &[1; 1 << 20]).unwrap();
     assert_eq!(sent, CAPACITY);
     assert_eq!(write(&one, b"x"), Err(Errno::EAGAIN));
-    assert!(!all(&one).contains(Events::OUT));
+    assert!(!all(&one).contains(PollEvents::POLLOUT));
     read(&other, sent / 2).unwrap();
-    assert!(!all(&one).contains(Events::OUT));
+    assert!(!all(&one).contains(PollEvents::POLLOUT));
     read(&other, sent / 2).unwrap();
-    assert!(all(&one).contains(Events::OUT));
+    assert!(all(&one).contains(PollEvents::POLLOUT));
 }
 
 #[test]
@@ -194,12 +198,12 @@ fn messages_keep_their_bounds() {
         write(&one, b"first").unwrap();
         write(&one, b"").unwrap();
         write(&one, b"second").unwrap();
-        let (bytes, received) = receive(&other, 3, MessageFlags::PEEK).unwrap();
+        let (bytes, received) = receive(&other, 3, MessageFlags::MSG_PEEK).unwrap();
         assert_eq!(
             (&bytes[..], received.len, received.flags),
-            (&b"fir"[..], 3, MessageFlags::TRUNCATED)
+            (&b"fir"[..], 3, MessageFlags::MSG_TRUNC)
         );
-        let (bytes, received) = receive(&other, 3, MessageFlags::TRUNCATED).unwrap();
+        let (bytes, received) = receive(&other, 3, MessageFlags::MSG_TRUNC).unwrap();
         assert_eq!((&bytes[..], received.len), (&b"fir"[..], 5));
         assert_eq!(receive(&other, 9, MessageFlags::empty()).unwrap().0, b"");
         let (bytes, received) = receive(&other, 9, MessageFlags::empty()).unwrap();
@@ -244,7 +248,7 @@ fn open_files_arrive_with_their_byte() {
         (bytes, received.ancillary.rights.len())
     };
     assert_eq!(take(3, MessageFlags::empty()), (b"pla".to_vec(), 0));
-    assert_eq!(take(99, MessageFlags::PEEK), (b"inab".to_vec(), 2));
+    assert_eq!(take(99, MessageFlags::MSG_PEEK), (b"inab".to_vec(), 2));
     assert_eq!(take(3, MessageFlags::empty()), (b"ina".to_vec(), 2));
     assert_eq!(take(99, MessageFlags::empty()), (b"bc".to_vec(), 1));
     assert_eq!(take(99, MessageFlags::empty()), (b"rest".to_vec(), 0));
@@ -276,10 +280,17 @@ fn open_files_that_nobody_receives_are_closed() {
 fn who_asks_is_told_who_sends() {
     let (one, other) = pair(SocketKind::Stream);
     let mut out = [0; 12];
-    assert_eq!(one.option(SOL_SOCKET, SO_PEERCRED, &mut out), Ok(12));
+    assert_eq!(
+        one.option(OptionLevel::SOL_SOCKET, SocketOption::SO_PEERCRED.0, &mut out),
+        Ok(12)
+    );
     assert_eq!(out, ME.to_bytes());
     other
-        .set_option(SOL_SOCKET, SO_PASSCRED, &1u32.to_ne_bytes())
+        .set_option(
+            OptionLevel::SOL_SOCKET,
+            SocketOption::SO_PASSCRED.0,
+            &1u32.to_ne_bytes(),
+        )
         .unwrap();
     let claimed = Identity {
         pid: 8,
@@ -344,7 +355,7 @@ fn a_full_backlog_makes_wait_and_a_closed_one_resets() {
     listener.listen(1, caller).unwrap();
     let clients = [connect().unwrap(), connect().unwrap()];
     assert_eq!(connect().err(), Some(Errno::EAGAIN));
-    assert_eq!(all(&listener), Events::IN);
+    assert_eq!(all(&listener), PollEvents::POLLIN);
     listener.close();
     assert_eq!(read(&clients[0], 9), Err(Errno::ECONNRESET));
     assert_eq!(connect().err(), Some(Errno::ECONNREFUSED));
@@ -394,10 +405,10 @@ fn datagrams_wait_in_limited_number_and_only_a_peer_is_heard() {
     for _ in 0..11 {
         write(&client, b"x").unwrap();
     }
-    assert!(!all(&client).contains(Events::OUT));
+    assert!(!all(&client).contains(PollEvents::POLLOUT));
     assert_eq!(write(&client, b"x"), Err(Errno::EAGAIN));
     read(&server, 1).unwrap();
-    assert!(all(&client).contains(Events::OUT));
+    assert!(all(&client).contains(PollEvents::POLLOUT));
     client.bind(&address(b"\0client"), caller).unwrap();
     server
         .connect(&address(b"\0client"), NONBLOCKING, caller)

@@ -33,6 +33,9 @@ macro_rules! errnos {
         impl Errno {
             $(#[doc = $meaning] pub const $name: Self = Self($number);)*
 
+            #[cfg(test)]
+            pub(crate) const ALL: &[(&str, i128)] = &[$((stringify!($name), $number),)*];
+
             /// The symbolic name, `"E?"` for one that is not used here.
             pub const fn name(self) -> &'static str {
                 match self.0 {

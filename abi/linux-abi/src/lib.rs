@@ -1,0 +1,69 @@
+//! The numbers of Linux's user interface on x86-64, as far as the trusted base knows them.
+//!
+//! Every number stands here once, with Linux's name and a type, in a file per family. Three macros make them:
+//!
+//! - `numbers!`: a type for numbers of which a program gives one. Programs may give any number, so unknown ones can be held;
+//!   the constants serve as patterns, as in `match FcntlCommand(raw) { FcntlCommand::F_GETFD => … }`.
+//! - `flags!`: a type for sets of bits (bitflags).
+//! - `constants!`: single values.
+//!
+//! The crate has no behaviour beyond what Linux's headers have as macros. The `witness` test compares each number with
+//! `linux-raw-sys`, or with `libc` where that has no such name.
+#![cfg_attr(not(test), no_std)]
+#![forbid(unsafe_code)]
+
+#[macro_use]
+mod macros;
+
+pub mod auxv;
+pub mod capability;
+pub mod clone;
+pub mod device;
+pub mod elf;
+pub mod epoll;
+mod errno;
+pub mod fcntl;
+pub mod file_system;
+pub mod futex;
+pub mod ioctl;
+pub mod limits;
+pub mod memory;
+pub mod netlink;
+pub mod open;
+pub mod poll;
+pub mod prctl;
+pub mod read_write;
+pub mod sched;
+pub mod signal;
+pub mod socket;
+pub mod socket_option;
+pub mod stat;
+pub mod system;
+pub mod time;
+
+#[cfg(test)]
+mod witness;
+
+pub use auxv::AuxiliaryKey;
+pub use clone::CloneFlags;
+pub use epoll::{EpollCommand, EpollFlags};
+pub use errno::Errno;
+pub use fcntl::{DescriptorFlags, FcntlCommand, FlockFlags, RecordLockType, Seals};
+pub use file_system::{MountFlags, RenameFlags, XattrFlags};
+pub use futex::{FutexCommand, FutexComparison, FutexFlags, FutexOperation};
+pub use ioctl::Ioctl;
+pub use limits::Resource;
+pub use memory::{MapFlags, MemfdFlags, MemoryAdvice, ProtectionFlags, RemapFlags, SyncFlags};
+pub use open::{AtFlags, CloseRangeFlags, OpenFlags, ResolveFlags};
+pub use poll::PollEvents;
+pub use prctl::{ArchPrctlOption, PrctlOption};
+pub use read_write::{AllocateFlags, FileAdvice, ReadWriteFlags, SpliceFlags, Whence};
+pub use sched::{MembarrierCommand, PriorityTarget, SchedulingPolicy, UsageTarget};
+pub use signal::{ActionFlags, MaskOperation, Signal, SignalCode, SignalEvent, SignalSet, StackFlags};
+pub use socket::{
+    AddressFamily, ControlMessage, MessageFlags, Protocol, ShutdownDirection, SocketFlags, SocketType,
+};
+pub use socket_option::{Ipv4Option, Ipv6Option, OptionLevel, SocketOption, TcpOption, UdpOption};
+pub use stat::StatxMask;
+pub use system::{EventFdFlags, RandomFlags};
+pub use time::{ClockId, IntervalTimer, TimerFdFlags, TimerFlags};

@@ -1,0 +1,56 @@
+//! Scheduling and barriers: sched(7), getpriority(2), getrusage(2), membarrier(2).
+
+numbers! {
+    /// A scheduling policy.
+    pub struct SchedulingPolicy(i32) {
+        SCHED_NORMAL = 0,
+        SCHED_FIFO = 1,
+        SCHED_RR = 2,
+        SCHED_BATCH = 3,
+        SCHED_IDLE = 5,
+        SCHED_DEADLINE = 6,
+    }
+}
+
+numbers! {
+    /// Whom `getpriority` and `setpriority` are about.
+    pub struct PriorityTarget(i32) {
+        PRIO_PROCESS = 0,
+        PRIO_PGRP = 1,
+        PRIO_USER = 2,
+    }
+}
+
+numbers! {
+    /// Whom `getrusage` is about.
+    pub struct UsageTarget(i32) {
+        RUSAGE_SELF = 0,
+        RUSAGE_THREAD = 1,
+        RUSAGE_CHILDREN = -1,
+    }
+}
+
+flags! {
+    /// What `membarrier` does: one at a time. As a set, what it can do or was registered for; `MEMBARRIER_CMD_QUERY` is none.
+    pub struct MembarrierCommand(u32) {
+        MEMBARRIER_CMD_GLOBAL = 1 << 0,
+        MEMBARRIER_CMD_GLOBAL_EXPEDITED = 1 << 1,
+        MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED = 1 << 2,
+        MEMBARRIER_CMD_PRIVATE_EXPEDITED = 1 << 3,
+        MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED = 1 << 4,
+        MEMBARRIER_CMD_GET_REGISTRATIONS = 1 << 9,
+    }
+}
+
+constants! {
+    /// Beside a [`SchedulingPolicy`]: children do not inherit it.
+    SCHED_RESET_ON_FORK: i32 = 0x4000_0000;
+    /// The lowest nice value.
+    MIN_NICE: i32 = -20;
+    /// The highest nice value.
+    MAX_NICE: i32 = 19;
+    /// Flag of a process in /proc/PID/stat: its addresses are random (the kernel's own name).
+    PF_RANDOMIZE: u32 = 0x40_0000;
+    /// The highest priority of `SCHED_FIFO` and `SCHED_RR`.
+    MAX_RT_PRIO: u64 = 99;
+}

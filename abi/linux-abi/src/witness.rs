@@ -1,0 +1,482 @@
+//! Compares each number with Linux's own headers.
+//!
+//! `linux-raw-sys` is generated from them; `libc` stands in for names that those it covers do not have. What neither has is stated
+//! a second time, with the file of the kernel's source that has it.
+
+use std::collections::BTreeMap;
+
+use linux_raw_sys::general::membarrier_cmd;
+use linux_raw_sys::{auxvec, elf_uapi, errno, general, if_arp, ioctl, net, netlink, prctl, system};
+
+use crate::*;
+
+/// Compares two lists: the same names with the same values.
+fn compare(ours: &[(&str, i128)], theirs: &[(&str, i128)]) {
+    let ours: BTreeMap<_, _> = ours.iter().copied().collect();
+    let theirs: BTreeMap<_, _> = theirs.iter().copied().collect();
+    let names = |list: &BTreeMap<&str, i128>| list.keys().map(|&name| name.to_owned()).collect::<Vec<_>>();
+    assert_eq!(
+        names(&ours),
+        names(&theirs),
+        "the names compared are those that there are"
+    );
+    for (name, value) in ours {
+        assert_eq!(value, theirs[name], "{name}");
+    }
+}
+
+/// The constants of a type or module; then each once, below where else it is defined or with its value.
+macro_rules! compare {
+    ($ours:expr; $($theirs:ident [$($name:ident)*])* $({ $($stated:ident = $value:expr,)* })?) => {
+        compare($ours, &[
+            $($((stringify!($name), $theirs::$name as i128),)*)*
+            $($((stringify!($stated), $value as i128),)*)?
+        ]);
+    };
+}
+
+#[test]
+fn auxv_is_as_in_the_headers() {
+    compare!(AuxiliaryKey::ALL; auxvec [
+        AT_NULL AT_PHDR AT_PHENT AT_PHNUM AT_PAGESZ AT_BASE AT_FLAGS AT_ENTRY AT_UID AT_EUID
+        AT_GID AT_EGID AT_PLATFORM AT_HWCAP AT_CLKTCK AT_SECURE AT_RANDOM AT_HWCAP2 AT_EXECFN
+        AT_SYSINFO_EHDR AT_MINSIGSTKSZ
+    ]);
+    compare!(auxv::ALL;
+        {
+            // arch/x86/include/uapi/asm/hwcap2.h
+            HWCAP2_FSGSBASE = 1 << 1,
+        }
+    );
+}
+
+#[test]
+fn capability_is_as_in_the_headers() {
+    compare!(capability::ALL; general [_LINUX_CAPABILITY_VERSION_3 CAP_LAST_CAP]);
+}
+
+#[test]
+fn clone_is_as_in_the_headers() {
+    compare!(CloneFlags::ALL; general [
+        CLONE_VM CLONE_FS CLONE_FILES CLONE_SIGHAND CLONE_VFORK CLONE_THREAD CLONE_SYSVSEM
+        CLONE_SETTLS CLONE_PARENT_SETTID CLONE_CHILD_CLEARTID CLONE_DETACHED CLONE_CHILD_SETTID
+    ]);
+    compare!(clone::ALL; general [CSIGNAL CLONE_ARGS_SIZE_VER0]);
+}
+
+#[test]
+fn device_is_as_in_the_headers() {
+    compare!(device::ALL;
+        {
+            // include/uapi/linux/major.h
+            MEM_MAJOR = 1,
+            TTYAUX_MAJOR = 5,
+            UNIX98_PTY_SLAVE_MAJOR = 136,
+            // Documentation/admin-guide/devices.txt
+            DEV_NULL = libc::makedev(1, 3),
+            DEV_ZERO = libc::makedev(1, 5),
+            DEV_FULL = libc::makedev(1, 7),
+            DEV_RANDOM = libc::makedev(1, 8),
+            DEV_URANDOM = libc::makedev(1, 9),
+            DEV_TTY = libc::makedev(5, 0),
+            DEV_PTS_0 = libc::makedev(136, 0),
+        }
+    );
+}
+
+#[test]
+fn elf_is_as_in_the_headers() {
+    compare!(elf::ALL;
+        elf_uapi [
+            ELFCLASS64 ELFDATA2LSB EV_CURRENT ET_EXEC ET_DYN EM_X86_64 PT_LOAD PT_DYNAMIC PT_INTERP
+            PF_X PF_W PF_R SHT_SYMTAB SHT_DYNSYM STT_FUNC DT_NULL DT_HASH DT_STRTAB DT_SYMTAB
+            DT_STRSZ DT_SYMENT DT_SONAME DT_VERSYM DT_VERDEF DT_VERDEFNUM
+        ]
+        {
+            // the GNU extensions to the System V ABI
+            STT_GNU_IFUNC = 10,
+        }
+    );
+}
+
+#[test]
+fn epoll_is_as_in_the_headers() {
+    compare!(EpollFlags::ALL; general [EPOLLEXCLUSIVE EPOLLWAKEUP EPOLLONESHOT EPOLLET]);
+    compare!(EpollCommand::ALL; general [EPOLL_CTL_ADD EPOLL_CTL_DEL EPOLL_CTL_MOD]);
+}
+
+#[test]
+fn errno_is_as_in_the_headers() {
+    compare!(Errno::ALL; errno [
+        EPERM ENOENT ESRCH EINTR EIO ENXIO E2BIG ENOEXEC EBADF ECHILD EAGAIN ENOMEM EACCES
+        EFAULT ENOTBLK EBUSY EEXIST EXDEV ENODEV ENOTDIR EISDIR EINVAL ENFILE EMFILE ENOTTY
+        ETXTBSY EFBIG ENOSPC ESPIPE EROFS EMLINK EPIPE EDOM ERANGE EDEADLK ENAMETOOLONG ENOLCK
+        ENOSYS ENOTEMPTY ELOOP ENOMSG EIDRM ENODATA ETIME EPROTO EBADMSG EOVERFLOW EBADFD EILSEQ
+        EUSERS ENOTSOCK EDESTADDRREQ EMSGSIZE EPROTOTYPE ENOPROTOOPT EPROTONOSUPPORT
+        ESOCKTNOSUPPORT EOPNOTSUPP EPFNOSUPPORT EAFNOSUPPORT EADDRINUSE EADDRNOTAVAIL ENETDOWN
+        ENETUNREACH ENETRESET ECONNABORTED ECONNRESET ENOBUFS EISCONN ENOTCONN ESHUTDOWN
+        ETIMEDOUT ECONNREFUSED EHOSTDOWN EHOSTUNREACH EALREADY EINPROGRESS ESTALE EDQUOT
+        ECANCELED EOWNERDEAD ENOTRECOVERABLE
+    ]);
+}
+
+#[test]
+fn fcntl_is_as_in_the_headers() {
+    compare!(FcntlCommand::ALL; general [
+        F_DUPFD F_GETFD F_SETFD F_GETFL F_SETFL F_GETLK F_SETLK F_SETLKW F_SETOWN F_GETOWN
+        F_OFD_GETLK F_OFD_SETLK F_OFD_SETLKW F_DUPFD_CLOEXEC F_SETPIPE_SZ F_GETPIPE_SZ
+        F_ADD_SEALS F_GET_SEALS
+    ]);
+    compare!(DescriptorFlags::ALL; general [FD_CLOEXEC]);
+    compare!(RecordLockType::ALL; general [F_RDLCK F_WRLCK F_UNLCK]);
+    compare!(FlockFlags::ALL; general [LOCK_SH LOCK_EX LOCK_UN LOCK_NB]);
+    compare!(Seals::ALL; general [
+        F_SEAL_SEAL F_SEAL_SHRINK F_SEAL_GROW F_SEAL_WRITE F_SEAL_FUTURE_WRITE
+    ]);
+}
+
+#[test]
+fn file_system_is_as_in_the_headers() {
+    compare!(MountFlags::ALL;
+        libc [ST_RDONLY ST_NOSUID ST_NODEV ST_NOEXEC ST_NOATIME]
+        {
+            // include/linux/statfs.h
+            ST_VALID = 0x20,
+        }
+    );
+    compare!(RenameFlags::ALL; general [RENAME_NOREPLACE RENAME_EXCHANGE]);
+    compare!(XattrFlags::ALL; general [XATTR_CREATE XATTR_REPLACE]);
+    compare!(file_system::ALL;
+        general [
+            PATH_MAX NAME_MAX XATTR_NAME_MAX XATTR_SIZE_MAX OVERLAYFS_SUPER_MAGIC PIPEFS_MAGIC
+            PROC_SUPER_MAGIC SYSFS_MAGIC TMPFS_MAGIC
+        ]
+        {
+            // include/linux/namei.h
+            MAXSYMLINKS = 40,
+            // mm/memfd.c: NAME_MAX without `memfd:`
+            MFD_NAME_MAX_LEN = 255 - 6,
+        }
+    );
+}
+
+#[test]
+fn futex_is_as_in_the_headers() {
+    compare!(FutexCommand::ALL; general [
+        FUTEX_WAIT FUTEX_WAKE FUTEX_REQUEUE FUTEX_CMP_REQUEUE FUTEX_WAKE_OP FUTEX_LOCK_PI
+        FUTEX_UNLOCK_PI FUTEX_TRYLOCK_PI FUTEX_WAIT_BITSET FUTEX_WAKE_BITSET FUTEX_LOCK_PI2
+    ]);
+    compare!(FutexFlags::ALL; general [FUTEX_PRIVATE_FLAG FUTEX_CLOCK_REALTIME]);
+    compare!(FutexOperation::ALL;
+        general [FUTEX_OP_SET FUTEX_OP_ADD FUTEX_OP_OR FUTEX_OP_ANDN FUTEX_OP_XOR]
+    );
+    compare!(FutexComparison::ALL; general [
+        FUTEX_OP_CMP_EQ FUTEX_OP_CMP_NE FUTEX_OP_CMP_LT FUTEX_OP_CMP_LE FUTEX_OP_CMP_GT
+        FUTEX_OP_CMP_GE
+    ]);
+    compare!(futex::ALL; general [
+        FUTEX_OP_OPARG_SHIFT FUTEX_WAITERS FUTEX_OWNER_DIED FUTEX_TID_MASK
+        FUTEX_BITSET_MATCH_ANY ROBUST_LIST_LIMIT
+    ]);
+}
+
+#[test]
+fn ioctl_is_as_in_the_headers() {
+    compare!(Ioctl::ALL; ioctl [
+        TCGETS TCSETS TCSETSW TCSETSF TIOCGPGRP TIOCSPGRP TIOCOUTQ TIOCGWINSZ FIONREAD FIONBIO
+        TIOCGSID FIONCLEX FIOCLEX FIOASYNC SIOCGIFNAME SIOCGIFCONF SIOCGIFFLAGS SIOCGIFADDR
+        SIOCGIFBRDADDR SIOCGIFNETMASK SIOCGIFMETRIC SIOCGIFMTU SIOCGIFHWADDR SIOCGIFINDEX
+    ]);
+}
+
+#[test]
+fn limits_is_as_in_the_headers() {
+    compare!(Resource::ALL; general [
+        RLIMIT_CPU RLIMIT_FSIZE RLIMIT_DATA RLIMIT_STACK RLIMIT_CORE RLIMIT_RSS RLIMIT_NPROC
+        RLIMIT_NOFILE RLIMIT_MEMLOCK RLIMIT_AS RLIMIT_LOCKS RLIMIT_SIGPENDING RLIMIT_MSGQUEUE
+        RLIMIT_NICE RLIMIT_RTPRIO RLIMIT_RTTIME
+    ]);
+    compare!(limits::ALL; libc [RLIM_INFINITY]);
+}
+
+#[test]
+fn memory_is_as_in_the_headers() {
+    compare!(ProtectionFlags::ALL;
+        general [PROT_READ PROT_WRITE PROT_EXEC PROT_SEM PROT_GROWSDOWN PROT_GROWSUP]
+    );
+    compare!(MapFlags::ALL; general [
+        MAP_SHARED MAP_PRIVATE MAP_SHARED_VALIDATE MAP_FIXED MAP_ANONYMOUS MAP_32BIT
+        MAP_GROWSDOWN MAP_NORESERVE MAP_POPULATE MAP_STACK MAP_FIXED_NOREPLACE
+    ]);
+    compare!(RemapFlags::ALL; general [MREMAP_MAYMOVE MREMAP_FIXED MREMAP_DONTUNMAP]);
+    compare!(MemoryAdvice::ALL; general [
+        MADV_NORMAL MADV_RANDOM MADV_SEQUENTIAL MADV_WILLNEED MADV_DONTNEED MADV_FREE
+        MADV_DONTFORK MADV_DOFORK MADV_MERGEABLE MADV_UNMERGEABLE MADV_HUGEPAGE MADV_NOHUGEPAGE
+        MADV_DONTDUMP MADV_DODUMP MADV_WIPEONFORK MADV_KEEPONFORK MADV_COLD MADV_PAGEOUT
+        MADV_POPULATE_READ MADV_POPULATE_WRITE MADV_COLLAPSE
+    ]);
+    compare!(SyncFlags::ALL; general [MS_ASYNC MS_INVALIDATE MS_SYNC]);
+    compare!(MemfdFlags::ALL;
+        general [MFD_CLOEXEC MFD_ALLOW_SEALING MFD_HUGETLB MFD_NOEXEC_SEAL MFD_EXEC]
+    );
+    compare!(memory::ALL; general [MFD_HUGE_SHIFT MFD_HUGE_MASK]);
+}
+
+#[test]
+fn netlink_is_as_in_the_headers() {
+    compare!(crate::netlink::MessageType::ALL; netlink [
+        NLMSG_ERROR NLMSG_DONE RTM_NEWLINK RTM_GETLINK RTM_NEWADDR RTM_GETADDR
+    ]);
+    compare!(crate::netlink::RequestFlags::ALL; netlink [NLM_F_REQUEST NLM_F_DUMP]);
+    compare!(crate::netlink::LinkAttribute::ALL; netlink [IFLA_ADDRESS IFLA_IFNAME IFLA_MTU]);
+    compare!(crate::netlink::AddressAttribute::ALL; netlink [IFA_ADDRESS IFA_LOCAL IFA_BROADCAST]);
+    compare!(crate::netlink::ALL;
+        {
+            NLA_TYPE_MASK = linux_raw_sys::netlink::NLA_TYPE_MASK as u16,
+        }
+    );
+}
+
+#[test]
+fn open_is_as_in_the_headers() {
+    compare!(OpenFlags::ALL;
+        general [
+            O_WRONLY O_RDWR O_CREAT O_EXCL O_NOCTTY O_TRUNC O_APPEND O_NONBLOCK O_DSYNC O_DIRECT
+            O_LARGEFILE O_DIRECTORY O_NOFOLLOW O_NOATIME O_CLOEXEC __O_SYNC O_PATH __O_TMPFILE
+        ]
+        libc [O_ASYNC]
+    );
+    compare!(AtFlags::ALL; general [
+        AT_SYMLINK_NOFOLLOW AT_REMOVEDIR AT_EACCESS AT_SYMLINK_FOLLOW AT_NO_AUTOMOUNT
+        AT_EMPTY_PATH AT_STATX_FORCE_SYNC AT_STATX_DONT_SYNC AT_STATX_SYNC_TYPE
+    ]);
+    compare!(ResolveFlags::ALL; general [
+        RESOLVE_NO_XDEV RESOLVE_NO_MAGICLINKS RESOLVE_NO_SYMLINKS RESOLVE_BENEATH
+        RESOLVE_IN_ROOT RESOLVE_CACHED
+    ]);
+    compare!(CloseRangeFlags::ALL; libc [CLOSE_RANGE_UNSHARE CLOSE_RANGE_CLOEXEC]);
+    compare!(open::ALL;
+        general [AT_FDCWD]
+        {
+            // include/linux/fcntl.h
+            OPEN_HOW_SIZE_VER0 = 24,
+        }
+    );
+}
+
+#[test]
+fn poll_is_as_in_the_headers() {
+    compare!(PollEvents::ALL; general [
+        POLLIN POLLPRI POLLOUT POLLERR POLLHUP POLLNVAL POLLRDNORM POLLRDBAND POLLWRNORM
+        POLLWRBAND POLLRDHUP
+    ]);
+}
+
+#[test]
+fn prctl_is_as_in_the_headers() {
+    compare!(PrctlOption::ALL; prctl [
+        PR_SET_PDEATHSIG PR_GET_PDEATHSIG PR_GET_DUMPABLE PR_SET_DUMPABLE PR_GET_KEEPCAPS
+        PR_SET_KEEPCAPS PR_SET_NAME PR_GET_NAME PR_GET_SECCOMP PR_CAPBSET_READ PR_CAPBSET_DROP
+        PR_SET_TIMERSLACK PR_GET_TIMERSLACK PR_SET_CHILD_SUBREAPER PR_GET_CHILD_SUBREAPER
+        PR_SET_NO_NEW_PRIVS PR_GET_NO_NEW_PRIVS PR_SET_THP_DISABLE PR_GET_THP_DISABLE
+        PR_CAP_AMBIENT PR_SET_VMA
+    ]);
+    compare!(ArchPrctlOption::ALL;
+        general [ARCH_SET_FS]
+        {
+            // arch/x86/include/uapi/asm/prctl.h
+            ARCH_SET_GS = 0x1001,
+            ARCH_GET_FS = 0x1003,
+            ARCH_GET_GS = 0x1004,
+        }
+    );
+    compare!(crate::prctl::ALL;
+        {
+            // include/linux/sched.h
+            TASK_COMM_LEN = 16,
+            // include/uapi/linux/personality.h
+            PER_MASK = 0x00ff,
+            // kernel/exec_domain.c
+            PERSONALITY_QUERY = u32::MAX,
+        }
+    );
+}
+
+#[test]
+fn read_write_is_as_in_the_headers() {
+    compare!(Whence::ALL; general [SEEK_SET SEEK_CUR SEEK_END SEEK_DATA SEEK_HOLE]);
+    compare!(ReadWriteFlags::ALL; general [RWF_HIPRI RWF_DSYNC RWF_SYNC RWF_NOWAIT RWF_APPEND]);
+    compare!(SpliceFlags::ALL;
+        general [SPLICE_F_MOVE SPLICE_F_NONBLOCK SPLICE_F_MORE SPLICE_F_GIFT]
+    );
+    compare!(AllocateFlags::ALL; general [
+        FALLOC_FL_KEEP_SIZE FALLOC_FL_PUNCH_HOLE FALLOC_FL_ZERO_RANGE FALLOC_FL_UNSHARE_RANGE
+    ]);
+    compare!(FileAdvice::ALL; general [
+        POSIX_FADV_NORMAL POSIX_FADV_RANDOM POSIX_FADV_SEQUENTIAL POSIX_FADV_WILLNEED
+        POSIX_FADV_DONTNEED POSIX_FADV_NOREUSE
+    ]);
+    compare!(read_write::ALL;
+        general [UIO_MAXIOV]
+        {
+            // include/linux/fs.h
+            MAX_RW_COUNT = (i32::MAX as u64) & !4095,
+        }
+    );
+}
+
+#[test]
+fn sched_is_as_in_the_headers() {
+    compare!(SchedulingPolicy::ALL; general [
+        SCHED_NORMAL SCHED_FIFO SCHED_RR SCHED_BATCH SCHED_IDLE SCHED_DEADLINE
+    ]);
+    compare!(PriorityTarget::ALL; general [PRIO_PROCESS PRIO_PGRP PRIO_USER]);
+    compare!(UsageTarget::ALL; general [RUSAGE_SELF RUSAGE_THREAD RUSAGE_CHILDREN]);
+    compare!(MembarrierCommand::ALL; membarrier_cmd [
+        MEMBARRIER_CMD_GLOBAL MEMBARRIER_CMD_GLOBAL_EXPEDITED
+        MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED MEMBARRIER_CMD_PRIVATE_EXPEDITED
+        MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED MEMBARRIER_CMD_GET_REGISTRATIONS
+    ]);
+    compare!(sched::ALL;
+        general [SCHED_RESET_ON_FORK]
+        {
+            // include/linux/sched/prio.h
+            MIN_NICE = -20,
+            MAX_NICE = 19,
+            // include/linux/sched.h
+            PF_RANDOMIZE = 0x00400000,
+            // include/linux/sched/prio.h
+            MAX_RT_PRIO = 100 - 1,
+        }
+    );
+}
+
+#[test]
+fn signal_is_as_in_the_headers() {
+    compare!(Signal::ALL; general [
+        SIGHUP SIGINT SIGQUIT SIGILL SIGTRAP SIGABRT SIGBUS SIGFPE SIGKILL SIGUSR1 SIGSEGV
+        SIGUSR2 SIGPIPE SIGALRM SIGTERM SIGSTKFLT SIGCHLD SIGCONT SIGSTOP SIGTSTP SIGTTIN
+        SIGTTOU SIGURG SIGXCPU SIGXFSZ SIGVTALRM SIGPROF SIGWINCH SIGIO SIGPWR SIGSYS SIGRTMIN
+    ]);
+    compare!(SignalCode::ALL; general [
+        SI_USER SI_KERNEL SI_TIMER SI_TKILL ILL_ILLOPN FPE_INTDIV FPE_FLTDIV FPE_FLTOVF
+        FPE_FLTUND FPE_FLTRES FPE_FLTINV SEGV_MAPERR SEGV_ACCERR BUS_ADRALN BUS_ADRERR
+        TRAP_TRACE
+    ]);
+    compare!(ActionFlags::ALL; general [
+        SA_NOCLDSTOP SA_NOCLDWAIT SA_SIGINFO SA_RESTORER SA_ONSTACK SA_RESTART SA_NODEFER
+        SA_RESETHAND
+    ]);
+    compare!(MaskOperation::ALL; general [SIG_BLOCK SIG_UNBLOCK SIG_SETMASK]);
+    compare!(StackFlags::ALL; general [SS_ONSTACK SS_DISABLE SS_AUTODISARM]);
+    compare!(SignalEvent::ALL; general [SIGEV_SIGNAL SIGEV_NONE SIGEV_THREAD_ID]);
+    compare!(signal::ALL;
+        libc [SIG_DFL SIG_IGN]
+        {
+            // arch/x86/include/uapi/asm/sigcontext.h
+            FP_XSTATE_MAGIC1 = 0x46505853,
+            FP_XSTATE_MAGIC2 = 0x46505845,
+            // arch/x86/include/uapi/asm/ucontext.h
+            UC_FP_XSTATE = 1,
+            UC_SIGCONTEXT_SS = 2,
+            UC_STRICT_RESTORE_SS = 4,
+        }
+    );
+}
+
+#[test]
+fn socket_is_as_in_the_headers() {
+    compare!(AddressFamily::ALL; net [AF_UNSPEC AF_UNIX AF_INET AF_INET6 AF_NETLINK]);
+    compare!(SocketType::ALL; net [SOCK_STREAM SOCK_DGRAM SOCK_RAW SOCK_SEQPACKET]);
+    compare!(SocketFlags::ALL; libc [SOCK_NONBLOCK SOCK_CLOEXEC]);
+    compare!(Protocol::ALL;
+        net [
+            IPPROTO_IP IPPROTO_ICMP IPPROTO_TCP IPPROTO_UDP IPPROTO_IPV6 IPPROTO_ICMPV6
+        ]
+        netlink [NETLINK_ROUTE]
+    );
+    compare!(ShutdownDirection::ALL; net [SHUT_RD SHUT_WR SHUT_RDWR]);
+    compare!(MessageFlags::ALL;
+        net [
+            MSG_OOB MSG_PEEK MSG_DONTROUTE MSG_CTRUNC MSG_TRUNC MSG_DONTWAIT MSG_EOR MSG_WAITALL
+            MSG_CONFIRM MSG_ERRQUEUE MSG_NOSIGNAL MSG_MORE MSG_CMSG_CLOEXEC
+        ]
+        libc [MSG_WAITFORONE]
+    );
+    compare!(ControlMessage::ALL; net [SCM_RIGHTS SCM_CREDENTIALS]);
+    compare!(socket::ALL;
+        net [IFNAMSIZ]
+        if_arp [ARPHRD_LOOPBACK]
+    );
+}
+
+#[test]
+fn socket_option_is_as_in_the_headers() {
+    compare!(OptionLevel::ALL; net [SOL_IP SOL_SOCKET SOL_TCP SOL_UDP SOL_IPV6]);
+    compare!(SocketOption::ALL; net [
+        SO_DEBUG SO_REUSEADDR SO_TYPE SO_ERROR SO_DONTROUTE SO_BROADCAST SO_SNDBUF SO_RCVBUF SO_KEEPALIVE
+        SO_OOBINLINE SO_PRIORITY SO_LINGER SO_REUSEPORT SO_PASSCRED SO_PEERCRED SO_RCVLOWAT
+        SO_RCVTIMEO SO_SNDTIMEO SO_ACCEPTCONN SO_PROTOCOL SO_DOMAIN SO_BUSY_POLL
+        SO_MAX_PACING_RATE SO_INCOMING_CPU
+    ]);
+    compare!(Ipv4Option::ALL; net [
+        IP_TOS IP_TTL IP_MTU_DISCOVER IP_RECVERR IP_MTU IP_FREEBIND IP_BIND_ADDRESS_NO_PORT
+        IP_MULTICAST_IF IP_MULTICAST_TTL IP_MULTICAST_LOOP IP_ADD_MEMBERSHIP IP_DROP_MEMBERSHIP
+        IP_MULTICAST_ALL IP_LOCAL_PORT_RANGE
+    ]);
+    compare!(Ipv6Option::ALL; net [
+        IPV6_UNICAST_HOPS IPV6_MULTICAST_IF IPV6_MULTICAST_HOPS IPV6_MULTICAST_LOOP
+        IPV6_ADD_MEMBERSHIP IPV6_DROP_MEMBERSHIP IPV6_MTU_DISCOVER IPV6_MTU IPV6_RECVERR
+        IPV6_V6ONLY IPV6_DONTFRAG IPV6_TCLASS IPV6_ADDR_PREFERENCES
+    ]);
+    compare!(TcpOption::ALL; net [
+        TCP_NODELAY TCP_MAXSEG TCP_CORK TCP_KEEPIDLE TCP_KEEPINTVL TCP_KEEPCNT TCP_SYNCNT
+        TCP_LINGER2 TCP_DEFER_ACCEPT TCP_WINDOW_CLAMP TCP_INFO TCP_QUICKACK TCP_CONGESTION
+        TCP_USER_TIMEOUT TCP_FASTOPEN TCP_NOTSENT_LOWAT
+    ]);
+    compare!(UdpOption::ALL; libc [UDP_CORK]);
+}
+
+#[test]
+fn stat_is_as_in_the_headers() {
+    compare!(StatxMask::ALL; general [STATX_BASIC_STATS STATX_BTIME STATX_MNT_ID STATX__RESERVED]);
+    compare!(stat::ALL;
+        general [S_ISUID S_ISGID S_ISVTX S_IRUSR S_IWUSR S_IXUSR S_IXGRP
+            S_IFMT S_IFSOCK S_IFLNK S_IFREG S_IFBLK S_IFDIR S_IFCHR S_IFIFO UTIME_NOW UTIME_OMIT
+        ]
+        {
+            // include/linux/stat.h
+            S_IALLUGO = 0o7777,
+            S_IRWXUGO = 0o777,
+            S_IXUGO = 0o111,
+        }
+    );
+}
+
+#[test]
+fn system_is_as_in_the_headers() {
+    compare!(RandomFlags::ALL; general [GRND_NONBLOCK GRND_RANDOM GRND_INSECURE]);
+    compare!(EventFdFlags::ALL; general [EFD_SEMAPHORE]);
+    compare!(crate::system::ALL;
+        system [__NEW_UTS_LEN]
+        general [NGROUPS_MAX]
+    );
+}
+
+#[test]
+fn time_is_as_in_the_headers() {
+    compare!(ClockId::ALL; general [
+        CLOCK_REALTIME CLOCK_MONOTONIC CLOCK_PROCESS_CPUTIME_ID CLOCK_THREAD_CPUTIME_ID
+        CLOCK_MONOTONIC_RAW CLOCK_REALTIME_COARSE CLOCK_MONOTONIC_COARSE CLOCK_BOOTTIME
+        CLOCK_REALTIME_ALARM CLOCK_BOOTTIME_ALARM CLOCK_TAI
+    ]);
+    compare!(IntervalTimer::ALL; general [ITIMER_REAL ITIMER_VIRTUAL ITIMER_PROF]);
+    compare!(TimerFlags::ALL; general [TIMER_ABSTIME]);
+    compare!(TimerFdFlags::ALL; general [TFD_TIMER_ABSTIME TFD_TIMER_CANCEL_ON_SET]);
+    compare!(time::ALL;
+        {
+            // include/asm-generic/param.h
+            USER_HZ = 100,
+        }
+    );
+}
