@@ -23,6 +23,10 @@ impl Kernel for NoKernel {
     fn populate(&self, _: u64, _: Access) -> bool {
         false
     }
+
+    fn is_present(&self, _: u64, _: Access) -> bool {
+        false
+    }
 }
 
 enclave_rt::kernel!(&NoKernel);

@@ -145,11 +145,11 @@ impl Report {
                 decision: Some("denied"),
                 reason: Some(match denial {
                     Denial::Rule(_) => "a rule denies".to_owned(),
-                    Denial::NoRulePermits => denial.to_string(),
+                    _ => denial.to_string(),
                 }),
                 position: match denial {
                     Denial::Rule(position) => Some(position),
-                    Denial::NoRulePermits => None,
+                    _ => None,
                 },
                 ..self
             },
