@@ -171,7 +171,7 @@ fn the_service_says_no() {
     service.answer(Answer::json(400, &error));
     assert_eq!(
         attest(),
-        format!("{url} answers 400 InvalidParameter: the quote is [2J none")
+        format!("{url} answers 400 InvalidParameter: the quote\u{fffd}is\u{fffd}[2J none")
     );
     service.answer(Answer::new(503, "<html>busy</html>"));
     assert_eq!(
