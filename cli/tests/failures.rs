@@ -1,4 +1,4 @@
-//! What a user sees when something is wrong: one line, status 125, nothing half-written.
+//! Failures as a user sees them: one line, status 125, nothing half-written.
 
 mod support;
 

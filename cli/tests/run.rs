@@ -1,4 +1,4 @@
-//! What `nacre run` refuses before anything of the image runs, and what it keeps.
+//! `nacre run`: what it refuses before the image runs, and what it keeps in the cache.
 
 mod support;
 

@@ -1,4 +1,4 @@
-//! `nacre simulated-platform export`: a platform that stays the same, and what verifiers are told of it.
+//! `nacre simulated-platform export`: the platform stays the same, and verifiers get what they need.
 
 #[expect(dead_code, reason = "the images are for other tests")]
 mod support;

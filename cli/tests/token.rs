@@ -1,4 +1,5 @@
-//! `nacre attestation attest` and `nacre verify token` when there is nothing to judge. What services answer is tested with a real one.
+//! `nacre attestation attest` and `nacre verify token` without an answer of a service. `tests/conformance` runs them with
+//! a real service.
 
 #[expect(dead_code, reason = "the images are for other tests")]
 mod support;

@@ -17,7 +17,7 @@ use crate::elf::{Image, Region};
 use crate::targets;
 
 /// Most instructions of one function; what is longer is given up.
-const FUNCTION_MAX: usize = 1 << 16;
+const MAX_FUNCTION_INSTRUCTIONS: usize = 1 << 16;
 
 /// Code found where no table describes any.
 pub(crate) struct Descent<'a> {
@@ -216,7 +216,7 @@ impl<'a> Descent<'a> {
             }
             let bytes = region.bytes_from(ip)?;
             let instruction = Decoder::with_ip(64, bytes, ip, DecoderOptions::NONE).decode();
-            if !is_plausible(&instruction, bytes) || trace.instructions.len() >= FUNCTION_MAX {
+            if !is_plausible(&instruction, bytes) || trace.instructions.len() >= MAX_FUNCTION_INSTRUCTIONS {
                 return None;
             }
             let interior = ip + 1..instruction.next_ip();

@@ -15,7 +15,7 @@ use crate::tree_source::TreeSource;
 use crate::{ConvertError, Options, Progress, Stage};
 
 /// Longest /etc/passwd or /etc/group that is read, in bytes.
-const ACCOUNTS_MAX: u64 = 16 << 20;
+const MAX_ACCOUNTS_LEN: u64 = 16 << 20;
 
 /// What to convert, into what, and how.
 pub struct Conversion<'a> {
@@ -177,7 +177,7 @@ fn read_file(tree: &Tree, path: &[u8]) -> Result<Vec<u8>, ConvertError> {
     let content = tree
         .lookup(path)
         .and_then(|id: InodeId| match &tree.inode(id).kind {
-            Kind::File(content) if content.len() <= ACCOUNTS_MAX => Some(content),
+            Kind::File(content) if content.len() <= MAX_ACCOUNTS_LEN => Some(content),
             _ => None,
         });
     let mut bytes = Vec::new();

@@ -170,7 +170,7 @@ pub(crate) fn layer_media_type(media_type: &str) -> Result<(), &'static str> {
     } else if media_type.contains("+encrypted") {
         Err("an encrypted layer; decrypt the image first (skopeo copy --decryption-key)")
     } else {
-        Err("no tar archive of a root file system")
+        Err("not a tar archive of a root file system")
     }
 }
 
@@ -197,7 +197,7 @@ mod tests {
             ),
             (
                 "application/vnd.cncf.helm.chart.content.v1.tar+gzip",
-                "no tar archive",
+                "not a tar archive",
             ),
         ] {
             assert!(layer_media_type(media_type).unwrap_err().contains(reason));

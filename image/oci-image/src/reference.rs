@@ -177,9 +177,9 @@ mod tests {
             }
         }
         assert!(error("oci:").contains("names no file"));
-        assert!(error("oci_image::tag").contains("names no file"));
-        assert!(error("oci:dir:").contains("no image name"));
-        assert!(error("oci:dir:a b").contains("no image name"));
+        assert!(error("oci::tag").contains("names no file"));
+        assert!(error("oci:dir:").contains("not an image name"));
+        assert!(error("oci:dir:a b").contains("not an image name"));
     }
 
     #[test]

@@ -208,7 +208,7 @@ fn hostile_paths_are_refused() {
         "symbolic links",
     );
     refused(Layer::new().symlink("a", "a").file("a/x", b""), "symbolic links");
-    refused(Layer::new().file("f", b"").file("f/x", b""), "no directory");
+    refused(Layer::new().file("f", b"").file("f/x", b""), "not a directory");
     refused(Layer::new().file("/", b""), "root must be a directory");
     refused(Layer::new().file(".wh.", b""), "malformed whiteout");
     refused(Layer::new().file(".wh.d/x", b""), "malformed whiteout");
@@ -307,7 +307,7 @@ fn limits_hold() {
             content_len: 3,
             ..default()
         })
-        .contains("more than what an image may hold")
+        .contains("more than an image may hold")
     );
     let nowhere = std::path::Path::new("/no/such/dir");
     let error = Tree::build(&image, nowhere, &default(), &mut |_| {})
@@ -332,7 +332,7 @@ fn a_small_blob_cannot_become_a_huge_layer() {
     let error = Tree::build(&image, scratch.0.path(), &limits, &mut |_| {})
         .unwrap_err()
         .to_string();
-    assert!(error.contains("more than what an image may hold"), "{error}");
+    assert!(error.contains("more than an image may hold"), "{error}");
 }
 
 #[test]

@@ -109,7 +109,7 @@ fn a_changed_layer_is_refused() {
             build(&image)
                 .unwrap_err()
                 .to_string()
-                .contains("damaged or was changed")
+                .contains("damaged, or was changed")
         );
 
         let mut layout = Layout::new();
@@ -146,7 +146,7 @@ fn a_changed_document_is_refused() {
             *bytes = text.into_bytes();
         }
         layout.write_dir(&scratch.path("dir"));
-        assert!(open_error(&scratch.place("oci", "dir")).contains("damaged or was changed"));
+        assert!(open_error(&scratch.place("oci", "dir")).contains("damaged, or was changed"));
     }
 }
 
@@ -333,7 +333,7 @@ fn what_is_no_image_is_told() {
     );
     refused(
         "application/vnd.cncf.helm.chart.content.v1.tar+gzip",
-        "no tar archive of a root file system",
+        "not a tar archive of a root file system",
     );
 
     let mut layout = Layout::new();
@@ -342,7 +342,7 @@ fn what_is_no_image_is_told() {
     let other = layout.blob("application/x-something", b"{}");
     layout.manifests.push(other);
     layout.write_dir(&scratch.path("other"));
-    assert!(open_error(&scratch.place("oci", "other")).contains("no container image"));
+    assert!(open_error(&scratch.place("oci", "other")).contains("not a container image"));
     let mut layout = Layout::new();
     let broken = layout.blob(MANIFEST, b"{");
     layout.manifests = vec![broken];

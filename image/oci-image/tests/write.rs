@@ -401,7 +401,7 @@ fn errors_say_what_is_wrong() {
     std::fs::create_dir(scratch.path("full")).unwrap();
     assert!(error(&scratch.place("oci-archive", "full")).contains("directory"));
     scratch.write("full/other", b"");
-    assert!(error(&scratch.place("oci", "full")).contains("no OCI image layout"));
+    assert!(error(&scratch.place("oci", "full")).contains("not an OCI image layout"));
     scratch.write("file", b"");
     assert!(error(&scratch.place("oci", "file")).contains("Not a directory"));
 }
@@ -441,7 +441,7 @@ fn foreign_images_are_not_located() {
     assert!(
         locate(&Layout::of_layers(&[link]))
             .unwrap_err()
-            .contains("not one that nacre")
+            .contains("did not write the image's layer")
     );
     let mut layout = Layout::new();
     let manifest = layout.image("amd64", &[(TAR_GZIP, layer.clone(), gzip(&layer))]);

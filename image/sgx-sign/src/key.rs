@@ -152,14 +152,14 @@ impl PublicKey {
 }
 
 /// Longest key file that is read, in bytes.
-const PEM_MAX: u64 = 64 << 10;
+const MAX_PEM_LEN: u64 = 64 << 10;
 
 fn read_pem(path: &Path, kind: &'static str) -> Result<Zeroizing<String>, KeyError> {
     // All of it at once: growing would leave copies behind.
-    let mut text = Zeroizing::new(String::with_capacity(PEM_MAX as usize + 1));
-    let read = File::open(path).and_then(|file| file.take(PEM_MAX + 1).read_to_string(&mut text));
+    let mut text = Zeroizing::new(String::with_capacity(MAX_PEM_LEN as usize + 1));
+    let read = File::open(path).and_then(|file| file.take(MAX_PEM_LEN + 1).read_to_string(&mut text));
     match read {
-        Ok(len) if len as u64 <= PEM_MAX => Ok(text),
+        Ok(len) if len as u64 <= MAX_PEM_LEN => Ok(text),
         Ok(_) => Err(KeyError::Format(path.into(), kind, "is too long")),
         Err(error) if error.kind() == io::ErrorKind::InvalidData => {
             Err(KeyError::Format(path.into(), kind, "is not text"))

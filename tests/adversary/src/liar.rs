@@ -1,4 +1,4 @@
-//! The host that tells a lie.
+//! A host runtime that tells one lie.
 
 use std::collections::HashSet;
 use std::sync::Mutex;

@@ -1,4 +1,4 @@
-//! What lies where in a converted image, and which of its bytes to change.
+//! Finds the parts of a converted image, and chooses the bytes to change.
 
 use std::collections::BTreeSet;
 use std::ops::Range;

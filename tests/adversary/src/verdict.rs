@@ -1,4 +1,4 @@
-//! What a change has done to a run, held against the honest one.
+//! Compares a run of a changed image with the honest run.
 
 use std::collections::BTreeMap;
 

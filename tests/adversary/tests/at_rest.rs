@@ -1,4 +1,4 @@
-//! Changes to the files of a converted image: never wrong data.
+//! Changes to the files of a converted image never lead to wrong data.
 //!
 //! Each change goes through a whole `nacre run` of an image whose program reads everything that it has.
 

@@ -1,4 +1,4 @@
-//! Programs that were made to harm whoever loads them: an image may come from anybody, and its programs' headers are the first
+//! Programs that were made to harm their loader: an image may come from anybody, and its programs' headers are the first
 //! that the LibOS reads of it.
 
 use std::fs;

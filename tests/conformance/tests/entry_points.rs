@@ -1,4 +1,4 @@
-//! What an image may name as its program, what the user is told when it cannot be run, and the exit status: 127 for
+//! What an image may name as its program, the message when it cannot be run, and the exit status: 127 for
 //! what is not there, 126 for what cannot be run, as with other container engines.
 
 use std::fs;

@@ -1,4 +1,4 @@
-//! Running a guest, and what came of it.
+//! Runs a guest, and records its output and exit status.
 
 use std::fmt;
 use std::fs::File;

@@ -1,4 +1,4 @@
-//! A program that runs beside a test.
+//! A program that runs in the background of a test.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};

@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 
-use super::limits::{Limit, Limits, PATH_MAX, SYMLINKS_MAX, XATTR_NAME_MAX, XATTR_SIZE_MAX};
+use super::limits::{Limit, Limits, MAX_SYMLINKS, PATH_MAX, XATTR_NAME_MAX, XATTR_SIZE_MAX};
 use super::path::names;
 use super::spool::Content;
 use super::{Inode, InodeId, Kind};
@@ -333,7 +333,7 @@ impl<'a> Builder<'a> {
                         ..
                     } => {
                         links += 1;
-                        if links > SYMLINKS_MAX {
+                        if links > MAX_SYMLINKS {
                             return Err(Limit::Symlinks.into());
                         }
                         if target.starts_with(b"/") {

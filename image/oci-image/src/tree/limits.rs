@@ -33,7 +33,7 @@ pub(super) const NAME_MAX: usize = 255;
 pub(super) const PATH_MAX: usize = 4096;
 pub(super) const XATTR_NAME_MAX: usize = 255;
 pub(super) const XATTR_SIZE_MAX: usize = 64 << 10;
-pub(super) const SYMLINKS_MAX: usize = 40;
+pub(super) const MAX_SYMLINKS: usize = 40;
 
 /// A bound that an image exceeds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,4 +1,4 @@
-//! Lies in what the enclave is told at its start.
+//! Lies in the boot information.
 
 use super::{Boot, End, Lie, Tell};
 

@@ -1,4 +1,4 @@
-//! No lie in particular: noise in the answers to any call, now and then.
+//! Random noise in the answers to any host call.
 
 use host_abi::CallCode::{self, *};
 

@@ -1,4 +1,4 @@
-//! Lies about the enclave's pages: it accepts each, so what the host does otherwise stops it.
+//! Lies about the enclave's pages. The enclave accepts each page, so a host that lies about one stops it.
 
 use host_abi::CallCode::{self, *};
 

@@ -1,4 +1,4 @@
-//! The table of lies: what the host says instead of the truth, to which program, and how that may end.
+//! The table of lies: what the host answers instead of the truth, the program that hears it, and how the run may end.
 //!
 //! One file for each family of calls. A [`Lie`] is data; [`crate::liar`] tells it.
 

@@ -1,4 +1,4 @@
-//! Lies about what has happened to descriptors.
+//! Lies about the readiness of descriptors.
 
 use host_abi::CallCode::{self, *};
 

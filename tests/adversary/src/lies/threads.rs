@@ -1,4 +1,4 @@
-//! Lies about threads, waiting and signals, and where calls are made.
+//! Lies about threads, waiting and signals, and host calls at the wrong place.
 
 use host_abi::CallCode::{self, *};
 

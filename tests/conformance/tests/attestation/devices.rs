@@ -1,4 +1,4 @@
-//! Programs prove what they run in, to who knows the enclave from outside; and get keys that only their enclave gets.
+//! `/dev/attestation`: reports, quotes and sealing keys, as programs see them.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,4 +1,4 @@
-//! Enclaves prove what they are: by the files of `/dev/attestation`, to who connects with TLS, and to an attestation service.
+//! Attestation of enclaves: the files of `/dev/attestation`, RA-TLS, and an attestation service.
 
 mod devices;
 mod platform;

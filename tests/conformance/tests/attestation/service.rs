@@ -1,4 +1,4 @@
-//! From an enclave's quote to a token that others believe: `nacre attestation serve` and `attest`, and `nacre verify token`.
+//! An enclave's quote becomes a token of an attestation service: `nacre attestation serve` and `attest`, and `nacre verify token`.
 
 use std::fs;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! What the images hold.
+//! The contents of the images of real programs.
 
 use super::{Content, Recipe};
 use crate::Linkage;
