@@ -1,4 +1,4 @@
-//! The maps of all files of an image, in one blob.
+//! The container of call-site maps: those of all files of an image, in one blob.
 //!
 //! ```text
 //! offset  size

@@ -1,4 +1,4 @@
-//! Why a map is refused.
+//! Errors of reading a call-site map.
 
 use core::fmt;
 

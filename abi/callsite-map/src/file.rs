@@ -1,4 +1,4 @@
-//! The map of one file.
+//! The call-site map of one ELF file: its reader and its writer.
 //!
 //! ```text
 //! offset  size

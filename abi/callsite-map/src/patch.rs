@@ -1,4 +1,4 @@
-//! One site: the instructions that move into its stub.
+//! A patch: the instructions at one call site that move into its stub.
 
 use crate::stub::{self, JUMP_LEN, STUB_SIZE};
 use crate::{Kind, MapError, OutOfReach, Step};

@@ -1,4 +1,4 @@
-//! One instruction of a patch, and what becomes of it in the stub.
+//! A step: one instruction of a patch, and its form in the stub.
 
 /// What becomes of an original instruction in the stub.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

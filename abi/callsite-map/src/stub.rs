@@ -1,4 +1,4 @@
-//! The stub's bytes.
+//! Stubs: their layout and their machine code.
 
 use enclave_layout::GS_SYSCALL_ENTRY;
 

@@ -1,4 +1,4 @@
-//! CBOR: the keys in one list, written and read in the same order.
+//! The CBOR encoding of a configuration: the keys in one list, written and read in the same order.
 
 use alloc::vec::Vec;
 use core::convert::Infallible;

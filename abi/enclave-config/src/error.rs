@@ -1,4 +1,4 @@
-//! Why a configuration is refused.
+//! Errors of reading and checking a configuration.
 
 use core::fmt;
 

@@ -1,4 +1,4 @@
-//! What the host hands to the first thread, in its staging buffer, before any call.
+//! Boot information: what the host puts into the first thread's staging buffer before any call.
 //!
 //! All of it is a claim. The root file system is verified against the measured root hash, arguments and
 //! environment are taken only where the measured configuration allows it, flags only where it allows debugging.

@@ -1,4 +1,4 @@
-//! What lies in the staging buffer for `poll` and `epoll`: entries and events.
+//! Entries of `poll` and events of `epoll`, as they lie in the staging buffer.
 
 use crate::{CallError, HostFd};
 

@@ -1,4 +1,4 @@
-//! How a wait ends, and what messages are about.
+//! The ends of a wait, and the kinds of messages.
 
 use crate::{Answer, CallError, Park};
 

@@ -1,4 +1,4 @@
-//! From a report, which only this machine can check, to a quote, which everyone can.
+//! The calls that turn a report, which only this machine can check, into a quote, which everyone can: sizes and checks.
 
 use crate::{Answer, CallError, Quote, QuoteTarget, STAGING_SIZE};
 

@@ -1,4 +1,4 @@
-//! What a row of the table of host calls says, and the macro that makes the types from the rows.
+//! The form of a row of the table of host calls, and the macro that makes the types from the rows.
 
 /// A host call, as `docs/host-calls.md` shows it to a reviewer.
 #[derive(Clone, Copy, Debug)]

@@ -113,7 +113,7 @@ host_calls! {
     staged "", returned "",
     answer () as "set", checked "each page by EACCEPT: the processor confirms the permissions"
         by |_, answer| answer.unit(),
-    lie "A change of protection fails (ENOMEM), the enclave ends, or page tables that allow less make a program fault.";
+    lie "A change of protection fails (ENOMEM), or the enclave ends because a page cannot be accepted.";
 
     /// Changes pages to type TRIM; the enclave accepts each, then asks for [`Remove`] (EMODT).
     Trim = 10 {
@@ -478,6 +478,16 @@ pub const INPUTS: &[Input] = &[
         name: "Entries: which TCS, when, with which reason and call area",
         checked: "the call area lies outside the enclave; CSSA, which the processor gives, and not the reason decides what an entry is",
         lie: "Threads run when the host likes, or not at all; a call area where nothing is mapped ends the enclave.",
+    },
+    Input {
+        name: "Registers at an entry, and what it finds in them after an exit",
+        checked: "the enclave sets the flags, MXCSR and the x87 state itself, and clears all that it leaves behind",
+        lie: "None.",
+    },
+    Input {
+        name: "Page tables: a page withheld, at any time",
+        checked: "a page fault is judged by what the enclave has agreed with the processor: where the page is there and allows the access, the thread tries again",
+        lie: "The thread is delayed. The enclave ends when a page is withheld for good.",
     },
     Input {
         name: "Interruptions: exceptions at any instruction",

@@ -1,4 +1,4 @@
-//! What an enclave may do and which processor state it uses (SDM 37.7.1 and 37.7.2).
+//! ATTRIBUTES, XFRM and MISCSELECT: what an enclave may do, and the processor state that it uses (SDM 37.7.1 and 37.7.2).
 
 use crate::field::{get_u64, put};
 

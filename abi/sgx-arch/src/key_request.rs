@@ -1,4 +1,4 @@
-//! KEYREQUEST: which key EGETKEY is to derive (SDM 37.18).
+//! KEYREQUEST: the request for a key that EGETKEY derives (SDM 37.18).
 
 use crate::field::{get, get_u16, get_u32, is_zero, put};
 use crate::{Attributes, Malformed};

@@ -1,4 +1,4 @@
-//! The records that MRENCLAVE is the SHA-256 of (SDM 40.3, ECREATE, EADD and EEXTEND), each 64 bytes.
+//! Measurement records, of which MRENCLAVE is the SHA-256 (SDM 40.3, ECREATE, EADD and EEXTEND), each 64 bytes.
 //!
 //! An EEXTEND record is followed by the 256 bytes that it measures. An SGXS file is these very records, so its
 //! SHA-256 is MRENCLAVE, but for records of content that is loaded and not measured.

@@ -1,4 +1,4 @@
-//! The file system: from a path's names to the bytes of files.
+//! The EROFS reader: the superblock, inodes and the bytes of files.
 
 use alloc::sync::Arc;
 use alloc::vec;

@@ -1,4 +1,4 @@
-//! Why a read of the root file system failed.
+//! Errors of reading the root file system.
 
 use core::fmt;
 

@@ -1,4 +1,4 @@
-//! Inodes, checked once: whoever holds an [`Inode`] can map its contents without meeting a surprise.
+//! Inodes, checked when they are read: where the contents of an [`Inode`] lie is known to be within the image.
 
 use crate::Error;
 use rootfs_format::BLOCK_SIZE;

@@ -1,4 +1,4 @@
-//! The dm-verity hash tree: right bytes or an error.
+//! The dm-verity reader: a block is what was measured, or it is refused.
 //!
 //! The digest of each data block stands in a block of level 0, the digest of each of those in a block of level 1, and so
 //! on up to the one block whose digest is the root hash. Each block of the tree is verified once, by its path upwards to

@@ -1,4 +1,4 @@
-//! What host calls cost: `cargo bench -p host-runtime`.
+//! The cost of host calls: `cargo bench -p host-runtime`.
 
 #[path = "../tests/scripted_enclave/mod.rs"]
 mod scripted_enclave;

@@ -1,4 +1,4 @@
-//! Which variables of `nacre-host`'s own environment the container gets.
+//! The environment variables that `nacre-host` passes on to the container.
 //!
 //! `docker run -e NAME=VALUE IMAGE` puts NAME there among much else, and nothing tells what the user gave from what the
 //! engine added. So the measured configuration decides, and what it does not let the host set is not passed on, without

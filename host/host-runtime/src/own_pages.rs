@@ -1,4 +1,4 @@
-//! The program's own code and constants. The start touches much of them, what serves an enclave little.
+//! Gives back the pages of the host runtime's own program: the start touches many of them, what serves an enclave few.
 
 use enclave_layout::PAGE_SIZE;
 use libc::{c_int, c_void, dl_phdr_info, size_t};

@@ -1,4 +1,4 @@
-//! Which simulated platform this machine is: a seed that all of the platform's keys are made from.
+//! The seed of the simulated platform, from which all of its keys are made.
 //!
 //! It is kept, so that what an emulated enclave seals can be unsealed by its next run, and so that a verifier that was
 //! told of the platform knows its quotes. It is no secret worth the name: the host may read it, and a simulated platform

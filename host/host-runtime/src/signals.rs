@@ -1,4 +1,4 @@
-//! The process's signals become the container's.
+//! Signals to this process, which are passed on to the container.
 //!
 //! A thread of its own waits for them, so no handler runs. What has come is kept in a mask that the enclave gets with the
 //! next entry of any thread; one that is blocked is woken for it, or else one that runs is interrupted.

@@ -1,4 +1,4 @@
-//! From an enclave's files to its first entry.
+//! The start of an enclave: from its files to its first entry.
 
 use std::arch::x86_64::__cpuid_count;
 use std::convert::Infallible;

@@ -1,4 +1,4 @@
-//! Counts for `--stats`: what silicon would charge for.
+//! Counts for `--stats`: what takes time on SGX hardware.
 
 use std::fmt::Write;
 use std::sync::Mutex;

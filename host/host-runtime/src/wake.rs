@@ -1,4 +1,4 @@
-//! How a thread that is blocked in the host is woken.
+//! The waking of a thread that is blocked in the host.
 //!
 //! Each thread has a token. Whoever wakes a thread sets it and looks where the thread is; a thread says where it is and
 //! then looks at the token. Both orders are sequentially consistent, so one of them sees the other. In a

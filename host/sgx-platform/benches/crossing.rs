@@ -1,4 +1,4 @@
-//! What it costs to cross the border of an emulated enclave: `cargo bench -p sgx-platform`.
+//! The cost of entering and leaving an emulated enclave: `cargo bench -p sgx-platform`.
 
 #[path = "../tests/tiny_enclave/mod.rs"]
 mod tiny_enclave;

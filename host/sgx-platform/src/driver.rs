@@ -1,4 +1,4 @@
-//! Silicon: Linux's `/dev/sgx_enclave`.
+//! The platform of SGX hardware: Linux's driver, `/dev/sgx_enclave`.
 //!
 //! Its place, not yet its code: `open` says so, and since nothing can make a [`Driver`], nothing behind it is
 //! pretended. What goes where, once it is written:

@@ -1,4 +1,4 @@
-//! What both platforms offer: the life of an enclave in four steps.
+//! The traits of a platform: the life of an enclave in four steps.
 
 use enclave_layout::{Acceptance, EntryReason, PageRange, Protection};
 use sgx_arch::{GprSgx, Malformed, PAGE_SIZE, SecInfo, SigStruct};

@@ -1,4 +1,4 @@
-//! The processor's state that the emulator has to know.
+//! The state components and registers of this processor, as the emulator needs them.
 
 use std::arch::asm;
 use std::arch::x86_64::__cpuid_count;

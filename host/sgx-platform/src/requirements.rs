@@ -1,4 +1,4 @@
-//! What a machine must have for the emulator to run an enclave.
+//! Requirements: the processor and kernel features that the emulator needs.
 
 use std::arch::is_x86_feature_detected as has;
 

@@ -1,4 +1,4 @@
-//! Why an image cannot be written.
+//! Errors of writing an image.
 
 use std::io;
 
@@ -10,7 +10,7 @@ pub enum Error {
     Read {
         /// The file.
         inode: usize,
-        /// Why.
+        /// The error of reading.
         source: io::Error,
     },
     /// The image could not be written.

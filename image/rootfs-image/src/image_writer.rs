@@ -1,4 +1,4 @@
-//! From a stream of bytes to hashed blocks: one buffer, one pass.
+//! The writer of blocks: it collects bytes into blocks, hashes them and writes them in one pass.
 
 use std::io::{self, Write};
 

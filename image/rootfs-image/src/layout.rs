@@ -1,4 +1,4 @@
-//! Where everything goes, and then the writing of it.
+//! The layout of an image: a place for each inode and block; and the writing of it.
 
 use std::io::Write;
 

@@ -1,4 +1,4 @@
-//! The tree to write, as its owner shows it.
+//! The trait by which a caller shows the tree to write.
 
 use std::io;
 

@@ -1,4 +1,4 @@
-//! Who makes quotes of the enclave's reports: Intel's quoting enclave behind AESM, or the simulated platform's.
+//! Quotes of the enclave's reports, by Intel's quoting enclave behind AESM or by the simulated platform's.
 
 mod aesm;
 mod messages;

@@ -1,4 +1,4 @@
-//! The enclave's pages.
+//! Host calls about the enclave's pages.
 
 use host_abi::{Acceptance, Answer, Commit, Protect, Remove, Trim};
 use sgx_platform::{Enclave, EnclaveError};

@@ -1,4 +1,4 @@
-//! Waiting for several descriptors.
+//! Host calls that wait for several descriptors.
 
 use host_abi::{Answer, EpollControl, EpollCreate, EpollEvent, EpollWait, Poll, Wait};
 

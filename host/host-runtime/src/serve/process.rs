@@ -1,4 +1,4 @@
-//! Threads that wait and are woken, and what the enclave says to a developer.
+//! Host calls about threads that wait and are woken, and about messages to a developer.
 
 use std::io::Write;
 

@@ -1,4 +1,4 @@
-//! Quotes of the enclave's reports.
+//! Host calls about quotes.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -1,4 +1,4 @@
-//! Network sockets. All are non-blocking: a call that may wait tries, polls and tries again.
+//! Host calls about network sockets. All sockets are non-blocking: a call that may wait tries, polls and tries again.
 
 use host_abi::{
     Accept, Answer, Bind, Close, Connect, GetPeerName, GetSockName, GetSockOpt, HostFd, Listen, Recv,

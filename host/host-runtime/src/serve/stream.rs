@@ -1,4 +1,4 @@
-//! Standard streams. They are shared with the shell, so they stay as blocking as they are: a call that may not wait polls
+//! Host calls about standard streams. They are shared with the shell, so they stay as blocking as they are: a call that may not wait polls
 //! first.
 
 use std::mem::MaybeUninit;

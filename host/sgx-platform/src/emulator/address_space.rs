@@ -1,4 +1,4 @@
-//! Where the emulator's memory lies: ELRANGE at its fixed place, and its own tables right above it.
+//! The emulator's address space: ELRANGE at its fixed place, and its own tables right above it.
 //!
 //! ```text
 //! 0x1_0000      ELRANGE (the lowest 64 KiB cannot be mapped)

@@ -1,4 +1,4 @@
-//! What a host thread keeps about the TCS that it enters by: where the assembly and the signal handler find it.
+//! The context of a host thread at a TCS, where the assembly and the signal handler find it.
 
 use std::ffi::c_void;
 use std::sync::atomic::{AtomicU32, Ordering};

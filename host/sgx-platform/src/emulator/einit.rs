@@ -1,4 +1,4 @@
-//! EINIT's checks (SDM 40.3): is this the enclave that was signed?
+//! EINIT's checks (SDM 40.3): the enclave is the one that was signed.
 
 use sgx_arch::{KEY_SIZE, Secs, SigStruct};
 use sha2::{Digest, Sha256};

@@ -1,4 +1,4 @@
-//! ENCLU leaves, done in full: for sites that are not patched, and for what the fast path leaves over.
+//! ENCLU leaves in full: for sites that are not patched, and for what the fast path does not handle.
 
 use sgx_arch::{Enclu, ErrorCode, KeyRequest, PAGE_SIZE, Report, ReportBody, SecInfo, Secs, TargetInfo};
 
