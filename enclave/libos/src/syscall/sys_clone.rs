@@ -15,21 +15,21 @@ pub(super) const ROWS: &[Row] = &[
         "clone",
         sys_clone,
         "xxxxx",
-        "threads only: fork and vfork come with the processes issue",
+        "threads only: fork and vfork are not available in this version",
     ),
     Row::partial(
         435,
         "clone3",
         sys_clone3,
         "xd",
-        "threads only: fork and vfork come with the processes issue",
+        "threads only: fork and vfork are not available in this version",
     ),
 ];
 
 /// The low byte of clone's flags is the signal to send at the end.
 const SIGNAL_MASK: u64 = 0xff;
 
-pub(super) fn sys_clone(call: &mut Call<'_>) -> Result<u64> {
+fn sys_clone(call: &mut Call<'_>) -> Result<u64> {
     let (flags, stack, parent_tid, child_tid, tls) = (
         call.ulong(0),
         call.pointer(1),
@@ -50,7 +50,7 @@ pub(super) fn sys_clone(call: &mut Call<'_>) -> Result<u64> {
     )
 }
 
-pub(super) fn sys_clone3(call: &mut Call<'_>) -> Result<u64> {
+fn sys_clone3(call: &mut Call<'_>) -> Result<u64> {
     let (at, size) = (call.pointer(0), call.len(1));
     // CLONE_ARGS_SIZE_VER0; later versions add what is zero here.
     if size < 64 {

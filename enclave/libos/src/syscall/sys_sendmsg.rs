@@ -21,7 +21,7 @@ pub(super) const ROWS: &[Row] = &[
         "sendmsg",
         sys_sendmsg,
         "dxx",
-        "ancillary data of Unix sockets only",
+        "ancillary data on Unix sockets only",
     )
     .restarts(Restart::WithFlag),
     Row::partial(307, "sendmmsg", sys_sendmmsg, "dxdx", "as sendmsg").restarts(Restart::WithFlag),
