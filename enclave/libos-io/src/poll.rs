@@ -123,7 +123,9 @@ fn look_outside(items: &mut [PollItem], wait: Wait) -> Result<()> {
             .part(place * PollEntry::SIZE, PollEntry::SIZE)
             .read(&mut bytes);
         let happened = entry.check(bytes)?;
-        items[index].happened |= Events::from_bits_retain(happened.into());
+        if let Some(item) = items.get_mut(index) {
+            item.happened |= Events::from_bits_retain(happened.into());
+        }
     }
     Ok(())
 }

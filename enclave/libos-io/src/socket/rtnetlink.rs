@@ -171,8 +171,9 @@ fn parse_link(body: &[u8]) -> Result<Link> {
             IFLA_MTU => link.mtu = u32::from_ne_bytes(word(value)?),
             IFLA_ADDRESS => {
                 // InfiniBand's addresses are longer; `ioctl` cuts them too.
-                let len = value.len().min(link.hardware.len());
-                link.hardware[..len].copy_from_slice(&value[..len]);
+                for (place, byte) in link.hardware.iter_mut().zip(value) {
+                    *place = *byte;
+                }
             }
             _ => {}
         }
