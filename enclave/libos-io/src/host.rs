@@ -102,7 +102,8 @@ fn move_to_start(staged: HostMemory, offset: usize) {
     let mut done = 0;
     let len = staged.len() - offset;
     while done < len {
-        let piece = &mut piece[..(len - done).min(4096)];
+        let count = (len - done).min(piece.len());
+        let piece = piece.get_mut(..count).unwrap_or_default();
         staged.part(offset + done, piece.len()).read(piece);
         staged.part(done, piece.len()).write(piece);
         done += piece.len();

@@ -124,7 +124,9 @@ fn look_outside(items: &mut [PollItem], wait: Wait) -> Result<()> {
             .part(place * PollEntry::SIZE, PollEntry::SIZE)
             .read(&mut bytes);
         let happened = entry.check(bytes)?;
-        items[index].happened |= PollEvents::from_bits_retain(happened.into());
+        if let Some(item) = items.get_mut(index) {
+            item.happened |= PollEvents::from_bits_retain(happened.into());
+        }
     }
     Ok(())
 }

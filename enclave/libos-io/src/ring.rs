@@ -1,9 +1,8 @@
 //! A queue of bytes that grows as it fills.
 
 use alloc::boxed::Box;
-use alloc::vec;
 
-use kobject::{Result, Sink, Source};
+use kobject::{Errno, Result, Sink, Source};
 
 /// What a ring begins with: an idle pipe holds no memory, a chatty one a page.
 const FIRST_SIZE: usize = 4096;
@@ -42,9 +41,9 @@ impl Ring {
         let size = self.bytes.len();
         let end = (self.start + self.len) & size.wrapping_sub(1);
         let first = count.min(size - end);
-        from.take(&mut self.bytes[end..end + first])?;
+        from.take(self.bytes.get_mut(end..end + first).ok_or(Errno::EIO)?)?;
         if first < count {
-            from.take(&mut self.bytes[..count - first])?;
+            from.take(self.bytes.get_mut(..count - first).ok_or(Errno::EIO)?)?;
         }
         self.len += count;
         Ok(())
@@ -54,9 +53,9 @@ impl Ring {
     pub fn peek(&self, offset: usize, to: &mut dyn Sink, count: usize) -> Result<()> {
         let start = (self.start + offset) & self.bytes.len().wrapping_sub(1);
         let first = count.min(self.bytes.len() - start);
-        to.put(&self.bytes[start..start + first])?;
+        to.put(self.bytes.get(start..start + first).ok_or(Errno::EIO)?)?;
         if first < count {
-            to.put(&self.bytes[..count - first])?;
+            to.put(self.bytes.get(..count - first).ok_or(Errno::EIO)?)?;
         }
         Ok(())
     }
@@ -76,11 +75,11 @@ impl Ring {
         if needed <= self.bytes.len() {
             return;
         }
-        let mut larger = vec![0; needed.next_power_of_two().max(FIRST_SIZE)].into_boxed_slice();
-        let first = self.len.min(self.bytes.len() - self.start);
-        larger[..first].copy_from_slice(&self.bytes[self.start..self.start + first]);
-        larger[first..self.len].copy_from_slice(&self.bytes[..self.len - first]);
-        (self.bytes, self.start) = (larger, 0);
+        // From the front to the end of the old memory, then from its beginning: only the first `len` bytes are in use.
+        let mut larger = self.bytes.to_vec();
+        larger.rotate_left(self.start);
+        larger.resize(needed.next_power_of_two().max(FIRST_SIZE), 0);
+        (self.bytes, self.start) = (larger.into_boxed_slice(), 0);
     }
 }
 

@@ -1,4 +1,4 @@
-//! From the measured configuration to the first instruction of the first program.
+//! Starts the container: from the measured configuration to the first instruction of the first program.
 //!
 //! The host's part of a start ([`BootInfo`]) is taken only as far as the configuration lets it.
 

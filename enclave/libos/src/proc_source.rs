@@ -1,4 +1,4 @@
-//! What /proc, /sys and /dev show of the container.
+//! The data of /proc, /sys and /dev: the container and its processes, as the file systems ask for them.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;

@@ -1,4 +1,4 @@
-//! What `--stats` prints: how often each system call was made, and trapped.
+//! The counts of `--stats`: how often each system call was made, and how often it trapped.
 
 use alloc::string::String;
 use alloc::vec::Vec;

@@ -131,7 +131,9 @@ impl Members {
         if self.free.pop().is_none() {
             self.slots.push(Slot::default());
         }
-        self.slots[token.slot as usize].member = Some(member);
+        if let Some(slot) = self.slots.get_mut(token.slot as usize) {
+            slot.member = Some(member);
+        }
         if self.by_key.len() <= self.sweep_at {
             return 0;
         }
@@ -142,15 +144,16 @@ impl Members {
 
     fn sweep(&mut self) -> usize {
         let mut hosts = 0;
-        for index in 0..self.slots.len() {
-            let slot = &self.slots[index];
-            if slot.member.as_ref().is_some_and(|member| !member.is_open()) {
-                let token = Token {
-                    slot: index as u32,
-                    generation: slot.generation,
-                };
-                hosts += usize::from(self.remove(token).is_some_and(|member| member.host.is_some()));
-            }
+        let closed = |slot: &Slot| slot.member.as_ref().is_some_and(|member| !member.is_open());
+        let all = self.slots.iter().zip(0..).filter(|(slot, _)| closed(slot));
+        let tokens: Vec<Token> = all
+            .map(|(slot, index)| Token {
+                slot: index,
+                generation: slot.generation,
+            })
+            .collect();
+        for token in tokens {
+            hosts += usize::from(self.remove(token).is_some_and(|member| member.host.is_some()));
         }
         hosts
     }

@@ -259,9 +259,9 @@ impl Epoll {
         };
         let reserved = usize::from(self.hosts_turn.fetch_not(Ordering::Relaxed));
         let room = out.len() - reserved;
-        let mut count = self.look_inside(&mut out[..room]);
+        let mut count = self.look_inside(out.get_mut(..room).unwrap_or_default());
         if count < out.len() {
-            count += self.look_outside(host, &mut out[count..], Wait::NONE)?;
+            count += self.look_outside(host, out.get_mut(count..).unwrap_or_default(), Wait::NONE)?;
         }
         if count == 0 {
             count = self.look_inside(out);
@@ -290,8 +290,10 @@ impl Epoll {
             if let Some(watch) = state.members.level_watch(token) {
                 watch.queue();
             }
-            out[count] = event;
-            count += 1;
+            if let Some(place) = out.get_mut(count) {
+                *place = event;
+                count += 1;
+            }
         }
         count
     }
@@ -313,8 +315,10 @@ impl Epoll {
             staging
                 .part(place * EpollEvent::SIZE, EpollEvent::SIZE)
                 .read(&mut bytes);
-            if let Some(event) = state.members.believe(EpollEvent::from_bytes(bytes)) {
-                out[count] = event;
+            if let Some(event) = state.members.believe(EpollEvent::from_bytes(bytes))
+                && let Some(place) = out.get_mut(count)
+            {
+                *place = event;
                 count += 1;
             }
         }

@@ -185,8 +185,9 @@ fn check_address(domain: AddressFamily, bytes: &[u8]) -> Result<SocketAddress> {
 fn check_pending_error(value: &[u8]) -> Result<()> {
     let mut word = [0; 4];
     // A program may have room for a part only; the rest counts as zeros.
-    let len = value.len().min(word.len());
-    word[..len].copy_from_slice(&value[..len]);
+    for (place, byte) in word.iter_mut().zip(value) {
+        *place = *byte;
+    }
     match u32::from_ne_bytes(word) {
         0 => Ok(()),
         error => Errno::from_raw(error.into()).map(drop).ok_or(Errno::EIO),
@@ -375,9 +376,10 @@ impl Socket for InetSocket {
             name,
             len,
         })?;
-        call::staging().read(&mut out[..len]);
+        let out = out.get_mut(..len).ok_or(Errno::EIO)?;
+        call::staging().read(out);
         if level == OptionLevel::SOL_SOCKET && SocketOption(name) == SocketOption::SO_ERROR {
-            check_pending_error(&out[..len])?;
+            check_pending_error(out)?;
         }
         Ok(len)
     }

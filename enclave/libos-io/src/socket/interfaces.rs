@@ -37,7 +37,7 @@ pub(super) fn ioctl(request: Ioctl, argument: u64) -> Result<u64> {
             let mut name = [0; IFNAMSIZ];
             user::read(argument, &mut name)?;
             let end = name.iter().position(|&byte| byte == 0);
-            let name = &name[..end.unwrap_or(IFNAMSIZ - 1)];
+            let name = name.get(..end.unwrap_or(IFNAMSIZ - 1)).unwrap_or_default();
             let link = find(|link| link.name.split(|&byte| byte == 0).next() == Some(name))?;
             let value = about(request, &link)?;
             user::write(argument.wrapping_add(IFNAMSIZ as u64), &value)?;

@@ -14,9 +14,10 @@ pub(super) fn put_int(out: &mut [u8], value: u32) -> usize {
 
 /// Writes an option, cut to the room that there is; gives how many bytes.
 pub(super) fn put(out: &mut [u8], value: &[u8]) -> usize {
-    let len = out.len().min(value.len());
-    out[..len].copy_from_slice(&value[..len]);
-    len
+    for (place, byte) in out.iter_mut().zip(value) {
+        *place = *byte;
+    }
+    out.len().min(value.len())
 }
 
 /// Reads an `int` option; EINVAL if it is too short.

@@ -174,8 +174,9 @@ fn parse_link(body: &[u8]) -> Result<Link> {
             LinkAttribute::IFLA_MTU => link.mtu = u32::from_ne_bytes(word(value)?),
             LinkAttribute::IFLA_ADDRESS => {
                 // InfiniBand's addresses are longer; `ioctl` cuts them too.
-                let len = value.len().min(link.hardware.len());
-                link.hardware[..len].copy_from_slice(&value[..len]);
+                for (place, byte) in link.hardware.iter_mut().zip(value) {
+                    *place = *byte;
+                }
             }
             _ => {}
         }

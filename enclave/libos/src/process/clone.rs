@@ -45,7 +45,7 @@ pub(crate) fn thread(parent: &Arc<Thread>, request: &CloneRequest, state: TrapFr
     let flags = request.flags;
     let all = CloneFlags::VM | CloneFlags::FS | CloneFlags::FILES | CloneFlags::SIGHAND | CloneFlags::THREAD;
     if !flags.contains(CloneFlags::THREAD) {
-        // fork, vfork and posix_spawn come with the processes issue.
+        // fork, vfork and posix_spawn are not available yet: there is one process.
         return Err(Errno::ENOSYS);
     }
     if !flags.contains(all) {

@@ -1,4 +1,4 @@
-//! The descriptors of a process.
+//! The descriptor table of a process.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;

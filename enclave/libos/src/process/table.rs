@@ -1,4 +1,4 @@
-//! All processes and threads by number.
+//! The process table: all processes and threads by number.
 
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;

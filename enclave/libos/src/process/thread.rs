@@ -1,4 +1,4 @@
-//! A thread of a process.
+//! Threads of processes: their signals, and their place on a slot of the enclave.
 
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;

@@ -1,4 +1,4 @@
-//! Signals that have been sent and not yet delivered.
+//! The queue of signals that have been sent and not yet delivered.
 
 use alloc::collections::VecDeque;
 

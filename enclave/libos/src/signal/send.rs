@@ -1,4 +1,4 @@
-//! Sends signals.
+//! Sends signals to processes and threads.
 
 use alloc::sync::Arc;
 

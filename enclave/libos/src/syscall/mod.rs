@@ -1,6 +1,8 @@
 //! System calls: from a program's registers to a handler and back.
 //!
-//! [`table`] has a row per number; handlers lie in files named after the system call that leads their family.
+//! [`table`] has a row for each number. A file `sys_NAME` holds the rows and the handlers of one family, named after the system call that
+//! leads it; `unsupported` holds the rows without handlers. [`Call`] gives a handler its arguments by Linux's types. The other files hold
+//! what several families share. How to add one: `docs/howto/add-a-system-call.md`.
 
 mod call;
 mod deadline;

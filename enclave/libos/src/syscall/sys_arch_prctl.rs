@@ -14,7 +14,7 @@ pub(super) const ROWS: &[Row] = &[Row::partial(
     "arch_prctl",
     sys_arch_prctl,
     "xx",
-    "ARCH_SET_FS and ARCH_GET_FS; GS is the LibOS's own",
+    "FS only: the LibOS uses GS itself",
 )];
 
 /// arch_prctl: the thread pointer. GS is the LibOS's.

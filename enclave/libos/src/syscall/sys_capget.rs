@@ -22,7 +22,7 @@ pub(super) const ROWS: &[Row] = &[
         "capset",
         sys_capset,
         "xx",
-        "accepted where it gives up; has no effect",
+        "giving up capabilities is accepted and has no effect",
     ),
 ];
 

@@ -16,18 +16,18 @@ pub(super) const ROWS: &[Row] = &[
         "clone",
         sys_clone,
         "xxxxx",
-        "threads only: fork and vfork come with the processes issue",
+        "threads only: fork and vfork are not available in this version",
     ),
     Row::partial(
         435,
         "clone3",
         sys_clone3,
         "xd",
-        "threads only: fork and vfork come with the processes issue",
+        "threads only: fork and vfork are not available in this version",
     ),
 ];
 
-pub(super) fn sys_clone(call: &mut Call<'_>) -> Result<u64> {
+fn sys_clone(call: &mut Call<'_>) -> Result<u64> {
     let (flags, stack, parent_tid, child_tid, tls) = (
         call.ulong(0),
         call.pointer(1),
@@ -48,7 +48,7 @@ pub(super) fn sys_clone(call: &mut Call<'_>) -> Result<u64> {
     )
 }
 
-pub(super) fn sys_clone3(call: &mut Call<'_>) -> Result<u64> {
+fn sys_clone3(call: &mut Call<'_>) -> Result<u64> {
     let (at, size) = (call.pointer(0), call.len(1));
     // Later versions add what is zero here.
     if size < CLONE_ARGS_SIZE_VER0 {

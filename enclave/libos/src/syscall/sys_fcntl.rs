@@ -15,7 +15,7 @@ pub(super) const ROWS: &[Row] = &[Row::partial(
     "fcntl",
     sys_fcntl,
     "ddx",
-    "no leases, no notifications, no owners",
+    "no leases, directory notifications or owners (F_SETOWN)",
 )
 .restarts(Restart::WithFlag)];
 

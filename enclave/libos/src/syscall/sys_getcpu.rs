@@ -12,7 +12,7 @@ pub(super) const ROWS: &[Row] = &[Row::partial(
     "getcpu",
     sys_getcpu,
     "xx",
-    "always processor 0",
+    "always processor 0: where a thread runs is not known",
 )];
 
 fn sys_getcpu(call: &mut Call<'_>) -> Result<u64> {

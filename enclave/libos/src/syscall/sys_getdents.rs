@@ -17,7 +17,7 @@ pub(super) const ROWS: &[Row] = &[
         "getdents",
         sys_getdents,
         "dxd",
-        "the old form, for programs of old",
+        "the older form of getdents64",
     ),
 ];
 

@@ -21,7 +21,7 @@ pub(super) const ROWS: &[Row] = &[
         "setpriority",
         sys_setpriority,
         "ddd",
-        "remembered for the process; the host schedules as it likes",
+        "remembered for the process, and without effect: the host schedules",
     ),
 ];
 

@@ -16,7 +16,7 @@ pub(super) const ROWS: &[Row] = &[
         "getrusage",
         sys_getrusage,
         "dx",
-        "CPU time is elapsed time: only the host knows it",
+        "CPU time is elapsed time: only the host knows how long a thread ran",
     ),
     Row::partial(100, "times", sys_times, "x", "as getrusage"),
 ];

@@ -15,14 +15,14 @@ pub(super) const ROWS: &[Row] = &[
         "getsockopt",
         sys_getsockopt,
         "dddxx",
-        "common options of sockets, IP, TCP and UDP; ENOPROTOOPT for others",
+        "the common options of sockets, IP, TCP and UDP; others give ENOPROTOOPT",
     ),
     Row::partial(
         54,
         "setsockopt",
         sys_setsockopt,
         "dddxd",
-        "common options of sockets, IP, TCP and UDP; ENOPROTOOPT for others",
+        "the common options of sockets, IP, TCP and UDP; others give ENOPROTOOPT",
     ),
 ];
 

@@ -19,7 +19,7 @@ pub(super) const ROWS: &[Row] = &[
         "kill",
         sys_kill,
         "dd",
-        "stopping signals do not stop: nobody could continue the container",
+        "signals that stop a process have no effect: nobody could continue the container",
     ),
     Row::partial(200, "tkill", sys_tkill, "dd", "as kill"),
     Row::partial(234, "tgkill", sys_tgkill, "ddd", "as kill"),

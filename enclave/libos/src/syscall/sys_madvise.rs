@@ -13,7 +13,7 @@ pub(super) const ROWS: &[Row] = &[Row::partial(
     "madvise",
     sys_madvise,
     "xdd",
-    "DONTNEED and FREE act, the rest are hints",
+    "DONTNEED, FREE, WILLNEED and POPULATE take effect; the rest do not",
 )];
 
 fn sys_madvise(call: &mut Call<'_>) -> Result<u64> {

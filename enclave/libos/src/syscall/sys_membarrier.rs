@@ -15,7 +15,7 @@ pub(super) const ROWS: &[Row] = &[Row::partial(
     "membarrier",
     sys_membarrier,
     "dxd",
-    "not for instructions that were changed (SYNC_CORE), nor for restartable sequences",
+    "not for changed instructions (SYNC_CORE), nor for restartable sequences (RSEQ)",
 )];
 
 fn sys_membarrier(call: &mut Call<'_>) -> Result<u64> {

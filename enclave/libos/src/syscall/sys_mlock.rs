@@ -12,7 +12,7 @@ pub(super) const ROWS: &[Row] = &[
         "mlock",
         sys_mlock,
         "xd",
-        "checked; the host could page an enclave out all the same",
+        "checked, and without effect: the host could page an enclave out all the same",
     ),
     Row::partial(325, "mlock2", sys_mlock, "xdx", "as mlock"),
     Row::partial(150, "munlock", sys_mlock, "xd", "as mlock"),

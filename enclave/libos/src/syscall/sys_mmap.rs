@@ -17,7 +17,7 @@ pub(super) const ROWS: &[Row] = &[
         "mmap",
         sys_mmap,
         "xdxxdx",
-        "MAP_LOCKED, MAP_HUGETLB and the like are hints",
+        "hints such as MAP_LOCKED and MAP_HUGETLB have no effect",
     ),
     Row::full(11, "munmap", sys_munmap, "xd"),
     Row::partial(25, "mremap", sys_mremap, "xddxx", "no MREMAP_DONTUNMAP"),

@@ -14,7 +14,7 @@ pub(super) const ROWS: &[Row] = &[Row::partial(
     "personality",
     sys_personality,
     "x",
-    "PER_LINUX; its flags are remembered",
+    "PER_LINUX only; flags are remembered and have no effect",
 )];
 
 /// personality: only Linux's own; where memory lies is not random in any way that a flag could turn off.

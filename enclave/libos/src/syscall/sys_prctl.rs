@@ -18,7 +18,7 @@ pub(super) const ROWS: &[Row] = &[Row::partial(
     "prctl",
     sys_prctl,
     "dxxxx",
-    "names, dumpable and what needs no effect",
+    "names, PR_SET_DUMPABLE, and options that need no effect",
 )];
 
 fn sys_prctl(call: &mut Call<'_>) -> Result<u64> {

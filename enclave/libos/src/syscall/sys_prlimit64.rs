@@ -17,7 +17,7 @@ pub(super) const ROWS: &[Row] = &[
         "setrlimit",
         sys_setrlimit,
         "dx",
-        "RLIMIT_NOFILE and RLIMIT_FSIZE act; the others are remembered",
+        "RLIMIT_NOFILE and RLIMIT_FSIZE take effect; the others are remembered",
     ),
     Row::partial(302, "prlimit64", sys_prlimit64, "ddxx", "as setrlimit"),
 ];

@@ -15,7 +15,7 @@ pub(super) const ROWS: &[Row] = &[Row::partial(
     "rt_sigaction",
     sys_rt_sigaction,
     "dxxd",
-    "SA_NOCLDSTOP and SA_NOCLDWAIT wait for processes",
+    "SA_NOCLDSTOP and SA_NOCLDWAIT have no effect: there are no child processes in this version",
 )];
 
 fn sys_rt_sigaction(call: &mut Call<'_>) -> Result<u64> {

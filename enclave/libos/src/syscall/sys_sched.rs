@@ -20,7 +20,7 @@ pub(super) const ROWS: &[Row] = &[
         "sched_setaffinity",
         sys_sched_setaffinity,
         "ddx",
-        "checked; the host schedules as it likes",
+        "checked, and without effect: the host schedules",
     ),
     Row::partial(
         145,

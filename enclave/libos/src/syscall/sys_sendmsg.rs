@@ -24,7 +24,7 @@ pub(super) const ROWS: &[Row] = &[
         "sendmsg",
         sys_sendmsg,
         "dxx",
-        "ancillary data of Unix sockets only",
+        "ancillary data on Unix sockets only",
     )
     .restarts(Restart::WithFlag)
     .obeys(SocketLimit::Send),

@@ -17,10 +17,23 @@ use crate::user::{self, Address};
 pub(super) const ROWS: &[Row] = &[
     Row::full(40, "sendfile", sys_sendfile, "ddxd").restarts(Restart::WithFlag),
     Row::full(326, "copy_file_range", sys_copy_file_range, "dxdxdx"),
-    Row::partial(275, "splice", sys_splice, "dxdxdx", "copies").restarts(Restart::WithFlag),
-    Row::partial(276, "tee", sys_tee, "dddx", "copies").restarts(Restart::WithFlag),
-    Row::partial(278, "vmsplice", sys_vmsplice, "dxdx", "copies; into a pipe only")
-        .restarts(Restart::WithFlag),
+    Row::partial(
+        275,
+        "splice",
+        sys_splice,
+        "dxdxdx",
+        "copies instead of moving pages",
+    )
+    .restarts(Restart::WithFlag),
+    Row::partial(276, "tee", sys_tee, "dddx", "copies instead of moving pages").restarts(Restart::WithFlag),
+    Row::partial(
+        278,
+        "vmsplice",
+        sys_vmsplice,
+        "dxdx",
+        "copies instead of moving pages; into a pipe only",
+    )
+    .restarts(Restart::WithFlag),
 ];
 
 fn sys_sendfile(call: &mut Call<'_>) -> Result<u64> {

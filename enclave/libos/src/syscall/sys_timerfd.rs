@@ -17,7 +17,7 @@ pub(super) const ROWS: &[Row] = &[
         "timerfd_create",
         sys_timerfd_create,
         "dx",
-        "a machine's sleep is not noticed",
+        "time that the machine sleeps is not noticed",
     ),
     Row::partial(
         286,

@@ -12,7 +12,7 @@ pub(super) const ROWS: &[Row] = &[
         "wait4",
         sys_wait4,
         "dxxx",
-        "there are no children yet: ECHILD",
+        "always ECHILD: there are no child processes in this version",
     )
     .restarts(Restart::WithFlag),
     Row::partial(
@@ -20,7 +20,7 @@ pub(super) const ROWS: &[Row] = &[
         "waitid",
         sys_wait4,
         "ddxx",
-        "there are no children yet: ECHILD",
+        "always ECHILD: there are no child processes in this version",
     )
     .restarts(Restart::WithFlag),
 ];

@@ -1,4 +1,4 @@
-//! System calls that are not answered, each with its error and the reason, and the word to the user about it.
+//! System calls that are not supported, each with its error and the reason, and the notice to the user about it.
 
 use alloc::collections::BTreeSet;
 use alloc::format;
@@ -10,24 +10,31 @@ use super::table::{Row, Support};
 use crate::console;
 use crate::process::Thread;
 
-const FORK: &str = "comes with the processes issue";
-const ADMIN: &str = "administers the machine, which is the host's";
-const NO_MODULES: &str = "there is no kernel to load into";
-const REMOVED: &str = "not on x86-64 Linux any more";
-const MEASURED: &str = "the file systems are measured with the image";
-const NO_WATCH: &str = "not yet; programs fall back to looking again";
-const NO_KEYS: &str = "memory protection keys are not used in enclaves";
+const NO_FORK: &str = "not available in this version: a container is one process with threads";
+const NO_EXEC: &str = "not available in this version: a container runs the one program that it starts with";
+const ONE_PROCESS: &str = "not available in this version: a container is one process";
+const NO_SYSTEM_V: &str = "System V IPC is not available in this version";
+const NO_QUEUES: &str = "POSIX message queues are not available in this version";
+const NO_POLICY: &str = "the host decides where memory lies";
+const NO_KEY_STORE: &str = "there is no key store; sealing keys are below /dev/attestation";
+const ONE_SET: &str = "a container has one set of namespaces";
+const ADMIN: &str = "only the host can administer the machine";
+const NO_MODULES: &str = "there is no kernel to load code into";
+const REMOVED: &str = "x86-64 Linux no longer has it";
+const MEASURED: &str = "the mounts are fixed at conversion and measured";
+const NO_WATCH: &str = "not available in this version; programs fall back to polling";
+const NO_KEYS: &str = "memory protection keys are not available in an enclave";
 
 pub(super) const ROWS: &[Row] = &[
-    Row::unsupported(57, "fork", Errno::ENOSYS, FORK),
-    Row::unsupported(58, "vfork", Errno::ENOSYS, FORK),
-    Row::unsupported(59, "execve", Errno::ENOSYS, FORK),
-    Row::unsupported(322, "execveat", Errno::ENOSYS, FORK),
+    Row::unsupported(57, "fork", Errno::ENOSYS, NO_FORK),
+    Row::unsupported(58, "vfork", Errno::ENOSYS, NO_FORK),
+    Row::unsupported(59, "execve", Errno::ENOSYS, NO_EXEC),
+    Row::unsupported(322, "execveat", Errno::ENOSYS, NO_EXEC),
     Row::unsupported(
         101,
         "ptrace",
         Errno::EPERM,
-        "nobody traces a confidential program",
+        "nobody may trace a confidential program",
     ),
     Row::unsupported(
         334,
@@ -40,7 +47,7 @@ pub(super) const ROWS: &[Row] = &[
         425,
         "io_uring_setup",
         Errno::ENOSYS,
-        "not yet; programs fall back to epoll",
+        "not available in this version; programs fall back to epoll",
     ),
     Row::unsupported(426, "io_uring_enter", Errno::ENOSYS, "see io_uring_setup"),
     Row::unsupported(427, "io_uring_register", Errno::ENOSYS, "see io_uring_setup"),
@@ -61,9 +68,14 @@ pub(super) const ROWS: &[Row] = &[
     Row::unsupported(163, "acct", Errno::EPERM, ADMIN),
     Row::unsupported(179, "quotactl", Errno::EPERM, ADMIN),
     Row::unsupported(443, "quotactl_fd", Errno::EPERM, ADMIN),
-    Row::unsupported(159, "adjtimex", Errno::EPERM, "the clocks are the host's"),
-    Row::unsupported(305, "clock_adjtime", Errno::EPERM, "the clocks are the host's"),
-    Row::unsupported(103, "syslog", Errno::EPERM, "the kernel log is the host's"),
+    Row::unsupported(159, "adjtimex", Errno::EPERM, "only the host can set the clocks"),
+    Row::unsupported(
+        305,
+        "clock_adjtime",
+        Errno::EPERM,
+        "only the host can set the clocks",
+    ),
+    Row::unsupported(103, "syslog", Errno::EPERM, "the kernel log belongs to the host"),
     Row::unsupported(
         298,
         "perf_event_open",
@@ -71,14 +83,14 @@ pub(super) const ROWS: &[Row] = &[
         "performance counters are a side channel",
     ),
     Row::unsupported(321, "bpf", Errno::EPERM, NO_MODULES),
-    Row::unsupported(323, "userfaultfd", Errno::ENOSYS, "page faults are the LibOS's"),
-    Row::unsupported(308, "setns", Errno::EPERM, "a container is one set of namespaces"),
     Row::unsupported(
-        272,
-        "unshare",
-        Errno::EPERM,
-        "a container is one set of namespaces",
+        323,
+        "userfaultfd",
+        Errno::ENOSYS,
+        "the LibOS handles page faults itself",
     ),
+    Row::unsupported(308, "setns", Errno::EPERM, ONE_SET),
+    Row::unsupported(272, "unshare", Errno::EPERM, ONE_SET),
     Row::unsupported(
         304,
         "open_by_handle_at",
@@ -95,25 +107,45 @@ pub(super) const ROWS: &[Row] = &[
         310,
         "process_vm_readv",
         Errno::EPERM,
-        "nobody reads a confidential program's memory",
+        "nobody may read a confidential program's memory",
     ),
     Row::unsupported(
         311,
         "process_vm_writev",
         Errno::EPERM,
-        "nobody writes a confidential program's memory",
+        "nobody may write a confidential program's memory",
     ),
-    Row::unsupported(312, "kcmp", Errno::ENOSYS, FORK),
+    Row::unsupported(312, "kcmp", Errno::ENOSYS, ONE_PROCESS),
     Row::unsupported(
         317,
         "seccomp",
         Errno::EINVAL,
         "filters would need an interpreter in the trusted base",
     ),
-    Row::unsupported(444, "landlock_create_ruleset", Errno::EOPNOTSUPP, "not supported"),
-    Row::unsupported(445, "landlock_add_rule", Errno::EOPNOTSUPP, "not supported"),
-    Row::unsupported(446, "landlock_restrict_self", Errno::EOPNOTSUPP, "not supported"),
-    Row::unsupported(447, "memfd_secret", Errno::ENOSYS, "all memory is secret"),
+    Row::unsupported(
+        444,
+        "landlock_create_ruleset",
+        Errno::EOPNOTSUPP,
+        "Landlock is not available in this version",
+    ),
+    Row::unsupported(
+        445,
+        "landlock_add_rule",
+        Errno::EOPNOTSUPP,
+        "Landlock is not available in this version",
+    ),
+    Row::unsupported(
+        446,
+        "landlock_restrict_self",
+        Errno::EOPNOTSUPP,
+        "Landlock is not available in this version",
+    ),
+    Row::unsupported(
+        447,
+        "memfd_secret",
+        Errno::ENOSYS,
+        "all memory of an enclave is secret already",
+    ),
     Row::unsupported(156, "_sysctl", Errno::ENOSYS, REMOVED),
     Row::unsupported(134, "uselib", Errno::ENOSYS, REMOVED),
     Row::unsupported(136, "ustat", Errno::ENOSYS, REMOVED),
@@ -131,46 +163,46 @@ pub(super) const ROWS: &[Row] = &[
     Row::unsupported(211, "get_thread_area", Errno::ENOSYS, REMOVED),
     Row::unsupported(212, "lookup_dcookie", Errno::ENOSYS, REMOVED),
     Row::unsupported(236, "vserver", Errno::ENOSYS, REMOVED),
-    Row::unsupported(248, "add_key", Errno::ENOSYS, "keys come from the key broker"),
-    Row::unsupported(249, "request_key", Errno::ENOSYS, "keys come from the key broker"),
-    Row::unsupported(250, "keyctl", Errno::ENOSYS, "keys come from the key broker"),
+    Row::unsupported(248, "add_key", Errno::ENOSYS, NO_KEY_STORE),
+    Row::unsupported(249, "request_key", Errno::ENOSYS, NO_KEY_STORE),
+    Row::unsupported(250, "keyctl", Errno::ENOSYS, NO_KEY_STORE),
     Row::unsupported(
         206,
         "io_setup",
         Errno::ENOSYS,
-        "not yet; programs fall back to threads",
+        "not available in this version; programs fall back to threads",
     ),
     Row::unsupported(207, "io_destroy", Errno::ENOSYS, "see io_setup"),
     Row::unsupported(208, "io_getevents", Errno::ENOSYS, "see io_setup"),
     Row::unsupported(209, "io_submit", Errno::ENOSYS, "see io_setup"),
     Row::unsupported(210, "io_cancel", Errno::ENOSYS, "see io_setup"),
     Row::unsupported(333, "io_pgetevents", Errno::ENOSYS, "see io_setup"),
-    Row::unsupported(29, "shmget", Errno::ENOSYS, FORK),
-    Row::unsupported(30, "shmat", Errno::ENOSYS, FORK),
-    Row::unsupported(31, "shmctl", Errno::ENOSYS, FORK),
-    Row::unsupported(67, "shmdt", Errno::ENOSYS, FORK),
-    Row::unsupported(64, "semget", Errno::ENOSYS, FORK),
-    Row::unsupported(65, "semop", Errno::ENOSYS, FORK),
-    Row::unsupported(66, "semctl", Errno::ENOSYS, FORK),
-    Row::unsupported(220, "semtimedop", Errno::ENOSYS, FORK),
-    Row::unsupported(68, "msgget", Errno::ENOSYS, FORK),
-    Row::unsupported(69, "msgsnd", Errno::ENOSYS, FORK),
-    Row::unsupported(70, "msgrcv", Errno::ENOSYS, FORK),
-    Row::unsupported(71, "msgctl", Errno::ENOSYS, FORK),
-    Row::unsupported(240, "mq_open", Errno::ENOSYS, FORK),
-    Row::unsupported(241, "mq_unlink", Errno::ENOSYS, FORK),
-    Row::unsupported(242, "mq_timedsend", Errno::ENOSYS, FORK),
-    Row::unsupported(243, "mq_timedreceive", Errno::ENOSYS, FORK),
-    Row::unsupported(244, "mq_notify", Errno::ENOSYS, FORK),
-    Row::unsupported(245, "mq_getsetattr", Errno::ENOSYS, FORK),
-    Row::unsupported(434, "pidfd_open", Errno::ENOSYS, FORK),
-    Row::unsupported(424, "pidfd_send_signal", Errno::ENOSYS, FORK),
-    Row::unsupported(438, "pidfd_getfd", Errno::ENOSYS, FORK),
-    Row::unsupported(237, "mbind", Errno::ENOSYS, "memory policy is the host's"),
-    Row::unsupported(238, "set_mempolicy", Errno::ENOSYS, "memory policy is the host's"),
-    Row::unsupported(239, "get_mempolicy", Errno::ENOSYS, "memory policy is the host's"),
-    Row::unsupported(256, "migrate_pages", Errno::ENOSYS, "memory policy is the host's"),
-    Row::unsupported(279, "move_pages", Errno::ENOSYS, "memory policy is the host's"),
+    Row::unsupported(29, "shmget", Errno::ENOSYS, NO_SYSTEM_V),
+    Row::unsupported(30, "shmat", Errno::ENOSYS, NO_SYSTEM_V),
+    Row::unsupported(31, "shmctl", Errno::ENOSYS, NO_SYSTEM_V),
+    Row::unsupported(67, "shmdt", Errno::ENOSYS, NO_SYSTEM_V),
+    Row::unsupported(64, "semget", Errno::ENOSYS, NO_SYSTEM_V),
+    Row::unsupported(65, "semop", Errno::ENOSYS, NO_SYSTEM_V),
+    Row::unsupported(66, "semctl", Errno::ENOSYS, NO_SYSTEM_V),
+    Row::unsupported(220, "semtimedop", Errno::ENOSYS, NO_SYSTEM_V),
+    Row::unsupported(68, "msgget", Errno::ENOSYS, NO_SYSTEM_V),
+    Row::unsupported(69, "msgsnd", Errno::ENOSYS, NO_SYSTEM_V),
+    Row::unsupported(70, "msgrcv", Errno::ENOSYS, NO_SYSTEM_V),
+    Row::unsupported(71, "msgctl", Errno::ENOSYS, NO_SYSTEM_V),
+    Row::unsupported(240, "mq_open", Errno::ENOSYS, NO_QUEUES),
+    Row::unsupported(241, "mq_unlink", Errno::ENOSYS, NO_QUEUES),
+    Row::unsupported(242, "mq_timedsend", Errno::ENOSYS, NO_QUEUES),
+    Row::unsupported(243, "mq_timedreceive", Errno::ENOSYS, NO_QUEUES),
+    Row::unsupported(244, "mq_notify", Errno::ENOSYS, NO_QUEUES),
+    Row::unsupported(245, "mq_getsetattr", Errno::ENOSYS, NO_QUEUES),
+    Row::unsupported(434, "pidfd_open", Errno::ENOSYS, ONE_PROCESS),
+    Row::unsupported(424, "pidfd_send_signal", Errno::ENOSYS, ONE_PROCESS),
+    Row::unsupported(438, "pidfd_getfd", Errno::ENOSYS, ONE_PROCESS),
+    Row::unsupported(237, "mbind", Errno::ENOSYS, NO_POLICY),
+    Row::unsupported(238, "set_mempolicy", Errno::ENOSYS, NO_POLICY),
+    Row::unsupported(239, "get_mempolicy", Errno::ENOSYS, NO_POLICY),
+    Row::unsupported(256, "migrate_pages", Errno::ENOSYS, NO_POLICY),
+    Row::unsupported(279, "move_pages", Errno::ENOSYS, NO_POLICY),
     Row::unsupported(
         148,
         "sched_rr_get_interval",
@@ -190,7 +222,7 @@ pub(super) const ROWS: &[Row] = &[
         216,
         "remap_file_pages",
         Errno::ENOSYS,
-        "not yet; deprecated since Linux 3.16",
+        "not available in this version; deprecated since Linux 3.16",
     ),
     Row::unsupported(
         219,
@@ -198,8 +230,8 @@ pub(super) const ROWS: &[Row] = &[
         Errno::EINTR,
         "the LibOS restarts the system call itself",
     ),
-    Row::unsupported(251, "ioprio_set", Errno::ENOSYS, "disks are the host's"),
-    Row::unsupported(252, "ioprio_get", Errno::ENOSYS, "disks are the host's"),
+    Row::unsupported(251, "ioprio_set", Errno::ENOSYS, "the host schedules its disks"),
+    Row::unsupported(252, "ioprio_get", Errno::ENOSYS, "the host schedules its disks"),
     Row::unsupported(253, "inotify_init", Errno::ENOSYS, NO_WATCH),
     Row::unsupported(254, "inotify_add_watch", Errno::ENOSYS, NO_WATCH),
     Row::unsupported(255, "inotify_rm_watch", Errno::ENOSYS, NO_WATCH),
@@ -210,13 +242,13 @@ pub(super) const ROWS: &[Row] = &[
         314,
         "sched_setattr",
         Errno::ENOSYS,
-        "not yet; sched_setscheduler is there",
+        "not available in this version; sched_setscheduler is",
     ),
     Row::unsupported(
         315,
         "sched_getattr",
         Errno::ENOSYS,
-        "not yet; sched_getscheduler is there",
+        "not available in this version; sched_getscheduler is",
     ),
     Row::unsupported(329, "pkey_mprotect", Errno::EINVAL, NO_KEYS),
     Row::unsupported(330, "pkey_alloc", Errno::ENOSPC, NO_KEYS),
@@ -225,13 +257,13 @@ pub(super) const ROWS: &[Row] = &[
         335,
         "uretprobe",
         Errno::ENOSYS,
-        "no probes: nobody traces a confidential program",
+        "no probes: nobody may trace a confidential program",
     ),
     Row::unsupported(
         336,
         "uprobe",
         Errno::ENOSYS,
-        "no probes: nobody traces a confidential program",
+        "no probes: nobody may trace a confidential program",
     ),
     Row::unsupported(428, "open_tree", Errno::EPERM, MEASURED),
     Row::unsupported(429, "move_mount", Errno::EPERM, MEASURED),
@@ -239,48 +271,58 @@ pub(super) const ROWS: &[Row] = &[
     Row::unsupported(431, "fsconfig", Errno::EPERM, MEASURED),
     Row::unsupported(432, "fsmount", Errno::EPERM, MEASURED),
     Row::unsupported(433, "fspick", Errno::EPERM, MEASURED),
-    Row::unsupported(440, "process_madvise", Errno::ENOSYS, FORK),
+    Row::unsupported(440, "process_madvise", Errno::ENOSYS, ONE_PROCESS),
     Row::unsupported(442, "mount_setattr", Errno::EPERM, MEASURED),
-    Row::unsupported(448, "process_mrelease", Errno::ENOSYS, FORK),
+    Row::unsupported(448, "process_mrelease", Errno::ENOSYS, ONE_PROCESS),
     Row::unsupported(
         449,
         "futex_waitv",
         Errno::ENOSYS,
-        "not yet; programs fall back to futex",
+        "not available in this version; programs fall back to futex",
     ),
-    Row::unsupported(
-        450,
-        "set_mempolicy_home_node",
-        Errno::ENOSYS,
-        "memory policy is the host's",
-    ),
+    Row::unsupported(450, "set_mempolicy_home_node", Errno::ENOSYS, NO_POLICY),
     Row::unsupported(
         451,
         "cachestat",
         Errno::ENOSYS,
-        "there is no page cache to speak of",
+        "there are no statistics of a page cache",
     ),
-    Row::unsupported(453, "map_shadow_stack", Errno::EOPNOTSUPP, "no shadow stacks yet"),
+    Row::unsupported(
+        453,
+        "map_shadow_stack",
+        Errno::EOPNOTSUPP,
+        "shadow stacks are not available in this version",
+    ),
     Row::unsupported(
         454,
         "futex_wake",
         Errno::ENOSYS,
-        "not yet; programs fall back to futex",
+        "not available in this version; programs fall back to futex",
     ),
     Row::unsupported(
         455,
         "futex_wait",
         Errno::ENOSYS,
-        "not yet; programs fall back to futex",
+        "not available in this version; programs fall back to futex",
     ),
     Row::unsupported(
         456,
         "futex_requeue",
         Errno::ENOSYS,
-        "not yet; programs fall back to futex",
+        "not available in this version; programs fall back to futex",
     ),
-    Row::unsupported(457, "statmount", Errno::ENOSYS, "/proc/self/mountinfo tells it"),
-    Row::unsupported(458, "listmount", Errno::ENOSYS, "/proc/self/mountinfo tells it"),
+    Row::unsupported(
+        457,
+        "statmount",
+        Errno::ENOSYS,
+        "/proc/self/mountinfo has this information",
+    ),
+    Row::unsupported(
+        458,
+        "listmount",
+        Errno::ENOSYS,
+        "/proc/self/mountinfo has this information",
+    ),
     Row::unsupported(
         459,
         "lsm_get_self_attr",
@@ -299,15 +341,30 @@ pub(super) const ROWS: &[Row] = &[
         Errno::EOPNOTSUPP,
         "there are no security modules",
     ),
-    Row::unsupported(462, "mseal", Errno::ENOSYS, "not yet"),
-    Row::unsupported(463, "setxattrat", Errno::ENOSYS, "not yet; setxattr is there"),
-    Row::unsupported(464, "getxattrat", Errno::ENOSYS, "not yet; getxattr is there"),
-    Row::unsupported(465, "listxattrat", Errno::ENOSYS, "not yet; listxattr is there"),
+    Row::unsupported(462, "mseal", Errno::ENOSYS, "not available in this version"),
+    Row::unsupported(
+        463,
+        "setxattrat",
+        Errno::ENOSYS,
+        "not available in this version; setxattr is",
+    ),
+    Row::unsupported(
+        464,
+        "getxattrat",
+        Errno::ENOSYS,
+        "not available in this version; getxattr is",
+    ),
+    Row::unsupported(
+        465,
+        "listxattrat",
+        Errno::ENOSYS,
+        "not available in this version; listxattr is",
+    ),
     Row::unsupported(
         466,
         "removexattrat",
         Errno::ENOSYS,
-        "not yet; removexattr is there",
+        "not available in this version; removexattr is",
     ),
     Row::unsupported(467, "open_tree_attr", Errno::EPERM, MEASURED),
     Row::unsupported(
@@ -322,13 +379,9 @@ pub(super) const ROWS: &[Row] = &[
         Errno::EOPNOTSUPP,
         "files have no such attributes",
     ),
-    Row::unsupported(
-        470,
-        "listns",
-        Errno::ENOSYS,
-        "a container is one set of namespaces",
-    ),
+    Row::unsupported(470, "listns", Errno::ENOSYS, ONE_SET),
 ];
+
 /// What a program gets that makes a system call without a handler.
 #[cold]
 pub(super) fn refuse(row: Option<&Row>) -> Result<u64> {

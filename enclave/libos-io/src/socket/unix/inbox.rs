@@ -361,7 +361,7 @@ impl Contents {
     fn receive_message(&mut self, to: &mut dyn Sink, how: Receiving) -> Result<Received> {
         let message = self.messages.front_mut().ok_or(Errno::EAGAIN)?;
         let count = message.bytes.len().min(to.room());
-        to.put(&message.bytes[..count])?;
+        to.put(message.bytes.get(..count).unwrap_or_default())?;
         let mut received = Received {
             len: count,
             address: message.sender.get().map(|name| Name::address(Some(name))),

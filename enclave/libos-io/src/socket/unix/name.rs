@@ -31,28 +31,30 @@ impl Name {
         if address.len() > SOCKADDR_UN || family(address)? != AddressFamily::AF_UNIX {
             return Err(Errno::EINVAL);
         }
-        Ok(match &address[2..] {
+        Ok(match address.get(2..).unwrap_or_default() {
             [] => None,
             [0, rest @ ..] => Some(Self::Abstract(rest.into())),
             path => {
-                let end = path.iter().position(|&byte| byte == 0);
-                Some(Self::Path(path[..end.unwrap_or(path.len())].into()))
+                let path = path.split(|&byte| byte == 0).next().unwrap_or_default();
+                Some(Self::Path(path.into()))
             }
         })
     }
 
     /// The address of a socket of this name, or of one without.
+    #[expect(
+        clippy::expect_used,
+        reason = "a name comes from an address of 110 bytes at most, and 128 fit"
+    )]
     pub fn address(name: Option<&Self>) -> SocketAddress {
-        let mut address = [0; SOCKADDR_UN + 1];
-        address[..2].copy_from_slice(&AddressFamily::AF_UNIX.0.to_ne_bytes());
-        let (start, bytes, end) = match name {
-            None => (2, &[][..], 2),
+        let mut address = AddressFamily::AF_UNIX.0.to_ne_bytes().to_vec();
+        match name {
+            None => {}
             // A path is followed by a zero, even where that is beyond `sockaddr_un`.
-            Some(Self::Path(path)) => (2, &path[..], 3 + path.len()),
-            Some(Self::Abstract(name)) => (3, &name[..], 3 + name.len()),
-        };
-        address[start..start + bytes.len()].copy_from_slice(bytes);
-        SocketAddress::new(&address[..end]).expect("a name comes from an address, so it fits into one")
+            Some(Self::Path(path)) => address.extend(path.iter().copied().chain([0])),
+            Some(Self::Abstract(name)) => address.extend([0].into_iter().chain(name.iter().copied())),
+        }
+        SocketAddress::new(&address).expect("a name comes from an address, so it fits into one")
     }
 
     /// Gives the name to a socket; EADDRINUSE.
