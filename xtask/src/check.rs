@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 
-use crate::{check_deps, links, shell, syscalls};
+use crate::{check_deps, host_calls, links, shell, syscalls};
 
 /// A check: what it is called, and what it runs.
 type Check = (&'static str, fn() -> Result<()>);
@@ -38,11 +38,17 @@ fn format() -> Result<()> {
 }
 
 fn generated_pages() -> Result<()> {
-    ensure!(
-        syscalls::is_current(),
-        "docs/syscalls.md is not what the code says; `cargo xtask syscalls` writes it"
-    );
-    println!("docs/syscalls.md is current");
+    let pages = [
+        ("docs/syscalls.md", "syscalls", syscalls::is_current()),
+        ("docs/host-calls.md", "host-calls", host_calls::is_current()),
+    ];
+    for (page, command, is_current) in pages {
+        ensure!(
+            is_current,
+            "{page} is not what the code says; `cargo xtask {command}` writes it"
+        );
+        println!("{page} is current");
+    }
     Ok(())
 }
 

@@ -29,7 +29,9 @@ pub enum LocateError {
     #[error("the image has {0} layers instead of one: nacre convert did not write it")]
     Layers(usize),
     /// A compressed layer.
-    #[error("the image's layer is compressed; copy the image with: skopeo copy --dest-decompress")]
+    #[error(
+        "the image's layer is compressed, as registries and skopeo do; unpack it: skopeo copy IMAGE docker-archive:FILE:NAME:TAG"
+    )]
     CompressedLayer,
     /// A compressed archive.
     #[error("the archive is compressed; decompress it first")]

@@ -153,14 +153,17 @@ fn skopeo_copies_what_is_written() {
         let tree = build(&image).unwrap();
         assert_eq!(content(&tree, tree.lookup(b"nacre/rootfs.img").unwrap()), big());
 
-        // And back into archives: still located if the layer is not compressed.
+        // So nothing can be mapped in place, and the error says how to change that.
+        let error = image.locate().unwrap_err().to_string();
+        assert!(error.contains("skopeo copy IMAGE docker-archive:"), "{error}");
+        // A copy into a docker-archive decompresses it.
         let back = scratch.place("docker-archive", &format!("back{number}.tar:app:2"));
         let mut skopeo = Command::new("skopeo");
         skopeo.args([
             "--insecure-policy",
             "copy",
             "--quiet",
-            &place.to_string(),
+            &copy.to_string(),
             &back.to_string(),
         ]);
         tool_ok(&mut skopeo);
