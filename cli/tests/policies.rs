@@ -128,7 +128,10 @@ fn what_cannot_be_read_is_a_failure_of_its_own() {
         ("policy check missing", "cannot read missing"),
         ("policy check binary", "binary is not text in UTF-8"),
         ("policy check policy --claims missing", "cannot read missing"),
-        ("policy check policy --claims policy", "cannot read claims from policy"),
+        (
+            "policy check policy --claims policy",
+            "cannot read claims from policy",
+        ),
         (
             "policy check policy --claims claims",
             "the claim \"a\": a claim cannot be null",

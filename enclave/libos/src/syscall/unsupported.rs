@@ -21,8 +21,6 @@ const NO_KEYS: &str = "memory protection keys are not used in enclaves";
 pub(super) const ROWS: &[Row] = &[
     Row::unsupported(57, "fork", Errno::ENOSYS, FORK),
     Row::unsupported(58, "vfork", Errno::ENOSYS, FORK),
-    Row::unsupported(59, "execve", Errno::ENOSYS, FORK),
-    Row::unsupported(322, "execveat", Errno::ENOSYS, FORK),
     Row::unsupported(
         101,
         "ptrace",
