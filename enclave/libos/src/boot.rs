@@ -124,7 +124,7 @@ fn start() -> Result<enclave_rt::frame::TrapFrame, Refusal> {
     table::add(process.clone());
     thread.begin();
     open_streams(&process, &terminal).map_err(|errno| Refusal::new(format!("standard streams: {errno}")))?;
-    load(&config, &info, &context, &process, &thread)
+    load(&config, &info, &context, &thread)
 }
 
 fn boot_info() -> Result<BootInfo, Refusal> {
@@ -271,7 +271,6 @@ fn load(
     config: &Config,
     info: &BootInfo,
     context: &Context,
-    process: &Arc<Process>,
     thread: &Arc<Thread>,
 ) -> Result<enclave_rt::frame::TrapFrame, Refusal> {
     let arguments: Vec<Vec<u8>> = config
@@ -284,12 +283,13 @@ fn load(
         .map_err(|errno| Refusal::program(&program, &program, errno))?;
     let request = exec::Request {
         path: path.clone(),
+        file: None,
         arguments,
         environment,
     };
-    let loaded = exec::load(&process.space, context, request)
+    let prepared = exec::prepare(context, request)
         .map_err(|failure| Refusal::program(&path, &failure.file, failure.errno))?;
-    Ok(exec::take_over(thread, &path, loaded))
+    exec::start(thread, prepared).map_err(|errno| Refusal::program(&path, &path, errno))
 }
 
 /// A program without a slash is looked for in PATH, as container runtimes do.
@@ -304,7 +304,7 @@ fn search(context: &Context, program: &[u8], environment: &[Vec<u8>]) -> kobject
     let mut result = Err(Errno::ENOENT);
     for directory in path.split(|&byte| byte == b':') {
         let candidate = [directory, b"/", program].concat();
-        match exec::open(context, &candidate) {
+        match exec::open(context, At::Cwd, &candidate, AtFlags::empty()) {
             Ok(_) => return Ok(candidate),
             Err(Errno::EACCES) => result = Err(Errno::EACCES),
             Err(_) => {}

@@ -50,7 +50,7 @@ use enclave_rt::user::Access;
 use libos_mm::FaultOutcome;
 
 use container::container;
-use process::CURRENT;
+use process::{CURRENT, exec};
 use syscall::Frame;
 
 /// The LibOS, for the runtime.
@@ -68,6 +68,9 @@ impl Kernel for LibOs {
     }
 
     fn syscall_pending(&self, frame: &mut SyscallFrame) {
+        if let Some(mut new) = exec::finish() {
+            enclave_rt::entry::enter_program(&mut new);
+        }
         if !resume::take_pending() {
             return;
         }
@@ -82,6 +85,9 @@ impl Kernel for LibOs {
     }
 
     fn trap_pending(&self, frame: &mut TrapFrame) {
+        if let Some(new) = exec::finish() {
+            *frame = new;
+        }
         if resume::take_pending() {
             resume::deliver_to_current(frame);
         }

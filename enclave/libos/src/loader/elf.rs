@@ -73,49 +73,76 @@ pub(super) struct Program {
     /// Where its program headers lie in memory, and how many they are.
     pub(super) headers: u64,
     pub(super) header_count: u64,
-    pub(super) interpreter: Option<Vec<u8>>,
     /// Where its heap begins.
     pub(super) heap_start: u64,
 }
 
-/// Maps a file whose first bytes are `head`. ENOEXEC for what is no such file.
-pub(super) fn load(
-    space: &AddressSpace,
-    file: &Arc<Description>,
-    head: &[u8],
+/// An ELF file that has been looked at and can be mapped.
+pub(super) struct Parsed {
+    file: Arc<Description>,
     role: Role,
-) -> Result<Program> {
+    header: Header,
+    headers: Vec<ProgramHeader>,
+    extent: Extent,
+    /// What a program names as its interpreter.
+    pub(super) interpreter: Option<Vec<u8>>,
+}
+
+/// Looks at a file whose first bytes are `head`. ENOEXEC for what is no such file.
+pub(super) fn parse(file: Arc<Description>, head: &[u8], role: Role) -> Result<Parsed> {
     let header = self::header(head)?;
-    let headers = program_headers(file, &header)?;
-    let loads: Vec<&ProgramHeader> = headers.iter().filter(|header| header.kind == PT_LOAD).collect();
-    let extent = Extent::of(&loads)?;
-    let base = match header.kind {
-        ET_DYN => extent.reserve(space, role)?,
-        _ => {
-            extent.take_fixed(space)?;
-            0
-        }
-    };
-    let mapping = file.object().clone().mapping()?;
-    for load in &loads {
-        map_segment(space, &mapping, base, load)?;
-    }
+    let headers = program_headers(&file, &header)?;
+    let extent = Extent::of(&loads(&headers))?;
     let interpreter = match headers.iter().find(|header| header.kind == PT_INTERP) {
-        Some(header) if role == Role::Program => Some(read_interpreter(file, header)?),
+        Some(header) if role == Role::Program => Some(read_interpreter(&file, header)?),
         _ => None,
     };
-    let headers_at = loads.iter().find_map(|load| {
-        let inside = header.program_headers.checked_sub(load.offset)?;
-        (inside < load.file_size).then(|| base + load.address + inside)
-    });
-    Ok(Program {
-        base,
-        entry: base.wrapping_add(header.entry),
-        headers: headers_at.unwrap_or(0),
-        header_count: header.program_header_count.into(),
+    Ok(Parsed {
+        file,
+        role,
+        header,
+        headers,
+        extent,
         interpreter,
-        heap_start: base + extent.end,
     })
+}
+
+impl Parsed {
+    /// The file itself.
+    pub(super) fn file(&self) -> &Description {
+        &self.file
+    }
+
+    /// Maps it.
+    pub(super) fn map(&self, space: &AddressSpace) -> Result<Program> {
+        let base = match self.header.kind {
+            ET_DYN => self.extent.reserve(space, self.role)?,
+            _ => {
+                self.extent.take_fixed(space)?;
+                0
+            }
+        };
+        let loads = loads(&self.headers);
+        let mapping = self.file.object().clone().mapping()?;
+        for load in &loads {
+            map_segment(space, &mapping, base, load)?;
+        }
+        let headers_at = loads.iter().find_map(|load| {
+            let inside = self.header.program_headers.checked_sub(load.offset)?;
+            (inside < load.file_size).then(|| base + load.address + inside)
+        });
+        Ok(Program {
+            base,
+            entry: base.wrapping_add(self.header.entry),
+            headers: headers_at.unwrap_or(0),
+            header_count: self.header.program_header_count.into(),
+            heap_start: base + self.extent.end,
+        })
+    }
+}
+
+fn loads(headers: &[ProgramHeader]) -> Vec<&ProgramHeader> {
+    headers.iter().filter(|header| header.kind == PT_LOAD).collect()
 }
 
 /// The header of a file whose first bytes are `head`. ENOEXEC for what is no program or library for this machine.

@@ -23,6 +23,8 @@ const SCRIPT_DEPTH: usize = 5;
 pub(crate) struct Loaded {
     pub(crate) start: TrapFrame,
     pub(crate) image: Image,
+    /// The path that was asked for.
+    pub(crate) name: Vec<u8>,
 }
 
 /// What a program is started with.
@@ -34,8 +36,21 @@ pub(crate) struct Request<'a> {
     pub(crate) identities: [u32; 4],
 }
 
-/// Loads a program into an empty address space.
-pub(crate) fn load(space: &AddressSpace, open: Open<'_>, request: Request<'_>) -> Result<Loaded> {
+/// A program that was found, opened and looked at: everything that its file may be refused for has been looked for.
+pub(crate) struct Prepared {
+    name: Vec<u8>,
+    arguments: Vec<Vec<u8>>,
+    environment: Vec<Vec<u8>>,
+    identities: [u32; 4],
+    program: elf::Parsed,
+    interpreter: Option<elf::Parsed>,
+}
+
+/// Prepares a program.
+///
+/// # Errors
+/// As execve(2): ENOENT, EACCES, ENOEXEC, ELOOP, E2BIG and what opening and reading gives.
+pub(crate) fn prepare(open: Open<'_>, request: Request<'_>) -> Result<Prepared> {
     let Request {
         path,
         mut arguments,
@@ -51,13 +66,37 @@ pub(crate) fn load(space: &AddressSpace, open: Open<'_>, request: Request<'_>) -
             (path, arguments) = interpreter(script, &path, arguments)?;
             continue;
         }
-        let program = elf::load(space, &file, &head, elf::Role::Program)?;
+        let program = elf::parse(file, &head, elf::Role::Program)?;
         let interpreter = match &program.interpreter {
             Some(interpreter) => {
                 let file = open(interpreter)?;
                 let head = read_head(&file)?;
-                Some(elf::load(space, &file, &head, elf::Role::Interpreter)?)
+                Some(elf::parse(file, &head, elf::Role::Interpreter)?)
             }
+            None => None,
+        };
+        stack::check_size(&arguments, &environment)?;
+        return Ok(Prepared {
+            name,
+            arguments,
+            environment,
+            identities,
+            program,
+            interpreter,
+        });
+    }
+    Err(Errno::ELOOP)
+}
+
+impl Prepared {
+    /// Loads the program into an empty address space, which is the calling thread's.
+    ///
+    /// # Errors
+    /// ENOMEM, and EIO for a file that cannot be read.
+    pub(crate) fn load(self, space: &AddressSpace) -> Result<Loaded> {
+        let program = self.program.map(space)?;
+        let interpreter = match &self.interpreter {
+            Some(interpreter) => Some(interpreter.map(space)?),
             None => None,
         };
         space.set_heap(program.heap_start);
@@ -67,10 +106,10 @@ pub(crate) fn load(space: &AddressSpace, open: Open<'_>, request: Request<'_>) -
         let stack = stack::build(
             space,
             &stack::Contents {
-                arguments: &arguments,
-                environment: &environment,
-                name: &name,
-                identities,
+                arguments: &self.arguments,
+                environment: &self.environment,
+                name: &self.name,
+                identities: self.identities,
                 program: &program,
                 interpreter_base: interpreter.as_ref().map_or(0, |interpreter| interpreter.base),
             },
@@ -82,21 +121,20 @@ pub(crate) fn load(space: &AddressSpace, open: Open<'_>, request: Request<'_>) -
             rflags: 0x202,
             ..Registers::default()
         };
+        let executable = self.program.file().object_as::<libos_fs::OpenFile>();
         let image = Image {
-            executable: file
-                .object_as::<libos_fs::OpenFile>()
-                .map(|file| file.dentry().clone()),
-            arguments,
-            environment,
+            executable: executable.map(|file| file.dentry().clone()),
+            arguments: self.arguments,
+            environment: self.environment,
             auxiliary: stack.auxiliary,
             stack_start: stack.pointer,
         };
-        return Ok(Loaded {
+        Ok(Loaded {
             start: TrapFrame::new(registers),
             image,
-        });
+            name: self.name,
+        })
     }
-    Err(Errno::ELOOP)
 }
 
 /// The first page of a file, or all of a shorter one.

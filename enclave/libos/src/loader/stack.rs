@@ -57,17 +57,18 @@ const HWCAP2_FSGSBASE: u64 = 2;
 /// What stays unmapped below the stack, so that an overflow meets nothing else (Linux's stack_guard_gap).
 const GUARD_SIZE: u64 = 1 << 20;
 
-/// Builds it. E2BIG if arguments and environment take more than a quarter of it.
-pub(super) fn build(space: &AddressSpace, contents: &Contents<'_>) -> Result<Stack> {
-    let strings: usize = contents
-        .arguments
-        .iter()
-        .chain(contents.environment)
-        .map(|s| s.len() + 9)
-        .sum();
-    if strings as u64 > STACK_SIZE / 4 {
+/// E2BIG if arguments and environment take more than a quarter of a stack, with a pointer and a zero byte each.
+pub(super) fn check_size(arguments: &[Vec<u8>], environment: &[Vec<u8>]) -> Result<()> {
+    let strings = arguments.iter().chain(environment);
+    let size: usize = strings.map(|string| string.len() + 9).sum();
+    if size as u64 > STACK_SIZE / 4 {
         return Err(Errno::E2BIG);
     }
+    Ok(())
+}
+
+/// Builds it; [`check_size`] has been asked.
+pub(super) fn build(space: &AddressSpace, contents: &Contents<'_>) -> Result<Stack> {
     let guard = space.map(
         0,
         GUARD_SIZE + STACK_SIZE,

@@ -118,6 +118,20 @@ impl Descriptors {
         removed.into_iter().map(|slot| slot.description).collect()
     }
 
+    /// Closes those with FD_CLOEXEC; gives what they were, to be dropped without the table's lock.
+    pub(crate) fn remove_on_exec(&mut self) -> Vec<Arc<Description>> {
+        let is_closed = |slot: &Option<Slot>| slot.as_ref().is_some_and(|slot| slot.close_on_exec);
+        let Some(first) = self.slots.iter().position(is_closed) else {
+            return Vec::new();
+        };
+        self.lowest_free = self.lowest_free.min(first);
+        let closed = self.slots.iter_mut().filter(|slot| is_closed(slot));
+        closed
+            .filter_map(Option::take)
+            .map(|slot| slot.description)
+            .collect()
+    }
+
     /// Sets FD_CLOEXEC of those from `first` to `last`.
     pub(crate) fn close_range_on_exec(&mut self, first: Fd, last: Fd) {
         for slot in self.range(first, last).flatten() {

@@ -1,42 +1,57 @@
 //! The program of a process: from a path with arguments and environment to the state that its first thread begins with (execve(2)).
 //!
-//! [`load`] fills an address space and changes nothing else, so that it may fail; [`take_over`] makes the process what was loaded.
+//! [`prepare`] opens and looks at everything, and changes nothing: what it refuses is an error of execve(2). What follows cannot be
+//! taken back. It is done on the way out of the system call ([`finish`]), where the old program's state is needed no more: the other
+//! threads end, the old memory goes, the new program is loaded. If that fails, the process is killed, as on Linux.
 
+use alloc::boxed::Box;
+use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::cell::RefCell;
+use core::sync::atomic::Ordering;
 
 use enclave_rt::frame::TrapFrame;
+use enclave_rt::processor;
+use host_abi::MessageKind;
 use kobject::credentials::AccessMode;
-use kobject::{Description, Errno};
+use kobject::{Description, Errno, Result, Waiter};
 use libos_fs::{At, Context, OpenHow};
-use libos_mm::AddressSpace;
-use linux_abi::AtFlags;
+use linux_abi::{AtFlags, PollEvents};
 
-use super::Thread;
-use crate::loader::{self, Loaded};
+use super::exit::{self, Status};
+use super::{CURRENT, Process, Thread, barrier};
+use crate::loader::{self, Loaded, Prepared};
+use crate::signal::{AlternateStack, Signal};
+use crate::{console, futex};
 
 /// What a process is to run.
 pub(crate) struct Request {
     pub(crate) path: Vec<u8>,
+    /// The file at the path, where the path alone does not lead there.
+    pub(crate) file: Option<Arc<Description>>,
     pub(crate) arguments: Vec<Vec<u8>>,
     pub(crate) environment: Vec<Vec<u8>>,
 }
 
-/// Why a program could not be loaded.
+/// Why a program cannot be run.
 pub(crate) struct Failure {
     /// The file that failed: the program, or an interpreter that it needs.
     pub(crate) file: Vec<u8>,
     pub(crate) errno: Errno,
 }
 
-/// Loads a program into an empty address space, with the permissions and the credentials of `context`.
-pub(crate) fn load(space: &AddressSpace, context: &Context, request: Request) -> Result<Loaded, Failure> {
+/// Prepares a program, with the permissions and the credentials of `context`.
+pub(crate) fn prepare(context: &Context, request: Request) -> core::result::Result<Prepared, Failure> {
     // What was opened last is what failed.
     let opened = RefCell::new(request.path.clone());
+    let first = RefCell::new(request.file);
     let open = |path: &[u8]| {
         opened.replace(path.to_vec());
-        open(context, path)
+        match first.take() {
+            Some(file) => Ok(file),
+            None => open(context, At::Cwd, path, AtFlags::empty()),
+        }
     };
     let credentials = &context.credentials;
     let request = loader::Request {
@@ -50,24 +65,149 @@ pub(crate) fn load(space: &AddressSpace, context: &Context, request: Request) ->
             credentials.gid[1],
         ],
     };
-    loader::load(space, &open, request).map_err(|errno| Failure {
+    loader::prepare(&open, request).map_err(|errno| Failure {
         file: opened.borrow().clone(),
         errno,
     })
 }
 
-/// Opens a file that `context` may execute.
-pub(crate) fn open(context: &Context, path: &[u8]) -> kobject::Result<Arc<Description>> {
+/// Opens a file that `context` may execute: EACCES for one that is not a regular file.
+pub(crate) fn open(context: &Context, at: At<'_>, path: &[u8], flags: AtFlags) -> Result<Arc<Description>> {
     let vfs = &crate::container().vfs;
-    let (mode, flags) = (AccessMode::EXECUTE, AtFlags::empty());
-    vfs.access(context, At::Cwd, path, mode, flags, &context.credentials)?;
-    vfs.open(context, At::Cwd, path, OpenHow::open(0, 0)?)
+    vfs.access(
+        context,
+        at,
+        path,
+        AccessMode::EXECUTE,
+        flags,
+        &context.credentials,
+    )?;
+    vfs.open(context, at, path, OpenHow::open(0, 0)?)
 }
 
-/// Makes the process of `thread` the program that was loaded from `path`; gives the state that `thread` begins with.
-pub(crate) fn take_over(thread: &Thread, path: &[u8], loaded: Loaded) -> TrapFrame {
+/// Loads the first program of `thread`'s process, whose address space is empty; gives the state that `thread` begins with.
+pub(crate) fn start(thread: &Thread, program: Prepared) -> Result<TrapFrame> {
+    let loaded = program.load(&thread.process.space)?;
+    Ok(take_over(thread, loaded))
+}
+
+/// execve(2): the calling thread's process is going to run another program. The rest is [`finish`]'s.
+pub(crate) fn begin(thread: &Thread, program: Prepared) {
+    *thread.next_program.lock() = Some(Box::new(program));
+    enclave_rt::thread::set_pending();
+}
+
+/// Finishes execve(2), if the calling thread has begun it; gives the state that it goes on with.
+pub(crate) fn finish() -> Option<TrapFrame> {
+    let thread = CURRENT.with(Arc::clone);
+    let program = thread.next_program.lock().take()?;
+    leave_alone(&thread);
+    let thread = lead(thread);
+    forget(&thread);
+    // Signals are looked at again before the program begins.
+    enclave_rt::thread::set_pending();
+    let name = thread.program();
+    thread.process.space.clear();
+    match start(&thread, *program) {
+        Ok(frame) => Some(frame),
+        Err(errno) => {
+            let line =
+                format!("{name} was killed: the program that it executes cannot be loaded ({errno})\n");
+            console::print(MessageKind::Notice, &line);
+            exit::process(&thread, Status::killed(Signal::KILL))
+        }
+    }
+}
+
+/// Makes the process of `thread` the program that was loaded.
+fn take_over(thread: &Thread, loaded: Loaded) -> TrapFrame {
     *thread.process.image.lock() = loaded.image;
-    let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
+    let name = loaded
+        .name
+        .rsplit(|&byte| byte == b'/')
+        .next()
+        .unwrap_or_default();
     thread.set_name(name);
+    processor::set_fs_base(0);
     loaded.start
+}
+
+/// Ends all other threads of the calling thread's process. Of several threads that execute a program, one wins; the others end, too.
+fn leave_alone(thread: &Arc<Thread>) {
+    let process = &thread.process;
+    let is_first = process
+        .executing
+        .compare_exchange(0, thread.tid, Ordering::AcqRel, Ordering::Acquire)
+        .is_ok();
+    if !is_first {
+        exit::thread(thread, 0);
+    }
+    let others = || -> Vec<Arc<Thread>> {
+        let threads = process.threads().into_iter();
+        threads.filter(|other| other.tid != thread.tid).collect()
+    };
+    let waiter = Waiter::new();
+    let _subscription = process
+        .departures
+        .subscribe(PollEvents::READABLE, waiter.observer());
+    loop {
+        waiter.reset();
+        let others = others();
+        if others.is_empty() {
+            break;
+        }
+        // exit_group(2) by another thread.
+        if thread.ending.load(Ordering::Acquire) != 0 {
+            exit::thread(thread, 0);
+        }
+        for other in &others {
+            if other.ending.swap(1, Ordering::AcqRel) == 0 {
+                other.notify();
+            }
+        }
+        drop(others);
+        // Signals wait for the new program.
+        enclave_rt::thread::clear_pending();
+        barrier::acknowledge(thread);
+        let _ = waiter.sleep(None);
+    }
+    process.executing.store(0, Ordering::Release);
+}
+
+/// Makes the calling thread, the only one of its process, the first one: with the process's number.
+fn lead(thread: Arc<Thread>) -> Arc<Thread> {
+    let process = thread.process.clone();
+    if thread.tid == process.pid {
+        return thread;
+    }
+    let leader = thread.renumbered(process.pid);
+    process.remove_thread(thread.tid);
+    process.add_thread(leader.clone());
+    leader.begin();
+    leader
+}
+
+/// Forgets what a new program does not inherit (execve(2), "Effect on process attributes").
+fn forget(thread: &Thread) {
+    let process = &thread.process;
+    futex::release_robust_list(thread);
+    thread.robust_list.store(0, Ordering::Relaxed);
+    thread.clear_tid.store(0, Ordering::Relaxed);
+    {
+        let mut signals = thread.signals.lock();
+        signals.stack = AlternateStack::NONE;
+        signals.suspended = None;
+    }
+    process.actions.lock().reset_for_exec();
+    process.timers.delete_created();
+    process.barriers.store(0, Ordering::Relaxed);
+    process.dumpable.store(1, Ordering::Relaxed);
+    close_on_exec(process);
+}
+
+fn close_on_exec(process: &Process) {
+    let closed = process.descriptors.lock().remove_on_exec();
+    for file in &closed {
+        libos_fs::release_records(file, process.pid);
+    }
 }

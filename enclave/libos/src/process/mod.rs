@@ -22,6 +22,7 @@ use core::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 use kobject::{Description, Mutex, Result, SpinLock, WaitQueue};
 use libos_fs::{Context, Dentry};
 use libos_mm::AddressSpace;
+use linux_abi::PollEvents;
 
 use crate::signal::Actions;
 use crate::signal::pending::Pending;
@@ -73,6 +74,10 @@ pub(crate) struct Process {
     /// What it has registered for with membarrier(2).
     pub(crate) barriers: AtomicU32,
     threads: SpinLock<BTreeMap<u32, Arc<Thread>>>,
+    /// Told when a thread has ended.
+    pub(crate) departures: Arc<WaitQueue>,
+    /// The number of the thread that ends the others to execute another program, else 0.
+    pub(crate) executing: AtomicU32,
     /// How it ends: set by the thread that ends it, or by its last one.
     pub(crate) ending: Ending,
 }
@@ -120,6 +125,8 @@ impl Process {
             nice: AtomicI32::new(0),
             barriers: AtomicU32::new(0),
             threads: SpinLock::new(BTreeMap::new()),
+            departures: WaitQueue::new(),
+            executing: AtomicU32::new(0),
             ending: Ending::new(),
         })
     }
@@ -140,9 +147,13 @@ impl Process {
 
     /// Takes a thread that has ended out; gives how many are left.
     pub(crate) fn remove_thread(&self, tid: u32) -> usize {
-        let mut threads = self.threads.lock();
-        threads.remove(&tid);
-        threads.len()
+        let left = {
+            let mut threads = self.threads.lock();
+            threads.remove(&tid);
+            threads.len()
+        };
+        self.departures.wake(PollEvents::READABLE);
+        left
     }
 
     /// Its effective user, for signals that it sends.

@@ -1,5 +1,6 @@
 //! Threads of processes: their signals, and their place on a slot of the enclave.
 
+use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -8,6 +9,7 @@ use enclave_rt::thread::{PerThread, ThreadNumber};
 use kobject::{Errno, Once, Result, SpinLock};
 
 use super::{Process, barrier};
+use crate::loader::Prepared;
 use crate::signal::deliver::Interrupted;
 use crate::signal::pending::Pending;
 use crate::signal::{AlternateStack, Signal, SignalSet, from_host};
@@ -39,7 +41,9 @@ pub(crate) struct Thread {
     pub(crate) name: SpinLock<[u8; 16]>,
     /// The system call that has just given EINTR.
     pub(crate) interrupted: SpinLock<Option<Interrupted>>,
-    /// Set when its process ends: it ends at the next look.
+    /// What it is about to execute in place of its program.
+    pub(crate) next_program: SpinLock<Option<Box<Prepared>>>,
+    /// Set when its process ends, or another of its threads executes a program: it ends at the next look.
     pub(crate) ending: AtomicU32,
     /// The last barrier of membarrier(2) that it has acknowledged.
     pub(crate) barrier: AtomicU64,
@@ -79,9 +83,23 @@ impl Thread {
             robust_list: AtomicU64::new(0),
             name: SpinLock::new(name),
             interrupted: SpinLock::new(None),
+            next_program: SpinLock::new(None),
             ending: AtomicU32::new(0),
             barrier: AtomicU64::new(0),
         })
+    }
+
+    /// The same thread with another number. It is the calling one, and takes no part in anything.
+    pub(crate) fn renumbered(&self, tid: u32) -> Arc<Self> {
+        let name = *self.name.lock();
+        let mask = self.signals.lock().mask;
+        let thread = Self::new(tid, self.process.clone(), mask, name);
+        let pending = core::mem::replace(&mut self.signals.lock().pending, Pending::new());
+        thread.signals.lock().pending = pending;
+        thread
+            .barrier
+            .store(self.barrier.load(Ordering::Acquire), Ordering::Release);
+        thread
     }
 
     /// The calling thread begins to be this one.

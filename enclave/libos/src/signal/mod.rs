@@ -19,6 +19,7 @@ impl Signal {
     pub(crate) const TRAP: Self = Self(5);
     pub(crate) const BUS: Self = Self(7);
     pub(crate) const FPE: Self = Self(8);
+    pub(crate) const KILL: Self = Self(9);
     pub(crate) const SEGV: Self = Self(11);
     pub(crate) const PIPE: Self = Self(13);
     pub(crate) const ALRM: Self = Self(14);
@@ -243,7 +244,6 @@ impl Actions {
     }
 
     /// As exec leaves them: what was caught is as at first, what was ignored stays so.
-    #[expect(dead_code, reason = "nothing calls execve yet")]
     pub(crate) fn reset_for_exec(&mut self) {
         for action in &mut self.0 {
             if action.handler > Action::IGNORE {

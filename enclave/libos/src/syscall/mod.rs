@@ -30,6 +30,7 @@ mod sys_connect;
 mod sys_dup;
 mod sys_epoll;
 mod sys_eventfd;
+mod sys_execve;
 mod sys_exit;
 mod sys_fadvise64;
 mod sys_fallocate;

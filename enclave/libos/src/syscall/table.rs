@@ -146,6 +146,7 @@ const FAMILIES: &[&[Row]] = &[
     super::sys_dup::ROWS,
     super::sys_epoll::ROWS,
     super::sys_eventfd::ROWS,
+    super::sys_execve::ROWS,
     super::sys_exit::ROWS,
     super::sys_fadvise64::ROWS,
     super::sys_fallocate::ROWS,

@@ -11,7 +11,6 @@ use crate::console;
 use crate::process::Thread;
 
 const NO_FORK: &str = "not available in this version: a container is one process with threads";
-const NO_EXEC: &str = "not available in this version: a container runs the one program that it starts with";
 const ONE_PROCESS: &str = "not available in this version: a container is one process";
 const NO_SYSTEM_V: &str = "System V IPC is not available in this version";
 const NO_QUEUES: &str = "POSIX message queues are not available in this version";
@@ -28,8 +27,6 @@ const NO_KEYS: &str = "memory protection keys are not available in an enclave";
 pub(super) const ROWS: &[Row] = &[
     Row::unsupported(57, "fork", Errno::ENOSYS, NO_FORK),
     Row::unsupported(58, "vfork", Errno::ENOSYS, NO_FORK),
-    Row::unsupported(59, "execve", Errno::ENOSYS, NO_EXEC),
-    Row::unsupported(322, "execveat", Errno::ENOSYS, NO_EXEC),
     Row::unsupported(
         101,
         "ptrace",

@@ -207,6 +207,12 @@ impl IntervalTimers {
         self.created.lock().get(&number).cloned().ok_or(Errno::EINVAL)
     }
 
+    /// Deletes all created timers, as execve(2) does.
+    pub(crate) fn delete_created(&self) {
+        let deleted = core::mem::take(&mut *self.created.lock());
+        drop(deleted);
+    }
+
     /// timer_delete.
     pub(crate) fn delete(&self, number: u32) -> Result<()> {
         let removed = self.created.lock().remove(&number);
