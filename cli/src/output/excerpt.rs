@@ -1,6 +1,7 @@
 //! Shows a line of a text with a caret under a position in it.
 
 use attestation_policy::Position;
+use printable_text::printable_char;
 
 /// Characters of a line that are shown; a longer line is cut around the place.
 const WIDTH: usize = 100;
@@ -9,11 +10,7 @@ const WIDTH: usize = 100;
 pub fn excerpt(text: &str, position: Position) -> String {
     let column = (position.column as usize).saturating_sub(1);
     let line = text.lines().nth((position.line as usize).saturating_sub(1));
-    let line: Vec<char> = line
-        .unwrap_or_default()
-        .chars()
-        .map(printable_character)
-        .collect();
+    let line: Vec<char> = line.unwrap_or_default().chars().map(printable_char).collect();
     let (start, end) = if line.len() <= WIDTH {
         (0, line.len())
     } else {
@@ -25,19 +22,6 @@ pub fn excerpt(text: &str, position: Position) -> String {
     let after = if end < line.len() { "…" } else { "" };
     let caret_at = before.chars().count() + column.saturating_sub(start);
     format!("    {before}{shown}{after}\n    {}^", " ".repeat(caret_at))
-}
-
-/// A text from a stranger without the characters that control a terminal. Each is replaced by one character.
-pub fn printable(text: &str) -> String {
-    text.chars().map(printable_character).collect()
-}
-
-fn printable_character(character: char) -> char {
-    match character {
-        '\t' => ' ',
-        control if control.is_control() => '\u{fffd}',
-        other => other,
-    }
 }
 
 #[cfg(test)]

@@ -8,12 +8,13 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use attestation_policy::{Claim, Decision, Denial, Policy, Position, policy_hash};
 use clap::{Args, Subcommand};
+use printable_text::printable;
 use serde::Serialize;
 
 use self::claims::claims;
 use crate::input::read;
 use crate::output;
-use crate::output::excerpt::{excerpt, printable};
+use crate::output::excerpt::excerpt;
 
 /// More than a policy can have, so that the one that has too much is told so.
 const MAX_POLICY_SIZE: u64 = 1 << 20;

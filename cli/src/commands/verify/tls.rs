@@ -10,12 +10,12 @@ use base16ct::lower;
 use clap::Args;
 use dcap_quote::{CheckedCollateral, Quote, Trust};
 use judgement::Judgement;
+use printable_text::printable;
 use ra_tls::{Evidence, Identity, RaTlsCertificate, Refusal, SourceError, Verifier};
 use serde_json::{Value, json};
 
 use super::tls_peer::peer_certificate;
 use crate::flags::verification::{QuoteVerifier, VerificationFlags};
-use crate::output::excerpt::printable;
 
 /// Verify the enclave or trust domain behind a TLS server (RA-TLS)
 ///
