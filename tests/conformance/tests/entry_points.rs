@@ -98,6 +98,73 @@ fn scripts_are_run_by_their_interpreters() {
     }
 }
 
+/// An entry point in the manner of the official images: it completes the arguments and ends in `exec "$@"`.
+#[test]
+fn an_entry_point_that_ends_in_exec_becomes_the_program() {
+    const SCRIPT: &str = r#"#!/bin/sh
+set -e
+# Only options: they are the server's.
+if [ "${1#-}" != "$1" ]; then
+    set -- /guest "$@"
+fi
+COLOUR=blue
+export COLOUR
+umask 0077
+cd /tmp
+exec "$@"
+"#;
+    let image = Image::new("arguments", Linkage::Dynamic);
+    let shell = Path::new("/bin/dash");
+    let mut entries = Linkage::Dynamic.libraries(shell).unwrap();
+    entries.push(Entry::file("bin/sh", 0o755, fs::read(shell).unwrap()));
+    entries.push(Entry::file("entrypoint.sh", 0o755, SCRIPT.as_bytes()));
+    entries.push(Entry::directory("tmp", 0o1777));
+    for (arguments, program) in [
+        ("--two=2 one three", "/guest"),
+        ("/guest one --two=2 three", "/guest"),
+    ] {
+        let outcome = image.run(
+            entry_point(&format!("/entrypoint.sh {arguments}")),
+            entries.clone(),
+        );
+        assert_eq!(outcome.status, 0, "{outcome}");
+        assert!(
+            outcome.stdout.contains(&format!("argv[0] = {program}\n")),
+            "{outcome}"
+        );
+        assert!(outcome.stdout.contains("environ: COLOUR=blue\n"), "{outcome}");
+        assert!(outcome.stdout.contains("environ: PWD=/tmp\n"), "{outcome}");
+    }
+}
+
+/// What the entry point executes cannot be run: the shell says so, with the usual status.
+#[test]
+fn an_entry_point_learns_what_cannot_be_executed() {
+    let image = Image::new("hello", Linkage::Static);
+    let shell = Path::new("/bin/dash");
+    let mut entries = Linkage::Dynamic.libraries(shell).unwrap();
+    entries.push(Entry::file("bin/sh", 0o755, fs::read(shell).unwrap()));
+    entries.push(Entry::file("plain", 0o644, &b"text"[..]));
+    for (program, status, word) in [
+        ("/no/such", 127, "not found"),
+        ("/plain", 126, "ermission denied"),
+    ] {
+        let config = Config {
+            entrypoint: vec![
+                "/bin/sh".to_owned(),
+                "-c".to_owned(),
+                format!("exec {program} argument"),
+            ],
+            env: words("PATH=/bin"),
+            working_dir: "/".to_owned(),
+            ..Config::default()
+        };
+        let outcome = image.run(config, entries.clone());
+        assert_eq!(outcome.status, status, "{outcome}");
+        assert!(outcome.stderr.contains(word), "{outcome}");
+    }
+}
+
 #[test]
 fn what_cannot_be_run_is_told_in_one_line() {
     let image = Image::new("hello", Linkage::Dynamic);
