@@ -1,4 +1,4 @@
-//! Tokens validated per second on one core, in turns with the bare RSA verification: `cargo bench -p token`.
+//! Tokens validated per second on one core, in turns with the bare RSA verification: `cargo bench -p attestation-token`.
 //!
 //! One line per case: what, microseconds each, how many a second, and the ratio to the RSA verification of the same bytes.
 //! Medians over many short rounds, since other work on the machine disturbs some of them; ratios are taken within a round.
