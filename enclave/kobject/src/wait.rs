@@ -16,8 +16,8 @@ use crate::{Result, clock};
 
 /// What is told of events: a sleeping thread ([`Waiter`]) or an epoll instance.
 pub trait Observer: Send + Sync {
-    /// Something of this may have happened. Called under the queue's lock: must not lock what others hold while they wake,
-    /// nor make a host call other than to wake a thread.
+    /// Something of this may have happened. Called without the queue's lock, but under whatever the waking thread holds: must not
+    /// lock what others hold while they wake, nor make a host call other than to wake a thread.
     fn notify(&self, events: PollEvents);
 }
 
