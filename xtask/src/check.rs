@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 
-use crate::{check_deps, host_calls, links, shell, syscalls};
+use crate::{bare_numbers, check_deps, host_calls, links, shell, syscalls};
 
 /// A check: what it is called, and what it runs.
 type Check = (&'static str, fn() -> Result<()>);
@@ -12,6 +12,7 @@ const CHECKS: &[Check] = &[
     ("format", format),
     ("links", links::run),
     ("check-deps", check_deps::run),
+    ("bare-numbers", bare_numbers::run),
     ("generated pages", generated_pages),
     ("clippy", clippy),
     ("clippy of the enclave's binary", clippy_of_the_enclave),

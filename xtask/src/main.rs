@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod azure_client;
+mod bare_numbers;
 mod bench;
 mod book;
 mod check;
@@ -48,6 +49,8 @@ enum Command {
     Links,
     /// Build the documentation as a site, with mdBook.
     Book,
+    /// Check that system calls match numbers by their names only.
+    BareNumbers,
     /// Check that dependencies between crates follow the direction of trust.
     CheckDeps,
     /// Check that the smaller builds of nacre compile, and leave out what they should.
@@ -73,6 +76,7 @@ fn main() -> ExitCode {
         Command::Check => check::run(),
         Command::Links => links::run(),
         Command::Book => book::run(),
+        Command::BareNumbers => bare_numbers::run(),
         Command::CheckDeps => check_deps::run(),
         Command::CheckFeatures => check_features::run(),
         Command::Deny(options) => deny::run(&options),

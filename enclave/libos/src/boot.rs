@@ -17,14 +17,14 @@ use kobject::{Credentials, Description, Errno, Mutex, clock};
 use libos_fs::{At, Context, Vfs, VfsOptions};
 use libos_io::{Stream, Terminal, Timers};
 use libos_mm::AddressSpace;
-use linux_abi::{AtFlags, OpenFlags};
+use linux_abi::{AtFlags, OpenFlags, SignalSet};
 
 use crate::container::Container;
 use crate::process::descriptors::OnExec;
 use crate::process::exit::{self, Status};
 use crate::process::{Limits, Process, Thread, exec, limits, table};
 use crate::processor::Processor;
-use crate::signal::{SignalSet, from_host};
+use crate::signal::from_host;
 use crate::{attestation, console, proc_source, rootfs_source, stats, trace};
 
 /// Why a container does not start: a line for the user.

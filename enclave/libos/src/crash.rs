@@ -11,10 +11,11 @@ use enclave_rt::frame::TrapFrame;
 use host_abi::MessageKind;
 use kobject::Description;
 use libos_fs::{At, OpenHow};
+use linux_abi::{OpenFlags, Signal};
 
 use crate::loader::symbols::{self, Place};
 use crate::process::Thread;
-use crate::signal::{Signal, SignalInfo};
+use crate::signal::SignalInfo;
 use crate::{console, user};
 
 /// How many frames of the stack are shown.
@@ -164,11 +165,9 @@ fn places(maps: &Maps, frames: &[Caller]) -> Vec<Option<Place>> {
 fn open(path: &str) -> kobject::Result<Arc<Description>> {
     let vfs = &crate::container().vfs;
     // Something else may be there meanwhile, which must not be waited for.
-    let how = OpenHow::open(O_NONBLOCK, 0)?;
+    let how = OpenHow::open(OpenFlags::O_NONBLOCK.bits(), 0)?;
     vfs.open(&vfs.root_context(), At::Cwd, path.as_bytes(), how)
 }
-
-const O_NONBLOCK: u32 = 0o4000;
 
 /// The mappings of a program by address.
 struct Maps(Vec<MapLine>);

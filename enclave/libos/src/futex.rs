@@ -9,7 +9,11 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use enclave_rt::user as memory;
 use kobject::{Errno, Observer, Result, SpinLock, Waiter, clock};
-use linux_abi::PollEvents;
+use linux_abi::futex::{
+    FUTEX_BITSET_MATCH_ANY, FUTEX_OP_OPARG_SHIFT, FUTEX_OWNER_DIED, FUTEX_TID_MASK, FUTEX_WAITERS,
+    ROBUST_LIST_LIMIT,
+};
+use linux_abi::{FutexComparison, FutexOperation, PollEvents};
 
 use crate::process::{Process, Thread};
 use crate::uapi::RobustListHead;
@@ -150,7 +154,7 @@ pub(crate) fn requeue(
         load(address)?;
         return Err(Errno::EAGAIN);
     }
-    let woken = wake(process, address, wake_most, u32::MAX, scope);
+    let woken = wake(process, address, wake_most, FUTEX_BITSET_MATCH_ANY, scope);
     let (from, to) = (
         Key::new(process, address, scope),
         Key::new(process, target, scope),
@@ -189,30 +193,30 @@ pub(crate) fn wake_op(
     let (kind, compare) = ((operation >> 28) & 0xf, (operation >> 24) & 0xf);
     let mut argument = sign((operation >> 12) & 0xfff);
     let against = sign(operation & 0xfff) as i32;
-    if kind & 8 != 0 {
+    if kind & FUTEX_OP_OPARG_SHIFT != 0 {
         argument = 1u32.checked_shl(argument & 31).ok_or(Errno::EINVAL)?;
     }
-    let old = update(second, |old| match kind & 7 {
-        0 => Ok(argument),
-        1 => Ok(old.wrapping_add(argument)),
-        2 => Ok(old | argument),
-        3 => Ok(old & !argument),
-        4 => Ok(old ^ argument),
+    let old = update(second, |old| match FutexOperation(kind & !FUTEX_OP_OPARG_SHIFT) {
+        FutexOperation::FUTEX_OP_SET => Ok(argument),
+        FutexOperation::FUTEX_OP_ADD => Ok(old.wrapping_add(argument)),
+        FutexOperation::FUTEX_OP_OR => Ok(old | argument),
+        FutexOperation::FUTEX_OP_ANDN => Ok(old & !argument),
+        FutexOperation::FUTEX_OP_XOR => Ok(old ^ argument),
         _ => Err(Errno::ENOSYS),
     })?;
     let old = old as i32;
-    let is_true = match compare {
-        0 => old == against,
-        1 => old != against,
-        2 => old < against,
-        3 => old <= against,
-        4 => old > against,
-        5 => old >= against,
+    let is_true = match FutexComparison(compare) {
+        FutexComparison::FUTEX_OP_CMP_EQ => old == against,
+        FutexComparison::FUTEX_OP_CMP_NE => old != against,
+        FutexComparison::FUTEX_OP_CMP_LT => old < against,
+        FutexComparison::FUTEX_OP_CMP_LE => old <= against,
+        FutexComparison::FUTEX_OP_CMP_GT => old > against,
+        FutexComparison::FUTEX_OP_CMP_GE => old >= against,
         _ => return Err(Errno::ENOSYS),
     };
-    let mut woken = wake(process, first, wake_first, u32::MAX, scope);
+    let mut woken = wake(process, first, wake_first, FUTEX_BITSET_MATCH_ANY, scope);
     if is_true {
-        woken += wake(process, second, wake_second, u32::MAX, scope);
+        woken += wake(process, second, wake_second, FUTEX_BITSET_MATCH_ANY, scope);
     }
     Ok(woken)
 }
@@ -237,9 +241,6 @@ fn update(address: u64, mut change: impl FnMut(u32) -> Result<u32>) -> Result<u3
 }
 
 // PI futexes: the word holds the owner's thread number. Priorities do not exist here, so that inheritance is trivially right.
-const WAITERS: u32 = 0x8000_0000;
-const OWNER_DIED: u32 = 0x4000_0000;
-const OWNER: u32 = 0x3fff_ffff;
 
 /// FUTEX_LOCK_PI and FUTEX_TRYLOCK_PI (`may_wait` false).
 pub(crate) fn lock_pi(
@@ -251,11 +252,11 @@ pub(crate) fn lock_pi(
 ) -> Result<()> {
     loop {
         let old = load(address)?;
-        if old & OWNER == thread.tid {
+        if old & FUTEX_TID_MASK == thread.tid {
             return Err(Errno::EDEADLK);
         }
-        if old & OWNER == 0 {
-            let new = thread.tid | (old & (WAITERS | OWNER_DIED));
+        if old & FUTEX_TID_MASK == 0 {
+            let new = thread.tid | (old & (FUTEX_WAITERS | FUTEX_OWNER_DIED));
             if memory::compare_exchange(address, old, new)? == old {
                 return Ok(());
             }
@@ -264,14 +265,14 @@ pub(crate) fn lock_pi(
         if !may_wait {
             return Err(Errno::EAGAIN);
         }
-        if crate::process::table::thread(old & OWNER).is_none() {
+        if crate::process::table::thread(old & FUTEX_TID_MASK).is_none() {
             return Err(Errno::ESRCH);
         }
-        let waited = old | WAITERS;
+        let waited = old | FUTEX_WAITERS;
         if old != waited && memory::compare_exchange(address, old, waited)? != old {
             continue;
         }
-        match wait(thread, address, waited, u32::MAX, deadline, scope) {
+        match wait(thread, address, waited, FUTEX_BITSET_MATCH_ANY, deadline, scope) {
             Ok(()) | Err(Errno::EAGAIN) => {}
             Err(error) => return Err(error),
         }
@@ -280,12 +281,12 @@ pub(crate) fn lock_pi(
 
 /// FUTEX_UNLOCK_PI.
 pub(crate) fn unlock_pi(thread: &Thread, address: u64, scope: Scope) -> Result<()> {
-    if load(address)? & OWNER != thread.tid {
+    if load(address)? & FUTEX_TID_MASK != thread.tid {
         return Err(Errno::EPERM);
     }
     // All look again: whoever does not get it marks it as waited for.
     update(address, |_| Ok(0))?;
-    wake(&thread.process, address, u32::MAX, u32::MAX, scope);
+    wake(&thread.process, address, u32::MAX, FUTEX_BITSET_MATCH_ANY, scope);
     Ok(())
 }
 
@@ -296,8 +297,8 @@ pub(crate) fn release_robust_list(thread: &Thread) {
         return;
     };
     let mut next = head.next;
-    // A list that a program has looped ends somewhere (the kernel's ROBUST_LIST_LIMIT).
-    for _ in 0..2048 {
+    // A list that a program has looped ends somewhere.
+    for _ in 0..ROBUST_LIST_LIMIT {
         if next & !1 == head_address {
             break;
         }
@@ -317,13 +318,13 @@ pub(crate) fn release_robust_list(thread: &Thread) {
 
 fn release_robust(thread: &Thread, address: u64) {
     let Ok(word) = load(address) else { return };
-    if word & OWNER != thread.tid {
+    if word & FUTEX_TID_MASK != thread.tid {
         return;
     }
-    let marked = update(address, |old| Ok((old & WAITERS) | OWNER_DIED));
-    if marked.is_ok_and(|old| old & WAITERS != 0) {
+    let marked = update(address, |old| Ok((old & FUTEX_WAITERS) | FUTEX_OWNER_DIED));
+    if marked.is_ok_and(|old| old & FUTEX_WAITERS != 0) {
         for scope in [Scope::Private, Scope::Shared] {
-            wake(&thread.process, address, 1, u32::MAX, scope);
+            wake(&thread.process, address, 1, FUTEX_BITSET_MATCH_ANY, scope);
         }
     }
 }

@@ -6,10 +6,10 @@ use core::sync::atomic::Ordering;
 
 use kobject::{Description, Errno, File, Result, clock};
 use libos_fs::{Context, Dentry, Kernel, Memory, NamedPipe, ProcessStatus, System, ThreadStatus};
-use linux_abi::OpenFlags;
+use linux_abi::signal::{SIG_DFL, SIG_IGN};
+use linux_abi::{OpenFlags, Resource, Signal};
 
 use crate::process::{CURRENT, Process, limits, table};
-use crate::signal::{Action, Signal};
 use crate::syscall;
 
 /// The container, as the file systems ask for it.
@@ -143,7 +143,7 @@ impl libos_fs::Process for Shown {
         self.0.descriptors.lock().find(fd).ok().cloned()
     }
 
-    fn limits(&self) -> [(u64, u64); 16] {
+    fn limits(&self) -> [(u64, u64); Resource::COUNT] {
         self.0.limits.lock().0.map(|limit| (limit.current, limit.maximum))
     }
 
@@ -154,8 +154,8 @@ impl libos_fs::Process for Shown {
         let actions = process.actions.lock();
         for signal in (1..=Signal::COUNT as u64).filter_map(Signal::from_raw) {
             match actions.of(signal).handler {
-                0 => {}
-                Action::IGNORE => ignored |= 1 << signal.index(),
+                SIG_DFL => {}
+                SIG_IGN => ignored |= 1 << signal.index(),
                 _ => caught |= 1 << signal.index(),
             }
         }
@@ -179,7 +179,7 @@ impl libos_fs::Process for Shown {
             pending: process.pending.lock().set().0,
             ignored,
             caught,
-            signal_limit: process.limits.lock().0[limits::SIGNALS].current,
+            signal_limit: process.limits.lock()[Resource::RLIMIT_SIGPENDING].current,
             nice: 0,
         }
     }

@@ -2,9 +2,10 @@
 
 use enclave_rt::frame::{Exception, TrapFrame};
 use libos_mm::FaultOutcome;
+use linux_abi::{Signal, SignalCode};
 
 use crate::process::CURRENT;
-use crate::signal::{Signal, SignalInfo, code, send};
+use crate::signal::{SignalInfo, send};
 use crate::syscall::{self, Frame};
 use crate::{processor, stats, user};
 
@@ -42,9 +43,9 @@ fn page_fault(frame: &mut TrapFrame, exception: Exception) {
             frame.exception.vector = Exception::NONE;
             return;
         }
-        FaultOutcome::NotMapped => (Signal::SEGV, code::SEGV_MAPERR),
-        FaultOutcome::NotAllowed => (Signal::SEGV, code::SEGV_ACCERR),
-        FaultOutcome::Bus => (Signal::BUS, code::BUS_ADRERR),
+        FaultOutcome::NotMapped => (Signal::SIGSEGV, SignalCode::SEGV_MAPERR),
+        FaultOutcome::NotAllowed => (Signal::SIGSEGV, SignalCode::SEGV_ACCERR),
+        FaultOutcome::Bus => (Signal::SIGBUS, SignalCode::BUS_ADRERR),
     };
     CURRENT.with(|thread| send::forced(thread, SignalInfo::fault(signal, code, exception.address)));
 }
@@ -53,22 +54,22 @@ fn page_fault(frame: &mut TrapFrame, exception: Exception) {
 fn raise(frame: &mut TrapFrame) {
     let rip = frame.registers.rip;
     let (signal, code, address) = match frame.exception.vector {
-        Exception::DIVIDE => (Signal::FPE, code::FPE_INTDIV, rip),
+        Exception::DIVIDE => (Signal::SIGFPE, SignalCode::FPE_INTDIV, rip),
         Exception::DEBUG => {
             // The next step would be one of the LibOS's own, on the way back.
             frame.registers.rflags &= !TRAP_FLAG;
-            (Signal::TRAP, code::TRAP_TRACE, rip)
+            (Signal::SIGTRAP, SignalCode::TRAP_TRACE, rip)
         }
         Exception::BREAKPOINT => {
             // INT3 is a fault in an enclave (SDM vol. 3D, 41.3.2), and a trap for programs.
             frame.registers.rip += 1;
-            (Signal::TRAP, code::KERNEL, 0)
+            (Signal::SIGTRAP, SignalCode::SI_KERNEL, 0)
         }
-        Exception::INVALID_OPCODE => (Signal::ILL, code::ILL_ILLOPN, rip),
-        Exception::X87 => (Signal::FPE, float_code(frame.xsave.x87_exceptions()), rip),
-        Exception::SIMD => (Signal::FPE, float_code(frame.xsave.simd_exceptions()), rip),
-        Exception::ALIGNMENT => (Signal::BUS, code::BUS_ADRALN, 0),
-        _ => (Signal::SEGV, code::KERNEL, 0),
+        Exception::INVALID_OPCODE => (Signal::SIGILL, SignalCode::ILL_ILLOPN, rip),
+        Exception::X87 => (Signal::SIGFPE, float_code(frame.xsave.x87_exceptions()), rip),
+        Exception::SIMD => (Signal::SIGFPE, float_code(frame.xsave.simd_exceptions()), rip),
+        Exception::ALIGNMENT => (Signal::SIGBUS, SignalCode::BUS_ADRALN, 0),
+        _ => (Signal::SIGSEGV, SignalCode::SI_KERNEL, 0),
     };
     CURRENT.with(|thread| send::forced(thread, SignalInfo::fault(signal, code, address)));
 }
@@ -77,15 +78,15 @@ fn raise(frame: &mut TrapFrame) {
 const TRAP_FLAG: u64 = 1 << 8;
 
 /// What si_code says of floating-point exceptions that are not masked (the kernel's `fpu__exception_code`).
-fn float_code(exceptions: u16) -> i32 {
-    const CODES: [(u16, i32); 5] = [
-        (0x01, code::FPE_FLTINV),
-        (0x04, code::FPE_FLTDIV),
-        (0x08, code::FPE_FLTOVF),
+fn float_code(exceptions: u16) -> SignalCode {
+    const CODES: [(u16, SignalCode); 5] = [
+        (0x01, SignalCode::FPE_FLTINV),
+        (0x04, SignalCode::FPE_FLTDIV),
+        (0x08, SignalCode::FPE_FLTOVF),
         // Denormal operands count as underflows.
-        (0x12, code::FPE_FLTUND),
-        (0x20, code::FPE_FLTRES),
+        (0x12, SignalCode::FPE_FLTUND),
+        (0x20, SignalCode::FPE_FLTRES),
     ];
     let found = CODES.iter().find(|(bits, _)| exceptions & bits != 0);
-    found.map_or(0, |&(_, code)| code)
+    found.map_or(SignalCode::SI_USER, |&(_, code)| code)
 }

@@ -10,7 +10,8 @@ use enclave_rt::user;
 use host_abi::Protection;
 use kobject::{Description, Errno, KernelSink, Mapping, Result};
 use libos_mm::{AddressSpace, Backing};
-use linux_abi::MapFlags;
+use linux_abi::elf::{EM_X86_64, ET_DYN, ET_EXEC, IDENT, PF_R, PF_W, PF_X, PT_INTERP, PT_LOAD};
+use linux_abi::{MapFlags, ProtectionFlags};
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
 #[derive(Clone, Copy, FromBytes, Immutable, KnownLayout)]
@@ -46,14 +47,6 @@ pub(super) struct ProgramHeader {
 }
 
 const _: () = assert!(size_of::<Header>() == 64 && size_of::<ProgramHeader>() == 56);
-
-const ET_EXEC: u16 = 2;
-const ET_DYN: u16 = 3;
-const EM_X86_64: u16 = 62;
-pub(super) const PT_LOAD: u32 = 1;
-const PT_INTERP: u32 = 3;
-/// ELF class 64, little endian, version 1.
-const IDENT: [u8; 7] = [0x7f, b'E', b'L', b'F', 2, 1, 1];
 
 /// Room that the heap of a position-independent program finds behind it.
 const HEAP_ROOM: u64 = 4 << 30;
@@ -268,8 +261,17 @@ impl Extent {
 
 fn map_segment(space: &AddressSpace, file: &Arc<dyn Mapping>, base: u64, load: &ProgramHeader) -> Result<()> {
     // PF_X, PF_W, PF_R to PROT_ bits.
-    let bits = u64::from((load.flags & 4) >> 2 | load.flags & 2 | (load.flags & 1) << 2);
-    let protection = Protection::from_bits(bits).ok_or(Errno::ENOEXEC)?;
+    let bit = |flag, bit: ProtectionFlags| {
+        if load.flags & flag != 0 {
+            bit
+        } else {
+            ProtectionFlags::empty()
+        }
+    };
+    let access = bit(PF_R, ProtectionFlags::PROT_READ)
+        | bit(PF_W, ProtectionFlags::PROT_WRITE)
+        | bit(PF_X, ProtectionFlags::PROT_EXEC);
+    let protection = Protection::from_bits(access.bits().into()).ok_or(Errno::ENOEXEC)?;
     let address = base + load.address;
     let skew = address % PAGE_SIZE;
     if load.offset % PAGE_SIZE != skew {

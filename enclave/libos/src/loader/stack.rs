@@ -6,7 +6,9 @@ use enclave_rt::processor;
 use host_abi::Protection;
 use kobject::{Errno, Result};
 use libos_mm::{AddressSpace, Backing};
-use linux_abi::MapFlags;
+use linux_abi::auxv::HWCAP2_FSGSBASE;
+use linux_abi::time::USER_HZ;
+use linux_abi::{AuxiliaryKey, MapFlags};
 
 use super::elf::Program;
 use crate::process::limits::STACK_SIZE;
@@ -30,29 +32,6 @@ pub(super) struct Stack {
     /// The auxiliary vector, for /proc.
     pub(super) auxiliary: Vec<u8>,
 }
-
-// Types of the auxiliary vector (getauxval(3)).
-const AT_NULL: u64 = 0;
-const AT_PHDR: u64 = 3;
-const AT_PHENT: u64 = 4;
-const AT_PHNUM: u64 = 5;
-const AT_PAGESZ: u64 = 6;
-const AT_BASE: u64 = 7;
-const AT_FLAGS: u64 = 8;
-const AT_ENTRY: u64 = 9;
-const AT_UID: u64 = 11;
-const AT_PLATFORM: u64 = 15;
-const AT_HWCAP: u64 = 16;
-const AT_CLKTCK: u64 = 17;
-const AT_SECURE: u64 = 23;
-const AT_RANDOM: u64 = 25;
-const AT_HWCAP2: u64 = 26;
-const AT_EXECFN: u64 = 31;
-const AT_SYSINFO_EHDR: u64 = 33;
-const AT_MINSIGSTKSZ: u64 = 51;
-
-/// HWCAP2_FSGSBASE: programs may use RDFSBASE and its kin.
-const HWCAP2_FSGSBASE: u64 = 2;
 
 /// What stays unmapped below the stack, so that an overflow meets nothing else (Linux's stack_guard_gap).
 const GUARD_SIZE: u64 = 1 << 20;
@@ -106,27 +85,30 @@ pub(super) fn build(space: &AddressSpace, contents: &Contents<'_>) -> Result<Sta
     let program = contents.program;
     let [uid, euid, gid, egid] = contents.identities.map(u64::from);
     let auxiliary = [
-        (AT_SYSINFO_EHDR, time::vdso::map(space)?),
-        (AT_HWCAP, crate::container().processor.capabilities()),
-        (AT_PAGESZ, 4096),
-        (AT_CLKTCK, 100),
-        (AT_PHDR, program.headers),
-        (AT_PHENT, 56),
-        (AT_PHNUM, program.header_count),
-        (AT_BASE, contents.interpreter_base),
-        (AT_FLAGS, 0),
-        (AT_ENTRY, program.entry),
-        (AT_UID, uid),
-        (AT_UID + 1, euid),
-        (AT_UID + 2, gid),
-        (AT_UID + 3, egid),
-        (AT_SECURE, 0),
-        (AT_RANDOM, random),
-        (AT_HWCAP2, HWCAP2_FSGSBASE),
-        (AT_EXECFN, name),
-        (AT_PLATFORM, platform),
-        (AT_MINSIGSTKSZ, frame::minimum_stack()),
-        (AT_NULL, 0),
+        (AuxiliaryKey::AT_SYSINFO_EHDR, time::vdso::map(space)?),
+        (
+            AuxiliaryKey::AT_HWCAP,
+            crate::container().processor.capabilities(),
+        ),
+        (AuxiliaryKey::AT_PAGESZ, 4096),
+        (AuxiliaryKey::AT_CLKTCK, USER_HZ),
+        (AuxiliaryKey::AT_PHDR, program.headers),
+        (AuxiliaryKey::AT_PHENT, 56),
+        (AuxiliaryKey::AT_PHNUM, program.header_count),
+        (AuxiliaryKey::AT_BASE, contents.interpreter_base),
+        (AuxiliaryKey::AT_FLAGS, 0),
+        (AuxiliaryKey::AT_ENTRY, program.entry),
+        (AuxiliaryKey::AT_UID, uid),
+        (AuxiliaryKey::AT_EUID, euid),
+        (AuxiliaryKey::AT_GID, gid),
+        (AuxiliaryKey::AT_EGID, egid),
+        (AuxiliaryKey::AT_SECURE, 0),
+        (AuxiliaryKey::AT_RANDOM, random),
+        (AuxiliaryKey::AT_HWCAP2, HWCAP2_FSGSBASE),
+        (AuxiliaryKey::AT_EXECFN, name),
+        (AuxiliaryKey::AT_PLATFORM, platform),
+        (AuxiliaryKey::AT_MINSIGSTKSZ, frame::minimum_stack()),
+        (AuxiliaryKey::AT_NULL, 0),
     ];
 
     let mut words = alloc::vec![arguments.len() as u64];
@@ -134,7 +116,7 @@ pub(super) fn build(space: &AddressSpace, contents: &Contents<'_>) -> Result<Sta
     words.push(0);
     words.extend(environment.iter().rev());
     words.push(0);
-    words.extend(auxiliary.iter().flat_map(|&(kind, value)| [kind, value]));
+    words.extend(auxiliary.iter().flat_map(|&(key, value)| [key.0, value]));
     let pointer = (writer.next - words.len() as u64 * 8) & !15;
     let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
     user::put_bytes(pointer, &bytes)?;

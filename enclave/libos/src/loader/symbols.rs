@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use kobject::{Description, Errno, Result};
+use linux_abi::elf::{PT_LOAD, SHT_DYNSYM, SHT_SYMTAB, STT_FUNC, STT_GNU_IFUNC};
 use zerocopy::FromBytes;
 use zerocopy::{Immutable, KnownLayout};
 
@@ -46,11 +47,6 @@ struct Symbol {
 }
 
 const _: () = assert!(size_of::<SectionHeader>() == 64 && size_of::<Symbol>() == 24);
-
-const SHT_SYMTAB: u32 = 2;
-const SHT_DYNSYM: u32 = 11;
-const STT_FUNC: u8 = 2;
-const STT_GNU_IFUNC: u8 = 10;
 
 /// Most symbols that are looked at: more than any program of Debian's has.
 const SYMBOLS_MOST: u64 = 1 << 21;
@@ -104,7 +100,7 @@ pub(crate) fn functions(file: &Description, offsets: &[u64]) -> Result<Vec<Optio
 fn address_of(segments: &[ProgramHeader], offset: u64) -> Option<u64> {
     segments
         .iter()
-        .filter(|segment| segment.kind == elf::PT_LOAD)
+        .filter(|segment| segment.kind == PT_LOAD)
         .find_map(|segment| {
             let inside = offset.checked_sub(segment.offset)?;
             (inside < segment.file_size).then(|| segment.address.checked_add(inside))?

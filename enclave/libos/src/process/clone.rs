@@ -7,28 +7,10 @@ use core::sync::atomic::Ordering;
 use enclave_rt::frame::TrapFrame;
 use enclave_rt::{entry, processor};
 use kobject::{Errno, Result};
+use linux_abi::CloneFlags;
 
 use super::{Thread, table};
 use crate::user;
-
-bitflags::bitflags! {
-    /// CLONE_ flags.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub(crate) struct CloneFlags: u64 {
-        const VM = 0x100;
-        const FS = 0x200;
-        const FILES = 0x400;
-        const SIGHAND = 0x800;
-        const VFORK = 0x4000;
-        const THREAD = 0x1_0000;
-        const SYSVSEM = 0x4_0000;
-        const SETTLS = 0x8_0000;
-        const PARENT_SETTID = 0x10_0000;
-        const CHILD_CLEARTID = 0x20_0000;
-        const DETACHED = 0x40_0000;
-        const CHILD_SETTID = 0x100_0000;
-    }
-}
 
 /// What clone is asked for.
 pub(crate) struct CloneRequest {
@@ -43,8 +25,12 @@ pub(crate) struct CloneRequest {
 /// Makes a thread that goes on where the caller does, with 0 in `rax`.
 pub(crate) fn thread(parent: &Arc<Thread>, request: &CloneRequest, state: TrapFrame) -> Result<u32> {
     let flags = request.flags;
-    let all = CloneFlags::VM | CloneFlags::FS | CloneFlags::FILES | CloneFlags::SIGHAND | CloneFlags::THREAD;
-    if !flags.contains(CloneFlags::THREAD) {
+    let all = CloneFlags::CLONE_VM
+        | CloneFlags::CLONE_FS
+        | CloneFlags::CLONE_FILES
+        | CloneFlags::CLONE_SIGHAND
+        | CloneFlags::CLONE_THREAD;
+    if !flags.contains(CloneFlags::CLONE_THREAD) {
         // fork, vfork and posix_spawn are not available yet: there is one process.
         return Err(Errno::ENOSYS);
     }
@@ -56,16 +42,16 @@ pub(crate) fn thread(parent: &Arc<Thread>, request: &CloneRequest, state: TrapFr
     let mask = parent.signals.lock().mask;
     let name = *parent.name.lock();
     let child = Thread::new(tid, process.clone(), mask, name);
-    if flags.contains(CloneFlags::CHILD_CLEARTID) {
+    if flags.contains(CloneFlags::CLONE_CHILD_CLEARTID) {
         child.clear_tid.store(request.child_tid, Ordering::Relaxed);
     }
-    if flags.contains(CloneFlags::PARENT_SETTID) {
+    if flags.contains(CloneFlags::CLONE_PARENT_SETTID) {
         user::put(request.parent_tid, &tid)?;
     }
-    if flags.contains(CloneFlags::CHILD_SETTID) {
+    if flags.contains(CloneFlags::CLONE_CHILD_SETTID) {
         user::put(request.child_tid, &tid)?;
     }
-    let fs_base = if flags.contains(CloneFlags::SETTLS) {
+    let fs_base = if flags.contains(CloneFlags::CLONE_SETTLS) {
         request.tls
     } else {
         processor::fs_base()

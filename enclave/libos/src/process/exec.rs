@@ -17,12 +17,12 @@ use host_abi::MessageKind;
 use kobject::credentials::AccessMode;
 use kobject::{Description, Errno, Result, Waiter};
 use libos_fs::{At, Context, OpenHow};
-use linux_abi::{AtFlags, PollEvents};
+use linux_abi::{AtFlags, PollEvents, Signal};
 
 use super::exit::{self, Status};
 use super::{CURRENT, Process, Thread, barrier};
 use crate::loader::{self, Loaded, Prepared};
-use crate::signal::{AlternateStack, Signal};
+use crate::signal::AlternateStack;
 use crate::{console, futex};
 
 /// What a process is to run.
@@ -114,7 +114,7 @@ pub(crate) fn finish() -> Option<TrapFrame> {
             let line =
                 format!("{name} was killed: the program that it executes cannot be loaded ({errno})\n");
             console::print(MessageKind::Notice, &line);
-            exit::process(&thread, Status::killed(Signal::KILL))
+            exit::process(&thread, Status::killed(Signal::SIGKILL))
         }
     }
 }

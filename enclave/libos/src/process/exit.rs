@@ -9,11 +9,12 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use enclave_rt::call;
 use enclave_rt::frame::TrapFrame;
 use host_abi::Exit;
+use linux_abi::Signal;
 
 use super::Thread;
 use super::descriptors::Fd;
 use super::table::{self, INIT};
-use crate::signal::{Signal, SignalInfo};
+use crate::signal::SignalInfo;
 use crate::{crash, futex, rootfs_source, stats, user};
 
 /// How a process ended, as `wait` gives it.

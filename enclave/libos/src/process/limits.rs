@@ -1,21 +1,11 @@
 //! Resource limits (getrlimit(2)).
 
+use core::ops::{Index, IndexMut};
+
+use linux_abi::Resource;
+use linux_abi::limits::RLIM_INFINITY;
+
 use crate::uapi::Rlimit;
-
-/// How many resources there are.
-pub(crate) const COUNT: usize = 16;
-/// No limit.
-pub(crate) const INFINITY: u64 = u64::MAX;
-
-pub(crate) const CPU: usize = 0;
-pub(crate) const FILE_SIZE: usize = 1;
-pub(crate) const STACK: usize = 3;
-pub(crate) const CORE: usize = 4;
-pub(crate) const PROCESSES: usize = 6;
-pub(crate) const FILES: usize = 7;
-pub(crate) const LOCKED: usize = 8;
-pub(crate) const SIGNALS: usize = 11;
-pub(crate) const QUEUES: usize = 12;
 
 /// Size of a main thread's stack, bytes.
 pub(crate) const STACK_SIZE: u64 = 8 << 20;
@@ -24,44 +14,43 @@ pub(crate) const FILES_MOST: u64 = 1 << 20;
 
 /// The limits of a process.
 #[derive(Clone)]
-pub(crate) struct Limits(pub(crate) [Rlimit; COUNT]);
+pub(crate) struct Limits(pub(crate) [Rlimit; Resource::COUNT]);
 
 impl Limits {
     /// What a container's first process finds.
     pub(crate) fn initial() -> Self {
-        let unlimited = Rlimit {
-            current: INFINITY,
-            maximum: INFINITY,
-        };
-        let mut limits = [unlimited; COUNT];
-        limits[STACK].current = STACK_SIZE;
-        limits[CORE].current = 0;
-        limits[FILES] = Rlimit {
-            current: 1024 * 1024,
-            maximum: FILES_MOST,
-        };
-        limits[LOCKED] = Rlimit {
-            current: 8 << 20,
-            maximum: 8 << 20,
-        };
-        limits[SIGNALS] = Rlimit {
-            current: 4096,
-            maximum: 4096,
-        };
-        limits[QUEUES] = Rlimit {
-            current: 819_200,
-            maximum: 819_200,
-        };
-        limits[13] = Rlimit {
-            current: 0,
-            maximum: 0,
-        };
-        limits[14] = Rlimit {
-            current: 0,
-            maximum: 0,
-        };
-        limits[PROCESSES] = unlimited;
-        limits[CPU] = unlimited;
-        Self(limits)
+        let unlimited = same(RLIM_INFINITY);
+        let mut limits = Self([unlimited; Resource::COUNT]);
+        limits[Resource::RLIMIT_STACK].current = STACK_SIZE;
+        limits[Resource::RLIMIT_CORE].current = 0;
+        limits[Resource::RLIMIT_NOFILE] = same(FILES_MOST);
+        limits[Resource::RLIMIT_MEMLOCK] = same(8 << 20);
+        limits[Resource::RLIMIT_SIGPENDING] = same(4096);
+        limits[Resource::RLIMIT_MSGQUEUE] = same(819_200);
+        limits[Resource::RLIMIT_NICE] = same(0);
+        limits[Resource::RLIMIT_RTPRIO] = same(0);
+        limits
+    }
+}
+
+/// A limit that cannot be raised.
+fn same(limit: u64) -> Rlimit {
+    Rlimit {
+        current: limit,
+        maximum: limit,
+    }
+}
+
+impl Index<Resource> for Limits {
+    type Output = Rlimit;
+
+    fn index(&self, resource: Resource) -> &Rlimit {
+        &self.0[resource.index()]
+    }
+}
+
+impl IndexMut<Resource> for Limits {
+    fn index_mut(&mut self, resource: Resource) -> &mut Rlimit {
+        &mut self.0[resource.index()]
     }
 }

@@ -7,12 +7,13 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use enclave_rt::thread::{PerThread, ThreadNumber};
 use kobject::{Errno, Once, Result, SpinLock};
+use linux_abi::{Signal, SignalSet};
 
 use super::{Process, barrier};
 use crate::loader::Prepared;
 use crate::signal::deliver::Interrupted;
 use crate::signal::pending::Pending;
-use crate::signal::{AlternateStack, Signal, SignalSet, from_host};
+use crate::signal::{AlternateStack, from_host};
 
 /// The calling thread.
 pub(crate) static CURRENT: PerThread<Arc<Thread>> = PerThread::new();

@@ -4,8 +4,10 @@ use alloc::sync::Arc;
 
 use enclave_rt::frame::TrapFrame;
 use host_abi::Errno;
+use linux_abi::signal::{SIG_DFL, SIG_IGN};
+use linux_abi::{ActionFlags, Signal, SignalSet};
 
-use super::{Action, ActionFlags, Effect, Signal, SignalInfo, SignalSet, frame};
+use super::{Action, Effect, SignalInfo, frame};
 use crate::process::{Thread, exit};
 
 /// A system call that a signal interrupted and that may be made again.
@@ -27,8 +29,8 @@ pub(crate) fn deliver(
     let mut handled = false;
     while let Some((info, signal, action)) = next(thread) {
         match action.handler {
-            Action::IGNORE => {}
-            0 => match signal.default_effect() {
+            SIG_IGN => {}
+            SIG_DFL => match Effect::of(signal) {
                 Effect::Ignore | Effect::Continue => {}
                 // There is nobody in the container who could continue it: see docs/syscalls.md.
                 Effect::Stop => {}
@@ -38,7 +40,7 @@ pub(crate) fn deliver(
             _ => {
                 if let Some(call) = interrupted.take()
                     && call.after_handler
-                    && action.flags.contains(ActionFlags::RESTART)
+                    && action.flags.contains(ActionFlags::SA_RESTART)
                 {
                     restart(thread, trap, call);
                 }
@@ -71,8 +73,14 @@ fn next(thread: &Arc<Thread>) -> Option<(SignalInfo, Signal, Action)> {
     let signal = info.signal()?;
     let mut actions = thread.process.actions.lock();
     let action = actions.of(signal);
-    if action.handler > Action::IGNORE && action.flags.contains(ActionFlags::RESET_HANDLER) {
-        actions.set(signal, Action { handler: 0, ..action });
+    if action.handler > SIG_IGN && action.flags.contains(ActionFlags::SA_RESETHAND) {
+        actions.set(
+            signal,
+            Action {
+                handler: SIG_DFL,
+                ..action
+            },
+        );
     }
     Some((info, signal, action))
 }
@@ -100,14 +108,14 @@ fn enter_handler(
     };
     if frame::push(trap, &setting).is_err() {
         // No stack to run the handler on: as Linux does.
-        exit::killed(thread, Signal::SEGV, true, Some((trap, info)));
+        exit::killed(thread, Signal::SIGSEGV, true, Some((trap, info)));
     }
     let mut signals = thread.signals.lock();
     if stack.disarm {
         signals.stack = super::AlternateStack::NONE;
     }
     signals.mask = signals.mask.with(action.mask);
-    if !action.flags.contains(ActionFlags::NO_DEFER) {
+    if !action.flags.contains(ActionFlags::SA_NODEFER) {
         signals.mask = signals.mask.with(SignalSet::of(signal));
     }
     signals.mask = signals.mask.without(SignalSet::UNSTOPPABLE);

@@ -3,9 +3,13 @@
 use enclave_rt::frame::{Exception, Registers, TrapFrame, XsaveArea};
 use enclave_rt::processor;
 use kobject::{Errno, Result};
+use linux_abi::signal::{
+    FP_XSTATE_MAGIC1, FP_XSTATE_MAGIC2, UC_FP_XSTATE, UC_SIGCONTEXT_SS, UC_STRICT_RESTORE_SS,
+};
+use linux_abi::{ActionFlags, SignalSet, StackFlags};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
-use super::{Action, AlternateStack, SignalInfo, SignalSet};
+use super::{Action, AlternateStack, SignalInfo};
 use crate::uapi::SignalStack;
 use crate::user;
 
@@ -38,8 +42,7 @@ struct SignalFrame {
 
 const _: () = assert!(size_of::<UserContext>() == 304 && size_of::<SignalFrame>() == 440);
 
-/// UC_FP_XSTATE, UC_SIGCONTEXT_SS, UC_STRICT_RESTORE_SS.
-const CONTEXT_FLAGS: u64 = 7;
+const CONTEXT_FLAGS: u64 = UC_FP_XSTATE | UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS;
 /// The user-mode selectors of Linux: CS, GS, FS, SS.
 const SEGMENTS: [u16; 4] = [0x33, 0, 0, 0x2b];
 /// Below a program's stack pointer, these bytes are its own (System V ABI).
@@ -47,24 +50,18 @@ const RED_ZONE: u64 = 128;
 
 // Software-reserved bytes of the legacy area, by which programs find the extended state.
 const SOFTWARE_RESERVED: usize = 464;
-const MAGIC1: u32 = 0x4650_5853;
-const MAGIC2: u32 = 0x4650_5845;
-
-const SS_ONSTACK: i32 = 1;
-const SS_DISABLE: i32 = 2;
-const SS_AUTODISARM: i32 = i32::MIN;
 
 /// What sigaltstack(2) says of a stack.
 pub(crate) fn describe(stack: &AlternateStack, stack_pointer: u64) -> SignalStack {
-    let state = match () {
-        () if stack.size == 0 => SS_DISABLE,
-        () if stack.contains(stack_pointer) && !stack.disarm => SS_ONSTACK,
-        () => 0,
+    let mut flags = match () {
+        () if stack.size == 0 => StackFlags::SS_DISABLE,
+        () if stack.contains(stack_pointer) && !stack.disarm => StackFlags::SS_ONSTACK,
+        () => StackFlags::empty(),
     };
-    let disarm = if stack.disarm { SS_AUTODISARM } else { 0 };
+    flags.set(StackFlags::SS_AUTODISARM, stack.disarm);
     SignalStack {
         base: stack.base,
-        flags: state | disarm,
+        flags: flags.bits().cast_signed(),
         _pad: 0,
         size: stack.size,
     }
@@ -72,15 +69,17 @@ pub(crate) fn describe(stack: &AlternateStack, stack_pointer: u64) -> SignalStac
 
 /// The stack that sigaltstack(2) is asked to set.
 pub(crate) fn parse(raw: &SignalStack) -> Result<AlternateStack> {
-    match raw.flags & !SS_AUTODISARM {
-        SS_DISABLE => Ok(AlternateStack::NONE),
-        0 | SS_ONSTACK if raw.size < minimum_stack() => Err(Errno::ENOMEM),
-        0 | SS_ONSTACK => Ok(AlternateStack {
+    let flags = StackFlags::from_bits(raw.flags.cast_unsigned()).ok_or(Errno::EINVAL)?;
+    match flags - StackFlags::SS_AUTODISARM {
+        StackFlags::SS_DISABLE => Ok(AlternateStack::NONE),
+        // As Linux: both at once are neither.
+        state if state.contains(StackFlags::SS_DISABLE) => Err(Errno::EINVAL),
+        _ if raw.size < minimum_stack() => Err(Errno::ENOMEM),
+        _ => Ok(AlternateStack {
             base: raw.base,
             size: raw.size,
-            disarm: raw.flags & SS_AUTODISARM != 0,
+            disarm: flags.contains(StackFlags::SS_AUTODISARM),
         }),
-        _ => Err(Errno::EINVAL),
     }
 }
 
@@ -104,9 +103,8 @@ pub(crate) struct Setting<'a> {
 pub(crate) fn push(frame: &mut TrapFrame, setting: &Setting<'_>) -> Result<()> {
     let registers = &frame.registers;
     let on_alternate = setting.stack.contains(registers.rsp) && !setting.stack.disarm;
-    let wants_alternate = setting.action.flags.contains(super::ActionFlags::ON_STACK)
-        && setting.stack.size != 0
-        && !on_alternate;
+    let wants_alternate =
+        setting.action.flags.contains(ActionFlags::SA_ONSTACK) && setting.stack.size != 0 && !on_alternate;
     let top = if wants_alternate {
         setting.stack.base + setting.stack.size
     } else {
@@ -118,7 +116,7 @@ pub(crate) fn push(frame: &mut TrapFrame, setting: &Setting<'_>) -> Result<()> {
     let mut image = frame.xsave.0;
     describe_vector_state(&mut image, size);
     user::put_bytes(vector_state, image.get(..size).ok_or(Errno::EFAULT)?)?;
-    user::put(vector_state + size as u64, &MAGIC2)?;
+    user::put(vector_state + size as u64, &FP_XSTATE_MAGIC2)?;
 
     // The handler is entered as by a call: 8 below a multiple of 16.
     let at = (vector_state.wrapping_sub(size_of::<SignalFrame>() as u64) & !15).wrapping_sub(8);
@@ -182,7 +180,7 @@ pub(crate) fn push(frame: &mut TrapFrame, setting: &Setting<'_>) -> Result<()> {
 
 fn describe_vector_state(image: &mut [u8], size: usize) {
     let words: [(usize, u32); 4] = [
-        (0, MAGIC1),
+        (0, FP_XSTATE_MAGIC1),
         (4, size as u32 + 4),
         (8, processor::components() as u32),
         (16, size as u32),
@@ -261,7 +259,7 @@ fn read_vector_state(at: u64, area: &mut XsaveArea) -> Result<()> {
     let size = processor::xsave_size();
     let magic: u32 = user::get(at + SOFTWARE_RESERVED as u64)?;
     let image = area.0.get_mut(..size).ok_or(Errno::EFAULT)?;
-    if magic == MAGIC1 {
+    if magic == FP_XSTATE_MAGIC1 {
         enclave_rt::user::read(at, image)?;
     } else {
         // A program that builds frames by itself may have the legacy area only: x87 and SSE.

@@ -2,7 +2,9 @@
 
 use alloc::collections::VecDeque;
 
-use super::{Signal, SignalInfo, SignalSet, code};
+use linux_abi::{Signal, SignalCode, SignalSet};
+
+use super::SignalInfo;
 
 /// Most queued signals of one process or thread (RLIMIT_SIGPENDING is of this order on Linux).
 const MOST: usize = 4096;
@@ -29,7 +31,7 @@ impl Pending {
     /// Adds one; false if a realtime signal finds the queue full. A standard signal that is pending stays as it is, but for those of
     /// timers: each timer has one of its own.
     pub(crate) fn add(&mut self, signal: Signal, info: SignalInfo) -> bool {
-        if !signal.is_realtime() && self.set.contains(signal) && info.code != code::TIMER {
+        if !signal.is_realtime() && self.set.contains(signal) && info.code != SignalCode::SI_TIMER.0 {
             return true;
         }
         if self.queue.len() >= MOST {
@@ -42,8 +44,12 @@ impl Pending {
 
     /// Takes the first of the lowest-numbered signal among `wanted`: faults first, as Linux does.
     pub(crate) fn take(&mut self, wanted: SignalSet) -> Option<SignalInfo> {
-        // SIGSEGV, SIGBUS, SIGILL, SIGTRAP, SIGFPE and SIGSYS.
-        const SYNCHRONOUS: SignalSet = SignalSet(1 << 10 | 1 << 6 | 1 << 3 | 1 << 4 | 1 << 7 | 1 << 30);
+        const SYNCHRONOUS: SignalSet = SignalSet::of(Signal::SIGSEGV)
+            .with(SignalSet::of(Signal::SIGBUS))
+            .with(SignalSet::of(Signal::SIGILL))
+            .with(SignalSet::of(Signal::SIGTRAP))
+            .with(SignalSet::of(Signal::SIGFPE))
+            .with(SignalSet::of(Signal::SIGSYS));
         let here = SignalSet(self.set.0 & wanted.0);
         let urgent = SignalSet(here.0 & SYNCHRONOUS.0);
         let signal = urgent.first().or_else(|| here.first())?;
@@ -76,17 +82,18 @@ impl Pending {
 mod tests {
     use super::*;
 
-    /// SIGHUP
-    const HANG_UP: Signal = Signal(1);
     #[test]
     fn realtime_signals_queue_and_standard_ones_do_not() {
         let mut pending = Pending::new();
         let realtime = Signal::from_raw(40).unwrap();
         for value in 0..3 {
-            let mut info = SignalInfo::new(realtime, code::USER);
+            let mut info = SignalInfo::new(realtime, SignalCode::SI_USER);
             info.fields[1] = value;
             assert!(pending.add(realtime, info));
-            assert!(pending.add(HANG_UP, SignalInfo::new(HANG_UP, code::USER)));
+            assert!(pending.add(
+                Signal::SIGHUP,
+                SignalInfo::new(Signal::SIGHUP, SignalCode::SI_USER)
+            ));
         }
         let all = SignalSet(u64::MAX);
         assert_eq!(pending.take(all).unwrap().signal, 1);
@@ -100,12 +107,15 @@ mod tests {
     fn a_timer_whose_signal_is_pending_only_counts() {
         let mut pending = Pending::new();
         assert_eq!(pending.overrun(7, 1), None);
-        assert!(pending.add(Signal::ALRM, SignalInfo::new(Signal::ALRM, code::USER)));
-        assert!(pending.add(Signal::ALRM, SignalInfo::timer(Signal::ALRM, 7, 0, 12)));
+        assert!(pending.add(
+            Signal::SIGALRM,
+            SignalInfo::new(Signal::SIGALRM, SignalCode::SI_USER)
+        ));
+        assert!(pending.add(Signal::SIGALRM, SignalInfo::timer(Signal::SIGALRM, 7, 0, 12)));
         assert_eq!(pending.overrun(7, 2), Some(2));
         assert_eq!(pending.overrun(7, 1), Some(3));
         let all = SignalSet(u64::MAX);
-        assert_eq!(pending.take(all).unwrap().code, code::USER);
+        assert_eq!(pending.take(all).unwrap().code, SignalCode::SI_USER.0);
         assert_eq!(pending.take(all).unwrap().fields[..2], [7 | 3 << 32, 12]);
         assert_eq!(pending.overrun(7, 1), None);
     }
@@ -113,8 +123,14 @@ mod tests {
     #[test]
     fn faults_come_first() {
         let mut pending = Pending::new();
-        pending.add(HANG_UP, SignalInfo::new(HANG_UP, code::USER));
-        pending.add(Signal::SEGV, SignalInfo::new(Signal::SEGV, code::KERNEL));
+        pending.add(
+            Signal::SIGHUP,
+            SignalInfo::new(Signal::SIGHUP, SignalCode::SI_USER),
+        );
+        pending.add(
+            Signal::SIGSEGV,
+            SignalInfo::new(Signal::SIGSEGV, SignalCode::SI_KERNEL),
+        );
         assert_eq!(pending.take(SignalSet(u64::MAX)).unwrap().signal, 11);
     }
 }

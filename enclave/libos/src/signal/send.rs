@@ -3,9 +3,10 @@
 use alloc::sync::Arc;
 
 use kobject::{Errno, Result};
-use linux_abi::PollEvents;
+use linux_abi::signal::SIG_IGN;
+use linux_abi::{PollEvents, Signal, SignalSet};
 
-use super::{Effect, Signal, SignalInfo, SignalSet};
+use super::{Effect, SignalInfo};
 use crate::process::{Process, Thread};
 
 /// Sends to a process: the first thread that does not block the signal takes it.
@@ -57,7 +58,7 @@ pub(crate) fn forced(thread: &Arc<Thread>, info: SignalInfo) {
     let Some(signal) = info.signal() else { return };
     let mut actions = thread.process.actions.lock();
     let blocked = thread.blocks(signal);
-    if blocked || actions.of(signal).handler == super::Action::IGNORE {
+    if blocked || actions.of(signal).handler == SIG_IGN {
         actions.set(signal, super::Action::DEFAULT);
     }
     drop(actions);
@@ -71,9 +72,12 @@ pub(crate) fn forced(thread: &Arc<Thread>, info: SignalInfo) {
 /// What sending does by itself; false if nothing is left to do.
 fn prepare(process: &Process, signal: Signal, is_blocked: bool) -> bool {
     // SIGCONT and the stopping signals undo each other even when they are ignored.
-    let others = match signal.default_effect() {
-        Effect::Continue => SignalSet(0b1111 << 18),
-        Effect::Stop => SignalSet::of(Signal::CONT),
+    let others = match Effect::of(signal) {
+        Effect::Continue => SignalSet::of(Signal::SIGSTOP)
+            .with(SignalSet::of(Signal::SIGTSTP))
+            .with(SignalSet::of(Signal::SIGTTIN))
+            .with(SignalSet::of(Signal::SIGTTOU)),
+        Effect::Stop => SignalSet::of(Signal::SIGCONT),
         _ => SignalSet(0),
     };
     if !others.is_empty() {

@@ -108,10 +108,10 @@ impl Call<'_> {
     /// A `loff_t` that must not be negative: EINVAL.
     pub(super) fn offset(&self, index: usize) -> Result<u64> {
         let offset = self.ulong(index);
-        match offset.cast_signed() {
-            ..0 => Err(Errno::EINVAL),
-            0.. => Ok(offset),
+        if offset.cast_signed() < 0 {
+            return Err(Errno::EINVAL);
         }
+        Ok(offset)
     }
 
     /// A pointer into the program's memory; 0 is null.

@@ -16,16 +16,18 @@ pub(super) fn deadline_of_milliseconds(limit: i32) -> Option<u64> {
 
 /// A time limit as a deadline; null for none.
 pub(super) fn deadline_of_timespec(at: Address) -> Result<Option<u64>> {
-    Ok(
-        match user::get_if::<Timespec>(at)?
-            .map(Timespec::nanoseconds)
-            .transpose()?
-        {
-            None => None,
-            Some(0) => libos_io::NOW,
-            Some(limit) => Some(clock::monotonic().saturating_add(limit)),
-        },
-    )
+    let limit = user::get_if::<Timespec>(at)?
+        .map(Timespec::nanoseconds)
+        .transpose()?;
+    Ok(limit.and_then(deadline_of_nanoseconds))
+}
+
+/// A time limit in nanoseconds as a deadline.
+pub(super) fn deadline_of_nanoseconds(limit: u64) -> Option<u64> {
+    if limit == 0 {
+        return libos_io::NOW;
+    }
+    Some(clock::monotonic().saturating_add(limit))
 }
 
 /// Linux tells how much of the limit is left, in place.

@@ -3,11 +3,10 @@
 use alloc::sync::Arc;
 
 use kobject::{Description, Errno, File, Result};
-use linux_abi::OpenFlags;
+use linux_abi::{OpenFlags, Resource};
 
 use crate::process::Process;
 use crate::process::descriptors::{Fd, OnExec};
-use crate::process::limits::FILES;
 
 /// O_NONBLOCK and O_CLOEXEC, which all these calls take (as EFD_NONBLOCK, TFD_CLOEXEC and so on); EINVAL for bits beyond these and
 /// `others`.
@@ -36,5 +35,5 @@ pub(super) fn add_open(process: &Process, file: Arc<Description>, on_exec: OnExe
 
 /// Most descriptors, as the process's limit has it.
 pub(super) fn limit(process: &Process) -> u64 {
-    process.limits.lock().0[FILES].current
+    process.limits.lock()[Resource::RLIMIT_NOFILE].current
 }

@@ -1,9 +1,9 @@
 //! Signal masks as arguments, and masks that hold for one wait (ppoll(2) and its like).
 
 use kobject::{Errno, Result};
+use linux_abi::SignalSet;
 
 use super::Call;
-use crate::signal::SignalSet;
 use crate::user::{self, Address};
 
 /// Bytes of a signal set.

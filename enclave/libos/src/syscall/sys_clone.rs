@@ -1,11 +1,12 @@
 //! clone, clone3, fork, vfork.
 
 use kobject::{Errno, Result};
+use linux_abi::CloneFlags;
 use linux_abi::clone::{CLONE_ARGS_SIZE_VER0, CSIGNAL};
 
 use super::Call;
 use super::table::Row;
-use crate::process::clone::{CloneFlags, CloneRequest, thread};
+use crate::process::clone::{CloneRequest, thread};
 use crate::uapi::CloneArgs;
 use crate::user;
 

@@ -2,14 +2,16 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::cmp;
 use core::sync::atomic::Ordering;
 
 use kobject::{Errno, Result};
+use linux_abi::{Signal, SignalCode};
 
 use super::Call;
 use super::table::Row;
 use crate::process::{Process, table};
-use crate::signal::{Signal, SignalInfo, code, send};
+use crate::signal::{SignalInfo, send};
 use crate::user;
 
 /// Rows of the system-call table.
@@ -31,14 +33,14 @@ fn sys_kill(call: &mut Call<'_>) -> Result<u64> {
     let pid = call.int(0);
     let signal = signal_argument(call.uint(1))?;
     let process = &call.thread.process;
-    let targets: Vec<Arc<Process>> = match pid {
-        1.. => table::process(pid.unsigned_abs()).into_iter().collect(),
-        0 => in_group(process.group.load(Ordering::Relaxed)),
-        -1 => table::processes()
+    let targets: Vec<Arc<Process>> = match pid.cmp(&0) {
+        cmp::Ordering::Greater => table::process(pid.unsigned_abs()).into_iter().collect(),
+        cmp::Ordering::Equal => in_group(process.group.load(Ordering::Relaxed)),
+        cmp::Ordering::Less if pid == EVERYONE => table::processes()
             .into_iter()
             .filter(|other| other.pid != table::INIT && other.pid != process.pid)
             .collect(),
-        group => in_group(group.unsigned_abs()),
+        cmp::Ordering::Less => in_group(pid.unsigned_abs()),
     };
     if targets.is_empty() {
         return Err(Errno::ESRCH);
@@ -48,13 +50,16 @@ fn sys_kill(call: &mut Call<'_>) -> Result<u64> {
         if may_signal(call, target).is_ok() {
             result = Ok(0);
             if let Some(signal) = signal {
-                let info = SignalInfo::sent(signal, code::USER, process.pid, process.uid());
+                let info = SignalInfo::sent(signal, SignalCode::SI_USER, process.pid, process.uid());
                 send::to_process(target, info)?;
             }
         }
     }
     result
 }
+
+/// In place of a process: all that may be signalled, but for the caller and the first (kill(2); it has no name).
+const EVERYONE: i32 = -1;
 
 fn in_group(group: u32) -> Vec<Arc<Process>> {
     let all = table::processes().into_iter();
@@ -87,7 +92,7 @@ fn signal_thread(call: &Call<'_>, group: Option<u32>, tid: u32, raw: u32) -> Res
         let process = &call.thread.process;
         send::to_thread(
             &thread,
-            SignalInfo::sent(signal, code::TKILL, process.pid, process.uid()),
+            SignalInfo::sent(signal, SignalCode::SI_TKILL, process.pid, process.uid()),
         )?;
     }
     Ok(0)
@@ -117,7 +122,7 @@ fn queued_info(call: &Call<'_>, at: u64, raw: u32, pid: u32) -> Result<Option<Si
     let signal = signal_argument(raw)?;
     let mut info: SignalInfo = user::get(at)?;
     let own = pid == call.thread.process.pid;
-    if (info.code >= 0 || info.code == code::TKILL) && !own {
+    if (info.code >= 0 || info.code == SignalCode::SI_TKILL.0) && !own {
         return Err(Errno::EPERM);
     }
     Ok(signal.map(|signal| {
@@ -128,10 +133,10 @@ fn queued_info(call: &Call<'_>, at: u64, raw: u32, pid: u32) -> Result<Option<Si
 
 /// A signal's argument: `None` for 0, which only checks.
 fn signal_argument(raw: u32) -> Result<Option<Signal>> {
-    match raw {
-        0 => Ok(None),
-        raw => Signal::from_raw(raw.into()).map(Some).ok_or(Errno::EINVAL),
+    if raw == 0 {
+        return Ok(None);
     }
+    Signal::from_raw(raw.into()).map(Some).ok_or(Errno::EINVAL)
 }
 
 fn may_signal(call: &Call<'_>, target: &Process) -> Result<()> {

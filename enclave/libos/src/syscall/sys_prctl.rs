@@ -3,13 +3,12 @@
 use core::sync::atomic::Ordering;
 
 use kobject::{Errno, Result};
-use linux_abi::PrctlOption;
 use linux_abi::capability::CAP_LAST_CAP;
 use linux_abi::prctl::TASK_COMM_LEN;
+use linux_abi::{PrctlOption, Signal};
 
 use super::Call;
 use super::table::Row;
-use crate::signal::Signal;
 use crate::user;
 
 /// Rows of the system-call table.

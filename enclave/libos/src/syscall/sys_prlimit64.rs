@@ -1,6 +1,7 @@
 //! getrlimit, setrlimit, prlimit64.
 
 use kobject::{Errno, Result};
+use linux_abi::Resource;
 
 use super::Call;
 use super::sys_setpgid::process_of;
@@ -57,7 +58,7 @@ fn set_limit(call: &Call<'_>, resource: u32, new: Rlimit) -> Result<u64> {
     if new.current > new.maximum {
         return Err(Errno::EINVAL);
     }
-    let too_high = resource as usize == limits::FILES && new.maximum > limits::FILES_MOST;
+    let too_high = Resource(resource) == Resource::RLIMIT_NOFILE && new.maximum > limits::FILES_MOST;
     if (new.maximum > old.maximum && !privileged) || too_high {
         return Err(Errno::EPERM);
     }

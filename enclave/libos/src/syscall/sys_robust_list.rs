@@ -26,13 +26,12 @@ fn sys_set_robust_list(call: &mut Call<'_>) -> Result<u64> {
 
 fn sys_get_robust_list(call: &mut Call<'_>) -> Result<u64> {
     let (tid, head, len) = (call.uint(0), call.pointer(1), call.pointer(2));
-    let list = match tid {
-        0 => call.thread.robust_list.load(Ordering::Relaxed),
-        tid => table::thread(tid)
-            .ok_or(Errno::ESRCH)?
-            .robust_list
-            .load(Ordering::Relaxed),
+    let thread = if tid == 0 {
+        call.thread.clone()
+    } else {
+        table::thread(tid).ok_or(Errno::ESRCH)?
     };
+    let list = thread.robust_list.load(Ordering::Relaxed);
     user::put(len, &(size_of::<RobustListHead>() as u64))?;
     user::put(head, &list)?;
     Ok(0)

@@ -1,11 +1,12 @@
 //! rt_sigaction.
 
 use kobject::{Errno, Result};
+use linux_abi::{ActionFlags, Signal, SignalSet};
 
 use super::Call;
 use super::signal_mask::SET_SIZE;
 use super::table::Row;
-use crate::signal::{Action, ActionFlags, Signal, SignalSet};
+use crate::signal::Action;
 use crate::uapi::Sigaction;
 use crate::user;
 

@@ -1,12 +1,11 @@
 //! rt_sigprocmask, rt_sigpending.
 
 use kobject::{Errno, Result};
-use linux_abi::MaskOperation;
+use linux_abi::{MaskOperation, SignalSet};
 
 use super::Call;
 use super::signal_mask::SET_SIZE;
 use super::table::Row;
-use crate::signal::SignalSet;
 use crate::user;
 
 /// Rows of the system-call table.

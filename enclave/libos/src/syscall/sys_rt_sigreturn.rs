@@ -2,10 +2,11 @@
 
 use enclave_rt::entry;
 use kobject::{Errno, Result};
+use linux_abi::{Signal, SignalCode, SignalSet};
 
 use super::Call;
 use super::table::Row;
-use crate::signal::{Signal, SignalInfo, SignalSet, code, frame, send};
+use crate::signal::{SignalInfo, frame, send};
 
 /// Rows of the system-call table.
 pub(super) const ROWS: &[Row] = &[Row::full(15, "rt_sigreturn", sys_rt_sigreturn, "")];
@@ -15,7 +16,10 @@ fn sys_rt_sigreturn(call: &mut Call<'_>) -> Result<u64> {
     let thread = call.thread;
     let Ok(mut restored) = frame::pop(stack_pointer) else {
         // As Linux: a frame that cannot be read is a fault.
-        send::forced(thread, SignalInfo::fault(Signal::SEGV, code::KERNEL, 0));
+        send::forced(
+            thread,
+            SignalInfo::fault(Signal::SIGSEGV, SignalCode::SI_KERNEL, 0),
+        );
         return Err(Errno::EFAULT);
     };
     {

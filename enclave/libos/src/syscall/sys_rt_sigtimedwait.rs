@@ -1,11 +1,11 @@
 //! rt_sigtimedwait.
 
 use kobject::{Errno, Result, Waiter, clock};
+use linux_abi::SignalSet;
 
 use super::Call;
 use super::signal_mask::mask_argument;
 use super::table::Row;
-use crate::signal::SignalSet;
 use crate::uapi::Timespec;
 use crate::user;
 

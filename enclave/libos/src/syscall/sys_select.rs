@@ -7,7 +7,7 @@ use libos_io::PollItem;
 use linux_abi::PollEvents;
 
 use super::Call;
-use super::deadline::{deadline_of_timespec, put_remaining};
+use super::deadline::{deadline_of_nanoseconds, deadline_of_timespec, put_remaining};
 use super::new_descriptor::limit;
 use super::signal_mask::{mask_argument, with_mask};
 use super::sys_poll::wait;
@@ -26,10 +26,7 @@ fn sys_select(call: &mut Call<'_>) -> Result<u64> {
     let limit = call.pointer(4);
     let deadline = match user::get_if::<Timeval>(limit)? {
         None => None,
-        Some(limit) => match limit.nanoseconds()? {
-            0 => libos_io::NOW,
-            limit => Some(clock::monotonic().saturating_add(limit)),
-        },
+        Some(limit) => deadline_of_nanoseconds(limit.nanoseconds()?),
     };
     let result = select(call, deadline);
     if let Some(deadline) = deadline {

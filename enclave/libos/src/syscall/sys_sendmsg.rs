@@ -92,9 +92,10 @@ fn send(call: &Call<'_>, fd: Fd, pieces: &[IoVec], message: Outgoing<'_>) -> Res
 
 fn send_message(call: &Call<'_>, fd: Fd, at: Address, flags: MessageFlags) -> Result<u64> {
     let header: MessageHeader = user::get(at)?;
-    let address = match header.name {
-        0 => None,
-        name => Some(address_in(name, header.name_len)?).filter(|address| !address.is_empty()),
+    let address = if header.name == 0 {
+        None
+    } else {
+        Some(address_in(header.name, header.name_len)?).filter(|address| !address.is_empty())
     };
     let ancillary = control_in(call, &header)?;
     let pieces = pieces(header.pieces, header.piece_count)?;

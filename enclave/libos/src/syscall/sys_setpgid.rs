@@ -18,10 +18,10 @@ pub(super) const ROWS: &[Row] = &[
 ];
 
 pub(super) fn process_of(call: &Call<'_>, pid: u32) -> Result<alloc::sync::Arc<crate::process::Process>> {
-    match pid {
-        0 => Ok(call.thread.process.clone()),
-        pid => table::process(pid).ok_or(Errno::ESRCH),
+    if pid == 0 {
+        return Ok(call.thread.process.clone());
     }
+    table::process(pid).ok_or(Errno::ESRCH)
 }
 
 fn sys_getpgid(call: &mut Call<'_>) -> Result<u64> {

@@ -5,13 +5,14 @@ use alloc::sync::Arc;
 
 use kobject::{Errno, Result, WaitQueue};
 use libos_io::{SIGNAL_INFO_SIZE, SignalFd, SignalSource};
+use linux_abi::{SignalCode, SignalSet};
 
 use super::Call;
 use super::new_descriptor::{add, flags};
 use super::signal_mask::mask_argument;
 use super::table::Row;
 use crate::process::CURRENT;
-use crate::signal::{SignalInfo, SignalSet};
+use crate::signal::SignalInfo;
 
 /// Rows of the system-call table.
 pub(super) const ROWS: &[Row] = &[
@@ -85,8 +86,8 @@ fn signalfd_info(info: &SignalInfo) -> [u8; SIGNAL_INFO_SIZE] {
     put(0, info.signal as u32);
     put(4, info.errno as u32);
     put(8, info.code as u32);
-    match info.code {
-        crate::signal::code::TIMER => {
+    match SignalCode(info.code) {
+        SignalCode::SI_TIMER => {
             put(24, first as u32);
             put(32, (first >> 32) as u32);
         }

@@ -1,13 +1,12 @@
 //! timer_create, timer_settime, timer_gettime, timer_getoverrun, timer_delete.
 
 use kobject::{Errno, Result};
-use linux_abi::{ClockId, SignalEvent, TimerFlags};
+use linux_abi::{ClockId, Signal, SignalEvent, TimerFlags};
 
 use super::Call;
 use super::sys_setitimer::armed;
 use super::table::Row;
 use crate::process::table;
-use crate::signal::Signal;
 use crate::time::Clock;
 use crate::time::interval::Notice;
 use crate::uapi::{Itimerspec, Timespec};
@@ -42,7 +41,7 @@ fn sys_timer_create(call: &mut Call<'_>) -> Result<u64> {
     let notice = move |number: u32| -> Result<Notice> {
         let Some((value, signal, notify, tid)) = event else {
             return Ok(Notice::Queued {
-                signal: Signal::ALRM,
+                signal: Signal::SIGALRM,
                 value: number.into(),
                 thread: None,
             });

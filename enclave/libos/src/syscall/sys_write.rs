@@ -4,14 +4,14 @@ use alloc::vec::Vec;
 
 use enclave_rt::user::Access;
 use kobject::{Description, Errno, IoVec, Result, Source, UserSource};
-use linux_abi::{OpenFlags, ReadWriteFlags};
+use linux_abi::limits::RLIM_INFINITY;
+use linux_abi::{OpenFlags, ReadWriteFlags, Resource};
 
 use super::Call;
 use super::iovec::{piece, pieces, reachable};
 use super::sys_read::second_offset;
 use super::table::{Restart, Row, SocketLimit};
 use super::write_effects::{check_file_size, modified, raise_pipe};
-use crate::process::limits;
 
 /// Rows of the system-call table.
 pub(super) const ROWS: &[Row] = &[
@@ -120,8 +120,8 @@ fn within_file_size(
     if !file.object().is_seekable() {
         return Ok(None);
     }
-    let limit = call.thread.process.limits.lock().0[limits::FILE_SIZE].current;
-    if limit == limits::INFINITY {
+    let limit = call.thread.process.limits.lock()[Resource::RLIMIT_FSIZE].current;
+    if limit == RLIM_INFINITY {
         return Ok(None);
     }
     let start = match place {

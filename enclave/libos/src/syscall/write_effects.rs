@@ -1,16 +1,16 @@
 //! What a write entails besides its bytes: SIGPIPE, the limit of a file's size, the loss of set-user-ID bits.
 
 use kobject::{Description, Errno, Result};
+use linux_abi::{Resource, Signal, SignalCode};
 
 use super::Call;
-use crate::process::limits;
-use crate::signal::{Signal, SignalInfo, code, send};
+use crate::signal::{SignalInfo, send};
 
 /// A write to a pipe or stream that nobody reads raises SIGPIPE.
 pub(super) fn raise_pipe(call: &Call<'_>, result: Result<usize>) -> Result<u64> {
     if result == Err(Errno::EPIPE) {
         let process = &call.thread.process;
-        let info = SignalInfo::sent(Signal::PIPE, code::USER, process.pid, process.uid());
+        let info = SignalInfo::sent(Signal::SIGPIPE, SignalCode::SI_USER, process.pid, process.uid());
         send::to_thread(call.thread, info)?;
     }
     Ok(result? as u64)
@@ -26,9 +26,12 @@ pub(super) fn modified(call: &Call<'_>, file: &Description) {
 /// Whether RLIMIT_FSIZE lets a file become this long; SIGXFSZ and EFBIG.
 pub(super) fn check_file_size(call: &Call<'_>, len: u64) -> Result<()> {
     let process = &call.thread.process;
-    if len <= process.limits.lock().0[limits::FILE_SIZE].current {
+    if len <= process.limits.lock()[Resource::RLIMIT_FSIZE].current {
         return Ok(());
     }
-    send::to_thread(call.thread, SignalInfo::new(Signal::XFSZ, code::KERNEL))?;
+    send::to_thread(
+        call.thread,
+        SignalInfo::new(Signal::SIGXFSZ, SignalCode::SI_KERNEL),
+    )?;
     Err(Errno::EFBIG)
 }

@@ -6,11 +6,11 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 use kobject::{Errno, Mutex, Result, clock};
 use libos_io::{Schedule, Timer};
-use linux_abi::IntervalTimer;
+use linux_abi::{IntervalTimer, Signal, SignalCode};
 
 use super::Clock;
 use crate::process::{Process, Thread, table};
-use crate::signal::{Signal, SignalInfo, code, send};
+use crate::signal::{SignalInfo, send};
 
 /// Whom an expired timer tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,7 +131,7 @@ impl SignalTimer {
         // A full queue loses the signal, as on Linux.
         let _ = match self.notice {
             Notice::Nobody => Ok(()),
-            Notice::Plain(signal) => send::to_process(&owner, SignalInfo::new(signal, code::KERNEL)),
+            Notice::Plain(signal) => send::to_process(&owner, SignalInfo::new(signal, SignalCode::SI_KERNEL)),
             Notice::Queued {
                 signal,
                 value,
@@ -169,9 +169,9 @@ impl IntervalTimers {
     /// The interval timer with this number.
     pub(crate) fn interval(&self, process: &Arc<Process>, which: IntervalTimer) -> Result<Arc<SignalTimer>> {
         let signal = match which {
-            IntervalTimer::ITIMER_REAL => Signal::ALRM,
-            IntervalTimer::ITIMER_VIRTUAL => Signal::VTALRM,
-            IntervalTimer::ITIMER_PROF => Signal::PROF,
+            IntervalTimer::ITIMER_REAL => Signal::SIGALRM,
+            IntervalTimer::ITIMER_VIRTUAL => Signal::SIGVTALRM,
+            IntervalTimer::ITIMER_PROF => Signal::SIGPROF,
             _ => return Err(Errno::EINVAL),
         };
         let mut timers = self.interval.lock();

@@ -10,6 +10,10 @@ use host_abi::Protection;
 use kobject::{Result, clock};
 use libos_mm::{AddressSpace, Backing};
 use linux_abi::MapFlags;
+use linux_abi::elf::{
+    DT_HASH, DT_NULL, DT_SONAME, DT_STRSZ, DT_STRTAB, DT_SYMENT, DT_SYMTAB, DT_VERDEF, DT_VERDEFNUM,
+    DT_VERSYM, EM_X86_64, ET_DYN, EV_CURRENT, IDENT, PF_R, PF_X, PT_DYNAMIC, PT_LOAD,
+};
 
 use crate::user;
 
@@ -22,11 +26,6 @@ const VERSION: &[u8] = b"LINUX_2.6";
 const VERSION_DEFINITION: usize = 20 + 8;
 /// The version index of each function; 1 is the object itself.
 const VERSION_INDEX: u16 = 2;
-
-const PT_LOAD: u32 = 1;
-const PT_DYNAMIC: u32 = 2;
-const PF_R: u32 = 4;
-const PF_RX: u32 = 5;
 
 /// Maps it into a program's memory; gives its address.
 pub(crate) fn map(space: &AddressSpace) -> Result<u64> {
@@ -72,23 +71,23 @@ fn image() -> Vec<u8> {
 
     let dynamic = (strings + names.len()).next_multiple_of(16);
     let entries: [(u64, u64); 10] = [
-        (14, soname),
-        (4, hash as u64),
-        (5, strings as u64),
-        (6, symbols as u64),
-        (10, names.len() as u64),
-        (11, SYMBOL as u64),
-        (0x6fff_fff0, versions as u64),
-        (0x6fff_fffc, definitions as u64),
-        (0x6fff_fffd, 2),
-        (0, 0),
+        (DT_SONAME, soname),
+        (DT_HASH, hash as u64),
+        (DT_STRTAB, strings as u64),
+        (DT_SYMTAB, symbols as u64),
+        (DT_STRSZ, names.len() as u64),
+        (DT_SYMENT, SYMBOL as u64),
+        (DT_VERSYM, versions as u64),
+        (DT_VERDEF, definitions as u64),
+        (DT_VERDEFNUM, 2),
+        (DT_NULL, 0),
     ];
     let text = (dynamic + entries.len() * 16).next_multiple_of(16);
     let end = text + code.bytes.len();
 
     let mut out = Vec::with_capacity(end);
     put_header(&mut out);
-    put_program_header(&mut out, PT_LOAD, PF_RX, 0, end, 4096);
+    put_program_header(&mut out, PT_LOAD, PF_R | PF_X, 0, end, 4096);
     put_program_header(&mut out, PT_DYNAMIC, PF_R, dynamic, entries.len() * 16, 8);
     out.resize(symbols + SYMBOL, 0);
     for ((_, offset), name) in code.functions.iter().zip(&name_offsets) {
@@ -152,9 +151,10 @@ fn elf_hash(name: &[u8]) -> u32 {
 }
 
 fn put_header(out: &mut Vec<u8>) {
-    out.extend_from_slice(&[0x7f, b'E', b'L', b'F', 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-    // A shared object for x86-64, version 1.
-    for half in [3u16, 62, 1, 0] {
+    out.extend_from_slice(&IDENT);
+    out.resize(out.len() + 9, 0);
+    // A shared object for x86-64; the version is a word.
+    for half in [ET_DYN, EM_X86_64, EV_CURRENT.into(), 0] {
         out.extend_from_slice(&half.to_le_bytes());
     }
     // No entry; program headers behind this header; no section headers.
