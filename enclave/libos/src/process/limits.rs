@@ -44,12 +44,20 @@ fn same(limit: u64) -> Rlimit {
 impl Index<Resource> for Limits {
     type Output = Rlimit;
 
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "asked for by name only, and named limits have a place"
+    )]
     fn index(&self, resource: Resource) -> &Rlimit {
         &self.0[resource.index()]
     }
 }
 
 impl IndexMut<Resource> for Limits {
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "asked for by name only, and named limits have a place"
+    )]
     fn index_mut(&mut self, resource: Resource) -> &mut Rlimit {
         &mut self.0[resource.index()]
     }
