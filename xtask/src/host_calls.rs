@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use host_abi::{
-    BOOT_INPUTS, DATA_MAX, EVENTS_MAX, Field, INPUTS, Input, OPTION_MAX, POLL_MAX, ROWS, Row, SOCKADDR_MAX,
+    BOOT_INPUTS, Field, INPUTS, Input, MAX_DATA, MAX_EVENTS, MAX_OPTION, MAX_POLL, MAX_SOCKADDR, ROWS, Row,
     STAGING_SIZE,
 };
 
@@ -56,8 +56,8 @@ once, checked, and then used.
 Types: `HostFd` is a descriptor of the host's, below 2^30. `Wait` is a time in nanoseconds that the call may block.
 `PageRange` is a range of whole pages. The other types list their values in `abi/host-abi`.
 
-Limits: STAGING_SIZE is {STAGING_SIZE} bytes, SOCKADDR_MAX {SOCKADDR_MAX} bytes, DATA_MAX {DATA_MAX} bytes, OPTION_MAX
-{OPTION_MAX} bytes, POLL_MAX {POLL_MAX} entries, EVENTS_MAX {EVENTS_MAX} events.
+Limits: STAGING_SIZE is {STAGING_SIZE} bytes, MAX_SOCKADDR {MAX_SOCKADDR} bytes, MAX_DATA {MAX_DATA} bytes, MAX_OPTION
+{MAX_OPTION} bytes, MAX_POLL {MAX_POLL} entries, MAX_EVENTS {MAX_EVENTS} events.
 
 ## Calls
 

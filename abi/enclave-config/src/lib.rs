@@ -35,10 +35,10 @@ use alloc::vec::Vec;
 pub use codec::VERSION;
 pub use error::ConfigError;
 pub use host_choices::{HostChoices, HostEnv, NotAllowed, is_variable_name};
-pub use rules::{HOSTNAME_MAX, MEMORY_MAX, THREADS_MAX};
+pub use rules::{MAX_HOSTNAME, MAX_MEMORY, MAX_THREADS};
 
 /// Most bytes of an encoded configuration: what the enclave's layout has room for, without the length word.
-pub const ENCODED_MAX: usize = enclave_layout::CONFIG_MAX as usize - 8;
+pub const MAX_ENCODED: usize = enclave_layout::MAX_CONFIG as usize - 8;
 
 /// What an enclave runs and what its host may change.
 ///
@@ -121,7 +121,7 @@ impl Config {
     pub fn encode(&self) -> Result<Vec<u8>, ConfigError> {
         rules::check(self)?;
         let bytes = codec::encode(self)?;
-        if bytes.len() > ENCODED_MAX {
+        if bytes.len() > MAX_ENCODED {
             Err(ConfigError::TooLong)
         } else {
             Ok(bytes)
@@ -130,7 +130,7 @@ impl Config {
 
     /// Reads canonical bytes; anything that [`Config::encode`] would not have written is refused.
     pub fn decode(bytes: &[u8]) -> Result<Self, ConfigError> {
-        if bytes.len() > ENCODED_MAX {
+        if bytes.len() > MAX_ENCODED {
             return Err(ConfigError::TooLong);
         }
         let config = codec::decode(bytes)?;

@@ -3,24 +3,24 @@
 
 use alloc::vec::Vec;
 
-use enclave_layout::{PAGE_SIZE, SLOTS_MAX, USER_END, USER_START};
+use enclave_layout::{MAX_SLOTS, PAGE_SIZE, USER_END, USER_START};
 use rootfs_format::BLOCK_SIZE;
-use rootfs_format::verity::VERITY_SALT_MAX;
+use rootfs_format::verity::MAX_VERITY_SALT;
 
 use crate::{Config, ConfigError, Extent, HostEnv, Rootfs, is_variable_name};
 
 /// Most bytes of memory that programs may have.
-pub const MEMORY_MAX: u64 = 55 << 30;
+pub const MAX_MEMORY: u64 = 55 << 30;
 /// Most threads that an enclave may have.
-pub const THREADS_MAX: u32 = 2047;
+pub const MAX_THREADS: u32 = 2047;
 /// Longest host name, in bytes.
-pub const HOSTNAME_MAX: usize = 64;
+pub const MAX_HOSTNAME: usize = 64;
 
 // The words below say these numbers.
-const _: () = assert!(MEMORY_MAX <= USER_END - USER_START && SLOTS_MAX == THREADS_MAX as u64);
+const _: () = assert!(MAX_MEMORY <= USER_END - USER_START && MAX_SLOTS == MAX_THREADS as u64);
 
 const BLOCK: u64 = BLOCK_SIZE as u64;
-const GROUPS_MAX: usize = 65536;
+const MAX_GROUPS: usize = 65536;
 
 pub(crate) fn check(config: &Config) -> Result<(), ConfigError> {
     let rule = |holds: bool, words| {
@@ -85,11 +85,11 @@ pub(crate) fn check(config: &Config) -> Result<(), ConfigError> {
         "the groups are not sorted and distinct",
     )?;
     rule(
-        config.user.groups.len() <= GROUPS_MAX,
+        config.user.groups.len() <= MAX_GROUPS,
         "there are too many groups",
     )?;
     rule(
-        config.hostname.len() <= HOSTNAME_MAX,
+        config.hostname.len() <= MAX_HOSTNAME,
         "the host name is longer than 64 bytes",
     )?;
     rule(no_nul(&config.hostname), "the host name holds a NUL byte")?;
@@ -104,12 +104,12 @@ pub(crate) fn check(config: &Config) -> Result<(), ConfigError> {
         "the memory size is not a multiple of 4096",
     )?;
     rule(
-        config.memory <= MEMORY_MAX,
+        config.memory <= MAX_MEMORY,
         "there is more memory than the 55 GiB that an enclave has room for",
     )?;
     rule(config.threads > 0, "the enclave has no threads")?;
     rule(
-        config.threads <= THREADS_MAX,
+        config.threads <= MAX_THREADS,
         "there are more threads than the 2047 that an enclave has room for",
     )?;
     check_rootfs(&config.rootfs)
@@ -127,7 +127,7 @@ fn check_rootfs(rootfs: &Rootfs) -> Result<(), ConfigError> {
     let data_len = data_len.ok_or(ConfigError::Invalid("the root file system's size is absurd"))?;
     rule(data_len > 0, "the root file system is empty")?;
     rule(
-        rootfs.salt.len() <= VERITY_SALT_MAX,
+        rootfs.salt.len() <= MAX_VERITY_SALT,
         "the salt is longer than 256 bytes",
     )?;
     rule(

@@ -59,14 +59,14 @@ pub const IMAGE_END: u64 = 0xF_D000_0000;
 /// The measured configuration: a `u64` length in bytes, then the canonical bytes, zero-padded to a page.
 pub const CONFIG_START: u64 = 0xF_D000_0000;
 /// Most bytes of configuration, length word included.
-pub const CONFIG_MAX: u64 = 1 << 20;
+pub const MAX_CONFIG: u64 = 1 << 20;
 
 /// First thread slot.
 pub const SLOTS_START: u64 = 0xF_E000_0000;
 /// Distance between thread slots.
 pub const SLOT_STRIDE: u64 = 64 * PAGE_SIZE;
 /// Most threads that an enclave can be laid out with.
-pub const SLOTS_MAX: u64 = (ELRANGE_SIZE - SLOTS_START) / SLOT_STRIDE - 1;
+pub const MAX_SLOTS: u64 = (ELRANGE_SIZE - SLOTS_START) / SLOT_STRIDE - 1;
 
 /// Size of a thread's LibOS stack, in bytes.
 pub const STACK_SIZE: u64 = 32 * PAGE_SIZE;
@@ -95,7 +95,7 @@ impl Slot {
 
     /// The slot with this number, if an enclave can have it.
     pub const fn new(index: u64) -> Option<Self> {
-        if index < SLOTS_MAX {
+        if index < MAX_SLOTS {
             Some(Self(SLOTS_START + index * SLOT_STRIDE))
         } else {
             None
@@ -193,9 +193,9 @@ mod tests {
         let first = Slot::new(0).unwrap();
         let second = Slot::new(1).unwrap();
         assert!(first.tcs() + PAGE_SIZE <= second.stack() - PAGE_SIZE);
-        let last = Slot::new(SLOTS_MAX - 1).unwrap();
+        let last = Slot::new(MAX_SLOTS - 1).unwrap();
         assert!(last.tcs() + PAGE_SIZE <= ELRANGE_SIZE);
-        assert_eq!(Slot::new(SLOTS_MAX), None);
+        assert_eq!(Slot::new(MAX_SLOTS), None);
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! Network sockets, which are the host's.
 //!
 //! Every host socket is non-blocking; a call that may wait says how long, and the host waits for it. Addresses
-//! lie in the first [`SOCKADDR_MAX`] bytes of the staging buffer as Linux's `sockaddr`, data behind them.
+//! lie in the first [`MAX_SOCKADDR`] bytes of the staging buffer as Linux's `sockaddr`, data behind them.
 
 use crate::{Answer, CallError, HostFd, Recv};
 
 /// Room for an address at the start of the staging buffer (`struct sockaddr_storage`).
-pub const SOCKADDR_MAX: usize = 128;
+pub const MAX_SOCKADDR: usize = 128;
 
 const MSG_TRUNC: u32 = 0x20;
 
@@ -80,6 +80,6 @@ pub(crate) fn received(call: &Recv, answer: Answer) -> Result<Received, CallErro
 fn length_of_address(claimed: u64) -> Result<usize, CallError> {
     usize::try_from(claimed)
         .ok()
-        .filter(|&len| len <= SOCKADDR_MAX)
+        .filter(|&len| len <= MAX_SOCKADDR)
         .ok_or(CallError::Lie("a long address"))
 }

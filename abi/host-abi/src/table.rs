@@ -8,18 +8,18 @@ use crate::argument::{ARGUMENT_WORDS, Argument};
 use crate::row::{Field, Input, Row, host_calls};
 use crate::{
     Acceptance, Accepted, Answer, BootInfo, CallError, EpollEvent, EpollOperation, HostCall, HostClocks,
-    HostFd, MessageKind, PageRange, ParkEnd, PollEntry, Protection, Received, SOCKADDR_MAX, STAGING_SIZE,
+    HostFd, MAX_SOCKADDR, MessageKind, PageRange, ParkEnd, PollEntry, Protection, Received, STAGING_SIZE,
     StreamKind, Wait, Wanted, process, quote, socket, stream, time,
 };
 
 /// Most bytes of a socket option.
-pub const OPTION_MAX: usize = 4096;
+pub const MAX_OPTION: usize = 4096;
 /// Most data of one [`Send`] or [`Recv`].
-pub const DATA_MAX: usize = STAGING_SIZE - SOCKADDR_MAX;
+pub const MAX_DATA: usize = STAGING_SIZE - MAX_SOCKADDR;
 /// Most entries of one [`Poll`].
-pub const POLL_MAX: usize = STAGING_SIZE / PollEntry::SIZE;
+pub const MAX_POLL: usize = STAGING_SIZE / PollEntry::SIZE;
 /// Most events of one [`EpollWait`].
-pub const EVENTS_MAX: usize = STAGING_SIZE / EpollEvent::SIZE;
+pub const MAX_EVENTS: usize = STAGING_SIZE / EpollEvent::SIZE;
 
 host_calls! {
     /// Ends the container. Does not return.
@@ -217,7 +217,7 @@ host_calls! {
         /// The socket.
         fd: HostFd,
         /// Bytes of the address.
-        address_len: usize where ..=SOCKADDR_MAX,
+        address_len: usize where ..=MAX_SOCKADDR,
     }
     staged "the address, `address_len` bytes", returned "",
     answer () as "bound", checked "nothing more: an error is passed on" by |_, answer| answer.unit(),
@@ -252,7 +252,7 @@ host_calls! {
         /// The socket.
         fd: HostFd,
         /// Bytes of the address.
-        address_len: usize where ..=SOCKADDR_MAX,
+        address_len: usize where ..=MAX_SOCKADDR,
         /// How long it may block.
         wait: Wait,
     }
@@ -260,16 +260,16 @@ host_calls! {
     answer () as "connected", checked "nothing more: an error is passed on" by |_, answer| answer.unit(),
     lie "The socket is connected to somebody else, or to nobody. Who the peer is, TLS must tell.";
 
-    /// Sends from the staging buffer: the address (if any) at 0, the data at [`SOCKADDR_MAX`].
+    /// Sends from the staging buffer: the address (if any) at 0, the data at [`MAX_SOCKADDR`].
     Send = 37 {
         /// The socket.
         fd: HostFd,
         /// Bytes of data.
-        len: usize where ..=DATA_MAX,
+        len: usize where ..=MAX_DATA,
         /// MSG_ flags; MSG_NOSIGNAL is always added.
         flags: u32,
         /// Bytes of the destination's address; 0 for none.
-        address_len: usize where ..=SOCKADDR_MAX,
+        address_len: usize where ..=MAX_SOCKADDR,
         /// How long it may block.
         wait: Wait,
     }
@@ -278,12 +278,12 @@ host_calls! {
         by |call, answer| answer.count(call.len),
     lie "Data is lost, changed, repeated or sent elsewhere, as in any network.";
 
-    /// Receives into the staging buffer: the sender's address at 0, the data at [`SOCKADDR_MAX`].
+    /// Receives into the staging buffer: the sender's address at 0, the data at [`MAX_SOCKADDR`].
     Recv = 38 {
         /// The socket.
         fd: HostFd,
         /// Room for data, in bytes.
-        len: usize where ..=DATA_MAX,
+        len: usize where ..=MAX_DATA,
         /// MSG_ flags. With MSG_TRUNC on a datagram socket the answer may exceed the room.
         flags: u32,
         /// How long it may block.
@@ -316,7 +316,7 @@ host_calls! {
     }
     staged "", returned "the address",
     answer usize as "bytes of the address", checked "an address of the socket's family, exactly as long as one"
-        by |_, answer| answer.count(SOCKADDR_MAX),
+        by |_, answer| answer.count(MAX_SOCKADDR),
     lie "The program believes in another address.";
 
     /// The peer's address, in the staging buffer; the answer is its length.
@@ -326,7 +326,7 @@ host_calls! {
     }
     staged "", returned "the address",
     answer usize as "bytes of the address", checked "an address of the socket's family, exactly as long as one"
-        by |_, answer| answer.count(SOCKADDR_MAX),
+        by |_, answer| answer.count(MAX_SOCKADDR),
     lie "The program believes in another peer. Who the peer is, TLS must tell.";
 
     /// Reads an option into the staging buffer; the answer is its length.
@@ -338,7 +338,7 @@ host_calls! {
         /// An SO_ number, or one of another level.
         name: u32,
         /// Room in bytes.
-        len: usize where ..=OPTION_MAX,
+        len: usize where ..=MAX_OPTION,
     }
     staged "", returned "the option",
     answer usize as "bytes of the option", checked "at most `len`; SO_ERROR is 0 or an error that Linux has. Type, domain, protocol, \
@@ -355,7 +355,7 @@ host_calls! {
         /// An SO_ number, or one of another level.
         name: u32,
         /// Bytes of the option.
-        len: usize where ..=OPTION_MAX,
+        len: usize where ..=MAX_OPTION,
     }
     staged "the option, `len` bytes", returned "",
     answer () as "set", checked "nothing more: an error is passed on" by |_, answer| answer.unit(),
@@ -383,7 +383,7 @@ host_calls! {
     /// have events.
     Poll = 48 {
         /// How many entries.
-        count: usize where ..=POLL_MAX,
+        count: usize where ..=MAX_POLL,
         /// How long it may block.
         wait: Wait,
     }
@@ -421,7 +421,7 @@ host_calls! {
         /// The instance.
         epoll: HostFd,
         /// Most events to return.
-        most: usize where 1..=EVENTS_MAX,
+        most: usize where 1..=MAX_EVENTS,
         /// How long it may block.
         wait: Wait,
     }
@@ -454,22 +454,22 @@ host_calls! {
 
 impl Poll {
     /// Most entries of one call.
-    pub const MOST: usize = POLL_MAX;
+    pub const MAX_ENTRIES: usize = MAX_POLL;
 }
 
 impl EpollWait {
     /// Most events of one call.
-    pub const MOST: usize = EVENTS_MAX;
+    pub const MAX_EVENTS: usize = self::MAX_EVENTS;
 }
 
 impl Send {
     /// Most data of one call.
-    pub const MOST: usize = DATA_MAX;
+    pub const MAX_LEN: usize = MAX_DATA;
 }
 
 impl Recv {
     /// Most data of one call.
-    pub const MOST: usize = DATA_MAX;
+    pub const MAX_LEN: usize = MAX_DATA;
 }
 
 /// What else comes from the host: all that is no answer to a call.
@@ -559,7 +559,7 @@ mod tests {
     fn words_beyond_an_arguments_bounds_mean_nothing() {
         assert!(EpollWait::from_args([3, 0, 0, 0, 0, 0]).is_none());
         assert!(EpollWait::from_args([3, 1, 0, 0, 0, 0]).is_some());
-        assert!(EpollWait::from_args([3, EVENTS_MAX as u64 + 1, 0, 0, 0, 0]).is_none());
+        assert!(EpollWait::from_args([3, MAX_EVENTS as u64 + 1, 0, 0, 0, 0]).is_none());
         assert!(Shutdown::from_args([3, 3, 0, 0, 0, 0]).is_none());
         assert!(Commit::from_args([4096, 1, 0, 0, 0, 0]).is_none());
         assert!(Commit::from_args([4096, 4096, 2, 0, 0, 0]).is_none());

@@ -41,19 +41,19 @@ pub struct HostClocks {
 impl HostClocks {
     /// The longest that Linux expects a machine to run, 30 years (TIME_UPTIME_SEC_MAX). Programs count nanoseconds in signed
     /// words, so a claim near the end of these would make time run back for them soon after.
-    pub const MONOTONIC_MAX: u64 = 30 * 365 * 24 * 3600 * 1_000_000_000;
+    pub const MAX_MONOTONIC: u64 = 30 * 365 * 24 * 3600 * 1_000_000_000;
     /// The last date that Linux lets anybody set: so much before the end of signed nanoseconds in 2262.
-    pub const REALTIME_MAX: u64 = i64::MAX as u64 - Self::MONOTONIC_MAX;
+    pub const MAX_REALTIME: u64 = i64::MAX as u64 - Self::MAX_MONOTONIC;
 }
 
 /// The clocks, within what Linux believes of a machine.
 pub(crate) fn clocks(answer: Answer) -> Result<HostClocks, CallError> {
     answer.unit()?;
     let [monotonic, realtime] = answer.extra;
-    if monotonic > HostClocks::MONOTONIC_MAX {
+    if monotonic > HostClocks::MAX_MONOTONIC {
         return Err(CallError::Lie("a machine that runs for more than 30 years"));
     }
-    if realtime > HostClocks::REALTIME_MAX {
+    if realtime > HostClocks::MAX_REALTIME {
         return Err(CallError::Lie("a date too near the end of time"));
     }
     Ok(HostClocks { monotonic, realtime })
@@ -72,7 +72,7 @@ mod tests {
                 extra: [monotonic, realtime],
             })
         };
-        let (monotonic, realtime) = (HostClocks::MONOTONIC_MAX, HostClocks::REALTIME_MAX);
+        let (monotonic, realtime) = (HostClocks::MAX_MONOTONIC, HostClocks::MAX_REALTIME);
         assert_eq!(check(monotonic, realtime), Ok(HostClocks { monotonic, realtime }));
         assert!(check(monotonic + 1, 0).is_err());
         assert!(check(0, realtime + 1).is_err());

@@ -186,7 +186,7 @@ const _: () = assert!(DIRECTORY_ENTRY_SIZE == 12);
 /// Most bytes of a name in a directory, and of an attribute's name.
 pub const NAME_MAX: usize = 255;
 /// Most bytes of a symbolic link's target.
-pub const SYMLINK_MAX: usize = 4095;
+pub const MAX_SYMLINK: usize = 4095;
 
 /// What comes before an inode's extended attributes.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]

@@ -17,7 +17,7 @@ pub const DIGEST_SIZE: usize = 32;
 /// Digests in a block of the hash tree.
 pub const DIGESTS_PER_BLOCK: u64 = 128;
 /// Most bytes of a salt.
-pub const VERITY_SALT_MAX: usize = 256;
+pub const MAX_VERITY_SALT: usize = 256;
 /// [`VeritySuperblock::signature`].
 pub const VERITY_SIGNATURE: [u8; 8] = *b"verity\0\0";
 
@@ -41,7 +41,7 @@ pub struct VeritySuperblock {
     pub data_blocks: U64,
     pub salt_size: U16,
     pub padding: [u8; 6],
-    pub salt: [u8; VERITY_SALT_MAX],
+    pub salt: [u8; MAX_VERITY_SALT],
     pub padding2: [u8; 168],
 }
 const _: () = assert!(size_of::<VeritySuperblock>() == 512);

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use enclave_config::{HOSTNAME_MAX, MEMORY_MAX, THREADS_MAX, is_variable_name};
+use enclave_config::{MAX_HOSTNAME, MAX_MEMORY, MAX_THREADS, is_variable_name};
 use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
@@ -32,16 +32,16 @@ pub enum ValueError {
     #[error(transparent)]
     Size(#[from] ByteSizeError),
     /// A size that no enclave can have.
-    #[error("{0} is out of range: an enclave has between 4096 bytes and {most} of memory", most = ByteSize(MEMORY_MAX))]
+    #[error("{0} is out of range: an enclave has between 4096 bytes and {most} of memory", most = ByteSize(MAX_MEMORY))]
     Memory(ByteSize),
     /// Not a number, or one that is too large or 0.
-    #[error("{0:?} is out of range: an enclave has between 1 and {THREADS_MAX} threads")]
+    #[error("{0:?} is out of range: an enclave has between 1 and {MAX_THREADS} threads")]
     Threads(String),
     /// Not a name.
     #[error("'{0}' is not the name of an environment variable (names only, without '=')")]
     Variable(String),
     /// Not a host name.
-    #[error("'{0}' is not a host name (letters, digits, '-' and '.', at most {HOSTNAME_MAX} bytes)")]
+    #[error("'{0}' is not a host name (letters, digits, '-' and '.', at most {MAX_HOSTNAME} bytes)")]
     HostName(String),
 }
 
@@ -52,7 +52,7 @@ impl FromStr for EnclaveSize {
         let size: ByteSize = text.parse()?;
         let pages = size.0.checked_next_multiple_of(4096);
         pages
-            .filter(|size| (1..=MEMORY_MAX).contains(size))
+            .filter(|size| (1..=MAX_MEMORY).contains(size))
             .map(Self)
             .ok_or(ValueError::Memory(size))
     }
@@ -62,7 +62,7 @@ impl TryFrom<u32> for Threads {
     type Error = ValueError;
 
     fn try_from(count: u32) -> Result<Self, ValueError> {
-        if (1..=THREADS_MAX).contains(&count) {
+        if (1..=MAX_THREADS).contains(&count) {
             Ok(Self(count))
         } else {
             Err(ValueError::Threads(count.to_string()))
@@ -96,7 +96,7 @@ impl FromStr for HostName {
 
     fn from_str(text: &str) -> Result<Self, ValueError> {
         let is_fit = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
-        if (1..=HOSTNAME_MAX).contains(&text.len()) && text.chars().all(is_fit) {
+        if (1..=MAX_HOSTNAME).contains(&text.len()) && text.chars().all(is_fit) {
             Ok(Self(text.into()))
         } else {
             Err(ValueError::HostName(text.into()))
@@ -123,7 +123,7 @@ mod tests {
     fn only_what_an_enclave_can_have() {
         let size = |text: &str| text.parse::<EnclaveSize>().map(|size| size.0).ok();
         assert_eq!(size("5000"), Some(8192));
-        assert_eq!(size("55G"), Some(MEMORY_MAX));
+        assert_eq!(size("55G"), Some(MAX_MEMORY));
         for wrong in ["0", "56G", "16777215T", "lots"] {
             assert_eq!(size(wrong), None, "{wrong}");
         }

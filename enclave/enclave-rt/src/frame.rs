@@ -1,7 +1,7 @@
 //! A program's registers, as the runtime saves them.
 
 use crate::user::Access;
-use crate::vector_state::XSAVE_MAX;
+use crate::vector_state::MAX_XSAVE_SIZE;
 
 /// General registers in the order of Linux's `struct sigcontext`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -112,7 +112,7 @@ pub struct TrapFrame {
 /// An XSAVE image in standard form.
 #[derive(Clone)]
 #[repr(C, align(64))]
-pub struct XsaveArea(pub [u8; XSAVE_MAX]);
+pub struct XsaveArea(pub [u8; MAX_XSAVE_SIZE]);
 
 const _: () = assert!(core::mem::offset_of!(TrapFrame, xsave).is_multiple_of(64));
 

@@ -13,7 +13,7 @@ use alloc::collections::VecDeque;
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use enclave_layout::{SLOTS_MAX, Slot};
+use enclave_layout::{MAX_SLOTS, Slot};
 use host_abi::{Errno, Interrupt, Park, Spawn, Unpark, Wait};
 
 use crate::area::ThreadArea;
@@ -153,20 +153,20 @@ pub fn end() -> ! {
 
 /// A value for each thread, which only that thread sees.
 pub struct PerThread<T: 'static> {
-    values: [UnsafeCell<Option<T>>; SLOTS_MAX as usize],
+    values: [UnsafeCell<Option<T>>; MAX_SLOTS as usize],
 }
 
 // SAFETY: each cell is used by the thread that runs on its slot alone.
 unsafe impl<T: Send> Sync for PerThread<T> {}
 
 /// Whether a thread is inside [`PerThread::with`].
-static BORROWED: [AtomicBool; SLOTS_MAX as usize] = [const { AtomicBool::new(false) }; SLOTS_MAX as usize];
+static BORROWED: [AtomicBool; MAX_SLOTS as usize] = [const { AtomicBool::new(false) }; MAX_SLOTS as usize];
 
 impl<T> PerThread<T> {
     /// No thread has a value.
     pub const fn new() -> Self {
         Self {
-            values: [const { UnsafeCell::new(None) }; SLOTS_MAX as usize],
+            values: [const { UnsafeCell::new(None) }; MAX_SLOTS as usize],
         }
     }
 
@@ -212,7 +212,7 @@ const RUNNING: u32 = 0;
 const BLOCKED: u32 = 1;
 const TOKEN: u32 = 2;
 
-static STATES: [AtomicU32; SLOTS_MAX as usize] = [const { AtomicU32::new(RUNNING) }; SLOTS_MAX as usize];
+static STATES: [AtomicU32; MAX_SLOTS as usize] = [const { AtomicU32::new(RUNNING) }; MAX_SLOTS as usize];
 
 pub(crate) enum Begin {
     Block,

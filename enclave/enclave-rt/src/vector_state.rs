@@ -10,7 +10,7 @@ use crate::frame::XsaveArea;
 use crate::processor;
 
 /// Room for [`processor::COMPONENTS`] and what lies between them (2,688 bytes).
-pub const XSAVE_MAX: usize = 2688;
+pub const MAX_XSAVE_SIZE: usize = 2688;
 
 const LEGACY_FCW: usize = 0;
 const LEGACY_FSW: usize = 2;
@@ -37,7 +37,7 @@ const FCW_DEFAULT: u16 = 0x37f;
 impl XsaveArea {
     /// The state that Linux gives to a fresh program.
     pub fn initial() -> Self {
-        let mut area = Self([0; XSAVE_MAX]);
+        let mut area = Self([0; MAX_XSAVE_SIZE]);
         area.0[LEGACY_FCW..LEGACY_FCW + 2].copy_from_slice(&FCW_DEFAULT.to_le_bytes());
         area.0[LEGACY_MXCSR..LEGACY_MXCSR + 4].copy_from_slice(&MXCSR_DEFAULT.to_le_bytes());
         area
@@ -108,7 +108,7 @@ unsafe fn xrstor(from: *const u8, mask: u64) {
 
 /// The image that brings components to their initial state.
 pub(crate) static INITIAL: XsaveArea = {
-    let mut bytes = [0; XSAVE_MAX];
+    let mut bytes = [0; MAX_XSAVE_SIZE];
     [bytes[LEGACY_FCW], bytes[LEGACY_FCW + 1]] = FCW_DEFAULT.to_le_bytes();
     [bytes[LEGACY_MXCSR], bytes[LEGACY_MXCSR + 1], _, _] = MXCSR_DEFAULT.to_le_bytes();
     XsaveArea(bytes)

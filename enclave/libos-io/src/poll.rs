@@ -103,7 +103,7 @@ fn look_outside(items: &mut [PollItem], wait: Wait) -> Result<()> {
             entries.push((index, entry));
         }
     }
-    if entries.len() > Poll::MOST {
+    if entries.len() > Poll::MAX_ENTRIES {
         return Err(Errno::EINVAL);
     }
     for (place, (_, entry)) in entries.iter().enumerate() {

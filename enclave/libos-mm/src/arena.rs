@@ -13,7 +13,7 @@ use crate::memory::{Enclave, PageMemory};
 use crate::ranges::Ranges;
 
 /// How much memory that was unmapped stays committed for reuse, in bytes.
-pub const WARM_MAX: u64 = 8 << 20;
+pub const MAX_WARM: u64 = 8 << 20;
 
 /// What was unmapped in smaller pieces, in bytes, is gone at once: programs that touch what they have unmapped, on purpose, do
 /// so with a page or a few.
@@ -269,7 +269,7 @@ impl Arena {
                 continue;
             };
             account.give_back(run.len());
-            let has_room = self.warm.load(Ordering::Relaxed) + run.len() <= WARM_MAX;
+            let has_room = self.warm.load(Ordering::Relaxed) + run.len() <= MAX_WARM;
             if protection == Protection::READ_WRITE && run.len() >= WARM_MIN && has_room {
                 self.warm.fetch_add(run.len(), Ordering::Relaxed);
                 self.set(run, PageState::WARM);

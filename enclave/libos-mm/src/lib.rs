@@ -9,7 +9,7 @@
 //!
 //! # What costs
 //! Each change of the enclave's pages leaves the enclave, so changes are batched into runs, and runs of pages that are unmapped
-//! stay committed, from [`WARM_MIN`] on and up to [`WARM_MAX`] in total, to be zeroed and used again. That is the one way in
+//! stay committed, from [`WARM_MIN`] on and up to [`MAX_WARM`] in total, to be zeroed and used again. That is the one way in
 //! which this memory differs from Linux's: a stray access to much memory that was just unmapped may find old bytes instead of
 //! SIGSEGV.
 //!
@@ -44,7 +44,7 @@ mod space;
 #[cfg(test)]
 mod tests;
 
-pub use arena::{WARM_MAX, WARM_MIN, is_present};
+pub use arena::{MAX_WARM, WARM_MIN, is_present};
 pub use call_sites::{CallSites, install as install_call_sites};
 pub use mapping::{Advice, Backing};
 pub use space::{AddressSpace, FaultOutcome};

@@ -258,7 +258,7 @@ fn open_streams(process: &Process, terminal: &Arc<Terminal>) -> kobject::Result<
         };
         let path = format!("/dev/fd/{}", fd.raw());
         let description = Description::new(stream, flags, path.as_bytes());
-        let limit = limits::FILES_MOST;
+        let limit = limits::MAX_FILES;
         process
             .descriptors
             .lock()

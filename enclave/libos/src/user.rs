@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use enclave_layout::PAGE_SIZE;
 use enclave_rt::user;
 use kobject::{Errno, Result};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
@@ -65,7 +66,7 @@ pub(crate) fn get_string(at: Address, most: usize, too_long: Errno) -> Result<Ve
     loop {
         // Never across a page boundary: what lies behind it may not be there.
         let mut piece = [0; 256];
-        let to_page_end = 4096 - (next % 4096) as usize;
+        let to_page_end = (PAGE_SIZE - next % PAGE_SIZE) as usize;
         let len = piece.len().min(to_page_end).min(most + 1 - string.len());
         let piece = piece.get_mut(..len).ok_or(Errno::EFAULT)?;
         user::read(next, piece)?;

@@ -3,8 +3,8 @@
 use crate::Error;
 use rootfs_format::BLOCK_SIZE;
 use rootfs_format::erofs::{
-    Device, ExtendedInode, FORMAT_INLINE, FORMAT_PLAIN, Nid, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK,
-    S_IFMT, S_IFREG, S_IFSOCK, SLOT_SIZE, SYMLINK_MAX, Timestamp, XATTR_HEADER_SIZE,
+    Device, ExtendedInode, FORMAT_INLINE, FORMAT_PLAIN, MAX_SYMLINK, Nid, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO,
+    S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK, SLOT_SIZE, Timestamp, XATTR_HEADER_SIZE,
 };
 
 /// What an inode is.
@@ -97,7 +97,7 @@ impl Inode {
         let size = raw.size.get();
         match kind {
             Kind::File | Kind::Directory => {}
-            Kind::Symlink if (1..=SYMLINK_MAX as u64).contains(&size) => {}
+            Kind::Symlink if (1..=MAX_SYMLINK as u64).contains(&size) => {}
             Kind::Symlink => return Err(Error::Corrupt("the length of a symbolic link")),
             _ if size == 0 => {}
             _ => return Err(Error::Corrupt("a device, pipe or socket with contents")),

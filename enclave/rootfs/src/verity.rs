@@ -9,7 +9,7 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use rootfs_format::verity::{DIGEST_SIZE, DIGESTS_PER_BLOCK, Digest, VERITY_SALT_MAX, hash_levels};
+use rootfs_format::verity::{DIGEST_SIZE, DIGESTS_PER_BLOCK, Digest, MAX_VERITY_SALT, hash_levels};
 use rootfs_format::{BLOCK_SIZE, Block};
 use sha2::{Digest as _, Sha256};
 
@@ -48,7 +48,7 @@ impl<S: BlockSource, L: Lock<CacheSet>> Verity<S, L> {
         if params.data_blocks == 0 {
             return Err(Error::Parameters("there are no data blocks"));
         }
-        if params.salt.len() > VERITY_SALT_MAX {
+        if params.salt.len() > MAX_VERITY_SALT {
             return Err(Error::Parameters("the salt is longer than 256 bytes"));
         }
         let superblock = params.hash_offset / BLOCK_SIZE as u64;

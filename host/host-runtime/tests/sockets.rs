@@ -6,8 +6,8 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 
 use host_abi::{
-    Close, Connect, EpollControl, EpollCreate, EpollOperation, EpollWait, HostFd, Poll, PollEntry, Recv,
-    SOCKADDR_MAX, Send, Socket, StreamWrite, Unread, Wait, Wanted,
+    Close, Connect, EpollControl, EpollCreate, EpollOperation, EpollWait, HostFd, MAX_SOCKADDR, Poll,
+    PollEntry, Recv, Send, Socket, StreamWrite, Unread, Wait, Wanted,
 };
 use scripted_enclave::Script;
 
@@ -71,7 +71,7 @@ fn bytes_go_to_a_peer_and_back() {
         wait,
         wanted: Wanted::Data,
     };
-    let at = SOCKADDR_MAX as u64;
+    let at = MAX_SOCKADDR as u64;
     let script = connected(listener.local_addr().unwrap(), Wait::FOREVER, 0)
         .call(recv(Wait::NONE))
         .expect(EAGAIN, 102)
@@ -83,7 +83,7 @@ fn bytes_go_to_a_peer_and_back() {
         .expect(5, 105)
         .call(StreamWrite {
             fd: HostFd::STDOUT,
-            len: SOCKADDR_MAX + 5,
+            len: MAX_SOCKADDR + 5,
             wait: Wait::FOREVER,
         })
         .call(recv(Wait::FOREVER))
@@ -104,7 +104,7 @@ fn bytes_go_to_a_peer_and_back() {
     drop(peer);
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{output:?}");
-    assert_eq!(&output.stdout[SOCKADDR_MAX..], b"pearl");
+    assert_eq!(&output.stdout[MAX_SOCKADDR..], b"pearl");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! The format is the stream of records that MRENCLAVE hashes, see [`sgx_arch::Measured`]. Only canonical streams are
 //! read: one ECREATE first, pages in ascending order, each chunk within its page and at most once.
 
-use enclave_layout::{CONFIG_MAX, CONFIG_START};
+use enclave_layout::{CONFIG_START, MAX_CONFIG};
 use sgx_arch::{CHUNK_SIZE, Malformed, Measured, PAGE_SIZE, PageType, RECORD_SIZE};
 
 use crate::{Builder, Chunks, PlatformError};
@@ -60,7 +60,7 @@ impl<'a> Stream<'a> {
             };
             let (bytes, tail) = rest.split_at_checked(CHUNK_SIZE).ok_or(TRUNCATED)?;
             rest = tail;
-            if (CONFIG_START..CONFIG_START + CONFIG_MAX).contains(&offset) {
+            if (CONFIG_START..CONFIG_START + MAX_CONFIG).contains(&offset) {
                 pages.extend_from_slice(bytes);
             }
         }

@@ -53,7 +53,7 @@ impl Part {
         match self {
             Self::HostRuntime | Self::Enclave => 256 << 20,
             Self::Signature => SigStruct::SIZE as u64,
-            Self::Config => enclave_config::ENCODED_MAX as u64,
+            Self::Config => enclave_config::MAX_ENCODED as u64,
             Self::Rootfs => 0,
         }
     }

@@ -1,7 +1,7 @@
 //! The dm-verity hash tree over the blocks that are written.
 
 use rootfs_format::BLOCK_SIZE;
-use rootfs_format::verity::{DIGEST_SIZE, Digest, VERITY_SALT_MAX};
+use rootfs_format::verity::{DIGEST_SIZE, Digest, MAX_VERITY_SALT};
 use sha2::{Digest as _, Sha256};
 
 use crate::Error;
@@ -16,7 +16,7 @@ pub(crate) struct HashTree {
 
 impl HashTree {
     pub(crate) fn new(salt: &[u8]) -> Result<Self, Error> {
-        if salt.len() > VERITY_SALT_MAX {
+        if salt.len() > MAX_VERITY_SALT {
             return Err(Error::Salt);
         }
         Ok(Self {

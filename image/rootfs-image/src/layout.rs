@@ -4,8 +4,8 @@ use std::io::Write;
 
 use rootfs_format::BLOCK_SIZE;
 use rootfs_format::erofs::{
-    ExtendedInode, FORMAT_INLINE, FORMAT_PLAIN, Nid, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG,
-    S_IFSOCK, SLOT_SIZE, SYMLINK_MAX,
+    ExtendedInode, FORMAT_INLINE, FORMAT_PLAIN, MAX_SYMLINK, Nid, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO,
+    S_IFLNK, S_IFREG, S_IFSOCK, SLOT_SIZE,
 };
 use rootfs_format::verity::{Digest, hash_levels};
 use sha2::{Digest as _, Sha256};
@@ -21,7 +21,7 @@ const BLOCK: u64 = BLOCK_SIZE as u64;
 
 /// The longest contents that stand behind their inode. Longer ones would leave holes between the inodes, which then
 /// are spread over more blocks; and a file of a block or more is kept in whole blocks, so that a page of it is a block.
-const INLINE_MAX: u64 = BLOCK / 2;
+const MAX_INLINE: u64 = BLOCK / 2;
 
 /// The tree has a place for each inode and each block: ready to be written.
 pub struct Layout {
@@ -104,7 +104,7 @@ impl Layout {
             })?;
             place.size = contents_len(source, place)?;
             let head = size_of::<ExtendedInode>() as u64 + xattrs.bytes.len() as u64;
-            let inline = if place.size <= INLINE_MAX { place.size } else { 0 };
+            let inline = if place.size <= MAX_INLINE { place.size } else { 0 };
             meta = meta_position(meta, head, inline);
             place.nid = Nid(meta / SLOT_SIZE);
             meta += head + inline;
@@ -373,7 +373,7 @@ fn contents_len(source: &impl Source, place: &Place) -> Result<u64, Error> {
     match source.inode(place.id).kind {
         Kind::Directory => Ok(Directory::new(source, place.id, place.parent)?.len()),
         Kind::File { len } => Ok(len),
-        Kind::Symlink(target) if (1..=SYMLINK_MAX).contains(&target.len()) && !target.contains(&0) => {
+        Kind::Symlink(target) if (1..=MAX_SYMLINK).contains(&target.len()) && !target.contains(&0) => {
             Ok(target.len() as u64)
         }
         Kind::Symlink(_) => Err(Error::Symlink(place.id)),

@@ -3,7 +3,7 @@
 use rootfs_format::erofs::{
     BLOCK_SIZE_BITS, COMPAT_CHECKSUM, COMPAT_MTIME, MAGIC, Nid, SUPERBLOCK_OFFSET, Superblock,
 };
-use rootfs_format::verity::{VERITY_SALT_MAX, VERITY_SIGNATURE, VeritySuperblock};
+use rootfs_format::verity::{MAX_VERITY_SALT, VERITY_SIGNATURE, VeritySuperblock};
 use rootfs_format::{BLOCK_SIZE, Block};
 use zerocopy::{FromZeros, IntoBytes};
 
@@ -54,7 +54,7 @@ pub(crate) fn verity(uuid: [u8; 16], data_blocks: u64, salt: &[u8]) -> Result<Ve
     superblock.data_blocks = data_blocks.into();
     let salt_size = u16::try_from(salt.len())
         .ok()
-        .filter(|size| usize::from(*size) <= VERITY_SALT_MAX);
+        .filter(|size| usize::from(*size) <= MAX_VERITY_SALT);
     superblock.salt_size = salt_size.ok_or(Error::Salt)?.into();
     superblock.salt[..salt.len()].copy_from_slice(salt);
     Ok(superblock)

@@ -142,7 +142,7 @@ impl Liar {
             Staged(bytes, value) => {
                 staging.write(0, bytes);
                 // Where sockets have their data.
-                staging.write(host_abi::SOCKADDR_MAX, bytes);
+                staging.write(host_abi::MAX_SOCKADDR, bytes);
                 let len = bytes.len() as u64;
                 Answer {
                     value,

@@ -7,9 +7,9 @@ use std::fmt::Debug;
 use host_abi::{
     Accept, Answer, Bind, CallCode, CallError, ClockRead, Close, Commit, Connect, EpollControl, EpollCreate,
     EpollEvent, EpollWait, Errno, Exit, GetPeerName, GetSockName, GetSockOpt, HostCall, HostClocks, HostFd,
-    Interrupt, Listen, Message, Park, Poll, PollEntry, Protect, Quote, QuoteTarget, Recv, Remove,
-    SOCKADDR_MAX, STAGING_SIZE, Send, SetSockOpt, Shutdown, Socket, Spawn, StreamRead, StreamStat,
-    StreamWrite, TerminalGet, TerminalSet, Trim, Unpark, Unread, WindowSize,
+    Interrupt, Listen, MAX_SOCKADDR, Message, Park, Poll, PollEntry, Protect, Quote, QuoteTarget, Recv,
+    Remove, STAGING_SIZE, Send, SetSockOpt, Shutdown, Socket, Spawn, StreamRead, StreamStat, StreamWrite,
+    TerminalGet, TerminalSet, Trim, Unpark, Unread, WindowSize,
 };
 
 const WORDS: usize = 9;
@@ -43,7 +43,7 @@ pub(crate) fn run(input: &[u8]) {
         CallCode::Interrupt => call.check::<Interrupt>(|_, ()| true),
         CallCode::Message => call.check::<Message>(|call, ()| within(call.len)),
         CallCode::ClockRead => call.check::<ClockRead>(|_, clocks| {
-            clocks.monotonic <= HostClocks::MONOTONIC_MAX && clocks.realtime <= HostClocks::REALTIME_MAX
+            clocks.monotonic <= HostClocks::MAX_MONOTONIC && clocks.realtime <= HostClocks::MAX_REALTIME
         }),
         CallCode::Commit => call.check::<Commit>(|call, ()| is_range(call.range)),
         CallCode::Protect => call.check::<Protect>(|call, ()| is_range(call.range)),
@@ -60,25 +60,25 @@ pub(crate) fn run(input: &[u8]) {
         CallCode::TerminalSet => call.check::<TerminalSet>(|_, ()| true),
         CallCode::WindowSize => call.check::<WindowSize>(|_, _| true),
         CallCode::Socket => call.check::<Socket>(|_, &fd| is_new(fd)),
-        CallCode::Bind => call.check::<Bind>(|call, ()| call.address_len <= SOCKADDR_MAX),
+        CallCode::Bind => call.check::<Bind>(|call, ()| call.address_len <= MAX_SOCKADDR),
         CallCode::Listen => call.check::<Listen>(|_, ()| true),
-        CallCode::Accept => call.check::<Accept>(|_, new| is_new(new.fd) && new.address_len <= SOCKADDR_MAX),
-        CallCode::Connect => call.check::<Connect>(|call, ()| call.address_len <= SOCKADDR_MAX),
+        CallCode::Accept => call.check::<Accept>(|_, new| is_new(new.fd) && new.address_len <= MAX_SOCKADDR),
+        CallCode::Connect => call.check::<Connect>(|call, ()| call.address_len <= MAX_SOCKADDR),
         CallCode::Send => {
-            call.check::<Send>(|call, &count| count <= call.len && within(SOCKADDR_MAX + call.len))
+            call.check::<Send>(|call, &count| count <= call.len && within(MAX_SOCKADDR + call.len))
         }
         CallCode::Recv => call.check::<Recv>(|call, got| {
             let is_cut = got.full_len > got.len;
             got.len <= call.len
-                && within(SOCKADDR_MAX + call.len)
-                && got.address_len <= SOCKADDR_MAX
+                && within(MAX_SOCKADDR + call.len)
+                && got.address_len <= MAX_SOCKADDR
                 && got.full_len <= STAGING_SIZE
                 // MSG_TRUNC.
                 && (!is_cut || call.flags & 0x20 != 0)
         }),
         CallCode::Shutdown => call.check::<Shutdown>(|_, ()| true),
-        CallCode::GetSockName => call.check::<GetSockName>(|_, &len| len <= SOCKADDR_MAX),
-        CallCode::GetPeerName => call.check::<GetPeerName>(|_, &len| len <= SOCKADDR_MAX),
+        CallCode::GetSockName => call.check::<GetSockName>(|_, &len| len <= MAX_SOCKADDR),
+        CallCode::GetPeerName => call.check::<GetPeerName>(|_, &len| len <= MAX_SOCKADDR),
         CallCode::GetSockOpt => call.check::<GetSockOpt>(|call, &len| len <= call.len && within(call.len)),
         CallCode::SetSockOpt => call.check::<SetSockOpt>(|call, ()| within(call.len)),
         CallCode::Unread => call.check::<Unread>(|_, &count| i32::try_from(count).is_ok()),

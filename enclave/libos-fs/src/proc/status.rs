@@ -4,6 +4,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use enclave_layout::PAGE_SIZE;
 use kobject::{Errno, Result};
 use linux_abi::capability::ALL_CAPABILITIES;
 use linux_abi::limits::RLIM_INFINITY;
@@ -96,7 +97,7 @@ pub(super) fn stat(fs: &Synthetic, subject: Subject) -> Result<Vec<u8>> {
         0,
         ticks(started).into(),
         process.virtual_memory.into(),
-        (process.resident / 4096).into(),
+        (process.resident / PAGE_SIZE).into(),
         RLIM_INFINITY.into(),
         0,
         0,
@@ -138,7 +139,7 @@ pub(super) fn stat(fs: &Synthetic, subject: Subject) -> Result<Vec<u8>> {
 
 pub(super) fn memory(fs: &Synthetic, subject: Subject) -> Result<Vec<u8>> {
     let status = fs.process(subject)?.status();
-    let pages = |bytes: u64| bytes / 4096;
+    let pages = |bytes: u64| bytes / PAGE_SIZE;
     let (size, resident) = (pages(status.virtual_memory), pages(status.resident));
     let (code, data) = (pages(status.code), pages(status.data + status.stack));
     Ok(format!("{size} {resident} 0 {code} 0 {data} 0\n").into_bytes())

@@ -8,7 +8,7 @@ use kobject::{Errno, Mutex, Result, Sink, Source};
 use super::{MakeKey, MakeText, Subject, Synthetic, TakeText};
 
 /// Longest text that a file takes in one write.
-const WRITE_MAX: usize = 4096;
+const MAX_WRITE: usize = 4096;
 
 /// Where a text comes from.
 pub(super) enum Make {
@@ -80,7 +80,7 @@ impl Text {
             Make::Once(_) | Make::Key(_) => Errno::EACCES,
         };
         let take = self.take.ok_or(refusal)?;
-        let mut bytes = alloc::vec![0; from.left().min(WRITE_MAX)];
+        let mut bytes = alloc::vec![0; from.left().min(MAX_WRITE)];
         from.take(&mut bytes)?;
         let taken = take(&self.fs, self.subject, &bytes);
         if let Make::Key(_) = self.make {

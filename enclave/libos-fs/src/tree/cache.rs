@@ -12,7 +12,7 @@ use kobject::Mutex;
 use crate::dentry::Dentry;
 
 /// Most names that may be forgotten but are not; each takes about half a kilobyte with its inode.
-const MOST: usize = 8192;
+const MAX_CACHED: usize = 8192;
 
 /// How many the hand passes at once when there are too many.
 const STEP: usize = 64;
@@ -47,7 +47,7 @@ impl Cache {
 
     /// Brings the number down, if it is too high. `forget` takes a name out of its directory's table.
     pub(super) fn shrink(&self, forget: impl Fn(&Arc<Dentry>) -> Fate) {
-        if self.len.load(Ordering::Relaxed) <= MOST {
+        if self.len.load(Ordering::Relaxed) <= MAX_CACHED {
             return;
         }
         let mut kept = VecDeque::new();

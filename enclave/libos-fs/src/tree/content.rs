@@ -18,7 +18,7 @@ use super::TreeInode;
 use super::pages::{PAGE, Page, Pages, Piece, zero_page};
 
 /// Longest file, so that every position fits an `off_t`.
-pub(super) const LEN_MAX: u64 = i64::MAX as u64;
+pub(super) const MAX_LEN: u64 = i64::MAX as u64;
 
 /// A regular file's contents.
 pub(crate) struct Content {
@@ -187,12 +187,12 @@ impl TreeInode {
             return Ok((0, start));
         }
         self.check_seals(start.saturating_add(from.left() as u64))?;
-        if start >= LEN_MAX {
+        if start >= MAX_LEN {
             return Err(Errno::EFBIG);
         }
         let mut position = start;
         let result = loop {
-            let room = LEN_MAX - position;
+            let room = MAX_LEN - position;
             let within = PAGE - position % PAGE;
             let count = (from.left() as u64).min(within).min(room) as usize;
             if count == 0 {

@@ -28,7 +28,7 @@ const MADE_COOKIE: u64 = 1 << 48;
 const BATCH: usize = 64;
 
 /// Most names that are remembered as absent.
-const ABSENT_MOST: usize = 512;
+const MAX_ABSENT: usize = 512;
 
 /// A directory's contents.
 pub(crate) struct Entries {
@@ -257,7 +257,7 @@ impl TreeInode {
                 Some(dentry)
             }
             None => {
-                if entries.absent >= ABSENT_MOST {
+                if entries.absent >= MAX_ABSENT {
                     let keep = |entry: &mut Entry| entry.below || entry.dentry().is_some();
                     entries.table.retain(keep);
                     entries.absent = 0;

@@ -13,7 +13,7 @@ use crate::dentry::Dentry;
 use crate::inode::Inode;
 
 /// Most links of an inode, as ext4 has it.
-const LINKS_MAX: u32 = 65_000;
+const MAX_LINKS: u32 = 65_000;
 
 /// What a rename does to what has the new name already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +61,7 @@ impl TreeInode {
         let inode = check()?;
         if inode.head.is_directory() {
             self.add_link();
-        } else if inode.links() >= LINKS_MAX {
+        } else if inode.links() >= MAX_LINKS {
             return Err(Errno::EMLINK);
         } else {
             inode.add_link();

@@ -11,7 +11,7 @@ use kobject::Result;
 use super::Budget;
 
 /// Bytes of a page.
-pub(super) const PAGE: u64 = 4096;
+pub(super) const PAGE: u64 = enclave_layout::PAGE_SIZE;
 
 pub(super) type Page = [u8; PAGE as usize];
 

@@ -8,14 +8,14 @@ use kobject::{Errno, Result};
 use linux_abi::{AllocateFlags, Seals};
 
 use super::TreeInode;
-use super::content::{Grow, LEN_MAX};
+use super::content::{Grow, MAX_LEN};
 use super::pages::{PAGE, Page, Piece};
 
 impl TreeInode {
     /// `ftruncate`.
     pub(crate) fn truncate(&self, len: u64) -> Result<()> {
         let content = self.content()?;
-        if len > LEN_MAX {
+        if len > MAX_LEN {
             return Err(Errno::EINVAL);
         }
         let _writing = content.writing.lock();
@@ -45,7 +45,7 @@ impl TreeInode {
     /// `fallocate`.
     pub(crate) fn allocate(&self, mode: AllocateFlags, offset: u64, len: u64) -> Result<()> {
         let content = self.content()?;
-        let end = offset.checked_add(len).filter(|&end| end <= LEN_MAX);
+        let end = offset.checked_add(len).filter(|&end| end <= MAX_LEN);
         let end = end.ok_or(Errno::EFBIG)?;
         if len == 0 {
             return Err(Errno::EINVAL);

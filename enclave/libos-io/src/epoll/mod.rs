@@ -302,7 +302,7 @@ impl Epoll {
     fn look_outside(&self, host: HostFd, out: &mut [EpollEvent], wait: Wait) -> Result<usize> {
         let request = EpollWait {
             epoll: host,
-            most: out.len().min(EpollWait::MOST),
+            most: out.len().min(EpollWait::MAX_EVENTS),
             wait,
         };
         let claimed = call_once(&request, wait)?.unwrap_or(0);

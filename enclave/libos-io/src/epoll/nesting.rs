@@ -8,7 +8,7 @@ use kobject::{Description, Errno, Mutex, Result};
 use super::Epoll;
 
 /// How many instances may be nested within the outermost (EP_MAX_NESTS of Linux).
-const NESTS_MAX: u32 = 4;
+const MAX_NESTS: u32 = 4;
 
 /// Held while an instance becomes a member of another.
 static TOPOLOGY: Mutex<()> = Mutex::new(());
@@ -19,7 +19,7 @@ impl Epoll {
     pub(super) fn add_nested(&self, target: &Self, add: impl FnOnce() -> Result<()>) -> Result<()> {
         let _topology = TOPOLOGY.lock();
         let below = target.levels_below(self, 0).ok_or(Errno::ELOOP)?;
-        if below + 1 + self.levels_above(0) > NESTS_MAX {
+        if below + 1 + self.levels_above(0) > MAX_NESTS {
             return Err(Errno::ELOOP);
         }
         // From now on its readiness is the host's to tell as well, so it needs something to tell it by.
@@ -43,7 +43,7 @@ impl Epoll {
     /// How many levels of instances are among the members; `None` if `sought` is one of them or they are too
     /// many.
     fn levels_below(&self, sought: &Self, depth: u32) -> Option<u32> {
-        if depth > NESTS_MAX {
+        if depth > MAX_NESTS {
             return None;
         }
         let members: Vec<Arc<Description>> = {
@@ -76,7 +76,7 @@ impl Epoll {
                 .filter_map(|parent| parent.upgrade())
                 .collect()
         };
-        if depth > NESTS_MAX {
+        if depth > MAX_NESTS {
             return depth;
         }
         let levels = parents.iter().map(|parent| parent.levels_above(depth + 1) + 1);

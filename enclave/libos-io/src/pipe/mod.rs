@@ -29,7 +29,7 @@ pub const ATOMIC: usize = 4096;
 const CAPACITY: usize = 65536;
 
 /// The largest capacity that a process without privilege may ask for (fs.pipe-max-size).
-pub const CAPACITY_MAX: usize = 1 << 20;
+pub const MAX_CAPACITY: usize = 1 << 20;
 
 /// The queue between writers and readers.
 pub struct Pipe {
@@ -212,14 +212,14 @@ impl PipeEnd {
     }
 
     /// F_SETPIPE_SZ: gives the new capacity, which is `size` rounded up to a power of two of pages. EBUSY if
-    /// the pipe holds more than that, EPERM beyond [`CAPACITY_MAX`] without privilege.
+    /// the pipe holds more than that, EPERM beyond [`MAX_CAPACITY`] without privilege.
     pub fn set_capacity(&self, size: u64, privileged: bool) -> Result<usize> {
         if size == 0 || size > 1 << 31 {
             return Err(Errno::EINVAL);
         }
         let capacity = (size as usize).next_power_of_two().max(ATOMIC);
         let mut state = self.pipe.state.lock();
-        if capacity > state.capacity && capacity > CAPACITY_MAX && !privileged {
+        if capacity > state.capacity && capacity > MAX_CAPACITY && !privileged {
             return Err(Errno::EPERM);
         }
         if capacity < state.bytes.len() {

@@ -1,23 +1,23 @@
 //! Socket addresses: the bytes of Linux's `sockaddr`.
 
-use host_abi::SOCKADDR_MAX;
+use host_abi::MAX_SOCKADDR;
 use kobject::{Errno, Result};
 use linux_abi::AddressFamily;
 
 /// Bytes of the longest address (`struct sockaddr_storage`).
-pub const ADDRESS_MAX: usize = SOCKADDR_MAX;
+pub const MAX_ADDRESS: usize = MAX_SOCKADDR;
 
 /// An address, family first, as programs read and write it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct SocketAddress {
-    bytes: [u8; ADDRESS_MAX],
+    bytes: [u8; MAX_ADDRESS],
     len: usize,
 }
 
 impl SocketAddress {
     /// From the bytes that a program gives; EINVAL if there are too many.
     pub fn new(address: &[u8]) -> Result<Self> {
-        let mut bytes = [0; ADDRESS_MAX];
+        let mut bytes = [0; MAX_ADDRESS];
         let place = bytes.get_mut(..address.len()).ok_or(Errno::EINVAL)?;
         place.copy_from_slice(address);
         let len = address.len();

@@ -19,7 +19,7 @@ use linux_abi::{AddressFamily, Ioctl, MessageFlags, OptionLevel, PollEvents, Pro
 use super::message::Identity;
 use super::option::{self, Timeouts, may_pass, put_int};
 use super::{
-    ADDRESS_MAX, Caller, Outgoing, Received, Shutdown, Socket, SocketAddress, SocketKind, address, interfaces,
+    Caller, MAX_ADDRESS, Outgoing, Received, Shutdown, Socket, SocketAddress, SocketKind, address, interfaces,
 };
 use crate::NOW;
 use crate::anonymous;
@@ -92,7 +92,7 @@ impl InetSocket {
     /// The address of `len` bytes that the host has put into the staging buffer; EIO if it is none of the
     /// socket's family.
     fn staged_address(&self, len: usize) -> Result<SocketAddress> {
-        let mut bytes = [0; ADDRESS_MAX];
+        let mut bytes = [0; MAX_ADDRESS];
         let bytes = bytes.get_mut(..len).ok_or(Errno::EIO)?;
         call::staging().part(0, len).read(bytes);
         check_address(self.domain, bytes)
@@ -114,8 +114,8 @@ impl InetSocket {
         let fd = self.fd();
         let mut done = 0;
         loop {
-            let len = from.left().min(Send::MOST);
-            let staged = call::staging().part(ADDRESS_MAX, len);
+            let len = from.left().min(Send::MAX_LEN);
+            let staged = call::staging().part(MAX_ADDRESS, len);
             from.take_untrusted(staged)?;
             let (count, end) = send_staged(staged, deadline, |len, wait| Send {
                 fd,
@@ -141,11 +141,11 @@ impl InetSocket {
         deadline: Option<u64>,
     ) -> Result<usize> {
         let len = from.left();
-        if len > Send::MOST {
+        if len > Send::MAX_LEN {
             return Err(Errno::EMSGSIZE);
         }
         let address_len = address.map_or(Ok(0), stage_address)?;
-        from.take_untrusted(call::staging().part(ADDRESS_MAX, len))?;
+        from.take_untrusted(call::staging().part(MAX_ADDRESS, len))?;
         let fd = self.fd();
         let sent = call_until(deadline, |wait| Send {
             fd,
@@ -161,7 +161,7 @@ impl InetSocket {
 
 /// Puts an address into the staging buffer; EINVAL if it is too long.
 fn stage_address(address: &[u8]) -> Result<usize> {
-    if address.len() > ADDRESS_MAX {
+    if address.len() > MAX_ADDRESS {
         return Err(Errno::EINVAL);
     }
     call::staging().write(address);
@@ -309,7 +309,7 @@ impl Socket for InetSocket {
         };
         let mut result = Received::default();
         loop {
-            let len = to.room().min(Recv::MOST);
+            let len = to.room().min(Recv::MAX_LEN);
             let received = match call_until(deadline, |wait| request(len, wait)) {
                 Err(_) if result.len > 0 => return Ok(result),
                 received => received?,
@@ -322,7 +322,7 @@ impl Socket for InetSocket {
                 result.address = Some(self.staged_address(received.address_len)?);
             }
             if !drops {
-                to.put_untrusted(call::staging().part(ADDRESS_MAX, received.len))?;
+                to.put_untrusted(call::staging().part(MAX_ADDRESS, received.len))?;
             }
             result.flags = MessageFlags::from_bits_truncate(received.flags) & RESULT_FLAGS;
             result.len += received.full_len;
@@ -368,7 +368,7 @@ impl Socket for InetSocket {
         if !may_pass(level, name) {
             return Err(Errno::ENOPROTOOPT);
         }
-        let len = out.len().min(OPTION_MAX);
+        let len = out.len().min(MAX_OPTION);
         let fd = self.fd();
         let len = call::call(&GetSockOpt {
             fd,
@@ -393,7 +393,7 @@ impl Socket for InetSocket {
         if !may_pass(level, name) {
             return Err(Errno::ENOPROTOOPT);
         }
-        if value.len() > OPTION_MAX {
+        if value.len() > MAX_OPTION {
             return Err(Errno::EINVAL);
         }
         call::staging().write(value);
@@ -412,7 +412,7 @@ impl Socket for InetSocket {
 }
 
 /// Most bytes of an option: what the boundary carries.
-const OPTION_MAX: usize = 4096;
+const MAX_OPTION: usize = 4096;
 
 impl File for InetSocket {
     fn as_any(&self) -> &dyn Any {

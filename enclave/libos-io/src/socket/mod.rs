@@ -23,7 +23,7 @@ use linux_abi::{
 
 use crate::NOW;
 
-pub use address::{ADDRESS_MAX, SocketAddress};
+pub use address::{MAX_ADDRESS, SocketAddress};
 pub use inet::InetSocket;
 pub use message::{Ancillary, Identity, Outgoing, Received};
 pub use option::Timeouts;

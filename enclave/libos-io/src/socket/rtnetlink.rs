@@ -7,7 +7,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use enclave_rt::call;
-use host_abi::{Recv, SOCKADDR_MAX, Send, Wanted};
+use host_abi::{MAX_SOCKADDR, Recv, Send, Wanted};
 use kobject::{Errno, Result};
 use linux_abi::netlink::{AddressAttribute, LinkAttribute, MessageType, NLA_TYPE_MASK, RequestFlags};
 use linux_abi::socket::IFNAMSIZ;
@@ -17,7 +17,7 @@ use super::SocketKind;
 use crate::host::{OwnedHostFd, call_now, call_until};
 
 /// Datagrams of one answer at most: an honest kernel with a thousand interfaces needs fewer.
-const DATAGRAMS_MAX: usize = 256;
+const MAX_DATAGRAMS: usize = 256;
 
 /// An interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,7 +83,7 @@ fn dump<T>(
     message[4..6].copy_from_slice(&request.0.to_ne_bytes());
     message[6..8].copy_from_slice(&flags.bits().to_ne_bytes());
     message[16] = family.0 as u8;
-    call::staging().part(SOCKADDR_MAX, message.len()).write(&message);
+    call::staging().part(MAX_SOCKADDR, message.len()).write(&message);
     let len = message.len();
     let sent = call_until(None, |wait| Send {
         fd,
@@ -97,17 +97,17 @@ fn dump<T>(
         return Err(Errno::EIO);
     }
     let mut objects = Vec::new();
-    for _ in 0..DATAGRAMS_MAX {
+    for _ in 0..MAX_DATAGRAMS {
         let received = call_until(None, |wait| Recv {
             fd,
-            len: Recv::MOST,
+            len: Recv::MAX_LEN,
             flags: 0,
             wait,
             wanted: Wanted::Data,
         })?;
         let mut datagram = vec![0; received.len];
         call::staging()
-            .part(SOCKADDR_MAX, received.len)
+            .part(MAX_SOCKADDR, received.len)
             .read(&mut datagram);
         let mut rest = &datagram[..];
         while !rest.is_empty() {

@@ -13,7 +13,7 @@ use crate::populate;
 /// How far a mapping that grows down stays away from what is mapped below (Linux's stack_guard_gap).
 const GUARD_GAP: u64 = 256 * PAGE_SIZE;
 /// How long a mapping that grows down becomes at most (Linux's usual RLIMIT_STACK).
-const GROWTH_MAX: u64 = 8 << 20;
+const MAX_GROWTH: u64 = 8 << 20;
 
 /// What came of a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +75,7 @@ impl Inner {
         let start = address & !(PAGE_SIZE - 1);
         let (_, above) = self.mappings.range(start..).next().ok_or(Errno::EFAULT)?;
         let growth = above.range.start() - start;
-        if !above.traits.contains(Traits::GROWS_DOWN) || above.range.len() + growth > GROWTH_MAX {
+        if !above.traits.contains(Traits::GROWS_DOWN) || above.range.len() + growth > MAX_GROWTH {
             return Err(Errno::EFAULT);
         }
         let below = self.mappings.range(..start).next_back();

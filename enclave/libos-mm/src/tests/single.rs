@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use linux_abi::MapFlags;
 
 use super::*;
-use crate::{Advice, WARM_MAX};
+use crate::{Advice, MAX_WARM};
 
 const ANONYMOUS: Backing = Backing::Anonymous;
 
@@ -30,7 +30,7 @@ fn warm_memory_is_bounded() {
     }
     machine.space.clear();
     let left = machine.memory.pages.lock().unwrap().len() as u64 * PAGE;
-    assert!(left <= WARM_MAX, "{left} bytes are left");
+    assert!(left <= MAX_WARM, "{left} bytes are left");
 }
 
 #[test]

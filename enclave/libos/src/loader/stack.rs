@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use enclave_layout::PAGE_SIZE;
 use enclave_rt::processor;
 use host_abi::Protection;
 use kobject::{Errno, Result};
@@ -90,7 +91,7 @@ pub(super) fn build(space: &AddressSpace, contents: &Contents<'_>) -> Result<Sta
             AuxiliaryKey::AT_HWCAP,
             crate::container().processor.capabilities(),
         ),
-        (AuxiliaryKey::AT_PAGESZ, 4096),
+        (AuxiliaryKey::AT_PAGESZ, PAGE_SIZE),
         (AuxiliaryKey::AT_CLKTCK, USER_HZ),
         (AuxiliaryKey::AT_PHDR, program.headers),
         (AuxiliaryKey::AT_PHENT, 56),

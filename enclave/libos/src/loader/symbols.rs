@@ -49,11 +49,11 @@ struct Symbol {
 const _: () = assert!(size_of::<SectionHeader>() == 64 && size_of::<Symbol>() == 24);
 
 /// Most symbols that are looked at: more than any program of Debian's has.
-const SYMBOLS_MOST: u64 = 1 << 21;
+const MAX_SYMBOLS: u64 = 1 << 21;
 /// Symbols per read.
 const PIECE: u64 = 512;
 /// Longest name that is shown, in bytes.
-const NAME_MOST: u64 = 200;
+const MAX_NAME: u64 = 200;
 
 /// For each offset in the file, the function that lies there.
 pub(crate) fn functions(file: &Description, offsets: &[u64]) -> Result<Vec<Option<Place>>> {
@@ -70,7 +70,7 @@ pub(crate) fn functions(file: &Description, offsets: &[u64]) -> Result<Vec<Optio
         .collect();
     let mut found: Vec<Option<Symbol>> = addresses.iter().map(|_| None).collect();
 
-    let count = (table.size / size_of::<Symbol>() as u64).min(SYMBOLS_MOST);
+    let count = (table.size / size_of::<Symbol>() as u64).min(MAX_SYMBOLS);
     for first in (0..count).step_by(PIECE as usize) {
         let len = PIECE.min(count - first) as usize * size_of::<Symbol>();
         let at = table.offset.checked_add(first * size_of::<Symbol>() as u64);
@@ -147,7 +147,7 @@ fn name(file: &Description, names: &SectionHeader, symbol: &Symbol) -> Result<Ve
         .offset
         .checked_add(symbol.name.into())
         .ok_or(Errno::ENOEXEC)?;
-    let mut name = elf::read_exactly(file, at, left.min(NAME_MOST) as usize)?;
+    let mut name = elf::read_exactly(file, at, left.min(MAX_NAME) as usize)?;
     if let Some(end) = name.iter().position(|&byte| byte == 0) {
         name.truncate(end);
     }

@@ -10,7 +10,7 @@ use crate::uapi::Rlimit;
 /// Size of a main thread's stack, bytes.
 pub(crate) const STACK_SIZE: u64 = 8 << 20;
 /// Most descriptors of a process.
-pub(crate) const FILES_MOST: u64 = 1 << 20;
+pub(crate) const MAX_FILES: u64 = 1 << 20;
 
 /// The limits of a process.
 #[derive(Clone)]
@@ -23,7 +23,7 @@ impl Limits {
         let mut limits = Self([unlimited; Resource::COUNT]);
         limits[Resource::RLIMIT_STACK].current = STACK_SIZE;
         limits[Resource::RLIMIT_CORE].current = 0;
-        limits[Resource::RLIMIT_NOFILE] = same(FILES_MOST);
+        limits[Resource::RLIMIT_NOFILE] = same(MAX_FILES);
         limits[Resource::RLIMIT_MEMLOCK] = same(8 << 20);
         limits[Resource::RLIMIT_SIGPENDING] = same(4096);
         limits[Resource::RLIMIT_MSGQUEUE] = same(819_200);

@@ -7,7 +7,7 @@ use linux_abi::{Signal, SignalCode, SignalSet};
 use super::SignalInfo;
 
 /// Most queued signals of one process or thread (RLIMIT_SIGPENDING is of this order on Linux).
-const MOST: usize = 4096;
+const MAX_QUEUED: usize = 4096;
 
 /// The pending signals of a thread, or of a process as a whole.
 pub(crate) struct Pending {
@@ -34,7 +34,7 @@ impl Pending {
         if !signal.is_realtime() && self.set.contains(signal) && info.code != SignalCode::SI_TIMER.0 {
             return true;
         }
-        if self.queue.len() >= MOST {
+        if self.queue.len() >= MAX_QUEUED {
             return false;
         }
         self.set = self.set.with(SignalSet::of(signal));

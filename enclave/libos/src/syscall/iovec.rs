@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use enclave_layout::PAGE_SIZE;
 use enclave_rt::user::Access;
 use kobject::{Description, Errno, IoVec, Result};
 use libos_mm::FaultOutcome;
@@ -49,7 +50,6 @@ pub(super) fn reachable(
     pieces: &[IoVec],
     access: Access,
 ) -> Result<Vec<IoVec>> {
-    const PAGE: u64 = 4096;
     let space = &call.thread.process.space;
     let mut found = Vec::new();
     if !file.object().is_seekable() {
@@ -59,7 +59,7 @@ pub(super) fn reachable(
         let end = piece.base + piece.len as u64;
         let mut at = piece.base;
         while at < end && space.handle_fault(at, access) == FaultOutcome::Handled {
-            at = (at & !(PAGE - 1)) + PAGE;
+            at = (at & !(PAGE_SIZE - 1)) + PAGE_SIZE;
         }
         let len = at.min(end).saturating_sub(piece.base) as usize;
         if len > 0 {

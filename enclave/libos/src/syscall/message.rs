@@ -11,13 +11,13 @@ use zerocopy::IntoBytes;
 
 use super::Call;
 use super::new_descriptor::add_open;
-use super::socket::CONTROL_MAX;
+use super::socket::MAX_CONTROL;
 use crate::process::descriptors::OnExec;
 use crate::uapi::MessageHeader;
 use crate::user::{self, Address};
 
 /// Most messages of sendmmsg and recvmmsg.
-pub(super) const MESSAGES_MAX: u32 = UIO_MAXIOV as u32;
+pub(super) const MAX_MESSAGES: u32 = UIO_MAXIOV as u32;
 
 /// `struct mmsghdr`: a header and the count of bytes, padded.
 pub(super) const MULTIPLE_STRIDE: u64 = 64;
@@ -46,7 +46,7 @@ pub(super) fn control_in(call: &Call<'_>, header: &MessageHeader) -> Result<Anci
     let mut ancillary = Ancillary::default();
     let len = usize::try_from(header.control_len)
         .ok()
-        .filter(|&len| len <= CONTROL_MAX)
+        .filter(|&len| len <= MAX_CONTROL)
         .ok_or(Errno::ENOBUFS)?;
     let bytes = user::get_bytes(header.control, len)?;
     let mut rest = bytes.as_slice();

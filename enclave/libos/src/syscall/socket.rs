@@ -16,7 +16,7 @@ use crate::process::descriptors::{Fd, OnExec};
 use crate::user;
 
 /// Most bytes of an option or of ancillary data.
-pub(super) const CONTROL_MAX: usize = 4096;
+pub(super) const MAX_CONTROL: usize = 4096;
 
 /// Calls `f` with the socket that a descriptor is.
 pub(super) fn with<R>(
@@ -97,7 +97,7 @@ pub(super) fn type_flags(raw: u32) -> (SocketType, OpenFlags, OnExec) {
 pub(super) fn address_in(at: u64, len: i32) -> Result<Vec<u8>> {
     let len = usize::try_from(len)
         .ok()
-        .filter(|&len| len <= libos_io::socket::ADDRESS_MAX);
+        .filter(|&len| len <= libos_io::socket::MAX_ADDRESS);
     user::get_bytes(at, len.ok_or(Errno::EINVAL)?)
 }
 

@@ -3,6 +3,7 @@
 use alloc::format;
 use alloc::vec::Vec;
 
+use enclave_layout::PAGE_SIZE;
 use kobject::{Errno, Result};
 use libos_fs::At;
 use linux_abi::AtFlags;
@@ -23,7 +24,7 @@ pub(super) const ROWS: &[Row] = &[
 ];
 
 /// Most bytes of one argument or variable, its zero byte included (MAX_ARG_STRLEN).
-const MAX_STRING: usize = 32 * 4096;
+const MAX_STRING: usize = 32 * PAGE_SIZE as usize;
 
 fn sys_execve(call: &mut Call<'_>) -> Result<u64> {
     let path = call.path(0)?;

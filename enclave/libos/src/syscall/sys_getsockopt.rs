@@ -4,7 +4,7 @@ use kobject::{Errno, Result};
 use linux_abi::OptionLevel;
 
 use super::Call;
-use super::socket::{CONTROL_MAX, with};
+use super::socket::{MAX_CONTROL, with};
 use super::table::Row;
 use crate::user;
 
@@ -35,7 +35,7 @@ fn sys_getsockopt(call: &mut Call<'_>) -> Result<u64> {
         call.pointer(4),
     );
     let room: i32 = user::get(len_at)?;
-    let room = usize::try_from(room).map_err(|_| Errno::EINVAL)?.min(CONTROL_MAX);
+    let room = usize::try_from(room).map_err(|_| Errno::EINVAL)?.min(MAX_CONTROL);
     let mut value = alloc::vec![0; room];
     let len = with(call, fd, |socket, _, _| socket.option(level, name, &mut value))?;
     user::put_bytes(at, value.get(..len).ok_or(Errno::EINVAL)?)?;
@@ -52,7 +52,7 @@ fn sys_setsockopt(call: &mut Call<'_>) -> Result<u64> {
         call.int(4),
     );
     let len = usize::try_from(len).map_err(|_| Errno::EINVAL)?;
-    if len > CONTROL_MAX {
+    if len > MAX_CONTROL {
         return Err(Errno::EINVAL);
     }
     let value = user::get_bytes(at, len)?;

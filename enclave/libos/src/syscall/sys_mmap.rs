@@ -1,5 +1,6 @@
 //! mmap, munmap, mremap.
 
+use enclave_layout::PAGE_SIZE;
 use host_abi::Protection;
 use kobject::{Description, Errno, FileKind, Result};
 use libos_mm::Backing;
@@ -41,7 +42,7 @@ fn sys_mmap(call: &mut Call<'_>) -> Result<u64> {
     };
     flags.remove(MapFlags::MAP_TYPE);
     flags.set(MapFlags::MAP_SHARED, shared);
-    if !offset.is_multiple_of(4096) || len == 0 {
+    if !offset.is_multiple_of(PAGE_SIZE) || len == 0 {
         return Err(Errno::EINVAL);
     }
     let backing = if flags.contains(MapFlags::MAP_ANONYMOUS) {

@@ -1,5 +1,6 @@
 //! msync.
 
+use enclave_layout::PAGE_SIZE;
 use kobject::{Errno, Result};
 use linux_abi::SyncFlags;
 
@@ -12,7 +13,7 @@ pub(super) const ROWS: &[Row] = &[Row::full(26, "msync", sys_msync, "xdx")];
 fn sys_msync(call: &mut Call<'_>) -> Result<u64> {
     let (address, len, flags) = (call.pointer(0), call.ulong(1), call.uint(2));
     let flags = SyncFlags::from_bits(flags).ok_or(Errno::EINVAL)?;
-    if !address.is_multiple_of(4096) || flags.contains(SyncFlags::MS_ASYNC | SyncFlags::MS_SYNC) {
+    if !address.is_multiple_of(PAGE_SIZE) || flags.contains(SyncFlags::MS_ASYNC | SyncFlags::MS_SYNC) {
         return Err(Errno::EINVAL);
     }
     call.thread.process.space.check_mapped(address, len)?;

@@ -58,7 +58,7 @@ fn set_limit(call: &Call<'_>, resource: u32, new: Rlimit) -> Result<u64> {
     if new.current > new.maximum {
         return Err(Errno::EINVAL);
     }
-    let too_high = Resource(resource) == Resource::RLIMIT_NOFILE && new.maximum > limits::FILES_MOST;
+    let too_high = Resource(resource) == Resource::RLIMIT_NOFILE && new.maximum > limits::MAX_FILES;
     if (new.maximum > old.maximum && !privileged) || too_high {
         return Err(Errno::EPERM);
     }

@@ -6,7 +6,7 @@ use linux_abi::MessageFlags;
 
 use super::Call;
 use super::iovec::pieces;
-use super::message::{MESSAGES_MAX, MULTIPLE_LEN, MULTIPLE_STRIDE, control_out, message_flags, single};
+use super::message::{MAX_MESSAGES, MULTIPLE_LEN, MULTIPLE_STRIDE, control_out, message_flags, single};
 use super::socket::{address_out, with};
 use super::table::{Restart, Row, SocketLimit};
 use crate::process::descriptors::{Fd, OnExec};
@@ -53,7 +53,7 @@ fn sys_recvmmsg(call: &mut Call<'_>) -> Result<u64> {
         message_flags(call.uint(3)),
         call.pointer(4),
     );
-    let count = count.min(MESSAGES_MAX);
+    let count = count.min(MAX_MESSAGES);
     let limit = user::get_if::<Timespec>(limit)?
         .map(Timespec::nanoseconds)
         .transpose()?;

@@ -6,7 +6,7 @@ use linux_abi::MessageFlags;
 
 use super::Call;
 use super::iovec::pieces;
-use super::message::{MESSAGES_MAX, MULTIPLE_LEN, MULTIPLE_STRIDE, control_in, message_flags, single};
+use super::message::{MAX_MESSAGES, MULTIPLE_LEN, MULTIPLE_STRIDE, control_in, message_flags, single};
 use super::socket::{address_in, with};
 use super::table::{Restart, Row, SocketLimit};
 use super::write_effects::raise_pipe;
@@ -62,7 +62,7 @@ fn sys_sendmsg(call: &mut Call<'_>) -> Result<u64> {
 
 fn sys_sendmmsg(call: &mut Call<'_>) -> Result<u64> {
     let (fd, at, count, flags) = (call.fd(0), call.pointer(1), call.uint(2), call.uint(3));
-    let count = count.min(MESSAGES_MAX);
+    let count = count.min(MAX_MESSAGES);
     let flags = message_flags(flags);
     for index in 0..count.into() {
         let each = at + index * MULTIPLE_STRIDE;

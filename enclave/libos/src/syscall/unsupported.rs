@@ -395,7 +395,7 @@ pub(super) fn refuse(row: Option<&Row>) -> Result<u64> {
 static NAMED: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
 
 /// How many are named: beyond, a program is trying them out.
-const NAMED_MOST: usize = 64;
+const MAX_NAMED: usize = 64;
 
 /// Tells the user that a program got ENOSYS, once per system call.
 #[cold]
@@ -405,7 +405,7 @@ pub(super) fn name_once(thread: &Thread, number: i32, row: Option<&Row>) {
     }
     {
         let mut named = NAMED.lock();
-        if named.len() == NAMED_MOST || !named.insert(number) {
+        if named.len() == MAX_NAMED || !named.insert(number) {
             return;
         }
     }

@@ -156,7 +156,7 @@ pub(crate) struct IntervalTimers {
 }
 
 /// Most timers that a process can create.
-const MOST: usize = 4096;
+const MAX_TIMERS: usize = 4096;
 
 impl IntervalTimers {
     pub(crate) fn new() -> Self {
@@ -189,7 +189,7 @@ impl IntervalTimers {
         notice: impl FnOnce(u32) -> Notice,
     ) -> Result<u32> {
         let mut created = self.created.lock();
-        if created.len() >= MOST {
+        if created.len() >= MAX_TIMERS {
             return Err(Errno::EAGAIN);
         }
         let number = (0..)

@@ -20,9 +20,9 @@ use super::{QuoteError, QuotingEnclave};
 /// How long the service may take for an answer. Its first quote may fetch certificates from a provisioning service.
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// Bytes of the longest answer that is read; a quote has about 5 KB.
-const ANSWER_MAX: u32 = 1 << 20;
+const MAX_ANSWER: u32 = 1 << 20;
 /// Attestation keys to look at; real services have one to three.
-const KEYS_MAX: u32 = 64;
+const MAX_KEYS: u32 = 64;
 
 /// Bytes of `sgx_att_key_id_ext_t`.
 const KEY_ID_SIZE: usize = 256;
@@ -63,7 +63,7 @@ impl Aesm {
         let answer = self.ask(&request)?.get_supported_att_key_id_num;
         let answer = answer.ok_or_else(another_answer)?;
         check(answer.error_code)?;
-        let count = answer.att_key_id_num.filter(|&count| count <= KEYS_MAX);
+        let count = answer.att_key_id_num.filter(|&count| count <= MAX_KEYS);
         let size = count.ok_or_else(another_answer)? * KEY_ID_SIZE as u32;
 
         let request = Request {
@@ -153,7 +153,7 @@ fn exchange(mut stream: UnixStream, request: &[u8]) -> io::Result<Vec<u8>> {
     let mut len = [0; 4];
     stream.read_exact(&mut len)?;
     let len = u32::from_le_bytes(len);
-    if len > ANSWER_MAX {
+    if len > MAX_ANSWER {
         return Err(io::Error::other(format!("it announces {len} bytes")));
     }
     let mut answer = vec![0; len as usize];

@@ -1,8 +1,8 @@
 //! Host calls about network sockets. All sockets are non-blocking: a call that may wait tries, polls and tries again.
 
 use host_abi::{
-    Accept, Answer, Bind, Close, Connect, GetPeerName, GetSockName, GetSockOpt, HostFd, Listen, Recv,
-    SOCKADDR_MAX, Send, SetSockOpt, Shutdown, Socket, Unread, Wait, Wanted,
+    Accept, Answer, Bind, Close, Connect, GetPeerName, GetSockName, GetSockOpt, HostFd, Listen, MAX_SOCKADDR,
+    Recv, Send, SetSockOpt, Shutdown, Socket, Unread, Wait, Wanted,
 };
 
 use super::stream::wait_for;
@@ -14,7 +14,7 @@ const NEW: libc::c_int = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
 
 /// Where data begins in the staging buffer.
 fn data(staging: Staging) -> u64 {
-    staging.address() + SOCKADDR_MAX as u64
+    staging.address() + MAX_SOCKADDR as u64
 }
 
 /// Tries until it is not EAGAIN, waiting for `events` in between.
@@ -65,7 +65,7 @@ pub(super) fn listen(call: Listen) -> Answer {
 
 pub(super) fn accept(call: Accept, caller: Caller) -> Answer {
     retry(call.fd, libc::POLLIN, call.wait, caller, || {
-        let mut len = SOCKADDR_MAX as u32;
+        let mut len = MAX_SOCKADDR as u32;
         let args = [
             call.fd.raw().into(),
             caller.staging.address(),
@@ -78,7 +78,7 @@ pub(super) fn accept(call: Accept, caller: Caller) -> Answer {
         let fd = unsafe { kernel::syscall(libc::SYS_accept4, args) };
         Answer {
             value: fd,
-            extra: [len.min(SOCKADDR_MAX as u32).into(), 0],
+            extra: [len.min(MAX_SOCKADDR as u32).into(), 0],
         }
     })
 }
@@ -166,7 +166,7 @@ fn recv_message(call: Recv, flags: u32, staging: Staging) -> Answer {
     // SAFETY: all zeros is a msghdr.
     let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
     message.msg_name = std::ptr::with_exposed_provenance_mut(staging.address() as usize);
-    message.msg_namelen = SOCKADDR_MAX as u32;
+    message.msg_namelen = MAX_SOCKADDR as u32;
     message.msg_iov = &mut buffer;
     message.msg_iovlen = 1;
     let args = [
@@ -179,7 +179,7 @@ fn recv_message(call: Recv, flags: u32, staging: Staging) -> Answer {
     ];
     // SAFETY: writes to the staging buffer within the bounds of `Recv`, and to the structure.
     let received = unsafe { kernel::syscall(libc::SYS_recvmsg, args) };
-    let address_len = message.msg_namelen.min(SOCKADDR_MAX as u32);
+    let address_len = message.msg_namelen.min(MAX_SOCKADDR as u32);
     Answer {
         value: received,
         extra: [address_len.into(), message.msg_flags.cast_unsigned().into()],
@@ -205,11 +205,11 @@ pub(super) fn peer_name(call: GetPeerName, staging: Staging) -> Answer {
 }
 
 fn name(number: libc::c_long, fd: HostFd, staging: Staging) -> Answer {
-    let mut len = SOCKADDR_MAX as u32;
+    let mut len = MAX_SOCKADDR as u32;
     let args = [fd.raw().into(), staging.address(), (&raw mut len) as u64, 0, 0, 0];
     // SAFETY: writes at most `len` bytes to the staging buffer, and the length.
     match unsafe { kernel::syscall(number, args) } {
-        0 => value(len.min(SOCKADDR_MAX as u32).into()),
+        0 => value(len.min(MAX_SOCKADDR as u32).into()),
         error => value(error),
     }
 }

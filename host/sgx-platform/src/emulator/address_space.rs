@@ -28,7 +28,7 @@ pub(super) const CONTEXTS: u64 = ELRANGE_SIZE + (16 << 20);
 /// Distance between contexts; also their alignment.
 pub(super) const CONTEXT_STRIDE: u64 = 1 << 16;
 /// Most contexts.
-pub(super) const CONTEXTS_MAX: u64 = 2048;
+pub(super) const MAX_CONTEXTS: u64 = 2048;
 /// Address of the EPCM.
 pub(super) const EPCM: u64 = ELRANGE_SIZE + (256 << 20);
 /// Bytes of the EPCM.
@@ -38,8 +38,8 @@ pub(super) const EPCM_SIZE: u64 = ELRANGE_SIZE / PAGE_SIZE * 2;
 const LOWEST: u64 = 0x1_0000;
 
 const _: () = assert!(CONTEXTS.is_multiple_of(CONTEXT_STRIDE));
-const _: () = assert!(CONTEXTS + CONTEXTS_MAX * CONTEXT_STRIDE <= EPCM);
-const _: () = assert!(enclave_layout::SLOTS_MAX <= CONTEXTS_MAX);
+const _: () = assert!(CONTEXTS + MAX_CONTEXTS * CONTEXT_STRIDE <= EPCM);
+const _: () = assert!(enclave_layout::MAX_SLOTS <= MAX_CONTEXTS);
 
 /// The process's memory as a file, by which pages can be written that the page tables protect. For who has nothing else to find it
 /// by: a signal handler, and the assembly of EACCEPTCOPY.
@@ -149,7 +149,7 @@ impl AddressSpace {
     /// Reserves everything at once, so that nothing else of the process can come to lie there.
     pub(super) fn reserve() -> Result<Self, PlatformError> {
         let read_write = libc::PROT_READ | libc::PROT_WRITE;
-        let contexts_end = CONTEXTS + CONTEXTS_MAX * CONTEXT_STRIDE;
+        let contexts_end = CONTEXTS + MAX_CONTEXTS * CONTEXT_STRIDE;
         let elrange = Mapping::new(LOWEST, ELRANGE_SIZE, libc::PROT_NONE)?;
         let memory = open_memory()?;
         Ok(Self {

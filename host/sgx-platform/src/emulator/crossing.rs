@@ -15,7 +15,7 @@ use std::mem::offset_of;
 
 use sgx_arch::{GprSgx, PageType, SecInfo};
 
-use super::address_space::{CONTEXT_STRIDE, CONTEXTS, CONTEXTS_MAX, EPCM};
+use super::address_space::{CONTEXT_STRIDE, CONTEXTS, EPCM, MAX_CONTEXTS};
 use super::context::Context;
 use super::epcm::VALID;
 
@@ -232,7 +232,7 @@ nacre_emulator_resume_end:
     xfrm = const offset_of!(Context, xfrm),
     iret = const offset_of!(Context, iret),
     contexts = const CONTEXTS,
-    contexts_max = const CONTEXTS_MAX,
+    contexts_max = const MAX_CONTEXTS,
     stride = const CONTEXT_STRIDE,
     not_resumed = const NOT_RESUMED,
     gpr_rax = const offset_of!(GprSgx, rax),

@@ -26,7 +26,7 @@ use enclave_layout::ELRANGE_SIZE;
 use libc::{c_int, c_void, siginfo_t, ucontext_t};
 use sgx_arch::{ExInfo, ExitInfo, ExitKind, GprSgx, SecInfo};
 
-use super::address_space::{CONTEXT_STRIDE, CONTEXTS, CONTEXTS_MAX};
+use super::address_space::{CONTEXT_STRIDE, CONTEXTS, MAX_CONTEXTS};
 use super::context::Context;
 use super::crossing::{self, LeafRegisters};
 use super::epcm::{Epcm, LeafFault};
@@ -72,7 +72,7 @@ nacre_emulator_signal:
 "#,
     stride = const CONTEXT_STRIDE,
     contexts = const CONTEXTS,
-    contexts_size = const CONTEXTS_MAX * CONTEXT_STRIDE,
+    contexts_size = const MAX_CONTEXTS * CONTEXT_STRIDE,
     host_fs = const offset_of!(Context, host_fs),
     handle = sym handle,
 );

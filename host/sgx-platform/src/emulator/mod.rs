@@ -32,7 +32,7 @@ use sgx_arch::{
 };
 use sha2::{Digest, Sha256};
 
-use self::address_space::{AddressSpace, CONTEXTS_MAX};
+use self::address_space::{AddressSpace, MAX_CONTEXTS};
 use self::context::Context;
 use self::epcm::Epcm;
 use self::hostile::{HostRegisters, Left, VectorState};
@@ -208,7 +208,7 @@ impl Builder for Emulator {
                 if tcs.fs >= ELRANGE_SIZE || tcs.gs >= ELRANGE_SIZE {
                     return refused("is a TCS that points outside the enclave");
                 }
-                if self.threads.len() as u64 == CONTEXTS_MAX {
+                if self.threads.len() as u64 == MAX_CONTEXTS {
                     return refused("is one TCS more than this platform serves");
                 }
                 self.threads.push(ThreadSlot {

@@ -15,7 +15,7 @@ use super::name::Name;
 use crate::socket::{Caller, Identity, Received, Shutdown, SocketKind, wait};
 
 /// Connections that may wait at most, whatever `listen` asks for (net.core.somaxconn).
-const BACKLOG_MAX: u32 = 4096;
+const MAX_BACKLOG: u32 = 4096;
 
 /// A socket that listens, or is connected to one other.
 pub(super) struct Connected {
@@ -128,7 +128,7 @@ impl Connected {
         if self.is_connected() || socket.name.get().is_none() {
             return Err(Errno::EINVAL);
         }
-        let most = backlog.min(BACKLOG_MAX) as usize;
+        let most = backlog.min(MAX_BACKLOG) as usize;
         let mut state = self.backlog.lock();
         match &mut *state {
             Some(backlog) => (backlog.most, backlog.identity) = (most, identity),

@@ -15,7 +15,7 @@ use crate::socket::Received;
 use crate::socket::message::Identity;
 
 /// Datagrams that wait at a socket which is not connected to their sender (net.unix.max_dgram_qlen).
-const DATAGRAMS_MAX: usize = 10;
+const MAX_DATAGRAMS: usize = 10;
 
 /// What a message counts for besides its bytes, so that empty ones are bounded as well.
 const MESSAGE_COST: usize = 512;
@@ -222,7 +222,7 @@ impl Inbox {
         }
         let used = contents.messages_size;
         let fits = |message: &Message| used == 0 || used + message.size() <= capacity;
-        let crowded = !is_peer && contents.messages.len() > DATAGRAMS_MAX;
+        let crowded = !is_peer && contents.messages.len() > MAX_DATAGRAMS;
         let message = message
             .take_if(|message| !crowded && fits(message))
             .ok_or(Errno::EAGAIN)?;
@@ -331,7 +331,7 @@ impl Inbox {
     /// Whether one more message of a sender that receives at `from` has room.
     pub fn has_room_for(&self, from: usize) -> bool {
         let contents = self.contents.lock();
-        contents.only_from == Some(from) || contents.messages.len() <= DATAGRAMS_MAX
+        contents.only_from == Some(from) || contents.messages.len() <= MAX_DATAGRAMS
     }
 
     fn wake_both(&self) {

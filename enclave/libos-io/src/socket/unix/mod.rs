@@ -35,7 +35,7 @@ use crate::anonymous;
 /// Bytes that may be on their way from one socket (net.core.wmem_default), and the most that may be asked
 /// for.
 const CAPACITY: usize = 212_992;
-const CAPACITY_MAX: usize = 2 * CAPACITY;
+const MAX_CAPACITY: usize = 2 * CAPACITY;
 /// The least (SOCK_MIN_SNDBUF).
 const CAPACITY_MIN: usize = 4608;
 
@@ -398,13 +398,13 @@ impl Socket for UnixSocket {
                 // As on Linux, twice what is asked for.
                 let capacity = (number as usize)
                     .saturating_mul(2)
-                    .clamp(CAPACITY_MIN, CAPACITY_MAX);
+                    .clamp(CAPACITY_MIN, MAX_CAPACITY);
                 self.capacity.store(capacity, Ordering::Relaxed);
                 self.queue.wake(PollEvents::WRITABLE);
             }
             SocketOption::SO_RCVBUF => {
                 let capacity = u64::from(number).saturating_mul(2);
-                self.remember(name, capacity.clamp(CAPACITY_MIN as u64 / 2, CAPACITY_MAX as u64));
+                self.remember(name, capacity.clamp(CAPACITY_MIN as u64 / 2, MAX_CAPACITY as u64));
             }
             SocketOption::SO_LINGER => {
                 let linger = value.first_chunk().ok_or(Errno::EINVAL)?;
