@@ -2,6 +2,7 @@
 // linkage: dynamic static no-pie musl musl-static
 // env: KEPT=yes
 #include "check.h"
+#include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -56,10 +57,12 @@ static void *execute_from_thread(void *unused) {
 }
 
 static int threads(void) {
-    // The number of links of a directory is 2 and one for each directory in it.
-    struct stat status;
-    need(stat("/proc/self/task", &status) == 0, "the threads can be counted");
-    return (int)status.st_nlink - 2;
+    DIR *tasks = opendir("/proc/self/task");
+    need(tasks != NULL, "the threads can be counted");
+    int count = 0;
+    for (struct dirent *entry; (entry = readdir(tasks));) count += entry->d_name[0] != '.';
+    closedir(tasks);
+    return count;
 }
 
 static int is_open(int fd) { return fcntl(fd, F_GETFD) >= 0; }
@@ -145,7 +148,8 @@ int main(int count, char **arguments) {
     const char *base = strrchr(path, '/') + 1;
     if (!strcmp(stage, "first")) first();
     inherited(count, arguments);
-    name_is(base);
+    // What execveat of a descriptor gives as the name has changed in Linux 6.14.
+    if (strcmp(stage, "fourth")) name_is(base);
     if (!strcmp(stage, "second")) {
         // The timer is gone: nothing comes.
         struct timespec longer = {0, 400000000};
