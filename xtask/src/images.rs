@@ -3,7 +3,7 @@
 use anyhow::Result;
 use harness::images::{provide, recipe, recipes};
 
-/// Which images.
+/// Options of `cargo xtask images`.
 #[derive(clap::Args)]
 pub struct Options {
     /// Names of images; all when there is none.

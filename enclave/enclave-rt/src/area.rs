@@ -48,7 +48,7 @@ pub struct ThreadArea {
     pub(crate) fault_address: AtomicU64,
     /// The error code of that fault.
     pub(crate) fault_error: AtomicU32,
-    /// How often in a row the host has withheld a page at the same instruction ([`crate::exception`]).
+    /// How often in a row the host has withheld a page at the same instruction (`sgx/exception.rs`).
     pub(crate) withheld: AtomicU32,
     /// That instruction's address.
     pub(crate) withheld_at: AtomicU64,

@@ -1,6 +1,6 @@
 //! The enclave's runtime: entry, exit, exceptions, untrusted memory and locks.
 //!
-//! This is where the trusted base's `unsafe` lives; what builds on it (`kobject`, `libos-mm`, `libos-fs`, `libos-io`, `libos`) is
+//! What is SGX's own lies in the folder `sgx`. This is where the trusted base's `unsafe` lives; what builds on it (`kobject`, `libos-mm`, `libos-fs`, `libos-io`, `libos`) is
 //! safe Rust. The layers, from the outside:
 //!
 //! - [`entry`]: the assembly that the processor enters: threads, system calls, exceptions, and the ways out;
@@ -20,23 +20,20 @@
 extern crate alloc;
 
 pub mod area;
-pub mod attestation;
 pub mod call;
-pub mod entry;
 pub mod frame;
 pub mod handlers;
 pub mod heap;
 pub mod measured;
-pub mod memory;
 pub mod processor;
+mod sgx;
 pub mod sync;
 pub mod thread;
 pub mod untrusted;
 pub mod user;
 pub mod vdso;
 
-mod exception;
-pub mod own_memory;
 mod vector_state;
 
 pub use host_abi as abi;
+pub use sgx::{attestation, entry, memory, own_memory};

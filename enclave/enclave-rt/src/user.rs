@@ -3,7 +3,7 @@
 //! Addresses come from programs, so they may be anything: a range outside the programs' part of the enclave is a
 //! [`Fault`] at once, and an access to a page that is not there, or does not allow it, is caught by the exception handler,
 //! which sends the thread to the copy routine's failure path. Programs run on while the LibOS copies, so no Rust
-//! reference into their memory ever exists. What the host does to the page tables makes no copy fail (`exception.rs`), and a fault
+//! reference into their memory ever exists. What the host does to the page tables makes no copy fail (`sgx/exception.rs`), and a fault
 //! at the host's side of a copy ends the enclave: the host must not choose which calls fail.
 //!
 //! A page that is only promised (a large mapping that nobody has touched) is populated when the LibOS meets it

@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 use enclave_rt::thread::{self, ThreadNumber};
 use kobject::{Mutex, Result, Wait, clock, remaining};
 
-/// What happens.
+/// What is called when a timer expires.
 type Expiry = Box<dyn FnOnce() + Send>;
 
 /// The queue.

@@ -47,7 +47,7 @@ pub enum SeedError {
     /// It cannot be read, or made.
     #[error("cannot {action} the seed of the simulated platform, {}: {source}", path.display())]
     File {
-        /// What failed.
+        /// What was tried: to read the file, or to make it.
         action: Action,
         /// Where it is.
         path: PathBuf,

@@ -19,7 +19,7 @@ pub enum ClientError {
     Transport {
         /// What was asked for.
         url: String,
-        /// What happened.
+        /// The failure of the connection or of TLS.
         #[source]
         error: Box<ureq::Error>,
     },

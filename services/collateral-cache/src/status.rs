@@ -78,7 +78,7 @@ pub struct Outlook {
     pub fmspc: Bytes<6>,
     /// When the standard edition is expected to take it into account: a year after the recovery.
     pub expected: UnixTime,
-    /// What changes.
+    /// The statuses and advisories that change for platforms.
     #[serde(flatten)]
     pub forecast: Forecast,
 }

@@ -29,7 +29,7 @@ pub enum TreeError {
     /// The layer cannot be read, or is not what its digest promised.
     #[error("layer {number}: {error}")]
     Layer {
-        /// Which layer.
+        /// The layer's number, from 1 on.
         number: usize,
         /// The reason.
         error: LayerError,
@@ -37,7 +37,7 @@ pub enum TreeError {
     /// The layer is not a tar archive, or a malformed one.
     #[error("layer {number}: {error}")]
     Tar {
-        /// Which layer.
+        /// The layer's number, from 1 on.
         number: usize,
         /// The reason.
         error: TarError,
@@ -45,7 +45,7 @@ pub enum TreeError {
     /// The layer has an entry that cannot be applied.
     #[error("layer {number}: {path:?} cannot be applied: {error}")]
     Entry {
-        /// Which layer.
+        /// The layer's number, from 1 on.
         number: usize,
         /// The entry's path; bytes that are not ASCII are escaped.
         path: String,

@@ -29,7 +29,7 @@ pub(super) struct Connected {
 struct Backlog {
     waiting: VecDeque<Arc<UnixSocket>>,
     most: usize,
-    /// Who listens.
+    /// The process that listens, for SO_PEERCRED of those who connect.
     identity: Identity,
 }
 

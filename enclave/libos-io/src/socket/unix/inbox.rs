@@ -99,7 +99,7 @@ impl Message {
 pub(super) struct Attached {
     /// Open files.
     pub rights: Vec<Arc<Description>>,
-    /// Who sends.
+    /// The sender's credentials, for SCM_CREDENTIALS.
     pub identity: Identity,
 }
 

@@ -398,7 +398,7 @@ nacre_start_on:
     thread_end = const ExitReason::ThreadEnd as u64,
     resume = const ExitReason::Resume as u64,
     thread_main = sym crate::thread::thread_main,
-    exception = sym crate::exception::handle,
+    exception = sym super::exception::handle,
     syscall = sym crate::handlers::syscall,
     syscall_pending = sym crate::handlers::syscall_pending,
     trap = sym crate::handlers::trap,
