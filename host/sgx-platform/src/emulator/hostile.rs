@@ -5,7 +5,7 @@
 
 use std::sync::{OnceLock, PoisonError, RwLock};
 
-use enclave_layout::{ELRANGE_SIZE, PAGE_SIZE};
+use enclave_layout::{ELRANGE_SIZE, PAGE_SIZE, SLOT_STRIDE, SLOTS_START, SSA_FRAME_PAGES, SSA_FRAMES, Slot};
 use sgx_arch::SecInfo;
 
 use super::epcm::Epcm;
@@ -101,11 +101,14 @@ pub(super) fn set_alive(is_alive: bool) {
     *IS_ALIVE.write().unwrap_or_else(PoisonError::into_inner) = is_alive;
 }
 
-/// The pages of this process's enclave in a range that software can touch; none without an enclave.
+/// The pages of this process's enclave in a range that software can touch; none without an enclave. SSA frames are left out: the
+/// processor itself needs them at an exit, and here it is the emulator that would meet the fault.
 pub fn pages(range: std::ops::Range<u64>) -> Vec<Page> {
     let range = range.start..range.end.min(ELRANGE_SIZE);
     with_epcm(|epcm| {
-        let pages = range.step_by(PAGE_SIZE as usize);
+        let pages = range
+            .step_by(PAGE_SIZE as usize)
+            .filter(|&address| !is_ssa_frame(address));
         let permissions = |address| Some((address, epcm.permissions(address)?));
         let pages = pages.filter_map(permissions);
         pages
@@ -113,6 +116,16 @@ pub fn pages(range: std::ops::Range<u64>) -> Vec<Page> {
             .collect()
     })
     .unwrap_or_default()
+}
+
+fn is_ssa_frame(address: u64) -> bool {
+    let index = address
+        .checked_sub(SLOTS_START)
+        .map(|offset| offset / SLOT_STRIDE);
+    let slot = index.and_then(Slot::new);
+    slot.is_some_and(|slot| {
+        (slot.ssa()..slot.ssa() + SSA_FRAMES * SSA_FRAME_PAGES * PAGE_SIZE).contains(&address)
+    })
 }
 
 /// A page that software can touch.
