@@ -50,8 +50,9 @@ pub struct ThreadArea {
     pub(crate) fault_error: AtomicU32,
     /// How often in a row the host has withheld a page at the same instruction (`sgx/exception.rs`).
     pub(crate) withheld: AtomicU32,
-    /// That instruction's address.
+    /// That instruction's address, and the one that it has met.
     pub(crate) withheld_at: AtomicU64,
+    pub(crate) withheld_page: AtomicU64,
 }
 
 /// Offsets of the fields that the assembly uses.

@@ -30,6 +30,8 @@ pub fn call<C: HostCall>(call: &C) -> Result<C::Answer, CallError> {
     if let Some(count) = area.calls.get(C::CODE as usize) {
         count.store(count.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     }
+    // The thread goes on: no instruction waits for a page.
+    area.withheld.store(0, Ordering::Relaxed);
     vector_state::hidden(entry::host_call);
     let record = read_record(memory);
     note_signals(area, record.signals);

@@ -54,7 +54,7 @@ pub(crate) extern "C" fn handle() {
         _ => None,
     };
     if let Some(tries) = tries {
-        if count_withheld(area, state.rip) > tries {
+        if count_withheld(area, state.rip, exception.address) > tries {
             LAST_WORDS.report(&state, exception);
             state.rip = withheld as *const () as u64;
             state.rsp = area.stack_top() - 8;
@@ -152,9 +152,12 @@ fn is_present(exception: Exception) -> bool {
     }
 }
 
-/// How often in a row the instruction at `rip` has met a page that is there.
-fn count_withheld(area: &ThreadArea, rip: u64) -> u32 {
-    let is_same = area.withheld_at.swap(rip, Ordering::Relaxed) == rip;
+/// How often in a row the instruction at `rip` has met the page at `address`, which is there. Another page, another instruction or a
+/// host call in between is progress, and begins a new row: honest hosts withhold pages, too, when they page them out.
+fn count_withheld(area: &ThreadArea, rip: u64, address: u64) -> u32 {
+    let is_same_instruction = area.withheld_at.swap(rip, Ordering::Relaxed) == rip;
+    let is_same_page = area.withheld_page.swap(address, Ordering::Relaxed) == address;
+    let is_same = is_same_instruction && is_same_page;
     let count = if is_same {
         area.withheld.load(Ordering::Relaxed) + 1
     } else {
