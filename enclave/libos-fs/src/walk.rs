@@ -50,6 +50,9 @@ pub(crate) struct Walk<'a> {
     resolve: ResolveFlags,
     /// `..` leads no further up, absolute links begin here.
     scope: &'a Arc<Dentry>,
+    /// Whether this walk has needed its root before. Linux looks the root up when it first needs it, and takes it for a foreign mount
+    /// until then, so that RESOLVE_NO_XDEV refuses an absolute link on a relative path (`nd_jump_root` in fs/namei.c).
+    root_is_known: bool,
     links: u32,
 }
 
@@ -61,6 +64,7 @@ impl<'a> Walk<'a> {
             at,
             resolve: ResolveFlags::empty(),
             scope: &context.root,
+            root_is_known: false,
             links: 0,
         }
     }
@@ -71,6 +75,7 @@ impl<'a> Walk<'a> {
         walk.resolve = resolve;
         if walk.is_scoped() {
             walk.scope = at.dentry(context)?;
+            walk.root_is_known = true;
         }
         Ok(walk)
     }
@@ -81,7 +86,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Where a path begins.
-    pub(crate) fn start(&self, path: &[u8]) -> Result<Arc<Dentry>> {
+    pub(crate) fn start(&mut self, path: &[u8]) -> Result<Arc<Dentry>> {
         if path.is_empty() {
             return Err(Errno::ENOENT);
         }
@@ -99,11 +104,22 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn absolute_start(&self) -> Result<Arc<Dentry>> {
+    fn absolute_start(&mut self) -> Result<Arc<Dentry>> {
         if self.resolve.contains(ResolveFlags::RESOLVE_BENEATH) {
             return Err(Errno::EXDEV);
         }
+        self.root_is_known = true;
         Ok(self.scope.clone())
+    }
+
+    /// Where an absolute link that lies in `directory` begins.
+    fn absolute_link_start(&mut self, directory: &Dentry) -> Result<Arc<Dentry>> {
+        if self.resolve.contains(ResolveFlags::RESOLVE_NO_XDEV) && !self.root_is_known {
+            return Err(Errno::EXDEV);
+        }
+        let start = self.absolute_start()?;
+        self.check_device(directory, &start)?;
+        Ok(start)
     }
 
     /// What the path leads to.
@@ -131,7 +147,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The path's last component, not followed.
-    pub(crate) fn last(&self, parent: &Parent<'_>) -> Result<Arc<Dentry>> {
+    pub(crate) fn last(&mut self, parent: &Parent<'_>) -> Result<Arc<Dentry>> {
         match parent.last {
             Last::Name(name) => self.lookup(&parent.directory, name),
             Last::DotDot => self.up(&parent.directory),
@@ -204,7 +220,8 @@ impl<'a> Walk<'a> {
         Ok(found)
     }
 
-    fn up(&self, directory: &Arc<Dentry>) -> Result<Arc<Dentry>> {
+    fn up(&mut self, directory: &Arc<Dentry>) -> Result<Arc<Dentry>> {
+        self.root_is_known = true;
         if Arc::ptr_eq(directory, self.scope) {
             return match self.resolve.contains(ResolveFlags::RESOLVE_BENEATH) {
                 true => Err(Errno::EXDEV),
@@ -243,7 +260,7 @@ impl<'a> Walk<'a> {
             Link::Path(path) => {
                 let start = match path.first() {
                     None => return Err(Errno::ENOENT),
-                    Some(b'/') => self.absolute_start()?,
+                    Some(b'/') => self.absolute_link_start(directory)?,
                     Some(_) => directory.clone(),
                 };
                 Ok(Entered::Path(start, path))
