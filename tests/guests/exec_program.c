@@ -156,7 +156,8 @@ int main(int count, char **arguments) {
         check_eq(nanosleep(&longer, NULL), 0, "a timer is deleted");
         start_threads();
         pthread_t thread;
-        need(pthread_create(&thread, NULL, execute_from_thread, NULL) == 0, "a thread that executes");
+        // It says nothing of success: the thread may be quicker.
+        if (pthread_create(&thread, NULL, execute_from_thread, NULL) != 0) return 2;
         pthread_join(thread, NULL);
         return 1;
     }

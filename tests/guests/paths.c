@@ -162,6 +162,10 @@ static void access_checks(void) {
     close(fd);
     how.resolve = 8;  // RESOLVE_BENEATH
     check_fails(syscall(SYS_openat2, AT_FDCWD, "../x", &how, sizeof how), EXDEV, "RESOLVE_BENEATH");
+    how.resolve = 1;  // RESOLVE_NO_XDEV
+    need(symlink("/proc/self/exe", "absolute") == 0, "an absolute link");
+    check_fails(syscall(SYS_openat2, AT_FDCWD, "absolute", &how, sizeof how), EXDEV,
+                "RESOLVE_NO_XDEV takes the root for another file system");
     how.resolve = 4;  // RESOLVE_NO_SYMLINKS
     check_fails(syscall(SYS_openat2, AT_FDCWD, "dangling", &how, sizeof how), ELOOP, "RESOLVE_NO_SYMLINKS");
 }

@@ -12,6 +12,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("libc6-dev", "the guests, which are C programs"),
     ("musl-tools", "guests linked against musl"),
     ("golang-go", "the image with a Go program"),
+    ("gettext-base", "shell scripts that fill in templates"),
     ("mmdebstrap", "images made from Debian packages"),
     ("redis-tools", "the Redis image, whose client this is"),
     ("cryptsetup-bin", "that veritysetup accepts our hash trees"),

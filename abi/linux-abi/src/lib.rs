@@ -40,6 +40,7 @@ pub mod socket_option;
 pub mod stat;
 pub mod system;
 pub mod time;
+pub mod wait;
 
 #[cfg(test)]
 mod witness;
@@ -67,3 +68,4 @@ pub use socket_option::{Ipv4Option, Ipv6Option, OptionLevel, SocketOption, TcpOp
 pub use stat::StatxMask;
 pub use system::{EventFdFlags, RandomFlags};
 pub use time::{ClockId, IntervalTimer, TimerFdFlags, TimerFlags};
+pub use wait::{WaitFlags, WaitTarget};

@@ -137,6 +137,11 @@ numbers! {
         BUS_ADRALN = 1,
         BUS_ADRERR = 2,
         TRAP_TRACE = 2,
+        CLD_EXITED = 1,
+        CLD_KILLED = 2,
+        CLD_DUMPED = 3,
+        CLD_STOPPED = 5,
+        CLD_CONTINUED = 6,
     }
 }
 

@@ -58,7 +58,7 @@ fn capability_is_as_in_the_headers() {
 #[test]
 fn clone_is_as_in_the_headers() {
     compare!(CloneFlags::ALL; general [
-        CLONE_VM CLONE_FS CLONE_FILES CLONE_SIGHAND CLONE_VFORK CLONE_THREAD CLONE_SYSVSEM
+        CLONE_VM CLONE_FS CLONE_FILES CLONE_SIGHAND CLONE_PIDFD CLONE_VFORK CLONE_PARENT CLONE_THREAD CLONE_SYSVSEM
         CLONE_SETTLS CLONE_PARENT_SETTID CLONE_CHILD_CLEARTID CLONE_DETACHED CLONE_CHILD_SETTID
     ]);
     compare!(clone::ALL; general [CSIGNAL CLONE_ARGS_SIZE_VER0]);
@@ -361,7 +361,7 @@ fn signal_is_as_in_the_headers() {
     compare!(SignalCode::ALL; general [
         SI_USER SI_KERNEL SI_TIMER SI_TKILL ILL_ILLOPN FPE_INTDIV FPE_FLTDIV FPE_FLTOVF
         FPE_FLTUND FPE_FLTRES FPE_FLTINV SEGV_MAPERR SEGV_ACCERR BUS_ADRALN BUS_ADRERR
-        TRAP_TRACE
+        TRAP_TRACE CLD_EXITED CLD_KILLED CLD_DUMPED CLD_STOPPED CLD_CONTINUED
     ]);
     compare!(ActionFlags::ALL; general [
         SA_NOCLDSTOP SA_NOCLDWAIT SA_SIGINFO SA_RESTORER SA_ONSTACK SA_RESTART SA_NODEFER
@@ -479,4 +479,12 @@ fn time_is_as_in_the_headers() {
             USER_HZ = 100,
         }
     );
+}
+
+#[test]
+fn wait_is_as_in_the_headers() {
+    compare!(WaitFlags::ALL; general [
+        WNOHANG WSTOPPED WEXITED WCONTINUED WNOWAIT __WNOTHREAD __WALL __WCLONE
+    ]);
+    compare!(WaitTarget::ALL; general [P_ALL P_PID P_PGID P_PIDFD]);
 }

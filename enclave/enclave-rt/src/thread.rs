@@ -186,6 +186,14 @@ impl<T> PerThread<T> {
         result
     }
 
+    /// As [`Self::with`]; `None` if the thread has no value.
+    pub fn try_with<R>(&self, f: impl FnOnce(&T) -> R) -> Option<R> {
+        let thread = ThreadNumber::current().index();
+        // SAFETY: this thread's own cell, and the reference ends here.
+        let has_value = unsafe { (*self.values[thread].get()).is_some() };
+        has_value.then(|| self.with(f))
+    }
+
     /// Sets the calling thread's value.
     ///
     /// # Panics

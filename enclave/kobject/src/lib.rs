@@ -38,7 +38,9 @@ pub use host_abi::Wait;
 pub use linux_abi::Errno;
 pub use memory::{IoVec, KernelSink, KernelSource, Sink, Source, UserSink, UserSource};
 pub use stat::{FileKind, Stat, Timestamp};
-pub use wait::{Observer, Subscription, WaitQueue, Waiter, remaining, wait_until};
+pub use wait::{
+    Observer, Residence, Subscription, WaitQueue, Waiter, away, install_residence, remaining, wait_until,
+};
 
 /// The result of most operations.
 pub type Result<T> = core::result::Result<T, Errno>;

@@ -12,7 +12,34 @@ use enclave_rt::thread::{self, ThreadNumber};
 use host_abi::{Errno, Wait};
 use linux_abi::PollEvents;
 
-use crate::{Result, clock};
+use crate::{Once, Result, clock};
+
+/// What a thread does around a wait: it gives its place in memory away for so long.
+pub trait Residence: Sync {
+    /// The calling thread is going to wait: it does not touch its program's memory until [`Self::back`].
+    fn away(&self);
+
+    /// It has waited, and may touch it again. It holds no lock.
+    fn back(&self);
+}
+
+static RESIDENCE: Once<&'static dyn Residence> = Once::new();
+
+/// Names what threads do around waits, once.
+pub fn install_residence(residence: &'static dyn Residence) {
+    RESIDENCE.get_or_make(|| residence);
+}
+
+/// Runs what waits, in the host or for another thread. The caller holds no lock, and `wait` touches no program's memory.
+pub fn away<R>(wait: impl FnOnce() -> R) -> R {
+    let Some(residence) = RESIDENCE.get() else {
+        return wait();
+    };
+    residence.away();
+    let result = wait();
+    residence.back();
+    result
+}
 
 /// What is told of events: a sleeping thread ([`Waiter`]) or an epoll instance.
 pub trait Observer: Send + Sync {
@@ -151,7 +178,8 @@ impl Waiter {
             if thread::is_pending() {
                 return Err(Errno::EINTR);
             }
-            thread::park(remaining(deadline)?);
+            let left = remaining(deadline)?;
+            away(|| thread::park(left));
         }
     }
 }

@@ -3,7 +3,7 @@
 use enclave_rt::untrusted::HostMemory;
 use enclave_rt::{call, thread};
 use host_abi::{CallError, Close, HostCall, HostFd};
-use kobject::{Errno, Result, Wait, remaining};
+use kobject::{Errno, Result, Wait, away, remaining};
 
 use crate::NOW;
 
@@ -38,7 +38,7 @@ pub(crate) fn call_until<C: HostCall>(
             };
         }
         let wait = remaining(deadline).map_err(|_| Errno::EAGAIN)?;
-        match call::blocking(&request(wait)) {
+        match away(|| call::blocking(&request(wait))) {
             Err(CallError::Errno(Errno::EINTR | Errno::EAGAIN)) => {}
             answer => return Ok(answer?),
         }
@@ -61,7 +61,7 @@ pub(crate) fn call_once<C: HostCall>(request: &C, wait: Wait) -> Result<Option<C
     let answer = if wait == Wait::NONE {
         call_now(request)
     } else {
-        call::blocking(request).map_err(Errno::from)
+        away(|| call::blocking(request)).map_err(Errno::from)
     };
     match answer {
         Err(Errno::EINTR | Errno::EAGAIN) => Ok(None),

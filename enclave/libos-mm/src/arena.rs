@@ -1,6 +1,8 @@
 //! The programs' part of the enclave: who has which addresses, and what each page is at the moment.
 
 use alloc::boxed::Box;
+use alloc::sync::Weak;
+use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use enclave_layout::{PAGE_SIZE, USER_END};
@@ -9,8 +11,10 @@ use enclave_rt::user::Access;
 use host_abi::{PageRange, Protection};
 use kobject::{Errno, Mutex, Once, Result};
 
+use crate::AddressSpace;
 use crate::memory::{Enclave, PageMemory};
 use crate::ranges::Ranges;
+use crate::stash::Stash;
 
 /// How much memory that was unmapped stays committed for reuse, in bytes.
 pub const MAX_WARM: u64 = 8 << 20;
@@ -48,7 +52,7 @@ impl PageState {
 }
 
 /// How much memory someone uses, and may use, in bytes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Account {
     used: u64,
     limit: u64,
@@ -81,7 +85,12 @@ impl Account {
         Ok(())
     }
 
-    fn give_back(&mut self, len: u64) {
+    /// Counts what cannot be refused any more.
+    pub(crate) fn take_anyway(&mut self, len: u64) {
+        self.used += len;
+    }
+
+    pub(crate) fn give_back(&mut self, len: u64) {
         self.used = self.used.saturating_sub(len);
     }
 }
@@ -99,6 +108,9 @@ type Leaf = Box<[AtomicU8]>;
 pub(crate) struct Arena {
     pub(crate) memory: &'static dyn PageMemory,
     pub(crate) ranges: Mutex<Ranges>,
+    pub(crate) stash: Mutex<Stash>,
+    /// All address spaces. Locked before any of them.
+    pub(crate) spaces: Mutex<Vec<Weak<AddressSpace>>>,
     /// States by page; a leaf of it is made when the first of its pages is committed.
     states: [Once<Leaf>; LEAVES],
     /// Bytes of pages that are warm.
@@ -127,6 +139,8 @@ impl Arena {
         Self {
             memory,
             ranges: Mutex::new(Ranges::new()),
+            stash: Mutex::new(Stash::new()),
+            spaces: Mutex::new(Vec::new()),
             states: [const { Once::new() }; LEAVES],
             warm: AtomicU64::new(0),
         }

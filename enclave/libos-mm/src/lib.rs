@@ -17,7 +17,7 @@
 //! The host gives and takes pages, and nothing else: what it does is checked page by page in `enclave_rt::memory`. Arguments come from
 //! programs, which can harm only themselves.
 //!
-//! Lock order: an address space's lock, then a shared file's, then the ranges'; and before the ranges' what `Mapping::read_pages` and
+//! Lock order: a family's lock, then a shared file's, then the stash's, then the ranges'; and before the stash's what `Mapping::read_pages` and
 //! `write_pages` take. No program's memory that might have to be brought is touched under any of them.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
@@ -41,10 +41,13 @@ mod populate;
 mod ranges;
 mod shared;
 mod space;
+mod stash;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 pub use arena::{MAX_WARM, WARM_MIN, is_present};
 pub use call_sites::{CallSites, install as install_call_sites};
 pub use mapping::{Advice, Backing};
-pub use space::{AddressSpace, FaultOutcome};
+pub use space::{AddressSpace, FaultOutcome, SpaceId};
+pub use turns::Pin;

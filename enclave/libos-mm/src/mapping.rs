@@ -182,6 +182,17 @@ impl MappingEntry {
         parts.filter_map(|part| self.part(part)).collect()
     }
 
+    /// Whether it and another space's mapping of the same page can show the same page: a shared one, or one that nobody may write to.
+    pub(crate) fn shows_as(&self, other: &Self) -> bool {
+        if self.is_shared() != other.is_shared() {
+            return false;
+        }
+        let is_read_only =
+            self.protection == other.protection && !self.protection.contains(Protection::READ_WRITE);
+        let same_content = other.content.follows(&self.content, 0);
+        same_content && (self.is_shared() || (is_read_only && self.content.file().is_some()))
+    }
+
     /// Whether `next` continues it, so that both can be one.
     pub(crate) fn continues_as(&self, next: &Self) -> bool {
         self.range.end() == next.range.start()

@@ -22,7 +22,7 @@ use linux_abi::{AtFlags, OpenFlags, SignalSet};
 use crate::container::Container;
 use crate::process::descriptors::OnExec;
 use crate::process::exit::{self, Status};
-use crate::process::{Limits, Process, Thread, exec, limits, table};
+use crate::process::{Process, Thread, exec, limits, table, turn};
 use crate::processor::Processor;
 use crate::signal::from_host;
 use crate::{attestation, console, proc_source, rootfs_source, stats, trace};
@@ -118,10 +118,12 @@ fn start() -> Result<enclave_rt::frame::TrapFrame, Refusal> {
     let context = first_context(&config)?;
     let pid = table::new_number();
     let space = AddressSpace::new(config.memory);
-    let process = Process::new(pid, 0, space, context.clone(), Limits::initial());
+    let process = Process::first(pid, space, context.clone());
     let thread = Thread::new(pid, process.clone(), SignalSet(0), [0; 16]);
     process.add_thread(thread.clone());
     table::add(process.clone());
+    kobject::install_residence(&turn::Turn);
+    process.space().admit(&thread.pin);
     thread.begin();
     open_streams(&process, &terminal).map_err(|errno| Refusal::new(format!("standard streams: {errno}")))?;
     load(&config, &info, &context, &thread)

@@ -62,8 +62,8 @@ pub(crate) fn report(thread: &Thread, signal: Signal, frame: &TrapFrame, info: &
         }
         text.push('\n');
     }
-    let maps = Maps::parse(&thread.process.space.maps());
-    let canonical = thread.process.space.canonical_address(r.rip);
+    let maps = Maps::parse(&thread.process.space().maps());
+    let canonical = thread.process.space().canonical_address(r.rip);
     for (name, address) in [("code", canonical), ("address", info.fields[0])] {
         let mapping = maps.find(address).map_or("(not mapped)", |mapping| &mapping.line);
         let _ = writeln!(text, "{name} {address:#x}: {mapping}");

@@ -94,7 +94,7 @@ impl Kernel for LibOs {
     }
 
     fn populate(&self, address: u64, access: Access) -> bool {
-        CURRENT.with(|thread| thread.process.space.handle_fault(address, access) == FaultOutcome::Handled)
+        CURRENT.with(|thread| thread.process.space().handle_fault(address, access) == FaultOutcome::Handled)
     }
 
     fn is_present(&self, address: u64, access: Access) -> bool {

@@ -47,7 +47,7 @@ impl System for Source {
         let total = crate::container().memory;
         let used: u64 = table::processes()
             .iter()
-            .map(|process| process.space.size().1)
+            .map(|process| process.space().size().1)
             .sum();
         Memory {
             total,
@@ -126,7 +126,7 @@ impl libos_fs::Process for Shown {
     }
 
     fn maps(&self) -> Vec<u8> {
-        self.0.space.maps()
+        self.0.space().maps()
     }
 
     fn descriptors(&self) -> Vec<u32> {
@@ -149,7 +149,7 @@ impl libos_fs::Process for Shown {
 
     fn status(&self) -> ProcessStatus {
         let process = &self.0;
-        let (virtual_memory, resident) = process.space.size();
+        let (virtual_memory, resident) = process.space().size();
         let (mut ignored, mut caught) = (0, 0);
         let actions = process.actions.lock();
         for signal in (1..=Signal::COUNT as u64).filter_map(Signal::from_raw) {

@@ -5,7 +5,7 @@ use core::sync::atomic::Ordering;
 use enclave_rt::frame::TrapFrame;
 use enclave_rt::thread;
 
-use crate::process::{CURRENT, barrier, exit};
+use crate::process::{CURRENT, barrier, exit, turn};
 use crate::signal::{deliver, from_host};
 
 /// Clears what is pending; whether there is something to deliver.
@@ -14,6 +14,7 @@ pub(crate) fn take_pending() -> bool {
     CURRENT.with(|thread| {
         from_host::forward();
         barrier::acknowledge(thread);
+        turn::gate(thread);
         thread.has_signal() || thread.interrupted.lock().is_some()
     })
 }

@@ -37,7 +37,7 @@ fn is_syscall_instruction(rip: u64) -> bool {
 fn page_fault(frame: &mut TrapFrame, exception: Exception) {
     let access = exception.access();
     stats::count_fault();
-    let outcome = CURRENT.with(|thread| thread.process.space.handle_fault(exception.address, access));
+    let outcome = CURRENT.with(|thread| thread.process.space().handle_fault(exception.address, access));
     let (signal, code) = match outcome {
         FaultOutcome::Handled => {
             frame.exception.vector = Exception::NONE;

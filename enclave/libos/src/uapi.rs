@@ -110,6 +110,11 @@ impl Timespec {
 }
 
 impl Timeval {
+    pub(crate) const ZERO: Self = Self {
+        seconds: 0,
+        microseconds: 0,
+    };
+
     /// Nanoseconds; EINVAL if it is not normal.
     pub(crate) fn nanoseconds(self) -> Result<u64> {
         let micros = u64::try_from(self.microseconds)

@@ -13,7 +13,7 @@ use host_abi::{
     Accept, Bind, CallError, Connect, GetPeerName, GetSockName, GetSockOpt, HostFd, Listen, Poll, PollEntry,
     Recv, Send, SetSockOpt, Unread, Wanted,
 };
-use kobject::{Errno, File, FileKind, How, Result, Sink, Source, Stat, Wait, remaining};
+use kobject::{Errno, File, FileKind, How, Result, Sink, Source, Stat, Wait, away, remaining};
 use linux_abi::{AddressFamily, Ioctl, MessageFlags, OptionLevel, PollEvents, Protocol, SocketOption};
 
 use super::message::Identity;
@@ -224,7 +224,7 @@ impl Socket for InetSocket {
             let answer = if wait == Wait::NONE {
                 call::call(&request)
             } else {
-                call::blocking(&request)
+                away(|| call::blocking(&request))
             };
             match answer {
                 // Woken, perhaps before the host was asked at all: ask again, and learn how far it is.

@@ -5,7 +5,7 @@ use enclave_rt::user::Access;
 use host_abi::PageRange;
 use kobject::{Errno, Result};
 
-use super::{AddressSpace, Inner};
+use super::{AddressSpace, Spaces};
 use crate::arena;
 use crate::mapping::{Content, MappingEntry, Traits};
 use crate::populate;
@@ -32,7 +32,7 @@ impl AddressSpace {
     /// A program, or the LibOS on its behalf, touched `address`.
     pub fn handle_fault(&self, address: u64, access: Access) -> FaultOutcome {
         let wanted = arena::wanted(access);
-        let mut inner = self.inner.lock();
+        let mut inner = self.lock();
         if inner.find(address).is_none() && inner.grow_down(address).is_err() {
             return FaultOutcome::NotMapped;
         }
@@ -49,36 +49,38 @@ impl AddressSpace {
     }
 }
 
-impl Inner {
+impl Spaces {
     /// Brings the page at `address`, and what else of the mapping is worth it.
     fn bring(&mut self, mapping: &MappingEntry, address: u64) -> Result<()> {
-        if self.arena.state(address).protection().is_some() {
-            // Another thread was here first.
-            return Ok(());
-        }
         let page = PageRange::new(address, PAGE_SIZE).ok_or(Errno::EFAULT)?;
+        if self.arena.state(address).protection().is_some() {
+            // Another thread was here first, or a relative that may do something else with memory that they share.
+            return self.arena.protect(page, mapping.protection);
+        }
         if mapping.within_file(page).is_none() {
             return Err(Errno::EFAULT);
         }
         let window = populate::window(mapping, address).unwrap_or(page);
-        let brought = populate::populate(self.arena, &mut self.account, mapping, window, Some(address));
+        // Relatives pay a frame for each page.
+        let window = if self.is_contested(window) { page } else { window };
+        let brought = self.populate(mapping, window, Some(address));
         if self.arena.state(address).protection().is_some() {
             return Ok(());
         }
         brought?;
         // Memory is short: just the page itself.
-        populate::populate(self.arena, &mut self.account, mapping, page, Some(address))
+        self.populate(mapping, page, Some(address))
     }
 
     /// Lets the mapping above `address` grow down to it, if it is one that does.
     fn grow_down(&mut self, address: u64) -> Result<()> {
         let start = address & !(PAGE_SIZE - 1);
-        let (_, above) = self.mappings.range(start..).next().ok_or(Errno::EFAULT)?;
+        let (_, above) = self.own.mappings.range(start..).next().ok_or(Errno::EFAULT)?;
         let growth = above.range.start() - start;
         if !above.traits.contains(Traits::GROWS_DOWN) || above.range.len() + growth > MAX_GROWTH {
             return Err(Errno::EFAULT);
         }
-        let below = self.mappings.range(..start).next_back();
+        let below = self.own.mappings.range(..start).next_back();
         if below.is_some_and(|(_, below)| start - below.range.end() < GUARD_GAP) {
             return Err(Errno::EFAULT);
         }
@@ -87,12 +89,8 @@ impl Inner {
             content: Content::Zeros,
             ..above.clone()
         };
-        {
-            let mut ranges = self.arena.ranges.lock();
-            if !ranges.is_free(grown.range) {
-                return Err(Errno::EFAULT);
-            }
-            ranges.take(grown.range);
+        if !self.claim(grown.range)? {
+            return Err(Errno::EFAULT);
         }
         self.arena.cool(grown.range);
         self.insert_joined(grown)

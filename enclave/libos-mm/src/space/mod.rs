@@ -1,25 +1,29 @@
 //! An address space: the mappings of one process (or of several that share them).
 
+mod family;
 mod fault;
 mod remap;
 mod report;
 
-use alloc::collections::BTreeMap;
-use alloc::sync::Arc;
+use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use enclave_layout::{PAGE_SIZE, USER_END, USER_START};
 use host_abi::{PageRange, Protection};
-use kobject::{Errno, Mutex, Result};
+use kobject::{Errno, Mutex, MutexGuard, Result};
 use linux_abi::MapFlags;
 
+pub(crate) use self::family::Family;
+use self::family::{Space, Spaces, gaps};
 pub use self::fault::FaultOutcome;
-use crate::arena::{Account, Arena, PROGRAMS};
+use crate::arena::{Arena, PROGRAMS};
 use crate::call_sites::Patches;
 use crate::mapping::{Advice, Backing, Content, MappingEntry, Traits};
 use crate::populate;
 use crate::ranges::round_up;
 use crate::shared::SharedFile;
+use crate::turns::{Pin, Turns};
 
 /// Anonymous mappings and changes of at most this size are committed at once: one exit now for a fault later.
 const EAGER: u64 = 1024 * 1024;
@@ -33,19 +37,23 @@ const ADDRESSES_END: u64 = (1 << 47) - PAGE_SIZE;
 const LARGE: u64 = 8 << 20;
 const HUGE_PAGE: u64 = 2 << 20;
 
-/// The mappings of a process.
+/// The mappings of a process, or of several that share its memory.
+///
+/// Several spaces may have the same addresses: those of a [`Family`]. All operations but [`Self::size`], [`Self::maps`] and dropping it
+/// are for the space that is resident.
 pub struct AddressSpace {
     arena: &'static Arena,
-    inner: Mutex<Inner>,
+    id: SpaceId,
+    family: Arc<Family>,
 }
 
-struct Inner {
-    arena: &'static Arena,
-    mappings: BTreeMap<u64, MappingEntry>,
-    /// Where the heap begins and ends (`brk`).
-    heap: (u64, u64),
-    /// What private pages and shared anonymous ones take.
-    account: Account,
+/// A space's number: never used again, never 0.
+pub type SpaceId = u64;
+
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+
+fn next_id() -> SpaceId {
+    NEXT_ID.fetch_add(1, Ordering::Relaxed)
 }
 
 impl AddressSpace {
@@ -55,16 +63,140 @@ impl AddressSpace {
     }
 
     pub(crate) fn in_arena(arena: &'static Arena, limit: u64) -> Arc<Self> {
-        let inner = Inner {
+        let space = Self::in_new_family(arena, limit);
+        space.make_known();
+        space
+    }
+
+    /// Lets [`Self::at`] find it.
+    fn make_known(self: &Arc<Self>) {
+        let mut known = self.arena.spaces.lock();
+        known.retain(|space| space.strong_count() != 0);
+        known.push(Arc::downgrade(self));
+    }
+
+    fn in_new_family(arena: &'static Arena, limit: u64) -> Arc<Self> {
+        let id = next_id();
+        let spaces = Spaces {
             arena,
-            mappings: BTreeMap::new(),
-            heap: (0, 0),
-            account: Account::new(limit),
+            own: Space::new(id, limit),
+            relatives: Vec::new(),
+            shared_differ: false,
         };
+        let family = Arc::new(Family {
+            spaces: Mutex::new(spaces),
+            turns: Turns::new(id),
+        });
+        Arc::new(Self { arena, id, family })
+    }
+
+    /// An empty one for a program that is linked at fixed addresses, which it has then. If another space has some of them, the new one
+    /// takes turns with it; it is not resident at first.
+    ///
+    /// # Errors
+    /// ENOMEM if several spaces that do not take turns with each other have some of the addresses, or they are not programs'.
+    pub fn at(limit: u64, fixed: PageRange) -> Result<Arc<Self>> {
+        Self::at_in_arena(&PROGRAMS, limit, fixed)
+    }
+
+    pub(crate) fn at_in_arena(arena: &'static Arena, limit: u64, fixed: PageRange) -> Result<Arc<Self>> {
+        let mut known = arena.spaces.lock();
+        known.retain(|space| space.strong_count() != 0);
+        let others: Vec<Arc<Self>> = known.iter().filter_map(Weak::upgrade).collect();
+        let rival = others.iter().find(|other| !other.lock().within(fixed).is_empty());
+        let space = match rival {
+            None => {
+                let space = Self::in_new_family(arena, limit);
+                let flags = MapFlags::MAP_FIXED_NOREPLACE;
+                let reserved = space.map(
+                    fixed.start(),
+                    fixed.len(),
+                    Protection::NONE,
+                    flags,
+                    Backing::Anonymous,
+                    b"",
+                );
+                reserved.map_err(|_| Errno::ENOMEM)?;
+                space
+            }
+            Some(rival) => {
+                let id = next_id();
+                rival.lock().relatives.push(Space::new(id, limit));
+                Arc::new(Self {
+                    arena,
+                    id,
+                    family: rival.family.clone(),
+                })
+            }
+        };
+        known.push(Arc::downgrade(&space));
+        drop(known);
+        // Perhaps the last reference of one that has ended meanwhile.
+        drop(others);
+        Ok(space)
+    }
+
+    /// Its number.
+    pub fn id(&self) -> SpaceId {
+        self.id
+    }
+
+    /// Makes a space with the same mappings and bytes, as fork(2) does. The caller is the only one that is pinned to this space; then
+    /// the child is resident, `pin` is pinned to it, and the caller waits for its space's turn before it touches the memory again.
+    ///
+    /// # Errors
+    /// ENOMEM, and nothing has changed.
+    pub fn fork(self: &Arc<Self>, caller: &Pin, pin: &Arc<Pin>) -> Result<Arc<Self>> {
+        self.family.turns.stop(self, caller)?;
+        let forked = self.lock().fork();
+        let id = match forked {
+            Ok(id) => id,
+            Err(error) => {
+                self.family.turns.reopen(self.id);
+                return Err(error);
+            }
+        };
+        let child = Arc::new(Self {
+            arena: self.arena,
+            id,
+            family: self.family.clone(),
+        });
+        child.make_known();
+        caller.unpin();
+        self.family.turns.adopt(id, pin);
+        Ok(child)
+    }
+
+    /// Makes it resident: another space of its family was, or none.
+    pub(crate) fn bring_in(&self) -> Result<()> {
+        self.lock().bring_in()
+    }
+
+    pub(crate) fn turns(&self) -> &Turns {
+        &self.family.turns
+    }
+
+    /// [`Self::fork`] without threads: the child is resident.
+    #[cfg(test)]
+    pub(crate) fn fork_quietly(&self) -> Arc<Self> {
+        let id = self.lock().fork().unwrap();
         Arc::new(Self {
-            arena,
-            inner: Mutex::new(inner),
+            arena: self.arena,
+            id,
+            family: self.family.clone(),
         })
+    }
+
+    /// Whether the page at this address is mapped.
+    #[cfg(test)]
+    pub(crate) fn maps_all(&self, address: u64) -> bool {
+        self.lock().find(address).is_some()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Spaces> {
+        let mut spaces = self.family.spaces.lock();
+        spaces.select(self.id);
+        spaces
     }
 
     /// `mmap`: gives the address. `len` is rounded up to pages; `hint` must be a multiple of them if it is to be obeyed.
@@ -91,7 +223,7 @@ impl AddressSpace {
             offset.checked_add(len).ok_or(Errno::EOVERFLOW)?;
         }
         let traits = Traits::of(flags, &backing);
-        let mut inner = self.inner.lock();
+        let mut inner = self.lock();
         inner.check_room(len, protection, traits)?;
         let range = inner.place(hint, len, flags)?;
         let mapping = MappingEntry {
@@ -128,7 +260,7 @@ impl AddressSpace {
     /// `munmap`.
     pub fn unmap(&self, address: u64, len: u64) -> Result<()> {
         let range = page_range(address, len)?;
-        self.inner.lock().remove(range);
+        self.lock().remove(range);
         Ok(())
     }
 
@@ -141,19 +273,19 @@ impl AddressSpace {
             return Ok(());
         }
         let range = page_range(address, len).map_err(|_| Errno::ENOMEM)?;
-        self.inner.lock().protect(range, protection)
+        self.lock().protect(range, protection)
     }
 
     /// Sets where the heap begins, once, before the program runs.
     pub fn set_heap(&self, start: u64) {
         let start = start.next_multiple_of(PAGE_SIZE);
-        self.inner.lock().heap = (start, start);
+        self.lock().own.heap = (start, start);
     }
 
     /// `brk`: gives where the heap ends now.
     pub fn set_break(&self, end: u64) -> u64 {
-        let mut inner = self.inner.lock();
-        let (start, old) = inner.heap;
+        let mut inner = self.lock();
+        let (start, old) = inner.own.heap;
         if end < start || end > USER_END {
             return old;
         }
@@ -165,7 +297,7 @@ impl AddressSpace {
         } else if let Some(range) = PageRange::new(new_top, old_top - new_top) {
             inner.remove(range);
         }
-        inner.heap.1 = end;
+        inner.own.heap.1 = end;
         end
     }
 
@@ -178,7 +310,7 @@ impl AddressSpace {
             return Ok(());
         }
         let range = page_range(address, len)?;
-        let mut inner = self.inner.lock();
+        let mut inner = self.lock();
         let parts = inner.within(range);
         let covered: u64 = parts.iter().map(|part| part.range.len()).sum();
         for part in parts {
@@ -193,21 +325,22 @@ impl AddressSpace {
 
     /// Takes everything away, before another program's image or at the end.
     pub fn clear(&self) {
-        let mut inner = self.inner.lock();
-        let everything: Vec<PageRange> = inner.mappings.values().map(|mapping| mapping.range).collect();
+        let mut inner = self.lock();
+        let everything: Vec<PageRange> = inner.own.mappings.values().map(|mapping| mapping.range).collect();
         for range in everything {
             inner.remove(range);
         }
-        inner.heap = (0, 0);
+        inner.own.heap = (0, 0);
     }
 
     /// The patches whose stubs include this address.
     pub(crate) fn patches_of_stub(&self, address: u64) -> Option<Arc<Patches>> {
-        let inner = self.inner.lock();
+        let inner = self.lock();
         if inner.find(address).is_some() {
             return None;
         }
         let mut patches = inner
+            .own
             .mappings
             .values()
             .filter_map(|mapping| mapping.content.patches());
@@ -216,28 +349,25 @@ impl AddressSpace {
 
     /// The patches of the mapping that includes this address.
     pub(crate) fn patches_of_mapping(&self, address: u64) -> Option<Arc<Patches>> {
-        self.inner.lock().find(address)?.content.patches().cloned()
+        self.lock().find(address)?.content.patches().cloned()
     }
 }
 
 impl Drop for AddressSpace {
     fn drop(&mut self) {
         self.clear();
+        self.lock().leave();
+        self.family.turns.leave(self.id);
     }
 }
 
-impl Inner {
+impl Spaces {
     fn find(&self, address: u64) -> Option<&MappingEntry> {
-        let (_, mapping) = self.mappings.range(..=address).next_back()?;
-        (address < mapping.range.end()).then_some(mapping)
+        self.own.find(address)
     }
 
-    /// The parts of mappings that lie in a range.
     fn within(&self, range: PageRange) -> Vec<MappingEntry> {
-        let first = self.find(range.start());
-        let from = first.map_or(range.start(), |mapping| mapping.range.start());
-        let mappings = self.mappings.range(from..range.end());
-        mappings.filter_map(|(_, mapping)| mapping.part(range)).collect()
+        self.own.within(range)
     }
 
     /// How many bytes of a range are mapped.
@@ -248,7 +378,7 @@ impl Inner {
     /// ENOMEM for what obviously cannot be had. Linux decides in the same way whether to overcommit: programs map more than they touch.
     fn check_room(&self, len: u64, protection: Protection, traits: Traits) -> Result<()> {
         let counts = protection.contains(Protection::READ_WRITE) && !traits.contains(Traits::NO_RESERVE);
-        if counts && len > self.account.room() {
+        if counts && len > self.own.account.room() {
             return Err(Errno::ENOMEM);
         }
         Ok(())
@@ -288,20 +418,24 @@ impl Inner {
         if range.end() > USER_END {
             return Err(Errno::ENOMEM);
         }
-        let mapped = self.mapped_len(range);
-        if flags.contains(MapFlags::MAP_FIXED_NOREPLACE) && mapped != 0 {
+        let parts = self.within(range);
+        if flags.contains(MapFlags::MAP_FIXED_NOREPLACE) && !parts.is_empty() {
             return Err(Errno::EEXIST);
         }
-        // Another process's addresses, or stubs, cannot be had.
-        if self.arena.ranges.lock().free_len(range) + mapped != len {
+        // Strangers' addresses, or stubs, cannot be had.
+        let parts: Vec<PageRange> = parts.iter().map(|part| part.range).collect();
+        let gaps = gaps(range, &parts);
+        if !gaps.iter().all(|&gap| self.is_claimable(gap)) {
             return Err(match flags.contains(MapFlags::MAP_FIXED_NOREPLACE) {
                 true => Errno::EEXIST,
                 false => Errno::ENOMEM,
             });
         }
         self.remove(range);
-        self.arena.ranges.lock().take(range);
-        Ok(range)
+        match self.claim(range)? {
+            true => Ok(range),
+            false => Err(Errno::ENOMEM),
+        }
     }
 
     /// Adds a mapping on addresses that are taken for it, joined with its neighbours, and brings what is to be there at once.
@@ -317,7 +451,7 @@ impl Inner {
         // What is brought lazily must trap first.
         let populated =
             if mapping.protection != Protection::NONE && (eager || flags.contains(MapFlags::MAP_POPULATE)) {
-                populate::populate(self.arena, &mut self.account, &mapping, range, None)
+                self.populate(&mapping, range, None)
             } else {
                 Ok(())
             };
@@ -334,12 +468,8 @@ impl Inner {
     fn grow_heap(&mut self, start: u64, len: u64) -> Result<()> {
         let range = PageRange::new(start, len).ok_or(Errno::ENOMEM)?;
         self.check_room(len, Protection::READ_WRITE, Traits::empty())?;
-        {
-            let mut ranges = self.arena.ranges.lock();
-            if !ranges.is_free(range) {
-                return Err(Errno::ENOMEM);
-            }
-            ranges.take(range);
+        if !self.claim(range)? {
+            return Err(Errno::ENOMEM);
         }
         let heap = MappingEntry {
             range,
@@ -360,11 +490,23 @@ impl Inner {
 
     /// Gives up the pages and addresses of what is not in the map any more.
     fn release(&mut self, mapping: MappingEntry) {
-        match &mapping.content {
-            Content::Shared { file, offset } => file.release(mapping.range, *offset),
-            _ => self.arena.release(mapping.range, &mut self.account),
+        let contested = self.of_relatives(mapping.range);
+        for part in contested.iter().filter_map(|&part| mapping.part(part)) {
+            self.leave_to_relatives(&part);
         }
-        self.arena.ranges.lock().give_back(mapping.range);
+        for part in gaps(mapping.range, &contested) {
+            match &mapping.content {
+                Content::Shared { file, .. } => file.release(part, mapping.offset_of(part.start())),
+                _ => self.arena.release(part, &mut self.own.account),
+            }
+            self.arena.ranges.lock().give_back(part);
+        }
+    }
+
+    /// Brings what is not there of a part of a mapping; see [`populate::populate`].
+    fn populate(&mut self, mapping: &MappingEntry, range: PageRange, wanted: Option<u64>) -> Result<()> {
+        self.before_bringing(mapping, range)?;
+        populate::populate(self.arena, &mut self.own.account, mapping, range, wanted)
     }
 
     /// Takes the mappings in a range out of the map and gives them; pages and addresses stay as they are.
@@ -372,9 +514,9 @@ impl Inner {
         let parts = self.within(range);
         for part in &parts {
             let start = self.find(part.range.start()).map(|mapping| mapping.range.start());
-            if let Some(whole) = start.and_then(|start| self.mappings.remove(&start)) {
+            if let Some(whole) = start.and_then(|start| self.own.mappings.remove(&start)) {
                 for rest in whole.without(part.range) {
-                    self.mappings.insert(rest.range.start(), rest);
+                    self.own.mappings.insert(rest.range.start(), rest);
                 }
             }
         }
@@ -406,9 +548,13 @@ impl Inner {
 
     fn protect_part(&mut self, part: MappingEntry, protection: Protection) -> Result<()> {
         let range = part.range;
+        self.shared_differ |= part.is_shared() && self.is_contested(range);
         match &part.content {
             Content::Shared { file, offset } => file.protect(range, *offset, protection)?,
-            _ => self.arena.protect(range, protection)?,
+            _ => {
+                self.part_from_relatives(range)?;
+                self.arena.protect(range, protection)?;
+            }
         }
         self.detach(range);
         let changed = MappingEntry {
@@ -419,7 +565,7 @@ impl Inner {
         let is_zeros = matches!(changed.content, Content::Zeros);
         if range.len() <= EAGER && protection == Protection::READ_WRITE && is_zeros {
             // Best effort: what cannot be had now is asked for again when it is touched.
-            let _ = populate::populate(self.arena, &mut self.account, &changed, range, None);
+            let _ = self.populate(&changed, range, None);
         }
         self.insert_joined(changed)
     }
@@ -446,7 +592,7 @@ impl Inner {
     }
 
     fn insert_joined(&mut self, mut mapping: MappingEntry) -> Result<()> {
-        if let Some((&start, before)) = self.mappings.range(..mapping.range.start()).next_back()
+        if let Some((&start, before)) = self.own.mappings.range(..mapping.range.start()).next_back()
             && before.continues_as(&mapping)
         {
             let joined = PageRange::new(start, mapping.range.end() - start).ok_or(Errno::ENOMEM)?;
@@ -455,14 +601,14 @@ impl Inner {
                 ..before.clone()
             };
         }
-        if let Some(behind) = self.mappings.get(&mapping.range.end())
+        if let Some(behind) = self.own.mappings.get(&mapping.range.end())
             && mapping.continues_as(behind)
         {
             let (start, end) = (mapping.range.start(), behind.range.end());
-            self.mappings.remove(&mapping.range.end());
+            self.own.mappings.remove(&mapping.range.end());
             mapping.range = PageRange::new(start, end - start).ok_or(Errno::ENOMEM)?;
         }
-        self.mappings.insert(mapping.range.start(), mapping);
+        self.own.mappings.insert(mapping.range.start(), mapping);
         Ok(())
     }
 
@@ -478,7 +624,7 @@ impl Inner {
                 let readable = part.protection != Protection::NONE && !is_zeros;
                 if readable && part.range.len() <= EAGER_FILE {
                     // A hint: what fails is tried again when it is touched.
-                    let _ = populate::populate(self.arena, &mut self.account, part, part.range, None);
+                    let _ = self.populate(part, part.range, None);
                 }
                 Ok(())
             }
@@ -489,11 +635,12 @@ impl Inner {
     fn forget(&mut self, part: &MappingEntry) -> Result<()> {
         let is_zeros = matches!(part.content, Content::Zeros);
         let is_small = part.range.len() < ZEROED;
+        self.part_from_relatives(part.range)?;
         for (run, state) in self.arena.runs(part.range) {
             if is_zeros && is_small && state.protection() == Some(Protection::READ_WRITE) {
                 self.arena.memory.zero(run.start(), run.len() as usize)?;
             } else {
-                self.arena.discard(run, &mut self.account);
+                self.arena.discard(run, &mut self.own.account);
             }
         }
         Ok(())

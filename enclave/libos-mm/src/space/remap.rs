@@ -5,7 +5,7 @@ use host_abi::{PageRange, Protection};
 use kobject::{Errno, Result};
 use linux_abi::MapFlags;
 
-use super::{AddressSpace, Inner, page_range};
+use super::{AddressSpace, Spaces, page_range};
 use crate::mapping::{Content, MappingEntry};
 use crate::ranges::round_up;
 
@@ -26,7 +26,7 @@ impl AddressSpace {
             .filter(|&len| len != 0 && len <= USER_END)
             .ok_or(Errno::EINVAL)?;
         let mut old = page_range(address, old_len)?;
-        let mut inner = self.inner.lock();
+        let mut inner = self.lock();
         let mapping = inner.find(address).cloned().ok_or(Errno::EFAULT)?;
         if let Some(target) = target {
             let new = page_range(target, new_len)?;
@@ -66,7 +66,7 @@ impl AddressSpace {
     }
 }
 
-impl Inner {
+impl Spaces {
     /// Lets the part `old` of a mapping grow where it is. ENOMEM if something is behind it.
     fn grow(&mut self, mapping: &MappingEntry, old: PageRange, new_len: u64) -> Result<()> {
         let growth = PageRange::new(old.end(), new_len - old.len()).ok_or(Errno::ENOMEM)?;
@@ -113,10 +113,10 @@ impl Inner {
         };
         // Pages of shared files move by themselves when they are touched.
         if !matches!(whole.content, Content::Shared { .. })
-            && let Err(error) = self.copy_pages(&whole, range)
+            && let Err(error) = self.copy_pages(&whole, &moved)
         {
-            self.arena.release(range, &mut self.account);
-            self.arena.ranges.lock().give_back(range);
+            self.arena.release(range, &mut self.own.account);
+            self.give_back(range);
             self.arena.protect(old, whole.protection)?;
             return Err(error);
         }
@@ -125,8 +125,10 @@ impl Inner {
         Ok(range.start())
     }
 
-    fn copy_pages(&mut self, whole: &MappingEntry, range: PageRange) -> Result<()> {
-        let old = whole.range;
+    fn copy_pages(&mut self, whole: &MappingEntry, moved: &MappingEntry) -> Result<()> {
+        let (old, range) = (whole.range, moved.range);
+        self.before_bringing(moved, range)?;
+        self.part_from_relatives(old)?;
         // Whoever writes to them from here on finds the mapping gone.
         self.arena.protect(old, Protection::READ)?;
         for (run, state) in self.arena.runs(old) {
@@ -135,7 +137,7 @@ impl Inner {
             }
             let to = range.start() + (run.start() - old.start());
             let copied = PageRange::new(to, run.len()).ok_or(Errno::EFAULT)?;
-            self.arena.commit_zeroed(copied, &mut self.account)?;
+            self.arena.commit_zeroed(copied, &mut self.own.account)?;
             self.arena.memory.copy(to, run.start(), run.len() as usize)?;
         }
         if let Some(patches) = whole.content.patches() {

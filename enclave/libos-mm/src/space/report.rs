@@ -23,7 +23,7 @@ impl AddressSpace {
             return Ok(());
         }
         let range = page_range(address - within, len).map_err(|_| Errno::ENOMEM)?;
-        if self.inner.lock().mapped_len(range) == range.len() {
+        if self.lock().mapped_len(range) == range.len() {
             Ok(())
         } else {
             Err(Errno::ENOMEM)
@@ -36,7 +36,7 @@ impl AddressSpace {
             return Err(Errno::EINVAL);
         }
         let range = page_range(address, len).map_err(|_| Errno::ENOMEM)?;
-        let inner = self.inner.lock();
+        let inner = self.lock();
         if inner.mapped_len(range) != range.len() {
             return Err(Errno::ENOMEM);
         }
@@ -50,9 +50,9 @@ impl AddressSpace {
 
     /// The text of /proc/self/maps.
     pub fn maps(&self) -> Vec<u8> {
-        let inner = self.inner.lock();
+        let inner = self.lock();
         let mut text = Vec::new();
-        for mapping in inner.mappings.values() {
+        for mapping in inner.own.mappings.values() {
             let (line, path) = describe(mapping);
             text.extend_from_slice(line.as_bytes());
             if !path.is_empty() {
@@ -72,14 +72,19 @@ impl AddressSpace {
 
     /// Bytes of all mappings, and of those that are there.
     pub fn size(&self) -> (u64, u64) {
-        let inner = self.inner.lock();
-        let size = inner.mappings.values().map(|mapping| mapping.range.len()).sum();
+        let inner = self.lock();
+        let size = inner
+            .own
+            .mappings
+            .values()
+            .map(|mapping| mapping.range.len())
+            .sum();
         let of_files = |mapping: &MappingEntry| match mapping.content {
             Content::Shared { .. } => inner.arena.in_use(mapping.range),
             _ => 0,
         };
-        let shared: u64 = inner.mappings.values().map(of_files).sum();
-        (size, inner.account.used() + shared)
+        let shared: u64 = inner.own.mappings.values().map(of_files).sum();
+        (size, inner.own.account.used() + shared)
     }
 }
 

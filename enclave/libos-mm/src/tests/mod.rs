@@ -1,6 +1,7 @@
 //! The memory manager outside an enclave: over a model of the enclave's pages that fails on each misuse.
 
 mod call_sites;
+mod family;
 mod model;
 mod shared;
 mod single;

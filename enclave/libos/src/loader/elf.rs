@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use enclave_layout::{PAGE_SIZE, USER_END};
 use enclave_rt::user;
-use host_abi::Protection;
+use host_abi::{PageRange, Protection};
 use kobject::{Description, Errno, KernelSink, Mapping, Result};
 use libos_mm::{AddressSpace, Backing};
 use linux_abi::elf::{EM_X86_64, ET_DYN, ET_EXEC, IDENT, PF_R, PF_W, PF_X, PT_INTERP, PT_LOAD};
@@ -106,7 +106,13 @@ impl Parsed {
         &self.file
     }
 
-    /// Maps it.
+    /// The addresses that it must have, if it is linked at fixed ones.
+    pub(super) fn fixed_range(&self) -> Option<PageRange> {
+        let is_fixed = self.header.kind != ET_DYN;
+        is_fixed.then(|| PageRange::new(self.extent.start, self.extent.end - self.extent.start))?
+    }
+
+    /// Maps it. If it is linked at fixed addresses, the space is one for them.
     pub(super) fn map(&self, space: &AddressSpace) -> Result<Program> {
         let base = match self.header.kind {
             ET_DYN => self.extent.reserve(space, self.role)?,
@@ -246,7 +252,8 @@ impl Extent {
     }
 
     fn take_fixed(&self, space: &AddressSpace) -> Result<()> {
-        let flags = MapFlags::MAP_FIXED_NOREPLACE;
+        // The space has reserved them, or takes turns with those that have them.
+        let flags = MapFlags::MAP_FIXED;
         let taken = space.map(
             self.start,
             self.end - self.start,

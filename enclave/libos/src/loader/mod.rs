@@ -89,7 +89,18 @@ pub(crate) fn prepare(open: Open<'_>, request: Request<'_>) -> Result<Prepared> 
 }
 
 impl Prepared {
-    /// Loads the program into an empty address space, which is the calling thread's.
+    /// An address space that the program can be loaded into.
+    ///
+    /// # Errors
+    /// As [`AddressSpace::at`].
+    pub(crate) fn space(&self, limit: u64) -> Result<Arc<AddressSpace>> {
+        match self.program.fixed_range() {
+            Some(fixed) => AddressSpace::at(limit, fixed),
+            None => Ok(AddressSpace::new(limit)),
+        }
+    }
+
+    /// Loads the program into a space that [`Self::space`] has made, which is the calling thread's and resident.
     ///
     /// # Errors
     /// ENOMEM, and EIO for a file that cannot be read.

@@ -1,78 +1,175 @@
-//! New threads (clone(2), clone3(2)).
+//! New threads and processes (clone(2), clone3(2), fork(2), vfork(2)).
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 
 use enclave_rt::frame::TrapFrame;
+use enclave_rt::thread::{clear_pending, set_pending};
 use enclave_rt::{entry, processor};
-use kobject::{Errno, Result};
-use linux_abi::CloneFlags;
+use kobject::{Errno, Result, Waiter};
+use linux_abi::{CloneFlags, PollEvents};
 
-use super::{Thread, table};
+use super::{Process, Thread, barrier, table};
 use crate::user;
 
 /// What clone is asked for.
 pub(crate) struct CloneRequest {
     pub(crate) flags: CloneFlags,
-    /// The new thread's stack pointer; 0 for the caller's.
+    /// What a new process's parent is sent at its end; 0 for nothing.
+    pub(crate) exit_signal: u32,
+    /// The stack pointer of what is made; 0 for the caller's.
     pub(crate) stack: u64,
     pub(crate) parent_tid: u64,
     pub(crate) child_tid: u64,
     pub(crate) tls: u64,
 }
 
-/// Makes a thread that goes on where the caller does, with 0 in `rax`.
-pub(crate) fn thread(parent: &Arc<Thread>, request: &CloneRequest, state: TrapFrame) -> Result<u32> {
-    let flags = request.flags;
-    let all = CloneFlags::CLONE_VM
-        | CloneFlags::CLONE_FS
-        | CloneFlags::CLONE_FILES
-        | CloneFlags::CLONE_SIGHAND
-        | CloneFlags::CLONE_THREAD;
-    if !flags.contains(CloneFlags::CLONE_THREAD) {
-        // fork, vfork and posix_spawn are not available yet: there is one process.
-        return Err(Errno::ENOSYS);
+impl CloneRequest {
+    /// EINVAL for what Linux does not allow together, or is for namespaces.
+    fn check(&self) -> Result<()> {
+        let has = |flags| self.flags.contains(flags);
+        let thread = CloneFlags::CLONE_THREAD;
+        let signals = CloneFlags::CLONE_SIGHAND;
+        let is_wrong = (has(thread) && !has(signals))
+            || (has(signals) && !has(CloneFlags::CLONE_VM))
+            || self.flags.contains(CloneFlags::CLONE_PIDFD);
+        if is_wrong { Err(Errno::EINVAL) } else { Ok(()) }
     }
-    if !flags.contains(all) {
+
+    /// The state that the child begins with: the caller's, with 0 in `rax`.
+    fn state(&self, mut state: TrapFrame) -> Box<TrapFrame> {
+        state.registers.rax = 0;
+        if self.stack != 0 {
+            state.registers.rsp = self.stack;
+        }
+        Box::new(state)
+    }
+
+    fn fs_base(&self) -> u64 {
+        match self.flags.contains(CloneFlags::CLONE_SETTLS) {
+            true => self.tls,
+            false => processor::fs_base(),
+        }
+    }
+}
+
+/// Makes a thread or a process that goes on where the caller does; gives its number.
+///
+/// # Errors
+/// As clone(2). EAGAIN if every thread of the enclave is in use.
+pub(crate) fn clone(parent: &Arc<Thread>, request: &CloneRequest, state: TrapFrame) -> Result<u32> {
+    request.check()?;
+    match request.flags.contains(CloneFlags::CLONE_THREAD) {
+        true => thread(parent, request, state),
+        false => process(parent, request, state),
+    }
+}
+
+fn thread(parent: &Arc<Thread>, request: &CloneRequest, state: TrapFrame) -> Result<u32> {
+    let all = CloneFlags::CLONE_VM | CloneFlags::CLONE_FS | CloneFlags::CLONE_FILES;
+    if !request.flags.contains(all) {
         return Err(Errno::EINVAL);
     }
     let process = &parent.process;
     let tid = table::new_number();
     let mask = parent.signals.lock().mask;
-    let name = *parent.name.lock();
-    let child = Thread::new(tid, process.clone(), mask, name);
-    if flags.contains(CloneFlags::CLONE_CHILD_CLEARTID) {
-        child.clear_tid.store(request.child_tid, Ordering::Relaxed);
-    }
-    if flags.contains(CloneFlags::CLONE_PARENT_SETTID) {
+    let child = Thread::new(tid, process.clone(), mask, *parent.name.lock());
+    if request.flags.contains(CloneFlags::CLONE_PARENT_SETTID) {
         user::put(request.parent_tid, &tid)?;
     }
-    if flags.contains(CloneFlags::CLONE_CHILD_SETTID) {
-        user::put(request.child_tid, &tid)?;
-    }
-    let fs_base = if flags.contains(CloneFlags::CLONE_SETTLS) {
-        request.tls
-    } else {
-        processor::fs_base()
-    };
-    let mut state = Box::new(state);
-    state.registers.rax = 0;
-    if request.stack != 0 {
-        state.registers.rsp = request.stack;
-    }
+    let space = process.space();
+    space.admit(&child.pin);
     process.add_thread(child.clone());
-    let started = enclave_rt::thread::spawn(Box::new(move || {
+    if let Err(error) = start(child.clone(), request, state) {
+        process.remove_thread(tid);
+        space.dismiss(&child.pin);
+        return Err(error);
+    }
+    Ok(tid)
+}
+
+fn process(parent: &Arc<Thread>, request: &CloneRequest, state: TrapFrame) -> Result<u32> {
+    let flags = request.flags;
+    let pid = table::new_number();
+    if flags.contains(CloneFlags::CLONE_PARENT_SETTID) {
+        user::put(request.parent_tid, &pid)?;
+    }
+    let caller = &parent.process;
+    let pid_of_parent = match flags.contains(CloneFlags::CLONE_PARENT) {
+        true => caller.parent(),
+        false => caller.pid,
+    };
+    // The memory first: it is what most likely cannot be had.
+    let pin = libos_mm::Pin::new();
+    let space = caller.space();
+    let space = match flags.contains(CloneFlags::CLONE_VM) {
+        true => {
+            space.admit(&pin);
+            space
+        }
+        false => {
+            let forked = space.fork(&parent.pin, &pin)?;
+            // The child has the turn: the caller waits for its own on the way back to its program.
+            set_pending();
+            forked
+        }
+    };
+    let process = caller.child(pid, pid_of_parent, space.clone(), flags);
+    process.exit_signal.store(request.exit_signal, Ordering::Relaxed);
+    let child = parent.forked(pid, process.clone(), pin);
+    process.add_thread(child.clone());
+    table::add(process.clone());
+    if let Err(error) = start(child.clone(), request, state) {
+        process.remove_thread(pid);
+        table::remove(pid);
+        space.unpin(&child.pin);
+        space.dismiss(&child.pin);
+        return Err(error);
+    }
+    drop((space, child));
+    if flags.contains(CloneFlags::CLONE_VFORK) {
+        wait_for_memory(parent, &process);
+    }
+    Ok(pid)
+}
+
+/// Starts a thread of a program.
+fn start(child: Arc<Thread>, request: &CloneRequest, state: TrapFrame) -> Result<()> {
+    let flags = request.flags;
+    let child_tid = request.child_tid;
+    if flags.contains(CloneFlags::CLONE_CHILD_CLEARTID) {
+        child.clear_tid.store(child_tid, Ordering::Relaxed);
+    }
+    let fs_base = request.fs_base();
+    let state = request.state(state);
+    enclave_rt::thread::spawn(Box::new(move || {
         child.begin();
+        if flags.contains(CloneFlags::CLONE_CHILD_SETTID) {
+            // The memory that it is written to is the child's. Linux does not say either if it cannot be.
+            let _ = user::put(child_tid, &child.tid);
+        }
         drop(child);
         processor::set_fs_base(fs_base);
         // On the stack: the box would never be freed, since nothing returns from the program.
         let mut frame = *state;
         entry::enter_program(&mut frame)
-    }));
-    if let Err(error) = started {
-        process.remove_thread(tid);
-        return Err(error);
+    }))
+}
+
+/// vfork(2): waits until the child does not use the memory any more. Only what ends the caller ends the wait.
+fn wait_for_memory(parent: &Thread, child: &Process) {
+    let waiter = Waiter::new();
+    let _subscription = child.returns.subscribe(PollEvents::READABLE, waiter.observer());
+    loop {
+        waiter.reset();
+        if !child.borrows.load(Ordering::Acquire) || parent.ending.load(Ordering::Acquire) != 0 {
+            break;
+        }
+        // Signals wait.
+        clear_pending();
+        barrier::acknowledge(parent);
+        let _ = waiter.sleep(None);
     }
-    Ok(tid)
+    set_pending();
 }

@@ -29,6 +29,7 @@ impl OnExec {
 }
 
 /// A table of descriptors.
+#[derive(Clone)]
 pub(crate) struct Descriptors {
     slots: Vec<Option<Slot>>,
     /// No free slot lies below.

@@ -17,6 +17,7 @@ use host_abi::MessageKind;
 use kobject::credentials::AccessMode;
 use kobject::{Description, Errno, Result, Waiter};
 use libos_fs::{At, Context, OpenHow};
+use libos_mm::AddressSpace;
 use linux_abi::{AtFlags, PollEvents, Signal};
 
 use super::exit::{self, Status};
@@ -87,7 +88,7 @@ pub(crate) fn open(context: &Context, at: At<'_>, path: &[u8], flags: AtFlags) -
 
 /// Loads the first program of `thread`'s process, whose address space is empty; gives the state that `thread` begins with.
 pub(crate) fn start(thread: &Thread, program: Prepared) -> Result<TrapFrame> {
-    let loaded = program.load(&thread.process.space)?;
+    let loaded = program.load(&thread.process.space())?;
     Ok(take_over(thread, loaded))
 }
 
@@ -107,8 +108,8 @@ pub(crate) fn finish() -> Option<TrapFrame> {
     // Signals are looked at again before the program begins.
     enclave_rt::thread::set_pending();
     let name = thread.program();
-    thread.process.space.clear();
-    match start(&thread, *program) {
+    let loaded = begin_anew(&thread, &program).and_then(|()| start(&thread, *program));
+    match loaded {
         Ok(frame) => Some(frame),
         Err(errno) => {
             let line =
@@ -185,6 +186,26 @@ fn lead(thread: Arc<Thread>) -> Arc<Thread> {
     process.add_thread(leader.clone());
     leader.begin();
     leader
+}
+
+/// Gives the calling thread's process, which has no other thread, memory of its own with nothing in it. What it had goes, unless its
+/// parent has lent it.
+fn begin_anew(thread: &Thread, program: &Prepared) -> Result<()> {
+    let process = &thread.process;
+    let nothing = AddressSpace::new(0);
+    nothing.admit(&thread.pin);
+    let old = process.replace_space(nothing.clone());
+    old.unpin(&thread.pin);
+    old.dismiss(&thread.pin);
+    // The addresses are free before others are looked for.
+    drop(old);
+    process.give_memory_back();
+    process.has_executed.store(true, Ordering::Relaxed);
+    nothing.dismiss(&thread.pin);
+    let new = program.space(crate::container().memory)?;
+    new.admit(&thread.pin);
+    process.replace_space(new.clone());
+    new.pin(&thread.pin)
 }
 
 /// Forgets what a new program does not inherit (execve(2), "Effect on process attributes").

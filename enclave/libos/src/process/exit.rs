@@ -9,11 +9,13 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use enclave_rt::call;
 use enclave_rt::frame::TrapFrame;
 use host_abi::Exit;
-use linux_abi::Signal;
+use libos_mm::AddressSpace;
+use linux_abi::{Signal, SignalCode};
 
 use super::Thread;
 use super::descriptors::Fd;
-use super::table::{self, INIT};
+use super::kin;
+use super::table::INIT;
 use crate::signal::SignalInfo;
 use crate::{crash, futex, rootfs_source, stats, user};
 
@@ -30,6 +32,19 @@ impl Status {
     /// A signal killed it; bit 7 says that a core was dumped, which never is.
     pub(crate) fn killed(signal: Signal) -> Self {
         Self(signal.raw().into())
+    }
+
+    /// As wait4(2) gives it.
+    pub(crate) fn raw(self) -> u16 {
+        self.0
+    }
+
+    /// As SIGCHLD and waitid(2) give it: how it ended, and the exit code or the signal.
+    pub(crate) fn of_child(self) -> (SignalCode, u32) {
+        match self.0 & 0x7f {
+            0 => (SignalCode::CLD_EXITED, u32::from(self.0 >> 8)),
+            signal => (SignalCode::CLD_KILLED, signal.into()),
+        }
     }
 }
 
@@ -55,7 +70,7 @@ impl Ending {
     }
 
     /// What has been decided.
-    fn status(&self) -> Option<Status> {
+    pub(crate) fn status(&self) -> Option<Status> {
         let decided = self.0.load(Ordering::Acquire);
         (decided & Self::DECIDED != 0).then_some(Status(decided as u16))
     }
@@ -108,17 +123,38 @@ pub(crate) fn end(status: Status) -> ! {
 fn leave(thread: &Arc<Thread>, status: Status) -> ! {
     release_futexes(thread);
     let process = &thread.process;
+    let space = process.space();
     if process.remove_thread(thread.tid) == 0 {
         process.ending.decide(status);
         if process.pid == INIT {
             // What exit_group(2) or a signal has decided goes before the code of the thread that happens to be last.
             container(process.ending.status().unwrap_or(status));
         }
-        // Nobody waits for it: there are no parents as long as there is no fork.
-        process.close_descriptors(0, Fd::MAX);
-        table::remove(process.pid);
+        let status = process.ending.status().unwrap_or(status);
+        process.timers.delete_created();
+        if Arc::strong_count(&process.descriptors) == 1 {
+            process.close_descriptors(0, Fd::MAX);
+        }
+        drop(space);
+        give_memory_up(thread);
+        kin::end(process, status);
+    } else {
+        // Not the process's space any more, if another thread executes a program.
+        space.unpin(&thread.pin);
+        space.dismiss(&thread.pin);
+        drop(space);
     }
     enclave_rt::thread::end()
+}
+
+/// Leaves the memory of the calling thread's process, which has no other thread, to those that share it; else it goes.
+fn give_memory_up(thread: &Thread) {
+    let process = &thread.process;
+    let old = process.replace_space(AddressSpace::new(0));
+    old.unpin(&thread.pin);
+    old.dismiss(&thread.pin);
+    drop(old);
+    process.give_memory_back();
 }
 
 /// Ends the container, whose first process has ended.

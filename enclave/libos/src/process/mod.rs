@@ -1,28 +1,32 @@
 //! Processes and their threads.
 //!
 //! A [`Process`] is what its threads share; a [`Thread`] runs on one slot of the enclave. All processes stand in one table
-//! ([`table`]). As long as there is no fork(2), there is one process; nothing here relies on it.
+//! ([`table`]), those that have ended until their parents have asked how ([`wait`]). A process shares the addresses of its memory
+//! with those that it has forked, and takes turns with them ([`turn`]).
 //!
-//! Lock order: the table, a process's locks, a thread's locks. Locks of one level are not held together.
+//! Lock order: kinship, the table, a process's locks, a thread's locks. Locks of one level are not held together.
 
 pub(crate) mod barrier;
 pub(crate) mod clone;
 pub(crate) mod descriptors;
 pub(crate) mod exec;
 pub(crate) mod exit;
+pub(crate) mod kin;
 pub(crate) mod limits;
 pub(crate) mod table;
 mod thread;
+pub(crate) mod turn;
+pub(crate) mod wait;
 
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 
 use kobject::{Description, Mutex, Result, SpinLock, WaitQueue};
 use libos_fs::{Context, Dentry};
 use libos_mm::AddressSpace;
-use linux_abi::PollEvents;
+use linux_abi::{CloneFlags, PollEvents};
 
 use crate::signal::Actions;
 use crate::signal::pending::Pending;
@@ -51,12 +55,14 @@ pub(crate) struct Process {
     pub(crate) parent: AtomicU32,
     pub(crate) group: AtomicU32,
     pub(crate) session: AtomicU32,
-    pub(crate) space: Arc<AddressSpace>,
-    /// Held for a look or a change of a slot, which is why it is no lock that parks; what is taken out is dropped after.
-    pub(crate) descriptors: SpinLock<Descriptors>,
+    /// Its memory: another one from each exec on, and none in the end.
+    space: SpinLock<Arc<AddressSpace>>,
+    /// Held for a look or a change of a slot, which is why it is no lock that parks; what is taken out is dropped after. Several
+    /// processes may share one (CLONE_FILES), as the next two (CLONE_FS, CLONE_SIGHAND).
+    pub(crate) descriptors: Arc<SpinLock<Descriptors>>,
     /// Where it stands in the file system, and who it is.
-    pub(crate) context: Mutex<Context>,
-    pub(crate) actions: SpinLock<Actions>,
+    pub(crate) context: Arc<Mutex<Context>>,
+    pub(crate) actions: Arc<SpinLock<Actions>>,
     pub(crate) pending: SpinLock<Pending>,
     /// Told when a signal arrives, for signalfd.
     pub(crate) signal_observers: Arc<WaitQueue>,
@@ -67,8 +73,23 @@ pub(crate) struct Process {
     pub(crate) started: u64,
     /// PR_SET_DUMPABLE and the like that are only remembered.
     pub(crate) dumpable: AtomicU32,
-    /// PR_SET_PDEATHSIG, personality(2) and nice(2): remembered too.
+    /// PR_SET_PDEATHSIG: what it is sent when its parent ends; 0 for nothing.
     pub(crate) death_signal: AtomicU32,
+    /// What its parent is sent when it ends; 0 for nothing.
+    pub(crate) exit_signal: AtomicU32,
+    /// PR_SET_CHILD_SUBREAPER: it becomes the parent of its descendants' orphans.
+    pub(crate) is_subreaper: AtomicBool,
+    /// It has executed a program since it was forked, which ends what its parent may do with its group.
+    pub(crate) has_executed: AtomicBool,
+    /// It has ended, and waits to be waited for.
+    pub(crate) is_zombie: AtomicBool,
+    /// Told when a child has ended.
+    pub(crate) children: Arc<WaitQueue>,
+    /// It was made by vfork(2) and uses its parent's memory still.
+    pub(crate) borrows: AtomicBool,
+    /// Told when it does not any more.
+    pub(crate) returns: Arc<WaitQueue>,
+    /// personality(2) and nice(2): remembered.
     pub(crate) personality: AtomicU32,
     pub(crate) nice: AtomicI32,
     /// What it has registered for with membarrier(2).
@@ -96,31 +117,32 @@ impl Process {
         }
     }
 
-    /// A process without threads.
-    pub(crate) fn new(
-        pid: u32,
-        parent: u32,
-        space: Arc<AddressSpace>,
-        context: Context,
-        limits: Limits,
-    ) -> Arc<Self> {
+    /// The container's first process, without threads.
+    pub(crate) fn first(pid: u32, space: Arc<AddressSpace>, context: Context) -> Arc<Self> {
         Arc::new(Self {
             pid,
-            parent: AtomicU32::new(parent),
+            parent: AtomicU32::new(0),
             group: AtomicU32::new(pid),
             session: AtomicU32::new(pid),
-            space,
-            descriptors: SpinLock::new(Descriptors::new()),
-            context: Mutex::new(context),
-            actions: SpinLock::new(Actions::new()),
+            space: SpinLock::new(space),
+            descriptors: Arc::new(SpinLock::new(Descriptors::new())),
+            context: Arc::new(Mutex::new(context)),
+            actions: Arc::new(SpinLock::new(Actions::new())),
             pending: SpinLock::new(Pending::new()),
             signal_observers: WaitQueue::new(),
-            limits: SpinLock::new(limits),
+            limits: SpinLock::new(Limits::initial()),
             image: SpinLock::new(Image::default()),
             timers: IntervalTimers::new(),
             started: kobject::clock::monotonic(),
             dumpable: AtomicU32::new(1),
             death_signal: AtomicU32::new(0),
+            exit_signal: AtomicU32::new(0),
+            is_subreaper: AtomicBool::new(false),
+            has_executed: AtomicBool::new(false),
+            is_zombie: AtomicBool::new(false),
+            children: WaitQueue::new(),
+            borrows: AtomicBool::new(false),
+            returns: WaitQueue::new(),
             personality: AtomicU32::new(0),
             nice: AtomicI32::new(0),
             barriers: AtomicU32::new(0),
@@ -129,6 +151,76 @@ impl Process {
             executing: AtomicU32::new(0),
             ending: Ending::new(),
         })
+    }
+
+    /// A child without threads, with what fork(2) says is inherited.
+    pub(crate) fn child(
+        &self,
+        pid: u32,
+        parent: u32,
+        space: Arc<AddressSpace>,
+        shares: CloneFlags,
+    ) -> Arc<Self> {
+        fn given<T: Clone>(shared: bool, ours: &Arc<SpinLock<T>>) -> Arc<SpinLock<T>> {
+            match shared {
+                true => ours.clone(),
+                false => Arc::new(SpinLock::new(ours.lock().clone())),
+            }
+        }
+        let context = match shares.contains(CloneFlags::CLONE_FS) {
+            true => self.context.clone(),
+            false => Arc::new(Mutex::new(self.context.lock().clone())),
+        };
+        let copy = |value: &AtomicU32| AtomicU32::new(value.load(Ordering::Relaxed));
+        Arc::new(Self {
+            pid,
+            parent: AtomicU32::new(parent),
+            group: copy(&self.group),
+            session: copy(&self.session),
+            space: SpinLock::new(space),
+            descriptors: given(shares.contains(CloneFlags::CLONE_FILES), &self.descriptors),
+            context,
+            actions: given(shares.contains(CloneFlags::CLONE_SIGHAND), &self.actions),
+            pending: SpinLock::new(Pending::new()),
+            signal_observers: WaitQueue::new(),
+            limits: SpinLock::new(self.limits.lock().clone()),
+            image: SpinLock::new(self.image.lock().clone()),
+            timers: IntervalTimers::new(),
+            started: kobject::clock::monotonic(),
+            dumpable: copy(&self.dumpable),
+            death_signal: AtomicU32::new(0),
+            exit_signal: AtomicU32::new(0),
+            is_subreaper: AtomicBool::new(false),
+            has_executed: AtomicBool::new(false),
+            is_zombie: AtomicBool::new(false),
+            children: WaitQueue::new(),
+            borrows: AtomicBool::new(shares.contains(CloneFlags::CLONE_VFORK)),
+            returns: WaitQueue::new(),
+            personality: copy(&self.personality),
+            nice: AtomicI32::new(self.nice.load(Ordering::Relaxed)),
+            barriers: copy(&self.barriers),
+            threads: SpinLock::new(BTreeMap::new()),
+            departures: WaitQueue::new(),
+            executing: AtomicU32::new(0),
+            ending: Ending::new(),
+        })
+    }
+
+    /// Its memory.
+    pub(crate) fn space(&self) -> Arc<AddressSpace> {
+        self.space.lock().clone()
+    }
+
+    /// Gives it other memory; gives what it had, to be dropped without a lock.
+    pub(crate) fn replace_space(&self, space: Arc<AddressSpace>) -> Arc<AddressSpace> {
+        core::mem::replace(&mut *self.space.lock(), space)
+    }
+
+    /// It does not use its parent's memory any more, if it did.
+    pub(crate) fn give_memory_back(&self) {
+        if self.borrows.swap(false, Ordering::AcqRel) {
+            self.returns.wake(PollEvents::READABLE);
+        }
     }
 
     /// Its threads, the first one first.
@@ -156,7 +248,7 @@ impl Process {
         left
     }
 
-    /// Its effective user, for signals that it sends.
+    /// Its real user, for signals that it sends or causes.
     pub(crate) fn uid(&self) -> u32 {
         self.context.lock().credentials.uid[0]
     }

@@ -20,7 +20,7 @@ pub(crate) fn new_number() -> u32 {
     const LIMIT: u32 = 1 << 22;
     loop {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        if number < LIMIT && thread(number).is_none() {
+        if number < LIMIT && !is_used(number) {
             return number;
         }
         if number >= LIMIT {
@@ -29,16 +29,26 @@ pub(crate) fn new_number() -> u32 {
     }
 }
 
+/// Whether it names something: a thread, a process that has ended and was not waited for, a group or a session.
+fn is_used(number: u32) -> bool {
+    processes().iter().any(|process| {
+        process.pid == number
+            || process.group.load(Ordering::Relaxed) == number
+            || process.session.load(Ordering::Relaxed) == number
+            || process.thread(number).is_some()
+    })
+}
+
 /// Adds a process.
 pub(crate) fn add(process: Arc<Process>) {
     PROCESSES.lock().insert(process.pid, process);
 }
 
-/// Takes out a process that has ended.
-pub(crate) fn remove(pid: u32) {
+/// Takes out a process that has ended; whether it was there.
+pub(crate) fn remove(pid: u32) -> bool {
     let removed = PROCESSES.lock().remove(&pid);
     // Dropped without the lock: it may hold the last reference.
-    drop(removed);
+    removed.is_some()
 }
 
 /// The process with this number.

@@ -7,9 +7,10 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use enclave_rt::thread::{PerThread, ThreadNumber};
 use kobject::{Errno, Once, Result, SpinLock};
+use libos_mm::Pin;
 use linux_abi::{Signal, SignalSet};
 
-use super::{Process, barrier};
+use super::{Process, barrier, turn};
 use crate::loader::Prepared;
 use crate::signal::deliver::Interrupted;
 use crate::signal::pending::Pending;
@@ -33,6 +34,8 @@ pub(crate) struct ThreadSignals {
 pub(crate) struct Thread {
     pub(crate) tid: u32,
     pub(crate) process: Arc<Process>,
+    /// Whether it may touch its process's memory.
+    pub(crate) pin: Arc<Pin>,
     /// Where it runs, once it does.
     number: Once<ThreadNumber>,
     pub(crate) signals: SpinLock<ThreadSignals>,
@@ -67,7 +70,18 @@ impl Thread {
         *self.name.lock() = kept;
     }
 
+    /// One that has not begun. Its process's space has to admit its pin.
     pub(crate) fn new(tid: u32, process: Arc<Process>, mask: SignalSet, name: [u8; 16]) -> Arc<Self> {
+        Self::with_pin(tid, process, mask, name, Pin::new())
+    }
+
+    fn with_pin(
+        tid: u32,
+        process: Arc<Process>,
+        mask: SignalSet,
+        name: [u8; 16],
+        pin: Arc<Pin>,
+    ) -> Arc<Self> {
         let signals = ThreadSignals {
             mask,
             suspended: None,
@@ -78,6 +92,7 @@ impl Thread {
         Arc::new(Self {
             tid,
             process,
+            pin,
             number: Once::new(),
             signals: SpinLock::new(signals),
             clear_tid: AtomicU64::new(0),
@@ -90,11 +105,22 @@ impl Thread {
         })
     }
 
+    /// The first thread of a process that this one has forked: with its mask, its name and its alternate stack.
+    pub(crate) fn forked(&self, tid: u32, process: Arc<Process>, pin: Arc<Pin>) -> Arc<Self> {
+        let (mask, stack) = {
+            let signals = self.signals.lock();
+            (signals.mask, signals.stack)
+        };
+        let thread = Self::with_pin(tid, process, mask, *self.name.lock(), pin);
+        thread.signals.lock().stack = stack;
+        thread
+    }
+
     /// The same thread with another number. It is the calling one, and takes no part in anything.
     pub(crate) fn renumbered(&self, tid: u32) -> Arc<Self> {
         let name = *self.name.lock();
         let mask = self.signals.lock().mask;
-        let thread = Self::new(tid, self.process.clone(), mask, name);
+        let thread = Self::with_pin(tid, self.process.clone(), mask, name, self.pin.clone());
         let pending = core::mem::replace(&mut self.signals.lock().pending, Pending::new());
         thread.signals.lock().pending = pending;
         thread
@@ -103,10 +129,12 @@ impl Thread {
         thread
     }
 
-    /// The calling thread begins to be this one.
+    /// The calling thread begins to be this one, and waits for its process's turn.
     pub(crate) fn begin(self: &Arc<Self>) {
         self.number.get_or_make(ThreadNumber::current);
+        self.pin.begin();
         CURRENT.set(self.clone());
+        turn::back(self);
         // What was sent before it ran.
         enclave_rt::thread::set_pending();
     }
@@ -163,6 +191,7 @@ impl Thread {
         }
         enclave_rt::thread::clear_pending();
         barrier::acknowledge(self);
+        CURRENT.with(turn::gate);
         // Something may have come between the look and the clearing.
         if self.has_signal() {
             enclave_rt::thread::set_pending();

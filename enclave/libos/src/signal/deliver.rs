@@ -98,7 +98,7 @@ fn enter_handler(
         let stack = signals.stack;
         (before, stack)
     };
-    let canonical_rip = thread.process.space.canonical_address(trap.registers.rip);
+    let canonical_rip = thread.process.space().canonical_address(trap.registers.rip);
     let setting = frame::Setting {
         action,
         info,
@@ -125,5 +125,5 @@ fn enter_handler(
 fn restart(thread: &Arc<Thread>, trap: &mut TrapFrame, call: Interrupted) {
     debug_assert_eq!(trap.registers.rax, Errno::EINTR.as_return() as u64);
     trap.registers.rax = call.number;
-    trap.registers.rip = thread.process.space.call_address(trap.registers.rip);
+    trap.registers.rip = thread.process.space().call_address(trap.registers.rip);
 }

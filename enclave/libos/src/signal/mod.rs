@@ -83,6 +83,13 @@ impl SignalInfo {
         info
     }
 
+    /// A child has ended, or stopped, or goes on.
+    pub(crate) fn child(signal: Signal, code: SignalCode, pid: u32, uid: u32, status: u32) -> Self {
+        let mut info = Self::sent(signal, code, pid, uid);
+        info.fields[1] = status.into();
+        info
+    }
+
     /// A timer of timer_create has expired.
     pub(crate) fn timer(signal: Signal, timer: u32, overrun: u32, value: u64) -> Self {
         let mut info = Self::new(signal, SignalCode::SI_TIMER);
@@ -127,6 +134,7 @@ impl Action {
 }
 
 /// The actions of a process, by signal.
+#[derive(Clone)]
 pub(crate) struct Actions([Action; Signal::COUNT]);
 
 impl Actions {

@@ -50,7 +50,7 @@ pub(super) fn reachable(
     pieces: &[IoVec],
     access: Access,
 ) -> Result<Vec<IoVec>> {
-    let space = &call.thread.process.space;
+    let space = &call.thread.process.space();
     let mut found = Vec::new();
     if !file.object().is_seekable() {
         return Err(Errno::EFAULT);

@@ -9,5 +9,5 @@ use super::table::Row;
 pub(super) const ROWS: &[Row] = &[Row::full(12, "brk", sys_brk, "x")];
 
 fn sys_brk(call: &mut Call<'_>) -> Result<u64> {
-    Ok(call.thread.process.space.set_break(call.pointer(0)))
+    Ok(call.thread.process.space().set_break(call.pointer(0)))
 }

@@ -2,31 +2,44 @@
 
 use kobject::{Errno, Result};
 use linux_abi::CloneFlags;
+use linux_abi::Signal;
 use linux_abi::clone::{CLONE_ARGS_SIZE_VER0, CSIGNAL};
 
 use super::Call;
 use super::table::Row;
-use crate::process::clone::{CloneRequest, thread};
+use crate::process::clone::{CloneRequest, clone};
 use crate::uapi::CloneArgs;
 use crate::user;
 
+const NOTE: &str =
+    "no namespaces, no CLONE_PIDFD; a child of clone without CLONE_VM begins with a copy of the memory";
+
 /// Rows of the system-call table.
 pub(super) const ROWS: &[Row] = &[
-    Row::partial(
-        56,
-        "clone",
-        sys_clone,
-        "xxxxx",
-        "threads only: fork and vfork are not available in this version",
-    ),
-    Row::partial(
-        435,
-        "clone3",
-        sys_clone3,
-        "xd",
-        "threads only: fork and vfork are not available in this version",
-    ),
+    Row::partial(56, "clone", sys_clone, "xxxxx", NOTE),
+    Row::full(57, "fork", sys_fork, ""),
+    Row::full(58, "vfork", sys_vfork, ""),
+    Row::partial(435, "clone3", sys_clone3, "xd", NOTE),
 ];
+
+fn sys_fork(call: &mut Call<'_>) -> Result<u64> {
+    start(call, plain(CloneFlags::empty()))
+}
+
+fn sys_vfork(call: &mut Call<'_>) -> Result<u64> {
+    start(call, plain(CloneFlags::CLONE_VM | CloneFlags::CLONE_VFORK))
+}
+
+fn plain(flags: CloneFlags) -> CloneRequest {
+    CloneRequest {
+        flags,
+        exit_signal: Signal::SIGCHLD.raw().into(),
+        stack: 0,
+        parent_tid: 0,
+        child_tid: 0,
+        tls: 0,
+    }
+}
 
 fn sys_clone(call: &mut Call<'_>) -> Result<u64> {
     let (flags, stack, parent_tid, child_tid, tls) = (
@@ -36,11 +49,13 @@ fn sys_clone(call: &mut Call<'_>) -> Result<u64> {
         call.pointer(3),
         call.ulong(4),
     );
-    let flags = CloneFlags::from_bits_retain(flags & !CSIGNAL);
+    let exit_signal = (flags & CSIGNAL) as u32;
+    let flags = CloneFlags::from_bits(flags & !CSIGNAL).ok_or(Errno::EINVAL)?;
     start(
         call,
         CloneRequest {
             flags,
+            exit_signal,
             stack,
             parent_tid,
             child_tid,
@@ -70,11 +85,15 @@ fn sys_clone3(call: &mut Call<'_>) -> Result<u64> {
         (stack, size) => stack.checked_add(size).ok_or(Errno::EINVAL)?,
     };
     let flags = CloneFlags::from_bits(args.flags).ok_or(Errno::EINVAL)?;
-    if args.set_tid_size != 0 {
+    let exit_signal = u32::try_from(args.exit_signal).map_err(|_| Errno::EINVAL)?;
+    let is_thread = flags.contains(CloneFlags::CLONE_THREAD);
+    let is_wrong = exit_signal > Signal::COUNT as u32 || (is_thread && exit_signal != 0);
+    if is_wrong || args.set_tid_size != 0 {
         return Err(Errno::EINVAL);
     }
     let request = CloneRequest {
         flags,
+        exit_signal,
         stack,
         parent_tid: args.parent_tid,
         child_tid: args.child_tid,
@@ -85,5 +104,5 @@ fn sys_clone3(call: &mut Call<'_>) -> Result<u64> {
 
 fn start(call: &mut Call<'_>, request: CloneRequest) -> Result<u64> {
     let state = call.frame.whole();
-    Ok(thread(call.thread, &request, state)?.into())
+    Ok(clone(call.thread, &request, state)?.into())
 }

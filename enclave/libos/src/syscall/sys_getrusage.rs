@@ -31,7 +31,7 @@ fn sys_getrusage(call: &mut Call<'_>) -> Result<u64> {
     let mut counts = [0; 14];
     if !children {
         // ru_maxrss, in KiB
-        counts[0] = (call.thread.process.space.size().1 / 1024) as i64;
+        counts[0] = (call.thread.process.space().size().1 / 1024) as i64;
     }
     let usage = Rusage {
         user: Timeval::of(user),

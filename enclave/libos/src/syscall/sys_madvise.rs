@@ -42,6 +42,6 @@ fn sys_madvise(call: &mut Call<'_>) -> Result<u64> {
         | MemoryAdvice::MADV_COLLAPSE => Advice::Hint,
         _ => return Err(Errno::EINVAL),
     };
-    call.thread.process.space.advise(address, len, advice)?;
+    call.thread.process.space().advise(address, len, advice)?;
     Ok(0)
 }

@@ -14,6 +14,6 @@ fn sys_mincore(call: &mut Call<'_>) -> Result<u64> {
     if len == 0 {
         return Ok(0);
     }
-    user::put_bytes(out, &call.thread.process.space.residency(address, len)?)?;
+    user::put_bytes(out, &call.thread.process.space().residency(address, len)?)?;
     Ok(0)
 }

@@ -24,7 +24,7 @@ pub(super) const ROWS: &[Row] = &[
 fn sys_mlock(call: &mut Call<'_>) -> Result<u64> {
     call.thread
         .process
-        .space
+        .space()
         .check_mapped(call.pointer(0), call.ulong(1))?;
     Ok(0)
 }

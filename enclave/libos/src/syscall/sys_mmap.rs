@@ -71,7 +71,7 @@ fn sys_mmap(call: &mut Call<'_>) -> Result<u64> {
     };
     call.thread
         .process
-        .space
+        .space()
         .map(hint, len, protection, flags, backing, b"")
 }
 
@@ -86,7 +86,10 @@ fn is_zero_device(file: &Description) -> Result<bool> {
 }
 
 fn sys_munmap(call: &mut Call<'_>) -> Result<u64> {
-    call.thread.process.space.unmap(call.pointer(0), call.ulong(1))?;
+    call.thread
+        .process
+        .space()
+        .unmap(call.pointer(0), call.ulong(1))?;
     Ok(0)
 }
 
@@ -109,6 +112,6 @@ fn sys_mremap(call: &mut Call<'_>) -> Result<u64> {
     let target = fixed.then_some(target);
     call.thread
         .process
-        .space
+        .space()
         .remap(old, old_len, new_len, may_move, target)
 }

@@ -22,7 +22,7 @@ fn sys_mprotect(call: &mut Call<'_>) -> Result<u64> {
     let prot = prot.ok_or(Errno::EINVAL)?;
     call.thread
         .process
-        .space
+        .space()
         .protect(address, len, protection(prot)?)?;
     Ok(0)
 }

@@ -62,8 +62,14 @@ fn sys_prctl(call: &mut Call<'_>) -> Result<u64> {
         PrctlOption::PR_CAPBSET_DROP if argument <= CAP_LAST_CAP.into() => Ok(0),
         PrctlOption::PR_SET_TIMERSLACK => Ok(0),
         PrctlOption::PR_GET_TIMERSLACK => Ok(50_000),
-        PrctlOption::PR_SET_CHILD_SUBREAPER => Ok(0),
-        PrctlOption::PR_GET_CHILD_SUBREAPER => user::put(argument, &0u32).map(|()| 0),
+        PrctlOption::PR_SET_CHILD_SUBREAPER => {
+            process.is_subreaper.store(argument != 0, Ordering::Relaxed);
+            Ok(0)
+        }
+        PrctlOption::PR_GET_CHILD_SUBREAPER => {
+            let is_subreaper = u32::from(process.is_subreaper.load(Ordering::Relaxed));
+            user::put(argument, &is_subreaper).map(|()| 0)
+        }
         // Nothing here gains privileges.
         PrctlOption::PR_SET_NO_NEW_PRIVS if argument == 1 => Ok(0),
         PrctlOption::PR_GET_NO_NEW_PRIVS => Ok(1),

@@ -33,6 +33,6 @@ fn sys_rt_sigreturn(call: &mut Call<'_>) -> Result<u64> {
         enclave_rt::thread::set_pending();
     }
     let registers = &mut restored.frame.registers;
-    registers.rip = thread.process.space.actual_address(registers.rip);
+    registers.rip = thread.process.space().actual_address(registers.rip);
     entry::enter_program(&mut restored.frame)
 }

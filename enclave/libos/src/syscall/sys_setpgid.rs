@@ -39,7 +39,21 @@ fn sys_setpgid(call: &mut Call<'_>) -> Result<u64> {
     if call.int(1) < 0 {
         return Err(Errno::EINVAL);
     }
+    let caller = &call.thread.process;
     let process = process_of(call, call.uint(0))?;
+    let session = caller.session.load(Ordering::Relaxed);
+    if process.pid != caller.pid {
+        // A child that has not executed a program yet, in the same session (setpgid(2)).
+        if process.parent() != caller.pid {
+            return Err(Errno::ESRCH);
+        }
+        if process.session.load(Ordering::Relaxed) != session {
+            return Err(Errno::EPERM);
+        }
+        if process.has_executed.load(Ordering::Relaxed) {
+            return Err(Errno::EACCES);
+        }
+    }
     // A session's leader stays in its own group.
     if process.session.load(Ordering::Relaxed) == process.pid {
         return Err(Errno::EPERM);
@@ -49,8 +63,19 @@ fn sys_setpgid(call: &mut Call<'_>) -> Result<u64> {
     } else {
         call.uint(1)
     };
+    let is_there = group == process.pid || exists(group, session);
+    if !is_there {
+        return Err(Errno::EPERM);
+    }
     process.group.store(group, Ordering::Relaxed);
     Ok(0)
+}
+
+/// Whether a session has a group with this number.
+fn exists(group: u32, session: u32) -> bool {
+    table::processes().iter().any(|process| {
+        process.group.load(Ordering::Relaxed) == group && process.session.load(Ordering::Relaxed) == session
+    })
 }
 
 fn sys_getsid(call: &mut Call<'_>) -> Result<u64> {
@@ -62,7 +87,11 @@ fn sys_getsid(call: &mut Call<'_>) -> Result<u64> {
 
 fn sys_setsid(call: &mut Call<'_>) -> Result<u64> {
     let process = &call.thread.process;
-    if process.group.load(Ordering::Relaxed) == process.pid {
+    // A group's leader would leave its group behind without one.
+    let leads = |other: &alloc::sync::Arc<crate::process::Process>| {
+        other.group.load(Ordering::Relaxed) == process.pid
+    };
+    if table::processes().iter().any(leads) {
         return Err(Errno::EPERM);
     }
     process.group.store(process.pid, Ordering::Relaxed);

@@ -15,7 +15,7 @@ pub(super) const ROWS: &[Row] = &[Row::partial(99, "sysinfo", sys_sysinfo, "x", 
 
 fn sys_sysinfo(call: &mut Call<'_>) -> Result<u64> {
     let total = crate::container().memory;
-    let used = call.thread.process.space.size().1;
+    let used = call.thread.process.space().size().1;
     let info = Sysinfo {
         uptime: (clock::monotonic() / SECOND) as i64,
         loads: [0; 3],

@@ -1,31 +1,112 @@
 //! wait4, waitid.
 
+use core::cmp;
+use core::sync::atomic::Ordering;
+
 use kobject::{Errno, Result};
+use linux_abi::{Signal, WaitFlags, WaitTarget};
 
 use super::Call;
 use super::table::{Restart, Row};
+use crate::process::wait::{Report, Target, wait};
+use crate::signal::SignalInfo;
+use crate::uapi::{Rusage, Timeval};
+use crate::user;
+
+const NOTE: &str =
+    "no child stops or is continued, and none is of a pidfd; the resource usage of children is 0";
 
 /// Rows of the system-call table.
 pub(super) const ROWS: &[Row] = &[
-    Row::partial(
-        61,
-        "wait4",
-        sys_wait4,
-        "dxxx",
-        "always ECHILD: there are no child processes in this version",
-    )
-    .restarts(Restart::WithFlag),
-    Row::partial(
-        247,
-        "waitid",
-        sys_wait4,
-        "ddxx",
-        "always ECHILD: there are no child processes in this version",
-    )
-    .restarts(Restart::WithFlag),
+    Row::partial(61, "wait4", sys_wait4, "dxxx", NOTE).restarts(Restart::WithFlag),
+    Row::partial(247, "waitid", sys_waitid, "ddxxx", NOTE).restarts(Restart::WithFlag),
 ];
 
-/// There are no children as long as there is no fork.
-fn sys_wait4(_: &mut Call<'_>) -> Result<u64> {
-    Err(Errno::ECHILD)
+/// In place of a child: any (wait4(2); it has no name).
+const ANY_CHILD: i32 = -1;
+
+fn own_group(call: &Call<'_>) -> Target {
+    Target::Group(call.thread.process.group.load(Ordering::Relaxed))
+}
+
+fn sys_wait4(call: &mut Call<'_>) -> Result<u64> {
+    const ALLOWED: WaitFlags = WaitFlags::WNOHANG
+        .union(WaitFlags::WSTOPPED)
+        .union(WaitFlags::WCONTINUED)
+        .union(WaitFlags::__WNOTHREAD)
+        .union(WaitFlags::__WCLONE)
+        .union(WaitFlags::__WALL);
+    let (pid, status_at, usage_at) = (call.int(0), call.pointer(1), call.pointer(3));
+    let flags = call.flags::<WaitFlags>(2)?;
+    if !ALLOWED.contains(flags) {
+        return Err(Errno::EINVAL);
+    }
+    if pid == i32::MIN {
+        return Err(Errno::ESRCH);
+    }
+    let target = match pid.cmp(&0) {
+        cmp::Ordering::Greater => Target::Process(pid.unsigned_abs()),
+        cmp::Ordering::Equal => own_group(call),
+        cmp::Ordering::Less if pid == ANY_CHILD => Target::Any,
+        cmp::Ordering::Less => Target::Group(pid.unsigned_abs()),
+    };
+    let Some(report) = wait(call.thread, target, flags | WaitFlags::WEXITED)? else {
+        return Ok(0);
+    };
+    // What was learned is lost if it cannot be written, as on Linux.
+    user::put_if(status_at, &u32::from(report.status.raw()))?;
+    user::put_if(usage_at, &NO_USAGE)?;
+    Ok(report.child.pid.into())
+}
+
+fn sys_waitid(call: &mut Call<'_>) -> Result<u64> {
+    const ALLOWED: WaitFlags = WaitFlags::all();
+    const WHAT: WaitFlags = WaitFlags::WEXITED
+        .union(WaitFlags::WSTOPPED)
+        .union(WaitFlags::WCONTINUED);
+    let (number, info_at, usage_at) = (call.int(1), call.pointer(2), call.pointer(4));
+    let flags = call.flags::<WaitFlags>(3)?;
+    if !ALLOWED.contains(flags) || !flags.intersects(WHAT) {
+        return Err(Errno::EINVAL);
+    }
+    let target = match WaitTarget(call.uint(0)) {
+        WaitTarget::P_ALL => Target::Any,
+        WaitTarget::P_PID if number > 0 => Target::Process(number.unsigned_abs()),
+        WaitTarget::P_PGID if number == 0 => own_group(call),
+        WaitTarget::P_PGID if number > 0 => Target::Group(number.unsigned_abs()),
+        // There are no descriptors of processes yet.
+        WaitTarget::P_PIDFD if number >= 0 => return Err(Errno::EBADF),
+        _ => return Err(Errno::EINVAL),
+    };
+    let report = wait(call.thread, target, flags)?;
+    if report.is_some() {
+        user::put_if(usage_at, &NO_USAGE)?;
+    }
+    if info_at != 0 {
+        put_info(info_at, report.as_ref())?;
+    }
+    Ok(0)
+}
+
+/// Only the host knows how long a process ran.
+const NO_USAGE: Rusage = Rusage {
+    user: Timeval::ZERO,
+    system: Timeval::ZERO,
+    counts: [0; 14],
+};
+
+/// What waitid(2) writes of `siginfo_t`: up to the status, and zeros in si_signo and si_pid if there is nothing to tell.
+fn put_info(at: user::Address, report: Option<&Report>) -> Result<()> {
+    let (head, fields) = match report {
+        None => ([0; 3], [0; 3]),
+        Some(Report { child, status }) => {
+            let (code, status) = status.of_child();
+            let info = SignalInfo::child(Signal::SIGCHLD, code, child.pid, child.uid(), status);
+            let [who, status] = [info.fields[0], info.fields[1]];
+            let fields = [who as u32, (who >> 32) as u32, status as u32];
+            ([info.signal, 0, info.code], fields)
+        }
+    };
+    user::put(at, &head)?;
+    user::put(at.checked_add(16).ok_or(Errno::EFAULT)?, &fields)
 }

@@ -10,7 +10,6 @@ use super::table::{Row, Support};
 use crate::console;
 use crate::process::Thread;
 
-const NO_FORK: &str = "not available in this version: a container is one process with threads";
 const ONE_PROCESS: &str = "not available in this version: a container is one process";
 const NO_SYSTEM_V: &str = "System V IPC is not available in this version";
 const NO_QUEUES: &str = "POSIX message queues are not available in this version";
@@ -25,8 +24,6 @@ const NO_WATCH: &str = "not available in this version; programs fall back to pol
 const NO_KEYS: &str = "memory protection keys are not available in an enclave";
 
 pub(super) const ROWS: &[Row] = &[
-    Row::unsupported(57, "fork", Errno::ENOSYS, NO_FORK),
-    Row::unsupported(58, "vfork", Errno::ENOSYS, NO_FORK),
     Row::unsupported(
         101,
         "ptrace",
