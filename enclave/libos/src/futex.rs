@@ -9,6 +9,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use enclave_rt::user as memory;
 use kobject::{Errno, Observer, Result, SpinLock, Waiter, clock};
+use libos_mm::Word;
 use linux_abi::futex::{
     FUTEX_BITSET_MATCH_ANY, FUTEX_OP_OPARG_SHIFT, FUTEX_OWNER_DIED, FUTEX_TID_MASK, FUTEX_WAITERS,
     ROBUST_LIST_LIMIT,
@@ -22,31 +23,30 @@ use crate::user;
 /// Whose futex an address names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scope {
-    /// FUTEX_PRIVATE_FLAG: of the process.
+    /// FUTEX_PRIVATE_FLAG: of the memory that the caller has for itself, whatever lies there.
     Private,
-    /// Of all who map the memory, which has one address for all of them.
+    /// Of all who map what lies there.
     Shared,
 }
 
+/// Where waiters stand: by what they wait on, whatever its address is to each of them.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Key {
-    /// 0 for shared ones.
-    pid: u32,
-    address: u64,
-}
+struct Key(Word);
 
 impl Key {
     fn new(process: &Process, address: u64, scope: Scope) -> Self {
-        Self {
-            pid: if scope == Scope::Private { process.pid } else { 0 },
-            address,
-        }
+        let space = process.space();
+        Self(match scope {
+            Scope::Private => Word::Private(space.id(), address),
+            Scope::Shared => space.word(address),
+        })
     }
 
     /// The bucket in which waiters with this key stand.
     #[expect(clippy::indexing_slicing, reason = "the top byte of a word, and 256 buckets")]
     fn bucket(self) -> &'static SpinLock<Bucket> {
-        let mixed = (self.address >> 2).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let (Word::Private(_, place) | Word::Shared(place) | Word::File(_, place)) = self.0;
+        let mixed = (place >> 2).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         &BUCKETS[usize::from(mixed.to_be_bytes()[0])]
     }
 }

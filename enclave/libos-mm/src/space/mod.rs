@@ -17,6 +17,7 @@ use linux_abi::MapFlags;
 pub(crate) use self::family::Family;
 use self::family::{Space, Spaces, gaps};
 pub use self::fault::FaultOutcome;
+pub use self::report::Word;
 use crate::arena::{Arena, PROGRAMS};
 use crate::call_sites::Patches;
 use crate::mapping::{Advice, Backing, Content, MappingEntry, Traits};

@@ -1,6 +1,7 @@
 //! What is asked about mappings: /proc, mincore and checks.
 
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt::Write;
 
@@ -8,13 +9,38 @@ use enclave_layout::PAGE_SIZE;
 use kobject::{Errno, Result};
 use linux_abi::stat::{major, minor};
 
-use super::{AddressSpace, page_range};
+use super::{AddressSpace, SpaceId, page_range};
 use crate::mapping::{Content, MappingEntry};
 
 /// The column in /proc/self/maps where paths begin.
 const PATH_COLUMN: usize = 73;
 
+/// Which word of memory an address names, for whoever maps it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// Of one space: its number, and the address.
+    Private(SpaceId, u64),
+    /// Of memory that is shared without a file: it has this address for all.
+    Shared(u64),
+    /// Of a file that is mapped shared: which one, and the offset.
+    File(usize, u64),
+}
+
 impl AddressSpace {
+    /// Which word an address names. What is not mapped is the space's own.
+    pub fn word(&self, address: u64) -> Word {
+        let inner = self.lock();
+        match inner.find(address) {
+            Some(mapping) if mapping.is_shared() => match &mapping.content {
+                Content::Shared { file, .. } => {
+                    Word::File(Arc::as_ptr(file).addr(), mapping.offset_of(address))
+                }
+                _ => Word::Shared(address),
+            },
+            _ => Word::Private(self.id(), address),
+        }
+    }
+
     /// `msync`, `mlock` and the like check only this: ENOMEM unless all is mapped.
     pub fn check_mapped(&self, address: u64, len: u64) -> Result<()> {
         let within = address % PAGE_SIZE;
