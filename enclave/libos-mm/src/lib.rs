@@ -50,4 +50,4 @@ pub use arena::{MAX_WARM, WARM_MIN, is_present};
 pub use call_sites::{CallSites, install as install_call_sites};
 pub use mapping::{Advice, Backing};
 pub use space::{AddressSpace, FaultOutcome, SpaceId, Word};
-pub use turns::Pin;
+pub use turns::{Pin, TurnCosts, turn_costs};

@@ -1,5 +1,6 @@
 //! Brings the pages of a mapping into being.
 
+use enclave_layout::PAGE_SIZE;
 use enclave_rt::memory::PageBuffer;
 use host_abi::{PageRange, Protection};
 use kobject::{Mapping, Result};
@@ -9,8 +10,10 @@ use crate::call_sites::Patches;
 use crate::mapping::{Content, MappingEntry};
 use crate::shared::SharedFile;
 
-/// How much of an anonymous mapping a first touch brings.
-const ANONYMOUS_WINDOW: u64 = 512 * 1024;
+/// How much of an anonymous mapping a first touch brings at least: what is brought for nothing is memory, and copied by a fork.
+const MIN_WINDOW: u64 = 32 * 1024;
+/// How much a touch brings at most, when one window after the other is touched.
+const MAX_WINDOW: u64 = 512 * 1024;
 /// How much of a file a first touch brings, and how much is read at once.
 pub(crate) const FILE_WINDOW: u64 = 32 * 1024;
 
@@ -83,10 +86,15 @@ fn parts(range: PageRange) -> impl Iterator<Item = PageRange> {
     starts.filter_map(move |start| PageRange::new(start, FILE_WINDOW.min(range.end() - start)))
 }
 
-/// What a first touch at `address` brings of a mapping.
-pub(crate) fn window(mapping: &MappingEntry, address: u64) -> Option<PageRange> {
-    let size = match mapping.content {
-        Content::Zeros => ANONYMOUS_WINDOW,
+/// What a touch at `address` brings of a mapping. `last` is what the touch before it has brought: windows grow while one follows the
+/// other, upwards or downwards.
+pub(crate) fn window(mapping: &MappingEntry, address: u64, last: Option<PageRange>) -> Option<PageRange> {
+    let follows = |last: PageRange| address == last.end() || address + PAGE_SIZE == last.start();
+    let size = match (&mapping.content, last) {
+        (Content::Zeros, Some(last)) if follows(last) => {
+            (last.len() * 2).next_power_of_two().clamp(MIN_WINDOW, MAX_WINDOW)
+        }
+        (Content::Zeros, _) => MIN_WINDOW,
         _ => FILE_WINDOW,
     };
     let start = address & !(size - 1);

@@ -30,10 +30,49 @@ const MIN_SLICE: u64 = 1_000_000;
 const MAX_SLICE: u64 = 100_000_000;
 /// A slice is at least so many times as long as the exchange before it took: a twentieth of the time goes into exchanges at most.
 const SLICE_PER_COST: u64 = 20;
+/// A turn that costs more than this is not taken at once from a space whose threads all wait, but once they have waited for as long as
+/// the turn costs: of several processes that wait for the same, the one in place is woken, too, and goes on for nothing.
+const DEAR: u64 = 200_000;
 /// How long whoever stops a space waits before it interrupts the threads once more.
 const REMINDER: u64 = 1_000_000;
 /// How often it looks before it parks: an interrupted thread comes within microseconds.
 const LOOKS: u32 = 200;
+
+/// What turns have taken since the start, for `--stats`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TurnCosts {
+    /// How many there were.
+    pub turns: u64,
+    /// Pages exchanged.
+    pub exchanged: u64,
+    /// Pages found to be the same since a fork, and shared from then on.
+    pub merged: u64,
+    /// Pages copied by forks.
+    pub forked: u64,
+    /// Pages copied because somebody wrote to them first.
+    pub diverged: u64,
+    /// Nanoseconds of stops and exchanges.
+    pub nanoseconds: u64,
+}
+
+static COSTS: SpinLock<TurnCosts> = SpinLock::new(TurnCosts {
+    turns: 0,
+    exchanged: 0,
+    merged: 0,
+    forked: 0,
+    diverged: 0,
+    nanoseconds: 0,
+});
+
+/// What turns have taken so far.
+pub fn turn_costs() -> TurnCosts {
+    *COSTS.lock()
+}
+
+/// Counts something.
+pub(crate) fn count(add: impl FnOnce(&mut TurnCosts)) {
+    add(&mut COSTS.lock());
+}
 
 /// Whether a thread may touch its space's memory.
 pub struct Pin {
@@ -77,6 +116,8 @@ pub(crate) struct Turns {
     open: AtomicU64,
     /// Whether somebody waits for a turn, or for all pins to be gone.
     is_wanted: AtomicBool,
+    /// Whether a thread has been pinned to the resident space since somebody looked.
+    was_busy: AtomicBool,
     state: SpinLock<State>,
 }
 
@@ -91,6 +132,8 @@ struct State {
     pins: Vec<(SpaceId, Arc<Pin>)>,
     /// When the turn began.
     since: u64,
+    /// Since when nobody has been pinned, as far as was seen.
+    idle_since: u64,
     /// What an exchange takes, a moving average in nanoseconds.
     cost: u64,
 }
@@ -124,12 +167,14 @@ impl Turns {
         Self {
             open: AtomicU64::new(space),
             is_wanted: AtomicBool::new(false),
+            was_busy: AtomicBool::new(false),
             state: SpinLock::new(State {
                 resident: space,
                 queue: VecDeque::new(),
                 stopper: None,
                 pins: Vec::new(),
                 since: 0,
+                idle_since: 0,
                 cost: 0,
             }),
         }
@@ -276,7 +321,11 @@ impl AddressSpace {
     pub fn pin(&self, pin: &Pin) -> Result<()> {
         pin.pinned.store(true, Ordering::SeqCst);
         fence(Ordering::SeqCst);
-        if self.turns().open.load(Ordering::SeqCst) == self.id() {
+        let turns = self.turns();
+        if turns.open.load(Ordering::SeqCst) == self.id() {
+            if turns.is_wanted.load(Ordering::Relaxed) {
+                turns.was_busy.store(true, Ordering::Relaxed);
+            }
             return Ok(());
         }
         pin.unpin();
@@ -356,11 +405,23 @@ impl AddressSpace {
             return Step::Wait(Wait::nanoseconds(REMINDER));
         }
         fence(Ordering::SeqCst);
-        if now >= over || state.pinned(None).is_empty() {
+        if now >= over {
+            return Step::Take;
+        }
+        let is_idle = state.pinned(None).is_empty();
+        if turns.was_busy.swap(false, Ordering::Relaxed) || !is_idle || state.idle_since == 0 {
+            state.idle_since = now;
+        }
+        let patience = if state.cost < DEAR { 0 } else { state.cost };
+        let until = match is_idle {
+            true => over.min(state.idle_since + patience),
+            false => over,
+        };
+        if now >= until {
             return Step::Take;
         }
         turns.open.store(resident, Ordering::SeqCst);
-        Step::Wait(Wait::nanoseconds(over - now))
+        Step::Wait(Wait::nanoseconds(until - now))
     }
 
     /// Takes the turn, for which the family is closed.
@@ -368,15 +429,21 @@ impl AddressSpace {
         let turns = self.turns();
         let begin = clock::monotonic();
         turns.wait_for_pins(None);
-        let brought = self.bring_in();
+        let resident = turns.state.lock().resident;
+        let brought = self.bring_in(resident);
         pin.pinned.store(true, Ordering::SeqCst);
         let now = clock::monotonic();
+        count(|costs| {
+            costs.turns += 1;
+            costs.nanoseconds += now - begin;
+        });
         {
             let mut state = turns.state.lock();
             let own = (self.id(), ThreadNumber::current());
             state.queue.retain(|&waiting| waiting != own);
             state.resident = self.id();
             state.since = now;
+            state.idle_since = 0;
             state.cost = (state.cost * 3 + (now - begin)) / 4;
             turns.is_wanted.store(state.is_wanted(), Ordering::SeqCst);
         }

@@ -71,6 +71,19 @@ pub(crate) fn report() {
     }
     let faults = FAULTS.load(Ordering::Relaxed);
     let _ = writeln!(text, "page faults served by the LibOS: {faults}");
+    let costs = libos_mm::turn_costs();
+    if costs.turns + costs.forked > 0 {
+        let _ = writeln!(
+            text,
+            "turns between processes: {} in {} us; pages exchanged: {}, copied by forks: {}, the same again: {}, written first: {}",
+            costs.turns,
+            costs.nanoseconds / 1000,
+            costs.exchanged,
+            costs.forked,
+            costs.merged,
+            costs.diverged
+        );
+    }
     let _ = writeln!(text, "LibOS heap: {} KiB", enclave_rt::heap::committed() / 1024);
     console::print(MessageKind::Stats, &text);
 }

@@ -8,13 +8,15 @@
 //! What holds, for each page and each space that maps it for itself:
 //! - A space with an entry in `versions` has what the entry says.
 //! - A space without an entry has what is in the place, if the place is in use, and else nothing yet.
-//! - A place that several spaces have allows no writing, and what each of their mappings allows.
+//! - A place that several spaces have allows no writing. Whoever may write to it by its mapping meets a fault, and gives the others
+//!   copies first ([`Spaces::make_writable`]).
 //! - The resident space has no entries.
 //!
 //! Shared mappings have one version for all. The pages of a file lie where [`crate::shared`] has them.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, btree_map};
 use alloc::vec::Vec;
+use core::iter::Peekable;
 
 use enclave_layout::PAGE_SIZE;
 use enclave_rt::memory::PageBuffer;
@@ -25,7 +27,7 @@ use super::{SpaceId, next_id};
 use crate::arena::{Account, Arena};
 use crate::mapping::{Content, MappingEntry};
 use crate::stash::{self, Frame};
-use crate::turns::Turns;
+use crate::turns::{self, Turns};
 
 /// Spaces that take turns.
 pub(crate) struct Family {
@@ -38,6 +40,18 @@ pub(crate) struct Family {
 pub(super) struct Version {
     kind: Kind,
     frame: Frame,
+    /// It was made by a fork, and was not compared with what lies in the place since.
+    is_young: bool,
+}
+
+impl Version {
+    fn new(kind: Kind, frame: Frame) -> Self {
+        Self {
+            kind,
+            frame,
+            is_young: false,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +74,8 @@ pub(crate) struct Space {
     /// What private pages and shared anonymous ones take.
     pub(super) account: Account,
     versions: BTreeMap<u64, Version>,
+    /// What the last touch of memory that was not there has brought.
+    pub(super) last_window: Option<PageRange>,
 }
 
 impl Space {
@@ -70,6 +86,7 @@ impl Space {
             heap: (0, 0),
             account: Account::new(limit),
             versions: BTreeMap::new(),
+            last_window: None,
         }
     }
 
@@ -235,13 +252,7 @@ impl Spaces {
             arena.allowing(page, Protection::READ, || {
                 arena.memory.copy(frame, page, PAGE_SIZE as usize)
             })?;
-            relative.versions.insert(
-                page,
-                Version {
-                    kind: Kind::Data,
-                    frame,
-                },
-            );
+            relative.versions.insert(page, Version::new(Kind::Data, frame));
         }
         Ok(spare)
     }
@@ -278,7 +289,7 @@ impl Spaces {
             if !can_share {
                 let kind = relative.untouched(page);
                 let frame = self.arena.take_frame()?;
-                relative.versions.insert(page, Version { kind, frame });
+                relative.versions.insert(page, Version::new(kind, frame));
             }
         }
         Ok(())
@@ -349,17 +360,12 @@ impl Spaces {
     pub(super) fn fork(&mut self) -> Result<SpaceId> {
         let mut own_pages = Vec::new();
         for mapping in self.own.mappings.values().filter(|mapping| !mapping.is_shared()) {
-            let writable = mapping.protection.contains(Protection::READ_WRITE);
-            for (run, state) in self.arena.runs(mapping.range) {
-                if state.protection().is_none() {
-                    continue;
-                }
-                let has_versions = |page: &u64| {
-                    let mut relatives = self.relatives.iter();
-                    relatives.any(|relative| relative.versions.contains_key(page))
-                };
-                own_pages.extend(run.pages().filter(|page| writable || has_versions(page)));
-            }
+            let runs = self.arena.runs(mapping.range);
+            let writable = runs.filter(|(_, state)| {
+                let protection = state.protection();
+                protection.is_some_and(|protection| protection.contains(Protection::READ_WRITE))
+            });
+            own_pages.extend(writable.flat_map(|(run, _)| run.pages()));
         }
         let frames = self.arena.take_frames(own_pages.len())?;
         let arena = self.arena;
@@ -375,11 +381,12 @@ impl Spaces {
             copied.push((
                 page,
                 Version {
-                    kind: Kind::Data,
-                    frame,
+                    is_young: true,
+                    ..Version::new(Kind::Data, frame)
                 },
             ));
         }
+        turns::count(|costs| costs.forked += copied.len() as u64);
         let id = next_id();
         let child = Space {
             id,
@@ -394,8 +401,14 @@ impl Spaces {
     ///
     /// # Errors
     /// ENOMEM. What is in its place already stays there, and the rest can be brought in later; until then nobody is resident.
-    pub(super) fn bring_in(&mut self) -> Result<()> {
+    pub(super) fn bring_in(&mut self, resident: SpaceId) -> Result<()> {
         let mut buffer = PageBuffer::new(PAGE_SIZE);
+        self.merge(&mut buffer)?;
+        let exchanged = self.own.versions.len() as u64;
+        turns::count(|costs| costs.exchanged += exchanged);
+        if let Some(at) = self.relatives.iter().position(|relative| relative.id == resident) {
+            self.swap_with(at, &mut buffer)?;
+        }
         while let Some((page, version)) = self.own.versions.pop_first() {
             if let Err(error) = self.bring_in_page(page, version, &mut buffer) {
                 self.own.versions.entry(page).or_insert(version);
@@ -408,6 +421,52 @@ impl Spaces {
         Ok(())
     }
 
+    /// Lets `own` share with its relatives what has not changed since the fork that made its versions: such pages cost nothing at later
+    /// turns, until somebody writes to them.
+    fn merge(&mut self, buffer: &mut PageBuffer) -> Result<()> {
+        let mut other = PageBuffer::new(PAGE_SIZE);
+        let mut equal = Vec::new();
+        for (&page, version) in &mut self.own.versions {
+            if !core::mem::take(&mut version.is_young) {
+                continue;
+            }
+            let is_readable = |protection: Protection| protection.contains(Protection::READ);
+            if !self.arena.state(page).protection().is_some_and(is_readable) {
+                continue;
+            }
+            let is_private =
+                |relative: &Space| relative.find(page).is_some_and(|mapping| !mapping.is_shared());
+            let mut owners = self.relatives.iter().filter(|relative| relative.has_place(page));
+            if !owners.all(is_private) {
+                continue;
+            }
+            self.arena.memory.read(version.frame, buffer)?;
+            self.arena.memory.read(page, &mut other)?;
+            if buffer[..] == other[..] {
+                equal.push(page);
+            }
+        }
+        turns::count(|costs| costs.merged += equal.len() as u64);
+        for run in stash::runs(&equal) {
+            // What cannot be protected is exchanged.
+            if self.arena.protect_from_writing(run).is_ok() {
+                let versions = &mut self.own.versions;
+                let frames = run.pages().filter_map(|page| versions.remove(&page));
+                self.arena.give_frames(frames.map(|version| version.frame));
+            }
+        }
+        Ok(())
+    }
+
+    /// Before `own` writes to a page that is in use and does not allow it, while its mapping does: afterwards the place is its own.
+    pub(super) fn make_writable(&mut self, mapping: &MappingEntry, page: PageRange) -> Result<()> {
+        if !mapping.is_shared() {
+            turns::count(|costs| costs.diverged += 1);
+            self.displace(page.start(), None)?;
+        }
+        self.arena.protect(page, mapping.protection)
+    }
+
     /// Lets shared pages allow what `own`'s mappings do.
     fn protect_shared(&self) -> Result<()> {
         for mapping in self.own.mappings.values().filter(|mapping| mapping.is_shared()) {
@@ -418,6 +477,49 @@ impl Spaces {
                 _ => self.arena.protect(mapping.range, mapping.protection)?,
             }
         }
+        Ok(())
+    }
+
+    /// Swaps the bytes of all plain pages with the relative that was resident, which gets `own`'s list of versions for that as a whole.
+    /// What is not plain stays in the list.
+    fn swap_with(&mut self, at: usize, buffer: &mut PageBuffer) -> Result<()> {
+        let arena = self.arena;
+        let (before, rest) = self.relatives.split_at_mut(at);
+        let Some((resident, behind)) = rest.split_first_mut() else {
+            return Ok(());
+        };
+        if !resident.versions.is_empty() {
+            return Ok(());
+        }
+        let mut others: Vec<Cursor<'_>> = before.iter().chain(behind.iter()).map(Cursor::new).collect();
+        let mut theirs = Cursor::new(resident);
+        let mut ours = Cursor::new(&self.own);
+        let mut special = Vec::new();
+        for (&page, version) in &self.own.versions {
+            let is_plain = version.kind == Kind::Data
+                && arena.state(page).protection() == Some(Protection::READ_WRITE)
+                && ours.mapping(page).is_some_and(|mapping| {
+                    !mapping.is_shared() && mapping.protection == Protection::READ_WRITE
+                })
+                && theirs.mapping(page).is_some_and(|mapping| !mapping.is_shared())
+                && others
+                    .iter_mut()
+                    .all(|other| other.has_version(page) || other.mapping(page).is_none());
+            if is_plain {
+                arena.memory.read(page, buffer)?;
+                arena.memory.copy(page, version.frame, PAGE_SIZE as usize)?;
+                arena.memory.write(version.frame, buffer)?;
+            } else {
+                special.push((page, *version));
+            }
+        }
+        drop((others, theirs, ours));
+        let mut swapped = core::mem::take(&mut self.own.versions);
+        for (page, _) in &special {
+            swapped.remove(page);
+        }
+        resident.versions = swapped;
+        self.own.versions = special.into_iter().collect();
         Ok(())
     }
 
@@ -462,10 +564,40 @@ impl Spaces {
             if relative.has_place(page) {
                 let kind = relative.untouched(page);
                 let frame = self.arena.take_frame()?;
-                relative.versions.insert(page, Version { kind, frame });
+                relative.versions.insert(page, Version::new(kind, frame));
             }
         }
         Ok(())
+    }
+}
+
+/// Looks things up in a space, page by page in order: most neighbours are in the same mapping.
+struct Cursor<'s> {
+    space: &'s Space,
+    mapping: Option<&'s MappingEntry>,
+    versions: Peekable<btree_map::Keys<'s, u64, Version>>,
+}
+
+impl<'s> Cursor<'s> {
+    fn new(space: &'s Space) -> Self {
+        Self {
+            space,
+            mapping: None,
+            versions: space.versions.keys().peekable(),
+        }
+    }
+
+    fn mapping(&mut self, page: u64) -> Option<&'s MappingEntry> {
+        let holds = |mapping: &&MappingEntry| mapping.range.start() <= page && page < mapping.range.end();
+        if self.mapping.filter(holds).is_none() {
+            self.mapping = self.space.find(page);
+        }
+        self.mapping
+    }
+
+    fn has_version(&mut self, page: u64) -> bool {
+        while self.versions.next_if(|&&at| at < page).is_some() {}
+        self.versions.peek().is_some_and(|&&at| at == page)
     }
 }
 
@@ -480,6 +612,18 @@ impl Arena {
         let done = act();
         self.protect(one(page)?, before)?;
         done
+    }
+
+    /// Takes away that pages may be written to.
+    fn protect_from_writing(&self, range: PageRange) -> Result<()> {
+        for (run, state) in self.runs(range) {
+            match state.protection() {
+                Some(Protection::READ_WRITE) => self.protect(run, Protection::READ)?,
+                Some(Protection::ALL) => self.protect(run, Protection::READ_EXECUTE)?,
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// Writes to a page in use, whatever it allows; afterwards it allows `protection`.

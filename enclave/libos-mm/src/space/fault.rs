@@ -2,7 +2,7 @@
 
 use enclave_layout::PAGE_SIZE;
 use enclave_rt::user::Access;
-use host_abi::PageRange;
+use host_abi::{PageRange, Protection};
 use kobject::{Errno, Result};
 
 use super::{AddressSpace, Spaces};
@@ -42,7 +42,7 @@ impl AddressSpace {
         if !mapping.protection.contains(wanted) {
             return FaultOutcome::NotAllowed;
         }
-        match inner.bring(&mapping, address & !(PAGE_SIZE - 1)) {
+        match inner.bring(&mapping, address & !(PAGE_SIZE - 1), wanted) {
             Ok(()) => FaultOutcome::Handled,
             Err(_) => FaultOutcome::Bus,
         }
@@ -51,18 +51,22 @@ impl AddressSpace {
 
 impl Spaces {
     /// Brings the page at `address`, and what else of the mapping is worth it.
-    fn bring(&mut self, mapping: &MappingEntry, address: u64) -> Result<()> {
+    fn bring(&mut self, mapping: &MappingEntry, address: u64, wanted: Protection) -> Result<()> {
         let page = PageRange::new(address, PAGE_SIZE).ok_or(Errno::EFAULT)?;
-        if self.arena.state(address).protection().is_some() {
-            // Another thread was here first, or a relative that may do something else with memory that they share.
-            return self.arena.protect(page, mapping.protection);
+        if let Some(allowed) = self.arena.state(address).protection() {
+            // Another thread was here first, or relatives have the page, too.
+            return match allowed.contains(wanted) {
+                true => Ok(()),
+                false => self.make_writable(mapping, page),
+            };
         }
         if mapping.within_file(page).is_none() {
             return Err(Errno::EFAULT);
         }
-        let window = populate::window(mapping, address).unwrap_or(page);
+        let window = populate::window(mapping, address, self.own.last_window).unwrap_or(page);
         // Relatives pay a frame for each page.
         let window = if self.is_contested(window) { page } else { window };
+        self.own.last_window = Some(window);
         let brought = self.populate(mapping, window, Some(address));
         if self.arena.state(address).protection().is_some() {
             return Ok(());

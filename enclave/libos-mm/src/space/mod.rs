@@ -168,9 +168,9 @@ impl AddressSpace {
         Ok(child)
     }
 
-    /// Makes it resident: another space of its family was, or none.
-    pub(crate) fn bring_in(&self) -> Result<()> {
-        self.lock().bring_in()
+    /// Makes it resident, where `resident` was, another space of its family or none.
+    pub(crate) fn bring_in(&self, resident: SpaceId) -> Result<()> {
+        self.lock().bring_in(resident)
     }
 
     pub(crate) fn turns(&self) -> &Turns {

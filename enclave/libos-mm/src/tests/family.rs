@@ -238,12 +238,15 @@ impl World {
                 self.spaces.insert(0, child);
             }
             Call::Switch(to) if to < count => {
+                let resident = self.spaces[0].0.id();
                 self.spaces.swap(0, to);
-                self.spaces[0].0.bring_in().unwrap();
+                if to != 0 {
+                    self.spaces[0].0.bring_in(resident).unwrap();
+                }
             }
             Call::Exit if count > 1 => {
                 drop(self.spaces.remove(0));
-                self.spaces[0].0.bring_in().unwrap();
+                self.spaces[0].0.bring_in(0).unwrap();
             }
             Call::Fork | Call::Switch(_) | Call::Exit => {}
         }
@@ -331,7 +334,7 @@ fn what_a_child_leaves_is_its_parents() {
     assert!(store(&machine, &child, at, 99));
     machine.memory.take_exits();
     drop(child);
-    machine.space.bring_in().unwrap();
+    machine.space.bring_in(0).unwrap();
     assert_eq!(
         machine.memory.take_exits(),
         0,
@@ -354,7 +357,7 @@ fn the_addresses_of_all_are_free_in_the_end() {
     let other = machine.map(16 * PAGE, WRITE);
     assert_ne!(at, other, "the child has it still");
     drop(child);
-    machine.space.bring_in().unwrap();
+    machine.space.bring_in(0).unwrap();
     let whole = PageRange::new(at, 16 * PAGE).unwrap();
     assert!(machine.arena.ranges.lock().is_free(whole));
 }

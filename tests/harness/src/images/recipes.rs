@@ -60,6 +60,55 @@ pub fn recipes() -> Vec<Recipe> {
             },
         },
         Recipe {
+            name: "nginx",
+            content: Content::Packages(&["nginx-light", "dash", "coreutils", "findutils", "gettext-base"]),
+            files: &[
+                (
+                    "entrypoint.sh",
+                    include_str!("../../../images/nginx-entrypoint.sh"),
+                ),
+                (
+                    "etc/nginx/nginx.conf.template",
+                    include_str!("../../../images/nginx.conf"),
+                ),
+                ("docker-entrypoint.d/10-greet.sh", "echo \"greetings from $0\"\n"),
+                (
+                    "srv/index.html",
+                    "An oyster lays nacre around what it encloses.\n",
+                ),
+            ],
+            config: Config {
+                entrypoint: words("/bin/sh /entrypoint.sh"),
+                cmd: words("nginx -c /tmp/nginx.conf"),
+                env: vec![PATH.to_owned()],
+                working_dir: "/".to_owned(),
+                ..Config::default()
+            },
+        },
+        Recipe {
+            name: "flask",
+            content: Content::Packages(&["gunicorn", "python3-flask"]),
+            files: &[("app/flask_app.py", include_str!("../../../images/flask_app.py"))],
+            config: Config {
+                entrypoint: words("gunicorn --workers 2 --worker-tmp-dir /dev/shm flask_app:app"),
+                env: vec![PATH.to_owned(), "LANG=C.UTF-8".to_owned()],
+                working_dir: "/app".to_owned(),
+                ..Config::default()
+            },
+        },
+        Recipe {
+            name: "node",
+            content: Content::Packages(&["nodejs", "dash", "coreutils"]),
+            files: &[("app/children.js", include_str!("../../../images/children.js"))],
+            config: Config {
+                entrypoint: words("node"),
+                cmd: words("/app/children.js"),
+                env: vec![PATH.to_owned()],
+                working_dir: "/app".to_owned(),
+                ..Config::default()
+            },
+        },
+        Recipe {
             name: "go",
             content: Content::Go(include_str!("../../../images/main.go")),
             files: &[],
