@@ -25,7 +25,7 @@ use crate::process::exit::{self, Status};
 use crate::process::{Process, Thread, exec, limits, table, turn};
 use crate::processor::Processor;
 use crate::signal::from_host;
-use crate::{attestation, console, proc_source, rootfs_source, stats, trace};
+use crate::{attestation, console, name_files, proc_source, rootfs_source, stats, trace};
 
 /// Why a container does not start: a line for the user.
 struct Refusal {
@@ -115,6 +115,10 @@ fn start() -> Result<enclave_rt::frame::TrapFrame, Refusal> {
     }
     .install();
 
+    let container = crate::container();
+    let name = container.hostname.lock().clone();
+    name_files::make(&container.vfs, &container.vfs.root_context(), &name)
+        .map_err(|errno| Refusal::new(format!("/etc/hosts and /etc/hostname cannot be made ({errno})")))?;
     let context = first_context(&config)?;
     let pid = table::new_number();
     let space = AddressSpace::new(config.memory);

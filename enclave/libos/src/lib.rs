@@ -5,6 +5,7 @@
 //!   in `libos-io`, memory in `libos-mm`;
 //! - `boot`: from the measured configuration to the first instruction of the first program;
 //! - `trap`, `resume`: exceptions of programs, and the way back to a program;
+//! - `name_files`: /etc/hosts and its kin;
 //! - `attestation`: reports, quotes and sealing keys of this enclave;
 //! - `proc_source`: what /proc shows; `console`, `trace`, `stats`, `crash`: what a developer sees.
 //!
@@ -30,6 +31,7 @@ mod container;
 mod crash;
 mod futex;
 mod loader;
+mod name_files;
 mod proc_source;
 mod process;
 mod processor;

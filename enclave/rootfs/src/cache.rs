@@ -7,6 +7,7 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use core::sync::atomic::{AtomicU8, Ordering};
 
 use rootfs_format::{BLOCK_SIZE, Block};
 
@@ -126,11 +127,15 @@ pub(crate) fn new_page() -> Arc<Block> {
 pub(crate) struct BlockCache<B, L> {
     blocks: B,
     cache: PageCache<L>,
+    /// A bit for each block: read past the cache before.
+    passed: Box<[AtomicU8]>,
 }
 
 impl<B: VerifiedBlocks, L: Lock<CacheSet>> BlockCache<B, L> {
     pub(crate) fn new(blocks: B, pages: usize) -> Self {
+        let bytes = usize::try_from(blocks.blocks().div_ceil(8)).unwrap_or(0);
         Self {
+            passed: (0..bytes).map(|_| AtomicU8::new(0)).collect(),
             blocks,
             cache: PageCache::new(pages),
         }
@@ -152,15 +157,28 @@ impl<B: VerifiedBlocks, L: Lock<CacheSet>> BlockCache<B, L> {
         Ok(page)
     }
 
-    /// Reads the block into `out`, from the cache if it is there, else past it: `out` is where it is verified.
+    /// Reads the block into `out`, from the cache if it is there, else past it: `out` is where it is verified. What is read like this
+    /// a second time enters the cache: a library that each new process maps is verified twice, and what streams by once displaces
+    /// nothing.
     pub(crate) fn read_past(&self, index: u64, out: &mut Block) -> Result<(), Error> {
-        match self.cache.lookup(index) {
-            Some(page) => {
-                out.copy_from_slice(page.as_slice());
-                Ok(())
-            }
-            None => self.blocks.read_block(index, out),
+        if let Some(page) = self.cache.lookup(index) {
+            out.copy_from_slice(page.as_slice());
+            return Ok(());
         }
+        self.blocks.read_block(index, out)?;
+        if self.was_passed(index) {
+            let mut page = new_page();
+            Arc::make_mut(&mut page).copy_from_slice(out);
+            self.cache.insert(index, page);
+        }
+        Ok(())
+    }
+
+    /// Whether the block was read past the cache before; it was from now on.
+    fn was_passed(&self, index: u64) -> bool {
+        let byte = usize::try_from(index / 8).ok().and_then(|at| self.passed.get(at));
+        let bit = 1 << (index % 8);
+        byte.is_some_and(|byte| byte.fetch_or(bit, Ordering::Relaxed) & bit != 0)
     }
 }
 
@@ -212,6 +230,37 @@ mod tests {
         cache.insert(3, page(1));
         assert_eq!(cache.lookup(3).unwrap()[0], 1);
         assert!((0..WAYS as u64).all(|index| cache.lookup(index).is_some()));
+    }
+
+    /// Blocks that count how often each is verified.
+    struct Counted(Mutex<Vec<u64>>);
+
+    impl VerifiedBlocks for Counted {
+        fn read_block(&self, index: u64, out: &mut Block) -> Result<(), Error> {
+            self.0.lock().unwrap().push(index);
+            out.fill(index as u8);
+            Ok(())
+        }
+
+        fn blocks(&self) -> u64 {
+            100
+        }
+    }
+
+    #[test]
+    fn what_passes_twice_stays() {
+        let cache = BlockCache::<_, Mutex<CacheSet>>::new(Counted(Mutex::default()), 64);
+        let mut block = [0; BLOCK_SIZE];
+        for _ in 0..4 {
+            cache.read_past(5, &mut block).unwrap();
+            assert_eq!(block, [5; BLOCK_SIZE]);
+        }
+        cache.read_past(99, &mut block).unwrap();
+        assert_eq!(
+            *cache.blocks.0.lock().unwrap(),
+            [5, 5, 99],
+            "verified twice, then cached"
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! clients, and end as a user expects.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -122,6 +122,181 @@ fn redis_serves_its_own_client() {
     assert_eq!(server.terminate(), 0, "redis ends well on SIGTERM");
 }
 
+/// Redis forks to write its data to disk, while it goes on serving.
+#[test]
+fn redis_saves_in_the_background() {
+    let port = free_port();
+    let mut server = Server::start(
+        "redis",
+        &["--port", &port, "--save", "", "--protected-mode", "no"],
+        &port,
+    );
+    let client = |args: &[&str]| {
+        let mut command = Command::new("redis-cli");
+        command.args(["-p", &port]).args(args);
+        Outcome::of(command, b"").unwrap().stdout
+    };
+    let is_over = |field: &str| {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while client(&["info", "persistence"]).contains(&format!("{field}:1")) {
+            assert!(
+                Instant::now() < deadline,
+                "{field} for a minute: {}",
+                server.text()
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    let load = |test: &str, requests: &str| {
+        let mut command = Command::new("redis-benchmark");
+        command.args([
+            "-p", &port, "-q", "-r", "20000", "-d", "100", "-t", test, "-n", requests,
+        ]);
+        Outcome::of(command, b"").unwrap()
+    };
+    assert_eq!(load("set", "40000").status, 0);
+    let keys = client(&["dbsize"]);
+    assert_eq!(client(&["set", "oyster", "pearl"]), "OK\n");
+    assert!(client(&["bgsave"]).starts_with("Background saving started"));
+    // What is written now must not be in the snapshot, nor may it be lost.
+    assert_eq!(client(&["set", "oyster", "grit"]), "OK\n");
+    assert_eq!(load("set,get", "20000").status, 0);
+    is_over("rdb_bgsave_in_progress");
+    assert_eq!(client(&["config", "set", "appendonly", "yes"]), "OK\n");
+    is_over("aof_rewrite_in_progress");
+    assert_eq!(load("lpush", "5000").status, 0);
+    client(&["bgrewriteaof"]);
+    is_over("aof_rewrite_in_progress");
+    let info = client(&["info", "persistence"]);
+    for field in [
+        "rdb_last_bgsave_status:ok",
+        "aof_last_bgrewrite_status:ok",
+        "aof_last_write_status:ok",
+    ] {
+        assert!(info.contains(field), "{field}: {info}\n{}", server.text());
+    }
+    assert_eq!(client(&["get", "oyster"]), "grit\n");
+    assert!(client(&["dbsize"]).trim().parse::<u64>().unwrap() >= keys.trim().parse::<u64>().unwrap());
+    assert_eq!(server.terminate(), 0, "redis ends well on SIGTERM");
+}
+
+/// NGINX as its official image starts it, with a master and two workers, and a reload.
+#[test]
+fn nginx_serves_with_two_workers() {
+    let port = free_port();
+    let archive = images::provide(&images::recipe("nginx").unwrap()).unwrap();
+    let mut command = Command::new(nacre().unwrap());
+    command.args(["run", "-e", &format!("PORT={port}")]);
+    command.arg(format!("docker-archive:{}", archive.display()));
+    let mut server = Server::of("nginx", command, &port);
+    let page = "An oyster lays nacre around what it encloses.\n";
+    let serves = |count: usize| {
+        for _ in 0..count {
+            let (head, body) = get(&port, "/");
+            assert_eq!(body, page, "{head}");
+            assert!(head.contains("X-Worker: "), "{head}");
+        }
+    };
+    serves(40);
+    let (_, proxied) = get(&port, "/proxy/");
+    assert_eq!(proxied, page);
+    signal(server.process.id(), "HUP");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    // Two new workers serve, and the two old ones end once they have nothing left to do.
+    while server.text().matches("exited with code 0").count() < 2 {
+        assert!(
+            Instant::now() < deadline,
+            "the reload takes for ever\n{}",
+            server.text()
+        );
+        serves(1);
+    }
+    let text = server.text();
+    assert!(
+        text.contains("greetings from /docker-entrypoint.d/10-greet.sh"),
+        "{text}"
+    );
+    assert_eq!(text.matches("start worker process ").count(), 4, "{text}");
+    signal(server.process.id(), "QUIT");
+    assert_eq!(server.wait(), 0, "nginx ends well on SIGQUIT");
+}
+
+/// Gunicorn with two workers that it has forked; each also starts a child.
+#[test]
+fn flask_serves_with_two_workers() {
+    let port = free_port();
+    let bind = format!("127.0.0.1:{port}");
+    let mut server = Server::start(
+        "flask",
+        &[
+            "--workers",
+            "2",
+            "--worker-tmp-dir",
+            "/dev/shm",
+            "--bind",
+            &bind,
+            "flask_app:app",
+        ],
+        &port,
+    );
+    let mut seen = std::collections::BTreeSet::new();
+    for _ in 0..40 {
+        let (_, body) = get(&port, "/");
+        assert!(body.starts_with("worker "), "{body}");
+        seen.insert(body);
+    }
+    assert!((1..=2).contains(&seen.len()), "{seen:?}");
+    let (_, body) = get(&port, "/child");
+    let (worker, child) = body.trim().split_once(' ').unwrap();
+    assert_eq!(worker, child, "a child knows its parent");
+    assert_eq!(server.terminate(), 0, "gunicorn ends well on SIGTERM");
+}
+
+/// Node's children, messages, worker threads and a cluster; `localhost` is known without a server of names.
+#[test]
+fn node_has_children() {
+    prints(
+        "node",
+        &[],
+        "spawn: through a pipe 3\nexec: 42\nfork: 42\nfork ended: 0\nfrom a worker thread\nworker 1, worker 2\n",
+    );
+}
+
+#[test]
+fn python_has_children() {
+    prints(
+        "python",
+        &["/app/children.py"],
+        include_str!("../../images/children.py.out"),
+    );
+}
+
+#[test]
+fn names_are_known_without_a_server() {
+    prints(
+        "busybox",
+        &["cat", "/etc/hosts", "/etc/hostname"],
+        "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.0.1\tnacre\nnacre\n",
+    );
+}
+
+/// One request with HTTP/1.0: the head and the body of the answer.
+fn get(port: &str, path: &str) -> (String, String) {
+    let mut connection = TcpStream::connect(format!("127.0.0.1:{port}")).unwrap();
+    write!(connection, "GET {path} HTTP/1.0\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    (head.to_owned(), body.to_owned())
+}
+
+fn signal(process: u32, signal: &str) {
+    let sent = Command::new("kill")
+        .args(["-s", signal, &process.to_string()])
+        .status();
+    assert!(sent.unwrap().success());
+}
+
 #[test]
 fn memcached_serves() {
     let port = free_port();
@@ -154,12 +329,18 @@ struct Server {
 impl Server {
     /// Starts it and waits until it accepts connections.
     fn start(image: &str, args: &[&str], port: &str) -> Self {
+        Self::of(image, nacre_run(image, args), port)
+    }
+
+    /// As [`Self::start`], by another command.
+    fn of(image: &str, mut command: Command, port: &str) -> Self {
         let output = tempfile::NamedTempFile::new().unwrap();
-        let mut command = nacre_run(image, args);
+        let both = output.reopen().unwrap();
         command
             .stdin(Stdio::null())
-            .stdout(output.reopen().unwrap())
-            .stderr(output.reopen().unwrap());
+            // One place to write at, for both.
+            .stdout(both.try_clone().unwrap())
+            .stderr(both);
         let mut server = Self {
             process: command.spawn().unwrap(),
             output,
@@ -179,13 +360,12 @@ impl Server {
 
     /// Sends SIGTERM and returns the exit status.
     fn terminate(&mut self) -> i32 {
-        assert!(
-            Command::new("kill")
-                .arg(self.process.id().to_string())
-                .status()
-                .unwrap()
-                .success()
-        );
+        signal(self.process.id(), "TERM");
+        self.wait()
+    }
+
+    /// Waits for its end and returns the exit status.
+    fn wait(&mut self) -> i32 {
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
             if let Some(status) = self.process.try_wait().unwrap() {

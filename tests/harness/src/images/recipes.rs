@@ -10,7 +10,10 @@ pub fn recipes() -> Vec<Recipe> {
         Recipe {
             name: "python",
             content: Content::Packages(&["python3"]),
-            files: &[("app/main.py", include_str!("../../../images/main.py"))],
+            files: &[
+                ("app/main.py", include_str!("../../../images/main.py")),
+                ("app/children.py", include_str!("../../../images/children.py")),
+            ],
             config: Config {
                 entrypoint: words("python3"),
                 cmd: words("/app/main.py"),
@@ -90,7 +93,8 @@ pub fn recipes() -> Vec<Recipe> {
             content: Content::Packages(&["gunicorn", "python3-flask"]),
             files: &[("app/flask_app.py", include_str!("../../../images/flask_app.py"))],
             config: Config {
-                entrypoint: words("gunicorn --workers 2 --worker-tmp-dir /dev/shm flask_app:app"),
+                entrypoint: words("gunicorn"),
+                cmd: words("--workers 2 --worker-tmp-dir /dev/shm flask_app:app"),
                 env: vec![PATH.to_owned(), "LANG=C.UTF-8".to_owned()],
                 working_dir: "/app".to_owned(),
                 ..Config::default()
