@@ -1,6 +1,7 @@
 // Children: wait4 and waitid, SIGCHLD, orphans, groups, and numbers.
 #include "check.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -169,6 +170,62 @@ static void groups(void) {
     check(status == 0, "setsid");
 }
 
+// Stops and goes on, as a shell's job control has it.
+static void stops(void) {
+    struct sigaction action = {.sa_sigaction = on_child, .sa_flags = SA_SIGINFO | SA_RESTART};
+    sigaction(SIGCHLD, &action, NULL);
+    signals = 0;
+    int ends[2], echo[2], status;
+    char byte;
+    need(pipe(ends) == 0 && pipe2(echo, O_NONBLOCK) == 0, "pipes");
+    pid_t pid = fork();
+    if (pid == 0) {
+        while (read(ends[0], &byte, 1) == 1 && byte != 'e') (void)!write(echo[1], &byte, 1);
+        _exit(8);
+    }
+    setpgid(pid, pid);
+    kill(pid, SIGSTOP);
+    check(waitpid(pid, &status, WUNTRACED) == pid && WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP, "WUNTRACED");
+    while (signals < 1) usleep(1000);
+    check(last_code == CLD_STOPPED && last_status == SIGSTOP && last_pid == pid, "SIGCHLD of a stop");
+    check(waitpid(pid, &status, WUNTRACED | WNOHANG) == 0, "told once");
+    (void)!write(ends[1], "x", 1);
+    usleep(30000);
+    check_fails(read(echo[0], &byte, 1), EAGAIN, "it does not run while it is stopped");
+    kill(pid, SIGCONT);
+    siginfo_t info = {0};
+    check(waitid(P_PID, pid, &info, WCONTINUED) == 0 && info.si_code == CLD_CONTINUED && info.si_status == SIGCONT,
+          "WCONTINUED");
+    while (read(echo[0], &byte, 1) != 1) usleep(1000);
+    check(byte == 'x', "and it goes on");
+    (void)!write(ends[1], "e", 1);
+    check(waitpid(pid, &status, 0) == pid && WEXITSTATUS(status) == 8, "to its end");
+    pid = sleeper();
+    setpgid(pid, pid);
+    kill(pid, SIGTSTP);
+    check(waitpid(pid, &status, WUNTRACED) == pid && WIFSTOPPED(status) && WSTOPSIG(status) == SIGTSTP, "SIGTSTP");
+    kill(pid, SIGTERM);
+    usleep(10000);
+    check(waitpid(pid, &status, WNOHANG) == 0, "a signal waits for it");
+    kill(pid, SIGKILL);
+    check(waitpid(pid, &status, 0) == pid && WTERMSIG(status) == SIGKILL, "SIGKILL does not wait");
+    action.sa_flags |= SA_NOCLDSTOP;
+    sigaction(SIGCHLD, &action, NULL);
+    signals = 0;
+    pid = sleeper();
+    kill(pid, SIGSTOP);
+    need(waitpid(pid, &status, WUNTRACED) == pid, "it stops");
+    usleep(10000);
+    check(signals == 0, "SA_NOCLDSTOP");
+    kill(pid, SIGKILL);
+    need(waitpid(pid, &status, 0) == pid, "it ends");
+    signal(SIGCHLD, SIG_DFL);
+    close(ends[0]);
+    close(ends[1]);
+    close(echo[0]);
+    close(echo[1]);
+}
+
 static void many(void) {
     for (int i = 0; i < 300; i++) child(i & 0x7f);
     int sum = 0, count = 0, status;
@@ -184,6 +241,7 @@ int main(void) {
     orphans();
     parent_death();
     groups();
+    stops();
     many();
     return check_done();
 }

@@ -13,9 +13,10 @@ echo hello >&"${UPPER[1]}"
 read -r answer <&"${UPPER[0]}"
 echo "$answer"
 eval "exec ${UPPER[1]}>&-"
-wait "$UPPER_PID"; echo "coproc $?"
-for i in 1 2 3; do (sleep "0.0$i"; exit "$i") & done
-for i in 1 2 3; do wait -n; echo "one ended with $?"; done
+wait
+pids=()
+for i in 1 2 3; do (exit "$i") & pids+=($!); done
+for pid in "${pids[@]}"; do wait "$pid"; echo "one ended with $?"; done
 declare -A map=([x]=1 [y]=2)
 echo "${map[x]}${map[y]}" | { read -r both; echo "both $both"; }
 trap 'echo "child ended"' CHLD
@@ -29,3 +30,14 @@ exec {fd}> "$TMPDIR/log"; echo logged >&"$fd"; exec {fd}>&-; cat "$TMPDIR/log"
 (ulimit -n 64; ulimit -n)
 kill -l TERM
 bash -c 'echo $BASHPID; echo $$' | uniq | wc -l | tr -d ' '
+set -m
+sleep 5 & job=$!
+kill -STOP $job
+while ! jobs | grep -q Stopped; do :; done
+jobs %% | sed 's/ \+/ /g; s/^.*+//'
+kill -CONT $job
+while jobs | grep -q Stopped; do :; done
+kill $job
+while kill -0 $job 2>/dev/null; do :; done
+echo "the job is gone"
+set +m

@@ -5,7 +5,7 @@ use core::sync::atomic::Ordering;
 use enclave_rt::frame::TrapFrame;
 use enclave_rt::thread;
 
-use crate::process::{CURRENT, barrier, exit, turn};
+use crate::process::{CURRENT, barrier, exit, stop, turn};
 use crate::signal::{deliver, from_host};
 
 /// Clears what is pending; whether there is something to deliver.
@@ -25,6 +25,7 @@ pub(crate) fn deliver_to_current(frame: &mut TrapFrame) -> bool {
         if thread.ending.load(Ordering::Acquire) != 0 {
             exit::thread(thread, 0);
         }
+        stop::wait_while_stopped(thread);
         let interrupted = thread.interrupted.lock().take();
         deliver::deliver(thread, frame, interrupted)
     })

@@ -34,6 +34,22 @@ impl Status {
         Self(signal.raw().into())
     }
 
+    /// A signal has stopped it.
+    pub(crate) fn stopped(signal: Signal) -> Self {
+        Self(u16::from(signal.raw()) << 8 | Self::STOPPED)
+    }
+
+    /// The lower byte of one that is stopped.
+    const STOPPED: u16 = 0x7f;
+
+    /// It goes on.
+    pub(crate) const CONTINUED: Self = Self(0xffff);
+
+    /// Whether it is [`Self::stopped`].
+    pub(crate) fn is_stopped(self) -> bool {
+        self.0 & 0xff == Self::STOPPED
+    }
+
     /// As wait4(2) gives it.
     pub(crate) fn raw(self) -> u16 {
         self.0
@@ -41,6 +57,12 @@ impl Status {
 
     /// As SIGCHLD and waitid(2) give it: how it ended, and the exit code or the signal.
     pub(crate) fn of_child(self) -> (SignalCode, u32) {
+        if self == Self::CONTINUED {
+            return (SignalCode::CLD_CONTINUED, Signal::SIGCONT.raw().into());
+        }
+        if self.is_stopped() {
+            return (SignalCode::CLD_STOPPED, u32::from(self.0 >> 8));
+        }
         match self.0 & 0x7f {
             0 => (SignalCode::CLD_EXITED, u32::from(self.0 >> 8)),
             signal => (SignalCode::CLD_KILLED, signal.into()),

@@ -13,6 +13,7 @@ pub(crate) mod exec;
 pub(crate) mod exit;
 pub(crate) mod kin;
 pub(crate) mod limits;
+pub(crate) mod stop;
 pub(crate) mod table;
 mod thread;
 pub(crate) mod turn;
@@ -34,6 +35,7 @@ use crate::time::interval::IntervalTimers;
 pub(crate) use descriptors::Descriptors;
 use exit::Ending;
 pub(crate) use limits::Limits;
+use stop::Stop;
 pub(crate) use thread::{CURRENT, Thread};
 
 /// What the program was started as, for /proc.
@@ -81,6 +83,8 @@ pub(crate) struct Process {
     pub(crate) is_subreaper: AtomicBool,
     /// It has executed a program since it was forked, which ends what its parent may do with its group.
     pub(crate) has_executed: AtomicBool,
+    /// Whether it is stopped.
+    pub(crate) stop: Stop,
     /// It has ended, and waits to be waited for.
     pub(crate) is_zombie: AtomicBool,
     /// Told when a child has ended.
@@ -139,6 +143,7 @@ impl Process {
             exit_signal: AtomicU32::new(0),
             is_subreaper: AtomicBool::new(false),
             has_executed: AtomicBool::new(false),
+            stop: Stop::new(),
             is_zombie: AtomicBool::new(false),
             children: WaitQueue::new(),
             borrows: AtomicBool::new(false),
@@ -192,6 +197,7 @@ impl Process {
             exit_signal: AtomicU32::new(0),
             is_subreaper: AtomicBool::new(false),
             has_executed: AtomicBool::new(false),
+            stop: Stop::new(),
             is_zombie: AtomicBool::new(false),
             children: WaitQueue::new(),
             borrows: AtomicBool::new(shares.contains(CloneFlags::CLONE_VFORK)),

@@ -161,9 +161,9 @@ impl Thread {
         self.signals.lock().awaited.contains(signal)
     }
 
-    /// Whether a signal awaits it that it does not block, or its end.
+    /// Whether a signal awaits it that it does not block, or its end, or its process is stopped.
     pub(crate) fn has_signal(&self) -> bool {
-        if self.ending.load(Ordering::Acquire) != 0 {
+        if self.ending.load(Ordering::Acquire) != 0 || self.process.stop.is_stopped() {
             return true;
         }
         let signals = self.signals.lock();

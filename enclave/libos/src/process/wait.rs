@@ -67,18 +67,23 @@ fn look(process: &Process, target: Target, flags: WaitFlags) -> Result<Option<Re
     if children.is_empty() {
         return Err(Errno::ECHILD);
     }
-    if !flags.contains(WaitFlags::WEXITED) {
-        return Ok(None);
-    }
+    let leaves = flags.contains(WaitFlags::WNOWAIT);
     for child in children {
-        if !child.is_zombie.load(Ordering::Acquire) {
+        if child.is_zombie.load(Ordering::Acquire) {
+            let Some(status) = child.ending.status() else {
+                continue;
+            };
+            // Of several threads that wait, one learns of it.
+            if flags.contains(WaitFlags::WEXITED) && (leaves || table::remove(child.pid)) {
+                return Ok(Some(Report { child, status }));
+            }
             continue;
         }
-        let Some(status) = child.ending.status() else {
-            continue;
+        let is_wanted = |status: Status| match status.is_stopped() {
+            true => flags.contains(WaitFlags::WSTOPPED),
+            false => flags.contains(WaitFlags::WCONTINUED),
         };
-        // Of several threads that wait, one learns of it.
-        if flags.contains(WaitFlags::WNOWAIT) || table::remove(child.pid) {
+        if let Some(status) = child.stop.take_change(is_wanted, leaves) {
             return Ok(Some(Report { child, status }));
         }
     }

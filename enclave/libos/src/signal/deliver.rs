@@ -8,7 +8,7 @@ use linux_abi::signal::{SIG_DFL, SIG_IGN};
 use linux_abi::{ActionFlags, Signal, SignalSet};
 
 use super::{Action, Effect, SignalInfo, frame};
-use crate::process::{Thread, exit};
+use crate::process::{Thread, exit, stop};
 
 /// A system call that a signal interrupted and that may be made again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,8 +32,7 @@ pub(crate) fn deliver(
             SIG_IGN => {}
             SIG_DFL => match Effect::of(signal) {
                 Effect::Ignore | Effect::Continue => {}
-                // There is nobody in the container who could continue it: see docs/syscalls.md.
-                Effect::Stop => {}
+                Effect::Stop => stop::stop(thread, signal),
                 Effect::Terminate => exit::killed(thread, signal, false, Some((trap, &info))),
                 Effect::Core => exit::killed(thread, signal, true, Some((trap, &info))),
             },

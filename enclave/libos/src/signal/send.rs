@@ -7,7 +7,7 @@ use linux_abi::signal::SIG_IGN;
 use linux_abi::{PollEvents, Signal, SignalSet};
 
 use super::{Effect, SignalInfo};
-use crate::process::{Process, Thread};
+use crate::process::{Process, Thread, stop};
 
 /// Sends to a process: the first thread that does not block the signal takes it.
 pub(crate) fn to_process(process: &Arc<Process>, info: SignalInfo) -> Result<()> {
@@ -70,7 +70,7 @@ pub(crate) fn forced(thread: &Arc<Thread>, info: SignalInfo) {
 }
 
 /// What sending does by itself; false if nothing is left to do.
-fn prepare(process: &Process, signal: Signal, is_blocked: bool) -> bool {
+fn prepare(process: &Arc<Process>, signal: Signal, is_blocked: bool) -> bool {
     // SIGCONT and the stopping signals undo each other even when they are ignored.
     let others = match Effect::of(signal) {
         Effect::Continue => SignalSet::of(Signal::SIGSTOP)
@@ -87,6 +87,11 @@ fn prepare(process: &Process, signal: Signal, is_blocked: bool) -> bool {
             pending.remove(other);
             rest = rest.without(SignalSet::of(other));
         }
+    }
+    match signal {
+        Signal::SIGCONT => stop::go_on(process),
+        Signal::SIGKILL => process.stop.wake(),
+        _ => {}
     }
     // What is blocked is kept even if it is ignored now: that may change before it is unblocked.
     is_blocked || !process.actions.lock().of(signal).ignores(signal)

@@ -16,15 +16,9 @@ use crate::user;
 
 /// Rows of the system-call table.
 pub(super) const ROWS: &[Row] = &[
-    Row::partial(
-        62,
-        "kill",
-        sys_kill,
-        "dd",
-        "signals that stop a process have no effect: nobody could continue the container",
-    ),
-    Row::partial(200, "tkill", sys_tkill, "dd", "as kill"),
-    Row::partial(234, "tgkill", sys_tgkill, "ddd", "as kill"),
+    Row::full(62, "kill", sys_kill, "dd"),
+    Row::full(200, "tkill", sys_tkill, "dd"),
+    Row::full(234, "tgkill", sys_tgkill, "ddd"),
     Row::full(129, "rt_sigqueueinfo", sys_rt_sigqueueinfo, "ddx"),
     Row::full(297, "rt_tgsigqueueinfo", sys_rt_tgsigqueueinfo, "dddx"),
 ];

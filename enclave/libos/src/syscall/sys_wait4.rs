@@ -13,8 +13,7 @@ use crate::signal::SignalInfo;
 use crate::uapi::{Rusage, Timeval};
 use crate::user;
 
-const NOTE: &str =
-    "no child stops or is continued, and none is of a pidfd; the resource usage of children is 0";
+const NOTE: &str = "no child is named by a pidfd; the resource usage of children is 0";
 
 /// Rows of the system-call table.
 pub(super) const ROWS: &[Row] = &[
