@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::ffi::OsString;
-use std::fs::File;
 use std::os::unix::ffi::OsStringExt;
 
 use anyhow::{Context, Result, bail};
@@ -12,12 +11,13 @@ use enclave_config::{Config, HostChoices};
 use host_abi::BootFlags;
 use host_runtime::{Platform, RootfsFile, Seed};
 use image_convert::{Conversion, Options, Package, PackageError, Part};
-use oci_image::{ImageRef, ImageSource, Transport};
+use oci_image::{Compression, ImageRef, ImageSource, Transport};
 use sha2::{Digest, Sha256};
 
+use crate::confidential_image;
 use crate::output::progress::ProgressLine;
-use crate::user_cache::converted_images;
 use crate::user_cache::development_key::development_key;
+use crate::user_cache::{converted_images, retention};
 
 /// Run an image in an enclave
 ///
@@ -71,13 +71,11 @@ impl Run {
             bail!("{image}: {refused}");
         }
         let rootfs = package.locate(Part::Rootfs);
-        let file =
-            File::open(&rootfs.file).with_context(|| format!("cannot read {}", rootfs.file.display()))?;
         let options = host_runtime::Options {
             sgxs: package.read(Part::Enclave)?,
             signature: &package.read(Part::Signature)?,
             rootfs: RootfsFile {
-                file: &file,
+                file: &rootfs.open,
                 offset: rootfs.offset,
                 len: rootfs.len,
             },
@@ -104,9 +102,30 @@ fn variable(given: OsString) -> Option<Vec<u8>> {
 /// The confidential image at this place, or one made of the plain image there.
 fn confidential(place: &ImageRef) -> Result<Package> {
     let source = ImageSource::open(place)?;
-    match Package::find(&source) {
+    match confidential_image::find(&source) {
         Err(PackageError::Plain(_)) => development(&source),
-        found => Ok(found?),
+        found => {
+            let package = found?;
+            say(&package);
+            Ok(package)
+        }
+    }
+}
+
+/// Tells the user how the image is read, and what in it is not in the enclave.
+fn say(package: &Package) {
+    let compression = match package.locate(Part::Rootfs).compression {
+        Compression::None => None,
+        Compression::Gzip => Some("gzip"),
+        Compression::Zstd => Some("zstd"),
+    };
+    if let Some(name) = compression {
+        eprintln!(
+            "nacre: the image's layer is compressed ({name}): it runs from an unpacked copy in the cache"
+        );
+    }
+    for remark in confidential_image::remarks(package.outside()) {
+        eprintln!("nacre: {remark}");
     }
 }
 
@@ -146,9 +165,9 @@ fn development(source: &ImageSource) -> Result<Package> {
             host_runtime: enclave_payload::HOST_RUNTIME,
         };
         conversion.run(&mut ProgressLine::new())?;
-        converted_images::remove_old(&dir);
+        retention::remove_old(&dir);
     } else {
-        converted_images::note_use(&target.path);
+        retention::note_use(&target.path);
     }
     Ok(Package::open(&target)?)
 }

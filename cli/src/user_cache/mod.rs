@@ -1,9 +1,14 @@
-//! The directory where nacre keeps files between runs: the development key, converted images and collateral.
+//! The directory where nacre keeps files between runs: the development key, converted images,
+//! unpacked layers and collateral.
 
 #[cfg(feature = "run")]
 pub mod converted_images;
 #[cfg(feature = "convert")]
 pub mod development_key;
+#[cfg(feature = "convert")]
+pub mod retention;
+#[cfg(feature = "convert")]
+pub mod unpacked_layers;
 
 #[cfg(feature = "convert")]
 use std::fs;

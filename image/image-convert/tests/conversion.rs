@@ -193,10 +193,7 @@ fn an_image_can_be_signed_again() {
 fn read_rootfs(package: &Package) -> Vec<u8> {
     let located = package.locate(Part::Rootfs);
     let mut bytes = vec![0; located.len as usize];
-    fs::File::open(&located.file)
-        .unwrap()
-        .read_exact_at(&mut bytes, located.offset)
-        .unwrap();
+    located.open.read_exact_at(&mut bytes, located.offset).unwrap();
     bytes
 }
 

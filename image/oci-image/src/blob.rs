@@ -14,7 +14,7 @@ use crate::tar::Input;
 #[derive(Clone, Debug)]
 pub(crate) struct Blob {
     file: Arc<File>,
-    /// For messages, and to map the file again.
+    /// For messages.
     path: Arc<Path>,
     offset: u64,
     len: u64,
@@ -58,6 +58,11 @@ impl Blob {
             len,
             ..self.clone()
         })
+    }
+
+    /// The open file that the blob is a part of.
+    pub(crate) fn file(&self) -> Arc<File> {
+        self.file.clone()
     }
 
     pub(crate) fn path(&self) -> &Path {

@@ -32,16 +32,6 @@ pub struct ImageSource {
     manifest_digest: Option<Digest>,
     annotations: Annotations,
     layers: Vec<Layer>,
-    stored_in: StoredIn,
-}
-
-/// Whether the blobs that an image was opened with can be found again in the user's files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum StoredIn {
-    /// They are ranges of files that have a name.
-    NamedFiles,
-    /// The archive is compressed as a whole and was unpacked to a temporary file.
-    TemporaryFile,
 }
 
 impl ImageSource {
@@ -103,7 +93,6 @@ impl ImageSource {
             manifest_digest: found.manifest_digest,
             annotations: found.annotations,
             layers,
-            stored_in: store.stored_in(),
         })
     }
 
@@ -143,10 +132,6 @@ impl ImageSource {
         self.layers
             .iter()
             .fold(0, |sum, layer| sum.saturating_add(layer.size()))
-    }
-
-    pub(crate) fn stored_in(&self) -> StoredIn {
-        self.stored_in
     }
 }
 
@@ -205,13 +190,6 @@ impl Store {
         let bytes = read_document(what, &self.blob(descriptor)?)?;
         digest::verify(what, &bytes, descriptor.digest)?;
         Ok(bytes)
-    }
-
-    fn stored_in(&self) -> StoredIn {
-        match self {
-            Self::Archive(archive) => archive.stored_in(),
-            Self::Dir(_) => StoredIn::NamedFiles,
-        }
     }
 }
 

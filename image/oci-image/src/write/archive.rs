@@ -4,11 +4,11 @@
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use super::unfinished::Unfinished;
 use super::{Documents, LAYOUT, LAYOUT_FILE, NewImage, WriteError, WrittenImage, blob_name, json, layer};
 use crate::manifest::{CONTAINERD_NAME, DockerImage, INDEX, Index, REF_NAME};
 use crate::reference::{ImageRef, Transport, canonical_name};
 use crate::tar::emit::{self, ALIGNMENT};
+use crate::unfinished::Unfinished;
 
 /// The layer comes first, after a comment and its header, which fill one page. Its name is its digest, so the
 /// header is written when the layer is complete.

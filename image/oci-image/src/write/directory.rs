@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::unfinished::Unfinished;
 use super::{Documents, LAYOUT, LAYOUT_FILE, NewImage, WriteError, WrittenImage, blob_name, layer};
 use crate::manifest::{Descriptor, INDEX, REF_NAME};
 use crate::reference::ImageRef;
+use crate::unfinished::Unfinished;
 
 pub(super) fn write(
     place: &ImageRef,

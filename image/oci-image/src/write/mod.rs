@@ -5,12 +5,11 @@
 //! multiple of 4096 within the archive, so that a file can be mapped into memory straight out of the image
 //! ([`crate::ImageSource::locate`] finds it).
 //!
-//! Nothing appears at the target before it is complete: see [`unfinished`].
+//! Nothing appears at the target before it is complete: see [`crate::unfinished`].
 
 mod archive;
 mod directory;
 mod layer;
-mod unfinished;
 
 use std::fs::File;
 use std::io::{self, Read};
