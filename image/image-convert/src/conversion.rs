@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use enclave_config::Rootfs;
-use oci_image::{ImageRef, ImageSource, InodeId, Kind, Limits, Tree, WrittenImage};
+use oci_image::{ImageRef, ImageSource, Kind, Limits, Tree, WrittenImage};
 use sgx_sign::{Layout, Libos, MrEnclave, MrSigner, SigningKey, Unsigned};
 
 use crate::call_sites::{self, Coverage};
@@ -81,8 +81,8 @@ impl Conversion<'_> {
             &image.config().config,
             self.options,
             Facts {
-                passwd: &read_file(&tree, b"etc/passwd")?,
-                group: &read_file(&tree, b"etc/group")?,
+                passwd: &read_file(&tree, "/etc/passwd")?,
+                group: &read_file(&tree, "/etc/group")?,
                 rootfs: written,
                 source_digest: Some(*image.config_digest().as_bytes()),
             },
@@ -172,17 +172,21 @@ fn write_rootfs(
     Ok((rootfs, coverage))
 }
 
-/// A small file of the image, empty if it is not there.
-fn read_file(tree: &Tree, path: &[u8]) -> Result<Vec<u8>, ConvertError> {
-    let content = tree
-        .lookup(path)
-        .and_then(|id: InodeId| match &tree.inode(id).kind {
-            Kind::File(content) if content.len() <= MAX_ACCOUNTS_LEN => Some(content),
-            _ => None,
-        });
+/// A small file of the image, empty if it is not there. Links are followed inside the image, as container engines do.
+/// What cannot be read is refused: without it, the program would run as another user than elsewhere.
+fn read_file(tree: &Tree, path: &'static str) -> Result<Vec<u8>, ConvertError> {
+    let refused = |problem: &str| ConvertError::Accounts(path, problem.to_owned());
+    let found = tree
+        .follow(path.as_bytes())
+        .map_err(|limit| refused(&limit.to_string()))?;
     let mut bytes = Vec::new();
-    if let Some(content) = content {
-        io::copy(&mut tree.open(content), &mut bytes).map_err(ConvertError::ReadSpool)?;
+    match found.map(|id| &tree.inode(id).kind) {
+        None => {}
+        Some(Kind::File(content)) if content.len() <= MAX_ACCOUNTS_LEN => {
+            io::copy(&mut tree.open(content), &mut bytes).map_err(ConvertError::ReadSpool)?;
+        }
+        Some(Kind::File(_)) => return Err(refused("it is larger than 16 MiB")),
+        Some(_) => return Err(refused("it is not a regular file")),
     }
     Ok(bytes)
 }

@@ -43,6 +43,9 @@ pub enum ConvertError {
     /// The call-site maps cannot be written.
     #[error("cannot write the call-site maps: {0}")]
     CallSites(#[from] callsite_map::MapError),
+    /// A file that says who the image's users are.
+    #[error("the image's {0} cannot be used: {1}")]
+    Accounts(&'static str, String),
     /// What the image says of its container.
     #[error(transparent)]
     Container(#[from] ContainerError),
