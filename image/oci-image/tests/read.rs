@@ -333,7 +333,7 @@ fn what_is_no_image_is_told() {
     );
     refused(
         "application/vnd.cncf.helm.chart.content.v1.tar+gzip",
-        "not a tar archive of a root file system",
+        "not a container image",
     );
 
     let mut layout = Layout::new();

@@ -14,7 +14,7 @@ pub use error::{SourceError, SourceProblem};
 
 use crate::blob::Blob;
 use crate::config::ImageConfig;
-use crate::digest::{self, Digest};
+use crate::digest::{self, AnyDigest, Digest};
 use crate::layer::Layer;
 use crate::manifest::{Annotations, Descriptor, Platform};
 use crate::reference::{ImageRef, Transport};
@@ -64,11 +64,7 @@ impl ImageSource {
         };
 
         let config: ImageConfig = from_json("the image configuration", &found.config)?;
-        let platform = Platform {
-            architecture: config.architecture.clone(),
-            os: config.os.clone(),
-            variant: None,
-        };
+        let platform: Platform = from_json("the image configuration", &found.config)?;
         if !platform.is_ours() {
             return Err(SourceProblem::WrongPlatform(platform.to_string()));
         }
@@ -172,7 +168,7 @@ impl Store {
 
     /// The blob that a descriptor points to, with the promised size. Its digest is yet to be checked.
     fn blob(&self, descriptor: &Descriptor) -> Result<Blob, SourceProblem> {
-        let digest = descriptor.digest;
+        let digest = sha256(descriptor)?;
         let name = format!("blobs/sha256/{}", digest.hex());
         let blob = self.file(&name)?.ok_or(SourceProblem::MissingBlob(digest))?;
         if blob.len() != descriptor.size {
@@ -188,8 +184,16 @@ impl Store {
     /// The verified JSON document that a descriptor points to.
     fn document(&self, what: &'static str, descriptor: &Descriptor) -> Result<Vec<u8>, SourceProblem> {
         let bytes = read_document(what, &self.blob(descriptor)?)?;
-        digest::verify(what, &bytes, descriptor.digest)?;
+        digest::verify(what, &bytes, sha256(descriptor)?)?;
         Ok(bytes)
+    }
+}
+
+/// The digest of what a descriptor points to.
+fn sha256(descriptor: &Descriptor) -> Result<Digest, SourceProblem> {
+    match &descriptor.digest {
+        AnyDigest::Sha256(digest) => Ok(*digest),
+        AnyDigest::Other(text) => Err(SourceProblem::Algorithm(text.clone())),
     }
 }
 

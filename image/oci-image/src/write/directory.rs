@@ -117,6 +117,10 @@ fn updated_index(dir: &Path, image: &Descriptor) -> Result<Vec<u8>, WriteError> 
         }
         Err(error) => return Err(WriteError::target(dir)(error)),
     };
+    // Go writes an empty list so.
+    if let Some(empty @ Value::Null) = index.get_mut("manifests") {
+        *empty = json!([]);
+    }
     let manifests = index
         .get_mut("manifests")
         .and_then(Value::as_array_mut)

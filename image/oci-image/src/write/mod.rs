@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::config::{ImageConfig, RootFs};
-use crate::digest::Digest;
+use crate::digest::{AnyDigest, Digest};
 use crate::manifest::{Annotations, CONFIG, Descriptor, LAYER_TAR, MANIFEST, Manifest, Platform, REF_NAME};
 use crate::reference::{ImageRef, Transport};
 use crate::tar::emit::PathTooLong;
@@ -203,19 +203,21 @@ impl Documents {
         let config = json(&config);
         let descriptor = |media_type: &str, bytes: &[u8]| Descriptor {
             media_type: media_type.to_owned(),
-            digest: Digest::of(bytes),
+            artifact_type: String::new(),
+            digest: AnyDigest::Sha256(Digest::of(bytes)),
             size: bytes.len() as u64,
             annotations: Annotations::new(),
             platform: None,
         };
         let config_descriptor = descriptor(CONFIG, &config);
-        let config_digest = config_descriptor.digest;
+        let config_digest = Digest::of(&config);
         let manifest = json(&Manifest {
             schema_version: 2,
             media_type: MANIFEST.to_owned(),
+            artifact_type: String::new(),
             config: config_descriptor,
             layers: vec![Descriptor {
-                digest: layer.digest,
+                digest: AnyDigest::Sha256(layer.digest),
                 size: layer.len,
                 ..descriptor(LAYER_TAR, &[])
             }],
@@ -227,7 +229,7 @@ impl Documents {
             .annotations
             .extend(reference.map(|name| (REF_NAME.to_owned(), name.to_owned())));
         let written = WrittenImage {
-            manifest_digest: descriptor.digest,
+            manifest_digest: Digest::of(&manifest),
             config_digest,
             layer_digest: layer.digest,
             layer_len: layer.len,
