@@ -5,6 +5,7 @@ mod support;
 use std::fs;
 use std::process::Command;
 
+use oci_image::{ContainerConfig, Healthcheck};
 use support::{Workplace, test_key};
 
 fn inspect(place: &Workplace, image: &str) -> serde_json::Value {
@@ -72,6 +73,30 @@ fn choices_are_found_in_the_current_directory() {
     fs::write(place.path("nacre.toml"), "[enclave]\nsize = 64\n").unwrap();
     let line = place.fail(["convert", plain, "oci:x"]);
     assert!(line.starts_with("nacre.toml:2:8: enclave.size: "), "{line}");
+}
+
+#[test]
+fn what_an_image_does_not_get_is_said() {
+    let place = Workplace::new();
+    let healthcheck = Healthcheck {
+        test: vec!["CMD-SHELL".into(), "redis-cli ping".into()],
+        ..Healthcheck::default()
+    };
+    let config = ContainerConfig {
+        entrypoint: vec!["/bin/hello".into()],
+        healthcheck: Some(healthcheck),
+        ..ContainerConfig::default()
+    };
+    let plain = place.plain_image_of(config, b"");
+    let output = place.nacre(["convert", plain, "oci:out"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        output.status.success() && said.contains("HEALTHCHECK is left out"),
+        "{said}"
+    );
+    let plain = place.plain_image();
+    let output = place.nacre(["convert", plain, "oci:out"]);
+    assert!(!String::from_utf8(output.stderr).unwrap().contains("HEALTHCHECK"));
 }
 
 #[test]

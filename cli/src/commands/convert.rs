@@ -54,6 +54,9 @@ impl Convert {
         let mut bar = ProgressLine::new();
         let summary = conversion.run(&mut bar)?;
         drop(bar);
+        for sentence in &summary.left_out {
+            eprintln!("nacre: {sentence}");
+        }
         print(&self.target, &summary)
     }
 }

@@ -50,6 +50,8 @@ pub struct Summary {
     pub enclave_len: u64,
     /// The image that was written.
     pub image: WrittenImage,
+    /// What the image asked for and does not get, in sentences.
+    pub left_out: Vec<&'static str>,
 }
 
 impl Conversion<'_> {
@@ -112,6 +114,7 @@ impl Conversion<'_> {
             rootfs_len: config.rootfs.total_len,
             enclave_len: sgxs.len() as u64,
             image: written,
+            left_out: container::left_out(&image.config().config),
         })
     }
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::null_is_default;
+use crate::config::{null_is_default, null_values};
 use crate::digest::AnyDigest;
 
 pub(crate) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
@@ -46,7 +46,7 @@ pub(crate) struct Descriptor {
     pub(crate) size: u64,
     #[serde(
         default,
-        deserialize_with = "null_is_default",
+        deserialize_with = "null_values",
         skip_serializing_if = "BTreeMap::is_empty"
     )]
     pub(crate) annotations: Annotations,
@@ -177,7 +177,7 @@ pub(crate) struct Manifest {
     pub(crate) layers: Vec<Descriptor>,
     #[serde(
         default,
-        deserialize_with = "null_is_default",
+        deserialize_with = "null_values",
         skip_serializing_if = "BTreeMap::is_empty"
     )]
     pub(crate) annotations: Annotations,

@@ -43,6 +43,14 @@ pub enum TreeError {
         /// The reason.
         error: TarError,
     },
+    /// A directory that the configuration names is something else.
+    #[error("{path:?}, a volume or the working directory of the image, cannot be a directory: {error}")]
+    Directory {
+        /// The directory.
+        path: String,
+        /// The reason.
+        error: EntryError,
+    },
     /// The layer has an entry that cannot be applied.
     #[error("layer {number}: {path:?} cannot be applied: {error}")]
     Entry {
@@ -77,6 +85,18 @@ pub(super) fn layers(
             .map_err(|error| error.of_layer(index + 1, spool_dir))?;
         read_before += layer.size();
         progress(read_before);
+    }
+    // Container engines make these when a container starts.
+    let config = &image.config().config;
+    applier.builder.begin_layer();
+    for path in config.volumes.keys().chain([&config.working_dir]) {
+        applier
+            .builder
+            .ensure_directory(path.as_bytes())
+            .map_err(|error| TreeError::Directory {
+                path: path.clone(),
+                error,
+            })?;
     }
     let spool = applier.contents.finish().map_err(spool_failed)?;
     Ok(Tree {

@@ -209,6 +209,12 @@ impl<'a, C> Builder<'a, C> {
         Ok(())
     }
 
+    /// Makes a directory where there is none, and those above it. Links are followed within the tree.
+    pub(super) fn ensure_directory(&mut self, path: &[u8]) -> Result<(), EntryError> {
+        let names: Vec<_> = path.split(|&byte| byte == b'/').collect();
+        self.resolve(&names, IfMissing::Create).map(drop)
+    }
+
     /// Hides a name of the lower layers.
     pub(super) fn whiteout(&mut self, parent: &[&[u8]], name: &[u8]) -> Result<(), EntryError> {
         if let Some(parent) = self.resolve(parent, IfMissing::Stop)?

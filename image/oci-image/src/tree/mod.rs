@@ -98,6 +98,9 @@ pub struct Tree {
 impl Tree {
     /// Applies all layers of `image`, lowest first. Contents go to an unlinked temporary file in `spool_dir`.
     ///
+    /// Volumes and the working directory are made where no layer has them: root's, with mode 0755, as container engines
+    /// make them. Where they exist, owner and mode stay.
+    ///
     /// `progress` is told how many of [`ImageSource::layers_len`] bytes were read so far. Every layer's digest has
     /// been checked when this returns.
     pub fn build(
