@@ -45,14 +45,13 @@ pub fn remarks(outside: &Outside) -> Vec<String> {
             .collect();
         let more = if outside.files.len() > SHOWN { ", …" } else { "" };
         remarks.push(format!(
-            "{} file(s) were added after the conversion ({}{more}): they are outside of the enclave, and its programs do not see them",
-            outside.files.len(),
+            "what was added after the conversion is outside of the enclave, and its programs do not see it: {}{more}",
             shown.join(", "),
         ));
     }
     if !outside.settings.is_empty() {
         remarks.push(format!(
-            "{} of the image were set after the conversion: they have no effect in the enclave",
+            "the image's configuration was changed after the conversion, with no effect in the enclave: {}",
             outside.settings.join(", ")
         ));
     }

@@ -118,6 +118,51 @@ fn the_same_input_gives_the_same_bytes() {
 }
 
 #[test]
+fn an_oci_archive_is_what_docker_load_takes_as_well() {
+    let scratch = Scratch::new();
+    for (reference, docker, containerd) in [
+        (":app:1", Some("app:1"), Some("docker.io/library/app:1")),
+        (
+            ":r.example/app",
+            Some("r.example/app:latest"),
+            Some("r.example/app:latest"),
+        ),
+        // A name of an index, and of no engine's images.
+        (":Odd@", None, None),
+        ("", None, None),
+    ] {
+        write_sample(&scratch.place("oci-archive", &format!("a.tar{reference}")));
+        let digest = ImageSource::open(&scratch.place("oci-archive", "a.tar"))
+            .unwrap()
+            .config_digest();
+        let member = |name: &str| -> serde_json::Value {
+            let mut archive = tar::Archive::new(std::fs::File::open(scratch.path("a.tar")).unwrap());
+            let mut entries = archive.entries().unwrap().map(Result::unwrap);
+            let entry = entries.find(|entry| entry.path().unwrap() == Path::new(name));
+            serde_json::from_reader(entry.unwrap()).unwrap()
+        };
+        let tags: Vec<_> = docker.into_iter().collect();
+        assert_eq!(member("manifest.json")[0]["RepoTags"], serde_json::json!(tags));
+        let annotations = &member("index.json")["manifests"][0]["annotations"];
+        assert_eq!(annotations["io.containerd.image.name"].as_str(), containerd);
+        assert_eq!(
+            annotations["org.opencontainers.image.ref.name"].as_str(),
+            reference.strip_prefix(':')
+        );
+        let place = scratch.place("docker-archive", "a.tar");
+        assert_eq!(ImageSource::open(&place).unwrap().config_digest(), digest);
+        let mut skopeo = Command::new("skopeo");
+        if let Some(text) = tool_ok(
+            skopeo
+                .args(["inspect", "--raw", "--config"])
+                .arg(place.to_string()),
+        ) {
+            assert_eq!(oci_image::Digest::of(text.as_bytes()), digest);
+        }
+    }
+}
+
+#[test]
 fn skopeo_copies_what_is_written() {
     let scratch = Scratch::new();
     for (number, place) in places(&scratch).iter().enumerate() {

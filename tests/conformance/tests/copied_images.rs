@@ -223,7 +223,9 @@ fn podman_keeps_the_enclave() {
     place.tool(&format!("{podman} push --quiet --tls-verify=false {again}"));
     place.tool(&format!("{SKOPEO} docker://{again} oci-archive:again.tar"));
     place.check("oci-archive:again.tar", Some("gzip"));
+    // An oci-archive has its name for engines, too.
     place.tool(&format!("{podman} load --quiet --input image.tar"));
+    place.tool(&format!("{podman} image exists docker.io/library/app:1"));
 }
 
 #[test]

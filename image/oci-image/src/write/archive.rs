@@ -1,5 +1,7 @@
-//! Image archives. Both kinds are an OCI image layout in a tar archive; a docker-archive has a `manifest.json` in
-//! addition, which is what `docker save` has written since Docker 25. So annotations survive in both.
+//! Image archives. Both kinds are an OCI image layout in a tar archive with a `manifest.json` in addition, which is what
+//! `docker save` has written since Docker 25. So annotations survive in both, and `docker load` and `podman load` take
+//! both. They differ in the names that an image may have, and in what the layout calls it: a docker-archive says the
+//! tag, as Docker does, an oci-archive the whole reference.
 
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -35,14 +37,11 @@ pub(super) fn write(
         &layer,
     );
     if let Some(tag) = &tag {
-        documents
-            .descriptor
-            .annotations
-            .insert(REF_NAME.to_owned(), tag.tag.clone());
-        documents
-            .descriptor
-            .annotations
-            .insert(CONTAINERD_NAME.to_owned(), tag.canonical.clone());
+        let annotations = &mut documents.descriptor.annotations;
+        if place.transport == Transport::DockerArchive {
+            annotations.insert(REF_NAME.to_owned(), tag.tag.clone());
+        }
+        annotations.insert(CONTAINERD_NAME.to_owned(), tag.canonical.clone());
     }
     let layer_name = blob_name(layer.digest);
     let head = emit::aligned_file(&layer_name, 0o644, layer.len, 0)?;
@@ -52,21 +51,18 @@ pub(super) fn write(
         media_type: INDEX.to_owned(),
         manifests: vec![documents.descriptor.clone()],
     };
-    let mut members = vec![
-        (config_name.clone(), documents.config),
+    let list = [DockerImage {
+        config: config_name.clone(),
+        repo_tags: tag.into_iter().map(|tag| tag.name).collect(),
+        layers: vec![layer_name],
+    }];
+    let members = [
+        (config_name, documents.config),
         (blob_name(documents.written.manifest_digest), documents.manifest),
         ("index.json".to_owned(), json(&index)),
         (LAYOUT_FILE.to_owned(), LAYOUT.to_vec()),
+        ("manifest.json".to_owned(), json(&list)),
     ];
-    if place.transport == Transport::DockerArchive {
-        let repo_tags = tag.into_iter().map(|tag| tag.name).collect();
-        let list = [DockerImage {
-            config: config_name,
-            repo_tags,
-            layers: vec![layer_name],
-        }];
-        members.push(("manifest.json".to_owned(), json(&list)));
-    }
     let mut tail = emit::content_padding(layer.len).to_vec();
     for (name, bytes) in members {
         let len = bytes.len() as u64;
@@ -101,10 +97,12 @@ pub(super) fn check_target(place: &ImageRef) -> Result<(), WriteError> {
     }
 }
 
+/// The image's name for Docker. In an oci-archive, it may have one that Docker would not accept.
 fn docker_tag(place: &ImageRef) -> Result<Option<DockerTag>, WriteError> {
-    match (place.transport, place.reference.as_deref()) {
-        (Transport::DockerArchive, Some(name)) => DockerTag::new(name).map(Some),
-        _ => Ok(None),
+    let tag = place.reference.as_deref().map(DockerTag::new).transpose();
+    match place.transport {
+        Transport::DockerArchive => tag,
+        _ => Ok(tag.unwrap_or_default()),
     }
 }
 
