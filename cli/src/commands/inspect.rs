@@ -20,6 +20,7 @@ use crate::output;
 #[derive(Args, Debug)]
 pub struct Inspect {
     /// The confidential image
+    #[arg(value_parser = ImageRef::of_source)]
     image: ImageRef,
 
     /// Print JSON

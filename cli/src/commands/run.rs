@@ -50,7 +50,7 @@ impl Run {
     pub fn run(self) -> Result<Infallible> {
         let mut words = self.image_and_args.into_iter();
         let image = words.next().context("name an image (see nacre run --help)")?;
-        let image: ImageRef = image.to_str().context("the image's name is not UTF-8")?.parse()?;
+        let image = ImageRef::of_source(image.to_str().context("the image's name is not UTF-8")?)?;
         let args: Vec<_> = words.map(OsString::into_vec).collect();
         let env: Vec<_> = self.env.into_iter().filter_map(variable).collect();
         let flags = BootFlags {
@@ -144,7 +144,16 @@ fn development(source: &ImageSource) -> Result<Package> {
         name.update(part);
     }
     let name = lower::encode_string(&name.finalize());
-    let dir = converted_images::dir()?;
+    // Without a place in the cache, it is gone when the container ends.
+    let mut temporary = None;
+    let dir = match converted_images::dir() {
+        Ok(dir) => dir,
+        Err(error) => {
+            eprintln!("nacre: {error:#}: the converted image is not kept");
+            let dir = tempfile::tempdir().context("cannot make a temporary directory (set TMPDIR)")?;
+            temporary.insert(dir).path().to_owned()
+        }
+    };
     let target = ImageRef {
         transport: Transport::OciArchive,
         path: dir.join(format!("{name}.tar")),
@@ -157,7 +166,7 @@ fn development(source: &ImageSource) -> Result<Package> {
     if !target.path.exists() {
         let key = development_key()?;
         let conversion = Conversion {
-            source: source.place(),
+            source,
             target: &target,
             options: &options,
             key: &key,

@@ -24,6 +24,7 @@ use crate::output::progress::ProgressLine;
 #[derive(Args, Debug)]
 pub struct Sign {
     /// The confidential image
+    #[arg(value_parser = ImageRef::of_source)]
     image: ImageRef,
 
     /// Where to write the signed image; IMAGE itself is allowed

@@ -20,7 +20,7 @@ const MAX_ACCOUNTS_LEN: u64 = 16 << 20;
 /// What to convert, into what, and how.
 pub struct Conversion<'a> {
     /// The image to convert.
-    pub source: &'a ImageRef,
+    pub source: &'a ImageSource,
     /// Where the confidential image goes; what is there is replaced when it is complete.
     pub target: &'a ImageRef,
     /// The options of the conversion.
@@ -58,18 +58,18 @@ impl Conversion<'_> {
     /// Converts. On failure nothing is left at the target.
     pub fn run(&self, progress: &mut dyn Progress) -> Result<Summary, ConvertError> {
         let libos = Libos::parse(self.libos)?;
-        if self.source.would_be_replaced_by(self.target) {
+        let image = self.source;
+        if image.place().would_be_replaced_by(self.target) {
             return Err(ConvertError::OntoItself(self.target.clone()));
         }
-        let image = ImageSource::open(self.source)?;
-        if package::is_confidential(&image) {
-            return Err(ConvertError::Confidential(self.source.clone()));
+        if package::is_confidential(image) {
+            return Err(ConvertError::Confidential(image.place().clone()));
         }
         oci_image::check_target(self.target)?;
 
         let spool_dir = spool_dir(self.target);
         progress.begin(Stage::Layers, image.layers_len());
-        let tree = Tree::build(&image, &spool_dir, &Limits::default(), &mut |at| progress.at(at))?;
+        let tree = Tree::build(image, &spool_dir, &Limits::default(), &mut |at| progress.at(at))?;
 
         let spool_failed = |error| ConvertError::Spool(spool_dir.clone(), error);
         let mut rootfs = tempfile::tempfile_in(&spool_dir).map_err(spool_failed)?;
@@ -122,11 +122,12 @@ impl Conversion<'_> {
 /// Where large intermediate files go: `$TMPDIR`, or beside the target, where there is room for the result. They have
 /// no name, so nothing is left of them however this process ends.
 fn spool_dir(target: &ImageRef) -> PathBuf {
+    // A layout's directory, and those above it, may have to be made first.
     let beside = || {
-        target
-            .path
-            .parent()
+        let parents = target.path.ancestors().skip(1);
+        parents
             .filter(|parent| !parent.as_os_str().is_empty())
+            .find(|parent| parent.is_dir())
             .map(Path::to_owned)
     };
     std::env::var_os("TMPDIR")

@@ -22,9 +22,6 @@ pub enum ConvertError {
         "{0} is already a confidential image: convert the image that it was made from (for another key, use `nacre sign`)"
     )]
     Confidential(ImageRef),
-    /// The image cannot be opened.
-    #[error(transparent)]
-    Source(#[from] oci_image::SourceError),
     /// Its layers cannot be applied.
     #[error(transparent)]
     Tree(#[from] oci_image::TreeError),

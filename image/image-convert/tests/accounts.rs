@@ -9,7 +9,7 @@ use std::path::Path;
 
 use enclave_config::Config;
 use image_convert::{Conversion, Options, Package, Part, Silent};
-use oci_image::ImageRef;
+use oci_image::{ImageRef, ImageSource};
 use serde_json::json;
 use sgx_sign::SigningKey;
 
@@ -76,7 +76,7 @@ fn account(user: &str, items: &[(&str, Item)]) -> Result<String, String> {
         .unwrap();
     let key = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sgx-sign/tests/keys/test-only.pem");
     Conversion {
-        source: &source,
+        source: &ImageSource::open(&source).unwrap(),
         target: &target,
         options: &Options::default(),
         key: &SigningKey::load(&key).unwrap(),

@@ -64,7 +64,7 @@ fn plain(dir: &TempDir) -> ImageRef {
 fn convert(source: &ImageRef, target: &ImageRef, options: &Options) -> Result<Summary, ConvertError> {
     let (libos, key) = (sample::libos(), key());
     Conversion {
-        source,
+        source: &ImageSource::open(source).unwrap(),
         target,
         options,
         key: &key,
@@ -214,7 +214,7 @@ fn failures_leave_nothing_behind() {
 
     let archive = fs::read(dir.path().join("plain.tar")).unwrap();
     fs::write(dir.path().join("plain.tar"), &archive[..archive.len() / 2]).unwrap();
-    assert!(convert(&source, &target, &Options::default()).is_err());
+    assert!(ImageSource::open(&source).is_err());
     assert_eq!(names(dir.path()), before);
 
     fs::write(dir.path().join("plain.tar"), archive).unwrap();
@@ -248,7 +248,7 @@ fn progress_reaches_the_end_of_each_stage() {
     let (libos, key, options) = (sample::libos(), key(), Options::default());
     let mut record = Record::default();
     Conversion {
-        source: &source,
+        source: &ImageSource::open(&source).unwrap(),
         target: &target,
         options: &options,
         key: &key,

@@ -188,7 +188,9 @@ fn the_wrong_transport_is_told() {
     assert!(open_error(&scratch.place("oci", "text")).contains("Not a directory"));
     std::fs::create_dir(scratch.path("dir")).unwrap();
     assert!(open_error(&scratch.place("oci-archive", "dir")).contains("is a directory"));
-    let pipe = scratch.path("pipe");
+    // In a layout, a pipe in place of a file is not waited for.
+    std::fs::create_dir(scratch.path("layout")).unwrap();
+    let pipe = scratch.path("layout/index.json");
     rustix::fs::mknodat(
         rustix::fs::CWD,
         pipe,
@@ -197,7 +199,9 @@ fn the_wrong_transport_is_told() {
         0,
     )
     .unwrap();
-    assert!(open_error(&scratch.place("oci-archive", "pipe")).contains("not a regular file"));
+    assert!(open_error(&scratch.place("oci", "layout")).contains("not a regular file"));
+    let device = "oci-archive:/dev/null".parse().unwrap();
+    assert!(open_error(&device).contains("not a regular file"));
     scratch.write("a:b", b"");
     assert!(open_error(&scratch.place("oci-archive", "a:b")).contains("ends at its first colon"));
 }

@@ -9,15 +9,24 @@ use crate::manifest::{
 };
 use crate::reference::canonical_name;
 
-const INDEX: &str = "index.json";
+pub(super) const INDEX: &str = "index.json";
 /// An index lists images, each by an index of its platforms; deeper nesting is refused.
 const MAX_DEPTH: usize = 4;
 const MAX_MANIFESTS: usize = 4096;
 
 pub(super) fn find(store: &Store, reference: Option<&str>) -> Result<Found, SourceProblem> {
     let index = top(store)?.ok_or_else(|| {
-        let hint = match store.file("manifest.json") {
-            Ok(Some(_)) => "this is an archive made by docker save; use docker-archive:",
+        let has = |name| matches!(store.file(name), Ok(Some(_)));
+        let hint = match store {
+            Store::Dir(_) if has("manifest.json") && has("version") => {
+                "this is a directory as skopeo's dir: has it; copy it with skopeo copy dir:PATH oci-archive:FILE"
+            }
+            Store::Dir(_) if has("manifest.json") => {
+                "this is an unpacked archive of docker save; use the archive, with docker-archive:"
+            }
+            Store::Archive(_) if has("manifest.json") => {
+                "this is an archive made by docker save; use docker-archive:"
+            }
             _ => "this is not an OCI image layout, or it is incomplete",
         };
         SourceProblem::Missing {

@@ -37,7 +37,8 @@ pub struct ImageSource {
 impl ImageSource {
     /// Opens the image at `place`. Reads the headers of an archive, but no layer.
     ///
-    /// An archive that is compressed as a whole (`.tar.gz`) is first unpacked to an unlinked file in `$TMPDIR`.
+    /// An archive that is compressed as a whole (`.tar.gz`), or that comes through a pipe, is first copied to an unlinked
+    /// file in `$TMPDIR`.
     pub fn open(place: &ImageRef) -> Result<Self, SourceError> {
         Self::open_store(place).map_err(|problem| SourceError {
             place: place.to_string(),
@@ -52,14 +53,19 @@ impl ImageSource {
             error,
         };
         let store = match place.transport {
+            Transport::Detected if place.path.is_dir() => Store::Dir(place.path.clone()),
             Transport::OciDir => {
                 std::fs::read_dir(&place.path).map_err(open_failed)?;
                 Store::Dir(place.path.clone())
             }
-            _ => Store::Archive(Archive::open(Blob::open(&place.path).map_err(open_failed)?)?),
+            _ => Store::Archive(Archive::open(
+                Blob::open_archive(&place.path).map_err(open_failed)?,
+            )?),
         };
         let found = match place.transport {
             Transport::DockerArchive => docker::find(&store, place.reference.as_deref())?,
+            // Of an archive that is both, the layout says more.
+            Transport::Detected if !store.is_layout()? => docker::find(&store, place.reference.as_deref())?,
             _ => layout::find(&store, place.reference.as_deref())?,
         };
 
@@ -164,6 +170,11 @@ impl Store {
                 }
             }
         }
+    }
+
+    /// Whether this is an OCI image layout, as far as its files tell. A directory can be nothing else.
+    fn is_layout(&self) -> Result<bool, SourceProblem> {
+        Ok(matches!(self, Self::Dir(_)) || self.file(layout::INDEX)?.is_some())
     }
 
     /// The blob that a descriptor points to, with the promised size. Its digest is yet to be checked.

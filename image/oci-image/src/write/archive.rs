@@ -23,10 +23,7 @@ pub(super) fn write(
 ) -> Result<WrittenImage, WriteError> {
     let path = place.path.as_path();
     let tag = docker_tag(place)?;
-    let dir = path
-        .parent()
-        .filter(|dir| !dir.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+    let dir = directory_of(path);
     let archive = Unfinished::create(dir).map_err(WriteError::target(path))?;
 
     let layer = layer::write(image.files, archive.file(), LAYER_OFFSET, path, progress)?;
@@ -88,6 +85,13 @@ pub(super) fn write(
 pub(super) fn check_target(place: &ImageRef) -> Result<(), WriteError> {
     docker_tag(place)?;
     let path = place.path.as_path();
+    let dir = directory_of(path);
+    if !dir.is_dir() {
+        return Err(WriteError::NoDirectory {
+            path: path.into(),
+            dir: dir.into(),
+        });
+    }
     match path.metadata() {
         Ok(metadata) if metadata.is_dir() => {
             Err(WriteError::target(path)(std::io::ErrorKind::IsADirectory.into()))
@@ -95,6 +99,12 @@ pub(super) fn check_target(place: &ImageRef) -> Result<(), WriteError> {
         Ok(metadata) if !metadata.is_file() => Err(WriteError::NotAFile { path: path.into() }),
         _ => Ok(()),
     }
+}
+
+fn directory_of(path: &Path) -> &Path {
+    path.parent()
+        .filter(|dir| !dir.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
 }
 
 /// The image's name for Docker. In an oci-archive, it may have one that Docker would not accept.

@@ -122,6 +122,17 @@ pub enum WriteError {
     /// The image cannot be given this name.
     #[error("{0:?} cannot name an image in this archive: use a lower-case name and a tag, as in app:1.0")]
     BadReference(String),
+    /// It is not said what to write.
+    #[error("{0} does not say what to write: docker-archive:, oci-archive: or oci: must come first")]
+    NoTransport(ImageRef),
+    /// There is no directory for the archive.
+    #[error("cannot write {}: there is no directory {}", path.display(), dir.display())]
+    NoDirectory {
+        /// The archive.
+        path: PathBuf,
+        /// Its directory.
+        dir: PathBuf,
+    },
     /// A device, a socket or the like stands where the archive should go.
     #[error("{} is not a file that an image could replace; name another", path.display())]
     NotAFile {
@@ -159,6 +170,7 @@ pub fn write(
     match place.transport {
         Transport::DockerArchive | Transport::OciArchive => archive::write(place, image, progress),
         Transport::OciDir => directory::write(place, image, progress),
+        Transport::Detected => Err(WriteError::NoTransport(place.clone())),
     }
 }
 
@@ -173,6 +185,7 @@ pub fn check_target(place: &ImageRef) -> Result<(), WriteError> {
     match place.transport {
         Transport::DockerArchive | Transport::OciArchive => archive::check_target(place),
         Transport::OciDir => directory::check_target(place),
+        Transport::Detected => Err(WriteError::NoTransport(place.clone())),
     }
 }
 
