@@ -1,11 +1,11 @@
 //! Converts one image into one confidential image.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Seek, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use enclave_config::Rootfs;
-use oci_image::{ImageRef, ImageSource, Kind, Limits, Tree, WrittenImage};
+use oci_image::{ImageRef, ImageSource, Kind, Limits, Tree, WrittenImage, sparse_file};
 use sgx_sign::{Layout, Libos, MrEnclave, MrSigner, SigningKey, Unsigned};
 
 use crate::call_sites::{self, Coverage};
@@ -72,12 +72,11 @@ impl Conversion<'_> {
         let tree = Tree::build(image, &spool_dir, &Limits::default(), &mut |at| progress.at(at))?;
 
         let spool_failed = |error| ConvertError::Spool(spool_dir.clone(), error);
-        let mut rootfs = tempfile::tempfile_in(&spool_dir).map_err(spool_failed)?;
-        let (written, coverage) =
-            write_rootfs(&tree, &mut rootfs, progress).map_err(|error| match error {
-                ConvertError::Rootfs(rootfs_image::Error::Write(error)) => spool_failed(error),
-                error => error,
-            })?;
+        let rootfs = tempfile::tempfile_in(&spool_dir).map_err(spool_failed)?;
+        let (written, coverage) = write_rootfs(&tree, &rootfs, progress).map_err(|error| match error {
+            ConvertError::Rootfs(rootfs_image::Error::Write(error)) => spool_failed(error),
+            error => error,
+        })?;
 
         let config = container::configure(
             &image.config().config,
@@ -136,10 +135,10 @@ fn spool_dir(target: &ImageRef) -> PathBuf {
         .unwrap_or_else(|| ".".into())
 }
 
-/// Writes the root file system's image to `file`, and rewinds it.
+/// Writes the root file system's image to `file`, which stays at its beginning.
 fn write_rootfs(
     tree: &Tree,
-    file: &mut File,
+    file: &File,
     progress: &mut dyn Progress,
 ) -> Result<(Rootfs, Coverage), ConvertError> {
     let source = TreeSource(tree);
@@ -147,8 +146,8 @@ fn write_rootfs(
     let (maps, coverage) = call_sites::find(tree, &layout, progress)?;
 
     progress.begin(Stage::RootFs, layout.image_len(maps.len() as u64));
-    let out = Counting {
-        out: BufWriter::new(&mut *file),
+    let out = SparseFile {
+        file,
         written: 0,
         progress,
     };
@@ -161,7 +160,9 @@ fn write_rootfs(
         },
         out,
     )?;
-    file.rewind().map_err(ConvertError::Rewind)?;
+    // It may end with zeros, which were left out.
+    file.set_len(written.image_len)
+        .map_err(|error| ConvertError::Rootfs(rootfs_image::Error::Write(error)))?;
     let rootfs = Rootfs {
         root_hash: written.root_hash,
         data_blocks: written.data_blocks,
@@ -195,22 +196,22 @@ fn read_file(tree: &Tree, path: &'static str) -> Result<Vec<u8>, ConvertError> {
     Ok(bytes)
 }
 
-/// Tells how much has been written.
-struct Counting<'a, W> {
-    out: W,
+/// Writes a new file from its beginning, without zeros, and tells how much has been written.
+struct SparseFile<'a> {
+    file: &'a File,
     written: u64,
     progress: &'a mut dyn Progress,
 }
 
-impl<W: Write> Write for Counting<'_, W> {
+impl Write for SparseFile<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let len = self.out.write(bytes)?;
-        self.written += len as u64;
+        sparse_file::write_at(self.file, bytes, self.written)?;
+        self.written += bytes.len() as u64;
         self.progress.at(self.written);
-        Ok(len)
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
+        Ok(())
     }
 }

@@ -31,9 +31,6 @@ pub enum ConvertError {
     /// A temporary file cannot be read.
     #[error("cannot read a temporary file")]
     ReadSpool(#[source] io::Error),
-    /// The temporary file of the root file system cannot be read again.
-    #[error("cannot read the root file system that was just written")]
-    Rewind(#[source] io::Error),
     /// The root file system cannot be written.
     #[error("cannot write the root file system: {0}")]
     Rootfs(#[from] rootfs_image::Error),

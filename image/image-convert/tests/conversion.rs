@@ -5,7 +5,8 @@
 mod sample;
 
 use std::fs;
-use std::os::unix::fs::FileExt;
+use std::io::Read;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 
 use callsite_map::Container;
@@ -13,7 +14,7 @@ use enclave_config::{Config, Extent, HostEnv};
 use image_convert::{
     Conversion, ConvertError, Options, Package, PackageError, Part, Progress, Silent, Stage, Summary, label,
 };
-use oci_image::{ContainerConfig, ImageConfig, ImageRef, ImageSource, LayerFile, NewImage};
+use oci_image::{ContainerConfig, ImageConfig, ImageRef, ImageSource, LayerFile, Limits, NewImage, Tree};
 use sgx_arch::SigStruct;
 use sgx_sign::{Sgxs, SignOptions, SigningKey, Unsigned, verify};
 use tempfile::TempDir;
@@ -195,6 +196,51 @@ fn read_rootfs(package: &Package) -> Vec<u8> {
     let mut bytes = vec![0; located.len as usize];
     located.open.read_exact_at(&mut bytes, located.offset).unwrap();
     bytes
+}
+
+#[test]
+fn what_is_empty_takes_no_room() {
+    const LEN: u64 = 128 << 20;
+    let dir = TempDir::new().unwrap();
+    let plain = place(&dir, "oci-archive", "plain.tar");
+    let zeros = LayerFile {
+        path: "var/log/lastlog".into(),
+        mode: 0o644,
+        len: LEN,
+        content: Box::new(std::io::repeat(0).take(LEN)),
+    };
+    let image = NewImage {
+        config: ImageConfig {
+            config: ContainerConfig {
+                cmd: vec!["/end".into()],
+                ..ContainerConfig::default()
+            },
+            ..ImageConfig::default()
+        },
+        annotations: Default::default(),
+        files: vec![zeros, LayerFile::from_bytes("end", 0o644, b"end")],
+    };
+    oci_image::write(&plain, image, &mut |_| ()).unwrap();
+    let allocated = |place: &ImageRef| {
+        let metadata = fs::metadata(&place.path).unwrap();
+        assert!(metadata.len() > LEN, "{place}");
+        metadata.blocks() * 512
+    };
+    assert!(allocated(&plain) < LEN / 16, "{}", allocated(&plain));
+    for (transport, name) in [("oci-archive", "out.tar"), ("oci", "layout")] {
+        let target = place(&dir, transport, name);
+        convert(&plain, &target, &Options::default()).unwrap();
+        // The layer has the digest that was computed over all of its bytes.
+        let image = ImageSource::open(&target).unwrap();
+        Tree::build(&image, dir.path(), &Limits::default(), &mut |_| ()).unwrap();
+        let package = Package::open(&target).unwrap();
+        let rootfs = package.locate(Part::Rootfs);
+        let file = ImageRef {
+            path: rootfs.file.clone(),
+            ..target
+        };
+        assert!(allocated(&file) < LEN / 16, "{}", allocated(&file));
+    }
 }
 
 #[test]

@@ -27,6 +27,7 @@ mod locate;
 mod manifest;
 mod reference;
 mod source;
+pub mod sparse_file;
 mod tar;
 mod tree;
 mod unfinished;

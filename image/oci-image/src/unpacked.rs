@@ -11,6 +11,7 @@ use std::time::SystemTime;
 use crate::blob::Blob;
 use crate::compression::Compression;
 use crate::layer::{Layer, LayerError};
+use crate::sparse_file;
 use crate::tree::Limits;
 use crate::unfinished::Unfinished;
 
@@ -66,12 +67,11 @@ pub(crate) fn plain(
 }
 
 /// Writes the plain layer to a file; returns its length in bytes.
-fn unpack(
-    layer: &Layer,
-    mut file: &File,
-    dir: &Path,
-    progress: &mut dyn FnMut(u64),
-) -> Result<u64, UnpackError> {
+fn unpack(layer: &Layer, file: &File, dir: &Path, progress: &mut dyn FnMut(u64)) -> Result<u64, UnpackError> {
+    let failed = |error| UnpackError::Write {
+        dir: dir.to_owned(),
+        error,
+    };
     let mut reader = layer.open(Limits::default().content_len)?;
     let mut chunk = vec![0; 1 << 20];
     let mut len = 0;
@@ -82,15 +82,11 @@ fn unpack(
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(LayerError::from(error).into()),
         };
-        io::Write::write_all(&mut file, chunk.get(..count).unwrap_or_default()).map_err(|error| {
-            UnpackError::Write {
-                dir: dir.to_owned(),
-                error,
-            }
-        })?;
+        sparse_file::write_at(file, chunk.get(..count).unwrap_or_default(), len).map_err(failed)?;
         len += count as u64;
         progress(reader.blob_position());
     }
     reader.finish().map_err(LayerError::from)?;
+    file.set_len(len).map_err(failed)?;
     Ok(len)
 }
