@@ -160,7 +160,9 @@ impl Report {
         );
         let labels = &package.image().config.labels;
         check(
-            labels.get(label::MR_ENCLAVE) == Some(&sgxs.mr_enclave.to_string()),
+            labels
+                .get(label::MR_ENCLAVE)
+                .is_none_or(|labelled| *labelled == sgxs.mr_enclave.to_string()),
             format!("the label {} names another enclave", label::MR_ENCLAVE),
         );
 
