@@ -35,7 +35,6 @@ pub struct Convert {
 
 impl Convert {
     pub fn run(self) -> Result<()> {
-        let source = ImageSource::open(&self.source)?;
         let settings = ConversionSettings::new(&self.enclave, &self.signature)?;
         let key = match &settings.key {
             Some(path) => SigningKey::load(path)?,
@@ -46,6 +45,9 @@ impl Convert {
                 development_key()?
             }
         };
+        // What is wrong with the target is told before a pipe is read.
+        oci_image::check_target(&self.target)?;
+        let source = ImageSource::open(&self.source)?;
         let conversion = Conversion {
             source: &source,
             target: &self.target,

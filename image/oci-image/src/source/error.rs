@@ -43,7 +43,7 @@ pub enum SourceProblem {
     #[error(transparent)]
     Tar(#[from] TarError),
     /// The archive is compressed in a way that we do not read.
-    #[error("the archive is {0}")]
+    #[error("the archive is {0}; nacre also reads a pipe: -")]
     Compression(#[from] UnknownCompression),
     /// Unpacking a compressed archive failed.
     #[error("unpacking the archive to {}: {error}", dir.display())]
