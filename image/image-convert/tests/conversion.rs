@@ -12,7 +12,8 @@ use std::path::Path;
 use callsite_map::Container;
 use enclave_config::{Config, Extent, HostEnv};
 use image_convert::{
-    Conversion, ConvertError, Options, Package, PackageError, Part, Progress, Silent, Stage, Summary, label,
+    Conversion, ConvertError, Options, Outside, Package, PackageError, Part, Progress, Silent, Stage,
+    Summary, label,
 };
 use oci_image::{ContainerConfig, ImageConfig, ImageRef, ImageSource, LayerFile, Limits, NewImage, Tree};
 use sgx_arch::SigStruct;
@@ -267,6 +268,55 @@ fn failures_leave_nothing_behind() {
     let nowhere = place(&dir, "oci-archive", "missing/out.tar");
     assert!(convert(&source, &nowhere, &Options::default()).is_err());
     assert_eq!(names(dir.path()), before);
+}
+
+#[test]
+fn a_confidential_image_is_known_without_its_label() {
+    let dir = TempDir::new().unwrap();
+    let target = place(&dir, "oci-archive", "out.tar");
+    convert(&plain(&dir), &target, &Options::default()).unwrap();
+    let package = Package::open(&target).unwrap();
+    let changed = place(&dir, "oci-archive", "changed.tar");
+    let write = |change: fn(&mut ContainerConfig)| {
+        let mut config = package.image().clone();
+        change(&mut config.config);
+        let contents = Part::ALL.map(|part| {
+            let located = package.locate(part);
+            let mut bytes = vec![0; located.len as usize];
+            located.open.read_exact_at(&mut bytes, located.offset).unwrap();
+            (part.path(), bytes)
+        });
+        let files = contents
+            .iter()
+            .map(|(path, bytes)| LayerFile::from_bytes(path, 0o644, bytes));
+        let image = NewImage {
+            config,
+            annotations: Default::default(),
+            files: files.collect(),
+        };
+        oci_image::write(&changed, image, &mut |_| ()).unwrap();
+        Package::open(&changed)
+    };
+    let unlabelled = write(|config| config.labels.clear()).unwrap();
+    assert_eq!(*unlabelled.outside(), Outside::default());
+    // Others run something else, which is told.
+    let replaced = write(|config| {
+        config.entrypoint = vec!["/bin/sh".into()];
+        config.env = vec!["A=B".into()];
+    });
+    assert_eq!(
+        *replaced.unwrap().outside(),
+        Outside {
+            settings: vec!["Env"],
+            entry_point: Some(vec!["/bin/sh".into()]),
+            ..Outside::default()
+        }
+    );
+    let neither = write(|config| {
+        config.labels.clear();
+        config.entrypoint.clear();
+    });
+    assert!(matches!(neither, Err(PackageError::Plain(_))));
 }
 
 #[test]
