@@ -5,7 +5,7 @@ use base16ct::lower;
 use clap::Args;
 use enclave_config::{Config, HostEnv};
 use image_convert::{Part, label};
-use oci_image::{Compression, ImageRef};
+use oci_image::ImageRef;
 use serde::Serialize;
 use sgx_arch::{Attributes, SigStruct};
 use sgx_sign::{Date, MrEnclave, PublicKey, Sgxs};
@@ -185,11 +185,7 @@ impl Report {
                 host_runtime: package.locate(Part::HostRuntime).len,
                 enclave_pages: sgxs.pages.total(),
             },
-            compression: match package.locate(Part::Rootfs).compression {
-                Compression::None => None,
-                Compression::Gzip => Some("gzip"),
-                Compression::Zstd => Some("zstd"),
-            },
+            compression: package.locate(Part::Rootfs).compression.name(),
             outside: confidential_image::remarks(package.outside()),
             call_sites: labels.get(label::CALL_SITES).cloned(),
         })

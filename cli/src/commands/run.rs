@@ -11,7 +11,7 @@ use enclave_config::{Config, HostChoices};
 use host_abi::BootFlags;
 use host_runtime::{Platform, RootfsFile, Seed};
 use image_convert::{Conversion, Options, Package, PackageError, Part};
-use oci_image::{Compression, ImageRef, ImageSource, Transport};
+use oci_image::{ImageRef, ImageSource, Transport};
 use sha2::{Digest, Sha256};
 
 use crate::confidential_image;
@@ -114,12 +114,7 @@ fn confidential(place: &ImageRef) -> Result<Package> {
 
 /// Tells the user how the image is read, and what in it is not in the enclave.
 fn say(package: &Package) {
-    let compression = match package.locate(Part::Rootfs).compression {
-        Compression::None => None,
-        Compression::Gzip => Some("gzip"),
-        Compression::Zstd => Some("zstd"),
-    };
-    if let Some(name) = compression {
+    if let Some(name) = package.locate(Part::Rootfs).compression.name() {
         eprintln!(
             "nacre: the image's layer is compressed ({name}): it runs from an unpacked copy in the cache"
         );
