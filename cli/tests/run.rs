@@ -89,7 +89,12 @@ fn a_plain_image_runs_without_a_home() {
     let plain = place.plain_image();
     fs::write(place.path("file"), "").unwrap();
     let mut nacre = place.command(["run", plain]);
-    let output = nacre.env("XDG_CACHE_HOME", place.path("file")).output().unwrap();
+    let unusable = place.path("file");
+    let output = nacre
+        .env("XDG_CACHE_HOME", &unusable)
+        .env("XDG_STATE_HOME", &unusable)
+        .output()
+        .unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     // Its program is no program, which only the enclave finds out.
     assert!(

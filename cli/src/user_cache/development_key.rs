@@ -1,5 +1,7 @@
 //! The key that signs enclaves which only this user runs.
 
+use std::io::ErrorKind;
+
 use anyhow::Result;
 use sgx_sign::{KeyError, SigningKey};
 
@@ -21,7 +23,7 @@ pub fn development_key() -> Result<SigningKey> {
         }
     };
     match SigningKey::load(&dir.join(NAME)) {
-        Err(KeyError::Read(_, error)) if error.kind() != std::io::ErrorKind::PermissionDenied => {}
+        Err(KeyError::Read(_, error)) if is_elsewhere(error.kind()) => {}
         loaded => return Ok(loaded?),
     }
     let key = SigningKey::generate()?;
@@ -33,4 +35,12 @@ pub fn development_key() -> Result<SigningKey> {
         Err(error) => not_kept(&format_args!("{error:#}")),
     }
     Ok(key)
+}
+
+/// Whether there is no key yet, or a directory of somebody else's: that of root, if only HOME was left as it was.
+fn is_elsewhere(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::PermissionDenied
+    )
 }
