@@ -409,6 +409,16 @@ fn new_docker_archives_are_layouts_too() {
     scratch.write("docker.tar", &layout.archive());
     let image = ImageSource::open(&scratch.place("docker-archive", "docker.tar:app:1")).unwrap();
     assert_eq!(image.manifest_digest().unwrap().to_string(), manifest_digest);
+    let config_digest = image.config_digest().to_string();
+    for digest in [manifest_digest, config_digest] {
+        let place = scratch.place("docker-archive", &format!("docker.tar:@{digest}"));
+        assert_eq!(
+            ImageSource::open(&place).unwrap().config_digest(),
+            image.config_digest()
+        );
+    }
+    let missing = format!("docker.tar:@sha256:{}", "0".repeat(64));
+    assert!(open_error(&scratch.place("docker-archive", &missing)).contains("no image"));
     assert_eq!(image.config().config.entrypoint, ["/app"]);
     let tree = build(&image).unwrap();
     assert!(matches!(

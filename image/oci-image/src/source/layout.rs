@@ -80,6 +80,19 @@ pub(super) fn manifest_of_config(
     Ok(None)
 }
 
+/// The configuration of the image with this manifest, if the store is an image layout that has one.
+pub(super) fn config_of_manifest(store: &Store, manifest: Digest) -> Result<Option<Digest>, SourceProblem> {
+    let Some(index) = top(store)? else { return Ok(None) };
+    // docker save leaves out indexes of what it did not save; the digest may still be another's.
+    let found = by_digest(store, &index, &manifest.to_string()).unwrap_or_default();
+    match found.first() {
+        Some(descriptor) if matches!(descriptor.target(), Target::Manifest) => {
+            Ok(Some(sha256(&read_manifest(store, descriptor)?.config)?))
+        }
+        _ => Ok(None),
+    }
+}
+
 fn top(store: &Store) -> Result<Option<Vec<Descriptor>>, SourceProblem> {
     let Some(blob) = store.file(INDEX)? else {
         return Ok(None);
