@@ -260,7 +260,7 @@ impl Report {
             "layer",
             &match self.compression {
                 None => "not compressed: runs where it is".into(),
-                Some(name) => format!("compressed ({name}): runs from an unpacked copy in the cache"),
+                Some(name) => format!("compressed ({name}): runs from an unpacked copy"),
             },
         )?;
         for remark in &self.outside {

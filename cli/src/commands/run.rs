@@ -115,9 +115,7 @@ fn confidential(place: &ImageRef) -> Result<Package> {
 /// Tells the user how the image is read, and what in it is not in the enclave.
 fn say(package: &Package) {
     if let Some(name) = package.locate(Part::Rootfs).compression.name() {
-        eprintln!(
-            "nacre: the image's layer is compressed ({name}): it runs from an unpacked copy in the cache"
-        );
+        eprintln!("nacre: the image's layer is compressed ({name}): it runs from an unpacked copy");
     }
     for remark in confidential_image::remarks(package.outside()) {
         eprintln!("nacre: {remark}");
