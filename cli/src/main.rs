@@ -7,6 +7,8 @@
 #[cfg(feature = "verify")]
 mod clock;
 mod commands;
+#[cfg(feature = "convert")]
+mod confidential_image;
 mod flags;
 #[cfg(feature = "verify")]
 mod input;

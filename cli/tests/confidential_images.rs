@@ -3,8 +3,9 @@
 mod support;
 
 use std::fs;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
+use oci_image::{ContainerConfig, Healthcheck};
 use support::{Workplace, test_key};
 
 fn inspect(place: &Workplace, image: &str) -> serde_json::Value {
@@ -72,6 +73,73 @@ fn choices_are_found_in_the_current_directory() {
     fs::write(place.path("nacre.toml"), "[enclave]\nsize = 64\n").unwrap();
     let line = place.fail(["convert", plain, "oci:x"]);
     assert!(line.starts_with("nacre.toml:2:8: enclave.size: "), "{line}");
+}
+
+#[test]
+fn what_an_image_does_not_get_is_said() {
+    let place = Workplace::new();
+    let healthcheck = Healthcheck {
+        test: vec!["CMD-SHELL".into(), "redis-cli ping".into()],
+        ..Healthcheck::default()
+    };
+    let config = ContainerConfig {
+        entrypoint: vec!["/bin/hello".into()],
+        healthcheck: Some(healthcheck),
+        ..ContainerConfig::default()
+    };
+    let plain = place.plain_image_of(config, b"");
+    let output = place.nacre(["convert", plain, "oci:out"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        output.status.success() && said.contains("HEALTHCHECK is left out"),
+        "{said}"
+    );
+    let plain = place.plain_image();
+    let output = place.nacre(["convert", plain, "oci:out"]);
+    assert!(!String::from_utf8(output.stderr).unwrap().contains("HEALTHCHECK"));
+}
+
+#[test]
+fn an_image_is_converted_wherever_it_comes_from() {
+    let place = Workplace::new();
+    let plain = place.plain_image();
+    place.succeed(["convert", plain, "oci-archive:expected.tar"]);
+    let expected = &inspect(&place, "expected.tar")["mr_enclave"];
+    // A bare file, and a layout in directories that are made for it.
+    place.succeed(["convert", "plain.tar", "oci:new/dir/layout"]);
+    assert_eq!(&inspect(&place, "new/dir/layout")["mr_enclave"], expected);
+    // A pipe.
+    let mut nacre = place.command(["convert", "-", "oci-archive:piped.tar"]);
+    let mut child = nacre.stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut pipe = child.stdin.take().unwrap();
+    std::io::copy(&mut fs::File::open(place.path("plain.tar")).unwrap(), &mut pipe).unwrap();
+    drop(pipe);
+    assert!(child.wait().unwrap().success());
+    assert_eq!(&inspect(&place, "piped.tar")["mr_enclave"], expected);
+}
+
+#[test]
+fn nothing_needs_a_home() {
+    let place = Workplace::new();
+    let plain = place.plain_image();
+    fs::write(place.path("file"), "").unwrap();
+    let run = |args: &[&str]| {
+        let mut nacre = place.command(args);
+        nacre.env("XDG_CACHE_HOME", place.path("file"));
+        nacre.output().unwrap()
+    };
+    let key = test_key();
+    let convert = ["convert", plain, "oci-archive:out.tar"];
+    let output = run(&[&convert[..], &["--key", key.to_str().unwrap()]].concat());
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && said.is_empty(), "{said}");
+    let output = run(&convert);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        output.status.success() && said.contains("ends with this run"),
+        "{said}"
+    );
+    assert!(run(&["inspect", "out.tar"]).status.success());
 }
 
 #[test]

@@ -18,6 +18,11 @@ fn mistakes_on_the_command_line() {
         (&["frobnicate"], "frobnicate"),
         (&["convert", "redis", "oci:x"], "docker-archive:"),
         (
+            &["run", "docker://redis:7"],
+            "skopeo copy docker://redis:7 oci-archive:",
+        ),
+        (&["convert", "oci:a", "x.tar"], "docker-archive:"),
+        (
             &["convert", "oci:a", "oci:b", "--enclave-size", "many"],
             "is not a size",
         ),
@@ -52,7 +57,7 @@ fn missing_files() {
         (&["convert", "docker-archive:no.tar", "oci:x"][..], "no.tar"),
         (
             &["convert", plain, "oci-archive:no/such/dir/x.tar"],
-            "no/such/dir",
+            "there is no directory no/such/dir",
         ),
         (&["convert", plain, "oci:x", "--config", "no.toml"], "no.toml"),
         (&["convert", plain, "oci:x", "--key", "no.pem"], "no.pem"),

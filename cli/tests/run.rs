@@ -84,6 +84,27 @@ fn a_plain_image_is_converted_once() {
 }
 
 #[test]
+fn a_plain_image_runs_without_a_home() {
+    let place = Workplace::new();
+    let plain = place.plain_image();
+    fs::write(place.path("file"), "").unwrap();
+    let mut nacre = place.command(["run", plain]);
+    let unusable = place.path("file");
+    let output = nacre
+        .env("XDG_CACHE_HOME", &unusable)
+        .env("XDG_STATE_HOME", &unusable)
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    // Its program is no program, which only the enclave finds out.
+    assert!(
+        said.contains("is not kept") && said.contains("emulated enclave"),
+        "{said}"
+    );
+    assert_eq!(place.names(), ["file", "plain.tar"]);
+}
+
+#[test]
 fn two_that_convert_at_once_do_not_disturb_each_other() {
     let place = Workplace::new();
     let plain = place.plain_image();

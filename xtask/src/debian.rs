@@ -18,6 +18,10 @@ const PACKAGES: &[(&str, &str)] = &[
     ("cryptsetup-bin", "that veritysetup accepts our hash trees"),
     ("erofs-utils", "that fsck.erofs accepts our file systems"),
     ("skopeo", "that skopeo accepts our images"),
+    ("docker-registry", "that our images pass through a registry"),
+    ("podman", "that podman copies our images"),
+    ("buildah", "that images can be built on ours"),
+    ("umoci", "that umoci can add layers to our images"),
     (
         "python3-venv",
         "that Microsoft's client accepts our attestation service",

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::Args;
 use image_convert::{Conversion, Summary};
-use oci_image::ImageRef;
+use oci_image::{ImageRef, ImageSource};
 use sgx_sign::SigningKey;
 
 use crate::flags::byte_size::ByteSize;
@@ -18,10 +18,12 @@ use crate::user_cache::development_key::development_key;
 /// of nacre give the same bytes. `nacre convert` reads options from nacre.toml in the current directory, too.
 #[derive(Args, Debug)]
 pub struct Convert {
-    /// The image: docker-archive:FILE[:REF], oci-archive:FILE[:REF] or oci:DIR[:REF]
+    /// The image: docker-archive:FILE[:REF], oci-archive:FILE[:REF] or oci:DIR[:REF]; or FILE or DIR alone. - is standard
+    /// input
+    #[arg(value_parser = ImageRef::of_source)]
     source: ImageRef,
 
-    /// Where to write the confidential image, in one of the same forms
+    /// Where to write the confidential image: docker-archive:FILE[:REF], oci-archive:FILE[:REF] or oci:DIR[:REF]
     target: ImageRef,
 
     #[command(flatten)]
@@ -43,8 +45,11 @@ impl Convert {
                 development_key()?
             }
         };
+        // What is wrong with the target is told before a pipe is read.
+        oci_image::check_target(&self.target)?;
+        let source = ImageSource::open(&self.source)?;
         let conversion = Conversion {
-            source: &self.source,
+            source: &source,
             target: &self.target,
             options: &settings.options,
             key: &key,
@@ -54,6 +59,9 @@ impl Convert {
         let mut bar = ProgressLine::new();
         let summary = conversion.run(&mut bar)?;
         drop(bar);
+        for sentence in &summary.left_out {
+            eprintln!("nacre: {sentence}");
+        }
         print(&self.target, &summary)
     }
 }

@@ -4,12 +4,13 @@ use anyhow::{Context, Result};
 use base16ct::lower;
 use clap::Args;
 use enclave_config::{Config, HostEnv};
-use image_convert::{Package, Part, label};
+use image_convert::{Part, label};
 use oci_image::ImageRef;
 use serde::Serialize;
 use sgx_arch::{Attributes, SigStruct};
 use sgx_sign::{Date, MrEnclave, PublicKey, Sgxs};
 
+use crate::confidential_image;
 use crate::flags::byte_size::ByteSize;
 use crate::output;
 
@@ -19,6 +20,7 @@ use crate::output;
 #[derive(Args, Debug)]
 pub struct Inspect {
     /// The confidential image
+    #[arg(value_parser = ImageRef::of_source)]
     image: ImageRef,
 
     /// Print JSON
@@ -37,6 +39,10 @@ struct Report {
     signature: Signature,
     configuration: Configuration,
     sizes: Sizes,
+    /// How the layer with the enclave is compressed; nothing if `nacre run` can map it where it is.
+    compression: Option<&'static str>,
+    /// What was added to the image after its conversion, in sentences. It is outside of the enclave.
+    outside: Vec<String>,
     /// How many of the system calls are replaced by jumps: `526/527`. It comes from a label, which is not measured.
     call_sites: Option<String>,
 }
@@ -96,7 +102,7 @@ impl Inspect {
 
 impl Report {
     fn new(place: &ImageRef) -> Result<Self> {
-        let package = Package::open(place)?;
+        let package = confidential_image::open(place)?;
         let damaged = |part: Part| format!("{place}: /{} is damaged", part.path());
         let sgxs = Sgxs::read(&package.read(Part::Enclave)?).with_context(|| damaged(Part::Enclave))?;
         let sig = SigStruct::from_bytes(&package.read(Part::Signature)?)
@@ -154,7 +160,9 @@ impl Report {
         );
         let labels = &package.image().config.labels;
         check(
-            labels.get(label::MR_ENCLAVE) == Some(&sgxs.mr_enclave.to_string()),
+            labels
+                .get(label::MR_ENCLAVE)
+                .is_none_or(|labelled| *labelled == sgxs.mr_enclave.to_string()),
             format!("the label {} names another enclave", label::MR_ENCLAVE),
         );
 
@@ -177,6 +185,8 @@ impl Report {
                 host_runtime: package.locate(Part::HostRuntime).len,
                 enclave_pages: sgxs.pages.total(),
             },
+            compression: package.locate(Part::Rootfs).compression.name(),
+            outside: confidential_image::remarks(package.outside()),
             call_sites: labels.get(label::CALL_SITES).cloned(),
         })
     }
@@ -246,6 +256,16 @@ impl Report {
                 ByteSize(sizes.host_runtime)
             ),
         )?;
+        row(
+            "layer",
+            &match self.compression {
+                None => "not compressed: runs where it is".into(),
+                Some(name) => format!("compressed ({name}): runs from an unpacked copy"),
+            },
+        )?;
+        for remark in &self.outside {
+            row("outside", remark)?;
+        }
         row(
             "system calls",
             &format!("{} replaced", self.call_sites.as_deref().unwrap_or("(unknown)")),

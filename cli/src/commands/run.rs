@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::ffi::OsString;
-use std::fs::File;
 use std::os::unix::ffi::OsStringExt;
 
 use anyhow::{Context, Result, bail};
@@ -15,9 +14,10 @@ use image_convert::{Conversion, Options, Package, PackageError, Part};
 use oci_image::{ImageRef, ImageSource, Transport};
 use sha2::{Digest, Sha256};
 
+use crate::confidential_image;
 use crate::output::progress::ProgressLine;
-use crate::user_cache::converted_images;
 use crate::user_cache::development_key::development_key;
+use crate::user_cache::{converted_images, retention};
 
 /// Run an image in an enclave
 ///
@@ -50,7 +50,7 @@ impl Run {
     pub fn run(self) -> Result<Infallible> {
         let mut words = self.image_and_args.into_iter();
         let image = words.next().context("name an image (see nacre run --help)")?;
-        let image: ImageRef = image.to_str().context("the image's name is not UTF-8")?.parse()?;
+        let image = ImageRef::of_source(image.to_str().context("the image's name is not UTF-8")?)?;
         let args: Vec<_> = words.map(OsString::into_vec).collect();
         let env: Vec<_> = self.env.into_iter().filter_map(variable).collect();
         let flags = BootFlags {
@@ -71,13 +71,11 @@ impl Run {
             bail!("{image}: {refused}");
         }
         let rootfs = package.locate(Part::Rootfs);
-        let file =
-            File::open(&rootfs.file).with_context(|| format!("cannot read {}", rootfs.file.display()))?;
         let options = host_runtime::Options {
             sgxs: package.read(Part::Enclave)?,
             signature: &package.read(Part::Signature)?,
             rootfs: RootfsFile {
-                file: &file,
+                file: &rootfs.open,
                 offset: rootfs.offset,
                 len: rootfs.len,
             },
@@ -104,9 +102,23 @@ fn variable(given: OsString) -> Option<Vec<u8>> {
 /// The confidential image at this place, or one made of the plain image there.
 fn confidential(place: &ImageRef) -> Result<Package> {
     let source = ImageSource::open(place)?;
-    match Package::find(&source) {
+    match confidential_image::find(&source) {
         Err(PackageError::Plain(_)) => development(&source),
-        found => Ok(found?),
+        found => {
+            let package = found?;
+            say(&package);
+            Ok(package)
+        }
+    }
+}
+
+/// Tells the user how the image is read, and what in it is not in the enclave.
+fn say(package: &Package) {
+    if let Some(name) = package.locate(Part::Rootfs).compression.name() {
+        eprintln!("nacre: the image's layer is compressed ({name}): it runs from an unpacked copy");
+    }
+    for remark in confidential_image::remarks(package.outside()) {
+        eprintln!("nacre: {remark}");
     }
 }
 
@@ -125,7 +137,16 @@ fn development(source: &ImageSource) -> Result<Package> {
         name.update(part);
     }
     let name = lower::encode_string(&name.finalize());
-    let dir = converted_images::dir()?;
+    // Without a place in the cache, it is gone when the container ends.
+    let mut temporary = None;
+    let dir = match converted_images::dir() {
+        Ok(dir) => dir,
+        Err(error) => {
+            eprintln!("nacre: {error:#}: the converted image is not kept");
+            let dir = tempfile::tempdir().context("cannot make a temporary directory (set TMPDIR)")?;
+            temporary.insert(dir).path().to_owned()
+        }
+    };
     let target = ImageRef {
         transport: Transport::OciArchive,
         path: dir.join(format!("{name}.tar")),
@@ -138,7 +159,7 @@ fn development(source: &ImageSource) -> Result<Package> {
     if !target.path.exists() {
         let key = development_key()?;
         let conversion = Conversion {
-            source: source.place(),
+            source,
             target: &target,
             options: &options,
             key: &key,
@@ -146,9 +167,9 @@ fn development(source: &ImageSource) -> Result<Package> {
             host_runtime: enclave_payload::HOST_RUNTIME,
         };
         conversion.run(&mut ProgressLine::new())?;
-        converted_images::remove_old(&dir);
+        retention::remove_old(&dir);
     } else {
-        converted_images::note_use(&target.path);
+        retention::note_use(&target.path);
     }
     Ok(Package::open(&target)?)
 }

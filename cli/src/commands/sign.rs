@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use enclave_config::Config;
-use image_convert::{Package, Part};
+use image_convert::Part;
 use oci_image::ImageRef;
 use sgx_sign::{PublicKey, Sgxs, SigningKey, Unsigned};
 
+use crate::confidential_image;
 use crate::flags::conversion::SignatureFlags;
 use crate::output;
 use crate::output::progress::ProgressLine;
@@ -23,6 +24,7 @@ use crate::output::progress::ProgressLine;
 #[derive(Args, Debug)]
 pub struct Sign {
     /// The confidential image
+    #[arg(value_parser = ImageRef::of_source)]
     image: ImageRef,
 
     /// Where to write the signed image; IMAGE itself is allowed
@@ -50,7 +52,7 @@ pub struct Sign {
 
 impl Sign {
     pub fn run(self) -> Result<()> {
-        let package = Package::open(&self.image)?;
+        let package = confidential_image::open(&self.image)?;
         let sgxs = Sgxs::read(&package.read(Part::Enclave)?)
             .with_context(|| format!("{}: /{} is damaged", self.image, Part::Enclave.path()))?;
         let config = Config::decode(&sgxs.config)
@@ -90,6 +92,9 @@ impl Sign {
                 self.image
             );
         };
+        for remark in confidential_image::remarks(package.outside()) {
+            eprintln!("nacre: {remark}");
+        }
         let mut bar = ProgressLine::new();
         let total = package.locate(Part::Rootfs).len;
         image_convert::Progress::begin(&mut bar, image_convert::Stage::Image, total);

@@ -1,9 +1,14 @@
-//! The directory where nacre keeps files between runs: the development key, converted images and collateral.
+//! The directory where nacre keeps files between runs: the development key, converted images,
+//! unpacked layers and collateral.
 
 #[cfg(feature = "run")]
 pub mod converted_images;
 #[cfg(feature = "convert")]
 pub mod development_key;
+#[cfg(feature = "convert")]
+pub mod retention;
+#[cfg(feature = "convert")]
+pub mod unpacked_layers;
 
 #[cfg(feature = "convert")]
 use std::fs;
@@ -27,6 +32,9 @@ pub fn path() -> Result<PathBuf> {
 }
 
 /// The directory at [`path`], which is made if it does not exist. Only its owner may enter it.
+///
+/// # Errors
+/// When it cannot be made, or nothing can be written there.
 #[cfg(feature = "convert")]
 pub fn open() -> Result<PathBuf> {
     let dir = path()?;
@@ -35,5 +43,8 @@ pub fn open() -> Result<PathBuf> {
         .mode(0o700)
         .create(&dir)
         .with_context(|| format!("cannot make the cache directory {}", dir.display()))?;
+    // It may be there, and not be ours to write to.
+    tempfile::tempfile_in(&dir)
+        .with_context(|| format!("cannot write to the cache directory {}", dir.display()))?;
     Ok(dir)
 }

@@ -90,14 +90,19 @@ impl Workplace {
 
     /// Writes a plain image, `plain.tar`, with these bytes for a program.
     pub fn plain_image_with(&self, program: &[u8]) -> &'static str {
-        let place: ImageRef = format!("docker-archive:{}", self.path("plain.tar").display())
-            .parse()
-            .unwrap();
         let config = ContainerConfig {
             entrypoint: vec!["/bin/hello".into()],
             cmd: vec!["world".into()],
             ..ContainerConfig::default()
         };
+        self.plain_image_of(config, program)
+    }
+
+    /// Writes a plain image, `plain.tar`, of this configuration, whose program is `/bin/hello`.
+    pub fn plain_image_of(&self, config: ContainerConfig, program: &[u8]) -> &'static str {
+        let place: ImageRef = format!("docker-archive:{}", self.path("plain.tar").display())
+            .parse()
+            .unwrap();
         let image = NewImage {
             config: ImageConfig {
                 config,

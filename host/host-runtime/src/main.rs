@@ -1,11 +1,12 @@
 //! `nacre-host`: runs one enclave. The entry point of a confidential image.
 
 mod environment;
+mod mounts;
 
 use std::ffi::OsString;
 use std::fs::File;
 use std::os::unix::ffi::OsStringExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use host_runtime::{EncluSites, Options, Platform, RootfsFile, Seed, run};
@@ -66,7 +67,7 @@ fn main() -> ExitCode {
 fn parse() -> Result<Option<Arguments>, String> {
     use lexopt::prelude::*;
     let mut arguments = Arguments {
-        sgxs: "/nacre/enclave.sgxs".into(),
+        sgxs: IN_A_CONTAINER.into(),
         sig: "/nacre/enclave.sig".into(),
         config: "/nacre/enclave.config".into(),
         rootfs: "/nacre/rootfs.img".into(),
@@ -103,7 +104,27 @@ fn parse() -> Result<Option<Arguments>, String> {
     Ok(Some(arguments))
 }
 
+/// Where the enclave is in a container.
+const IN_A_CONTAINER: &str = "/nacre/enclave.sgxs";
+
+/// Tells the user of a container that its volumes are not the enclave's.
+fn say_what_is_mounted() {
+    // If it cannot be read, nobody can be told.
+    let mounts = mounts::of_the_user(&std::fs::read("/proc/self/mountinfo").unwrap_or_default());
+    if mounts.is_empty() {
+        return;
+    }
+    let places: Vec<_> = mounts.iter().map(|place| place.display().to_string()).collect();
+    eprintln!(
+        "nacre: the enclave does not see what is mounted at {}: what programs write there stays in the enclave, and is lost at its end",
+        places.join(", ")
+    );
+}
+
 fn start(arguments: Arguments) -> Result<(), String> {
+    if arguments.sgxs == Path::new(IN_A_CONTAINER) {
+        say_what_is_mounted();
+    }
     let read = |path: &PathBuf| std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()));
     let sgxs = read(&arguments.sgxs)?;
     let signature = read(&arguments.sig)?;

@@ -117,7 +117,12 @@ impl Seed {
     /// When there is another file, or it can be neither read nor made.
     pub fn load_or_make(path: &Path) -> Result<Self, SeedError> {
         match Self::load(path) {
-            Err(SeedError::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+            // Without the right to look, whether it can be made says whether it is there.
+            Err(SeedError::File { source, .. })
+                if matches!(
+                    source.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::PermissionDenied
+                ) => {}
             loaded => return loaded,
         }
         let failed = |source| SeedError::File {
@@ -162,7 +167,12 @@ impl Seed {
     /// Appears complete or not at all, and replaces nothing.
     fn save_new(&self, path: &Path) -> io::Result<()> {
         let dir = path.parent().unwrap_or(Path::new("."));
-        DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
+        made.map_err(|error| match error.kind() {
+            // A file has its name: not what the seed's own name being taken means.
+            io::ErrorKind::AlreadyExists => io::ErrorKind::NotADirectory.into(),
+            _ => error,
+        })?;
         let draft = path.with_extension(std::process::id().to_string());
         let mut file = OpenOptions::new()
             .write(true)
@@ -212,6 +222,19 @@ mod tests {
         assert!(made.0 != Seed::ephemeral().unwrap().0);
         let files = fs::read_dir(path.parent().unwrap()).unwrap().count();
         assert_eq!(files, 1, "the draft is gone");
+    }
+
+    #[test]
+    fn a_place_that_cannot_be_is_told_from_a_file_that_cannot_be_used() {
+        let dir = tempfile::tempdir().unwrap();
+        let action = |path: &str| match Seed::load_or_make(&dir.path().join(path)) {
+            Err(SeedError::File { action, .. }) => action,
+            _ => panic!("no such error for {path}"),
+        };
+        fs::write(dir.path().join("file"), "").unwrap();
+        fs::create_dir(dir.path().join("directory")).unwrap();
+        assert_eq!(action("file/seed"), Action::Make);
+        assert_eq!(action("directory"), Action::Read);
     }
 
     #[test]

@@ -18,9 +18,9 @@ pub enum ContainerError {
     /// StopSignal is not a signal.
     #[error("the image's StopSignal '{0}' is not a signal")]
     StopSignal(String),
-    /// WorkingDir or a volume is not an absolute path.
-    #[error("the image's {0} '{1}' is not an absolute path")]
-    Path(&'static str, String),
+    /// WorkingDir is not an absolute path.
+    #[error("the image's WorkingDir '{0}' is not an absolute path")]
+    WorkingDir(String),
 }
 
 /// What the image's own files say about users, and where it came from.
@@ -39,11 +39,7 @@ pub(crate) fn configure(
     let account = accounts::resolve(&image.user, facts.passwd, facts.group)?;
     let stop_signal = stop_signal::parse(&image.stop_signal)
         .ok_or_else(|| ContainerError::StopSignal(image.stop_signal.clone()))?;
-    let mut volumes: Vec<_> = image
-        .volumes
-        .keys()
-        .map(|volume| absolute("volume", volume))
-        .collect::<Result<_, _>>()?;
+    let mut volumes: Vec<_> = image.volumes.keys().map(|volume| rooted(volume)).collect();
     volumes.sort();
     volumes.dedup();
     let mut host_env = options.host_env.clone();
@@ -51,17 +47,23 @@ pub(crate) fn configure(
         names.sort();
         names.dedup();
     }
-    let args = image.entrypoint.iter().chain(&image.cmd);
+    // A way to say that there is none, which Docker has.
+    let entrypoint = match image.entrypoint.as_slice() {
+        [only] if only.is_empty() => &[],
+        entrypoint => entrypoint,
+    };
+    let args = entrypoint.iter().chain(&image.cmd);
     Ok(Config {
         args: args.map(|arg| arg.clone().into_bytes()).collect(),
         // If there is no entry point, the host's arguments name the program.
-        entrypoint_len: u32::try_from(image.entrypoint.len()).unwrap_or(u32::MAX),
+        entrypoint_len: u32::try_from(entrypoint.len()).unwrap_or(u32::MAX),
         allow_args: options.allow_args,
         env: environment(&image.env, &account.home),
         host_env,
         cwd: match image.working_dir.as_str() {
             "" => b"/".to_vec(),
-            path => absolute("WorkingDir", path)?,
+            path if path.starts_with('/') => path.as_bytes().to_vec(),
+            path => return Err(ContainerError::WorkingDir(path.into())),
         },
         user: account.user,
         hostname: options.hostname.clone().into_bytes(),
@@ -75,12 +77,32 @@ pub(crate) fn configure(
     })
 }
 
-fn absolute(what: &'static str, path: &str) -> Result<Vec<u8>, ContainerError> {
-    if path.starts_with('/') {
-        Ok(path.as_bytes().to_vec())
-    } else {
-        Err(ContainerError::Path(what, path.into()))
+/// A path from the root, as Docker takes the name of a volume: `data/` is `/data`.
+fn rooted(path: &str) -> Vec<u8> {
+    let mut names = Vec::new();
+    for name in path.split('/') {
+        match name {
+            "" | "." => {}
+            ".." => drop(names.pop()),
+            name => names.push(name),
+        }
     }
+    format!("/{}", names.join("/")).into_bytes()
+}
+
+/// What of the image's configuration has no effect in a confidential container, in sentences for the user.
+pub(crate) fn left_out(image: &ContainerConfig) -> Vec<&'static str> {
+    let is_checked = image
+        .healthcheck
+        .as_ref()
+        .and_then(|check| check.test.first())
+        .is_some_and(|kind| kind != "NONE");
+    is_checked
+        .then_some(
+            "the image's HEALTHCHECK is left out: a container engine would run it outside of the enclave",
+        )
+        .into_iter()
+        .collect()
 }
 
 /// The environment, with what Docker adds. Of two values for a name the last one holds, in the place of the first.
@@ -97,13 +119,16 @@ fn environment(image: &[String], home: &[u8]) -> Vec<Vec<u8>> {
             None => entries.push((name, value)),
         }
     }
-    let has_home = entries.iter().any(|(name, _)| *name == "HOME");
     let mut env: Vec<_> = entries
         .iter()
         .map(|(name, value)| format!("{name}={value}").into_bytes())
         .collect();
-    if !has_home {
-        env.push([b"HOME=", home].concat());
+    // An empty HOME is filled in, too (runc).
+    let home = [b"HOME=", home].concat();
+    match env.iter_mut().find(|entry| entry.starts_with(b"HOME=")) {
+        Some(entry) if entry == b"HOME=" => *entry = home,
+        Some(_) => {}
+        None => env.push(home),
     }
     env
 }
@@ -145,8 +170,9 @@ mod tests {
             working_dir: "/srv".into(),
             stop_signal: "SIGQUIT".into(),
             volumes: [
+                ("z//".to_owned(), oci_image::Empty {}),
                 ("/z".to_owned(), oci_image::Empty {}),
-                ("/a".to_owned(), oci_image::Empty {}),
+                ("/b/../a".to_owned(), oci_image::Empty {}),
             ]
             .into(),
             ..ContainerConfig::default()
@@ -179,6 +205,48 @@ mod tests {
             (&config.cwd[..], config.stop_signal, config.entrypoint_len),
             (&b"/"[..], 15, 0)
         );
+    }
+
+    #[test]
+    fn an_empty_entry_point_is_none_and_an_empty_home_is_filled_in() {
+        let image = ContainerConfig {
+            entrypoint: vec![String::new()],
+            env: vec!["HOME=".into(), "A=1".into()],
+            ..image()
+        };
+        let config = configure(&image, &Options::default(), facts()).unwrap();
+        assert_eq!(
+            (config.entrypoint_len, &config.args[..]),
+            (0, &[b"serve".to_vec()][..])
+        );
+        assert_eq!(config.env, [DEFAULT_PATH.as_bytes(), b"HOME=/srv", b"A=1"]);
+        // Of several words, an empty one is a word.
+        let image = ContainerConfig {
+            entrypoint: vec![String::new(), "x".into()],
+            env: vec!["HOME=/own".into()],
+            ..image
+        };
+        let config = configure(&image, &Options::default(), facts()).unwrap();
+        assert_eq!(config.entrypoint_len, 2);
+        assert_eq!(config.env, [DEFAULT_PATH.as_bytes(), b"HOME=/own"]);
+    }
+
+    #[test]
+    fn a_health_check_that_is_left_out_is_told() {
+        let check = |words: &[&str]| {
+            let test = words.iter().map(|word| (*word).to_owned()).collect();
+            let image = ContainerConfig {
+                healthcheck: Some(oci_image::Healthcheck {
+                    test,
+                    ..Default::default()
+                }),
+                ..image()
+            };
+            left_out(&image).len()
+        };
+        assert_eq!((check(&["CMD-SHELL", "true"]), check(&["CMD", "/check"])), (1, 1));
+        assert_eq!((check(&["NONE"]), check(&[])), (0, 0));
+        assert_eq!(left_out(&image()), [""; 0]);
     }
 
     #[test]
@@ -216,7 +284,7 @@ mod tests {
         ));
         assert!(matches!(
             refused(|i| i.working_dir = "srv".into()),
-            ContainerError::Path("WorkingDir", _)
+            ContainerError::WorkingDir(_)
         ));
     }
 }

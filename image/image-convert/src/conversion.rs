@@ -1,11 +1,11 @@
 //! Converts one image into one confidential image.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Seek, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use enclave_config::Rootfs;
-use oci_image::{ImageRef, ImageSource, InodeId, Kind, Limits, Tree, WrittenImage};
+use oci_image::{ImageRef, ImageSource, Kind, Limits, Tree, WrittenImage, sparse_file};
 use sgx_sign::{Layout, Libos, MrEnclave, MrSigner, SigningKey, Unsigned};
 
 use crate::call_sites::{self, Coverage};
@@ -20,7 +20,7 @@ const MAX_ACCOUNTS_LEN: u64 = 16 << 20;
 /// What to convert, into what, and how.
 pub struct Conversion<'a> {
     /// The image to convert.
-    pub source: &'a ImageRef,
+    pub source: &'a ImageSource,
     /// Where the confidential image goes; what is there is replaced when it is complete.
     pub target: &'a ImageRef,
     /// The options of the conversion.
@@ -50,39 +50,40 @@ pub struct Summary {
     pub enclave_len: u64,
     /// The image that was written.
     pub image: WrittenImage,
+    /// What the image asked for and does not get, in sentences.
+    pub left_out: Vec<&'static str>,
 }
 
 impl Conversion<'_> {
     /// Converts. On failure nothing is left at the target.
     pub fn run(&self, progress: &mut dyn Progress) -> Result<Summary, ConvertError> {
         let libos = Libos::parse(self.libos)?;
-        if self.source.would_be_replaced_by(self.target) {
+        let image = self.source;
+        if image.place().would_be_replaced_by(self.target) {
             return Err(ConvertError::OntoItself(self.target.clone()));
         }
-        let image = ImageSource::open(self.source)?;
-        if package::is_confidential(&image) {
-            return Err(ConvertError::Confidential(self.source.clone()));
+        if package::is_confidential(image) {
+            return Err(ConvertError::Confidential(image.place().clone()));
         }
         oci_image::check_target(self.target)?;
 
         let spool_dir = spool_dir(self.target);
         progress.begin(Stage::Layers, image.layers_len());
-        let tree = Tree::build(&image, &spool_dir, &Limits::default(), &mut |at| progress.at(at))?;
+        let tree = Tree::build(image, &spool_dir, &Limits::default(), &mut |at| progress.at(at))?;
 
         let spool_failed = |error| ConvertError::Spool(spool_dir.clone(), error);
-        let mut rootfs = tempfile::tempfile_in(&spool_dir).map_err(spool_failed)?;
-        let (written, coverage) =
-            write_rootfs(&tree, &mut rootfs, progress).map_err(|error| match error {
-                ConvertError::Rootfs(rootfs_image::Error::Write(error)) => spool_failed(error),
-                error => error,
-            })?;
+        let rootfs = tempfile::tempfile_in(&spool_dir).map_err(spool_failed)?;
+        let (written, coverage) = write_rootfs(&tree, &rootfs, progress).map_err(|error| match error {
+            ConvertError::Rootfs(rootfs_image::Error::Write(error)) => spool_failed(error),
+            error => error,
+        })?;
 
         let config = container::configure(
             &image.config().config,
             self.options,
             Facts {
-                passwd: &read_file(&tree, b"etc/passwd")?,
-                group: &read_file(&tree, b"etc/group")?,
+                passwd: &read_file(&tree, "/etc/passwd")?,
+                group: &read_file(&tree, "/etc/group")?,
                 rootfs: written,
                 source_digest: Some(*image.config_digest().as_bytes()),
             },
@@ -112,6 +113,7 @@ impl Conversion<'_> {
             rootfs_len: config.rootfs.total_len,
             enclave_len: sgxs.len() as u64,
             image: written,
+            left_out: container::left_out(&image.config().config),
         })
     }
 }
@@ -119,11 +121,12 @@ impl Conversion<'_> {
 /// Where large intermediate files go: `$TMPDIR`, or beside the target, where there is room for the result. They have
 /// no name, so nothing is left of them however this process ends.
 fn spool_dir(target: &ImageRef) -> PathBuf {
+    // A layout's directory, and those above it, may have to be made first.
     let beside = || {
-        target
-            .path
-            .parent()
+        let parents = target.path.ancestors().skip(1);
+        parents
             .filter(|parent| !parent.as_os_str().is_empty())
+            .find(|parent| parent.is_dir())
             .map(Path::to_owned)
     };
     std::env::var_os("TMPDIR")
@@ -132,10 +135,10 @@ fn spool_dir(target: &ImageRef) -> PathBuf {
         .unwrap_or_else(|| ".".into())
 }
 
-/// Writes the root file system's image to `file`, and rewinds it.
+/// Writes the root file system's image to `file`, which stays at its beginning.
 fn write_rootfs(
     tree: &Tree,
-    file: &mut File,
+    file: &File,
     progress: &mut dyn Progress,
 ) -> Result<(Rootfs, Coverage), ConvertError> {
     let source = TreeSource(tree);
@@ -143,8 +146,8 @@ fn write_rootfs(
     let (maps, coverage) = call_sites::find(tree, &layout, progress)?;
 
     progress.begin(Stage::RootFs, layout.image_len(maps.len() as u64));
-    let out = Counting {
-        out: BufWriter::new(&mut *file),
+    let out = SparseFile {
+        file,
         written: 0,
         progress,
     };
@@ -157,7 +160,9 @@ fn write_rootfs(
         },
         out,
     )?;
-    file.rewind().map_err(ConvertError::Rewind)?;
+    // It may end with zeros, which were left out.
+    file.set_len(written.image_len)
+        .map_err(|error| ConvertError::Rootfs(rootfs_image::Error::Write(error)))?;
     let rootfs = Rootfs {
         root_hash: written.root_hash,
         data_blocks: written.data_blocks,
@@ -172,37 +177,41 @@ fn write_rootfs(
     Ok((rootfs, coverage))
 }
 
-/// A small file of the image, empty if it is not there.
-fn read_file(tree: &Tree, path: &[u8]) -> Result<Vec<u8>, ConvertError> {
-    let content = tree
-        .lookup(path)
-        .and_then(|id: InodeId| match &tree.inode(id).kind {
-            Kind::File(content) if content.len() <= MAX_ACCOUNTS_LEN => Some(content),
-            _ => None,
-        });
+/// A small file of the image, empty if it is not there. Links are followed inside the image, as container engines do.
+/// What cannot be read is refused: without it, the program would run as another user than elsewhere.
+fn read_file(tree: &Tree, path: &'static str) -> Result<Vec<u8>, ConvertError> {
+    let refused = |problem: &str| ConvertError::Accounts(path, problem.to_owned());
+    let found = tree
+        .follow(path.as_bytes())
+        .map_err(|limit| refused(&limit.to_string()))?;
     let mut bytes = Vec::new();
-    if let Some(content) = content {
-        io::copy(&mut tree.open(content), &mut bytes).map_err(ConvertError::ReadSpool)?;
+    match found.map(|id| &tree.inode(id).kind) {
+        None => {}
+        Some(Kind::File(content)) if content.len() <= MAX_ACCOUNTS_LEN => {
+            io::copy(&mut tree.open(content), &mut bytes).map_err(ConvertError::ReadSpool)?;
+        }
+        Some(Kind::File(_)) => return Err(refused("it is larger than 16 MiB")),
+        Some(_) => return Err(refused("it is not a regular file")),
     }
     Ok(bytes)
 }
 
-/// Tells how much has been written.
-struct Counting<'a, W> {
-    out: W,
+/// Writes a new file from its beginning, without zeros, and tells how much has been written.
+struct SparseFile<'a> {
+    file: &'a File,
     written: u64,
     progress: &'a mut dyn Progress,
 }
 
-impl<W: Write> Write for Counting<'_, W> {
+impl Write for SparseFile<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let len = self.out.write(bytes)?;
-        self.written += len as u64;
+        sparse_file::write_at(self.file, bytes, self.written)?;
+        self.written += bytes.len() as u64;
         self.progress.at(self.written);
-        Ok(len)
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
+        Ok(())
     }
 }

@@ -22,9 +22,6 @@ pub enum ConvertError {
         "{0} is already a confidential image: convert the image that it was made from (for another key, use `nacre sign`)"
     )]
     Confidential(ImageRef),
-    /// The image cannot be opened.
-    #[error(transparent)]
-    Source(#[from] oci_image::SourceError),
     /// Its layers cannot be applied.
     #[error(transparent)]
     Tree(#[from] oci_image::TreeError),
@@ -34,15 +31,15 @@ pub enum ConvertError {
     /// A temporary file cannot be read.
     #[error("cannot read a temporary file")]
     ReadSpool(#[source] io::Error),
-    /// The temporary file of the root file system cannot be read again.
-    #[error("cannot read the root file system that was just written")]
-    Rewind(#[source] io::Error),
     /// The root file system cannot be written.
     #[error("cannot write the root file system: {0}")]
     Rootfs(#[from] rootfs_image::Error),
     /// The call-site maps cannot be written.
     #[error("cannot write the call-site maps: {0}")]
     CallSites(#[from] callsite_map::MapError),
+    /// A file that says who the image's users are.
+    #[error("the image's {0} cannot be used: {1}")]
+    Accounts(&'static str, String),
     /// What the image says of its container.
     #[error(transparent)]
     Container(#[from] ContainerError),

@@ -31,5 +31,5 @@ pub use container::ContainerError;
 pub use conversion::{Conversion, Summary};
 pub use error::ConvertError;
 pub use options::Options;
-pub use package::{Package, PackageError, Part, ResignError, label};
+pub use package::{Outside, Package, PackageError, Part, ResignError, label};
 pub use progress::{Progress, Silent, Stage};

@@ -1,7 +1,10 @@
 //! The five files of a confidential image: how they are written, and found again.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use oci_image::{
     Annotations, ContainerConfig, ImageConfig, ImageRef, ImageSource, LayerFile, LocatedFile, NewImage,
@@ -11,6 +14,7 @@ use sgx_arch::SigStruct;
 use sgx_sign::{MrEnclave, PublicKey};
 
 use crate::call_sites::Coverage;
+use crate::{Progress, Silent, Stage};
 
 /// A file of a confidential image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +81,45 @@ pub mod label {
 pub struct Package {
     image: ImageConfig,
     files: [LocatedFile; 5],
+    outside: Outside,
+}
+
+/// What was done to a confidential image after its conversion, for instance by a Dockerfile that begins with it. The
+/// enclave is what it was: it has none of this.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outside {
+    /// Files other than the five, without a leading slash.
+    pub files: Vec<PathBuf>,
+    /// What the image's configuration says to the programs in it, by the names of the fields (`Env`).
+    pub settings: Vec<&'static str>,
+    /// The entry point, if it does not run the enclave any more.
+    pub entry_point: Option<Vec<String>>,
+}
+
+impl Outside {
+    fn of(image: &ContainerConfig, files: Vec<PathBuf>) -> Self {
+        let set = [
+            ("User", !image.user.is_empty()),
+            ("Env", !image.env.is_empty()),
+            ("Cmd", !image.cmd.is_empty()),
+            ("WorkingDir", !matches!(image.working_dir.as_str(), "" | "/")),
+            ("Volumes", !image.volumes.is_empty()),
+        ];
+        let runs_the_enclave = image
+            .entrypoint
+            .first()
+            .is_some_and(|program| program == &host_path());
+        Self {
+            files,
+            settings: set
+                .iter()
+                .filter(|(_, is_set)| *is_set)
+                .map(|(name, _)| *name)
+                .collect(),
+            entry_point: (!runs_the_enclave)
+                .then(|| image.entrypoint.iter().chain(&image.cmd).cloned().collect()),
+        }
+    }
 }
 
 /// Why an image is not a confidential one, or a part of it cannot be read.
@@ -103,41 +146,43 @@ pub enum PackageError {
 }
 
 impl Package {
-    /// Finds the parts of a confidential image. Reads headers only: the time does not grow with the image.
+    /// Finds the parts of a confidential image. A compressed layer is unpacked to a temporary file.
     pub fn open(place: &ImageRef) -> Result<Self, PackageError> {
-        Self::find(&ImageSource::open(place)?)
+        Self::find(&ImageSource::open(place)?, None, &mut Silent)
     }
 
-    /// Finds the parts in an image that has been opened.
-    pub fn find(source: &ImageSource) -> Result<Self, PackageError> {
+    /// Finds the parts in an image that has been opened. Reads headers only, so the time does not grow with the image,
+    /// unless a layer is compressed: that is unpacked first, into the directory `kept_in`, where the next call finds it.
+    pub fn find(
+        source: &ImageSource,
+        kept_in: Option<&Path>,
+        progress: &mut dyn Progress,
+    ) -> Result<Self, PackageError> {
         let place = source.place();
-        let image = source.config();
         if !is_confidential(source) {
             return Err(PackageError::Plain(place.clone()));
         }
+        progress.begin(Stage::Layers, source.layers_len());
         let located = source
-            .locate()
+            .locate(&Part::ALL.map(Part::path), kept_in, &mut |at| progress.at(at))
             .map_err(|error| PackageError::Locate(place.clone(), error))?;
-        let file = |part: Part| {
-            let found = located
-                .iter()
-                .find(|file| file.path_in_layer.as_os_str() == part.path());
-            found
-                .cloned()
-                .ok_or_else(|| PackageError::Missing(place.clone(), part))
-        };
-        let [host, enclave, signature, config, rootfs] = Part::ALL;
-        let files = [
-            file(host)?,
-            file(enclave)?,
-            file(signature)?,
-            file(config)?,
-            file(rootfs)?,
-        ];
+        let mut files = Vec::new();
+        for (part, file) in Part::ALL.into_iter().zip(located.files) {
+            files.push(file.ok_or_else(|| PackageError::Missing(place.clone(), part))?);
+        }
+        let files = files
+            .try_into()
+            .map_err(|_| PackageError::Missing(place.clone(), Part::Rootfs))?;
         Ok(Self {
-            image: image.clone(),
+            image: source.config().clone(),
             files,
+            outside: Outside::of(&source.config().config, located.others),
         })
+    }
+
+    /// What is in the image, and not in the enclave.
+    pub fn outside(&self) -> &Outside {
+        &self.outside
     }
 
     /// The image's own configuration document, labels among it.
@@ -164,7 +209,7 @@ impl Package {
             return Err(PackageError::TooLong(part, len));
         }
         let mut bytes = Vec::new();
-        let read = self.reader(part)?.read_to_end(&mut bytes);
+        let read = self.reader(part).read_to_end(&mut bytes);
         match read {
             Ok(read) if read as u64 == len => Ok(bytes),
             Ok(_) => Err(PackageError::Read(part, io::ErrorKind::UnexpectedEof.into())),
@@ -172,14 +217,13 @@ impl Package {
         }
     }
 
-    fn reader(&self, part: Part) -> Result<io::Take<File>, PackageError> {
+    fn reader(&self, part: Part) -> impl Read + use<> {
         let located = self.locate(part);
-        let open = || {
-            let mut file = File::open(&located.file)?;
-            file.seek(SeekFrom::Start(located.offset))?;
-            Ok(file.take(located.len))
-        };
-        open().map_err(|error| PackageError::Read(part, error))
+        PartReader {
+            file: located.open.clone(),
+            position: located.offset,
+            left: located.len,
+        }
     }
 
     /// Writes the same image with another signature.
@@ -195,7 +239,7 @@ impl Package {
             signature,
             config: &self.read(Part::Config)?,
             rootfs_len: self.locate(Part::Rootfs).len,
-            rootfs: Box::new(self.reader(Part::Rootfs)?),
+            rootfs: Box::new(self.reader(Part::Rootfs)),
         };
         let labels = self
             .image
@@ -215,9 +259,39 @@ impl Package {
     }
 }
 
-/// Whether an image says of itself that it is a confidential one.
+/// Reads a range of a file, whatever others read of it.
+struct PartReader {
+    file: Arc<File>,
+    position: u64,
+    left: u64,
+}
+
+impl Read for PartReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let len = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
+        let count = self
+            .file
+            .read_at(buffer.get_mut(..len).unwrap_or_default(), self.position)?;
+        self.position += count as u64;
+        self.left -= count as u64;
+        Ok(count)
+    }
+}
+
+/// Whether an image says of itself that it is a confidential one, by its label or by its entry point: a tool may drop
+/// the one, a Dockerfile may replace the other.
 pub(crate) fn is_confidential(source: &ImageSource) -> bool {
-    source.config().config.labels.contains_key(label::MR_ENCLAVE)
+    let config = &source.config().config;
+    config.labels.contains_key(label::MR_ENCLAVE)
+        || config
+            .entrypoint
+            .first()
+            .is_some_and(|program| program == &host_path())
+}
+
+/// The host runtime in a container.
+fn host_path() -> String {
+    format!("/{}", Part::HostRuntime.path())
 }
 
 /// Why an image with another signature cannot be written.
@@ -273,7 +347,7 @@ impl Described {
 pub(crate) fn describe(plain: &ImageConfig, signature: &SigStruct, coverage: &Coverage) -> Described {
     let config = ContainerConfig {
         // What follows is the program's: `docker run IMAGE --save ""`.
-        entrypoint: vec![format!("/{}", Part::HostRuntime.path()), "--".into()],
+        entrypoint: vec![host_path(), "--".into()],
         exposed_ports: plain.config.exposed_ports.clone(),
         labels: plain.config.labels.clone(),
         stop_signal: plain.config.stop_signal.clone(),

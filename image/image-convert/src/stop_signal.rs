@@ -6,6 +6,8 @@ const NAMES: [&str; 31] = [
     "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ",
     "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
 ];
+/// Other names for some of them.
+const ALIASES: [(&str, u8); 3] = [("IOT", 6), ("CLD", 17), ("POLL", 29)];
 const TERM: u8 = 15;
 const RTMIN: u8 = 34;
 const RTMAX: u8 = 64;
@@ -22,6 +24,9 @@ pub(crate) fn parse(text: &str) -> Option<u8> {
     let name = upper.strip_prefix("SIG").unwrap_or(&upper);
     if let Some(index) = NAMES.iter().position(|known| *known == name) {
         return u8::try_from(index + 1).ok();
+    }
+    if let Some((_, number)) = ALIASES.iter().find(|(alias, _)| *alias == name) {
+        return Some(*number);
     }
     let real_time = match name {
         "RTMIN" => Some(RTMIN),
@@ -53,6 +58,9 @@ mod tests {
             ("RTMAX-1", 63),
             ("64", 64),
             ("sigwinch", 28),
+            ("SIGIOT", 6),
+            ("SIGCLD", 17),
+            ("POLL", 29),
         ] {
             assert_eq!(parse(text), Some(number), "{text}");
         }

@@ -5,15 +5,17 @@
 mod sample;
 
 use std::fs;
-use std::os::unix::fs::FileExt;
+use std::io::Read;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 
 use callsite_map::Container;
 use enclave_config::{Config, Extent, HostEnv};
 use image_convert::{
-    Conversion, ConvertError, Options, Package, PackageError, Part, Progress, Silent, Stage, Summary, label,
+    Conversion, ConvertError, Options, Outside, Package, PackageError, Part, Progress, Silent, Stage,
+    Summary, label,
 };
-use oci_image::{ContainerConfig, ImageConfig, ImageRef, ImageSource, LayerFile, NewImage};
+use oci_image::{ContainerConfig, ImageConfig, ImageRef, ImageSource, LayerFile, Limits, NewImage, Tree};
 use sgx_arch::SigStruct;
 use sgx_sign::{Sgxs, SignOptions, SigningKey, Unsigned, verify};
 use tempfile::TempDir;
@@ -64,7 +66,7 @@ fn plain(dir: &TempDir) -> ImageRef {
 fn convert(source: &ImageRef, target: &ImageRef, options: &Options) -> Result<Summary, ConvertError> {
     let (libos, key) = (sample::libos(), key());
     Conversion {
-        source,
+        source: &ImageSource::open(source).unwrap(),
         target,
         options,
         key: &key,
@@ -193,11 +195,53 @@ fn an_image_can_be_signed_again() {
 fn read_rootfs(package: &Package) -> Vec<u8> {
     let located = package.locate(Part::Rootfs);
     let mut bytes = vec![0; located.len as usize];
-    fs::File::open(&located.file)
-        .unwrap()
-        .read_exact_at(&mut bytes, located.offset)
-        .unwrap();
+    located.open.read_exact_at(&mut bytes, located.offset).unwrap();
     bytes
+}
+
+#[test]
+fn what_is_empty_takes_no_room() {
+    const LEN: u64 = 128 << 20;
+    let dir = TempDir::new().unwrap();
+    let plain = place(&dir, "oci-archive", "plain.tar");
+    let zeros = LayerFile {
+        path: "var/log/lastlog".into(),
+        mode: 0o644,
+        len: LEN,
+        content: Box::new(std::io::repeat(0).take(LEN)),
+    };
+    let image = NewImage {
+        config: ImageConfig {
+            config: ContainerConfig {
+                cmd: vec!["/end".into()],
+                ..ContainerConfig::default()
+            },
+            ..ImageConfig::default()
+        },
+        annotations: Default::default(),
+        files: vec![zeros, LayerFile::from_bytes("end", 0o644, b"end")],
+    };
+    oci_image::write(&plain, image, &mut |_| ()).unwrap();
+    let allocated = |place: &ImageRef| {
+        let metadata = fs::metadata(&place.path).unwrap();
+        assert!(metadata.len() > LEN, "{place}");
+        metadata.blocks() * 512
+    };
+    assert!(allocated(&plain) < LEN / 16, "{}", allocated(&plain));
+    for (transport, name) in [("oci-archive", "out.tar"), ("oci", "layout")] {
+        let target = place(&dir, transport, name);
+        convert(&plain, &target, &Options::default()).unwrap();
+        // The layer has the digest that was computed over all of its bytes.
+        let image = ImageSource::open(&target).unwrap();
+        Tree::build(&image, dir.path(), &Limits::default(), &mut |_| ()).unwrap();
+        let package = Package::open(&target).unwrap();
+        let rootfs = package.locate(Part::Rootfs);
+        let file = ImageRef {
+            path: rootfs.file.clone(),
+            ..target
+        };
+        assert!(allocated(&file) < LEN / 16, "{}", allocated(&file));
+    }
 }
 
 #[test]
@@ -217,13 +261,62 @@ fn failures_leave_nothing_behind() {
 
     let archive = fs::read(dir.path().join("plain.tar")).unwrap();
     fs::write(dir.path().join("plain.tar"), &archive[..archive.len() / 2]).unwrap();
-    assert!(convert(&source, &target, &Options::default()).is_err());
+    assert!(ImageSource::open(&source).is_err());
     assert_eq!(names(dir.path()), before);
 
     fs::write(dir.path().join("plain.tar"), archive).unwrap();
     let nowhere = place(&dir, "oci-archive", "missing/out.tar");
     assert!(convert(&source, &nowhere, &Options::default()).is_err());
     assert_eq!(names(dir.path()), before);
+}
+
+#[test]
+fn a_confidential_image_is_known_without_its_label() {
+    let dir = TempDir::new().unwrap();
+    let target = place(&dir, "oci-archive", "out.tar");
+    convert(&plain(&dir), &target, &Options::default()).unwrap();
+    let package = Package::open(&target).unwrap();
+    let changed = place(&dir, "oci-archive", "changed.tar");
+    let write = |change: fn(&mut ContainerConfig)| {
+        let mut config = package.image().clone();
+        change(&mut config.config);
+        let contents = Part::ALL.map(|part| {
+            let located = package.locate(part);
+            let mut bytes = vec![0; located.len as usize];
+            located.open.read_exact_at(&mut bytes, located.offset).unwrap();
+            (part.path(), bytes)
+        });
+        let files = contents
+            .iter()
+            .map(|(path, bytes)| LayerFile::from_bytes(path, 0o644, bytes));
+        let image = NewImage {
+            config,
+            annotations: Default::default(),
+            files: files.collect(),
+        };
+        oci_image::write(&changed, image, &mut |_| ()).unwrap();
+        Package::open(&changed)
+    };
+    let unlabelled = write(|config| config.labels.clear()).unwrap();
+    assert_eq!(*unlabelled.outside(), Outside::default());
+    // Others run something else, which is told.
+    let replaced = write(|config| {
+        config.entrypoint = vec!["/bin/sh".into()];
+        config.env = vec!["A=B".into()];
+    });
+    assert_eq!(
+        *replaced.unwrap().outside(),
+        Outside {
+            settings: vec!["Env"],
+            entry_point: Some(vec!["/bin/sh".into()]),
+            ..Outside::default()
+        }
+    );
+    let neither = write(|config| {
+        config.labels.clear();
+        config.entrypoint.clear();
+    });
+    assert!(matches!(neither, Err(PackageError::Plain(_))));
 }
 
 #[test]
@@ -251,7 +344,7 @@ fn progress_reaches_the_end_of_each_stage() {
     let (libos, key, options) = (sample::libos(), key(), Options::default());
     let mut record = Record::default();
     Conversion {
-        source: &source,
+        source: &ImageSource::open(&source).unwrap(),
         target: &target,
         options: &options,
         key: &key,

@@ -1,20 +1,25 @@
 //! A range of a file: a blob of a layout, or a member of an archive, read without loading it.
 
 use std::fs::File;
-use std::io::{self, Read};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::io::{self, IsTerminal, Read};
+use std::os::fd::AsFd;
+use std::os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
 use rustix::fs::OFlags;
 
+use crate::reference::STANDARD_INPUT;
 use crate::tar::Input;
+
+/// Bytes that a pipe may give.
+const MAX_PIPED_LEN: u64 = 1 << 40;
 
 /// `len` bytes at `offset` of an open file.
 #[derive(Clone, Debug)]
 pub(crate) struct Blob {
     file: Arc<File>,
-    /// For messages, and to map the file again.
+    /// For messages.
     path: Arc<Path>,
     offset: u64,
     len: u64,
@@ -41,6 +46,38 @@ impl Blob {
         Ok(Self::from_file(file, path, metadata.len()))
     }
 
+    /// Opens an archive, which may also come through a pipe: then it is copied to a temporary file without a name.
+    pub(crate) fn open_archive(path: &Path) -> io::Result<Self> {
+        let is_standard = path == Path::new(STANDARD_INPUT) || path == Path::new("/dev/stdin");
+        let source = if is_standard {
+            File::from(io::stdin().as_fd().try_clone_to_owned()?)
+        } else if path.metadata()?.file_type().is_fifo() {
+            File::open(path)?
+        } else {
+            return Self::open(path);
+        };
+        if source.is_terminal() {
+            return Err(io::Error::other("is a terminal: pipe an archive into nacre"));
+        }
+        let metadata = source.metadata()?;
+        if metadata.is_file() {
+            return Ok(Self::from_file(source, path, metadata.len()));
+        }
+        let mut copy = tempfile::tempfile()?;
+        let len = io::copy(&mut source.take(MAX_PIPED_LEN), &mut copy).map_err(|error| {
+            let dir = std::env::temp_dir();
+            let text = format!(
+                "cannot be copied to {} (set TMPDIR to a directory with room for the image): {error}",
+                dir.display()
+            );
+            io::Error::new(error.kind(), text)
+        })?;
+        if len == MAX_PIPED_LEN {
+            return Err(io::Error::other("gives more than 1 TiB"));
+        }
+        Ok(Self::from_file(copy, path, len))
+    }
+
     pub(crate) fn from_file(file: File, path: &Path, len: u64) -> Self {
         Self {
             file: Arc::new(file),
@@ -58,6 +95,11 @@ impl Blob {
             len,
             ..self.clone()
         })
+    }
+
+    /// The open file that the blob is a part of.
+    pub(crate) fn file(&self) -> Arc<File> {
+        self.file.clone()
     }
 
     pub(crate) fn path(&self) -> &Path {

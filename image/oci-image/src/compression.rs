@@ -20,6 +20,15 @@ pub enum Compression {
 pub struct UnknownCompression(&'static str);
 
 impl Compression {
+    /// What it is called, `None` for no compression.
+    pub fn name(self) -> Option<&'static str> {
+        match self {
+            Self::None => None,
+            Self::Gzip => Some("gzip"),
+            Self::Zstd => Some("zstd"),
+        }
+    }
+
     /// How many bytes `detect` looks at.
     pub(crate) const MAGIC_LEN: usize = 6;
 

@@ -85,6 +85,42 @@ impl From<Digest> for String {
     }
 }
 
+/// A digest as documents name it: one that we check, or one of another algorithm, of a blob that we cannot use.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) enum AnyDigest {
+    Sha256(Digest),
+    /// `algorithm:digits`.
+    Other(String),
+}
+
+impl fmt::Display for AnyDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sha256(digest) => digest.fmt(f),
+            Self::Other(text) => f.write_str(text),
+        }
+    }
+}
+
+impl TryFrom<String> for AnyDigest {
+    type Error = NotADigest;
+
+    fn try_from(text: String) -> Result<Self, NotADigest> {
+        match text.split_once(':') {
+            Some(("sha256", _)) => Ok(Self::Sha256(text.parse()?)),
+            Some((algorithm, digits)) if !algorithm.is_empty() && !digits.is_empty() => Ok(Self::Other(text)),
+            _ => Err(NotADigest(text)),
+        }
+    }
+}
+
+impl From<AnyDigest> for String {
+    fn from(digest: AnyDigest) -> Self {
+        digest.to_string()
+    }
+}
+
 /// SHA-256 over a stream.
 #[derive(Default)]
 pub(crate) struct Hasher(sha2::Sha256);
@@ -198,6 +234,16 @@ mod tests {
             &format!("{EMPTY}0"),
         ] {
             assert!(bad.parse::<Digest>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn digests_of_other_algorithms_are_kept_as_they_are() {
+        let read = |text: &str| AnyDigest::try_from(text.to_owned());
+        assert_eq!(read(EMPTY), Ok(AnyDigest::Sha256(Digest::of(b""))));
+        assert_eq!(read("sha512:cf83").unwrap().to_string(), "sha512:cf83");
+        for bad in ["", "sha512", "sha512:", ":cf83", "sha256:cf83"] {
+            assert!(read(bad).is_err(), "{bad}");
         }
     }
 

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::null_is_default;
-use crate::digest::Digest;
+use crate::config::{null_is_default, null_values};
+use crate::digest::AnyDigest;
 
 pub(crate) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 pub(crate) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -34,12 +34,19 @@ pub type Annotations = BTreeMap<String, String>;
 pub(crate) struct Descriptor {
     #[serde(default, deserialize_with = "null_is_default")]
     pub(crate) media_type: String,
-    pub(crate) digest: Digest,
+    /// What an artifact is; an image has none, or its configuration's media type.
+    #[serde(
+        default,
+        deserialize_with = "null_is_default",
+        skip_serializing_if = "String::is_empty"
+    )]
+    pub(crate) artifact_type: String,
+    pub(crate) digest: AnyDigest,
     /// In bytes.
     pub(crate) size: u64,
     #[serde(
         default,
-        deserialize_with = "null_is_default",
+        deserialize_with = "null_values",
         skip_serializing_if = "BTreeMap::is_empty"
     )]
     pub(crate) annotations: Annotations,
@@ -63,22 +70,40 @@ impl Descriptor {
         }
     }
 
-    pub(crate) fn is_attestation(&self) -> bool {
-        self.annotations.contains_key(DOCKER_REFERENCE_TYPE)
-    }
-
-    pub(crate) fn is_image_config(&self) -> bool {
-        matches!(self.media_type.as_str(), CONFIG | DOCKER_CONFIG)
+    /// Whether it says of what it points to that it is something else than an image: a signature, an SBOM.
+    pub(crate) fn is_artifact(&self) -> bool {
+        self.annotations.contains_key(DOCKER_REFERENCE_TYPE) || is_artifact_type(&self.artifact_type)
     }
 }
 
+fn is_image_config(media_type: &str) -> bool {
+    matches!(media_type, CONFIG | DOCKER_CONFIG)
+}
+
+fn is_artifact_type(artifact_type: &str) -> bool {
+    !artifact_type.is_empty() && !is_image_config(artifact_type)
+}
+
+/// What an image runs on: of a descriptor, or of an image configuration, which has the same members.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Platform {
+    #[serde(deserialize_with = "null_is_default")]
     pub(crate) architecture: String,
+    #[serde(deserialize_with = "null_is_default")]
     pub(crate) os: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) variant: Option<String>,
+    #[serde(
+        deserialize_with = "null_is_default",
+        skip_serializing_if = "String::is_empty"
+    )]
+    pub(crate) variant: String,
+    /// What an operating system must be able to do beyond what it usually can, for instance mount EROFS layers.
+    #[serde(
+        rename = "os.features",
+        deserialize_with = "null_is_default",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub(crate) os_features: Vec<String>,
 }
 
 impl Platform {
@@ -87,21 +112,33 @@ impl Platform {
         Self {
             architecture: "amd64".to_owned(),
             os: "linux".to_owned(),
-            variant: None,
+            ..Self::default()
         }
     }
 
+    /// What is missing is ours, as it is an engine's own.
     pub(crate) fn is_ours(&self) -> bool {
-        self.os == "linux" && self.architecture == "amd64"
+        matches!(self.os.as_str(), "linux" | "")
+            && matches!(self.architecture.as_str(), "amd64" | "")
+            && self.os_features.is_empty()
+    }
+
+    /// Of amd64, v1 runs everywhere, and is what no variant means.
+    pub(crate) fn is_baseline(&self) -> bool {
+        matches!(self.variant.as_str(), "" | "v1")
     }
 }
 
 impl std::fmt::Display for Platform {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}/{}", self.os, self.architecture)?;
-        self.variant
-            .iter()
-            .try_for_each(|variant| write!(f, "/{variant}"))
+        if !self.variant.is_empty() {
+            write!(f, "/{}", self.variant)?;
+        }
+        if !self.os_features.is_empty() {
+            write!(f, " with {}", self.os_features.join(", "))?;
+        }
+        Ok(())
     }
 }
 
@@ -129,15 +166,42 @@ pub(crate) struct Manifest {
         skip_serializing_if = "String::is_empty"
     )]
     pub(crate) media_type: String,
+    #[serde(
+        default,
+        deserialize_with = "null_is_default",
+        skip_serializing_if = "String::is_empty"
+    )]
+    pub(crate) artifact_type: String,
     pub(crate) config: Descriptor,
     #[serde(default, deserialize_with = "null_is_default")]
     pub(crate) layers: Vec<Descriptor>,
     #[serde(
         default,
-        deserialize_with = "null_is_default",
+        deserialize_with = "null_values",
         skip_serializing_if = "BTreeMap::is_empty"
     )]
     pub(crate) annotations: Annotations,
+}
+
+impl Manifest {
+    /// What it is if it is not an image, by its media types. Signatures of old have an image's configuration, but no
+    /// layer of a file system.
+    pub(crate) fn artifact_type(&self) -> Option<&str> {
+        if is_artifact_type(&self.artifact_type) {
+            return Some(&self.artifact_type);
+        }
+        if !is_image_config(&self.config.media_type) {
+            return Some(&self.config.media_type);
+        }
+        let first = self.layers.first()?.media_type.as_str();
+        (!self.layers.iter().any(|layer| is_file_system(&layer.media_type))).then_some(first)
+    }
+}
+
+/// Whether a media type is that of a layer of an image, one that we read or not.
+fn is_file_system(media_type: &str) -> bool {
+    media_type.starts_with("application/vnd.oci.image.layer.")
+        || media_type.starts_with("application/vnd.docker.image.rootfs.")
 }
 
 /// One image in the `manifest.json` of a docker-archive.

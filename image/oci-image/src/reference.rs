@@ -1,4 +1,5 @@
-//! Image references: `docker-archive:FILE[:REF]`, `oci-archive:FILE[:REF]` or `oci:DIR[:REF]`.
+//! Image references: `docker-archive:FILE[:REF]`, `oci-archive:FILE[:REF]` or `oci:DIR[:REF]`; to read, also a bare
+//! `FILE[:REF]` or `DIR[:REF]`. For a file, `-` is standard input.
 //!
 //! The path ends at the first colon, as in skopeo and podman, so a path that itself holds a colon cannot be
 //! written; rename it or make a symbolic link. What follows the first colon is the reference, which may hold
@@ -18,20 +19,26 @@ pub enum Transport {
     OciArchive,
     /// An OCI image layout as a directory.
     OciDir,
+    /// One of these, told by its content; to read only.
+    Detected,
 }
 
 impl Transport {
     const ALL: [Self; 3] = [Self::DockerArchive, Self::OciArchive, Self::OciDir];
 
-    /// The transport as it is written before the first colon.
+    /// The transport as it is written before the first colon; empty if the path is bare.
     pub fn name(self) -> &'static str {
         match self {
             Self::DockerArchive => "docker-archive",
             Self::OciArchive => "oci-archive",
             Self::OciDir => "oci",
+            Self::Detected => "",
         }
     }
 }
+
+/// The path that stands for standard input.
+pub(crate) const STANDARD_INPUT: &str = "-";
 
 /// The place of one image. `Display` writes it as it is parsed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,10 +56,15 @@ pub struct ImageRef {
 pub enum RefError {
     /// The text before the first colon is not a transport.
     #[error(
-        "{0:?} is not an image reference: it must begin with docker-archive:, oci-archive: or oci:, \
+        "{0:?} is neither a file nor an image reference, which begins with docker-archive:, oci-archive: or oci:, \
          for example docker-archive:image.tar"
     )]
     UnknownTransport(String),
+    /// A transport of skopeo's that is not one of ours.
+    #[error(
+        "nacre reads and writes archives and layouts; skopeo copies others: skopeo copy {0} oci-archive:image.tar"
+    )]
+    OtherTransport(String),
     /// There is no path after the transport.
     #[error("{0:?} names no file or directory after {1}:")]
     NoPath(String, &'static str),
@@ -61,7 +73,41 @@ pub enum RefError {
     BadReference(String, String),
 }
 
+/// What skopeo knows besides.
+const OTHER_TRANSPORTS: [&str; 7] = [
+    "docker",
+    "docker-daemon",
+    "containers-storage",
+    "dir",
+    "ostree",
+    "sif",
+    "tarball",
+];
+
 impl ImageRef {
+    /// Parses the place of an image to read. A path without a transport is one, too, if something is there.
+    ///
+    /// # Errors
+    /// When it is neither.
+    pub fn of_source(text: &str) -> Result<Self, RefError> {
+        let refused = match text.parse() {
+            Err(refused @ (RefError::UnknownTransport(_) | RefError::OtherTransport(_))) => refused,
+            parsed => return parsed,
+        };
+        let is_there = |path: &str| path == STANDARD_INPUT || Path::new(path).exists();
+        let (path, reference) = match text.split_once(':') {
+            _ if is_there(text) => (text, None),
+            Some((path, reference)) if is_there(path) => (path, Some(reference)),
+            _ => return Err(refused),
+        };
+        check_reference(text, reference)?;
+        Ok(Self {
+            transport: Transport::Detected,
+            path: path.into(),
+            reference: reference.map(str::to_owned),
+        })
+    }
+
     /// Whether an image that is written to `other` takes the place of this one: the same archive, or the same name in
     /// the same directory. By identity, not by path.
     pub fn would_be_replaced_by(&self, other: &Self) -> bool {
@@ -70,7 +116,7 @@ impl ImageRef {
             Some((metadata.dev(), metadata.ino()))
         };
         let is_same = identity(self).is_some_and(|own| identity(other) == Some(own));
-        let is_archive = self.transport != Transport::OciDir;
+        let is_archive = !self.path.is_dir();
         is_same && (is_archive || self.reference == other.reference)
     }
 
@@ -96,6 +142,9 @@ impl FromStr for ImageRef {
     fn from_str(text: &str) -> Result<Self, RefError> {
         let unknown = || RefError::UnknownTransport(text.to_owned());
         let (name, rest) = text.split_once(':').ok_or_else(unknown)?;
+        if OTHER_TRANSPORTS.contains(&name) {
+            return Err(RefError::OtherTransport(text.to_owned()));
+        }
         let transport = Transport::ALL
             .into_iter()
             .find(|t| t.name() == name)
@@ -107,12 +156,7 @@ impl FromStr for ImageRef {
         if path.is_empty() {
             return Err(RefError::NoPath(text.to_owned(), transport.name()));
         }
-        if let Some(reference) = reference {
-            let allowed = |c: char| c.is_ascii_alphanumeric() || "._-/:@+".contains(c);
-            if reference.is_empty() || !reference.chars().all(allowed) {
-                return Err(RefError::BadReference(text.to_owned(), reference.to_owned()));
-            }
-        }
+        check_reference(text, reference)?;
         Ok(Self {
             transport,
             path: path.into(),
@@ -121,9 +165,22 @@ impl FromStr for ImageRef {
     }
 }
 
+fn check_reference(text: &str, reference: Option<&str>) -> Result<(), RefError> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "._-/:@+".contains(c);
+    match reference {
+        Some(reference) if reference.is_empty() || !reference.chars().all(allowed) => {
+            Err(RefError::BadReference(text.to_owned(), reference.to_owned()))
+        }
+        _ => Ok(()),
+    }
+}
+
 impl fmt::Display for ImageRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.transport.name(), self.path.display())?;
+        if self.transport != Transport::Detected {
+            write!(f, "{}:", self.transport.name())?;
+        }
+        write!(f, "{}", self.path.display())?;
         match &self.reference {
             Some(reference) => write!(f, ":{reference}"),
             None => Ok(()),
@@ -170,16 +227,63 @@ mod tests {
     #[test]
     fn says_what_is_wrong() {
         let error = |text: &str| text.parse::<ImageRef>().unwrap_err().to_string();
-        for text in ["", "redis", "docker:redis", "dir:x", "OCI:x"] {
+        for text in ["", "redis", "redis:7", "OCI:x"] {
             let message = error(text);
             for transport in Transport::ALL {
                 assert!(message.contains(&format!("{}:", transport.name())), "{message}");
             }
         }
+        for text in ["docker://redis:7", "docker-daemon:redis:7", "dir:x"] {
+            assert!(error(text).contains(&format!("skopeo copy {text} oci-archive:")));
+        }
         assert!(error("oci:").contains("names no file"));
         assert!(error("oci::tag").contains("names no file"));
         assert!(error("oci:dir:").contains("not an image name"));
         assert!(error("oci:dir:a b").contains("not an image name"));
+    }
+
+    #[test]
+    fn a_bare_path_is_a_source_if_something_is_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name).display().to_string();
+        std::fs::write(path("a.tar"), b"").unwrap();
+        std::fs::write(path("b:1"), b"").unwrap();
+        let source = |text: &str| {
+            ImageRef::of_source(text).map(|place| (place.transport, place.path, place.reference))
+        };
+        let detected = |path: &str, reference: Option<&str>| {
+            Ok((
+                Transport::Detected,
+                PathBuf::from(path),
+                reference.map(str::to_owned),
+            ))
+        };
+        assert_eq!(source(&path("a.tar")), detected(&path("a.tar"), None));
+        assert_eq!(
+            source(&path("a.tar:app:1")),
+            detected(&path("a.tar"), Some("app:1"))
+        );
+        assert_eq!(source(&path("b:1")), detected(&path("b:1"), None));
+        assert_eq!(source(&path("")), detected(&path(""), None));
+        assert_eq!(source("-"), detected("-", None));
+        assert_eq!(source("-:app:1"), detected("-", Some("app:1")));
+        assert_eq!(source("oci:-").unwrap().0, Transport::OciDir);
+        assert!(matches!(
+            source(&path("c.tar")),
+            Err(RefError::UnknownTransport(_))
+        ));
+        assert!(matches!(source(&path("a.tar:")), Err(RefError::BadReference(..))));
+        assert!(matches!(
+            source("docker://redis"),
+            Err(RefError::OtherTransport(_))
+        ));
+        for text in [path("a.tar"), path("a.tar:app:1"), "-".to_owned()] {
+            assert_eq!(ImageRef::of_source(&text).unwrap().to_string(), text);
+        }
+        assert!(
+            path("a.tar").parse::<ImageRef>().is_err(),
+            "a target says what is to be written"
+        );
     }
 
     #[test]

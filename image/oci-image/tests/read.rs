@@ -188,7 +188,9 @@ fn the_wrong_transport_is_told() {
     assert!(open_error(&scratch.place("oci", "text")).contains("Not a directory"));
     std::fs::create_dir(scratch.path("dir")).unwrap();
     assert!(open_error(&scratch.place("oci-archive", "dir")).contains("is a directory"));
-    let pipe = scratch.path("pipe");
+    // In a layout, a pipe in place of a file is not waited for.
+    std::fs::create_dir(scratch.path("layout")).unwrap();
+    let pipe = scratch.path("layout/index.json");
     rustix::fs::mknodat(
         rustix::fs::CWD,
         pipe,
@@ -197,7 +199,9 @@ fn the_wrong_transport_is_told() {
         0,
     )
     .unwrap();
-    assert!(open_error(&scratch.place("oci-archive", "pipe")).contains("not a regular file"));
+    assert!(open_error(&scratch.place("oci", "layout")).contains("not a regular file"));
+    let device = "oci-archive:/dev/null".parse().unwrap();
+    assert!(open_error(&device).contains("not a regular file"));
     scratch.write("a:b", b"");
     assert!(open_error(&scratch.place("oci-archive", "a:b")).contains("ends at its first colon"));
 }
@@ -333,7 +337,7 @@ fn what_is_no_image_is_told() {
     );
     refused(
         "application/vnd.cncf.helm.chart.content.v1.tar+gzip",
-        "not a tar archive of a root file system",
+        "not a container image",
     );
 
     let mut layout = Layout::new();
@@ -405,6 +409,16 @@ fn new_docker_archives_are_layouts_too() {
     scratch.write("docker.tar", &layout.archive());
     let image = ImageSource::open(&scratch.place("docker-archive", "docker.tar:app:1")).unwrap();
     assert_eq!(image.manifest_digest().unwrap().to_string(), manifest_digest);
+    let config_digest = image.config_digest().to_string();
+    for digest in [manifest_digest, config_digest] {
+        let place = scratch.place("docker-archive", &format!("docker.tar:@{digest}"));
+        assert_eq!(
+            ImageSource::open(&place).unwrap().config_digest(),
+            image.config_digest()
+        );
+    }
+    let missing = format!("docker.tar:@sha256:{}", "0".repeat(64));
+    assert!(open_error(&scratch.place("docker-archive", &missing)).contains("no image"));
     assert_eq!(image.config().config.entrypoint, ["/app"]);
     let tree = build(&image).unwrap();
     assert!(matches!(

@@ -10,24 +10,30 @@ use crate::Error;
 pub(crate) struct HashTree {
     /// SHA-256 that has taken in the salt.
     salted: Sha256,
+    /// The digest of a block of zeros: sparse files have many.
+    zeros: Digest,
     /// The digests of the data blocks, 32 bytes each.
     leaves: Vec<u8>,
 }
+
+static ZEROS: [u8; BLOCK_SIZE] = [0; BLOCK_SIZE];
 
 impl HashTree {
     pub(crate) fn new(salt: &[u8]) -> Result<Self, Error> {
         if salt.len() > MAX_VERITY_SALT {
             return Err(Error::Salt);
         }
+        let salted = Sha256::new_with_prefix(salt);
         Ok(Self {
-            salted: Sha256::new_with_prefix(salt),
+            zeros: salted.clone().chain_update(ZEROS).finalize().into(),
+            salted,
             leaves: Vec::new(),
         })
     }
 
     /// Takes in blocks: `bytes` are whole blocks.
     pub(crate) fn take(&mut self, bytes: &[u8]) {
-        let digests = digests(&self.salted, bytes);
+        let digests = digests(&self.salted, &self.zeros, bytes);
         self.leaves.extend(digests.flatten());
     }
 
@@ -42,7 +48,7 @@ impl HashTree {
         let mut level = self.leaves;
         while level.len() > DIGEST_SIZE {
             level.resize(level.len().next_multiple_of(BLOCK_SIZE), 0);
-            let above = digests(&self.salted, &level).flatten().collect();
+            let above = digests(&self.salted, &self.zeros, &level).flatten().collect();
             levels.push(std::mem::replace(&mut level, above));
         }
         levels.reverse();
@@ -54,10 +60,11 @@ impl HashTree {
     }
 }
 
-fn digests(salted: &Sha256, blocks: &[u8]) -> impl Iterator<Item = Digest> {
+fn digests(salted: &Sha256, zeros: &Digest, blocks: &[u8]) -> impl Iterator<Item = Digest> {
     let (blocks, rest) = blocks.as_chunks::<BLOCK_SIZE>();
     debug_assert!(rest.is_empty());
-    blocks
-        .iter()
-        .map(|block| salted.clone().chain_update(block).finalize().into())
+    blocks.iter().map(|block| match block {
+        block if *block == ZEROS => *zeros,
+        block => salted.clone().chain_update(block).finalize().into(),
+    })
 }

@@ -1,6 +1,7 @@
 //! Images to attack, and the `nacre` command that converts and runs them.
 
 use std::fs;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -145,13 +146,13 @@ pub fn build_guest(compiler: &str, name: &str, dir: &Path) -> Result<Vec<u8>> {
 pub fn unpack(place: &Workplace, image: &str, dir: &str) -> Result<()> {
     let package = place.package(image)?;
     fs::create_dir(place.path(dir))?;
-    let whole = fs::read(&package.locate(Part::Rootfs).file)?;
     for part in Part::ALL {
         let located = package.locate(part);
-        let range = located.offset as usize..(located.offset + located.len) as usize;
+        let mut bytes = vec![0; located.len as usize];
+        located.open.read_exact_at(&mut bytes, located.offset)?;
         let name = Path::new(part.path()).file_name().context("no name")?;
         let file = place.path(dir).join(name);
-        fs::write(&file, whole.get(range).context("short")?)?;
+        fs::write(&file, bytes)?;
         if part == Part::HostRuntime {
             let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
             fs::set_permissions(file, mode)?;

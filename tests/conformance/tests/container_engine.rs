@@ -143,6 +143,42 @@ fn another_configuration_beside_the_enclave_is_refused() {
 }
 
 #[test]
+fn a_volume_is_not_the_enclave_s_and_that_is_said() {
+    let may_unshare = Command::new("unshare")
+        .args(["--user", "--map-root-user", "--mount", "true"])
+        .output();
+    if !may_unshare.is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: this machine does not let its users make mount namespaces");
+        return;
+    }
+    let image = Unpacked::new("arguments", &[]);
+    for name in ["proc", "dev", "data", "state"] {
+        fs::create_dir(image.0.path().join(name)).unwrap();
+    }
+    let run = |mounts: &str| {
+        let script = format!(
+            "cd \"$1\" && mount --rbind /proc proc && mount --rbind /dev dev && {mounts} exec chroot . /nacre/nacre-host --"
+        );
+        let mut command = Command::new("unshare");
+        command
+            .args(["--user", "--map-root-user", "--mount", "sh", "-c", &script, "sh"])
+            .arg(image.0.path())
+            .env("XDG_STATE_HOME", "/state");
+        Outcome::of(command, b"").unwrap()
+    };
+    let outcome = run("mount -t tmpfs none data &&");
+    assert!(outcome.stderr.contains("mounted at /data:"), "{outcome}");
+    assert_eq!(
+        (outcome.status, environment(&outcome)),
+        (0, MEASURED.to_vec()),
+        "{outcome}"
+    );
+    let outcome = run("");
+    assert!(!outcome.stderr.contains("mounted"), "{outcome}");
+    assert_eq!(outcome.status, 0, "{outcome}");
+}
+
+#[test]
 fn a_first_process_ends_by_the_signal_that_stops_it() {
     // As a container's first process it gets no signal that it does not ask for, and cannot kill itself by one.
     let may_unshare = Command::new("unshare")

@@ -61,6 +61,7 @@ fn check(tree: &Tree) {
         }
     }
     tree.lookup(b"/../a//./b");
+    let _ = tree.follow(b"/../a//./b/../c");
 }
 
 /// Goes from header to header, as their sizes say, and makes each checksum right.

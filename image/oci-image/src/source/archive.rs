@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 
-use super::{SourceProblem, StoredIn};
+use super::SourceProblem;
 use crate::blob::Blob;
 use crate::compression::{Compression, Decoder};
 use crate::tar::{EntryKind, Reader};
@@ -18,7 +18,6 @@ const MAX_UNPACKED_LEN: u64 = 1 << 40;
 
 pub(super) struct Archive {
     members: HashMap<Vec<u8>, Member>,
-    stored_in: StoredIn,
 }
 
 enum Member {
@@ -35,17 +34,17 @@ impl Archive {
         };
         let compression = Compression::detect(&blob.first().map_err(read_failed)?)?;
         match compression {
-            Compression::None => Self::index(&blob, StoredIn::NamedFiles),
+            Compression::None => Self::index(&blob),
             _ => {
                 let dir = std::env::temp_dir();
                 let unpacked =
                     unpack(&blob, compression).map_err(|error| SourceProblem::Unpack { dir, error })?;
-                Self::index(&unpacked, StoredIn::TemporaryFile)
+                Self::index(&unpacked)
             }
         }
     }
 
-    fn index(blob: &Blob, stored_in: StoredIn) -> Result<Self, SourceProblem> {
+    fn index(blob: &Blob) -> Result<Self, SourceProblem> {
         let mut members = HashMap::new();
         let mut reader = Reader::new(blob.reader());
         while let Some(entry) = reader.next_entry()? {
@@ -71,7 +70,7 @@ impl Archive {
             }
             members.insert(name, member);
         }
-        Ok(Self { members, stored_in })
+        Ok(Self { members })
     }
 
     pub(super) fn file(&self, name: &str) -> Option<Blob> {
@@ -83,10 +82,6 @@ impl Archive {
             }
         }
         None
-    }
-
-    pub(super) fn stored_in(&self) -> StoredIn {
-        self.stored_in
     }
 }
 

@@ -23,7 +23,13 @@ pub(super) fn find(store: &Store, reference: Option<&str>) -> Result<Found, Sour
         }
     })?;
     let images: Vec<DockerImage> = from_json(LIST, &read_document(LIST, &list)?)?;
-    let image = choose(images, reference)?;
+    // A digest is that of a configuration, or of a manifest if the archive is a layout, too.
+    let named = reference.and_then(|reference| reference.strip_prefix('@'));
+    let by_manifest = match named.and_then(|digest| digest.parse().ok()) {
+        Some(digest) => layout::config_of_manifest(store, digest)?.map(|config| format!("@{config}")),
+        None => None,
+    };
+    let image = choose(images, by_manifest.as_deref().or(reference))?;
 
     let config = read_document("the image configuration", &member(store, &image.config)?)?;
     if let Some(promised) = digest_in_name(&image.config) {

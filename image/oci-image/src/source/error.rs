@@ -43,7 +43,7 @@ pub enum SourceProblem {
     #[error(transparent)]
     Tar(#[from] TarError),
     /// The archive is compressed in a way that we do not read.
-    #[error("the archive is {0}")]
+    #[error("the archive is {0}; nacre also reads a pipe: -")]
     Compression(#[from] UnknownCompression),
     /// Unpacking a compressed archive failed.
     #[error("unpacking the archive to {}: {error}", dir.display())]
@@ -111,11 +111,14 @@ pub enum SourceProblem {
         names: Vec<String>,
     },
     /// The image is for another operating system or CPU.
-    #[error("the image is for {0}; only linux/amd64 can be converted")]
+    #[error("the image is for {0}; only plain linux/amd64 can be converted")]
     WrongPlatform(String),
     /// Not a container image.
     #[error("it holds {0:?}, which is not a container image")]
     NotAnImage(String),
+    /// A blob is named by a digest that we do not check.
+    #[error("the digest {0} is not SHA-256, the only one that is supported")]
+    Algorithm(String),
     /// Index points to index to index …
     #[error("its image indexes are nested too deeply")]
     NestedTooDeep,

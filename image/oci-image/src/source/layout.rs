@@ -2,22 +2,31 @@
 
 use std::collections::HashSet;
 
-use super::{Found, SourceProblem, Store, from_json, read_document};
-use crate::digest::Digest;
+use super::{Found, SourceProblem, Store, from_json, read_document, sha256};
+use crate::digest::{AnyDigest, Digest};
 use crate::manifest::{
-    Annotations, CONTAINERD_NAME, Descriptor, Index, Manifest, REF_NAME, Target, layer_media_type,
+    Annotations, CONTAINERD_NAME, Descriptor, Index, Manifest, Platform, REF_NAME, Target, layer_media_type,
 };
 use crate::reference::canonical_name;
 
-const INDEX: &str = "index.json";
+pub(super) const INDEX: &str = "index.json";
 /// An index lists images, each by an index of its platforms; deeper nesting is refused.
 const MAX_DEPTH: usize = 4;
 const MAX_MANIFESTS: usize = 4096;
 
 pub(super) fn find(store: &Store, reference: Option<&str>) -> Result<Found, SourceProblem> {
     let index = top(store)?.ok_or_else(|| {
-        let hint = match store.file("manifest.json") {
-            Ok(Some(_)) => "this is an archive made by docker save; use docker-archive:",
+        let has = |name| matches!(store.file(name), Ok(Some(_)));
+        let hint = match store {
+            Store::Dir(_) if has("manifest.json") && has("version") => {
+                "this is a directory as skopeo's dir: has it; copy it with skopeo copy dir:PATH oci-archive:FILE"
+            }
+            Store::Dir(_) if has("manifest.json") => {
+                "this is an unpacked archive of docker save; use the archive, with docker-archive:"
+            }
+            Store::Archive(_) if has("manifest.json") => {
+                "this is an archive made by docker save; use docker-archive:"
+            }
             _ => "this is not an OCI image layout, or it is incomplete",
         };
         SourceProblem::Missing {
@@ -25,11 +34,7 @@ pub(super) fn find(store: &Store, reference: Option<&str>) -> Result<Found, Sour
             hint,
         }
     })?;
-    let manifest = choose(store, index, reference)?;
-    let document: Manifest = read_manifest(store, &manifest)?;
-    if !document.config.is_image_config() {
-        return Err(SourceProblem::NotAnImage(document.config.media_type));
-    }
+    let (manifest, document) = choose(store, index, reference)?;
     let config = store.document("the image configuration", &document.config)?;
     let layers = document
         .layers
@@ -41,12 +46,12 @@ pub(super) fn find(store: &Store, reference: Option<&str>) -> Result<Found, Sour
                 media_type: layer.media_type.clone(),
                 reason,
             })?;
-            Ok((store.blob(layer)?, Some(layer.digest)))
+            Ok((store.blob(layer)?, Some(sha256(layer)?)))
         })
         .collect::<Result<_, SourceProblem>>()?;
     Ok(Found {
         config,
-        manifest_digest: Some(manifest.digest),
+        manifest_digest: Some(sha256(&manifest)?),
         annotations: document.annotations,
         layers,
     })
@@ -59,21 +64,33 @@ pub(super) fn manifest_of_config(
 ) -> Result<Option<(Digest, Annotations)>, SourceProblem> {
     let Some(index) = top(store)? else { return Ok(None) };
     for image in index {
-        for manifest in expand(store, &image)? {
-            // docker save leaves out the manifests of other platforms.
-            if store
-                .file(&format!("blobs/sha256/{}", manifest.digest.hex()))?
-                .is_none()
-            {
+        for manifest in walk(store, &image)? {
+            if !matches!(manifest.target(), Target::Manifest) || manifest.is_artifact() {
                 continue;
             }
-            let document = read_manifest(store, &manifest)?;
-            if document.config.digest == config {
-                return Ok(Some((manifest.digest, document.annotations)));
+            // docker save leaves out the manifests of other platforms.
+            let Ok(document) = read_manifest(store, &manifest) else {
+                continue;
+            };
+            if document.config.digest == AnyDigest::Sha256(config) {
+                return Ok(Some((sha256(&manifest)?, document.annotations)));
             }
         }
     }
     Ok(None)
+}
+
+/// The configuration of the image with this manifest, if the store is an image layout that has one.
+pub(super) fn config_of_manifest(store: &Store, manifest: Digest) -> Result<Option<Digest>, SourceProblem> {
+    let Some(index) = top(store)? else { return Ok(None) };
+    // docker save leaves out indexes of what it did not save; the digest may still be another's.
+    let found = by_digest(store, &index, &manifest.to_string()).unwrap_or_default();
+    match found.first() {
+        Some(descriptor) if matches!(descriptor.target(), Target::Manifest) => {
+            Ok(Some(sha256(&read_manifest(store, descriptor)?.config)?))
+        }
+        _ => Ok(None),
+    }
 }
 
 fn top(store: &Store) -> Result<Option<Vec<Descriptor>>, SourceProblem> {
@@ -89,19 +106,22 @@ fn read_manifest(store: &Store, descriptor: &Descriptor) -> Result<Manifest, Sou
     from_json(WHAT, &store.document(WHAT, descriptor)?)
 }
 
-/// The one manifest that `reference` names and that is for our platform.
+/// The one image that `reference` names and that is for our platform.
 fn choose(
     store: &Store,
     index: Vec<Descriptor>,
     reference: Option<&str>,
-) -> Result<Descriptor, SourceProblem> {
+) -> Result<(Descriptor, Manifest), SourceProblem> {
     let names: Vec<String> = index.iter().map(name).collect();
-    let wanted: Vec<Descriptor> = match reference {
-        Some(reference) => index
-            .into_iter()
-            .filter(|image| is_named(image, reference))
-            .collect(),
+    let wanted = match reference {
         None => index,
+        Some(reference) => match reference.strip_prefix('@') {
+            Some(digest) => by_digest(store, &index, digest)?,
+            None => index
+                .into_iter()
+                .filter(|image| is_named(image, reference))
+                .collect(),
+        },
     };
     if wanted.is_empty() {
         return Err(match reference {
@@ -112,69 +132,166 @@ fn choose(
             _ => SourceProblem::Empty,
         });
     }
-    let mut chosen: Vec<(String, Descriptor)> = Vec::new();
-    let mut others = Vec::new();
+    let mut chosen: Vec<(String, Descriptor, Manifest)> = Vec::new();
+    let mut rejected = Rejected::default();
     for image in &wanted {
-        let manifests = expand(store, image)?;
-        let (ours, foreign): (Vec<_>, Vec<_>) = manifests
-            .into_iter()
-            .partition(|m| m.platform.as_ref().is_none_or(|platform| platform.is_ours()));
-        others.extend(
-            foreign
-                .into_iter()
-                .filter_map(|m| m.platform)
-                .map(|platform| platform.to_string()),
-        );
-        // Of amd64, v2 and v3, the baseline runs everywhere.
-        let variant = |m: &Descriptor| m.platform.as_ref().and_then(|platform| platform.variant.clone());
-        if let Some(best) = ours.into_iter().min_by_key(variant)
-            && chosen.iter().all(|(_, manifest)| manifest.digest != best.digest)
-        {
-            chosen.push((name(image), best));
+        if let Some((manifest, document)) = first_of_ours(store, image, &mut rejected)? {
+            let name = name(image);
+            // Of two images of one name, the first is meant.
+            if chosen
+                .iter()
+                .all(|(known, other, _)| *known != name && other.digest != manifest.digest)
+            {
+                chosen.push((name, manifest, document));
+            }
         }
     }
+    // A name or a digest means one image, and the first entry is the one.
+    chosen.truncate(if reference.is_some() { 1 } else { usize::MAX });
     let mut chosen = chosen.into_iter();
     match (chosen.next(), chosen.next()) {
-        (Some((_, manifest)), None) => Ok(manifest),
+        (Some((_, manifest, document)), None) => Ok((manifest, document)),
         (Some(first), Some(second)) => {
             let all = [first, second].into_iter().chain(chosen);
-            Err(SourceProblem::Ambiguous(all.map(|(name, _)| name).collect()))
+            Err(SourceProblem::Ambiguous(all.map(|(name, ..)| name).collect()))
         }
-        (None, _) if others.is_empty() => Err(SourceProblem::Empty),
-        (None, _) => Err(SourceProblem::WrongPlatform(others.join(", "))),
+        (None, _) => Err(rejected.problem()),
     }
 }
 
-/// The manifests of images that a descriptor leads to.
-fn expand(store: &Store, image: &Descriptor) -> Result<Vec<Descriptor>, SourceProblem> {
-    let mut manifests = Vec::new();
+/// Why none of several manifests was chosen.
+#[derive(Default)]
+struct Rejected {
+    platforms: Vec<String>,
+    artifact: Option<String>,
+    unreadable: Option<SourceProblem>,
+}
+
+impl Rejected {
+    fn problem(self) -> SourceProblem {
+        if let Some(problem) = self.unreadable {
+            problem
+        } else if !self.platforms.is_empty() {
+            SourceProblem::WrongPlatform(self.platforms.join(", "))
+        } else {
+            self.artifact
+                .map_or(SourceProblem::Empty, SourceProblem::NotAnImage)
+        }
+    }
+}
+
+/// The image for our platform that a descriptor leads to. Of several, the first, as the specification has it and as
+/// containerd and skopeo do it: those whose platform is said before those whose configuration has to say it, and those
+/// that need a newer processor last.
+fn first_of_ours(
+    store: &Store,
+    image: &Descriptor,
+    rejected: &mut Rejected,
+) -> Result<Option<(Descriptor, Manifest)>, SourceProblem> {
+    let mut candidates = Vec::new();
+    for descriptor in walk(store, image)? {
+        match (descriptor.target(), &descriptor.platform) {
+            (Target::Index, _) => {}
+            (Target::Manifest, _) if descriptor.is_artifact() => {
+                let kind = match descriptor.artifact_type.as_str() {
+                    "" => "an attestation",
+                    artifact_type => artifact_type,
+                };
+                rejected.artifact.get_or_insert(kind.to_owned());
+            }
+            (Target::Manifest, Some(platform)) if !platform.is_ours() => {
+                rejected.platforms.push(platform.to_string());
+            }
+            (Target::Manifest, _) => candidates.push(descriptor),
+            (Target::Other, _) => {
+                rejected.artifact.get_or_insert(descriptor.media_type);
+            }
+        }
+    }
+    candidates.sort_by_key(|descriptor| match &descriptor.platform {
+        Some(platform) if platform.is_baseline() => (0, String::new()),
+        None => (1, String::new()),
+        Some(platform) => (2, platform.variant.clone()),
+    });
+    for descriptor in candidates {
+        match examine(store, &descriptor) {
+            Ok(Examined::Image(document)) => return Ok(Some((descriptor, *document))),
+            Ok(Examined::Artifact(kind)) => drop(rejected.artifact.get_or_insert(kind)),
+            Ok(Examined::Foreign(platform)) => rejected.platforms.push(platform.to_string()),
+            // Nothing says that it would be ours, and tools leave out what they were not asked for.
+            Err(problem @ SourceProblem::MissingBlob(_)) if descriptor.platform.is_none() => {
+                rejected.unreadable.get_or_insert(problem);
+            }
+            Err(problem) => return Err(problem),
+        }
+    }
+    Ok(None)
+}
+
+/// What a manifest turned out to be.
+enum Examined {
+    Image(Box<Manifest>),
+    Artifact(String),
+    Foreign(Platform),
+}
+
+fn examine(store: &Store, descriptor: &Descriptor) -> Result<Examined, SourceProblem> {
+    const WHAT: &str = "the image configuration";
+    let manifest = read_manifest(store, descriptor)?;
+    if let Some(kind) = manifest.artifact_type() {
+        return Ok(Examined::Artifact(kind.to_owned()));
+    }
+    if descriptor.platform.is_none() {
+        let platform: Platform = from_json(WHAT, &store.document(WHAT, &manifest.config)?)?;
+        if !platform.is_ours() {
+            return Ok(Examined::Foreign(platform));
+        }
+    }
+    Ok(Examined::Image(Box::new(manifest)))
+}
+
+/// What has this digest in the index or in those that it leads to.
+fn by_digest(store: &Store, index: &[Descriptor], digest: &str) -> Result<Vec<Descriptor>, SourceProblem> {
+    let is_wanted = |descriptor: &Descriptor| descriptor.digest.to_string() == digest;
+    // What stands here needs no look into the others.
+    if let Some(found) = index.iter().find(|image| is_wanted(image)) {
+        return Ok(vec![found.clone()]);
+    }
+    for image in index {
+        if let Some(found) = walk(store, image)?.into_iter().find(is_wanted) {
+            return Ok(vec![found]);
+        }
+    }
+    Ok(Vec::new())
+}
+
+/// A descriptor and all that it leads to by indexes, in their order.
+fn walk(store: &Store, image: &Descriptor) -> Result<Vec<Descriptor>, SourceProblem> {
+    let mut found = Vec::new();
     let mut seen = HashSet::new();
     let mut pending = vec![(image.clone(), 0)];
     while let Some((descriptor, depth)) = pending.pop() {
-        if !seen.insert(descriptor.digest) || descriptor.is_attestation() {
+        if !seen.insert(descriptor.digest.clone()) {
             continue;
         }
         if depth > MAX_DEPTH || seen.len() > MAX_MANIFESTS {
             return Err(SourceProblem::NestedTooDeep);
         }
-        match descriptor.target() {
-            Target::Manifest => manifests.push(descriptor),
-            Target::Index => {
-                const WHAT: &str = "an image index";
-                let nested: Index = from_json(WHAT, &store.document(WHAT, &descriptor)?)?;
-                pending.extend(nested.manifests.into_iter().map(|nested| (nested, depth + 1)));
-            }
-            Target::Other if depth == 0 => return Err(SourceProblem::NotAnImage(descriptor.media_type)),
-            Target::Other => {}
+        if let Target::Index = descriptor.target()
+            && !descriptor.is_artifact()
+        {
+            const WHAT: &str = "an image index";
+            let nested: Index = from_json(WHAT, &store.document(WHAT, &descriptor)?)?;
+            // The last one pushed is visited first.
+            let nested = nested.manifests.into_iter().rev();
+            pending.extend(nested.map(|nested| (nested, depth + 1)));
         }
+        found.push(descriptor);
     }
-    Ok(manifests)
+    Ok(found)
 }
 
 fn is_named(image: &Descriptor, reference: &str) -> bool {
-    if let Some(digest) = reference.strip_prefix('@') {
-        return image.digest.to_string() == digest;
-    }
     let annotation = |key| image.annotations.get(key);
     annotation(REF_NAME).is_some_and(|name| name == reference)
         || annotation(CONTAINERD_NAME).is_some_and(|name| canonical_name(name) == canonical_name(reference))

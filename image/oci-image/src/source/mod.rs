@@ -14,7 +14,7 @@ pub use error::{SourceError, SourceProblem};
 
 use crate::blob::Blob;
 use crate::config::ImageConfig;
-use crate::digest::{self, Digest};
+use crate::digest::{self, AnyDigest, Digest};
 use crate::layer::Layer;
 use crate::manifest::{Annotations, Descriptor, Platform};
 use crate::reference::{ImageRef, Transport};
@@ -32,22 +32,13 @@ pub struct ImageSource {
     manifest_digest: Option<Digest>,
     annotations: Annotations,
     layers: Vec<Layer>,
-    stored_in: StoredIn,
-}
-
-/// Whether the blobs that an image was opened with can be found again in the user's files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum StoredIn {
-    /// They are ranges of files that have a name.
-    NamedFiles,
-    /// The archive is compressed as a whole and was unpacked to a temporary file.
-    TemporaryFile,
 }
 
 impl ImageSource {
     /// Opens the image at `place`. Reads the headers of an archive, but no layer.
     ///
-    /// An archive that is compressed as a whole (`.tar.gz`) is first unpacked to an unlinked file in `$TMPDIR`.
+    /// An archive that is compressed as a whole (`.tar.gz`), or that comes through a pipe, is first copied to an unlinked
+    /// file in `$TMPDIR`.
     pub fn open(place: &ImageRef) -> Result<Self, SourceError> {
         Self::open_store(place).map_err(|problem| SourceError {
             place: place.to_string(),
@@ -62,23 +53,24 @@ impl ImageSource {
             error,
         };
         let store = match place.transport {
+            Transport::Detected if place.path.is_dir() => Store::Dir(place.path.clone()),
             Transport::OciDir => {
                 std::fs::read_dir(&place.path).map_err(open_failed)?;
                 Store::Dir(place.path.clone())
             }
-            _ => Store::Archive(Archive::open(Blob::open(&place.path).map_err(open_failed)?)?),
+            _ => Store::Archive(Archive::open(
+                Blob::open_archive(&place.path).map_err(open_failed)?,
+            )?),
         };
         let found = match place.transport {
             Transport::DockerArchive => docker::find(&store, place.reference.as_deref())?,
+            // Of an archive that is both, the layout says more.
+            Transport::Detected if !store.is_layout()? => docker::find(&store, place.reference.as_deref())?,
             _ => layout::find(&store, place.reference.as_deref())?,
         };
 
         let config: ImageConfig = from_json("the image configuration", &found.config)?;
-        let platform = Platform {
-            architecture: config.architecture.clone(),
-            os: config.os.clone(),
-            variant: None,
-        };
+        let platform: Platform = from_json("the image configuration", &found.config)?;
         if !platform.is_ours() {
             return Err(SourceProblem::WrongPlatform(platform.to_string()));
         }
@@ -103,7 +95,6 @@ impl ImageSource {
             manifest_digest: found.manifest_digest,
             annotations: found.annotations,
             layers,
-            stored_in: store.stored_in(),
         })
     }
 
@@ -144,10 +135,6 @@ impl ImageSource {
             .iter()
             .fold(0, |sum, layer| sum.saturating_add(layer.size()))
     }
-
-    pub(crate) fn stored_in(&self) -> StoredIn {
-        self.stored_in
-    }
 }
 
 /// One image among those stored at a place.
@@ -185,9 +172,14 @@ impl Store {
         }
     }
 
+    /// Whether this is an OCI image layout, as far as its files tell. A directory can be nothing else.
+    fn is_layout(&self) -> Result<bool, SourceProblem> {
+        Ok(matches!(self, Self::Dir(_)) || self.file(layout::INDEX)?.is_some())
+    }
+
     /// The blob that a descriptor points to, with the promised size. Its digest is yet to be checked.
     fn blob(&self, descriptor: &Descriptor) -> Result<Blob, SourceProblem> {
-        let digest = descriptor.digest;
+        let digest = sha256(descriptor)?;
         let name = format!("blobs/sha256/{}", digest.hex());
         let blob = self.file(&name)?.ok_or(SourceProblem::MissingBlob(digest))?;
         if blob.len() != descriptor.size {
@@ -203,15 +195,16 @@ impl Store {
     /// The verified JSON document that a descriptor points to.
     fn document(&self, what: &'static str, descriptor: &Descriptor) -> Result<Vec<u8>, SourceProblem> {
         let bytes = read_document(what, &self.blob(descriptor)?)?;
-        digest::verify(what, &bytes, descriptor.digest)?;
+        digest::verify(what, &bytes, sha256(descriptor)?)?;
         Ok(bytes)
     }
+}
 
-    fn stored_in(&self) -> StoredIn {
-        match self {
-            Self::Archive(archive) => archive.stored_in(),
-            Self::Dir(_) => StoredIn::NamedFiles,
-        }
+/// The digest of what a descriptor points to.
+fn sha256(descriptor: &Descriptor) -> Result<Digest, SourceProblem> {
+    match &descriptor.digest {
+        AnyDigest::Sha256(digest) => Ok(*digest),
+        AnyDigest::Other(text) => Err(SourceProblem::Algorithm(text.clone())),
     }
 }
 

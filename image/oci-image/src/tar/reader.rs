@@ -77,7 +77,9 @@ impl<I: Input> Reader<I> {
     pub(crate) fn next_entry(&mut self) -> Result<Option<Entry>, TarError> {
         let mut extensions = Extensions::default();
         loop {
-            self.skip_content()?;
+            if !self.skip_content()? {
+                return Ok(None);
+            }
             let offset = self.position;
             let Some(block) = self.read_block()? else {
                 return Ok(None);
@@ -264,19 +266,26 @@ impl<I: Input> Reader<I> {
         self.padding = padding(len);
     }
 
-    fn skip_content(&mut self) -> Result<(), TarError> {
-        for len in [
-            std::mem::take(&mut self.content),
-            std::mem::take(&mut self.padding),
-        ] {
-            if len > 0 {
-                let end = self
-                    .position
-                    .checked_add(len)
-                    .ok_or(TarError::Truncated(self.position))?;
-                self.input.skip(len).map_err(|error| self.failed(error))?;
-                self.position = end;
-            }
+    /// False if the archive ends here: some writers leave out the padding after the last content, and the end with it.
+    /// Go's reader takes that as an end, and so do tools that are written in Go.
+    fn skip_content(&mut self) -> Result<bool, TarError> {
+        let content = std::mem::take(&mut self.content);
+        self.skip(content)?;
+        let padding = std::mem::take(&mut self.padding);
+        match self.skip(padding) {
+            Err(TarError::Truncated(_)) => Ok(false),
+            skipped => skipped.map(|()| true),
+        }
+    }
+
+    fn skip(&mut self, len: u64) -> Result<(), TarError> {
+        if len > 0 {
+            let end = self
+                .position
+                .checked_add(len)
+                .ok_or(TarError::Truncated(self.position))?;
+            self.input.skip(len).map_err(|error| self.failed(error))?;
+            self.position = end;
         }
         Ok(())
     }

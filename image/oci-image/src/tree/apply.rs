@@ -8,6 +8,7 @@ use super::limits::{Limit, Limits};
 use super::path::{Subject, subject};
 use super::spool::{Content, SpoolError, SpoolWriter};
 use super::{Inode, Tree};
+use crate::blob::Blob;
 use crate::layer::{Layer, LayerError};
 use crate::source::ImageSource;
 use crate::tar::{Entry, EntryKind, FileEntry, Input, Reader, Stream, TarError};
@@ -42,6 +43,14 @@ pub enum TreeError {
         /// The reason.
         error: TarError,
     },
+    /// A directory that the configuration names is something else.
+    #[error("{path:?}, a volume or the working directory of the image, cannot be a directory: {error}")]
+    Directory {
+        /// The directory.
+        path: String,
+        /// The reason.
+        error: EntryError,
+    },
     /// The layer has an entry that cannot be applied.
     #[error("layer {number}: {path:?} cannot be applied: {error}")]
     Entry {
@@ -67,33 +76,62 @@ pub(super) fn layers(
     let spool = SpoolWriter::create(spool_dir, limits.content_len).map_err(spool_failed)?;
     let mut applier = Applier {
         builder: Builder::new(limits),
-        spool,
-        limits,
+        contents: spool,
     };
     let mut read_before = 0;
     for (index, layer) in image.layers().iter().enumerate() {
-        applier.builder.begin_layer();
         applier
-            .layer(layer, &mut |position| progress(read_before + position))
-            .map_err(|error| {
-                let number = index + 1;
-                match error {
-                    ApplyError::Layer(error) => TreeError::Layer { number, error },
-                    ApplyError::Tar(error) => TreeError::Tar { number, error },
-                    ApplyError::Entry(path, error) => TreeError::Entry {
-                        number,
-                        path: path.escape_ascii().to_string(),
-                        error,
-                    },
-                    ApplyError::Spool(error) => spool_failed(error),
-                }
-            })?;
+            .layer(layer, limits, &mut |position| progress(read_before + position))
+            .map_err(|error| error.of_layer(index + 1, spool_dir))?;
         read_before += layer.size();
         progress(read_before);
     }
-    let spool = applier.spool.finish().map_err(spool_failed)?;
-    let inodes: Vec<Inode> = applier.builder.finish();
-    Ok(Tree { inodes, spool })
+    // Container engines make these when a container starts.
+    let config = &image.config().config;
+    applier.builder.begin_layer();
+    for path in config.volumes.keys().chain([&config.working_dir]) {
+        applier
+            .builder
+            .ensure_directory(path.as_bytes())
+            .map_err(|error| TreeError::Directory {
+                path: path.clone(),
+                error,
+            })?;
+    }
+    let spool = applier.contents.finish().map_err(spool_failed)?;
+    Ok(Tree {
+        inodes: applier.builder.finish(),
+        spool,
+    })
+}
+
+/// Where a file's content lies in a layer that is not compressed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    /// The layer's index, counted from 0.
+    pub(crate) layer: usize,
+    /// First byte of the content in the layer.
+    pub(crate) offset: u64,
+    /// Bytes of the file.
+    pub(crate) len: u64,
+    /// Whether all of the file is stored: a sparse file's holes are not.
+    pub(crate) is_whole: bool,
+}
+
+/// The inodes that result from these layers, lowest first, which are not compressed. Reads headers only.
+pub(crate) fn places(layers: &[Blob]) -> Result<Vec<Inode<Place>>, TreeError> {
+    let limits = Limits::default();
+    let mut applier = Applier {
+        builder: Builder::new(&limits),
+        contents: Places { layer: 0 },
+    };
+    for (index, layer) in layers.iter().enumerate() {
+        applier.contents.layer = index;
+        applier
+            .entries(&mut Reader::new(layer.reader()), |_| ())
+            .map_err(|error| error.of_layer(index + 1, Path::new("")))?;
+    }
+    Ok(applier.builder.finish())
 }
 
 /// An error without its layer.
@@ -104,22 +142,107 @@ enum ApplyError {
     Spool(io::Error),
 }
 
-struct Applier<'a> {
-    builder: Builder<'a>,
-    spool: SpoolWriter,
-    limits: &'a Limits,
+impl ApplyError {
+    fn of_layer(self, number: usize, spool_dir: &Path) -> TreeError {
+        match self {
+            Self::Layer(error) => TreeError::Layer { number, error },
+            Self::Tar(error) => TreeError::Tar { number, error },
+            Self::Entry(path, error) => TreeError::Entry {
+                number,
+                path: path.escape_ascii().to_string(),
+                error,
+            },
+            Self::Spool(error) => TreeError::Spool {
+                dir: spool_dir.to_owned(),
+                error,
+            },
+        }
+    }
 }
 
-impl Applier<'_> {
-    fn layer(&mut self, layer: &Layer, progress: &mut dyn FnMut(u64)) -> Result<(), ApplyError> {
-        let archive = layer.open(self.limits.content_len).map_err(ApplyError::Layer)?;
-        let mut reader = Reader::new(Stream(archive));
-        while let Some(entry) = reader.next_entry().map_err(ApplyError::Tar)? {
-            self.entry(entry, &mut reader)?;
-            progress(reader.input_mut().0.blob_position());
+/// What becomes of the contents of files.
+trait Contents {
+    type Content;
+
+    /// Takes the content of the file that the reader has come to.
+    fn take<I: Input>(
+        &mut self,
+        file: &FileEntry,
+        reader: &mut Reader<I>,
+    ) -> Result<Self::Content, SpoolError>;
+}
+
+/// They are copied into the spool.
+impl Contents for SpoolWriter {
+    type Content = Content;
+
+    fn take<I: Input>(&mut self, file: &FileEntry, reader: &mut Reader<I>) -> Result<Content, SpoolError> {
+        let content = self.begin(file.len)?;
+        let Some(extents) = &file.extents else {
+            self.append(reader, file.len)?;
+            return Ok(content);
+        };
+        // The extents are in order and within the file: checked by the tar reader.
+        let mut position = 0;
+        for extent in extents {
+            self.append_hole(extent.offset - position)?;
+            self.append(reader, extent.len)?;
+            position = extent.offset + extent.len;
         }
+        self.append_hole(file.len - position)?;
+        Ok(content)
+    }
+}
+
+/// They stay where they are.
+struct Places {
+    layer: usize,
+}
+
+impl Contents for Places {
+    type Content = Place;
+
+    fn take<I: Input>(&mut self, file: &FileEntry, _: &mut Reader<I>) -> Result<Place, SpoolError> {
+        Ok(Place {
+            layer: self.layer,
+            offset: file.offset,
+            len: file.len,
+            is_whole: file.extents.is_none(),
+        })
+    }
+}
+
+struct Applier<'a, C: Contents> {
+    builder: Builder<'a, C::Content>,
+    contents: C,
+}
+
+impl<C: Contents> Applier<'_, C> {
+    fn layer(
+        &mut self,
+        layer: &Layer,
+        limits: &Limits,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<(), ApplyError> {
+        let archive = layer.open(limits.content_len).map_err(ApplyError::Layer)?;
+        let mut reader = Reader::new(Stream(archive));
+        self.entries(&mut reader, |input| progress(input.0.blob_position()))?;
         let Stream(archive) = reader.into_input();
         archive.finish().map_err(|error| ApplyError::Layer(error.into()))
+    }
+
+    /// Applies all entries of one layer.
+    fn entries<I: Input>(
+        &mut self,
+        reader: &mut Reader<I>,
+        mut progress: impl FnMut(&mut I),
+    ) -> Result<(), ApplyError> {
+        self.builder.begin_layer();
+        while let Some(entry) = reader.next_entry().map_err(ApplyError::Tar)? {
+            self.entry(entry, reader)?;
+            progress(reader.input_mut());
+        }
+        Ok(())
     }
 
     fn entry<I: Input>(&mut self, entry: Entry, reader: &mut Reader<I>) -> Result<(), ApplyError> {
@@ -166,7 +289,7 @@ impl Applier<'_> {
                     }
                     EntryKind::Fifo => Object::Leaf(Leaf::Fifo),
                     EntryKind::File(file) => {
-                        let content = self.content(&file, reader).map_err(|error| match error {
+                        let content = self.contents.take(&file, reader).map_err(|error| match error {
                             SpoolError::TooLong => failed(Limit::Content.into()),
                             SpoolError::Write(error) => ApplyError::Spool(error),
                             SpoolError::Read(error) => ApplyError::Tar(reader.failed(error)),
@@ -178,23 +301,5 @@ impl Applier<'_> {
             }
         };
         done.map_err(failed)
-    }
-
-    /// Copies a file's content into the spool.
-    fn content<I: Input>(&mut self, file: &FileEntry, reader: &mut Reader<I>) -> Result<Content, SpoolError> {
-        let content = self.spool.begin(file.len)?;
-        let Some(extents) = &file.extents else {
-            self.spool.append(reader, file.len)?;
-            return Ok(content);
-        };
-        // The extents are in order and within the file: checked by the tar reader.
-        let mut position = 0;
-        for extent in extents {
-            self.spool.append_hole(extent.offset - position)?;
-            self.spool.append(reader, extent.len)?;
-            position = extent.offset + extent.len;
-        }
-        self.spool.append_hole(file.len - position)?;
-        Ok(content)
     }
 }

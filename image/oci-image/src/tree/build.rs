@@ -11,7 +11,6 @@ use std::collections::BTreeMap;
 
 use super::limits::{Limit, Limits, MAX_SYMLINKS, PATH_MAX, XATTR_NAME_MAX, XATTR_SIZE_MAX};
 use super::path::names;
-use super::spool::Content;
 use super::{Inode, InodeId, Kind};
 use crate::tar::{Timestamp, Xattrs};
 
@@ -67,28 +66,27 @@ impl Meta {
 }
 
 /// What is put at a path.
-pub(super) enum Object {
+pub(super) enum Object<C> {
     Directory,
     /// Anything but a directory.
-    Leaf(Leaf),
+    Leaf(Leaf<C>),
     HardLink(Vec<u8>),
 }
 
-#[derive(Clone)]
-pub(super) enum Leaf {
-    File(Content),
+pub(super) enum Leaf<C> {
+    File(C),
     Symlink(Vec<u8>),
     CharDevice { major: u32, minor: u32 },
     BlockDevice { major: u32, minor: u32 },
     Fifo,
 }
 
-struct Node {
+struct Node<C> {
     meta: Meta,
-    kind: NodeKind,
+    kind: NodeKind<C>,
 }
 
-enum NodeKind {
+enum NodeKind<C> {
     Directory {
         entries: BTreeMap<Vec<u8>, Entry>,
         /// The last layer that put something into this directory or below.
@@ -97,7 +95,7 @@ enum NodeKind {
         hidden: u32,
     },
     Leaf {
-        leaf: Leaf,
+        leaf: Leaf<C>,
         nlink: u32,
     },
     /// No longer in the tree.
@@ -113,10 +111,10 @@ struct Entry {
 
 const ROOT: usize = 0;
 
-/// A tree under construction.
-pub(super) struct Builder<'a> {
+/// A tree under construction. `C` says where a file's content is.
+pub(super) struct Builder<'a, C> {
     limits: &'a Limits,
-    nodes: Vec<Node>,
+    nodes: Vec<Node<C>>,
     /// The current layer, counted from 1; 0 has the root.
     layer: u32,
     entries: u64,
@@ -130,7 +128,7 @@ enum IfMissing {
     Stop,
 }
 
-impl<'a> Builder<'a> {
+impl<'a, C> Builder<'a, C> {
     pub(super) fn new(limits: &'a Limits) -> Self {
         let kind = NodeKind::Directory {
             entries: BTreeMap::new(),
@@ -180,7 +178,7 @@ impl<'a> Builder<'a> {
         parent: &[&[u8]],
         name: &[u8],
         meta: Meta,
-        object: Object,
+        object: Object<C>,
     ) -> Result<(), EntryError> {
         self.check(&meta, &object)?;
         let Some(parent) = self.resolve(parent, IfMissing::Create)? else {
@@ -211,6 +209,12 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
+    /// Makes a directory where there is none, and those above it. Links are followed within the tree.
+    pub(super) fn ensure_directory(&mut self, path: &[u8]) -> Result<(), EntryError> {
+        let names: Vec<_> = path.split(|&byte| byte == b'/').collect();
+        self.resolve(&names, IfMissing::Create).map(drop)
+    }
+
     /// Hides a name of the lower layers.
     pub(super) fn whiteout(&mut self, parent: &[&[u8]], name: &[u8]) -> Result<(), EntryError> {
         if let Some(parent) = self.resolve(parent, IfMissing::Stop)?
@@ -231,9 +235,9 @@ impl<'a> Builder<'a> {
     }
 
     /// The inodes in depth-first order.
-    pub(super) fn finish(mut self) -> Vec<Inode> {
+    pub(super) fn finish(mut self) -> Vec<Inode<C>> {
         let mut ids: Vec<Option<InodeId>> = vec![None; self.nodes.len()];
-        let mut inodes: Vec<Inode> = Vec::new();
+        let mut inodes: Vec<Inode<C>> = Vec::new();
         struct Name {
             directory: InodeId,
             name: Vec<u8>,
@@ -287,7 +291,7 @@ impl<'a> Builder<'a> {
         inodes
     }
 
-    fn check(&self, meta: &Meta, object: &Object) -> Result<(), EntryError> {
+    fn check(&self, meta: &Meta, object: &Object<C>) -> Result<(), EntryError> {
         if let Object::Leaf(Leaf::Symlink(target)) = object {
             if target.is_empty() || target.contains(&0) {
                 return Err(EntryError::BadSymlink);
@@ -483,14 +487,14 @@ impl<'a> Builder<'a> {
         )
     }
 
-    fn new_node(&mut self, meta: Meta, kind: NodeKind) -> usize {
+    fn new_node(&mut self, meta: Meta, kind: NodeKind<C>) -> usize {
         self.nodes.push(Node { meta, kind });
         self.nodes.len() - 1
     }
 }
 
-impl From<Leaf> for Kind {
-    fn from(leaf: Leaf) -> Self {
+impl<C> From<Leaf<C>> for Kind<C> {
+    fn from(leaf: Leaf<C>) -> Self {
         match leaf {
             Leaf::File(content) => Self::File(content),
             Leaf::Symlink(target) => Self::Symlink(target),

@@ -5,6 +5,7 @@
 
 mod apply;
 mod build;
+mod follow;
 mod limits;
 mod path;
 mod spool;
@@ -14,7 +15,9 @@ use std::io;
 use std::path::Path;
 
 pub use apply::TreeError;
+pub(crate) use apply::{Place, places};
 pub use build::EntryError;
+pub(crate) use follow::follow;
 pub use limits::{Limit, Limits};
 pub use spool::{Content, ContentReader};
 
@@ -36,9 +39,9 @@ impl InodeId {
     }
 }
 
-/// A file of any kind. Hard links are several names for one inode.
+/// A file of any kind. Hard links are several names for one inode. `C` says where a file's content is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Inode {
+pub struct Inode<C = Content> {
     /// Permissions, set-id and sticky bits: at most 0o7777.
     pub mode: u32,
     /// The owner.
@@ -52,16 +55,16 @@ pub struct Inode {
     /// How many names there are; for a directory 2 and one for each directory in it.
     pub nlink: u32,
     /// What it is.
-    pub kind: Kind,
+    pub kind: Kind<C>,
 }
 
 /// What an inode is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum Kind<C = Content> {
     /// Names are 1 to 255 bytes, any but `/` and NUL, never `.` or `..`.
     Directory(BTreeMap<Vec<u8>, InodeId>),
     /// A regular file.
-    File(Content),
+    File(C),
     /// The target, 1 to 4095 bytes, any but NUL.
     Symlink(Vec<u8>),
     /// A character device; at most 12 bits major, 20 bits minor.
@@ -94,6 +97,9 @@ pub struct Tree {
 
 impl Tree {
     /// Applies all layers of `image`, lowest first. Contents go to an unlinked temporary file in `spool_dir`.
+    ///
+    /// Volumes and the working directory are made where no layer has them: root's, with mode 0755, as container engines
+    /// make them. Where they exist, owner and mode stay.
     ///
     /// `progress` is told how many of [`ImageSource::layers_len`] bytes were read so far. Every layer's digest has
     /// been checked when this returns.
@@ -129,6 +135,15 @@ impl Tree {
             id = *entries.get(name)?;
         }
         Some(id)
+    }
+
+    /// The inode at `path` as a process sees it whose root directory is this tree's: symbolic links are followed within
+    /// the tree, also at the end of the path. `None` if there is nothing, or if a link leads to nothing.
+    ///
+    /// # Errors
+    /// [`Limit::Symlinks`] for a loop of links.
+    pub fn follow(&self, path: &[u8]) -> Result<Option<InodeId>, Limit> {
+        follow(&self.inodes, path)
     }
 
     /// Reads a file of this tree from its beginning.

@@ -1,11 +1,14 @@
 //! The contents of a tree's files, one after the other in a temporary file that has no name.
 //!
-//! The kernel frees it when the process ends, however it ends. Holes of sparse files stay holes.
+//! The kernel frees it when the process ends, however it ends. Holes of sparse files stay holes, and zeros become some:
+//! what writes layers in Go knows no sparse files.
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+
+use crate::sparse_file;
 
 /// A file's content: a range of the spool, in bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -152,7 +155,7 @@ impl SpoolWriter {
 
     fn flush(&mut self) -> io::Result<()> {
         let bytes = self.buffer.get(..self.filled).unwrap_or_default();
-        self.file.write_all_at(bytes, self.len - self.filled as u64)?;
+        sparse_file::write_at(&self.file, bytes, self.len - self.filled as u64)?;
         self.filled = 0;
         Ok(())
     }

@@ -1,14 +1,16 @@
-//! Image archives. Both kinds are an OCI image layout in a tar archive; a docker-archive has a `manifest.json` in
-//! addition, which is what `docker save` has written since Docker 25. So annotations survive in both.
+//! Image archives. Both kinds are an OCI image layout in a tar archive with a `manifest.json` in addition, which is what
+//! `docker save` has written since Docker 25. So annotations survive in both, and `docker load` and `podman load` take
+//! both. They differ in the names that an image may have, and in what the layout calls it: a docker-archive says the
+//! tag, as Docker does, an oci-archive the whole reference.
 
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use super::unfinished::Unfinished;
 use super::{Documents, LAYOUT, LAYOUT_FILE, NewImage, WriteError, WrittenImage, blob_name, json, layer};
 use crate::manifest::{CONTAINERD_NAME, DockerImage, INDEX, Index, REF_NAME};
 use crate::reference::{ImageRef, Transport, canonical_name};
 use crate::tar::emit::{self, ALIGNMENT};
+use crate::unfinished::Unfinished;
 
 /// The layer comes first, after a comment and its header, which fill one page. Its name is its digest, so the
 /// header is written when the layer is complete.
@@ -21,10 +23,7 @@ pub(super) fn write(
 ) -> Result<WrittenImage, WriteError> {
     let path = place.path.as_path();
     let tag = docker_tag(place)?;
-    let dir = path
-        .parent()
-        .filter(|dir| !dir.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+    let dir = directory_of(path);
     let archive = Unfinished::create(dir).map_err(WriteError::target(path))?;
 
     let layer = layer::write(image.files, archive.file(), LAYER_OFFSET, path, progress)?;
@@ -35,14 +34,11 @@ pub(super) fn write(
         &layer,
     );
     if let Some(tag) = &tag {
-        documents
-            .descriptor
-            .annotations
-            .insert(REF_NAME.to_owned(), tag.tag.clone());
-        documents
-            .descriptor
-            .annotations
-            .insert(CONTAINERD_NAME.to_owned(), tag.canonical.clone());
+        let annotations = &mut documents.descriptor.annotations;
+        if place.transport == Transport::DockerArchive {
+            annotations.insert(REF_NAME.to_owned(), tag.tag.clone());
+        }
+        annotations.insert(CONTAINERD_NAME.to_owned(), tag.canonical.clone());
     }
     let layer_name = blob_name(layer.digest);
     let head = emit::aligned_file(&layer_name, 0o644, layer.len, 0)?;
@@ -52,21 +48,18 @@ pub(super) fn write(
         media_type: INDEX.to_owned(),
         manifests: vec![documents.descriptor.clone()],
     };
-    let mut members = vec![
-        (config_name.clone(), documents.config),
+    let list = [DockerImage {
+        config: config_name.clone(),
+        repo_tags: tag.into_iter().map(|tag| tag.name).collect(),
+        layers: vec![layer_name],
+    }];
+    let members = [
+        (config_name, documents.config),
         (blob_name(documents.written.manifest_digest), documents.manifest),
         ("index.json".to_owned(), json(&index)),
         (LAYOUT_FILE.to_owned(), LAYOUT.to_vec()),
+        ("manifest.json".to_owned(), json(&list)),
     ];
-    if place.transport == Transport::DockerArchive {
-        let repo_tags = tag.into_iter().map(|tag| tag.name).collect();
-        let list = [DockerImage {
-            config: config_name,
-            repo_tags,
-            layers: vec![layer_name],
-        }];
-        members.push(("manifest.json".to_owned(), json(&list)));
-    }
     let mut tail = emit::content_padding(layer.len).to_vec();
     for (name, bytes) in members {
         let len = bytes.len() as u64;
@@ -92,6 +85,13 @@ pub(super) fn write(
 pub(super) fn check_target(place: &ImageRef) -> Result<(), WriteError> {
     docker_tag(place)?;
     let path = place.path.as_path();
+    let dir = directory_of(path);
+    if !dir.is_dir() {
+        return Err(WriteError::NoDirectory {
+            path: path.into(),
+            dir: dir.into(),
+        });
+    }
     match path.metadata() {
         Ok(metadata) if metadata.is_dir() => {
             Err(WriteError::target(path)(std::io::ErrorKind::IsADirectory.into()))
@@ -101,10 +101,18 @@ pub(super) fn check_target(place: &ImageRef) -> Result<(), WriteError> {
     }
 }
 
+fn directory_of(path: &Path) -> &Path {
+    path.parent()
+        .filter(|dir| !dir.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
+}
+
+/// The image's name for Docker. In an oci-archive, it may have one that Docker would not accept.
 fn docker_tag(place: &ImageRef) -> Result<Option<DockerTag>, WriteError> {
-    match (place.transport, place.reference.as_deref()) {
-        (Transport::DockerArchive, Some(name)) => DockerTag::new(name).map(Some),
-        _ => Ok(None),
+    let tag = place.reference.as_deref().map(DockerTag::new).transpose();
+    match place.transport {
+        Transport::DockerArchive => tag,
+        _ => Ok(tag.unwrap_or_default()),
     }
 }
 

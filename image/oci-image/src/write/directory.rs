@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::unfinished::Unfinished;
 use super::{Documents, LAYOUT, LAYOUT_FILE, NewImage, WriteError, WrittenImage, blob_name, layer};
 use crate::manifest::{Descriptor, INDEX, REF_NAME};
 use crate::reference::ImageRef;
+use crate::unfinished::Unfinished;
 
 pub(super) fn write(
     place: &ImageRef,
@@ -117,6 +117,10 @@ fn updated_index(dir: &Path, image: &Descriptor) -> Result<Vec<u8>, WriteError> 
         }
         Err(error) => return Err(WriteError::target(dir)(error)),
     };
+    // Go writes an empty list so.
+    if let Some(empty @ Value::Null) = index.get_mut("manifests") {
+        *empty = json!([]);
+    }
     let manifests = index
         .get_mut("manifests")
         .and_then(Value::as_array_mut)

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::{LayerFile, WriteError};
 use crate::digest::{Digest, Hasher};
+use crate::sparse_file;
 use crate::tar::emit;
 
 /// Bytes that are read, hashed and written at a time.
@@ -59,6 +59,10 @@ pub(super) fn write(
         copy(file, &mut sink, &mut chunk)?;
     }
     sink.write(&emit::END)?;
+    // It ends with zeros, which are left out.
+    target
+        .set_len(offset + sink.len)
+        .map_err(WriteError::target(path))?;
     Ok(WrittenLayer {
         digest: sink.hasher.finish(),
         len: sink.len,
@@ -119,8 +123,7 @@ struct Sink<'a> {
 impl Sink<'_> {
     fn write(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
         self.hasher.update(bytes);
-        self.target
-            .write_all_at(bytes, self.offset + self.len)
+        sparse_file::write_at(self.target, bytes, self.offset + self.len)
             .map_err(WriteError::target(self.path))?;
         self.len += bytes.len() as u64;
         (self.progress)(self.len);

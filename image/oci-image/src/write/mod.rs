@@ -5,12 +5,11 @@
 //! multiple of 4096 within the archive, so that a file can be mapped into memory straight out of the image
 //! ([`crate::ImageSource::locate`] finds it).
 //!
-//! Nothing appears at the target before it is complete: see [`unfinished`].
+//! Nothing appears at the target before it is complete: see [`crate::unfinished`].
 
 mod archive;
 mod directory;
 mod layer;
-mod unfinished;
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -19,7 +18,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::config::{ImageConfig, RootFs};
-use crate::digest::Digest;
+use crate::digest::{AnyDigest, Digest};
 use crate::manifest::{Annotations, CONFIG, Descriptor, LAYER_TAR, MANIFEST, Manifest, Platform, REF_NAME};
 use crate::reference::{ImageRef, Transport};
 use crate::tar::emit::PathTooLong;
@@ -123,6 +122,17 @@ pub enum WriteError {
     /// The image cannot be given this name.
     #[error("{0:?} cannot name an image in this archive: use a lower-case name and a tag, as in app:1.0")]
     BadReference(String),
+    /// It is not said what to write.
+    #[error("{0} does not say what to write: docker-archive:, oci-archive: or oci: must come first")]
+    NoTransport(ImageRef),
+    /// There is no directory for the archive.
+    #[error("cannot write {}: there is no directory {}", path.display(), dir.display())]
+    NoDirectory {
+        /// The archive.
+        path: PathBuf,
+        /// Its directory.
+        dir: PathBuf,
+    },
     /// A device, a socket or the like stands where the archive should go.
     #[error("{} is not a file that an image could replace; name another", path.display())]
     NotAFile {
@@ -160,6 +170,7 @@ pub fn write(
     match place.transport {
         Transport::DockerArchive | Transport::OciArchive => archive::write(place, image, progress),
         Transport::OciDir => directory::write(place, image, progress),
+        Transport::Detected => Err(WriteError::NoTransport(place.clone())),
     }
 }
 
@@ -174,6 +185,7 @@ pub fn check_target(place: &ImageRef) -> Result<(), WriteError> {
     match place.transport {
         Transport::DockerArchive | Transport::OciArchive => archive::check_target(place),
         Transport::OciDir => directory::check_target(place),
+        Transport::Detected => Err(WriteError::NoTransport(place.clone())),
     }
 }
 
@@ -204,19 +216,21 @@ impl Documents {
         let config = json(&config);
         let descriptor = |media_type: &str, bytes: &[u8]| Descriptor {
             media_type: media_type.to_owned(),
-            digest: Digest::of(bytes),
+            artifact_type: String::new(),
+            digest: AnyDigest::Sha256(Digest::of(bytes)),
             size: bytes.len() as u64,
             annotations: Annotations::new(),
             platform: None,
         };
         let config_descriptor = descriptor(CONFIG, &config);
-        let config_digest = config_descriptor.digest;
+        let config_digest = Digest::of(&config);
         let manifest = json(&Manifest {
             schema_version: 2,
             media_type: MANIFEST.to_owned(),
+            artifact_type: String::new(),
             config: config_descriptor,
             layers: vec![Descriptor {
-                digest: layer.digest,
+                digest: AnyDigest::Sha256(layer.digest),
                 size: layer.len,
                 ..descriptor(LAYER_TAR, &[])
             }],
@@ -228,7 +242,7 @@ impl Documents {
             .annotations
             .extend(reference.map(|name| (REF_NAME.to_owned(), name.to_owned())));
         let written = WrittenImage {
-            manifest_digest: descriptor.digest,
+            manifest_digest: Digest::of(&manifest),
             config_digest,
             layer_digest: layer.digest,
             layer_len: layer.len,

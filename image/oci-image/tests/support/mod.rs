@@ -2,10 +2,11 @@
 #![expect(dead_code, reason = "each test file uses a part of it")]
 
 use std::io::Write;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use oci_image::{Digest, ImageRef, ImageSource, InodeId, Kind, Limits, Tree, TreeError};
+use oci_image::{Digest, ImageRef, ImageSource, InodeId, Kind, Limits, LocatedFile, Tree, TreeError};
 use serde_json::{Value, json};
 
 pub const TAR: &str = "application/vnd.oci.image.layer.v1.tar";
@@ -246,6 +247,18 @@ pub fn open_error(place: &ImageRef) -> String {
 
 pub fn build(image: &ImageSource) -> Result<Tree, TreeError> {
     Tree::build(image, &std::env::temp_dir(), &Limits::default(), &mut |_| {})
+}
+
+/// The files at these paths, which must be there.
+pub fn locate(image: &ImageSource, paths: &[&str]) -> Vec<LocatedFile> {
+    let located = image.locate(paths, None, &mut |_| ()).unwrap();
+    located.files.into_iter().map(Option::unwrap).collect()
+}
+
+pub fn read_located(located: &LocatedFile) -> Vec<u8> {
+    let mut bytes = vec![0; located.len as usize];
+    located.open.read_exact_at(&mut bytes, located.offset).unwrap();
+    bytes
 }
 
 /// The tree of uncompressed layers.

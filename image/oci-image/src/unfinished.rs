@@ -18,7 +18,7 @@ use tempfile::NamedTempFile;
 /// Permissions before the umask.
 const MODE: u32 = 0o666;
 
-pub(super) struct Unfinished(Inner);
+pub(crate) struct Unfinished(Inner);
 
 enum Inner {
     Nameless(File),
@@ -27,7 +27,7 @@ enum Inner {
 
 impl Unfinished {
     /// A file that can be given any name on the file system of `dir`.
-    pub(super) fn create(dir: &Path) -> io::Result<Self> {
+    pub(crate) fn create(dir: &Path) -> io::Result<Self> {
         let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
         if let Ok(fd) = rustix::fs::open(dir, flags, Mode::from_raw_mode(MODE)) {
             let file = File::from(fd);
@@ -48,7 +48,7 @@ impl Unfinished {
         Ok(Self(Inner::Named(file)))
     }
 
-    pub(super) fn file(&self) -> &File {
+    pub(crate) fn file(&self) -> &File {
         match &self.0 {
             Inner::Nameless(file) => file,
             Inner::Named(file) => file.as_file(),
@@ -56,7 +56,7 @@ impl Unfinished {
     }
 
     /// Names the file, in place of what has that name. The old file or the new one is there at any moment.
-    pub(super) fn publish(self, target: &Path) -> io::Result<()> {
+    pub(crate) fn publish(self, target: &Path) -> io::Result<()> {
         let file = match self.0 {
             Inner::Nameless(file) => file,
             Inner::Named(file) => return Ok(file.persist(target).map(drop)?),

@@ -1,0 +1,291 @@
+//! A confidential image stays the same enclave, whatever copies it: registries, skopeo, podman, buildah, umoci.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use harness::{Guest, Linkage, Outcome, nacre};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A directory with a confidential image, `image.tar`, and a cache of its own.
+struct Workplace {
+    dir: TempDir,
+    mr_enclave: String,
+    output: String,
+}
+
+impl Workplace {
+    fn new() -> Self {
+        let guests = Guest::all().unwrap();
+        let guest = guests
+            .iter()
+            .find(|one| one.name == "arguments" && one.linkage == Linkage::Dynamic)
+            .unwrap();
+        let program = guest.build(Path::new(env!("CARGO_TARGET_TMPDIR"))).unwrap();
+        let plain = guest.image(&program).unwrap();
+        let mut place = Self {
+            dir: tempfile::tempdir().unwrap(),
+            mr_enclave: String::new(),
+            output: String::new(),
+        };
+        fs::create_dir_all(place.path("cache/nacre")).unwrap();
+        let key = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../image/sgx-sign/tests/keys/test-only.pem");
+        fs::copy(key, place.path("cache/nacre/development-key.pem")).unwrap();
+        let plain = format!("docker-archive:{}", plain.display());
+        let converted = place.nacre(&["convert", &plain, "oci-archive:image.tar:app:1"]);
+        assert_eq!(converted.status, 0, "{converted}");
+        place.mr_enclave = place.inspect("oci-archive:image.tar")["mr_enclave"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        place.output = place.nacre(&["run", "oci-archive:image.tar"]).stdout;
+        assert!(place.output.contains("environ: "), "{}", place.output);
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command
+            .current_dir(self.dir.path())
+            .env("XDG_CACHE_HOME", self.path("cache"))
+            .env("XDG_STATE_HOME", self.path("state"));
+        command
+    }
+
+    fn nacre(&self, args: &[&str]) -> Outcome {
+        let mut command = self.command(&nacre().unwrap());
+        command.args(args);
+        Outcome::of(command, b"").unwrap()
+    }
+
+    fn inspect(&self, image: &str) -> Value {
+        let outcome = self.nacre(&["inspect", "--json", image]);
+        assert_eq!(outcome.status, 0, "{outcome}");
+        serde_json::from_str(&outcome.stdout).unwrap()
+    }
+
+    /// Runs a tool that must succeed; `false` if this machine does not have it, which CI must have.
+    fn tool(&self, line: &str) -> bool {
+        let mut words = line.split_whitespace();
+        let name = words.next().unwrap();
+        let mut command = self.command(Path::new(name));
+        match command.args(words).output() {
+            Ok(output) => {
+                let errors = String::from_utf8_lossy(&output.stderr);
+                assert!(output.status.success(), "{line}: {errors}");
+                true
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                assert!(std::env::var_os("CI").is_none(), "{name} is missing");
+                eprintln!("SKIPPED: {name} is not installed (apt-get install {name})");
+                false
+            }
+            Err(error) => panic!("{line}: {error}"),
+        }
+    }
+
+    /// The image is the same enclave, and runs the same.
+    fn check(&self, image: &str, compression: Option<&str>) -> Value {
+        let report = self.inspect(image);
+        assert_eq!(report["mr_enclave"], *self.mr_enclave, "{image}");
+        assert_eq!(report["compression"].as_str(), compression, "{image}");
+        let outcome = self.nacre(&["run", image]);
+        assert_eq!(outcome.stdout, self.output, "{image}: {outcome}");
+        assert_eq!(outcome.status, 0, "{image}: {outcome}");
+        let is_told = |words: &str| outcome.stderr.contains(words);
+        assert_eq!(is_told("compressed"), compression.is_some(), "{outcome}");
+        assert_eq!(
+            is_told("outside of the enclave") || is_told("no effect in the enclave"),
+            report["outside"] != Value::Array(vec![]),
+            "{outcome}"
+        );
+        report
+    }
+}
+
+/// Debian's docker-registry, for as long as this lives.
+struct Registry {
+    process: Child,
+    address: String,
+}
+
+impl Registry {
+    fn start(place: &Workplace) -> Option<Self> {
+        if !place.tool("docker-registry --version") {
+            return None;
+        }
+        // Free a moment ago; whoever takes it in the meantime makes the test fail.
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let storage = place.path("registry");
+        let config = format!(
+            "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: {address}\n",
+            storage.display()
+        );
+        fs::write(place.path("registry.yml"), config).unwrap();
+        let process = place
+            .command(Path::new("docker-registry"))
+            .args(["serve", "registry.yml"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let registry = Self {
+            process,
+            address: address.to_string(),
+        };
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while std::net::TcpStream::connect(address).is_err() {
+            assert!(Instant::now() < deadline, "the registry does not start");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Some(registry)
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+}
+
+const SKOPEO: &str = "skopeo --insecure-policy copy --quiet --src-tls-verify=false --dest-tls-verify=false";
+
+#[test]
+fn registries_and_skopeo_keep_the_enclave() {
+    let place = Workplace::new();
+    if !place.tool("skopeo --version") {
+        return;
+    }
+    for (options, compression) in [
+        ("", Some("gzip")),
+        ("--dest-compress-format zstd", Some("zstd")),
+        ("--preserve-digests", None),
+    ] {
+        let copy = format!("oci:skopeo{}", compression.unwrap_or("plain"));
+        place.tool(&format!("{SKOPEO} {options} oci-archive:image.tar {copy}:1"));
+        place.check(&copy, compression);
+    }
+    place.tool(&format!(
+        "{SKOPEO} oci:skopeogzip:1 docker-archive:unpacked.tar:app:1"
+    ));
+    place.check("docker-archive:unpacked.tar", None);
+
+    let Some(registry) = Registry::start(&place) else {
+        return;
+    };
+    // skopeo takes a layer that it knows to be there in another compression, so that of the copy is asked for.
+    for (source, options, compression) in [
+        ("oci-archive:image.tar", "", Some("gzip")),
+        ("oci:skopeozstd:1", "--preserve-digests", Some("zstd")),
+        ("oci-archive:image.tar", "--preserve-digests", None),
+    ] {
+        let name = compression.unwrap_or("plain");
+        let remote = format!("docker://{}/app:{name}", registry.address);
+        place.tool(&format!("{SKOPEO} {options} {source} {remote}"));
+        place.tool(&format!(
+            "{SKOPEO} --preserve-digests {remote} oci-archive:back-{name}.tar"
+        ));
+        place.check(&format!("oci-archive:back-{name}.tar"), compression);
+    }
+}
+
+#[test]
+fn podman_keeps_the_enclave() {
+    let place = Workplace::new();
+    let podman = "podman --root storage --runroot run --storage-driver vfs";
+    if !place.tool("podman --version") || !place.tool("skopeo --version") {
+        return;
+    }
+    let Some(registry) = Registry::start(&place) else {
+        return;
+    };
+    let name = format!("{}/app:1", registry.address);
+    place.tool(&format!("{SKOPEO} oci-archive:image.tar docker://{name}"));
+    place.tool(&format!(
+        "{podman} pull --quiet --tls-verify=false docker://{name}"
+    ));
+    place.tool(&format!("{podman} save --quiet --output docker.tar {name}"));
+    place.check("docker-archive:docker.tar", None);
+    place.tool(&format!(
+        "{podman} save --quiet --format oci-archive --output oci.tar {name}"
+    ));
+    place.check("oci-archive:oci.tar", Some("gzip"));
+    let again = format!("{}/again:1", registry.address);
+    place.tool(&format!("{podman} tag {name} {again}"));
+    place.tool(&format!("{podman} push --quiet --tls-verify=false {again}"));
+    place.tool(&format!("{SKOPEO} docker://{again} oci-archive:again.tar"));
+    place.check("oci-archive:again.tar", Some("gzip"));
+    // An oci-archive has its name for engines, too.
+    place.tool(&format!("{podman} load --quiet --input image.tar"));
+    place.tool(&format!("{podman} image exists docker.io/library/app:1"));
+}
+
+#[test]
+fn what_others_add_is_outside_of_the_enclave() {
+    let place = Workplace::new();
+    let remarks = |report: &Value| report["outside"].as_array().unwrap().len();
+    let buildah = "buildah --root storage --runroot run --storage-driver vfs";
+    if place.tool("buildah --version") {
+        let from = |name: &str| place.tool(&format!("{buildah} from --name {name} oci-archive:image.tar"));
+        from("labelled");
+        place.tool(&format!("{buildah} config --label maintainer=me labelled"));
+        place.tool(&format!(
+            "{buildah} commit --quiet labelled oci-archive:labelled.tar"
+        ));
+        assert_eq!(remarks(&place.check("oci-archive:labelled.tar", None)), 0);
+
+        // A Dockerfile FROM the confidential image.
+        fs::write(place.path("added"), "not measured").unwrap();
+        fs::write(
+            place.path("Dockerfile"),
+            "FROM oci-archive:image.tar\nCOPY added /etc/added\nENV A=B\nUSER 1000\n",
+        )
+        .unwrap();
+        place.tool(&format!(
+            "{buildah} build --quiet --isolation chroot --tag built --file Dockerfile ."
+        ));
+        place.tool(&format!(
+            "{buildah} push --quiet built oci-archive:built.tar:built"
+        ));
+        let report = place.check("oci-archive:built.tar", Some("gzip"));
+        let text = report["outside"].to_string();
+        assert!(
+            text.contains("/etc/added") && text.contains("User, Env"),
+            "{text}"
+        );
+
+        // All in one layer, which another tool wrote.
+        place.tool(&format!(
+            "{buildah} commit --quiet --squash labelled oci-archive:squashed.tar"
+        ));
+        assert_eq!(remarks(&place.check("oci-archive:squashed.tar", None)), 0);
+
+        // Signing it again gives an image of the enclave alone.
+        let key = place.path("cache/nacre/development-key.pem");
+        let signed = place.nacre(&[
+            "sign",
+            "oci-archive:built.tar",
+            "oci-archive:signed.tar",
+            "--key",
+            key.to_str().unwrap(),
+        ]);
+        assert!(signed.stderr.contains("/etc/added"), "{signed}");
+    }
+    if place.tool("umoci --version") && place.tool("skopeo --version") {
+        place.tool(&format!("{SKOPEO} oci-archive:image.tar oci:layout:1"));
+        place.tool("umoci unpack --rootless --image layout:1 bundle");
+        fs::create_dir_all(place.path("bundle/rootfs/etc")).unwrap();
+        fs::write(place.path("bundle/rootfs/etc/added"), "not measured").unwrap();
+        place.tool("umoci repack --image layout:2 bundle");
+        let report = place.check("oci:layout:2", Some("gzip"));
+        assert!(report["outside"].to_string().contains("/etc/added"));
+    }
+}
