@@ -1,8 +1,8 @@
 //! chroot.
 
-use kobject::{Errno, Result};
+use kobject::Result;
 use libos_fs::At;
-use linux_abi::AtFlags;
+use linux_abi::{AtFlags, Capabilities};
 
 use super::Call;
 use super::path::context;
@@ -18,9 +18,7 @@ fn sys_chroot(call: &mut Call<'_>) -> Result<u64> {
         .vfs
         .directory(&context(call), At::Cwd, &path, AtFlags::empty())?;
     let mut context = call.thread.process.context.lock();
-    if context.credentials.euid() != 0 {
-        return Err(Errno::EPERM);
-    }
+    context.credentials.require(Capabilities::CAP_SYS_CHROOT)?;
     context.root = directory;
     Ok(0)
 }

@@ -6,10 +6,11 @@ use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
 use kobject::{Errno, Result};
-use linux_abi::PriorityTarget;
 use linux_abi::sched::{MAX_NICE, MIN_NICE};
+use linux_abi::{Capabilities, PriorityTarget};
 
 use super::Call;
+use super::sys_setuid::with;
 use super::table::Row;
 use crate::process::Process;
 
@@ -36,7 +37,7 @@ fn sys_getpriority(call: &mut Call<'_>) -> Result<u64> {
 
 fn sys_setpriority(call: &mut Call<'_>) -> Result<u64> {
     let nice = call.int(2).clamp(MIN_NICE, MAX_NICE);
-    let privileged = call.thread.process.context.lock().credentials.euid() == 0;
+    let privileged = with(call, |caller| caller.has(Capabilities::CAP_SYS_NICE));
     for process in prioritised(call)? {
         if nice < process.nice.load(Ordering::Relaxed) && !privileged {
             return Err(Errno::EACCES);
