@@ -224,8 +224,8 @@ fn forget(thread: &Thread) {
     process.barriers.store(0, Ordering::Relaxed);
     process.dumpable.store(1, Ordering::Relaxed);
     {
-        let mut context = process.context.lock();
-        context.credentials = Arc::new(Credentials::clone(&context.credentials).executed());
+        let mut credentials = process.credentials.lock();
+        *credentials = Arc::new(Credentials::clone(&credentials).executed());
     }
     close_on_exec(process);
 }

@@ -58,7 +58,7 @@ fn sys_capget(call: &mut Call<'_>) -> Result<u64> {
         Some(thread) => thread.process.clone(),
         None => process_of(call, pid)?,
     };
-    let credentials = process.context.lock().credentials.clone();
+    let credentials = process.credentials();
     let Privileges {
         effective,
         permitted,

@@ -140,8 +140,8 @@ fn signal_argument(raw: u32) -> Result<Option<Signal>> {
 }
 
 fn may_signal(call: &Call<'_>, target: &Process) -> Result<()> {
-    let sender = call.thread.process.context.lock().credentials.clone();
-    let target = target.context.lock().credentials.clone();
+    let sender = call.thread.process.credentials();
+    let target = target.credentials();
     let allowed = sender.has(Capabilities::CAP_KILL)
         || [sender.uid[0], sender.uid[1]]
             .iter()

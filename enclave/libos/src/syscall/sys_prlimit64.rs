@@ -57,7 +57,7 @@ fn limit_of(limits: &Limits, resource: u32) -> Result<Rlimit> {
 /// Another process's limits are for whom it belongs to in every role, and for who has the capability (prlimit(2)); EPERM.
 fn may_limit(call: &Call<'_>, target: &Process) -> Result<()> {
     let caller = with(call, Credentials::clone);
-    let target = target.context.lock().credentials.clone();
+    let target = target.credentials();
     let owns = |own: [u32; 4], its: [u32; 4]| its.iter().take(3).all(|&id| id == own[0]);
     match owns(caller.uid, target.uid) && owns(caller.gid, target.gid) {
         true => Ok(()),

@@ -31,8 +31,8 @@ pub(super) const ROWS: &[Row] = &[
 /// Changes the credentials of the calling process, which all its threads have; not at all if `f` fails.
 pub(super) fn change(call: &Call<'_>, f: impl FnOnce(&mut Credentials) -> Result<()>) -> Result<u64> {
     let process = &call.thread.process;
-    let mut context = process.context.lock();
-    let old = &context.credentials;
+    let mut credentials = process.credentials.lock();
+    let old = &credentials;
     let mut changed = Credentials::clone(old);
     f(&mut changed)?;
     let acts_as = |credentials: &Credentials| [credentials.uid, credentials.gid].map(|[_, e, _, f]| [e, f]);
@@ -41,7 +41,7 @@ pub(super) fn change(call: &Call<'_>, f: impl FnOnce(&mut Credentials) -> Result
         // A parent has no say about a child that acts as somebody else (PR_SET_PDEATHSIG(2const)).
         process.death_signal.store(0, Ordering::Relaxed);
     }
-    context.credentials = Arc::new(changed);
+    *credentials = Arc::new(changed);
     Ok(0)
 }
 
@@ -212,5 +212,5 @@ fn sys_setfsgid(call: &mut Call<'_>) -> Result<u64> {
 
 /// Looks at the credentials of the calling process.
 pub(super) fn with<R>(call: &Call<'_>, f: impl FnOnce(&Credentials) -> R) -> R {
-    f(&call.thread.process.context.lock().credentials)
+    f(&call.thread.process.credentials())
 }
