@@ -3,11 +3,13 @@
 #include "check.h"
 #include <fcntl.h>
 #include <grp.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <sys/auxv.h>
 #include <sys/fsuid.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -15,7 +17,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { CHOWN, DAC_OVERRIDE, DAC_READ_SEARCH, FOWNER, FSETID, KILL, SETGID, SETUID, SETPCAP, SYS_CHROOT = 18, MKNOD = 27 };
+enum { CHOWN, DAC_OVERRIDE, DAC_READ_SEARCH, FOWNER, FSETID, KILL, SETGID, SETUID, SETPCAP, SYS_CHROOT = 18, SYS_NICE = 23,
+       SYS_RESOURCE = 24, MKNOD = 27 };
 #define BIT(capability) (UINT64_C(1) << (capability))
 // What Docker gives, too, of those that are used here.
 static const uint64_t usual = BIT(CHOWN) | BIT(DAC_OVERRIDE) | BIT(FOWNER) | BIT(FSETID) | BIT(KILL) | BIT(SETGID) |
@@ -171,6 +174,33 @@ static int kills_only_its_own(void) {
     return 0;
 }
 
+static int limits_and_priorities(void) {
+    int ends[2];
+    char byte;
+    must(pipe(ends) == 0);
+    pid_t other = fork();
+    if (other == 0) _exit(setuid(5) || write(ends[1], "x", 1) != 1 || pause());
+    struct rlimit low = {30, 40}, now;
+    must(read(ends[0], &byte, 1) == 1 && drop(SYS_RESOURCE) == 0 && drop(SYS_NICE) == 0);
+    pid_t same = fork();
+    if (same == 0) _exit(pause());
+    int held = is_refused(syscall(SYS_prlimit64, other, RLIMIT_NOFILE, NULL, &now)) &&
+               syscall(SYS_prlimit64, same, RLIMIT_NOFILE, &low, NULL) == 0 &&
+               syscall(SYS_prlimit64, same, RLIMIT_NOFILE, NULL, &now) == 0 && now.rlim_max == 40 &&
+               getrlimit(RLIMIT_NOFILE, &now) == 0 && now.rlim_max > 40;
+    held = held && is_refused(setpriority(PRIO_PROCESS, other, 9)) && is_refused(setpriority(PRIO_PROCESS, getppid(), 9)) &&
+            setpriority(PRIO_PROCESS, same, 9) == 0 &&
+           getpriority(PRIO_PROCESS, same) == 9 && getpriority(PRIO_PROCESS, 0) != 9 &&
+           setpriority(PRIO_PROCESS, same, 8) == -1 && errno == EACCES;
+    kill(same, SIGKILL);
+    kill(other, SIGKILL);
+    must(held && setrlimit(RLIMIT_NOFILE, &low) == 0);
+    low.rlim_max++;
+    must(is_refused(setrlimit(RLIMIT_NOFILE, &low)));
+    must(getpriority(PRIO_PROCESS, 99999999) == -1 && errno == ESRCH);
+    return 0;
+}
+
 static int claims(void) {
     int ends[2];
     union {
@@ -183,6 +213,16 @@ static int claims(void) {
     struct msghdr message = {.msg_iov = &bytes, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
     must(socketpair(AF_UNIX, SOCK_DGRAM, 0, ends) == 0 && sendmsg(ends[0], &message, 0) == 1);
     must(drop(SETUID) == 0 && is_refused(sendmsg(ends[0], &message, 0)));
+    return 0;
+}
+
+// What shares the working directory does not share its users.
+static int shares_no_users(void) {
+    int result;
+    pid_t child = syscall(SYS_clone, CLONE_FS | SIGCHLD, 0L, 0L, 0L, 0L);
+    if (child == 0) _exit(setuid(5) || chdir("/"));
+    must(waitpid(child, &result, 0) == child && result == 0 && getuid() == 0 && has(usual, usual));
+    must(access("file", F_OK) == -1 && errno == ENOENT);
     return 0;
 }
 
@@ -280,6 +320,8 @@ int main(int count, char **arguments) {
     in_child(stays_dropped, "what is dropped stays dropped");
     in_child(asks_for_each, "each check asks for its capability");
     in_child(kills_only_its_own, "CAP_KILL");
+    in_child(limits_and_priorities, "CAP_SYS_RESOURCE and CAP_SYS_NICE");
+    in_child(shares_no_users, "a process that shares the place in the file system");
     in_child(claims, "SCM_CREDENTIALS");
     in_child(leaves_root, "setuid takes everything");
     in_child(keeps_one, "PR_SET_KEEPCAPS");
