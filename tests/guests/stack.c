@@ -6,6 +6,9 @@
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static sigjmp_buf back;
 static volatile int overflowed;
@@ -27,6 +30,54 @@ __attribute__((noinline)) static long deep(long levels) {
 
 static void *in_thread(void *levels) { return (void *)deep((long)levels); }
 
+static siginfo_t told;
+
+static void on_fault(int signal, siginfo_t *info, void *context) {
+    (void)signal, (void)context;
+    told = *info;
+    siglongjmp(back, 1);
+}
+
+static void never(int signal) { _exit(signal); }
+
+// Sends itself a signal while there is no stack.
+static void signal_without_stack(int signal) {
+    __asm__ volatile(
+        "mov %%rsp, %%r12\n"
+        "mov $4096, %%esp\n"
+        "syscall\n"
+        "mov %%r12, %%rsp"
+        :
+        : "a"(SYS_tgkill), "D"(getpid()), "S"(syscall(SYS_gettid)), "d"(signal)
+        : "rcx", "r11", "r12", "memory", "cc");
+}
+
+static int end_of(int flags, int blocks, int signal) {
+    int status = -1;
+    pid_t child = fork();
+    if (child == 0) {
+        struct sigaction action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | flags};
+        sigaction(SIGSEGV, &action, NULL);
+        sigset_t set;
+        sigemptyset(&set);
+        sigaddset(&set, SIGSEGV);
+        if (blocks) sigprocmask(SIG_BLOCK, &set, NULL);
+        if (!sigsetjmp(back, 1)) signal_without_stack(signal);
+        _exit(told.si_code == SI_KERNEL && told.si_addr == NULL && told.si_signo == SIGSEGV ? 0 : 1);
+    }
+    waitpid(child, &status, 0);
+    return WIFSIGNALED(status) ? WTERMSIG(status) : -WEXITSTATUS(status);
+}
+
+static void without_stack(void) {
+    setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+    sigaction(SIGUSR1, &(struct sigaction){.sa_handler = never}, NULL);
+    check_eq(end_of(SA_ONSTACK, 0, SIGUSR1), 0, "a handler without a stack is a SIGSEGV, which is handled");
+    check_eq(end_of(SA_ONSTACK, 1, SIGUSR1), SIGSEGV, "which kills if it is blocked");
+    check_eq(end_of(0, 0, SIGUSR1), SIGSEGV, "or has no stack either");
+    check_eq(end_of(0, 0, SIGSEGV), SIGSEGV, "as a SIGSEGV itself");
+}
+
 int main(void) {
     check_eq(deep(6000), 6000, "6 MB of the main stack");
     stack_t stack = {.ss_sp = alternate, .ss_size = sizeof alternate};
@@ -41,6 +92,7 @@ int main(void) {
     stack_t now;
     check(sigaltstack(NULL, &now) == 0 && now.ss_sp == alternate && now.ss_flags == 0,
           "sigaltstack tells it");
+    without_stack();
     stack.ss_size = 100;
     check_fails(sigaltstack(&stack, NULL), ENOMEM, "too small");
     stack = (stack_t){.ss_flags = SS_DISABLE};

@@ -46,6 +46,7 @@ pub mod wait;
 mod witness;
 
 pub use auxv::AuxiliaryKey;
+pub use capability::{Capabilities, Securebits};
 pub use clone::CloneFlags;
 pub use epoll::{EpollCommand, EpollFlags};
 pub use errno::Errno;
@@ -57,7 +58,7 @@ pub use limits::Resource;
 pub use memory::{MapFlags, MemfdFlags, MemoryAdvice, ProtectionFlags, RemapFlags, SyncFlags};
 pub use open::{AtFlags, CloseRangeFlags, OpenFlags, ResolveFlags};
 pub use poll::PollEvents;
-pub use prctl::{ArchPrctlOption, PrctlOption};
+pub use prctl::{AmbientCommand, ArchPrctlOption, PrctlOption};
 pub use read_write::{AllocateFlags, FileAdvice, ReadWriteFlags, SpliceFlags, Whence};
 pub use sched::{MembarrierCommand, PriorityTarget, SchedulingPolicy, UsageTarget};
 pub use signal::{ActionFlags, MaskOperation, Signal, SignalCode, SignalEvent, SignalSet, StackFlags};

@@ -14,6 +14,8 @@ numbers! {
         PR_GET_SECCOMP = 21,
         PR_CAPBSET_READ = 23,
         PR_CAPBSET_DROP = 24,
+        PR_GET_SECUREBITS = 27,
+        PR_SET_SECUREBITS = 28,
         PR_SET_TIMERSLACK = 29,
         PR_GET_TIMERSLACK = 30,
         PR_SET_CHILD_SUBREAPER = 36,
@@ -24,6 +26,16 @@ numbers! {
         PR_GET_THP_DISABLE = 42,
         PR_CAP_AMBIENT = 47,
         PR_SET_VMA = 0x5356_4d41,
+    }
+}
+
+numbers! {
+    /// What `PR_CAP_AMBIENT` does.
+    pub struct AmbientCommand(u64) {
+        PR_CAP_AMBIENT_IS_SET = 1,
+        PR_CAP_AMBIENT_RAISE = 2,
+        PR_CAP_AMBIENT_LOWER = 3,
+        PR_CAP_AMBIENT_CLEAR_ALL = 4,
     }
 }
 

@@ -52,7 +52,42 @@ fn auxv_is_as_in_the_headers() {
 
 #[test]
 fn capability_is_as_in_the_headers() {
-    compare!(capability::ALL; general [_LINUX_CAPABILITY_VERSION_3 CAP_LAST_CAP]);
+    // The headers number them.
+    let numbered: Vec<_> = Capabilities::ALL
+        .iter()
+        .map(|&(name, bit)| (name, i128::from(bit.trailing_zeros())))
+        .collect();
+    compare!(&numbered; general [
+        CAP_CHOWN CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_FSETID CAP_KILL CAP_SETGID
+        CAP_SETUID CAP_SETPCAP CAP_LINUX_IMMUTABLE CAP_NET_BIND_SERVICE CAP_NET_BROADCAST
+        CAP_NET_ADMIN CAP_NET_RAW CAP_IPC_LOCK CAP_IPC_OWNER CAP_SYS_MODULE CAP_SYS_RAWIO
+        CAP_SYS_CHROOT CAP_SYS_PTRACE CAP_SYS_PACCT CAP_SYS_ADMIN CAP_SYS_BOOT CAP_SYS_NICE
+        CAP_SYS_RESOURCE CAP_SYS_TIME CAP_SYS_TTY_CONFIG CAP_MKNOD CAP_LEASE CAP_AUDIT_WRITE
+        CAP_AUDIT_CONTROL CAP_SETFCAP CAP_MAC_OVERRIDE CAP_MAC_ADMIN CAP_SYSLOG CAP_WAKE_ALARM
+        CAP_BLOCK_SUSPEND CAP_AUDIT_READ CAP_PERFMON CAP_BPF CAP_CHECKPOINT_RESTORE
+    ]);
+    for &(name, bit) in Capabilities::ALL {
+        let number = u64::from(bit.trailing_zeros());
+        let found = Capabilities::numbered(number).map(|capability| i128::from(capability.bits()));
+        assert_eq!(found, Some(bit), "{name}");
+    }
+    assert_eq!(Capabilities::numbered(Capabilities::ALL.len() as u64), None);
+    compare!(Securebits::ALL;
+        {
+            // include/uapi/linux/securebits.h
+            SECBIT_NOROOT = 1 << 0,
+            SECBIT_NOROOT_LOCKED = 1 << 1,
+            SECBIT_NO_SETUID_FIXUP = 1 << 2,
+            SECBIT_NO_SETUID_FIXUP_LOCKED = 1 << 3,
+            SECBIT_KEEP_CAPS = 1 << 4,
+            SECBIT_KEEP_CAPS_LOCKED = 1 << 5,
+            SECBIT_NO_CAP_AMBIENT_RAISE = 1 << 6,
+            SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED = 1 << 7,
+        }
+    );
+    compare!(capability::ALL; general [
+        _LINUX_CAPABILITY_VERSION_1 _LINUX_CAPABILITY_VERSION_2 _LINUX_CAPABILITY_VERSION_3 CAP_LAST_CAP
+    ]);
 }
 
 #[test]
@@ -279,7 +314,10 @@ fn prctl_is_as_in_the_headers() {
         PR_SET_KEEPCAPS PR_SET_NAME PR_GET_NAME PR_GET_SECCOMP PR_CAPBSET_READ PR_CAPBSET_DROP
         PR_SET_TIMERSLACK PR_GET_TIMERSLACK PR_SET_CHILD_SUBREAPER PR_GET_CHILD_SUBREAPER
         PR_SET_NO_NEW_PRIVS PR_GET_NO_NEW_PRIVS PR_SET_THP_DISABLE PR_GET_THP_DISABLE
-        PR_CAP_AMBIENT PR_SET_VMA
+        PR_CAP_AMBIENT PR_SET_VMA PR_GET_SECUREBITS PR_SET_SECUREBITS
+    ]);
+    compare!(AmbientCommand::ALL; prctl [
+        PR_CAP_AMBIENT_IS_SET PR_CAP_AMBIENT_RAISE PR_CAP_AMBIENT_LOWER PR_CAP_AMBIENT_CLEAR_ALL
     ]);
     compare!(ArchPrctlOption::ALL;
         general [ARCH_SET_FS]

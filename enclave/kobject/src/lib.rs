@@ -3,7 +3,7 @@
 //! - [`File`]: what can be read, written, polled; [`Description`]: an open file, as descriptors refer to it;
 //! - [`Sink`] and [`Source`]: where bytes go to and come from, a program's memory ([`UserSink`], [`UserSource`]) or our own;
 //! - [`Events`], [`WaitQueue`], [`Waiter`], [`wait_until`]: readiness, and waiting for it;
-//! - [`clock`]: the time; [`credentials`]: who asks.
+//! - [`clock`]: the time; [`Credentials`]: who asks; [`Privileges`]: what they may beyond that.
 //!
 //! `libos-mm`, `libos-fs`, `libos-io` and `libos` build on it; it builds on `enclave-rt`.
 //!
@@ -27,6 +27,7 @@ pub mod credentials;
 mod description;
 mod file;
 mod memory;
+mod privileges;
 mod stat;
 mod wait;
 
@@ -37,6 +38,7 @@ pub use file::{DirectoryEntry, DirectorySink, File, How, Mapping, SharedPages, S
 pub use host_abi::Wait;
 pub use linux_abi::Errno;
 pub use memory::{IoVec, KernelSink, KernelSource, Sink, Source, UserSink, UserSource};
+pub use privileges::Privileges;
 pub use stat::{FileKind, Stat, Timestamp};
 pub use wait::{
     Observer, Residence, Subscription, WaitQueue, Waiter, away, install_residence, remaining, wait_until,

@@ -7,7 +7,7 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use kobject::credentials::AccessMode;
 use kobject::{Credentials, DirectorySink, Errno, File, FileKind, Result, Stat};
-use linux_abi::OpenFlags;
+use linux_abi::{Capabilities, OpenFlags};
 
 use crate::context::Context;
 use crate::dentry::Dentry;
@@ -66,12 +66,11 @@ impl Head {
         credentials.permits(self.kind, self.permissions(), self.owner(), wanted)
     }
 
-    /// EPERM unless these identities own it.
+    /// EPERM unless these identities own it, or count as if they did.
     pub(crate) fn owned_by(&self, credentials: &Credentials) -> Result<()> {
-        if credentials.is_privileged() || credentials.fsuid() == self.owner().0 {
-            Ok(())
-        } else {
-            Err(Errno::EPERM)
+        match credentials.fsuid() == self.owner().0 {
+            true => Ok(()),
+            false => credentials.require(Capabilities::CAP_FOWNER),
         }
     }
 }

@@ -14,7 +14,7 @@
 //!
 //! # Trust
 //! The image is verified, yet was made by a tool from somebody's files: what contradicts itself is EIO. Programs may pass any path,
-//! flags and names. Permissions are checked as Linux checks them, with the privileges of user 0 in place of capabilities; they
+//! flags and names. Permissions are checked as Linux checks them; they
 //! order processes of one container, which are one trust domain.
 //!
 //! # Locks

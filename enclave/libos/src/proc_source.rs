@@ -106,7 +106,7 @@ fn joined(strings: &[Vec<u8>]) -> Vec<u8> {
 
 impl libos_fs::Process for Shown {
     fn context(&self) -> Context {
-        self.0.context.lock().clone()
+        self.0.context()
     }
 
     fn executable(&self) -> Option<Arc<Dentry>> {

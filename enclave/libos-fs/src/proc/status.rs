@@ -6,7 +6,6 @@ use alloc::vec::Vec;
 
 use enclave_layout::PAGE_SIZE;
 use kobject::{Errno, Result};
-use linux_abi::capability::ALL_CAPABILITIES;
 use linux_abi::limits::RLIM_INFINITY;
 use linux_abi::sched::PF_RANDOMIZE;
 
@@ -198,29 +197,26 @@ pub(super) fn status(fs: &Synthetic, subject: Subject) -> Result<Vec<u8>> {
     }
     text += "CoreDumping:\t0\nTHP_enabled:\t0\nuntag_mask:\t0xffffffffffffffff\n";
     text += &format!("Threads:\t{}\nSigQ:\t0/{}\n", view.threads, process.signal_limit);
-    let capabilities = if credentials.euid() == 0 {
-        ALL_CAPABILITIES
-    } else {
-        0
-    };
+    let privileges = &credentials.privileges;
     let masks = [
         ("SigPnd", thread.pending),
         ("ShdPnd", process.pending),
         ("SigBlk", thread.blocked),
         ("SigIgn", process.ignored),
         ("SigCgt", process.caught),
-        ("CapInh", 0),
-        ("CapPrm", capabilities),
-        ("CapEff", capabilities),
-        ("CapBnd", ALL_CAPABILITIES),
-        ("CapAmb", 0),
+        ("CapInh", privileges.inheritable.bits()),
+        ("CapPrm", privileges.permitted.bits()),
+        ("CapEff", privileges.effective.bits()),
+        ("CapBnd", privileges.bounding.bits()),
+        ("CapAmb", privileges.ambient.bits()),
     ];
     for (name, mask) in masks {
         text += &format!("{name}:\t{mask:016x}\n");
     }
     let processors = fs.system.processors().clamp(1, 64);
     let mask = u64::MAX >> (64 - processors);
-    text += "NoNewPrivs:\t0\nSeccomp:\t0\nSeccomp_filters:\t0\nSpeculation_Store_Bypass:\tvulnerable\n";
+    text += &format!("NoNewPrivs:\t{}\n", u8::from(privileges.no_new_privs));
+    text += "Seccomp:\t0\nSeccomp_filters:\t0\nSpeculation_Store_Bypass:\tvulnerable\n";
     text += "SpeculationIndirectBranch:\talways enabled\n";
     text += &format!(
         "Cpus_allowed:\t{mask:x}\nCpus_allowed_list:\t{}\n",

@@ -78,7 +78,7 @@ const NET: &[Item] = &[
         "ipv4",
         &[
             Item::fixed("ip_local_port_range", "32768\t60999\n"),
-            Item::fixed("ip_unprivileged_port_start", "1024\n"),
+            Item::fixed("ip_unprivileged_port_start", "0\n"),
             Item::fixed("tcp_fin_timeout", "60\n"),
             Item::fixed("tcp_keepalive_intvl", "75\n"),
             Item::fixed("tcp_keepalive_probes", "9\n"),

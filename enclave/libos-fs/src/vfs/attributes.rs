@@ -6,7 +6,7 @@ use kobject::credentials::AccessMode;
 use kobject::{Credentials, Description, Errno, FileKind, Result, Stat, Timestamp};
 use linux_abi::file_system::{NAME_MAX, PIPEFS_MAGIC};
 use linux_abi::stat::{S_IALLUGO, S_ISGID, S_ISUID, S_IXGRP};
-use linux_abi::{AtFlags, MountFlags};
+use linux_abi::{AtFlags, Capabilities, MountFlags};
 
 use super::{Vfs, dentry_of, tree_of};
 use crate::context::{At, Context};
@@ -122,7 +122,7 @@ impl Vfs {
         let credentials = &context.credentials;
         inode.head.owned_by(credentials)?;
         let mut permissions = mode & S_IALLUGO;
-        if !credentials.is_privileged() && !credentials.in_group(inode.head.owner().1) {
+        if !credentials.has(Capabilities::CAP_FSETID) && !credentials.in_group(inode.head.owner().1) {
             permissions &= !S_ISGID;
         }
         inode.head.set_permissions(permissions);
@@ -144,7 +144,7 @@ impl Vfs {
         let head = &inode.head;
         let credentials = &context.credentials;
         let (uid, gid) = head.owner();
-        if !credentials.is_privileged() {
+        if !credentials.has(Capabilities::CAP_CHOWN) {
             let owns = credentials.fsuid() == uid;
             let keeps_user = owner.uid.is_none_or(|new| owns && new == uid);
             let may_group = owner
@@ -243,7 +243,7 @@ fn without_set_ids(head: &Head, credentials: &Credentials) -> u32 {
     let permissions = head.permissions();
     let group = head.owner().1;
     let runs_as_group = permissions & S_IXGRP != 0;
-    let foreign = !credentials.is_privileged() && !credentials.in_group(group);
+    let foreign = !credentials.has(Capabilities::CAP_FSETID) && !credentials.in_group(group);
     let group_bit = if runs_as_group || foreign { S_ISGID } else { 0 };
     permissions & !S_ISUID & !group_bit
 }
@@ -252,7 +252,7 @@ fn without_set_ids(head: &Head, credentials: &Credentials) -> u32 {
 /// set-id bits. To be called after `ftruncate`, `fallocate`, and
 /// a write of at least a byte.
 pub fn written_by(file: &Description, credentials: &Credentials) {
-    if credentials.is_privileged() {
+    if credentials.has(Capabilities::CAP_FSETID) {
         return;
     }
     let inode = file.object_as::<OpenFile>().and_then(|open| open.tree());
@@ -264,7 +264,7 @@ pub fn written_by(file: &Description, credentials: &Credentials) {
 pub(super) fn strip_set_ids(inode: &TreeInode, credentials: &Credentials) {
     let head = &inode.head;
     let set_id = head.permissions() & (S_ISUID | S_ISGID) != 0;
-    if set_id && head.kind == FileKind::Regular && !credentials.is_privileged() {
+    if set_id && head.kind == FileKind::Regular && !credentials.has(Capabilities::CAP_FSETID) {
         head.set_permissions(without_set_ids(head, credentials));
         inode.touch_changed();
     }

@@ -8,7 +8,7 @@ use kobject::credentials::AccessMode;
 use kobject::{Credentials, Errno, FileKind, Once, Result};
 use linux_abi::file_system::PATH_MAX;
 use linux_abi::stat::{S_IALLUGO, S_IFMT, S_IRWXUGO, S_ISGID, S_ISUID, S_ISVTX, S_IXGRP};
-use linux_abi::{AtFlags, RenameFlags};
+use linux_abi::{AtFlags, Capabilities, RenameFlags};
 
 use super::Vfs;
 use crate::context::{At, Context};
@@ -85,7 +85,7 @@ impl Creation {
         let mut permissions = mode;
         // Nobody makes a program that runs as a group that he is not in.
         if permissions & SET_GROUP_PROGRAM == SET_GROUP_PROGRAM
-            && !credentials.is_privileged()
+            && !credentials.has(Capabilities::CAP_FSETID)
             && !credentials.in_group(group)
         {
             permissions &= !S_ISGID;
@@ -163,7 +163,7 @@ fn check_link(credentials: &Credentials, head: &Head) -> Result<()> {
 fn check_sticky(credentials: &Credentials, directory: &Head, victim: &Head) -> Result<()> {
     let owns = |head: &Head| head.owner().0 == credentials.fsuid();
     if directory.permissions() & S_ISVTX == 0
-        || credentials.is_privileged()
+        || credentials.has(Capabilities::CAP_FOWNER)
         || owns(victim)
         || owns(directory)
     {
@@ -237,8 +237,8 @@ impl Vfs {
         let is_device = matches!(node, NewNode::CharDevice(_) | NewNode::BlockDevice(_));
         self.make(context, at, path, Expects::Other, |directory| {
             check_parent(context, &directory.head)?;
-            if is_device && !context.credentials.is_privileged() {
-                return Err(Errno::EPERM);
+            if is_device {
+                context.credentials.require(Capabilities::CAP_MKNOD)?;
             }
             let creation = Creation::new(context, &directory.head, mode & S_IALLUGO & !context.umask);
             creation.inode(&directory.tree, node.body())

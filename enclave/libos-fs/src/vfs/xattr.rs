@@ -9,7 +9,7 @@ use kobject::credentials::AccessMode;
 use kobject::{Errno, FileKind, Result};
 use linux_abi::file_system::{XATTR_NAME_MAX, XATTR_SIZE_MAX};
 use linux_abi::stat::S_ISVTX;
-use linux_abi::{AtFlags, XattrFlags};
+use linux_abi::{AtFlags, Capabilities, XattrFlags};
 
 use super::{Vfs, tree_of};
 use crate::context::{At, Context};
@@ -40,7 +40,8 @@ impl Vfs {
         };
         let mut names = Vec::new();
         for (name, _) in inode.xattrs()? {
-            let hidden = name.starts_with(b"trusted.") && !context.credentials.is_privileged();
+            let hidden =
+                name.starts_with(b"trusted.") && !context.credentials.has(Capabilities::CAP_SYS_ADMIN);
             if hidden || check_class(&name).is_err() {
                 continue;
             }
@@ -124,7 +125,7 @@ fn check_permission(context: &Context, head: &Head, name: &[u8], mode: AccessMod
     let credentials = &context.credentials;
     let writes = mode == AccessMode::WRITE;
     if name.starts_with(b"trusted.") {
-        return match (credentials.is_privileged(), writes) {
+        return match (credentials.has(Capabilities::CAP_SYS_ADMIN), writes) {
             (true, _) => Ok(()),
             (false, true) => Err(Errno::EPERM),
             (false, false) => Err(Errno::ENODATA),
@@ -134,8 +135,12 @@ fn check_permission(context: &Context, head: &Head, name: &[u8], mode: AccessMod
         return Ok(());
     }
     if name.starts_with(b"security.") {
-        return if writes && !credentials.is_privileged() {
-            Err(Errno::EPERM)
+        let needed = match name {
+            b"security.capability" => Capabilities::CAP_SETFCAP,
+            _ => Capabilities::CAP_SYS_ADMIN,
+        };
+        return if writes {
+            credentials.require(needed)
         } else {
             Ok(())
         };

@@ -103,7 +103,8 @@ pub(super) fn build(space: &AddressSpace, contents: &Contents<'_>) -> Result<Sta
         (AuxiliaryKey::AT_EUID, euid),
         (AuxiliaryKey::AT_GID, gid),
         (AuxiliaryKey::AT_EGID, egid),
-        (AuxiliaryKey::AT_SECURE, 0),
+        // Whoever began it acts as somebody else; nobody gains capabilities but user 0.
+        (AuxiliaryKey::AT_SECURE, (uid != euid || gid != egid).into()),
         (AuxiliaryKey::AT_RANDOM, random),
         (AuxiliaryKey::AT_HWCAP2, HWCAP2_FSGSBASE),
         (AuxiliaryKey::AT_EXECFN, name),

@@ -15,7 +15,7 @@ use enclave_rt::frame::TrapFrame;
 use enclave_rt::processor;
 use host_abi::MessageKind;
 use kobject::credentials::AccessMode;
-use kobject::{Description, Errno, Result, Waiter};
+use kobject::{Credentials, Description, Errno, Result, Waiter};
 use libos_fs::{At, Context, OpenHow};
 use libos_mm::AddressSpace;
 use linux_abi::{AtFlags, PollEvents, Signal};
@@ -223,6 +223,10 @@ fn forget(thread: &Thread) {
     process.timers.delete_created();
     process.barriers.store(0, Ordering::Relaxed);
     process.dumpable.store(1, Ordering::Relaxed);
+    {
+        let mut credentials = process.credentials.lock();
+        *credentials = Arc::new(Credentials::clone(&credentials).executed());
+    }
     close_on_exec(process);
 }
 

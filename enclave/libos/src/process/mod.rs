@@ -24,7 +24,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 
-use kobject::{Description, Mutex, Result, SpinLock, WaitQueue};
+use kobject::{Credentials, Description, Mutex, Result, SpinLock, WaitQueue};
 use libos_fs::{Context, Dentry};
 use libos_mm::AddressSpace;
 use linux_abi::{CloneFlags, PollEvents};
@@ -51,6 +51,17 @@ pub(crate) struct Image {
     pub(crate) stack_start: u64,
 }
 
+/// Where a process stands in the file system.
+#[derive(Clone)]
+pub(crate) struct Place {
+    /// Where its absolute paths begin.
+    pub(crate) root: Arc<Dentry>,
+    /// Where its relative paths begin.
+    pub(crate) cwd: Arc<Dentry>,
+    /// Permission bits that new files do not get.
+    pub(crate) umask: u32,
+}
+
 /// A process.
 pub(crate) struct Process {
     pub(crate) pid: u32,
@@ -62,8 +73,10 @@ pub(crate) struct Process {
     /// Held for a look or a change of a slot, which is why it is no lock that parks; what is taken out is dropped after. Several
     /// processes may share one (CLONE_FILES), as the next two (CLONE_FS, CLONE_SIGHAND).
     pub(crate) descriptors: Arc<SpinLock<Descriptors>>,
-    /// Where it stands in the file system, and who it is.
-    pub(crate) context: Arc<Mutex<Context>>,
+    /// Where it stands in the file system.
+    pub(crate) place: Arc<Mutex<Place>>,
+    /// Who it is: its own, whatever it shares.
+    pub(crate) credentials: Mutex<Arc<Credentials>>,
     pub(crate) actions: Arc<SpinLock<Actions>>,
     pub(crate) pending: SpinLock<Pending>,
     /// Told when a signal arrives, for signalfd.
@@ -130,7 +143,12 @@ impl Process {
             session: AtomicU32::new(pid),
             space: SpinLock::new(space),
             descriptors: Arc::new(SpinLock::new(Descriptors::new())),
-            context: Arc::new(Mutex::new(context)),
+            place: Arc::new(Mutex::new(Place {
+                root: context.root,
+                cwd: context.cwd,
+                umask: context.umask,
+            })),
+            credentials: Mutex::new(context.credentials),
             actions: Arc::new(SpinLock::new(Actions::new())),
             pending: SpinLock::new(Pending::new()),
             signal_observers: WaitQueue::new(),
@@ -172,9 +190,9 @@ impl Process {
                 false => Arc::new(SpinLock::new(ours.lock().clone())),
             }
         }
-        let context = match shares.contains(CloneFlags::CLONE_FS) {
-            true => self.context.clone(),
-            false => Arc::new(Mutex::new(self.context.lock().clone())),
+        let place = match shares.contains(CloneFlags::CLONE_FS) {
+            true => self.place.clone(),
+            false => Arc::new(Mutex::new(self.place.lock().clone())),
         };
         let copy = |value: &AtomicU32| AtomicU32::new(value.load(Ordering::Relaxed));
         Arc::new(Self {
@@ -184,7 +202,8 @@ impl Process {
             session: copy(&self.session),
             space: SpinLock::new(space),
             descriptors: given(shares.contains(CloneFlags::CLONE_FILES), &self.descriptors),
-            context,
+            place,
+            credentials: Mutex::new(self.credentials()),
             actions: given(shares.contains(CloneFlags::CLONE_SIGHAND), &self.actions),
             pending: SpinLock::new(Pending::new()),
             signal_observers: WaitQueue::new(),
@@ -256,7 +275,23 @@ impl Process {
 
     /// Its real user, for signals that it sends or causes.
     pub(crate) fn uid(&self) -> u32 {
-        self.context.lock().credentials.uid[0]
+        self.credentials.lock().uid[0]
+    }
+
+    /// Who it is.
+    pub(crate) fn credentials(&self) -> Arc<Credentials> {
+        self.credentials.lock().clone()
+    }
+
+    /// What it brings along to every call that takes a path.
+    pub(crate) fn context(&self) -> Context {
+        let Place { root, cwd, umask } = self.place.lock().clone();
+        Context {
+            root,
+            cwd,
+            umask,
+            credentials: self.credentials(),
+        }
     }
 
     /// The number of its parent.

@@ -3,11 +3,11 @@
 use alloc::sync::Arc;
 
 use enclave_rt::frame::TrapFrame;
-use host_abi::Errno;
+use kobject::{Errno, Result};
 use linux_abi::signal::{SIG_DFL, SIG_IGN};
-use linux_abi::{ActionFlags, Signal, SignalSet};
+use linux_abi::{ActionFlags, Signal, SignalCode, SignalSet};
 
-use super::{Action, Effect, SignalInfo, frame};
+use super::{Action, Effect, SignalInfo, frame, send};
 use crate::process::{Thread, exit, stop};
 
 /// A system call that a signal interrupted and that may be made again.
@@ -43,9 +43,18 @@ pub(crate) fn deliver(
                 {
                     restart(thread, trap, call);
                 }
-                enter_handler(thread, trap, signal, &action, &info);
                 changed = true;
-                handled = true;
+                match enter_handler(thread, trap, signal, &action, &info) {
+                    Ok(()) => handled = true,
+                    Err(_) if signal == Signal::SIGSEGV => {
+                        exit::killed(thread, signal, true, Some((trap, &info)));
+                    }
+                    // No stack to run the handler on: that of SIGSEGV may have one (signal_setup_done of the kernel).
+                    Err(_) => send::forced(
+                        thread,
+                        SignalInfo::fault(Signal::SIGSEGV, SignalCode::SI_KERNEL, 0),
+                    ),
+                }
             }
         }
     }
@@ -84,18 +93,17 @@ fn next(thread: &Arc<Thread>) -> Option<(SignalInfo, Signal, Action)> {
     Some((info, signal, action))
 }
 
+/// Makes the handler what the program goes on with; changes nothing if its frame cannot be written (EFAULT).
 fn enter_handler(
     thread: &Arc<Thread>,
     trap: &mut TrapFrame,
     signal: Signal,
     action: &Action,
     info: &SignalInfo,
-) {
+) -> Result<()> {
     let (mask, stack) = {
-        let mut signals = thread.signals.lock();
-        let before = signals.suspended.take().unwrap_or(signals.mask);
-        let stack = signals.stack;
-        (before, stack)
+        let signals = thread.signals.lock();
+        (signals.suspended.unwrap_or(signals.mask), signals.stack)
     };
     let canonical_rip = thread.process.space().canonical_address(trap.registers.rip);
     let setting = frame::Setting {
@@ -105,11 +113,9 @@ fn enter_handler(
         stack,
         canonical_rip,
     };
-    if frame::push(trap, &setting).is_err() {
-        // No stack to run the handler on: as Linux does.
-        exit::killed(thread, Signal::SIGSEGV, true, Some((trap, info)));
-    }
+    frame::push(trap, &setting)?;
     let mut signals = thread.signals.lock();
+    signals.suspended = None;
     if stack.disarm {
         signals.stack = super::AlternateStack::NONE;
     }
@@ -118,6 +124,7 @@ fn enter_handler(
         signals.mask = signals.mask.with(SignalSet::of(signal));
     }
     signals.mask = signals.mask.without(SignalSet::UNSTOPPABLE);
+    Ok(())
 }
 
 /// Lets the program make its system call once more.

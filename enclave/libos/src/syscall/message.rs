@@ -6,7 +6,7 @@ use enclave_layout::USER_END;
 use kobject::{Errno, IoVec, Result};
 use libos_io::socket::{Ancillary, Identity};
 use linux_abi::read_write::UIO_MAXIOV;
-use linux_abi::{ControlMessage, MessageFlags, OptionLevel};
+use linux_abi::{Capabilities, ControlMessage, MessageFlags, OptionLevel};
 use zerocopy::IntoBytes;
 
 use super::Call;
@@ -73,16 +73,21 @@ pub(super) fn control_in(call: &Call<'_>, header: &MessageHeader) -> Result<Anci
     Ok(ancillary)
 }
 
-/// What a process may say of itself (unix(7)): EPERM for another's numbers unless it is root.
+/// What a process may say of itself (unix(7)): EPERM for numbers that are not its own, nor its capabilities allow.
 fn check_claim(call: &Call<'_>, [pid, uid, gid]: [u32; 3]) -> Result<Identity> {
     let process = &call.thread.process;
-    let credentials = process.context.lock().credentials.clone();
-    let own = pid == process.pid && credentials.uid.contains(&uid) && credentials.gid.contains(&gid);
-    if own || credentials.euid() == 0 {
-        Ok(Identity { pid, uid, gid })
-    } else {
-        Err(Errno::EPERM)
+    let credentials = process.credentials();
+    if pid != process.pid {
+        credentials.require(Capabilities::CAP_SYS_ADMIN)?;
     }
+    let is_own = |ids: [u32; 4], id| ids.iter().take(3).any(|&own| own == id);
+    if !is_own(credentials.uid, uid) {
+        credentials.require(Capabilities::CAP_SETUID)?;
+    }
+    if !is_own(credentials.gid, gid) {
+        credentials.require(Capabilities::CAP_SETGID)?;
+    }
+    Ok(Identity { pid, uid, gid })
 }
 
 /// Gives ancillary data to a program; whether some of it had no room.

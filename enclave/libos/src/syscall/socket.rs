@@ -35,7 +35,7 @@ pub(super) fn with<R>(
 }
 
 pub(super) fn identity(process: &Process) -> Identity {
-    let credentials = process.context.lock().credentials.clone();
+    let credentials = process.credentials();
     Identity {
         pid: process.pid,
         uid: credentials.euid(),
@@ -48,12 +48,12 @@ struct Names<'a>(&'a Process);
 
 impl SocketNames for Names<'_> {
     fn bind(&self, path: &[u8], socket: BoundSocket) -> Result<()> {
-        let context = self.0.context.lock().clone();
+        let context = self.0.context();
         crate::container().vfs.bind_socket(&context, path, socket)
     }
 
     fn find(&self, path: &[u8]) -> Result<BoundSocket> {
-        let context = self.0.context.lock().clone();
+        let context = self.0.context();
         crate::container().vfs.find_socket(&context, path)
     }
 }

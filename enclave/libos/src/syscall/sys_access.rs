@@ -1,5 +1,7 @@
 //! access, faccessat, faccessat2.
 
+use alloc::sync::Arc;
+
 use kobject::{Credentials, Errno, Result, credentials::AccessMode};
 use linux_abi::AtFlags;
 
@@ -25,12 +27,10 @@ fn access(call: &Call<'_>, fd: Fd, path: Address, mode: u32, flags: u32) -> Resu
     let path = user::get_path(path)?;
     let context = context(call);
     // With the real identities, unless the effective ones are asked for.
-    let mut credentials = Credentials::clone(&context.credentials);
-    if !at_flags.contains(AtFlags::AT_EACCESS) {
-        credentials.uid[3] = credentials.uid[0];
-        credentials.gid[3] = credentials.gid[0];
-    }
-    let credentials = alloc::sync::Arc::new(credentials);
+    let credentials = match at_flags.contains(AtFlags::AT_EACCESS) {
+        true => context.credentials.clone(),
+        false => Arc::new(Credentials::clone(&context.credentials).as_real()),
+    };
     let mode = AccessMode(mode);
     at(call, fd, &path, |at| {
         container()

@@ -21,7 +21,7 @@ fn sys_chdir(call: &mut Call<'_>) -> Result<u64> {
     let directory = container()
         .vfs
         .directory(&context(call), At::Cwd, &path, AtFlags::empty())?;
-    call.thread.process.context.lock().cwd = directory;
+    call.thread.process.place.lock().cwd = directory;
     Ok(0)
 }
 
@@ -31,7 +31,7 @@ fn sys_fchdir(call: &mut Call<'_>) -> Result<u64> {
         container()
             .vfs
             .directory(&context(call), At::Descriptor(&file), b"", AtFlags::AT_EMPTY_PATH)?;
-    call.thread.process.context.lock().cwd = directory;
+    call.thread.process.place.lock().cwd = directory;
     Ok(0)
 }
 

@@ -1,11 +1,12 @@
 //! chroot.
 
-use kobject::{Errno, Result};
+use kobject::Result;
 use libos_fs::At;
-use linux_abi::AtFlags;
+use linux_abi::{AtFlags, Capabilities};
 
 use super::Call;
 use super::path::context;
+use super::sys_setuid::with;
 use super::table::Row;
 use crate::container;
 
@@ -17,10 +18,7 @@ fn sys_chroot(call: &mut Call<'_>) -> Result<u64> {
     let directory = container()
         .vfs
         .directory(&context(call), At::Cwd, &path, AtFlags::empty())?;
-    let mut context = call.thread.process.context.lock();
-    if context.credentials.euid() != 0 {
-        return Err(Errno::EPERM);
-    }
-    context.root = directory;
+    with(call, |caller| caller.require(Capabilities::CAP_SYS_CHROOT))?;
+    call.thread.process.place.lock().root = directory;
     Ok(0)
 }

@@ -1,10 +1,11 @@
 //! fcntl.
 
 use kobject::{Errno, Result};
-use linux_abi::{DescriptorFlags, FcntlCommand, OpenFlags};
+use linux_abi::{Capabilities, DescriptorFlags, FcntlCommand, OpenFlags};
 
 use super::new_descriptor::limit;
 use super::sys_dup::duplicate;
+use super::sys_setuid::with;
 use super::table::{Restart, Row};
 use super::{Call, record_lock};
 use crate::process::descriptors::OnExec;
@@ -72,7 +73,7 @@ fn sys_fcntl(call: &mut Call<'_>) -> Result<u64> {
             if command == FcntlCommand::F_GETPIPE_SZ {
                 return Ok(pipe.capacity() as u64);
             }
-            let privileged = process.context.lock().credentials.is_privileged();
+            let privileged = with(call, |caller| caller.has(Capabilities::CAP_SYS_RESOURCE));
             Ok(pipe.set_capacity(argument, privileged)? as u64)
         }
         FcntlCommand::F_ADD_SEALS => {

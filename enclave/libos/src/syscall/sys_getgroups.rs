@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use kobject::{Errno, Result};
+use linux_abi::Capabilities;
 use linux_abi::system::NGROUPS_MAX;
 
 use super::Call;
@@ -30,12 +31,14 @@ fn sys_getgroups(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn sys_setgroups(call: &mut Call<'_>) -> Result<u64> {
+    with(call, |caller| caller.require(Capabilities::CAP_SETGID))?;
     let count = usize::try_from(call.uint(0)).map_err(|_| Errno::EINVAL)?;
     let groups = user::get_all::<u32>(call.pointer(1), count, NGROUPS_MAX)?;
+    // No group has this number.
+    if groups.contains(&u32::MAX) {
+        return Err(Errno::EINVAL);
+    }
     change(call, |credentials| {
-        if credentials.euid() != 0 {
-            return Err(Errno::EPERM);
-        }
         credentials.groups = groups;
         Ok(())
     })

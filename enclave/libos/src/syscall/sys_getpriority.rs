@@ -5,13 +5,14 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
-use kobject::{Errno, Result};
-use linux_abi::PriorityTarget;
+use kobject::{Credentials, Errno, Result};
 use linux_abi::sched::{MAX_NICE, MIN_NICE};
+use linux_abi::{Capabilities, PriorityTarget};
 
 use super::Call;
+use super::sys_setuid::with;
 use super::table::Row;
-use crate::process::Process;
+use crate::process::{Process, table};
 
 /// Rows of the system-call table.
 pub(super) const ROWS: &[Row] = &[
@@ -31,34 +32,60 @@ fn sys_getpriority(call: &mut Call<'_>) -> Result<u64> {
         .iter()
         .map(|process| process.nice.load(Ordering::Relaxed))
         .min();
-    Ok((MAX_NICE + 1 - nice.unwrap_or(0)) as u64)
+    Ok((MAX_NICE + 1 - nice.ok_or(Errno::ESRCH)?) as u64)
 }
 
 fn sys_setpriority(call: &mut Call<'_>) -> Result<u64> {
     let nice = call.int(2).clamp(MIN_NICE, MAX_NICE);
-    let privileged = call.thread.process.context.lock().credentials.euid() == 0;
-    for process in prioritised(call)? {
-        if nice < process.nice.load(Ordering::Relaxed) && !privileged {
+    let caller = with(call, Credentials::clone);
+    let set = |process: &Process| {
+        let its = process.credentials();
+        let owns = [its.uid[0], its.uid[1]].contains(&caller.euid());
+        let is_privileged = caller.has(Capabilities::CAP_SYS_NICE);
+        if !owns && !is_privileged {
+            return Err(Errno::EPERM);
+        }
+        if nice < process.nice.load(Ordering::Relaxed) && !is_privileged {
             return Err(Errno::EACCES);
         }
+        // Nor is a process slowed by one that has fewer capabilities (cap_safe_nice of the kernel).
+        let may_more = !caller.privileges.permitted.contains(its.privileges.permitted);
+        if may_more && !is_privileged {
+            return Err(Errno::EPERM);
+        }
         process.nice.store(nice, Ordering::Relaxed);
-    }
-    Ok(0)
+        Ok(0)
+    };
+    // All that may be, and the last error of those that may not.
+    let results = prioritised(call)?.into_iter().map(|process| set(&process));
+    results
+        .reduce(|before, now| if now.is_err() { now } else { before })
+        .unwrap_or(Err(Errno::ESRCH))
 }
 
 /// The processes that getpriority and setpriority are about.
 fn prioritised(call: &Call<'_>) -> Result<Vec<Arc<Process>>> {
     let own = &call.thread.process;
     let who = call.uint(1);
-    let has_number = match PriorityTarget(call.int(0)) {
-        PriorityTarget::PRIO_PROCESS => own.thread(who).is_some(),
-        PriorityTarget::PRIO_PGRP => own.group.load(Ordering::Relaxed) == who,
-        PriorityTarget::PRIO_USER => own.uid() == who,
-        _ => return Err(Errno::EINVAL),
+    let all = |is_meant: &dyn Fn(&Process) -> bool| {
+        let all = table::processes().into_iter();
+        all.filter(|process| is_meant(process)).collect()
     };
-    // The container's one process: see `process::table`.
-    match who == 0 || has_number {
-        true => Ok(vec![own.clone()]),
-        false => Err(Errno::ESRCH),
-    }
+    Ok(match PriorityTarget(call.int(0)) {
+        PriorityTarget::PRIO_PROCESS if who == 0 => vec![own.clone()],
+        PriorityTarget::PRIO_PROCESS => table::thread(who)
+            .map(|thread| thread.process.clone())
+            .into_iter()
+            .collect(),
+        PriorityTarget::PRIO_PGRP => {
+            let own = own.group.load(Ordering::Relaxed);
+            let group = if who == 0 { own } else { who };
+            all(&|process| process.group.load(Ordering::Relaxed) == group)
+        }
+        PriorityTarget::PRIO_USER => {
+            let user = if who == 0 { own.uid() } else { who };
+            all(&|process| process.uid() == user)
+        }
+        _ => return Err(Errno::EINVAL),
+    })
 }

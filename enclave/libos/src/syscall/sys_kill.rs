@@ -6,7 +6,7 @@ use core::cmp;
 use core::sync::atomic::Ordering;
 
 use kobject::{Errno, Result};
-use linux_abi::{Signal, SignalCode};
+use linux_abi::{Capabilities, Signal, SignalCode};
 
 use super::Call;
 use super::table::Row;
@@ -134,9 +134,9 @@ fn signal_argument(raw: u32) -> Result<Option<Signal>> {
 }
 
 fn may_signal(call: &Call<'_>, target: &Process) -> Result<()> {
-    let sender = call.thread.process.context.lock().credentials.clone();
-    let target = target.context.lock().credentials.clone();
-    let allowed = sender.euid() == 0
+    let sender = call.thread.process.credentials();
+    let target = target.credentials();
+    let allowed = sender.has(Capabilities::CAP_KILL)
         || [sender.uid[0], sender.uid[1]]
             .iter()
             .any(|id| [target.uid[0], target.uid[2]].contains(id));

@@ -3,11 +3,11 @@
 use core::sync::atomic::Ordering;
 
 use kobject::{Errno, Result};
-use linux_abi::capability::CAP_LAST_CAP;
 use linux_abi::prctl::TASK_COMM_LEN;
-use linux_abi::{PrctlOption, Signal};
+use linux_abi::{AmbientCommand, Capabilities, PrctlOption, Securebits, Signal};
 
 use super::Call;
+use super::sys_setuid::{change, with};
 use super::table::Row;
 use crate::user;
 
@@ -17,7 +17,7 @@ pub(super) const ROWS: &[Row] = &[Row::partial(
     "prctl",
     sys_prctl,
     "dxxxx",
-    "names, PR_SET_DUMPABLE, and options that need no effect",
+    "names, capabilities, PR_SET_DUMPABLE, and options that need no effect",
 )];
 
 fn sys_prctl(call: &mut Call<'_>) -> Result<u64> {
@@ -36,8 +36,17 @@ fn sys_prctl(call: &mut Call<'_>) -> Result<u64> {
             process.dumpable.store(argument as u32, Ordering::Relaxed);
             Ok(0)
         }
-        PrctlOption::PR_GET_KEEPCAPS => Ok(0),
-        PrctlOption::PR_SET_KEEPCAPS if argument <= 1 => Ok(0),
+        PrctlOption::PR_GET_KEEPCAPS => Ok(with(call, |caller| {
+            let bits = caller.privileges.securebits;
+            bits.contains(Securebits::SECBIT_KEEP_CAPS).into()
+        })),
+        PrctlOption::PR_SET_KEEPCAPS if argument <= 1 => change(call, |credentials| {
+            credentials.privileges.set_keep_caps(argument == 1)
+        }),
+        PrctlOption::PR_GET_SECUREBITS => Ok(with(call, |caller| caller.privileges.securebits.bits().into())),
+        PrctlOption::PR_SET_SECUREBITS => change(call, |credentials| {
+            credentials.privileges.set_securebits(argument)
+        }),
         PrctlOption::PR_SET_NAME => {
             let mut name = [0; TASK_COMM_LEN];
             for (place, at) in name.iter_mut().take(TASK_COMM_LEN - 1).zip(argument..) {
@@ -56,10 +65,16 @@ fn sys_prctl(call: &mut Call<'_>) -> Result<u64> {
         }
         // None.
         PrctlOption::PR_GET_SECCOMP => Ok(0),
-        // Root's bounding set is full.
-        PrctlOption::PR_CAPBSET_READ if argument <= CAP_LAST_CAP.into() => Ok(1),
-        // Without effect.
-        PrctlOption::PR_CAPBSET_DROP if argument <= CAP_LAST_CAP.into() => Ok(0),
+        PrctlOption::PR_CAPBSET_READ => {
+            let capability = Capabilities::numbered(argument).ok_or(Errno::EINVAL)?;
+            Ok(with(call, |caller| caller.privileges.bounding.contains(capability)).into())
+        }
+        PrctlOption::PR_CAPBSET_DROP => change(call, |credentials| {
+            credentials.require(Capabilities::CAP_SETPCAP)?;
+            credentials.privileges.bounding -= Capabilities::numbered(argument).ok_or(Errno::EINVAL)?;
+            Ok(())
+        }),
+        PrctlOption::PR_CAP_AMBIENT => ambient(call, AmbientCommand(argument)),
         PrctlOption::PR_SET_TIMERSLACK => Ok(0),
         PrctlOption::PR_GET_TIMERSLACK => Ok(50_000),
         PrctlOption::PR_SET_CHILD_SUBREAPER => {
@@ -70,14 +85,51 @@ fn sys_prctl(call: &mut Call<'_>) -> Result<u64> {
             let is_subreaper = u32::from(process.is_subreaper.load(Ordering::Relaxed));
             user::put(argument, &is_subreaper).map(|()| 0)
         }
-        // Nothing here gains privileges.
-        PrctlOption::PR_SET_NO_NEW_PRIVS if argument == 1 => Ok(0),
-        PrctlOption::PR_GET_NO_NEW_PRIVS => Ok(1),
+        PrctlOption::PR_SET_NO_NEW_PRIVS if argument == 1 && rest(call, 2) == 0 => {
+            change(call, |credentials| {
+                credentials.privileges.no_new_privs = true;
+                Ok(())
+            })
+        }
+        PrctlOption::PR_GET_NO_NEW_PRIVS if rest(call, 1) == 0 => {
+            Ok(with(call, |caller| caller.privileges.no_new_privs).into())
+        }
         PrctlOption::PR_SET_THP_DISABLE | PrctlOption::PR_GET_THP_DISABLE => Ok(0),
-        // The set is empty.
-        PrctlOption::PR_CAP_AMBIENT => Ok(0),
         // Names for anonymous memory.
         PrctlOption::PR_SET_VMA => Ok(0),
+        _ => Err(Errno::EINVAL),
+    }
+}
+
+/// The bits that are set in any of the arguments from this one on.
+fn rest(call: &Call<'_>, first: usize) -> u64 {
+    (first..5).fold(0, |bits, index| bits | call.ulong(index))
+}
+
+/// PR_CAP_AMBIENT.
+fn ambient(call: &Call<'_>, command: AmbientCommand) -> Result<u64> {
+    if command == AmbientCommand::PR_CAP_AMBIENT_CLEAR_ALL {
+        if rest(call, 2) != 0 {
+            return Err(Errno::EINVAL);
+        }
+        return change(call, |credentials| {
+            credentials.privileges.ambient = Capabilities::empty();
+            Ok(())
+        });
+    }
+    let capability = Capabilities::numbered(call.ulong(2)).filter(|_| rest(call, 3) == 0);
+    let capability = capability.ok_or(Errno::EINVAL)?;
+    match command {
+        AmbientCommand::PR_CAP_AMBIENT_IS_SET => {
+            Ok(with(call, |caller| caller.privileges.ambient.contains(capability)).into())
+        }
+        AmbientCommand::PR_CAP_AMBIENT_RAISE => change(call, |credentials| {
+            credentials.privileges.raise_ambient(capability)
+        }),
+        AmbientCommand::PR_CAP_AMBIENT_LOWER => change(call, |credentials| {
+            credentials.privileges.ambient -= capability;
+            Ok(())
+        }),
         _ => Err(Errno::EINVAL),
     }
 }

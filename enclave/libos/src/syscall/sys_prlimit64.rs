@@ -1,12 +1,13 @@
 //! getrlimit, setrlimit, prlimit64.
 
-use kobject::{Errno, Result};
-use linux_abi::Resource;
+use kobject::{Credentials, Errno, Result};
+use linux_abi::{Capabilities, Resource};
 
 use super::Call;
 use super::sys_setpgid::process_of;
+use super::sys_setuid::with;
 use super::table::Row;
-use crate::process::{Limits, limits};
+use crate::process::{Limits, Process, limits};
 use crate::uapi::Rlimit;
 use crate::user;
 
@@ -31,16 +32,19 @@ fn sys_getrlimit(call: &mut Call<'_>) -> Result<u64> {
 
 fn sys_setrlimit(call: &mut Call<'_>) -> Result<u64> {
     let new: Rlimit = user::get(call.pointer(1))?;
-    set_limit(call, call.uint(0), new)
+    set_limit(call, &call.thread.process, call.uint(0), new)
 }
 
 fn sys_prlimit64(call: &mut Call<'_>) -> Result<u64> {
     let (pid, resource, new, old) = (call.uint(0), call.uint(1), call.pointer(2), call.pointer(3));
     let process = process_of(call, pid)?;
+    if process.pid != call.thread.process.pid {
+        may_limit(call, &process)?;
+    }
     let new = user::get_if::<Rlimit>(new)?;
     let before = limit_of(&process.limits.lock(), resource)?;
     if let Some(new) = new {
-        set_limit(call, resource, new)?;
+        set_limit(call, &process, resource, new)?;
     }
     user::put_if(old, &before)?;
     Ok(0)
@@ -50,9 +54,19 @@ fn limit_of(limits: &Limits, resource: u32) -> Result<Rlimit> {
     limits.0.get(resource as usize).copied().ok_or(Errno::EINVAL)
 }
 
-fn set_limit(call: &Call<'_>, resource: u32, new: Rlimit) -> Result<u64> {
-    let process = &call.thread.process;
-    let privileged = process.context.lock().credentials.euid() == 0;
+/// Another process's limits are for whom it belongs to in every role, and for who has the capability (prlimit(2)); EPERM.
+fn may_limit(call: &Call<'_>, target: &Process) -> Result<()> {
+    let caller = with(call, Credentials::clone);
+    let target = target.credentials();
+    let owns = |own: [u32; 4], its: [u32; 4]| its.iter().take(3).all(|&id| id == own[0]);
+    match owns(caller.uid, target.uid) && owns(caller.gid, target.gid) {
+        true => Ok(()),
+        false => caller.require(Capabilities::CAP_SYS_RESOURCE),
+    }
+}
+
+fn set_limit(call: &Call<'_>, process: &Process, resource: u32, new: Rlimit) -> Result<u64> {
+    let privileged = with(call, |caller| caller.has(Capabilities::CAP_SYS_RESOURCE));
     let mut limits = process.limits.lock();
     let old = limit_of(&limits, resource)?;
     if new.current > new.maximum {

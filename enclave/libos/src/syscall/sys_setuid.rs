@@ -1,6 +1,10 @@
 //! The identities of a process: getuid, setuid and all their kin for users and groups.
 
+use alloc::sync::Arc;
+use core::sync::atomic::Ordering;
+
 use kobject::{Credentials, Errno, Result};
+use linux_abi::Capabilities;
 
 use super::Call;
 use super::table::Row;
@@ -24,20 +28,51 @@ pub(super) const ROWS: &[Row] = &[
     Row::full(123, "setfsgid", sys_setfsgid, "d"),
 ];
 
+/// Changes the credentials of the calling process, which all its threads have; not at all if `f` fails.
 pub(super) fn change(call: &Call<'_>, f: impl FnOnce(&mut Credentials) -> Result<()>) -> Result<u64> {
-    let mut context = call.thread.process.context.lock();
-    let mut changed = (*context.credentials).clone();
+    let process = &call.thread.process;
+    let mut credentials = process.credentials.lock();
+    let old = &credentials;
+    let mut changed = Credentials::clone(old);
     f(&mut changed)?;
-    context.credentials = alloc::sync::Arc::new(changed);
+    let acts_as = |credentials: &Credentials| [credentials.uid, credentials.gid].map(|[_, e, _, f]| [e, f]);
+    let gains = !old.privileges.permitted.contains(changed.privileges.permitted);
+    if gains || acts_as(&changed) != acts_as(old) {
+        // A parent has no say about a child that acts as somebody else (PR_SET_PDEATHSIG(2const)).
+        process.death_signal.store(0, Ordering::Relaxed);
+    }
+    *credentials = Arc::new(changed);
     Ok(0)
 }
 
-/// Which identities a change concerns: users or groups.
-fn ids(credentials: &mut Credentials, user: bool) -> &mut [u32; 4] {
-    if user {
-        &mut credentials.uid
-    } else {
-        &mut credentials.gid
+/// Which identities a change concerns.
+#[derive(Clone, Copy)]
+enum Kind {
+    User,
+    Group,
+}
+
+impl Kind {
+    fn ids(self, credentials: &Credentials) -> [u32; 4] {
+        match self {
+            Self::User => credentials.uid,
+            Self::Group => credentials.gid,
+        }
+    }
+
+    fn set(self, credentials: &mut Credentials, ids: [u32; 4]) {
+        match self {
+            Self::User => credentials.set_users(ids),
+            Self::Group => credentials.gid = ids,
+        }
+    }
+
+    /// Whether the process may take any identity of this kind.
+    fn is_free(self, credentials: &Credentials) -> bool {
+        credentials.has(match self {
+            Self::User => Capabilities::CAP_SETUID,
+            Self::Group => Capabilities::CAP_SETGID,
+        })
     }
 }
 
@@ -57,39 +92,39 @@ fn sys_getegid(call: &mut Call<'_>) -> Result<u64> {
     Ok(with(call, |c| c.gid[1]).into())
 }
 
-/// setuid, setgid: all of them for root, else the effective one among the real and saved.
-fn set_one(call: &Call<'_>, user: bool) -> Result<u64> {
+/// setuid, setgid: all of them for who may take any, else the effective one among the real and saved.
+fn set_one(call: &Call<'_>, kind: Kind) -> Result<u64> {
     let id = call.uint(0);
     if id == u32::MAX {
         return Err(Errno::EINVAL);
     }
     change(call, |credentials| {
-        let privileged = credentials.euid() == 0;
-        let ids = ids(credentials, user);
-        match privileged {
-            true => *ids = [id; 4],
-            false if id == ids[0] || id == ids[2] => (ids[1], ids[3]) = (id, id),
+        let [real, _, saved, _] = kind.ids(credentials);
+        let ids = match kind.is_free(credentials) {
+            true => [id; 4],
+            false if id == real || id == saved => [real, id, saved, id],
             false => return Err(Errno::EPERM),
-        }
+        };
+        kind.set(credentials, ids);
         Ok(())
     })
 }
 
 fn sys_setuid(call: &mut Call<'_>) -> Result<u64> {
-    set_one(call, true)
+    set_one(call, Kind::User)
 }
 
 fn sys_setgid(call: &mut Call<'_>) -> Result<u64> {
-    set_one(call, false)
+    set_one(call, Kind::Group)
 }
 
 /// setresuid, setresgid and, with the saved one implied, setreuid, setregid.
-fn set_res(call: &Call<'_>, user: bool, wanted: [u32; 3], implied: bool) -> Result<u64> {
+fn set_res(call: &Call<'_>, kind: Kind, wanted: [u32; 3], implied: bool) -> Result<u64> {
     change(call, |credentials| {
-        let privileged = credentials.euid() == 0;
-        let ids = ids(credentials, user);
-        let old = *ids;
-        let allowed = |id: u32, of: &[u32]| id == u32::MAX || privileged || of.contains(&id);
+        let is_free = kind.is_free(credentials);
+        let old = kind.ids(credentials);
+        let mut ids = old;
+        let allowed = |id: u32, of: &[u32]| id == u32::MAX || is_free || of.contains(&id);
         let real = if implied { &old[..2] } else { &old[..3] };
         if !allowed(wanted[0], real) || !allowed(wanted[1], &old[..3]) || !allowed(wanted[2], &old[..3]) {
             return Err(Errno::EPERM);
@@ -103,24 +138,35 @@ fn set_res(call: &Call<'_>, user: bool, wanted: [u32; 3], implied: bool) -> Resu
             ids[2] = ids[1];
         }
         ids[3] = ids[1];
+        kind.set(credentials, ids);
         Ok(())
     })
 }
 
 fn sys_setresuid(call: &mut Call<'_>) -> Result<u64> {
-    set_res(call, true, [call.uint(0), call.uint(1), call.uint(2)], false)
+    set_res(
+        call,
+        Kind::User,
+        [call.uint(0), call.uint(1), call.uint(2)],
+        false,
+    )
 }
 
 fn sys_setresgid(call: &mut Call<'_>) -> Result<u64> {
-    set_res(call, false, [call.uint(0), call.uint(1), call.uint(2)], false)
+    set_res(
+        call,
+        Kind::Group,
+        [call.uint(0), call.uint(1), call.uint(2)],
+        false,
+    )
 }
 
 fn sys_setreuid(call: &mut Call<'_>) -> Result<u64> {
-    set_res(call, true, [call.uint(0), call.uint(1), u32::MAX], true)
+    set_res(call, Kind::User, [call.uint(0), call.uint(1), u32::MAX], true)
 }
 
 fn sys_setregid(call: &mut Call<'_>) -> Result<u64> {
-    set_res(call, false, [call.uint(0), call.uint(1), u32::MAX], true)
+    set_res(call, Kind::Group, [call.uint(0), call.uint(1), u32::MAX], true)
 }
 
 fn get_res(call: &Call<'_>, ids: [u32; 4]) -> Result<u64> {
@@ -138,16 +184,18 @@ fn sys_getresgid(call: &mut Call<'_>) -> Result<u64> {
     get_res(call, with(call, |c| c.gid))
 }
 
-/// setfsuid, setfsgid: give the old one, whether or not they change it.
-fn set_fs(call: &Call<'_>, user: bool) -> Result<u64> {
+/// setfsuid, setfsgid: give the old one, whether or not they change it. Nobody is -1, with which programs ask for it.
+fn set_fs(call: &Call<'_>, kind: Kind) -> Result<u64> {
     let id = call.uint(0);
     let mut old = 0;
     change(call, |credentials| {
-        let privileged = credentials.euid() == 0;
-        let ids = ids(credentials, user);
+        let ids = kind.ids(credentials);
         old = ids[3];
-        if privileged || ids.contains(&id) {
-            ids[3] = id;
+        if id != u32::MAX && (kind.is_free(credentials) || ids.contains(&id)) {
+            match kind {
+                Kind::User => credentials.set_file_user(id),
+                Kind::Group => credentials.gid[3] = id,
+            }
         }
         Ok(())
     })?;
@@ -155,13 +203,14 @@ fn set_fs(call: &Call<'_>, user: bool) -> Result<u64> {
 }
 
 fn sys_setfsuid(call: &mut Call<'_>) -> Result<u64> {
-    set_fs(call, true)
+    set_fs(call, Kind::User)
 }
 
 fn sys_setfsgid(call: &mut Call<'_>) -> Result<u64> {
-    set_fs(call, false)
+    set_fs(call, Kind::Group)
 }
 
+/// Looks at the credentials of the calling process.
 pub(super) fn with<R>(call: &Call<'_>, f: impl FnOnce(&Credentials) -> R) -> R {
-    f(&call.thread.process.context.lock().credentials)
+    f(&call.thread.process.credentials())
 }

@@ -10,8 +10,8 @@ use super::table::Row;
 pub(super) const ROWS: &[Row] = &[Row::full(95, "umask", sys_umask, "x")];
 
 fn sys_umask(call: &mut Call<'_>) -> Result<u64> {
-    let mut context = call.thread.process.context.lock();
-    let before = context.umask;
-    context.umask = call.uint(0) & S_IRWXUGO;
+    let mut place = call.thread.process.place.lock();
+    let before = place.umask;
+    place.umask = call.uint(0) & S_IRWXUGO;
     Ok(before.into())
 }

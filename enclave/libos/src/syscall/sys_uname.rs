@@ -1,9 +1,11 @@
 //! uname, sethostname.
 
 use kobject::{Errno, Result};
+use linux_abi::Capabilities;
 use linux_abi::system::__NEW_UTS_LEN;
 
 use super::Call;
+use super::sys_setuid::with;
 use super::table::Row;
 use crate::uapi::Utsname;
 use crate::user;
@@ -43,9 +45,7 @@ fn field(text: &[u8]) -> [u8; __NEW_UTS_LEN + 1] {
 
 fn sys_sethostname(call: &mut Call<'_>) -> Result<u64> {
     let (at, len) = (call.pointer(0), call.int(1));
-    if call.thread.process.context.lock().credentials.euid() != 0 {
-        return Err(Errno::EPERM);
-    }
+    with(call, |caller| caller.require(Capabilities::CAP_SYS_ADMIN))?;
     let len = usize::try_from(len)
         .ok()
         .filter(|&len| len <= __NEW_UTS_LEN)

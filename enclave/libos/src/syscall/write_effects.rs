@@ -19,7 +19,7 @@ pub(super) fn raise_pipe(call: &Call<'_>, result: Result<usize>) -> Result<u64> 
 /// A file whose contents a process without privilege has changed is no longer run with its owner's rights.
 pub(super) fn modified(call: &Call<'_>, file: &Description) {
     if file.object().is_seekable() {
-        libos_fs::written_by(file, &call.thread.process.context.lock().credentials);
+        libos_fs::written_by(file, &call.thread.process.credentials());
     }
 }
 
