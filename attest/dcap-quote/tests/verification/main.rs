@@ -6,6 +6,7 @@ mod garbage;
 mod genuine;
 mod pieces;
 mod refusals;
+mod statuses;
 mod support;
 mod tampering;
 mod vectors;
