@@ -2,7 +2,9 @@
 
 use std::fmt::{self, Write};
 
-use dcap_quote::{Gap, PartTcb, PlatformTcb, Rating, Report, SgxReport, TdReport, Trust, Verdict};
+use dcap_quote::{
+    EvaluationDataNumbers, Gap, PartTcb, PlatformTcb, Rating, Report, SgxReport, TdReport, Trust, Verdict,
+};
 
 use crate::Judgement;
 
@@ -61,6 +63,7 @@ fn write(out: &mut String, judgement: &Judgement) -> fmt::Result {
         verdict.advisories.join(" ")
     };
     row(out, "advisories", &advisories)?;
+    row(out, "TCB recovery", &recovery(verdict.evaluation_data_numbers))?;
     writeln!(out, "\nrelied upon, the first to expire first:")?;
     for dated in &verdict.validity {
         writeln!(
@@ -70,6 +73,22 @@ fn write(out: &mut String, judgement: &Judgement) -> fmt::Result {
         )?;
     }
     Ok(())
+}
+
+/// The number that baselines are compared with, and where it comes from if that is in question.
+fn recovery(numbers: EvaluationDataNumbers) -> String {
+    let EvaluationDataNumbers {
+        tcb_info,
+        qe_identity,
+    } = numbers;
+    if tcb_info == qe_identity {
+        format!("evaluation data number {tcb_info}")
+    } else {
+        format!(
+            "evaluation data number {} (TCB info {tcb_info}, QE identity {qe_identity})",
+            numbers.lower()
+        )
+    }
 }
 
 fn row(out: &mut String, name: &str, value: &str) -> fmt::Result {
