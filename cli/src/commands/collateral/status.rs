@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::Args;
 use collateral_cache::{Entry, Outlook, State, Status};
-use dcap_quote::UnixTime;
+use dcap_quote::{UnixTime, ends_servicing};
 use serde::Serialize;
 
 use crate::flags::collateral_dir::CollateralCacheFlags;
@@ -122,6 +122,13 @@ fn paragraph(outlook: &Outlook, now: UnixTime) -> String {
     );
     if !forecast.advisories.is_empty() {
         let _ = write!(text, " ({})", forecast.advisories.join(", "));
+    }
+    if forecast
+        .advisories
+        .iter()
+        .any(|advisory| ends_servicing(advisory))
+    {
+        text.push_str("; Intel ends the servicing of this platform: no update will help");
     }
     text.push('\n');
     for short in forecast.gap.iter().flat_map(|gap| &gap.shortfalls) {
