@@ -15,8 +15,10 @@ use crate::store::{Store, StoreError, StoredKey};
 const HOUR: u64 = 60 * 60;
 const DAY: u64 = 24 * HOUR;
 
-/// Seconds that a token is valid, as Azure's are.
+/// Seconds that a token is valid, as Azure's are. Policies get no longer ones: keys are published no longer than such a token
+/// is valid.
 pub(crate) const TOKEN_LIFETIME: u64 = 8 * HOUR;
+const _: () = assert!(TOKEN_LIFETIME == attestation_policy::MAX_VALIDITY_MINUTES as u64 * 60);
 /// Seconds for which a key signs.
 const SIGNING_PERIOD: u64 = 30 * DAY;
 /// Seconds before it signs that a key is published.
