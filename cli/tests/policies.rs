@@ -76,7 +76,7 @@ fn properties_that_no_service_honours_are_errors() {
     );
     let (out, error, status) = folder.run("policy check policy");
     assert!(
-        out.starts_with("NOT VALID: line 3, column 40: issuancerules have no property \"x5c\""),
+        out.starts_with("NOT VALID: line 3, column 39: issuancerules have no property \"x5c\""),
         "{out}"
     );
     assert_eq!((error.as_str(), status), ("", 1));

@@ -25,7 +25,7 @@ pub struct TokenFlags {
     #[arg(long, value_name = "URL")]
     service: String,
 
-    /// Certificate of the service or of its CA (PEM) [default: the CAs that this system trusts]
+    /// Certificate of the service, which may be of any version and name, or of its CA (PEM) [default: the CAs that this system trusts]
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
 

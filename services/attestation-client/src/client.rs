@@ -48,7 +48,7 @@ struct Answer {
 
 impl Client {
     /// For the service at `url` (`https://HOST[:PORT]`), whose TLS certificate is by one of the authorities in `authority`
-    /// (PEM), or is that certificate itself. Its tokens are expected to name `url` as their issuer.
+    /// (PEM), or is that certificate itself, whatever its version and names. Its tokens are expected to name `url` as their issuer.
     ///
     /// # Errors
     /// When either cannot be used. Nothing is sent yet.

@@ -31,7 +31,8 @@ pub struct Fetch {
     #[arg(long, value_name = "SERVICE", default_value = "intel")]
     from: Source,
 
-    /// Trust only these CAs (PEM) for the service's TLS certificate
+    /// Trust only these CAs (PEM) for the service's TLS certificate, or that certificate itself, whatever its version and
+    /// names
     #[arg(long, value_name = "PEM")]
     ca_file: Option<PathBuf>,
 
