@@ -160,8 +160,12 @@ fn what_is_older_or_expired_stays_outside() {
     let place = Place::new();
     place.succeed("collateral import collateral");
     place.collateral("older", |profile| profile.dates.tcb_info.from.0 -= DAY);
-    let refused = place.fail("collateral import older");
-    assert!(refused.contains("is older"), "{refused}");
+    let (out, note, status) = place.run("collateral import older");
+    assert!(
+        out.contains("nothing new") && note.contains("is older"),
+        "{out}{note}"
+    );
+    assert_eq!(status, 0);
     place.collateral("expired", |profile| {
         profile.dates.tcb_info.from.0 -= 31 * DAY;
         profile.dates.tcb_info.until.0 -= 31 * DAY;
@@ -318,6 +322,71 @@ fn fetch_from_serve() {
         serving.1
     ));
     assert!(refused.contains("answers 404"), "{refused}");
+}
+
+#[test]
+fn an_edition_can_be_chosen_and_left() {
+    let place = Place::new();
+    recover(&place, 100);
+    place.succeed("collateral import bundle --collateral-cache served");
+    let serving = Serving::start(&place, "--collateral-cache served");
+    let from = &serving.1;
+    let is_up_to_date = || {
+        let (out, _, status) = place.run("verify quote quote --collateral-cache own");
+        assert_eq!(status == 0, out.starts_with("ACCEPTABLE: UpToDate"), "{out}");
+        status == 0
+    };
+    place.succeed(&format!(
+        "collateral fetch --quote quote --from {from} --collateral-cache own"
+    ));
+    assert!(is_up_to_date());
+    for (choice, standard) in [
+        ("--update early", false),
+        ("--update standard", true),
+        ("--evaluation-number 18", false),
+        ("--evaluation-number 17", true),
+        ("--update early", false),
+    ] {
+        place.succeed(&format!(
+            "collateral fetch --all {choice} --from {from} --collateral-cache own"
+        ));
+        assert_eq!(is_up_to_date(), standard, "{choice}");
+        // The choice stays.
+        place.succeed(&format!(
+            "collateral fetch --all --from {from} --collateral-cache own"
+        ));
+        assert_eq!(is_up_to_date(), standard, "{choice}");
+    }
+    // A bundle takes it along.
+    place.succeed("collateral export --all --collateral-cache own --out early-bundle");
+    place.succeed("collateral import early-bundle --collateral-cache away");
+    let status = place.succeed("collateral status --collateral-cache away");
+    assert!(
+        status.starts_with("quotes are verified by the edition: early"),
+        "{status}"
+    );
+    let (_, _, status) = place.run("verify quote quote --collateral-cache away");
+    assert_eq!(status, 1);
+    let refused = place.fail(&format!(
+        "collateral fetch --all --evaluation-number 3 --from {from} --collateral-cache own"
+    ));
+    assert!(refused.contains("404"), "{refused}");
+    assert!(!is_up_to_date(), "what could not be fetched was not chosen");
+}
+
+#[test]
+fn a_source_that_is_behind_is_told() {
+    let place = Place::new();
+    place.collateral("older", |profile| profile.dates.tcb_info.from.0 -= DAY);
+    place.succeed("collateral import older --collateral-cache served");
+    place.succeed("collateral import collateral --collateral-cache own");
+    let serving = Serving::start(&place, "--collateral-cache served");
+    let (_, error, status) = place.run(&format!(
+        "collateral fetch --all --from {} --collateral-cache own",
+        serving.1
+    ));
+    assert!(error.contains("the service is behind"), "{error}");
+    assert_eq!(status, 125);
 }
 
 #[test]

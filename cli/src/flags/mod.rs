@@ -6,6 +6,8 @@ pub mod byte_size;
 pub mod collateral_dir;
 #[cfg(feature = "convert")]
 pub mod conversion;
+#[cfg(feature = "verify")]
+pub mod edition;
 #[cfg(feature = "convert")]
 pub mod enclave_values;
 #[cfg(feature = "verify")]
