@@ -97,8 +97,10 @@ impl Client {
         let now = UnixTime(now.map_err(|_| ClientError::Clock)?.as_secs());
         let validate = |keys: &KeySet| self.validator.validate(token, keys, policy, now);
         match validate(&*self.fetch_keys(Need::Recent)?) {
-            // The service may have changed its key since.
-            Err(Refusal::UnknownKey(_)) => Ok(validate(&*self.fetch_keys(Need::UnknownKey)?)?),
+            // The service may have changed its keys since.
+            Err(Refusal::UnknownKey(_) | Refusal::UnusableKey { .. }) => {
+                Ok(validate(&*self.fetch_keys(Need::UnknownKey)?)?)
+            }
             validated => Ok(validated?),
         }
     }
