@@ -47,6 +47,7 @@ mod identity;
 mod lack;
 mod p256;
 mod pck;
+mod pck_chain;
 mod pem;
 mod piece;
 mod pki;

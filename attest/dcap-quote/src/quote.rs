@@ -6,8 +6,8 @@
 
 use crate::bytes::{Reader, Truncated};
 use crate::certificate::CertificateError;
-use crate::checked::certificates;
 use crate::pck::Platform;
+use crate::pck_chain;
 use crate::pki::PckCa;
 use crate::refusal::{Chain, Refusal};
 use crate::report::{SgxReport, TdReport};
@@ -80,7 +80,7 @@ pub(crate) struct Certification<'a> {
     pub qe_report_signature: &'a [u8; 64],
     /// Hashed together with the attestation key.
     pub qe_authentication_data: &'a [u8],
-    /// The PCK certificate's chain as PEM, from the leaf to the root.
+    /// The PCK certificate's chain as PEM, in whatever form and order the platform has it.
     pub pck_chain: &'a str,
 }
 
@@ -181,7 +181,7 @@ impl<'a> Quote<'a> {
         }
     }
 
-    /// The chain of the PCK certificate as PEM.
+    /// The chain of the PCK certificate as PEM, in whatever form and order the platform has it.
     #[must_use]
     pub const fn pck_chain(&self) -> &'a str {
         self.certification.pck_chain
@@ -193,7 +193,7 @@ impl<'a> Quote<'a> {
     /// When the PCK certificate cannot be read.
     pub fn claimed_platform(&self) -> Result<Platform, Refusal> {
         let chain = Chain::Pck;
-        let [pck, _, _] = certificates(chain, self.certification.pck_chain)?;
+        let [pck, _, _] = pck_chain::certificates(self.certification.pck_chain)?;
         Platform::of(&pck).map_err(chain.at(1))
     }
 
@@ -203,7 +203,7 @@ impl<'a> Quote<'a> {
     /// When its certificate cannot be read, or names neither.
     pub fn claimed_pck_ca(&self) -> Result<PckCa, Refusal> {
         let chain = Chain::Pck;
-        let [_, authority, _] = certificates(chain, self.certification.pck_chain)?;
+        let [_, authority, _] = pck_chain::certificates(self.certification.pck_chain)?;
         let unknown = CertificateError::Profile("its name is none of a PCK authority");
         PckCa::claimed_by(&authority).ok_or_else(|| chain.at(2)(unknown))
     }

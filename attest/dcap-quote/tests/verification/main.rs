@@ -4,6 +4,7 @@ mod agreement;
 mod forecasts;
 mod garbage;
 mod genuine;
+mod pck_chains;
 mod pieces;
 mod refusals;
 mod statuses;
