@@ -53,6 +53,17 @@ impl Verdict {
         all
     }
 
+    /// The date of the first recovery that the platform, its quoting enclave or its TDX module falls behind; none when no
+    /// version is short.
+    #[must_use]
+    pub fn falls_behind_since(&self) -> Option<UnixTime> {
+        let now = self.current_tcb.iter().flat_map(gaps);
+        let all = gaps(&self.platform_tcb)
+            .chain(now)
+            .chain(&self.quoting_enclave.gap);
+        all.map(|gap| gap.recovery).min()
+    }
+
     /// Whether Intel has ended the servicing of the platform, so that no update will come: INTEL-DOC-10000 and 10001 in place
     /// of the number of an advisory.
     #[must_use]

@@ -6,6 +6,7 @@
 
 use crate::bytes::{Reader, Truncated};
 use crate::certificate::CertificateError;
+use crate::other_file::OtherFile;
 use crate::pck::Platform;
 use crate::pck_chain;
 use crate::pki::PckCa;
@@ -114,6 +115,9 @@ pub enum QuoteError {
     #[error("it does not bring its platform's PCK certificate chain: certification data type {0} ({what}) instead of 5",
         what = what_type_names(*.0))]
     WithoutPckChain(u16),
+    /// Another file that is known.
+    #[error(transparent)]
+    OtherFile(OtherFile),
     /// The PCK certificate's chain is not text.
     #[error("the PCK certificate chain is not text")]
     ChainNotText,
@@ -127,7 +131,10 @@ impl<'a> Quote<'a> {
     /// type 5 (in versions 4 and 5 wrapped in type 6), or if anything follows it.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, QuoteError> {
         let mut reader = Reader::new(bytes);
-        let header = Header::parse(&mut reader)?;
+        let header = Header::parse(&mut reader).map_err(|error| {
+            let other = OtherFile::recognize(bytes);
+            other.map_or(error, QuoteError::OtherFile)
+        })?;
         let report = Report::parse(&header, &mut reader)?;
         let signed_length = bytes.len().checked_sub(reader.rest().len());
         let signed = signed_length.and_then(|length| bytes.get(..length));
@@ -275,6 +282,11 @@ impl Report {
                 .and_then(TdReport::parse_1_5)
                 .map(Box::new)
                 .map(Self::Td),
+            Kind::Td15Ex => reader
+                .array()
+                .and_then(TdReport::parse_1_5_ex)
+                .map(Box::new)
+                .map(Self::Td),
         }
         .within(WHAT)
     }
@@ -288,10 +300,15 @@ impl Report {
             (1, Tee::Sgx) => (Kind::Sgx, SgxReport::SIZE),
             (2, Tee::Tdx) => (Kind::Td10, TdReport::SIZE),
             (3, Tee::Tdx) => (Kind::Td15, TdReport::SIZE_1_5),
-            _ => return Err(unsupported("body type", body_type, "1 for SGX, 2 and 3 for TDX")),
+            (4, Tee::Tdx) => (Kind::Td15Ex, TdReport::SIZE_1_5_EX),
+            _ => return Err(unsupported("body type", body_type, "1 for SGX, 2 to 4 for TDX")),
         };
         if usize::try_from(size) != Ok(expected) {
-            return Err(unsupported("body size", size, "384, 584, 648 by the body's type"));
+            return Err(unsupported(
+                "body size",
+                size,
+                "384, 584, 648, 885 by the body's type",
+            ));
         }
         Ok(kind)
     }
@@ -302,6 +319,7 @@ enum Kind {
     Sgx,
     Td10,
     Td15,
+    Td15Ex,
 }
 
 impl<'a> Certification<'a> {

@@ -116,6 +116,8 @@ pub struct Gap {
     pub status: TcbStatus,
     /// Date of the highest level.
     pub date: UnixTime,
+    /// Date of the lowest level that is higher than the one that is reached: of the recovery that it falls behind.
+    pub recovery: UnixTime,
     /// Every version that is below it.
     pub shortfalls: Vec<Shortfall>,
 }

@@ -15,6 +15,9 @@ pub(crate) fn for_refusal(reason: &Reason) -> &'static str {
             return "The platform had no PCK certificate at hand when it made the quote. Let its quote provider get one from \
                     Intel, a PCCS or the cloud (pccs_url in /etc/sgx_default_qcnl.conf), and have the quote made again.";
         }
+        Reason::Quote(QuoteError::OtherFile(_)) => {
+            return "Give a quote: what the platform's quoting enclave made, binary and in full.";
+        }
         Reason::Quote(_) => {
             return "Give the quote as the platform made it: binary, in full, of version 3, 4 or 5, with the PCK certificate \
                     chain inside (certification data type 5). Where it comes from base64 or JSON, decode it first.";
@@ -102,9 +105,31 @@ const fn for_other_objection(objection: &Objection) -> &'static str {
         }
         Objection::ReservedAttributes => "Nobody knows what they mean; a newer verifier may.",
         Objection::Migratable | Objection::ServiceDomain => {
-            "What such a service domain may do decides about this one, and is not verified here. Launch it without."
+            "What such a service domain may do decides about this one, and is not verified here. Launch it without, or accept \
+             the service domain that you know with --dangerous-accept-mrservicetd."
         }
-        Objection::SeptVe => "Launch the domain with SEPT_VE_DISABLE.",
+        Objection::SeptVe => {
+            "Launch the domain with SEPT_VE_DISABLE; if its kernel is hardened against such exceptions, \
+             --dangerous-accept-missing-sept-ve-disable accepts it."
+        }
+        Objection::Advisory(_) => {
+            "Update the platform, if a newer level does not have the weakness; or accept it in the policy file, if you know that \
+             it does not matter to you."
+        }
+        Objection::EvaluationDataNumber { .. } => {
+            "Fetch newer TCB info and QE identity (nacre collateral fetch --update early, or --evaluation-number)."
+        }
+        Objection::Configuration(_) => {
+            "Change the platform's set-up and have it provisioned anew, or accept it in the policy file."
+        }
+        Objection::SgxType(_) => "Use a platform of another kind, or accept it in the policy file.",
+        Objection::Platform(_) => {
+            "If this machine is yours, add its PPID (or PlatformInstanceID) to accepted_platforms in the policy file; if not, do \
+             not trust it, however genuine it is."
+        }
+        Objection::ReportData(_) | Objection::Nonce(_) => {
+            "The quote was made for something else, or earlier: ask for a new one."
+        }
         Objection::Identity(_) => "If it should be accepted as well, name it, too.",
         _ => NEWER_VERIFIER,
     }

@@ -124,6 +124,12 @@ fn on_good_platforms() {
         both(profile(), 5, &domain_1_5(tee_tcb_svn, tee_tcb_svn)),
         up_to_date
     );
+    let Body::Td15(body) = domain_1_5(tee_tcb_svn, tee_tcb_svn) else {
+        unreachable!()
+    };
+    let mut extended = [0; 885];
+    extended[..648].copy_from_slice(&body);
+    assert_eq!(both(profile(), 5, &Body::Td15Ex(Box::new(extended))), up_to_date);
 }
 
 #[test]
