@@ -143,6 +143,46 @@ fn proven_in_each_format() {
     }
 }
 
+/// The fixture's nonce is one byte, which no caller may ask for: it takes one of its own.
+#[test]
+fn the_nonce_that_was_asked_for() {
+    let setting = Setting::new();
+    let at = UnixTime::from_rfc3339(AT).unwrap().0;
+    let nonce = [0xab; 16];
+    let attested = |formats, nonce: &[u8]| {
+        let validity = Validity {
+            from: UnixTime(at - 10),
+            until: UnixTime(at + 10),
+        };
+        let request = Request::new(validity).unwrap().formats(formats).nonce(nonce);
+        let quote = |report_data: &[u8; 64]| {
+            let mut body = [0; 384];
+            body[320..].copy_from_slice(report_data);
+            Ok::<_, std::io::Error>(setting.platform.quote(&body))
+        };
+        server_config(request.certificate(quote).unwrap(), None).unwrap()
+    };
+    for (formats, sent, part) in [
+        (Formats::Interoperable, &nonce[..], "PROVEN BY A SIMULATED"),
+        (Formats::Both, &nonce, "PROVEN BY A SIMULATED"),
+        (
+            Formats::Both,
+            &nonce[1..],
+            "NOT PROVEN: the certificate's nonce is abab",
+        ),
+        (
+            Formats::Legacy,
+            &nonce,
+            "NOT PROVEN: the certificate has no nonce",
+        ),
+    ] {
+        let words = format!("{TRUSTING} --nonce {}", "ab".repeat(16));
+        let (out, error, status) = setting.verify_server(attested(formats, sent), &words);
+        assert!(out.starts_with(part), "{out}{error}");
+        assert_eq!(status, i32::from(part.starts_with("NOT")));
+    }
+}
+
 /// TLS 1.2 has no way around a critical extension, which is then said.
 #[test]
 fn a_critical_extension_gets_a_true_sentence() {

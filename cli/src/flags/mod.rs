@@ -19,6 +19,8 @@ pub mod platform;
 #[cfg(feature = "verify")]
 pub mod quote;
 #[cfg(feature = "verify")]
+pub mod report_data;
+#[cfg(feature = "verify")]
 pub mod token;
 #[cfg(feature = "verify")]
 pub mod trust;
