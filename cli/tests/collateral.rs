@@ -160,8 +160,12 @@ fn what_is_older_or_expired_stays_outside() {
     let place = Place::new();
     place.succeed("collateral import collateral");
     place.collateral("older", |profile| profile.dates.tcb_info.from.0 -= DAY);
-    let refused = place.fail("collateral import older");
-    assert!(refused.contains("is older"), "{refused}");
+    let (out, note, status) = place.run("collateral import older");
+    assert!(
+        out.contains("nothing new") && note.contains("is older"),
+        "{out}{note}"
+    );
+    assert_eq!(status, 0);
     place.collateral("expired", |profile| {
         profile.dates.tcb_info.from.0 -= 31 * DAY;
         profile.dates.tcb_info.until.0 -= 31 * DAY;
@@ -237,7 +241,7 @@ fn a_tcb_recovery_is_announced() {
     let (out, note, status) = place.run("verify quote quote");
     assert!(out.starts_with("ACCEPTABLE: UpToDate"), "{out}");
     assert!(
-        note.contains("this platform is OutOfDate: SGX TCB component 1 is 4, needs 5"),
+        note.contains("this platform is OutOfDate: SGX TCB component 1 has security version 4 and needs 5"),
         "{note}"
     );
     assert_eq!(status, 0);
@@ -321,6 +325,71 @@ fn fetch_from_serve() {
 }
 
 #[test]
+fn an_edition_can_be_chosen_and_left() {
+    let place = Place::new();
+    recover(&place, 100);
+    place.succeed("collateral import bundle --collateral-cache served");
+    let serving = Serving::start(&place, "--collateral-cache served");
+    let from = &serving.1;
+    let is_up_to_date = || {
+        let (out, _, status) = place.run("verify quote quote --collateral-cache own");
+        assert_eq!(status == 0, out.starts_with("ACCEPTABLE: UpToDate"), "{out}");
+        status == 0
+    };
+    place.succeed(&format!(
+        "collateral fetch --quote quote --from {from} --collateral-cache own"
+    ));
+    assert!(is_up_to_date());
+    for (choice, standard) in [
+        ("--update early", false),
+        ("--update standard", true),
+        ("--evaluation-number 18", false),
+        ("--evaluation-number 17", true),
+        ("--update early", false),
+    ] {
+        place.succeed(&format!(
+            "collateral fetch --all {choice} --from {from} --collateral-cache own"
+        ));
+        assert_eq!(is_up_to_date(), standard, "{choice}");
+        // The choice stays.
+        place.succeed(&format!(
+            "collateral fetch --all --from {from} --collateral-cache own"
+        ));
+        assert_eq!(is_up_to_date(), standard, "{choice}");
+    }
+    // A bundle takes it along.
+    place.succeed("collateral export --all --collateral-cache own --out early-bundle");
+    place.succeed("collateral import early-bundle --collateral-cache away");
+    let status = place.succeed("collateral status --collateral-cache away");
+    assert!(
+        status.starts_with("quotes are verified by the edition: early"),
+        "{status}"
+    );
+    let (_, _, status) = place.run("verify quote quote --collateral-cache away");
+    assert_eq!(status, 1);
+    let refused = place.fail(&format!(
+        "collateral fetch --all --evaluation-number 3 --from {from} --collateral-cache own"
+    ));
+    assert!(refused.contains("404"), "{refused}");
+    assert!(!is_up_to_date(), "what could not be fetched was not chosen");
+}
+
+#[test]
+fn a_source_that_is_behind_is_told() {
+    let place = Place::new();
+    place.collateral("older", |profile| profile.dates.tcb_info.from.0 -= DAY);
+    place.succeed("collateral import older --collateral-cache served");
+    place.succeed("collateral import collateral --collateral-cache own");
+    let serving = Serving::start(&place, "--collateral-cache served");
+    let (_, error, status) = place.run(&format!(
+        "collateral fetch --all --from {} --collateral-cache own",
+        serving.1
+    ));
+    assert!(error.contains("the service is behind"), "{error}");
+    assert_eq!(status, 125);
+}
+
+#[test]
 fn over_tls() {
     let place = Place::new();
     let own = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
@@ -339,6 +408,34 @@ fn over_tls() {
     assert_eq!(status, 0, "{error}");
     let refused = place.fail(&format!("collateral fetch --quote quote --from {}", serving.1));
     assert!(refused.contains("TLS fails"), "{refused}");
+}
+
+/// As `openssl req -x509` makes it: a CA, of another name.
+#[test]
+fn over_tls_with_a_certificate_that_is_a_ca() {
+    let place = Place::new();
+    let make = || {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut parameters = rcgen::CertificateParams::default();
+        parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        (parameters.self_signed(&key).unwrap().pem(), key.serialize_pem())
+    };
+    let ((certificate, key), (other, _)) = (make(), make());
+    place.write("cert.pem", certificate.as_bytes());
+    place.write("key.pem", key.as_bytes());
+    place.write("other.pem", other.as_bytes());
+    place.succeed("collateral import collateral --collateral-cache served");
+    let serving = Serving::start(
+        &place,
+        "--collateral-cache served --tls-cert cert.pem --tls-key key.pem",
+    );
+    let fetch = format!("collateral fetch --quote quote --from {} --ca-file", serving.1);
+    let (_, error, status) = place.run(&format!("{fetch} cert.pem"));
+    assert_eq!(status, 0, "{error}");
+    let refused = place.fail(&format!("{fetch} other.pem"));
+    assert!(refused.contains("TLS fails"), "{refused}");
+    let refused = place.fail(&format!("{fetch} key.pem"));
+    assert!(refused.contains("file of trusted certificates"), "{refused}");
 }
 
 #[test]

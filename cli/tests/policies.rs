@@ -69,6 +69,35 @@ fn an_error_is_shown_where_it_is() {
 }
 
 #[test]
+fn properties_that_no_service_honours_are_errors() {
+    let folder = Folder::new(
+        "version=1.0;\nauthorizationrules { => permit(); };\nissuancerules { => issueproperty(type=\"x5c\", value=true); };",
+        "",
+    );
+    let (out, error, status) = folder.run("policy check policy");
+    assert!(
+        out.starts_with("NOT VALID: line 3, column 39: issuancerules have no property \"x5c\""),
+        "{out}"
+    );
+    assert_eq!((error.as_str(), status), ("", 1));
+    let policy = "version=1.0; authorizationrules { => permit(); };
+        issuancerules { c:[type==\"m\"] => issueproperty(type=\"report_validity_in_minutes\", value=c.value); };";
+    let with = |claims: &str| Folder::new(policy, claims).run("policy check policy --claims claims");
+    let (out, _, status) = with(r#"{"m": 1440}"#);
+    assert!(
+        out.contains("report_validity_in_minutes = 1440, which is cut to 480"),
+        "{out}"
+    );
+    assert_eq!(status, 0);
+    let (out, _, status) = with(r#"{"m": 0}"#);
+    assert!(
+        out.starts_with("FAILED: ") && out.contains("an integer from 1 on"),
+        "{out}"
+    );
+    assert_eq!(status, 1);
+}
+
+#[test]
 fn decisions() {
     let with = |claims: &str| Folder::new(POLICY, claims).run("policy check policy --claims claims");
     let (out, _, status) = with(r#"{"x-ms-sgx-is-debuggable": false, "x-ms-sgx-svn": 2}"#);

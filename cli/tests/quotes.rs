@@ -5,8 +5,8 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use dcap_quote::{Tee, UnixTime};
-use simulated_platform::{Profile, SimulatedPlatform};
+use dcap_quote::{SIMULATED_QE_VENDOR, Tee, UnixTime};
+use simulated_platform::{Body, Profile, SimulatedPlatform};
 
 const AT: &str = "2025-06-24T00:00:00Z";
 
@@ -223,6 +223,153 @@ fn genuine_quotes() {
     assert!(out.starts_with("NOT ACCEPTABLE: TCBNotSupported"), "{out}");
     assert!(
         out.contains("SGX TCB component 8 (OS/VMM: SEAMLDR ACM) is 3, needs 5"),
+        "{out}"
+    );
+    assert_eq!(status, 1);
+}
+
+/// A trust domain with values in its registers, and no SEPT_VE_DISABLE; bound to a service domain.
+fn domain() -> Files {
+    let files = Files::new(|_| {});
+    let platform = SimulatedPlatform::new(Profile::new([5; 32], UnixTime::from_rfc3339(AT).unwrap()));
+    let mut body = [0; 648];
+    body[..3].copy_from_slice(&[5, 1, 6]);
+    body[136..184].fill(0x7d);
+    body[184..232].fill(0xcf);
+    for (number, register) in body[328..520].chunks_mut(48).enumerate() {
+        register.fill(number as u8);
+    }
+    body[520..536].fill(0xda);
+    body[584..587].copy_from_slice(&[5, 1, 6]);
+    body[600..648].fill(0x5e);
+    let write = |name: &str, content: &[u8]| fs::write(files.0.path().join(name), content).unwrap();
+    write(
+        "quote",
+        &platform.quote_as(5, &Body::Td15(body), SIMULATED_QE_VENDOR),
+    );
+    write(
+        "collateral",
+        &serde_json::to_vec(&platform.collateral(Tee::Tdx)).unwrap(),
+    );
+    files
+}
+
+#[test]
+fn a_trust_domain_by_its_registers() {
+    let files = domain();
+    let bytes = |byte: &str| byte.repeat(48);
+    let service = format!("--dangerous-accept-mrservicetd {}", bytes("5e"));
+    let sept = "--dangerous-accept-missing-sept-ve-disable";
+    let judge = |words: &str| files.run(&format!("verify quote quote {TRUSTING} {words}"));
+    for words in ["--platform-policy none", &service, sept] {
+        let (out, _, status) = judge(words);
+        assert_ne!(status, 0, "{out}");
+    }
+    let accepted = format!("{service} {sept}");
+    let (out, error, status) = judge(&accepted);
+    assert!(
+        out.contains(&format!("MRSERVICETD      {}", bytes("5e"))),
+        "{out}{error}"
+    );
+    assert_eq!(status, 0, "{out}");
+    let registers = format!(
+        "--mrtd {} --rtmr0 {} --rtmr1 {} --rtmr2 {} --rtmr3 {} --mrconfigid {}",
+        bytes("7D"),
+        bytes("00"),
+        bytes("01"),
+        bytes("02"),
+        bytes("03"),
+        bytes("cf")
+    );
+    let said = format!("--report-data {} --nonce {}", "da".repeat(16), "da".repeat(8));
+    let (out, _, status) = judge(&format!("{accepted} {registers} {said}"));
+    assert_eq!(status, 0, "{out}");
+    for (words, part) in [
+        (format!("--mrtd {}", bytes("7e")), "its MRTD is 7d7d"),
+        (
+            format!("--mrtd {} --rtmr3 {}", bytes("7d"), bytes("04")),
+            "its RTMR3 is 0303",
+        ),
+        (
+            format!("--mrtd {} --mrconfigid {}", bytes("7d"), bytes("00")),
+            "its MRCONFIGID is cfcf",
+        ),
+        (
+            format!("--mrenclave {}", "00".repeat(32)),
+            "an SGX enclave is required",
+        ),
+        (
+            format!("--report-data {}", "da".repeat(15)),
+            "not what is required",
+        ),
+        (
+            format!("--nonce {}", "db".repeat(8)),
+            "does not begin with the nonce",
+        ),
+    ] {
+        let (out, _, status) = judge(&format!("{accepted} {words}"));
+        assert!(
+            out.starts_with("NOT ACCEPTABLE") && out.contains(part),
+            "{words}: {out}"
+        );
+        assert_eq!(status, 1);
+    }
+    for (words, part) in [
+        (format!("--rtmr0 {}", bytes("00")), "--mrtd"),
+        ("--mrtd 7d".to_owned(), "96 hexadecimal digits"),
+        ("--nonce 00".to_owned(), "less than 8 bytes"),
+        (format!("--report-data {}", "00".repeat(65)), "1 to 64 bytes"),
+    ] {
+        let (_, error, status) = judge(&words);
+        assert!(error.contains(part), "{words}: {error}");
+        assert_eq!(status, 125);
+    }
+}
+
+#[test]
+fn a_platform_policy_from_a_file() {
+    let files = Files::new(|profile| profile.svns[0] = 3);
+    let write = |json: &str| fs::write(files.0.path().join("policy"), json).unwrap();
+    let judge = || files.run(&format!("verify quote quote {TRUSTING} --platform-policy policy"));
+    let (out, _, _) = files.run(&format!("verify quote quote {TRUSTING} --json"));
+    let json: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let ppid = json["verdict"]["platform"]["ppid"].as_str().unwrap();
+    write(&format!(
+        r#"{{"accepted_tcb_status":["OutOfDate"],"accepted_platforms":[{{"ppid":"{ppid}"}}]}}"#
+    ));
+    let (out, error, status) = judge();
+    assert_eq!(status, 0, "{out}{error}");
+    write(r#"{"accepted_tcb_status":["OutOfDate"],"accepted_advisory_ids":[],"accepted_platforms":[]}"#);
+    let (out, _, status) = judge();
+    for part in [
+        "the advisory SIMULATED-SA-00001 is not accepted",
+        "is not among those",
+    ] {
+        assert!(out.contains(part), "{out}");
+    }
+    assert_eq!(status, 1);
+    let (out, _, _) = files.run(&format!(
+        "explain quote quote {TRUSTING} --platform-policy policy"
+    ));
+    assert!(out.contains("add its PPID"), "{out}");
+    write(r#"{"acepted_platforms":[]}"#);
+    let (_, error, status) = judge();
+    assert!(
+        error.contains("platform policy policy") && error.contains("unknown field"),
+        "{error}"
+    );
+    assert_eq!(status, 125);
+}
+
+#[test]
+fn a_file_that_is_no_quote_is_told_what_it_is() {
+    let files = Files::new(|_| {});
+    let quote = fs::read(files.0.path().join("quote")).unwrap();
+    let hex = base16ct::lower::encode_string(&quote);
+    fs::write(files.0.path().join("quote"), hex).unwrap();
+    let (out, _, status) = files.run(&format!("verify quote quote {TRUSTING}"));
+    assert!(
+        out.contains("it is text in hexadecimal; decode it: xxd -r -p"),
         "{out}"
     );
     assert_eq!(status, 1);

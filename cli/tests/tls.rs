@@ -143,6 +143,81 @@ fn proven_in_each_format() {
     }
 }
 
+/// The fixture's nonce is one byte, which no caller may ask for: it takes one of its own.
+#[test]
+fn the_nonce_that_was_asked_for() {
+    let setting = Setting::new();
+    let at = UnixTime::from_rfc3339(AT).unwrap().0;
+    let nonce = [0xab; 16];
+    let attested = |formats, nonce: &[u8]| {
+        let validity = Validity {
+            from: UnixTime(at - 10),
+            until: UnixTime(at + 10),
+        };
+        let request = Request::new(validity).unwrap().formats(formats).nonce(nonce);
+        let quote = |report_data: &[u8; 64]| {
+            let mut body = [0; 384];
+            body[320..].copy_from_slice(report_data);
+            Ok::<_, std::io::Error>(setting.platform.quote(&body))
+        };
+        server_config(request.certificate(quote).unwrap(), None).unwrap()
+    };
+    for (formats, sent, part) in [
+        (Formats::Interoperable, &nonce[..], "PROVEN BY A SIMULATED"),
+        (Formats::Both, &nonce, "PROVEN BY A SIMULATED"),
+        (
+            Formats::Both,
+            &nonce[1..],
+            "NOT PROVEN: the certificate's nonce is abab",
+        ),
+        (
+            Formats::Legacy,
+            &nonce,
+            "NOT PROVEN: the certificate has no nonce",
+        ),
+    ] {
+        let words = format!("{TRUSTING} --nonce {}", "ab".repeat(16));
+        let (out, error, status) = setting.verify_server(attested(formats, sent), &words);
+        assert!(out.starts_with(part), "{out}{error}");
+        assert_eq!(status, i32::from(part.starts_with("NOT")));
+    }
+}
+
+/// TLS 1.2 has no way around a critical extension, which is then said.
+#[test]
+fn a_critical_extension_gets_a_true_sentence() {
+    let setting = Setting::new();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut parameters = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    let mut evidence = rcgen::CustomExtension::from_oid_content(&[2, 23, 133, 5, 4, 9], vec![0]);
+    evidence.set_criticality(true);
+    parameters.custom_extensions = vec![evidence];
+    let certificate = parameters.self_signed(&key).unwrap();
+    for (version, part) in [
+        (
+            &rustls::version::TLS12,
+            "NOT PROVEN: TLS cannot use the server's certificate: ",
+        ),
+        (
+            &rustls::version::TLS13,
+            "NOT PROVEN: the certificate cannot be used: its evidence is not CBOR",
+        ),
+    ] {
+        let provider = rustls::crypto::aws_lc_rs::default_provider();
+        let private = rustls::pki_types::PrivatePkcs8KeyDer::from(key.serialize_der());
+        let private = provider.key_provider.load_private_key(private.into()).unwrap();
+        let certified = rustls::sign::CertifiedKey::new(vec![certificate.der().clone()], private);
+        let server = ServerConfig::builder_with_provider(Arc::new(provider))
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(certified)));
+        let (out, _, status) = setting.verify_server(server, TRUSTING);
+        assert!(out.starts_with(part), "{out}");
+        assert_eq!(status, 1);
+    }
+}
+
 /// As some peers of others, Gramine's older ones among them.
 #[test]
 fn a_server_that_knows_tls_1_2_alone() {

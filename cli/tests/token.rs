@@ -57,3 +57,60 @@ fn what_cannot_be_judged_is_one_line() {
         assert!(line.contains(part), "{words}: {line}");
     }
 }
+
+/// No service is asked: nobody listens there.
+#[test]
+fn a_token_is_verified_offline_with_keys_from_a_file() {
+    use attestation_token::{HeaderFields, KeySize, SigningKey};
+    let place = Workplace::new();
+    let key = SigningKey::generate(KeySize::Rsa2048).unwrap();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let now = now.unwrap().as_secs();
+    let claims = serde_json::json!({
+        "iss": NOBODY, "iat": now, "nbf": now, "exp": now + 60, "x-ms-attestation-type": "sgx",
+        "x-ms-sgx-is-debuggable": false, "x-ms-sgx-product-id": 1, "x-ms-sgx-svn": 1,
+        "x-ms-sgx-mrenclave": "5a".repeat(32), "x-ms-sgx-mrsigner": "a5".repeat(32),
+        "x-ms-sgx-report-data": "00".repeat(64),
+    });
+    let token = key
+        .sign(&HeaderFields::default(), claims.to_string().as_bytes())
+        .unwrap();
+    fs::write(place.path("token"), token).unwrap();
+    let keys = serde_json::json!({ "keys": [key.jwk(&[])] }).to_string();
+    fs::write(place.path("keys"), keys).unwrap();
+    let other = SigningKey::generate(KeySize::Rsa2048).unwrap();
+    let others = serde_json::json!({ "keys": [other.jwk(&[])] }).to_string();
+    fs::write(place.path("others"), others).unwrap();
+    let run = |words: &str| {
+        let output = place.nacre(words.split(' '));
+        let error = String::from_utf8(output.stderr).unwrap();
+        (output.status.code().unwrap(), error)
+    };
+    let offline = format!("verify token token --service {NOBODY} --keys");
+    let enclave = "5a".repeat(32);
+    for (words, expected, part) in [
+        (format!("{offline} keys --mrenclave {enclave}"), 0, ""),
+        (format!("{offline} keys/"), 125, "cannot read"),
+        (
+            format!("{offline} keys --mrenclave {}", "00".repeat(32)),
+            1,
+            "MRENCLAVE",
+        ),
+        (format!("{offline} others"), 1, "key set does not have"),
+        (format!("{offline} token"), 125, "cannot use the keys"),
+        (
+            format!("{offline} keys --dangerous-accept-simulated"),
+            1,
+            "expected issuer",
+        ),
+        (
+            "verify token token --service https://other.example --keys keys".to_owned(),
+            1,
+            "expected issuer",
+        ),
+    ] {
+        let (status, error) = run(&words);
+        assert_eq!(status, expected, "{words}: {error}");
+        assert!(error.contains(part), "{words}: {error}");
+    }
+}

@@ -2,6 +2,7 @@
 
 use crate::claim::ValueType;
 use crate::position::Position;
+use crate::properties::PropertyError;
 use crate::syntax::Version;
 
 /// A text that is no policy: where, and why.
@@ -107,6 +108,9 @@ pub enum PolicyProblem {
     /// A property that an action cannot give.
     #[error("{0} cannot be chosen: the policy is the issuer of what it makes, and a value has its own type")]
     FixedProperty(&'static str),
+    /// A property that a service cannot honour; only [`Policy::check_properties`](crate::Policy::check_properties) tells.
+    #[error("{0}")]
+    Property(PropertyError),
     /// A literal query that is none.
     #[error("not a JMESPath query: {0}")]
     Query(String),

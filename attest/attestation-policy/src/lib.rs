@@ -22,6 +22,8 @@
 //! from the adversary: whatever they are, the result is a decision or an error with line and column, within the
 //! bounds of [`limits`]. An error is never a permission.
 //!
+//! A service honours the [`Properties`] of a permission, or does not issue.
+//!
 //! What Microsoft documents is in `docs/policy.md`, with what we chose where the documents are silent.
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -51,6 +53,7 @@ mod lexer;
 pub mod limits;
 mod parser;
 mod position;
+mod properties;
 mod query;
 mod rule_parser;
 mod syntax;
@@ -62,4 +65,5 @@ pub use error::{PolicyError, PolicyProblem};
 pub use failure::{EvaluationError, EvaluationProblem};
 pub use hash::policy_hash;
 pub use position::Position;
+pub use properties::{MAX_VALIDITY_MINUTES, Properties, PropertyError};
 pub use syntax::{Policy, Version};

@@ -8,10 +8,11 @@ use crate::base64;
 use crate::json::{JsonError, Object};
 use crate::public_key::{KeyError, PublicKey};
 
-/// RSA keys by their names, parsed once.
+/// RSA keys by their names, parsed once. A key that cannot be used is of no harm to the others (RFC 7517, section 5), and
+/// refuses the tokens that name it.
 #[derive(Clone, Debug, Default)]
 pub struct KeySet {
-    keys: BTreeMap<String, PublicKey>,
+    keys: BTreeMap<String, Result<PublicKey, KeyMemberError>>,
 }
 
 /// Why bytes are not a key set that can be used.
@@ -27,10 +28,7 @@ pub enum KeySetError {
     /// No list of keys, or one that is too long.
     #[error("the key set does not have a list \"keys\" of at most {max} objects", max = KeySet::MAX_KEYS)]
     Keys,
-    /// Two keys with one name: which one is meant?
-    #[error("the key set has two keys with the kid {0:?}; the service must be set right")]
-    Duplicate(String),
-    /// An RSA key with a name that cannot be used.
+    /// No key can be used, and this is the first of those that have a name.
     #[error("the key {kid:?} cannot be used: {error}; the service must be set right")]
     Key {
         /// Its name.
@@ -59,6 +57,9 @@ pub enum KeyMemberError {
     /// Numbers and certificate disagree.
     #[error("n and e are not those of the first certificate in x5c")]
     Contradiction,
+    /// Two keys with one name: which one is meant?
+    #[error("the key set has two keys of this name")]
+    Duplicate,
 }
 
 impl KeySet {
@@ -73,8 +74,7 @@ impl KeySet {
     /// certificates in `x5c` carry keys and are **not** verified, so whoever fetches the set must know from whom (by TLS).
     ///
     /// # Errors
-    /// When it is too large, not an object with a list of keys, an RSA key with a name is malformed, two have the
-    /// same name, or there is none.
+    /// When it is too large, not an object with a list of keys, or none of its keys can be used.
     pub fn parse(json: &[u8]) -> Result<Self, KeySetError> {
         if json.len() > Self::MAX_SIZE {
             return Err(KeySetError::TooLarge(json.len()));
@@ -86,29 +86,37 @@ impl KeySet {
         for key in list.ok_or(KeySetError::Keys)? {
             let key = key.as_object().ok_or(KeySetError::Keys)?;
             let Some(kid) = wanted(key) else { continue };
-            let parsed = parse_key(key).map_err(|error| KeySetError::Key {
-                kid: kid.to_owned(),
-                error,
-            })?;
-            if keys.insert(kid.to_owned(), parsed).is_some() {
-                return Err(KeySetError::Duplicate(kid.to_owned()));
-            }
+            let parsed = parse_key(key);
+            keys.entry(kid.to_owned())
+                .and_modify(|key| *key = Err(KeyMemberError::Duplicate))
+                .or_insert(parsed);
         }
-        if keys.is_empty() {
-            return Err(KeySetError::Empty);
+        if keys.values().any(Result::is_ok) {
+            return Ok(Self { keys });
         }
-        Ok(Self { keys })
+        let unusable = keys.into_iter().find_map(|(kid, key)| Some((kid, key.err()?)));
+        Err(match unusable {
+            Some((kid, error)) => KeySetError::Key { kid, error },
+            None => KeySetError::Empty,
+        })
     }
 
-    /// The key of this name.
+    /// The key of this name, if it can be used.
     #[must_use]
     pub fn key(&self, kid: &str) -> Option<&PublicKey> {
-        self.keys.get(kid)
+        self.keys.get(kid)?.as_ref().ok()
     }
 
-    /// The names of all keys, sorted.
+    /// Why the key of this name cannot be used, if there is such a key.
+    #[must_use]
+    pub fn unusable(&self, kid: &str) -> Option<KeyMemberError> {
+        self.keys.get(kid)?.as_ref().err().copied()
+    }
+
+    /// The names of all keys that can be used, sorted.
     pub fn kids(&self) -> impl Iterator<Item = &str> {
-        self.keys.keys().map(String::as_str)
+        let usable = self.keys.iter().filter(|(_, key)| key.is_ok());
+        usable.map(|(kid, _)| kid.as_str())
     }
 }
 

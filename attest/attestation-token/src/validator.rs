@@ -5,7 +5,7 @@ use crate::algorithm::Algorithm;
 use crate::claims::Claims;
 use crate::json::{JsonError, Object};
 use crate::jws::{Jws, JwsError};
-use crate::key_set::KeySet;
+use crate::key_set::{KeyMemberError, KeySet};
 use crate::policy::{ClaimPolicy, Objection};
 
 /// Validates tokens of one issuer.
@@ -34,6 +34,16 @@ pub enum Refusal {
         "the token is signed by the key {0:?}, which the issuer's key set does not have; fetch the key set anew"
     )]
     UnknownKey(String),
+    /// It names a key of the set that cannot be used.
+    #[error(
+        "the token is signed by the key {kid:?} of the issuer's key set, which cannot be used: {error}; the service must be set right"
+    )]
+    UnusableKey {
+        /// Its name.
+        kid: String,
+        /// The cause.
+        error: KeyMemberError,
+    },
     /// It was changed, or is by somebody else.
     #[error("the token's signature is not by the issuer's key {0:?}; it was changed or forged")]
     Signature(String),
@@ -131,7 +141,13 @@ impl Validator {
         let algorithm = algorithm.filter(|algorithm| self.algorithms.contains(algorithm));
         let algorithm = algorithm.ok_or_else(|| Refusal::Algorithm(header.alg().to_owned()))?;
         let kid = header.kid().ok_or(Refusal::NoKeyName)?;
-        let key = keys.key(kid).ok_or_else(|| Refusal::UnknownKey(kid.to_owned()))?;
+        let key = keys.key(kid).ok_or_else(|| match keys.unusable(kid) {
+            Some(error) => Refusal::UnusableKey {
+                kid: kid.to_owned(),
+                error,
+            },
+            None => Refusal::UnknownKey(kid.to_owned()),
+        })?;
         let verified = jws.verify(key, algorithm).map(drop);
         verified.map_err(|_| Refusal::Signature(kid.to_owned()))?;
         Ok(Object::parse(jws.into_payload())?)

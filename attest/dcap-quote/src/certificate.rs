@@ -125,6 +125,10 @@ impl Certificate {
         self.content.subject()
     }
 
+    pub(crate) fn issuer(&self) -> &Name {
+        self.content.issuer()
+    }
+
     pub(crate) fn serial_number(&self) -> &SerialNumber {
         self.content.serial_number()
     }

@@ -1,9 +1,10 @@
 //! Certification of an attestation key: from the root over PCK certificate and quoting enclave.
 
 use crate::certificate::Certificate;
-use crate::checked::{CheckedCollateral, blocks};
+use crate::checked::CheckedCollateral;
 use crate::p256::{PublicKey, sha256};
 use crate::pck::Platform;
+use crate::pck_chain;
 use crate::pki::Pck;
 use crate::quote::Certification;
 use crate::refusal::{Chain, Refusal};
@@ -37,10 +38,16 @@ impl Certified {
         collateral: &CheckedCollateral,
     ) -> Result<Self, Refusal> {
         let chain = Chain::Pck;
-        let [pck, authority, top] = blocks(chain, certification.pck_chain)?;
         let CheckedCollateral {
             root, pck_authority, ..
         } = collateral;
+        let mut blocks = pck_chain::blocks(certification.pck_chain)?;
+        // To sort them, they are parsed; most are sorted and known.
+        let [_, authority, top] = &blocks;
+        if !root.is(top) || !pck_authority.is(authority) {
+            blocks = pck_chain::in_order(blocks);
+        }
+        let [pck, authority, top] = blocks;
         let top = root.check_same(&top).map_err(chain.at(3))?;
         let authority = pck_authority.check_same(&authority, root).map_err(chain.at(2))?;
         let pck = Certificate::parse(&pck).map_err(chain.at(1))?;

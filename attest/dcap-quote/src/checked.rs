@@ -126,6 +126,13 @@ impl CheckedCollateral {
         }
     }
 
+    /// Date of the newest level of the TCB info: of the recovery that it takes into account, if that concerns this kind of
+    /// platform.
+    #[must_use]
+    pub fn newest_level(&self) -> UnixTime {
+        self.tcb_info.newest_level()
+    }
+
     /// Checks that everything in the collateral may be relied upon at this time.
     ///
     /// # Errors
@@ -233,12 +240,13 @@ pub(crate) fn certificates<const N: usize>(chain: Chain, pem: &str) -> Result<[C
 }
 
 /// As [`certificates`], in DER: one that is known already need not be parsed again.
-pub(crate) fn blocks<const N: usize>(chain: Chain, pem: &str) -> Result<[Vec<u8>; N], Refusal> {
+fn blocks<const N: usize>(chain: Chain, pem: &str) -> Result<[Vec<u8>; N], Refusal> {
     let blocks = pem::decode(pem, "CERTIFICATE").map_err(|error| Refusal::Pem { chain, error })?;
     exactly(chain, blocks)
 }
 
-fn exactly<T, const N: usize>(chain: Chain, items: Vec<T>) -> Result<[T; N], Refusal> {
+/// As many as there must be.
+pub(crate) fn exactly<T, const N: usize>(chain: Chain, items: Vec<T>) -> Result<[T; N], Refusal> {
     let found = items.len();
     items.try_into().map_err(|_| Refusal::ChainLength {
         chain,

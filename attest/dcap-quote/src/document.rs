@@ -129,6 +129,11 @@ impl IsvLevels {
             .map(|(need, best)| Gap {
                 status: best.status,
                 date: best.date,
+                recovery: recovery(
+                    level.map(|(_, rating)| rating),
+                    self.0.iter().map(|(_, rating)| rating.date),
+                    best.date,
+                ),
                 shortfalls: vec![Shortfall {
                     component,
                     description: None,
@@ -142,4 +147,15 @@ impl IsvLevels {
             gap,
         }
     }
+}
+
+/// The date of the first recovery after the level that was reached; `best` is the highest level's. What is below all levels
+/// has reached none of them.
+pub(crate) fn recovery(
+    reached: Option<&Rating>,
+    dates: impl Iterator<Item = UnixTime>,
+    best: UnixTime,
+) -> UnixTime {
+    let reached = reached.map_or(UnixTime(0), |rating| rating.date);
+    dates.filter(|date| *date > reached).min().unwrap_or(best)
 }

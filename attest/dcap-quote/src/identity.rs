@@ -1,11 +1,11 @@
-//! The expected identity: which enclave or trust domain a quote must be of.
+//! The expected identity: which enclave or trust domain a quote must be of, and what it must say.
 
 use std::fmt;
 
 use serde::Serialize;
 
 use crate::quote::Report;
-use crate::report::Bytes;
+use crate::report::{Bytes, TdReport};
 
 /// Which enclaves are meant. There is no default: an authentic quote says that *some* enclave has made its report, and anybody
 /// can run one.
@@ -20,7 +20,19 @@ pub struct Identity {
 enum Accepted {
     MrEnclave(Vec<[u8; 32]>),
     MrSigner([u8; 32]),
+    Domain(Box<Domain>),
     Any,
+}
+
+/// Which trust domains are meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Domain {
+    /// MRTD: one of these. It measures what measures the rest, so that nothing else says much without it.
+    pub mr_td: Vec<[u8; 48]>,
+    /// RTMR0 to RTMR3, where they matter.
+    pub rt_mr: [Option<[u8; 48]>; 4],
+    /// MRCONFIGID, if it matters.
+    pub mr_config_id: Option<[u8; 48]>,
 }
 
 /// Why an authentic quote is not of the expected enclave or trust domain.
@@ -53,6 +65,17 @@ pub enum Mismatch {
     /// A trust domain.
     #[error("it is a TDX trust domain, and an SGX enclave is required")]
     NoEnclave,
+    /// An enclave.
+    #[error("it is an SGX enclave, and a TDX trust domain is required")]
+    NoDomain,
+    /// Another trust domain.
+    #[error("its {register} is {found}, which is not accepted; run the expected domain, or accept this one")]
+    Register {
+        /// MRTD, RTMR0 to RTMR3, or MRCONFIGID.
+        register: &'static str,
+        /// In the report.
+        found: Bytes<48>,
+    },
 }
 
 impl Identity {
@@ -77,6 +100,12 @@ impl Identity {
         identity
     }
 
+    /// A trust domain.
+    #[must_use]
+    pub fn domain(domain: Domain) -> Self {
+        Self::new(Accepted::Domain(Box::new(domain)))
+    }
+
     /// Any enclave or trust domain: nothing is known of what runs in it. For those who look at the report themselves.
     #[must_use]
     pub const fn dangerous_any() -> Self {
@@ -98,6 +127,8 @@ impl Identity {
     pub fn check(&self, report: &Report) -> Result<(), Mismatch> {
         let report = match (report, &self.accepted) {
             (_, Accepted::Any) => return Ok(()),
+            (Report::Td(report), Accepted::Domain(domain)) => return domain.check(report),
+            (Report::Sgx(_), Accepted::Domain(_)) => return Err(Mismatch::NoDomain),
             (Report::Td(_), _) => return Err(Mismatch::NoEnclave),
             (Report::Sgx(report), _) => report,
         };
@@ -126,6 +157,31 @@ impl Identity {
     }
 }
 
+impl Domain {
+    fn check(&self, report: &TdReport) -> Result<(), Mismatch> {
+        if !self.mr_td.contains(&report.mr_td.0) {
+            return Err(Mismatch::Register {
+                register: "MRTD",
+                found: report.mr_td,
+            });
+        }
+        let [first, second, third, fourth] = report.rt_mr;
+        let [one, two, three, four] = self.rt_mr;
+        for (register, found, expected) in [
+            ("RTMR0", first, one),
+            ("RTMR1", second, two),
+            ("RTMR2", third, three),
+            ("RTMR3", fourth, four),
+            ("MRCONFIGID", report.mr_config_id, self.mr_config_id),
+        ] {
+            if expected.is_some_and(|expected| expected != found.0) {
+                return Err(Mismatch::Register { register, found });
+            }
+        }
+        Ok(())
+    }
+}
+
 impl fmt::Display for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.accepted {
@@ -134,6 +190,13 @@ impl fmt::Display for Identity {
                 accepted.iter().try_for_each(|one| write!(f, " {}", Bytes(*one)))
             }
             Accepted::MrSigner(signer) => write!(f, "MRSIGNER {}", Bytes(*signer)),
+            Accepted::Domain(domain) => {
+                f.write_str("MRTD")?;
+                domain
+                    .mr_td
+                    .iter()
+                    .try_for_each(|one| write!(f, " {}", Bytes(*one)))
+            }
             Accepted::Any => f.write_str("anybody"),
         }
     }

@@ -5,7 +5,7 @@
 
 use der::asn1::{AnyRef, ObjectIdentifier, OctetStringRef};
 use der::{Reader as _, SliceReader, Tag, Tagged as _};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::certificate::{Certificate, CertificateError};
 use crate::report::Bytes;
@@ -28,9 +28,25 @@ pub struct Platform {
     pub svns: [u8; 16],
     /// Security version of the provisioning certification enclave.
     pub pce_svn: u16,
+    /// How the platform protects its memory.
+    pub sgx_type: SgxType,
+    /// Identity of this set-up of the platform: another one after a change of its processors. Only of platforms that register.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub platform_instance_id: Option<Bytes<16>>,
     /// Only of platforms that register.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub configuration: Option<Configuration>,
+}
+
+/// How a platform protects the memory of enclaves (SGX Type).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SgxType {
+    /// With integrity and against replay, in a small part of the memory.
+    Standard,
+    /// Encrypted only.
+    Scalable,
+    /// Encrypted, with integrity.
+    ScalableWithIntegrity,
 }
 
 /// How a platform that registers was set up when its PCK was certified.
@@ -71,10 +87,33 @@ impl Platform {
             pce_id: fields.octets(3)?,
             svns,
             pce_svn: tcb.get(17)?.decode_as::<u16>()?,
+            sgx_type: SgxType::of(fields.get(5)?)?,
+            platform_instance_id: fields.find(6).map(|_| fields.octets(6)).transpose()?,
             configuration: configuration
                 .map(|fields| Configuration::new(&fields))
                 .transpose()?,
         })
+    }
+}
+
+impl SgxType {
+    fn of(field: AnyRef<'_>) -> Result<Self, CertificateError> {
+        match (field.tag(), field.value()) {
+            (Tag::Enumerated, [0]) => Ok(Self::Standard),
+            (Tag::Enumerated, [1]) => Ok(Self::Scalable),
+            (Tag::Enumerated, [2]) => Ok(Self::ScalableWithIntegrity),
+            _ => Err(NOT_AS_SPECIFIED),
+        }
+    }
+
+    /// As its documents call it, without spaces.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Standard => "Standard",
+            Self::Scalable => "Scalable",
+            Self::ScalableWithIntegrity => "ScalableWithIntegrity",
+        }
     }
 }
 

@@ -1,8 +1,8 @@
-//! Chains of certificates as PEM text (RFC 7468), read strictly.
+//! Chains of certificates as PEM text (RFC 7468).
 //!
-//! Exactly one text stands for each chain: 64 characters of canonical base64 a line, a line feed after every line,
-//! nothing before, between or after. So a changed or missing byte is always noticed, and a chain's text can be the
-//! key of a cache.
+//! Collateral is read strictly: exactly one text stands for each chain, with 64 characters of canonical base64 a line, a line
+//! feed after every line, nothing before, between or after. So a changed or missing byte is always noticed. The form of a
+//! chain in a quote is the platform's, and read in lines of any length that end in line feeds, carriage returns or both.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,9 +12,7 @@ const LINE: usize = 64;
 
 /// The text is not a sequence of PEM blocks in the strict form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "not PEM in the strict form: 64 base64 characters a line, a line feed after every line, and nothing else"
-)]
+#[error("not PEM with nothing else beside it; in collateral, of 64 base64 characters and a line feed a line")]
 pub struct PemError;
 
 /// The contents of the blocks called `label`, in their order; at least one.
@@ -34,6 +32,33 @@ pub(crate) fn decode(text: &str, label: &str) -> Result<Vec<Vec<u8>>, PemError> 
     } else {
         Ok(blocks)
     }
+}
+
+/// As [`decode`], with lines of any length and end, and empty lines; but for that nothing else than the blocks.
+pub(crate) fn decode_in_any_form(text: &str, label: &str) -> Result<Vec<Vec<u8>>, PemError> {
+    let begin = format!("-----BEGIN {label}-----");
+    let end = format!("-----END {label}-----");
+    let lines = text.split(['\n', '\r']).filter(|line| !line.is_empty());
+    let mut blocks = Vec::new();
+    let mut open: Option<String> = None;
+    for line in lines {
+        open = match open {
+            None if line == begin => Some(String::new()),
+            None => return Err(PemError),
+            Some(characters) if line == end => {
+                if characters.is_empty() {
+                    return Err(PemError);
+                }
+                blocks.push(STANDARD.decode(&characters).map_err(|_| PemError)?);
+                None
+            }
+            Some(characters) => Some(characters + line),
+        };
+    }
+    if open.is_some() || blocks.is_empty() {
+        return Err(PemError);
+    }
+    Ok(blocks)
 }
 
 /// Bytes of the base64 lines between the borders.
@@ -89,6 +114,44 @@ mod tests {
         ];
         for text in bad {
             assert_eq!(decode(&text, "X"), Err(PemError), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn any_form_of_the_same_bytes() {
+        let good = block("AAEC\n") + &block("Aw==\n");
+        for text in [
+            good.clone(),
+            good.replace('\n', "\r\n"),
+            good.replace('\n', "\r"),
+            good.trim_end().to_owned(),
+            format!("\n{good}\r\n\n"),
+            good.replace("AAEC", "AA\nE\r\nC"),
+            good.replace("AAEC\n", "A\nA\nE\nC\n\n"),
+        ] {
+            assert_eq!(
+                decode_in_any_form(&text, "X"),
+                Ok(vec![vec![0, 1, 2], vec![3]]),
+                "{text:?}"
+            );
+        }
+        for text in [
+            String::new(),
+            "\n".to_owned(),
+            format!(" {good}"),
+            format!("{good}x"),
+            format!("x\n{good}"),
+            good.replace("AAEC", "AA EC"),
+            good.replace("AAEC", "AA\tEC"),
+            good.replace("Aw==", "Ax=="),
+            good.replace("Aw==", "Aw"),
+            good.replace("AAEC\n", ""),
+            good.replace("AAEC\n", "AAEC"),
+            good.replace("-----END X-----", ""),
+            good.replace('X', "Y"),
+            good.replace("-----END", "-----\nEND"),
+        ] {
+            assert_eq!(decode_in_any_form(&text, "X"), Err(PemError), "{text:?}");
         }
     }
 }

@@ -75,10 +75,15 @@ impl Root {
         })
     }
 
+    /// Whether these are the bytes of the certificate (DER).
+    pub(crate) fn is(&self, der: &[u8]) -> bool {
+        der == self.certificate.der()
+    }
+
     /// Checks that another chain's last certificate (DER) is this root too, and says when it is valid. Intel has published
     /// more than one certificate for its one root key, so it need not be the same bytes.
     pub(crate) fn check_same(&self, der: &[u8]) -> Result<Validity, CertificateError> {
-        if der == self.certificate.der() {
+        if self.is(der) {
             return Ok(self.certificate.validity());
         }
         let certificate = Certificate::parse(der)?;
@@ -115,10 +120,15 @@ impl PckAuthority {
         })
     }
 
+    /// Whether these are the bytes of the certificate (DER).
+    pub(crate) fn is(&self, der: &[u8]) -> bool {
+        der == self.certificate.der()
+    }
+
     /// Checks that the intermediate certificate (DER) of a quote is this authority's, and says when it is valid. It need
     /// not be the same bytes, as with the root.
     pub(crate) fn check_same(&self, der: &[u8], root: &Root) -> Result<Validity, CertificateError> {
-        if der == self.certificate.der() {
+        if self.is(der) {
             return Ok(self.certificate.validity());
         }
         let certificate = Certificate::parse(der)?;

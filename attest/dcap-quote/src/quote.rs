@@ -6,8 +6,9 @@
 
 use crate::bytes::{Reader, Truncated};
 use crate::certificate::CertificateError;
-use crate::checked::certificates;
+use crate::other_file::OtherFile;
 use crate::pck::Platform;
+use crate::pck_chain;
 use crate::pki::PckCa;
 use crate::refusal::{Chain, Refusal};
 use crate::report::{SgxReport, TdReport};
@@ -80,7 +81,7 @@ pub(crate) struct Certification<'a> {
     pub qe_report_signature: &'a [u8; 64],
     /// Hashed together with the attestation key.
     pub qe_authentication_data: &'a [u8],
-    /// The PCK certificate's chain as PEM, from the leaf to the root.
+    /// The PCK certificate's chain as PEM, in whatever form and order the platform has it.
     pub pck_chain: &'a str,
 }
 
@@ -114,6 +115,9 @@ pub enum QuoteError {
     #[error("it does not bring its platform's PCK certificate chain: certification data type {0} ({what}) instead of 5",
         what = what_type_names(*.0))]
     WithoutPckChain(u16),
+    /// Another file that is known.
+    #[error(transparent)]
+    OtherFile(OtherFile),
     /// The PCK certificate's chain is not text.
     #[error("the PCK certificate chain is not text")]
     ChainNotText,
@@ -127,7 +131,10 @@ impl<'a> Quote<'a> {
     /// type 5 (in versions 4 and 5 wrapped in type 6), or if anything follows it.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, QuoteError> {
         let mut reader = Reader::new(bytes);
-        let header = Header::parse(&mut reader)?;
+        let header = Header::parse(&mut reader).map_err(|error| {
+            let other = OtherFile::recognize(bytes);
+            other.map_or(error, QuoteError::OtherFile)
+        })?;
         let report = Report::parse(&header, &mut reader)?;
         let signed_length = bytes.len().checked_sub(reader.rest().len());
         let signed = signed_length.and_then(|length| bytes.get(..length));
@@ -181,7 +188,7 @@ impl<'a> Quote<'a> {
         }
     }
 
-    /// The chain of the PCK certificate as PEM.
+    /// The chain of the PCK certificate as PEM, in whatever form and order the platform has it.
     #[must_use]
     pub const fn pck_chain(&self) -> &'a str {
         self.certification.pck_chain
@@ -193,7 +200,7 @@ impl<'a> Quote<'a> {
     /// When the PCK certificate cannot be read.
     pub fn claimed_platform(&self) -> Result<Platform, Refusal> {
         let chain = Chain::Pck;
-        let [pck, _, _] = certificates(chain, self.certification.pck_chain)?;
+        let [pck, _, _] = pck_chain::certificates(self.certification.pck_chain)?;
         Platform::of(&pck).map_err(chain.at(1))
     }
 
@@ -203,7 +210,7 @@ impl<'a> Quote<'a> {
     /// When its certificate cannot be read, or names neither.
     pub fn claimed_pck_ca(&self) -> Result<PckCa, Refusal> {
         let chain = Chain::Pck;
-        let [_, authority, _] = certificates(chain, self.certification.pck_chain)?;
+        let [_, authority, _] = pck_chain::certificates(self.certification.pck_chain)?;
         let unknown = CertificateError::Profile("its name is none of a PCK authority");
         PckCa::claimed_by(&authority).ok_or_else(|| chain.at(2)(unknown))
     }
@@ -275,6 +282,11 @@ impl Report {
                 .and_then(TdReport::parse_1_5)
                 .map(Box::new)
                 .map(Self::Td),
+            Kind::Td15Ex => reader
+                .array()
+                .and_then(TdReport::parse_1_5_ex)
+                .map(Box::new)
+                .map(Self::Td),
         }
         .within(WHAT)
     }
@@ -288,10 +300,15 @@ impl Report {
             (1, Tee::Sgx) => (Kind::Sgx, SgxReport::SIZE),
             (2, Tee::Tdx) => (Kind::Td10, TdReport::SIZE),
             (3, Tee::Tdx) => (Kind::Td15, TdReport::SIZE_1_5),
-            _ => return Err(unsupported("body type", body_type, "1 for SGX, 2 and 3 for TDX")),
+            (4, Tee::Tdx) => (Kind::Td15Ex, TdReport::SIZE_1_5_EX),
+            _ => return Err(unsupported("body type", body_type, "1 for SGX, 2 to 4 for TDX")),
         };
         if usize::try_from(size) != Ok(expected) {
-            return Err(unsupported("body size", size, "384, 584, 648 by the body's type"));
+            return Err(unsupported(
+                "body size",
+                size,
+                "384, 584, 648, 885 by the body's type",
+            ));
         }
         Ok(kind)
     }
@@ -302,6 +319,7 @@ enum Kind {
     Sgx,
     Td10,
     Td15,
+    Td15Ex,
 }
 
 impl<'a> Certification<'a> {

@@ -135,6 +135,9 @@ pub struct TdReport {
     pub report_data: Bytes<64>,
     /// Only of TDX 1.5.
     pub v1_5: Option<Td15>,
+    /// Only of TDX 1.5 with extensions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub v1_5_ex: Option<Td15Ex>,
 }
 
 /// What a TD report of TDX 1.5 has beyond that of 1.0.
@@ -146,11 +149,39 @@ pub struct Td15 {
     pub mr_service_td: Bytes<48>,
 }
 
+/// What a TD report has beyond that of TDX 1.5, in quotes of version 5 with the body type 4 (`sgx_report2_body_v1_5_ex_t` in
+/// Intel's `sgx_quote_5.h`, DCAP 1.25). The quoting enclave has judged which of the fields are filled in; others are zero.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Td15Ex {
+    /// Which virtual machine of a partitioned domain asked for the report; zero for the domain or its own hypervisor.
+    pub vm_id: u8,
+    /// Of this launch of the domain: another one after a relaunch, the same after an update of the module or a migration.
+    pub td_id: Bytes<32>,
+    /// Hash of the description of the domain's devices.
+    pub device_info: Bytes<48>,
+    /// Measurement of the service domains that were bound first.
+    pub init_service_td: Bytes<48>,
+    /// Their attributes.
+    pub init_service_td_attributes: Bytes<8>,
+    /// Security versions of the processor that the domain was made on.
+    pub init_cpu_svn: Bytes<16>,
+    /// Security versions of the TDX module that the domain was made with.
+    pub init_tee_tcb_svn: Bytes<16>,
+    /// The kind of platform that the domain was made on.
+    pub init_fmspc: Bytes<12>,
+    /// Measurement of the service domains that are bound now.
+    pub current_service_td: Bytes<48>,
+    /// Their attributes.
+    pub current_service_td_attributes: Bytes<8>,
+}
+
 impl TdReport {
     /// Bytes of a TDX 1.0 report.
     pub const SIZE: usize = 584;
     /// Bytes of a TDX 1.5 report.
     pub const SIZE_1_5: usize = 648;
+    /// Bytes of a TDX 1.5 report with extensions.
+    pub const SIZE_1_5_EX: usize = 885;
 
     pub(crate) fn parse(bytes: &[u8; Self::SIZE]) -> Result<Self, Truncated> {
         let mut reader = Reader::new(bytes);
@@ -169,6 +200,7 @@ impl TdReport {
             rt_mr: [field(reader)?, field(reader)?, field(reader)?, field(reader)?],
             report_data: field(reader)?,
             v1_5: None,
+            v1_5_ex: None,
         })
     }
 
@@ -180,6 +212,54 @@ impl TdReport {
             mr_service_td: field(&mut reader)?,
         });
         Ok(report)
+    }
+
+    pub(crate) fn parse_1_5_ex(bytes: &[u8; Self::SIZE_1_5_EX]) -> Result<Self, Truncated> {
+        let mut reader = Reader::new(bytes);
+        let reader = &mut reader;
+        let mut report = Self::parse_1_5(reader.array()?)?;
+        let [vm_id] = *reader.array()?;
+        report.v1_5_ex = Some(Td15Ex {
+            vm_id,
+            td_id: field(reader)?,
+            device_info: field(reader)?,
+            init_service_td: field(reader)?,
+            init_service_td_attributes: field(reader)?,
+            init_cpu_svn: field(reader)?,
+            init_tee_tcb_svn: field(reader)?,
+            init_fmspc: field(reader)?,
+            current_service_td: field(reader)?,
+            current_service_td_attributes: field(reader)?,
+        });
+        Ok(report)
+    }
+
+    /// Whether service domains are bound to this one or were, or the report covers what they may do.
+    pub(crate) fn has_service_td(&self) -> bool {
+        let zero = Bytes([0; 48]);
+        let v1_5 = self.v1_5.as_ref();
+        let v1_5_ex = self.v1_5_ex.as_ref();
+        self.td_attributes.has_service_td_extension()
+            || v1_5.is_some_and(|report| report.mr_service_td != zero)
+            || v1_5_ex.is_some_and(|report| {
+                let hashes = [report.init_service_td, report.current_service_td];
+                let attributes = [
+                    report.init_service_td_attributes,
+                    report.current_service_td_attributes,
+                ];
+                hashes != [zero; 2] || attributes != [Bytes([0; 8]); 2]
+            })
+    }
+
+    /// Whether all service domains that it tells of have this measurement (MRSERVICETD).
+    pub(crate) fn has_only_service_td(&self, measurement: &[u8; 48]) -> bool {
+        let is = |found: &Bytes<48>| found.0 == *measurement;
+        let v1_5_ex = self.v1_5_ex.as_ref();
+        self.v1_5.as_ref().is_some_and(|report| is(&report.mr_service_td))
+            && v1_5_ex.is_none_or(|report| {
+                let now = &report.current_service_td;
+                now.0 == [0; 48] || is(now)
+            })
     }
 }
 

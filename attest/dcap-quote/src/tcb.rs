@@ -70,38 +70,98 @@ impl TcbStatus {
         }
     }
 
-    /// The platform's status, given that of a part of it: its quoting enclave or its TDX module. Only a part that is
-    /// out of date, revoked or not supported makes it worse.
+    /// The platform's status, given that of a part of it: its quoting enclave or its TDX module. A part has one version, so
+    /// that all that can be wrong with it is its age: whatever is not up to date counts as out of date.
     #[must_use]
     pub(crate) const fn with_part(self, part: Self) -> Self {
-        match (self, part) {
-            (Self::Revoked, _) | (_, Self::Revoked) => Self::Revoked,
-            (Self::NotSupported, _) | (_, Self::NotSupported) => Self::NotSupported,
-            (Self::UpToDate | Self::SwHardeningNeeded, Self::OutOfDate) => Self::OutOfDate,
-            (Self::ConfigurationNeeded | Self::ConfigurationAndSwHardeningNeeded, Self::OutOfDate) => {
-                Self::OutOfDateConfigurationNeeded
-            }
-            _ => self,
+        match (self.finding(), part.finding()) {
+            (Finding::Revoked, _) | (_, Finding::Revoked) => Self::Revoked,
+            (Finding::NotSupported, _) | (_, Finding::NotSupported) => Self::NotSupported,
+            (Finding::Weak(whole), Finding::Weak(part)) => Self::of(Weakness {
+                out_of_date: whole.out_of_date || part.is_any(),
+                ..whole
+            }),
         }
     }
 
-    /// A trust domain's status, given that of its launch (`self`) and that of the platform as it is now.
+    /// A trust domain's status, given that of its launch (`self`) and that of the platform as it is now, which can be worse
+    /// (after a migration): Intel's library does not ask for that.
     #[must_use]
-    pub(crate) const fn with_current(self, current: Self) -> Self {
-        use TcbStatus as S;
-        match (self, current) {
-            (S::Revoked, _) | (_, S::Revoked) => S::Revoked,
-            (S::NotSupported, _) | (_, S::NotSupported) => S::NotSupported,
-            (S::OutOfDate, S::UpToDate | S::SwHardeningNeeded) => S::TdRelaunchAdvised,
-            (
-                S::OutOfDate | S::OutOfDateConfigurationNeeded,
-                S::ConfigurationNeeded | S::ConfigurationAndSwHardeningNeeded,
-            )
-            | (S::OutOfDateConfigurationNeeded, S::UpToDate | S::SwHardeningNeeded) => {
-                S::TdRelaunchAdvisedConfigurationNeeded
-            }
-            _ => self,
+    pub(crate) fn with_current(self, current: Self) -> Self {
+        let (launch, now) = match (self.finding(), current.finding()) {
+            (Finding::Revoked, _) | (_, Finding::Revoked) => return Self::Revoked,
+            (Finding::NotSupported, _) | (_, Finding::NotSupported) => return Self::NotSupported,
+            (Finding::Weak(launch), Finding::Weak(now)) => (launch, now),
+        };
+        let configuration = launch.configuration || now.configuration;
+        if launch.out_of_date && !now.out_of_date {
+            return if configuration {
+                Self::TdRelaunchAdvisedConfigurationNeeded
+            } else {
+                Self::TdRelaunchAdvised
+            };
         }
+        if current <= self {
+            return self;
+        }
+        Self::of(Weakness {
+            out_of_date: launch.out_of_date || now.out_of_date,
+            configuration,
+            hardening: launch.hardening || now.hardening,
+        })
+    }
+
+    /// Takes a status apart.
+    const fn finding(self) -> Finding {
+        let (out_of_date, configuration, hardening) = match self {
+            Self::UpToDate => (false, false, false),
+            Self::SwHardeningNeeded => (false, false, true),
+            Self::ConfigurationNeeded => (false, true, false),
+            Self::ConfigurationAndSwHardeningNeeded => (false, true, true),
+            Self::OutOfDate | Self::TdRelaunchAdvised => (true, false, false),
+            Self::OutOfDateConfigurationNeeded | Self::TdRelaunchAdvisedConfigurationNeeded => {
+                (true, true, false)
+            }
+            Self::Revoked => return Finding::Revoked,
+            Self::NotSupported => return Finding::NotSupported,
+        };
+        Finding::Weak(Weakness {
+            out_of_date,
+            configuration,
+            hardening,
+        })
+    }
+
+    /// The status of what has these weaknesses. None tells of hardening where updates are missing: they come first.
+    const fn of(weakness: Weakness) -> Self {
+        match (weakness.out_of_date, weakness.configuration, weakness.hardening) {
+            (false, false, false) => Self::UpToDate,
+            (false, false, true) => Self::SwHardeningNeeded,
+            (false, true, false) => Self::ConfigurationNeeded,
+            (false, true, true) => Self::ConfigurationAndSwHardeningNeeded,
+            (true, false, _) => Self::OutOfDate,
+            (true, true, _) => Self::OutOfDateConfigurationNeeded,
+        }
+    }
+}
+
+/// A status, taken apart.
+enum Finding {
+    Revoked,
+    NotSupported,
+    Weak(Weakness),
+}
+
+/// What is wrong, each by itself.
+struct Weakness {
+    out_of_date: bool,
+    configuration: bool,
+    hardening: bool,
+}
+
+impl Weakness {
+    const fn is_any(&self) -> bool {
+        self.out_of_date || self.configuration || self.hardening
     }
 }
 
@@ -187,7 +247,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_part_makes_the_whole_worse_only_when_it_must_be_replaced() {
+    fn a_part_that_is_not_up_to_date_makes_the_whole_out_of_date() {
         for (whole, part, together) in [
             (UpToDate, UpToDate, UpToDate),
             (UpToDate, OutOfDate, OutOfDate),
@@ -199,7 +259,6 @@ mod tests {
                 OutOfDateConfigurationNeeded,
             ),
             (OutOfDate, UpToDate, OutOfDate),
-            (UpToDate, ConfigurationNeeded, UpToDate),
             (ConfigurationNeeded, Revoked, Revoked),
             (Revoked, NotSupported, Revoked),
             (UpToDate, NotSupported, NotSupported),
@@ -225,10 +284,33 @@ mod tests {
                 UpToDate,
                 TdRelaunchAdvisedConfigurationNeeded,
             ),
-            (UpToDate, OutOfDate, UpToDate),
+            (UpToDate, OutOfDate, OutOfDate),
+            (
+                SwHardeningNeeded,
+                ConfigurationNeeded,
+                ConfigurationAndSwHardeningNeeded,
+            ),
             (UpToDate, Revoked, Revoked),
         ] {
             assert_eq!(launch.with_current(current), together, "{launch}, now {current}");
+        }
+    }
+
+    /// Whatever the words: nothing hides what is wrong with a part or with the platform of now.
+    #[test]
+    fn the_whole_is_up_to_date_only_when_all_of_it_is() {
+        for one in TcbStatus::ALL {
+            for other in TcbStatus::ALL {
+                let all = one == UpToDate && other == UpToDate;
+                assert_eq!(one.with_part(other) == UpToDate, all, "{one} with {other}");
+                assert_eq!(one.with_current(other) == UpToDate, all, "{one}, now {other}");
+                for worst in [Revoked, NotSupported] {
+                    assert!(one.with_part(worst) >= Revoked && worst.with_current(one) >= Revoked);
+                }
+                if other != UpToDate {
+                    assert!(one.with_part(other) >= OutOfDate, "{one} with {other}");
+                }
+            }
         }
     }
 

@@ -5,13 +5,13 @@
 
 use serde::Deserialize;
 
-use crate::document::{self, Dates, DocumentError, IsvLevelMembers, IsvLevels, RatingMembers};
+use crate::document::{self, Dates, DocumentError, IsvLevelMembers, IsvLevels, RatingMembers, recovery};
 use crate::forecast::{Concerned, Forecast};
 use crate::qe_identity::Masked;
 use crate::quote::Tee;
 use crate::report::{Bytes, TdReport};
 use crate::tcb::{Component, Rating, Shortfall, TcbStatus};
-use crate::time::Validity;
+use crate::time::{UnixTime, Validity};
 use crate::verdict::{Gap, LevelTcb, ModuleTcb};
 
 /// The verified and understood document.
@@ -60,6 +60,12 @@ struct TdxModules {
 struct ModuleIdentity {
     mr_signer: Bytes<48>,
     attributes: Masked<8>,
+}
+
+/// What all versions have.
+#[derive(Deserialize)]
+struct Version {
+    version: u32,
 }
 
 #[derive(Deserialize)]
@@ -132,6 +138,11 @@ const MODULE_STATUSES: [TcbStatus; 3] = [TcbStatus::UpToDate, TcbStatus::OutOfDa
 impl TcbInfo {
     /// Reads the document, whose signature was verified.
     pub(crate) fn parse(json: &str) -> Result<Self, DocumentError> {
+        let Version { version } = document::parse(json)?;
+        if version == 2 {
+            let what = "it is TCB info of version 2, from version 3 of Intel's service, which has ended; fetch that of version 4";
+            return Err(DocumentError(what.to_owned()));
+        }
         let members: Members = document::parse(json)?;
         let is_tdx = match (members.id.as_str(), members.version, members.tcb_type) {
             ("SGX", 3, 0) => false,
@@ -179,6 +190,13 @@ impl TcbInfo {
             .map(|best| Gap {
                 status: best.rating.status,
                 date: best.rating.date,
+                recovery: recovery(
+                    reached
+                        .and_then(|index| self.levels.get(index))
+                        .map(|level| &level.rating),
+                    self.levels.iter().map(|level| level.rating.date),
+                    best.rating.date,
+                ),
                 shortfalls: best.shortfalls(versions).collect(),
             });
         let level = reached.and_then(|index| self.levels.get(index));
@@ -186,6 +204,12 @@ impl TcbInfo {
             level: level.map(|level| level.rating.clone()),
             gap,
         }
+    }
+
+    /// Date of the newest level.
+    pub(crate) fn newest_level(&self) -> UnixTime {
+        let dates = self.levels.iter().map(|level| level.rating.date);
+        dates.max().unwrap_or(self.validity.from)
     }
 
     /// What becomes of platforms that are exactly at one of these levels once `next` applies.

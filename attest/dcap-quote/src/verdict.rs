@@ -50,6 +50,20 @@ pub struct EvaluationDataNumbers {
     pub qe_identity: u32,
 }
 
+impl EvaluationDataNumbers {
+    /// The number that a baseline is compared with: what is older of the two knows nothing of later recoveries.
+    ///
+    /// Source: `tcb_eval_ref_num` in Intel's `sgx_qve_header.h`.
+    #[must_use]
+    pub const fn lower(self) -> u32 {
+        if self.tcb_info < self.qe_identity {
+            self.tcb_info
+        } else {
+            self.qe_identity
+        }
+    }
+}
+
 /// What a platform's versions are worth.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PlatformTcb {
@@ -102,6 +116,8 @@ pub struct Gap {
     pub status: TcbStatus,
     /// Date of the highest level.
     pub date: UnixTime,
+    /// Date of the lowest level that is higher than the one that is reached: of the recovery that it falls behind.
+    pub recovery: UnixTime,
     /// Every version that is below it.
     pub shortfalls: Vec<Shortfall>,
 }

@@ -48,7 +48,7 @@ pub fn verify(quote: &Quote<'_>, collateral: &CheckedCollateral, now: UnixTime) 
         quote_version: quote.header.version,
         tee: quote.header.tee,
         status,
-        advisories: advisories(&platform_tcb, &certified),
+        advisories: advisories(&platform_tcb, current_tcb.as_ref(), &certified),
         report: quote.report.clone(),
         platform: certified.platform.clone(),
         platform_tcb,
@@ -105,18 +105,17 @@ fn rate_platform(
     Ok((launch, current))
 }
 
-/// Known weaknesses at the levels of launch and of the quoting enclave.
-fn advisories(platform: &PlatformTcb, certified: &Certified) -> Vec<String> {
-    let module = platform
-        .tdx_module
-        .as_ref()
-        .and_then(|module| module.tcb.level.as_ref());
-    let levels: [Option<&Rating>; 3] = [
-        platform.tcb.level.as_ref(),
-        module,
-        certified.quoting_enclave.level.as_ref(),
-    ];
-    let advisories = levels.into_iter().flatten().flat_map(|rating| &rating.advisories);
+/// Known weaknesses at the levels of launch and of the quoting enclave; of the levels of now if they are worse.
+fn advisories(launch: &PlatformTcb, current: Option<&PlatformTcb>, certified: &Certified) -> Vec<String> {
+    let current = current.filter(|current| current.status > launch.status);
+    let platforms = [Some(launch), current].into_iter().flatten();
+    let levels = platforms.flat_map(|platform| {
+        let module = platform.tdx_module.as_ref();
+        let module = module.and_then(|module| module.tcb.level.as_ref());
+        [platform.tcb.level.as_ref(), module]
+    });
+    let levels = levels.chain([certified.quoting_enclave.level.as_ref()]).flatten();
+    let advisories = levels.flat_map(|rating: &Rating| &rating.advisories);
     let advisories: BTreeSet<&String> = advisories.collect();
     advisories.into_iter().cloned().collect()
 }

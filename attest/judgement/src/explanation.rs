@@ -1,8 +1,6 @@
 //! Explanations: what is wrong with a quote, and what would fix it.
 
-use std::fmt::Write as _;
-
-use dcap_quote::{Gap, TcbStatus, Trust, Verdict};
+use dcap_quote::{Lack, Trust, Verdict, ends_servicing};
 
 use crate::{Judgement, advice};
 
@@ -39,17 +37,11 @@ pub fn explanation(judgement: &Judgement) -> String {
                 paragraphs.push(format!(
                     "{}. {}",
                     sentence(&objection.to_string()),
-                    advice::for_objection(objection)
+                    advice::for_objection(objection, verdict)
                 ));
             }
             paragraphs.extend(shortfalls(verdict));
-            if !verdict.advisories.is_empty() {
-                paragraphs.push(format!(
-                    "Known weaknesses at this level: {}. Intel describes each at \
-                     https://www.intel.com/content/www/us/en/security-center/default.html.",
-                    verdict.advisories.join(", ")
-                ));
-            }
+            paragraphs.extend(weaknesses(verdict));
             if !objections.is_empty() {
                 paragraphs.push(expiry(verdict));
             }
@@ -69,56 +61,52 @@ fn expiry(verdict: &Verdict) -> String {
     }
 }
 
-/// Which versions are too low, and who can raise them.
-fn shortfalls(verdict: &Verdict) -> Vec<String> {
-    let platform = &verdict.platform_tcb;
-    let now = verdict.current_tcb.as_ref();
-    let module = platform
-        .tdx_module
-        .as_ref()
-        .and_then(|module| module.tcb.gap.as_ref());
-    let module_now = now
-        .and_then(|now| now.tdx_module.as_ref())
-        .and_then(|module| module.tcb.gap.as_ref());
-    let gaps = [
-        platform.tcb.gap.as_ref(),
-        module,
-        now.and_then(|now| now.tcb.gap.as_ref()),
-        module_now,
-        verdict.quoting_enclave.gap.as_ref(),
-    ];
-    let mut paragraphs: Vec<String> = Vec::new();
-    for gap in gaps.into_iter().flatten() {
-        let paragraph = shortfall(gap, verdict.status);
-        if !paragraphs.contains(&paragraph) {
-            paragraphs.push(paragraph);
-        }
+/// Known weaknesses, and whether there will be updates at all.
+fn weaknesses(verdict: &Verdict) -> Vec<String> {
+    let (notices, advisories): (Vec<&String>, Vec<&String>) = verdict
+        .advisories
+        .iter()
+        .partition(|advisory| ends_servicing(advisory));
+    let join = |names: &[&String]| {
+        names
+            .iter()
+            .map(|name| name.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let mut paragraphs = Vec::new();
+    if !notices.is_empty() {
+        paragraphs.push(format!(
+            "Intel has ended the servicing of this platform ({}): no security update will come any more. Move to a newer one.",
+            join(&notices)
+        ));
+    }
+    if !advisories.is_empty() {
+        paragraphs.push(format!(
+            "Known weaknesses at this level: {}. Intel describes each at \
+             https://www.intel.com/content/www/us/en/security-center/default.html.",
+            join(&advisories)
+        ));
     }
     paragraphs
 }
 
-fn shortfall(gap: &Gap, status: TcbStatus) -> String {
-    let mut text = format!(
-        "To reach the level {} of {} (now {status}):",
-        gap.status, gap.date
-    );
-    for short in &gap.shortfalls {
-        let description = short
-            .description
-            .as_ref()
-            .map(|text| format!(" ({text})"))
-            .unwrap_or_default();
-        // Writing to a string cannot fail.
-        let _ = write!(
-            text,
-            "\n  - {}{description} has security version {} and needs {}: {}",
-            short.component,
-            short.have,
-            short.need,
-            advice::for_component(short)
-        );
+/// Which versions are too low, and who can raise them: a paragraph for each level that asks for them.
+fn shortfalls(verdict: &Verdict) -> Vec<String> {
+    let mut paragraphs: Vec<String> = Vec::new();
+    for lack in verdict.lacks() {
+        let Lack { status, date, .. } = lack;
+        let title = format!("To reach the level {status} of {date} (now {}):", verdict.status);
+        let line = format!("\n  - {lack}: {}", advice::for_lack(&lack));
+        match paragraphs
+            .iter_mut()
+            .find(|paragraph| paragraph.starts_with(&title))
+        {
+            Some(paragraph) => paragraph.push_str(&line),
+            None => paragraphs.push(title + &line),
+        }
     }
-    text
+    paragraphs
 }
 
 /// With a capital letter.

@@ -2,7 +2,9 @@
 
 use std::fmt::{self, Write};
 
-use dcap_quote::{Gap, PartTcb, PlatformTcb, Rating, Report, SgxReport, TdReport, Trust, Verdict};
+use dcap_quote::{
+    EvaluationDataNumbers, Gap, PartTcb, PlatformTcb, Rating, Report, SgxReport, TdReport, Trust, Verdict,
+};
 
 use crate::Judgement;
 
@@ -61,6 +63,7 @@ fn write(out: &mut String, judgement: &Judgement) -> fmt::Result {
         verdict.advisories.join(" ")
     };
     row(out, "advisories", &advisories)?;
+    row(out, "TCB recovery", &recovery(verdict.evaluation_data_numbers))?;
     writeln!(out, "\nrelied upon, the first to expire first:")?;
     for dated in &verdict.validity {
         writeln!(
@@ -70,6 +73,22 @@ fn write(out: &mut String, judgement: &Judgement) -> fmt::Result {
         )?;
     }
     Ok(())
+}
+
+/// The number that baselines are compared with, and where it comes from if that is in question.
+fn recovery(numbers: EvaluationDataNumbers) -> String {
+    let EvaluationDataNumbers {
+        tcb_info,
+        qe_identity,
+    } = numbers;
+    if tcb_info == qe_identity {
+        format!("evaluation data number {tcb_info}")
+    } else {
+        format!(
+            "evaluation data number {} (TCB info {tcb_info}, QE identity {qe_identity})",
+            numbers.lower()
+        )
+    }
 }
 
 fn row(out: &mut String, name: &str, value: &str) -> fmt::Result {
@@ -117,6 +136,17 @@ fn td(out: &mut String, report: &TdReport) -> fmt::Result {
         ""
     };
     row(out, "attributes", &format!("{}{debug}", report.td_attributes))?;
+    let service_td = report.v1_5.as_ref().map(|report| report.mr_service_td);
+    if let Some(service_td) = service_td.filter(|service_td| service_td.0 != [0; 48]) {
+        row(out, "MRSERVICETD", &service_td.to_string())?;
+    }
+    if let Some(ex) = &report.v1_5_ex {
+        row(
+            out,
+            "TD ID",
+            &format!("{}, virtual machine {}", ex.td_id, ex.vm_id),
+        )?;
+    }
     row(out, "report data", &report.report_data.to_string())
 }
 
@@ -126,8 +156,11 @@ fn platform(out: &mut String, verdict: &Verdict) -> fmt::Result {
         out,
         "platform",
         &format!(
-            "FMSPC {}, PCE {}, PPID {}",
-            platform.fmspc, platform.pce_id, platform.ppid
+            "FMSPC {}, PCE {}, PPID {}, {}",
+            platform.fmspc,
+            platform.pce_id,
+            platform.ppid,
+            platform.sgx_type.name()
         ),
     )?;
     let versions: Vec<String> = platform.svns.iter().map(ToString::to_string).collect();
@@ -136,6 +169,9 @@ fn platform(out: &mut String, verdict: &Verdict) -> fmt::Result {
         "versions",
         &format!("{}; PCE {}", versions.join(" "), platform.pce_svn),
     )?;
+    if let Some(instance) = &platform.platform_instance_id {
+        row(out, "instance", &instance.to_string())?;
+    }
     if let Some(configuration) = &platform.configuration {
         let on = |flag| if flag { "yes" } else { "no" };
         let flags = format!(

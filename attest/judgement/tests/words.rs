@@ -2,7 +2,7 @@
 
 use dcap_quote::{Policy, TcbStatus, Tee, TrustedRoot, UnixTime};
 use judgement::{Judgement, Question, check_collateral, explanation, judge, summary};
-use simulated_platform::{Profile, SimulatedPlatform};
+use simulated_platform::{Body, Profile, SimulatedPlatform};
 
 const NOW: UnixTime = UnixTime(1_750_723_200);
 
@@ -25,6 +25,18 @@ impl Case {
             root: TrustedRoot::dangerous_simulated(&platform.root_certificate()).unwrap(),
             policy: Policy::default(),
             at: NOW,
+        }
+    }
+
+    /// With a quote of a trust domain.
+    fn domain(body: &Body, change: impl FnOnce(&mut Profile)) -> Self {
+        let mut profile = Profile::new([3; 32], NOW);
+        change(&mut profile);
+        let platform = SimulatedPlatform::new(profile);
+        Self {
+            quote: platform.quote_as(5, body, dcap_quote::SIMULATED_QE_VENDOR),
+            collateral: serde_json::to_vec(&platform.collateral(Tee::Tdx)).unwrap(),
+            ..Self::new(|_| {})
         }
     }
 
@@ -106,6 +118,144 @@ fn an_old_platform_is_told_what_to_update() {
         ..case
     };
     assert!(accepting.judge().is_acceptable());
+}
+
+/// A report of TDX 1.5: the module's version at the launch of the domain, and now.
+fn domain(launch: u8, now: u8) -> Body {
+    let mut body = [0; 648];
+    body[..3].copy_from_slice(&[launch, 1, 6]);
+    body[123] = 0x10;
+    body[584..587].copy_from_slice(&[now, 1, 6]);
+    Body::Td15(body)
+}
+
+/// What is to be done depends on whose version is short.
+#[test]
+fn the_advice_is_about_what_is_short() {
+    let relaunch = "TDX module had security version 4 when the domain was launched; 5 is needed, and the platform has it \
+                    now: relaunch the domain";
+    let module =
+        "TDX module has security version 4 and needs 5: update the TDX module, then relaunch the domain";
+    let package = "Update the package with the quoting enclave, then have the quote made again.";
+    let pck = "provisioned anew";
+    let update = "pdate the TDX module";
+    let old_platform = |profile: &mut Profile| profile.svns[0] = 3;
+    let old_pce = |profile: &mut Profile| {
+        profile.pce_svn = 12;
+        profile.levels[1].pce_svn = 12;
+    };
+    let old_qe = |profile: &mut Profile| profile.qe_isv_svn = 6;
+    let in_1_0 = |launch| {
+        let Body::Td15(body) = domain(launch, 0) else {
+            unreachable!()
+        };
+        Body::Td10(*body.first_chunk().unwrap())
+    };
+    for (case, status, parts, not) in [
+        (
+            Case::domain(&domain(4, 5), |_| {}),
+            "TDRelaunchAdvised",
+            [relaunch, "Relaunch the domain."],
+            [update, pck],
+        ),
+        (
+            Case::domain(&domain(4, 4), |_| {}),
+            "OutOfDate",
+            [module, "Update the TDX module, then relaunch the domain."],
+            [pck, "quoting enclave"],
+        ),
+        (
+            Case::domain(&in_1_0(4), |_| {}),
+            "OutOfDate",
+            [module, "Update the TDX module, then relaunch the domain."],
+            [pck, "quoting enclave"],
+        ),
+        (
+            Case::domain(&domain(5, 4), |_| {}),
+            "OutOfDate",
+            [module, "Update the TDX module, then relaunch the domain."],
+            [pck, "quoting enclave"],
+        ),
+        (
+            Case::domain(&domain(4, 5), old_qe),
+            "OutOfDate",
+            [relaunch, package],
+            [update, pck],
+        ),
+        (
+            Case::domain(&domain(2, 5), |_| {}),
+            "TCBNotSupported",
+            ["Relaunch the domain.", "No option accepts it."],
+            [update, pck],
+        ),
+        (
+            Case::new(old_platform),
+            "OutOfDate",
+            [pck, "SGX TCB component 1 has security version 3 and needs 4"],
+            [update, package],
+        ),
+        (
+            Case::new(old_pce),
+            "OutOfDate",
+            [pck, "PCE has security version 12 and needs 13"],
+            [update, package],
+        ),
+        (
+            Case::new(old_qe),
+            "OutOfDate",
+            [package, "quoting enclave has security version 6"],
+            [update, pck],
+        ),
+    ] {
+        let words = explanation(&case.judge());
+        assert!(words.contains(&format!("TCB status is {status}.")), "{words}");
+        for part in parts {
+            assert!(words.contains(part), "{part:?} is missing in {words}");
+        }
+        for part in not {
+            assert!(!words.contains(part), "{part:?} is wrong in {words}");
+        }
+    }
+}
+
+#[test]
+fn the_end_of_servicing_is_told() {
+    let case = Case::new(|profile| {
+        profile.levels[0].status = TcbStatus::OutOfDate;
+        profile.levels[0].advisories = vec!["INTEL-DOC-10001".to_owned(), "INTEL-SA-00001".to_owned()];
+    });
+    let words = explanation(&case.judge());
+    for part in [
+        "No version is short of the highest that Intel lists",
+        "Intel has ended the servicing of this platform (INTEL-DOC-10001)",
+        "Known weaknesses at this level: INTEL-SA-00001.",
+    ] {
+        assert!(words.contains(part), "{part:?} is missing in {words}");
+    }
+}
+
+#[test]
+fn the_number_of_the_recovery_is_the_lower_one() {
+    for (tcb_info, qe_identity, row) in [
+        (17, None, "evaluation data number 17\n"),
+        (
+            19,
+            Some(17),
+            "evaluation data number 17 (TCB info 19, QE identity 17)",
+        ),
+        (
+            17,
+            Some(19),
+            "evaluation data number 17 (TCB info 17, QE identity 19)",
+        ),
+    ] {
+        let case = Case::new(|profile| {
+            profile.evaluation_data_number = tcb_info;
+            profile.qe_evaluation_data_number = qe_identity;
+        });
+        let page = summary(&case.judge());
+        assert!(page.contains(row), "{page}");
+    }
 }
 
 #[test]

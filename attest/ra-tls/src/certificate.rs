@@ -172,7 +172,7 @@ fn evidence(content: &TbsCertificate) -> Result<Vec<Evidence>, CertificateError>
         }
         seen.push(extension.extn_id);
         let format = Format::of(extension.extn_id);
-        // Evidence should be critical by DICE, but by then no TLS library takes the certificate.
+        // Evidence should be critical by DICE, although few TLS libraries take such a certificate.
         if extension.critical && !UNDERSTOOD.contains(&extension.extn_id) && format.is_none() {
             return Err(CertificateError::Profile("an unknown extension is critical"));
         }

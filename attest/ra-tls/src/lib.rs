@@ -41,5 +41,5 @@ pub use claims::{Claims, KeyHash};
 pub use dcap_quote::{Identity, Mismatch, UnixTime};
 pub use evidence::{BindingError, Evidence, EvidenceError, Format};
 pub use request::{Attested, Formats, MakeError, Request};
-pub use tls::{ConfigError, RaTlsVerifier, client_config, refusal, server_config};
+pub use tls::{ConfigError, RaTlsVerifier, client_config, refusal, server_config, verify_handshake};
 pub use verifier::{CollateralSource, FixedCollateral, Proof, Refusal, SourceError, Verifier};

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use der::{Decode as _, Encode as _};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::crypto::{
+    WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature_with_raw_key,
+};
+use rustls::pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName, OtherError, ServerConfig,
@@ -117,6 +120,25 @@ impl RaTlsVerifier {
     }
 }
 
+/// Verifies the signature of a TLS 1.3 handshake by the key in a certificate, whatever its extensions: rustls' own function
+/// refuses a critical one that it does not know, and DICE wants evidence to be critical. Whether the certificate is to be
+/// believed is the caller's to say.
+///
+/// # Errors
+/// When the certificate is none, or the signature is not by its key.
+pub fn verify_handshake(
+    message: &[u8],
+    certificate: &CertificateDer<'_>,
+    signature: &DigitallySignedStruct,
+    algorithms: &WebPkiSupportedAlgorithms,
+) -> Result<HandshakeSignatureValid, rustls::Error> {
+    let malformed = |_| rustls::Error::from(CertificateError::BadEncoding);
+    let certificate = x509_cert::Certificate::from_der(certificate).map_err(malformed)?;
+    let info = certificate.tbs_certificate().subject_public_key_info();
+    let info = SubjectPublicKeyInfoDer::from(info.to_der().map_err(malformed)?);
+    verify_tls13_signature_with_raw_key(message, &info, signature, algorithms)
+}
+
 impl ServerCertVerifier for RaTlsVerifier {
     fn verify_server_cert(
         &self,
@@ -145,7 +167,7 @@ impl ServerCertVerifier for RaTlsVerifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signature, &self.algorithms)
+        verify_handshake(message, certificate, signature, &self.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -183,7 +205,7 @@ impl ClientCertVerifier for RaTlsVerifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signature, &self.algorithms)
+        verify_handshake(message, certificate, signature, &self.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

@@ -122,7 +122,9 @@ pub(crate) fn qe_identity(profile: &Profile, tee: Tee) -> String {
         version: 2,
         issue_date: validity.from,
         next_update: validity.until,
-        tcb_evaluation_data_number: profile.evaluation_data_number,
+        tcb_evaluation_data_number: profile
+            .qe_evaluation_data_number
+            .unwrap_or(profile.evaluation_data_number),
         miscselect: "00000000",
         miscselect_mask: "FFFFFFFF",
         attributes: "11000000000000000000000000000000",

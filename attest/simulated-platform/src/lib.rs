@@ -39,6 +39,8 @@ pub enum Body {
     Td10([u8; 584]),
     /// TDX 1.5 report of a trust domain.
     Td15([u8; 648]),
+    /// TDX 1.5 report of a trust domain, with extensions.
+    Td15Ex(Box<[u8; 885]>),
 }
 
 impl SimulatedPlatform {
@@ -92,7 +94,7 @@ impl Body {
     pub(crate) const fn tee(&self) -> Tee {
         match self {
             Self::Sgx(_) => Tee::Sgx,
-            Self::Td10(_) | Self::Td15(_) => Tee::Tdx,
+            Self::Td10(_) | Self::Td15(_) | Self::Td15Ex(_) => Tee::Tdx,
         }
     }
 
@@ -101,14 +103,16 @@ impl Body {
             Self::Sgx(_) => 1,
             Self::Td10(_) => 2,
             Self::Td15(_) => 3,
+            Self::Td15Ex(_) => 4,
         }
     }
 
-    pub(crate) const fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         match self {
             Self::Sgx(bytes) => bytes,
             Self::Td10(bytes) => bytes,
             Self::Td15(bytes) => bytes,
+            Self::Td15Ex(bytes) => bytes.as_slice(),
         }
     }
 }

@@ -30,6 +30,8 @@ pub struct Profile {
     pub module_levels: Vec<IsvLevel>,
     /// Number of the TCB recovery that the documents take into account.
     pub evaluation_data_number: u32,
+    /// That of the QE identity, if it is another one.
+    pub qe_evaluation_data_number: Option<u32>,
     /// Date of the first of the levels of each kind; the others' is 2024-03-13.
     pub tcb_date: UnixTime,
     /// When everything may be relied upon.
@@ -185,6 +187,7 @@ impl Profile {
                 isv_level(3, TcbStatus::OutOfDate, &["SIMULATED-SA-00003"]),
             ],
             evaluation_data_number: 17,
+            qe_evaluation_data_number: None,
             tcb_date: TCB_DATE,
             dates: Dates::issued(now),
             revoked: Vec::new(),

@@ -6,6 +6,8 @@ pub mod byte_size;
 pub mod collateral_dir;
 #[cfg(feature = "convert")]
 pub mod conversion;
+#[cfg(feature = "verify")]
+pub mod edition;
 #[cfg(feature = "convert")]
 pub mod enclave_values;
 #[cfg(feature = "verify")]
@@ -16,6 +18,8 @@ mod nacre_toml;
 pub mod platform;
 #[cfg(feature = "verify")]
 pub mod quote;
+#[cfg(feature = "verify")]
+pub mod report_data;
 #[cfg(feature = "verify")]
 pub mod token;
 #[cfg(feature = "verify")]

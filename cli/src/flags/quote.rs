@@ -7,6 +7,7 @@ use clap::Args;
 use collateral_cache::Wanted;
 use judgement::Judgement;
 
+use super::report_data::{HexBytes, nonce};
 use super::verification::{VerificationFlags, claimed};
 use crate::input;
 
@@ -18,6 +19,10 @@ pub struct QuoteFlags {
     /// The quote (binary), or `-` for standard input
     #[arg(value_name = "FILE")]
     quote: PathBuf,
+
+    /// Require that the report data begins with this nonce, 8 to 64 bytes: then the quote is not older than the nonce
+    #[arg(long, value_name = "HEX", value_parser = nonce)]
+    nonce: Option<HexBytes>,
 
     #[command(flatten)]
     verification: VerificationFlags,
@@ -34,7 +39,12 @@ impl QuoteFlags {
         }
         let quote = input::read(&self.quote, MAX_QUOTE_SIZE)?;
         Ok(match self.verification.open(&quote, Some(&self.quote))? {
-            Ok(verifier) => verifier.judge(&quote),
+            Ok(mut verifier) => {
+                if let Some(HexBytes(nonce)) = &self.nonce {
+                    verifier.policy = verifier.policy.nonce(nonce.as_slice());
+                }
+                verifier.judge(&quote)
+            }
             Err(reason) => Judgement::Refused(reason),
         })
     }

@@ -25,7 +25,7 @@ pub struct TokenFlags {
     #[arg(long, value_name = "URL")]
     service: String,
 
-    /// Certificate of the service or of its CA (PEM) [default: the CAs that this system trusts]
+    /// Certificate of the service, which may be of any version and name, or of its CA (PEM) [default: the CAs that this system trusts]
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
 
@@ -71,11 +71,17 @@ impl TokenFlags {
                 .with_context(|| format!("cannot read {SYSTEM_CAS}; name the service's CA with --ca"))?,
         };
         let client = Client::new(&self.service, &authority)?;
-        Ok(if self.dangerous_accept_simulated {
-            client.expect_issuer(format!("{}/simulated", self.service.trim_end_matches('/')))
+        Ok(client.expect_issuer(self.issuer()))
+    }
+
+    /// The issuer that the token must name: the service, as it calls itself for the platforms that are accepted.
+    pub fn issuer(&self) -> String {
+        let service = self.service.trim_end_matches('/');
+        if self.dangerous_accept_simulated {
+            format!("{service}/simulated")
         } else {
-            client
-        })
+            service.to_owned()
+        }
     }
 
     /// The runtime data that the enclave vouches for, if a file was named.

@@ -8,16 +8,20 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use collateral_cache::{CacheDir, Freshness, Wanted};
 use dcap_quote::{
-    CheckedCollateral, Collateral, PckCa, Policy, Quote, TcbStatus, Tee, TrustedRoot, UnixTime,
+    CheckedCollateral, Collateral, PckCa, PlatformPolicy, Policy, Quote, TcbStatus, Tee, TrustedRoot,
+    UnixTime,
 };
 use judgement::{Judgement, Question, Reason, check_collateral, judge};
 
 use super::collateral_dir;
-use super::identity::IdentityFlags;
+use super::identity::{IdentityFlags, register};
+use super::report_data::{HexBytes, report_data};
 use super::trust::TrustFlags;
 use crate::{clock, input};
 
 const MAX_COLLATERAL_SIZE: u64 = Collateral::MAX_SIZE as u64;
+/// Much more than a list of machines.
+const MAX_POLICY_SIZE: u64 = 16 << 20;
 
 #[derive(Args, Debug)]
 pub struct VerificationFlags {
@@ -42,9 +46,27 @@ pub struct VerificationFlags {
     #[arg(long, value_name = "STATUS")]
     accept: Vec<TcbStatus>,
 
+    /// Ask for more of the platform, and accept more, by this file in JSON: advisories, hyperthreading, whose machine it is, …
+    /// (the documentation of attestation lists its members)
+    #[arg(long, value_name = "FILE")]
+    platform_policy: Option<PathBuf>,
+
+    /// Require this report data, 1 to 64 bytes; zeroes follow what is shorter
+    #[arg(long, value_name = "HEX", value_parser = report_data)]
+    report_data: Option<HexBytes>,
+
     /// Accept debug enclaves and debug trust domains, which their host can read
     #[arg(long)]
     dangerous_accept_debug: bool,
+
+    /// Accept a trust domain to which service domains with this measurement are bound, also if these may move it to another
+    /// machine. What they may do is not verified
+    #[arg(long, value_name = "HEX", value_parser = register)]
+    dangerous_accept_mrservicetd: Option<[u8; 48]>,
+
+    /// Accept trust domains without SEPT_VE_DISABLE, into which their host can inject exceptions
+    #[arg(long)]
+    dangerous_accept_missing_sept_ve_disable: bool,
 
     #[command(flatten)]
     identity: IdentityFlags,
@@ -106,26 +128,33 @@ impl VerificationFlags {
         Ok(Ok(QuoteVerifier {
             collateral: Arc::new(collateral),
             early,
-            policy: self.policy(),
+            policy: self.policy()?,
             at,
         }))
     }
 
-    fn policy(&self) -> Policy {
-        let accepted = self
-            .accept
-            .iter()
-            .copied()
-            .fold(Policy::default(), Policy::accept);
-        let accepted = match self.identity.identity() {
-            Some(identity) => accepted.identity(identity),
-            None => accepted,
-        };
-        if self.dangerous_accept_debug {
-            accepted.dangerous_accept_debug()
-        } else {
-            accepted
+    fn policy(&self) -> Result<Policy> {
+        let accepted = self.accept.iter().copied();
+        let mut policy = accepted.fold(Policy::default(), Policy::accept);
+        if let Some(path) = &self.platform_policy {
+            policy = policy.platform(platform_policy(path)?);
         }
+        if let Some(identity) = self.identity.identity() {
+            policy = policy.identity(identity);
+        }
+        if let Some(HexBytes(report_data)) = &self.report_data {
+            policy = policy.report_data(report_data.as_slice());
+        }
+        if self.dangerous_accept_debug {
+            policy = policy.dangerous_accept_debug();
+        }
+        if let Some(measurement) = self.dangerous_accept_mrservicetd {
+            policy = policy.dangerous_accept_service_td(measurement);
+        }
+        if self.dangerous_accept_missing_sept_ve_disable {
+            policy = policy.dangerous_accept_missing_sept_ve_disable();
+        }
+        Ok(policy)
     }
 
     /// Today's collateral, and the early one, for the platform that the quote says it comes from. The verifier will check
@@ -213,6 +242,15 @@ impl QuoteVerifier {
     }
 }
 
+/// The policy in a file.
+///
+/// # Errors
+/// When it cannot be read, or is none.
+pub fn platform_policy(path: &Path) -> Result<PlatformPolicy> {
+    let policy = PlatformPolicy::from_json(&input::read(path, MAX_POLICY_SIZE)?);
+    policy.with_context(|| format!("cannot use the platform policy {}", path.display()))
+}
+
 /// The collateral that a quote needs, by what it says of itself: a claim until it is verified.
 ///
 /// # Errors
@@ -236,15 +274,11 @@ fn note_recovery(now: &Judgement, later: &Judgement) {
     if later.status <= now.status {
         return;
     }
-    let gaps = [&later.platform_tcb.tcb.gap, &later.quoting_enclave.gap];
-    let short = gaps.into_iter().flatten().flat_map(|gap| &gap.shortfalls);
-    let short: Vec<String> = short
-        .map(|short| format!("{} is {}, needs {}", short.component, short.have, short.need))
-        .collect();
-    let short = if short.is_empty() {
+    let lacks: Vec<String> = later.lacks().iter().map(ToString::to_string).collect();
+    let short = if lacks.is_empty() {
         String::new()
     } else {
-        format!(": {}", short.join("; "))
+        format!(": {}", lacks.join("; "))
     };
     eprintln!(
         "nacre: note: a TCB recovery is under way: with the early TCB info this platform is {}{short}; nacre collateral \

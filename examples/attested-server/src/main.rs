@@ -1,5 +1,8 @@
 //! A server that proves to its clients which enclave it runs in: `attested-server ADDRESS
-//! [DIRECTORY]`.
+//! [DIRECTORY [NAME…]]`.
+//!
+//! Clients that verify the quote need no names in the certificate. Those that look at names, too, find the DNS names and IP
+//! addresses there that are given as NAME.
 //!
 //! Inside of an enclave, DIRECTORY is `/dev/attestation`, as under Gramine: what is written to `user_report_data` there is
 //! vouched for by the `quote` that is read next. Each client is sent one line.
@@ -26,7 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let address = arguments
         .next()
-        .ok_or("usage: attested-server ADDRESS [DIRECTORY]")?;
+        .ok_or("usage: attested-server ADDRESS [DIRECTORY [NAME…]]")?;
     let directory = PathBuf::from(arguments.next().unwrap_or_else(|| "/dev/attestation".to_owned()));
 
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
@@ -34,7 +37,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         from: UnixTime(now.saturating_sub(3600)),
         until: UnixTime(now + VALIDITY_DAYS * 86400),
     };
-    let attested = Request::new(validity)?.certificate(|report_data| quote(&directory, report_data))?;
+    let request = Request::new(validity)?.names(arguments);
+    let attested = request.certificate(|report_data| quote(&directory, report_data))?;
     let config = Arc::new(server_config(attested, None)?);
 
     let listener = TcpListener::bind(address)?;

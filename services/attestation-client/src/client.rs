@@ -48,7 +48,7 @@ struct Answer {
 
 impl Client {
     /// For the service at `url` (`https://HOST[:PORT]`), whose TLS certificate is by one of the authorities in `authority`
-    /// (PEM), or is that certificate itself. Its tokens are expected to name `url` as their issuer.
+    /// (PEM), or is that certificate itself, whatever its version and names. Its tokens are expected to name `url` as their issuer.
     ///
     /// # Errors
     /// When either cannot be used. Nothing is sent yet.
@@ -97,8 +97,10 @@ impl Client {
         let now = UnixTime(now.map_err(|_| ClientError::Clock)?.as_secs());
         let validate = |keys: &KeySet| self.validator.validate(token, keys, policy, now);
         match validate(&*self.fetch_keys(Need::Recent)?) {
-            // The service may have changed its key since.
-            Err(Refusal::UnknownKey(_)) => Ok(validate(&*self.fetch_keys(Need::UnknownKey)?)?),
+            // The service may have changed its keys since.
+            Err(Refusal::UnknownKey(_) | Refusal::UnusableKey { .. }) => {
+                Ok(validate(&*self.fetch_keys(Need::UnknownKey)?)?)
+            }
             validated => Ok(validated?),
         }
     }

@@ -1,11 +1,10 @@
 //! Requests over HTTPS to one service, and its answers within limits.
 
-use std::sync::Arc;
 use std::time::Duration;
 
+use https_client::{Roots, agent};
 use printable_text::printable;
 use serde_json::Value;
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, TlsProvider, parse_pem};
 use ureq::{Agent, Body, http};
 
 use crate::error::ClientError;
@@ -34,21 +33,15 @@ impl Https {
         if parsed.scheme_str() != Some("https") || parsed.host().is_none_or(str::is_empty) || has_path {
             return Err(address());
         }
-        let tls = TlsConfig::builder()
-            .provider(TlsProvider::Rustls)
-            .root_certs(RootCerts::new_with_certs(&authorities(authority)?))
-            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-            .build();
         let config = Agent::config_builder()
             .https_only(true)
-            .tls_config(tls)
             .max_redirects(0)
             .http_status_as_error(false)
             .timeout_global(Some(REQUEST_TIMEOUT))
-            .user_agent(concat!("nacre/", env!("CARGO_PKG_VERSION")))
-            .build();
+            .user_agent(concat!("nacre/", env!("CARGO_PKG_VERSION")));
+        let agent = agent(config, &Roots::Only(authority.to_vec()));
         Ok(Self {
-            agent: config.new_agent(),
+            agent: agent.map_err(|error| ClientError::Authority(error.to_string()))?,
             base: base.to_owned(),
         })
     }
@@ -78,25 +71,6 @@ impl Https {
     pub(crate) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.base)
     }
-}
-
-fn authorities(pem: &[u8]) -> Result<Vec<Certificate<'static>>, ClientError> {
-    let mut authorities = Vec::new();
-    for item in parse_pem(pem) {
-        match item {
-            Ok(PemItem::Certificate(certificate)) => authorities.push(certificate),
-            Ok(_) => {
-                return Err(ClientError::Authority(
-                    "there is something else than certificates".to_owned(),
-                ));
-            }
-            Err(error) => return Err(ClientError::Authority(error.to_string())),
-        }
-    }
-    if authorities.is_empty() {
-        return Err(ClientError::Authority("there is no certificate".to_owned()));
-    }
-    Ok(authorities)
 }
 
 fn read(url: String, answer: Result<http::Response<Body>, ureq::Error>) -> Result<Vec<u8>, ClientError> {

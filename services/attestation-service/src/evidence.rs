@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use dcap_quote::{
-    Item, Objection, Policy, Quote, Refusal, Report, SIMULATED_QE_VENDOR, Tee, Trust, UnixTime, Verdict,
-    verify,
+    Item, Objection, Policy, Quote, Refusal, Remedy, Report, SIMULATED_QE_VENDOR, Tee, Trust, UnixTime,
+    Verdict, verify,
 };
 
 use crate::api::attest::{AttestRequest, AttestationType, Data};
@@ -132,21 +132,17 @@ impl Verifier<'_> {
     }
 }
 
-/// Which versions are too low, for whoever has to update them.
+/// Which versions are too low, for whoever has to update them, and whether updates come at all.
 fn shortfalls(verdict: &Verdict) -> String {
-    let gaps = [
-        verdict.platform_tcb.tcb.gap.as_ref(),
-        verdict.quoting_enclave.gap.as_ref(),
-    ];
-    let shortfalls = gaps.into_iter().flatten().flat_map(|gap| &gap.shortfalls);
-    shortfalls
-        .map(|short| {
-            format!(
-                "; {} has security version {} and needs {}",
-                short.component, short.have, short.need
-            )
-        })
-        .collect()
+    let lacks = verdict.lacks();
+    let mut text: String = lacks.iter().map(|lack| format!("; {lack}")).collect();
+    if lacks.iter().any(|lack| lack.remedy == Remedy::Relaunch) {
+        text.push_str("; relaunch the domain");
+    }
+    if verdict.is_end_of_servicing() {
+        text.push_str("; Intel has ended the servicing of this platform");
+    }
+    text
 }
 
 /// Expired collateral is the service's own trouble; all else is the evidence's.

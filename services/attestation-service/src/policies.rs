@@ -70,13 +70,20 @@ impl ActivePolicy {
         Self::new(text, None, unsecured(text))
     }
 
-    /// What was sent to be set: a JSON Web Signature, or where nothing need be signed the policy's text.
+    /// What was sent to be set: a JSON Web Signature, or where nothing need be signed the policy's text. One that could never
+    /// issue a token is refused here; what is stored is only evaluated, so that no update of this service keeps it from
+    /// starting.
     pub fn read(body: &str, signers: &PolicySigners) -> Result<Self, ApiError> {
         let is_text = body.contains(['=', ';', '{']);
-        if is_text && !signers.is_required() {
-            return Self::draft(body);
-        }
-        Self::read_jws(body.to_owned(), signers)
+        let policy = if is_text && !signers.is_required() {
+            Self::draft(body)?
+        } else {
+            Self::read_jws(body.to_owned(), signers)?
+        };
+        policy.policy.check_properties().map_err(|error| {
+            ErrorCode::PolicyParsingError.because(format!("the policy could never issue a token: {error}"))
+        })?;
+        Ok(policy)
     }
 
     fn read_jws(jws: String, signers: &PolicySigners) -> Result<Self, ApiError> {

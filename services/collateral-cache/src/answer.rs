@@ -5,7 +5,8 @@ use pcs::{Edition, Request, Response};
 
 use crate::cache_dir::CacheDir;
 use crate::error::CacheError;
-use crate::item::{Name, Shelf};
+use crate::item::Name;
+use crate::shelf::Shelf;
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -27,7 +28,7 @@ pub enum AnswerError {
 impl CacheDir {
     /// Answers a request, if the piece is here, genuine and valid `now`.
     ///
-    /// The standard edition is whatever quotes are verified by here.
+    /// A request that names no edition gets the one by which quotes are verified here.
     ///
     /// # Errors
     /// When it is not; nothing that has expired is ever served.
@@ -42,23 +43,22 @@ impl CacheDir {
             Err(CacheError::Refused(error)) => Err(AnswerError::Unusable { error }),
             Err(error) => Err(AnswerError::Cache(error)),
         };
-        let document = |kind, name: &dyn Fn(Shelf) -> Name, edition| match edition {
-            Edition::Unspecified | Edition::Standard => {
-                let (item, _) = served(name(Shelf::Current))?;
-                Ok(Response::with_document(kind, &item.into_document()))
-            }
-            Edition::Early => {
-                let (item, _) = served(name(Shelf::Early))?;
-                Ok(Response::with_document(kind, &item.into_document()))
-            }
-            Edition::EvaluationDataNumber(number) => {
-                let shelves = [Shelf::Current, Shelf::Early].into_iter();
-                let mut found = shelves.filter_map(|shelf| served(name(shelf)).ok());
-                let (item, _) = found
-                    .find(|(_, piece)| number_of(piece.about) == Some(number))
-                    .ok_or_else(not_held)?;
-                Ok(Response::with_document(kind, &item.into_document()))
-            }
+        let document = |kind, name: &dyn Fn(Shelf) -> Name, edition| {
+            let shelf = match edition {
+                Edition::Unspecified => self.in_use().map_err(AnswerError::Cache)?,
+                Edition::Standard => Shelf::Standard,
+                Edition::Early => Shelf::Early,
+                Edition::EvaluationDataNumber(number) => {
+                    let shelves = [Shelf::Number(number), Shelf::Standard, Shelf::Early].into_iter();
+                    let mut found = shelves.filter_map(|shelf| served(name(shelf)).ok());
+                    let (item, _) = found
+                        .find(|(_, piece)| number_of(piece.about) == Some(number))
+                        .ok_or_else(not_held)?;
+                    return Ok(Response::with_document(kind, &item.into_document()));
+                }
+            };
+            let (item, _) = served(name(shelf))?;
+            Ok(Response::with_document(kind, &item.into_document()))
         };
         match *request {
             Request::RootCaCrl => {

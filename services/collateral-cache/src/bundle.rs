@@ -3,16 +3,21 @@
 use dcap_quote::Collateral;
 use serde::{Deserialize, Serialize};
 
+use crate::shelf::Shelf;
+
 /// The version of the format.
 const VERSION: u32 = 1;
 
-/// The file: `{"nacre_collateral_bundle":1,"current":[…],"early":[…]}`, each entry with the members of
+/// The file: `{"nacre_collateral_bundle":1,"edition":"standard","current":[…],"early":[…]}`, each entry with the members of
 /// `sgx_ql_qve_collateral_t`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bundle {
     #[serde(rename = "nacre_collateral_bundle")]
     version: u32,
+    /// The edition of `current`; none when it does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edition: Option<Shelf>,
     /// What quotes are verified by.
     pub current: Vec<Collateral>,
     /// What tells of recoveries to come.
@@ -39,9 +44,10 @@ impl Bundle {
 
     /// A bundle of these.
     #[must_use]
-    pub const fn new(current: Vec<Collateral>, early: Vec<Collateral>) -> Self {
+    pub const fn new(edition: Option<Shelf>, current: Vec<Collateral>, early: Vec<Collateral>) -> Self {
         Self {
             version: VERSION,
+            edition,
             current,
             early,
         }
@@ -68,7 +74,7 @@ impl Bundle {
             None => {
                 let one =
                     Collateral::from_json(json).map_err(|error| BundleError::Form(error.to_string()))?;
-                Ok(Self::new(vec![one], Vec::new()))
+                Ok(Self::new(None, vec![one], Vec::new()))
             }
         }
     }

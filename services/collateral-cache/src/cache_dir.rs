@@ -9,13 +9,15 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use dcap_quote::{Bytes, CheckedCollateral, CheckedPiece, Collateral, PckCa, Tee, TrustedRoot, UnixTime};
+use dcap_quote::{
+    About, Bytes, CheckedCollateral, CheckedPiece, Collateral, PckCa, Tee, TrustedRoot, UnixTime,
+};
 
 use crate::binding::{self, BindingError};
 use crate::error::CacheError;
 use crate::freshness::{Fresh, Freshness};
-use crate::item::{Item, Items, Name, Shelf};
-use crate::rank::Rank;
+use crate::item::{Item, Items, Name};
+use crate::shelf::{self, Shelf};
 
 /// The file that is locked.
 pub(crate) const LOCK: &str = "lock";
@@ -46,15 +48,6 @@ impl std::fmt::Display for Wanted {
         let Self { tee, fmspc, ca } = self;
         write!(f, "{tee} on FMSPC {fmspc}, certified by the {ca} CA")
     }
-}
-
-/// What an insertion did.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Inserted {
-    /// New, or newer than before.
-    pub written: Vec<Name>,
-    /// The same as before.
-    pub unchanged: Vec<Name>,
 }
 
 impl CacheDir {
@@ -104,43 +97,29 @@ impl CacheDir {
         &self.path
     }
 
-    /// Puts collateral in, if all of it is genuine, valid `now`, and none of it older than what is there.
+    /// The edition by which quotes are verified.
     ///
     /// # Errors
-    /// When that is not so; then nothing has changed.
-    pub fn insert(
-        &self,
-        shelf: Shelf,
-        collateral: &Collateral,
-        now: UnixTime,
-    ) -> Result<Inserted, CacheError> {
-        let checked = CheckedCollateral::check(collateral, &self.root)?;
-        checked.check_dates(now)?;
-        let (tee, fmspc) = (checked.tee(), checked.fmspc());
-        let items = Items::of(collateral);
-        let items = [
-            (Name::RootCrl, items.root_crl),
-            (Name::PckCrl(checked.pck_ca()), items.pck_crl),
-            (Name::QeIdentity(tee, shelf), items.qe_identity),
-            (Name::TcbInfo(tee, fmspc, shelf), items.tcb_info),
-        ];
+    /// When the directory cannot be read.
+    pub fn in_use(&self) -> Result<Shelf, CacheError> {
+        Ok(self.chosen()?.unwrap_or_default())
+    }
 
+    /// The edition that the owner has chosen, if any.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub fn chosen(&self) -> Result<Option<Shelf>, CacheError> {
+        shelf::chosen(&self.path).map_err(|error| self.io(error))
+    }
+
+    /// Chooses the edition by which quotes are verified from now on.
+    ///
+    /// # Errors
+    /// When that cannot be stored.
+    pub fn choose(&self, shelf: Shelf) -> Result<(), CacheError> {
         let _lock = self.lock_exclusively()?;
-        let mut inserted = Inserted::default();
-        let mut to_write = Vec::new();
-        for (name, item) in items {
-            match self.compare(name, &item, &collateral.root_ca_crl)? {
-                Change::None => inserted.unchanged.push(name),
-                Change::Newer => {
-                    to_write.push((name, item));
-                    inserted.written.push(name);
-                }
-            }
-        }
-        for (name, item) in &to_write {
-            self.write(*name, item)?;
-        }
-        Ok(inserted)
+        shelf::choose(&self.path, shelf).map_err(|error| self.io(error))
     }
 
     /// The collateral of a platform, verified and valid `now`.
@@ -153,7 +132,7 @@ impl CacheDir {
         now: UnixTime,
         freshness: &Freshness,
     ) -> Result<Fresh<Collateral>, CacheError> {
-        let collateral = self.load(wanted, Shelf::Current)?;
+        let collateral = self.load(wanted, self.in_use()?)?;
         let checked = CheckedCollateral::check(&collateral, &self.root)?;
         checked.check_dates(now)?;
         let refresh_due = freshness.judge(&checked, now)?;
@@ -177,11 +156,23 @@ impl CacheDir {
         Ok(checked.check_dates(now).is_ok().then_some(collateral))
     }
 
-    /// Platforms for which there is TCB info, with each authority whose list is there.
+    /// Platforms for which there is TCB info of this edition, with each authority whose list is there.
     ///
     /// # Errors
     /// When the directory cannot be read.
     pub fn platforms(&self, shelf: Shelf) -> Result<Vec<Wanted>, CacheError> {
+        self.platforms_with(|found| found == shelf)
+    }
+
+    /// Platforms for which there is TCB info of any edition.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub fn known_platforms(&self) -> Result<Vec<Wanted>, CacheError> {
+        self.platforms_with(|_| true)
+    }
+
+    fn platforms_with(&self, is_meant: impl Fn(Shelf) -> bool) -> Result<Vec<Wanted>, CacheError> {
         let names = self.names()?;
         let cas = PckCa::ALL
             .into_iter()
@@ -190,9 +181,14 @@ impl CacheDir {
         let mut platforms = Vec::new();
         for name in names {
             if let Name::TcbInfo(tee, fmspc, found) = name
-                && found == shelf
+                && is_meant(found)
             {
-                platforms.extend(cas.iter().map(|ca| Wanted { tee, fmspc, ca: *ca }));
+                for ca in &cas {
+                    let wanted = Wanted { tee, fmspc, ca: *ca };
+                    if !platforms.contains(&wanted) {
+                        platforms.push(wanted);
+                    }
+                }
             }
         }
         Ok(platforms)
@@ -236,43 +232,12 @@ impl CacheDir {
         Ok(items.into_collateral())
     }
 
-    /// Whether a piece that was verified changes what is there. What is there and proves nothing any more, because it was
-    /// damaged or its signer revoked, is as good as not there.
-    fn compare(&self, name: Name, offered: &Item, root_ca_crl: &str) -> Result<Change, CacheError> {
-        let Ok(held) = self.read(name) else {
-            return Ok(Change::Newer);
-        };
-        if held == *offered {
-            return Ok(Change::None);
-        }
-        // Of the root's list, the one that is held judges itself; otherwise the one that is offered would judge both.
-        let list = if name == Name::RootCrl {
-            held.content()
-        } else {
-            root_ca_crl
-        };
-        let Ok(held) = self.check(name, &held, list) else {
-            return Ok(Change::Newer);
-        };
-        let list = if name == Name::RootCrl {
-            offered.content()
-        } else {
-            root_ca_crl
-        };
-        let offered = Rank::of(&self.check(name, offered, list)?);
-        let held = Rank::of(&held);
-        if offered < held {
-            return Err(CacheError::Older {
-                path: self.path.clone(),
-                name,
-                held,
-                offered,
-            });
-        }
-        Ok(Change::Newer)
-    }
-
-    fn check(&self, name: Name, item: &Item, root_ca_crl: &str) -> Result<CheckedPiece, CacheError> {
+    pub(crate) fn check(
+        &self,
+        name: Name,
+        item: &Item,
+        root_ca_crl: &str,
+    ) -> Result<CheckedPiece, CacheError> {
         let piece = item.piece(name).ok_or_else(|| self.damaged(name))?;
         let checked = piece.check(root_ca_crl, &self.root)?;
         // A file in another's place.
@@ -283,7 +248,7 @@ impl CacheDir {
         }
     }
 
-    fn read(&self, name: Name) -> Result<Item, CacheError> {
+    pub(crate) fn read(&self, name: Name) -> Result<Item, CacheError> {
         let file = match File::open(self.path.join(name.file_name())) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -305,7 +270,7 @@ impl CacheDir {
     }
 
     /// Writes beside and renames, so that a reader or a crash finds the old file or the new one.
-    fn write(&self, name: Name, item: &Item) -> Result<(), CacheError> {
+    pub(crate) fn write(&self, name: Name, item: &Item) -> Result<(), CacheError> {
         let write = || -> io::Result<()> {
             let mut file = tempfile::NamedTempFile::new_in(&self.path)?;
             serde_json::to_writer(&mut file, item)?;
@@ -319,7 +284,7 @@ impl CacheDir {
     }
 
     /// The lock is released when the file is closed.
-    fn lock_exclusively(&self) -> Result<File, CacheError> {
+    pub(crate) fn lock_exclusively(&self) -> Result<File, CacheError> {
         let mut options = OpenOptions::new();
         options
             .create(true)
@@ -363,27 +328,31 @@ impl CacheDir {
     }
 }
 
-/// What a piece does to the cache.
-enum Change {
-    None,
-    Newer,
-}
-
 /// Whether a verified piece is what its name says.
 fn is_about(piece: &CheckedPiece, name: Name) -> bool {
-    use dcap_quote::About;
+    // Which number the other editions have is not theirs to say.
+    let is_on = |shelf: Shelf, number: u32| match shelf {
+        Shelf::Number(wanted) => wanted == number,
+        Shelf::Standard | Shelf::Early => true,
+    };
     match (piece.about, name) {
         (About::Root, Name::RootCrl) => true,
         (About::PckCa(found), Name::PckCrl(ca)) => found == ca,
-        (About::QeIdentity { tee: found, .. }, Name::QeIdentity(tee, _)) => found == tee,
+        (
+            About::QeIdentity {
+                tee: found,
+                evaluation_data_number,
+            },
+            Name::QeIdentity(tee, shelf),
+        ) => found == tee && is_on(shelf, evaluation_data_number),
         (
             About::TcbInfo {
                 tee: found_tee,
                 fmspc: found,
-                ..
+                evaluation_data_number,
             },
-            Name::TcbInfo(tee, fmspc, _),
-        ) => found_tee == tee && found == fmspc,
+            Name::TcbInfo(tee, fmspc, shelf),
+        ) => found_tee == tee && found == fmspc && is_on(shelf, evaluation_data_number),
         _ => false,
     }
 }

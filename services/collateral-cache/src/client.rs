@@ -4,13 +4,12 @@
 //! signatures alone. Redirects are refused, answers have a largest size and every wait an end.
 
 use std::io;
-use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use dcap_quote::{Collateral, Document};
+use https_client::{Roots, RootsError, agent};
 use pcs::{Edition, Parts, Request, Response, ResponseError, Source};
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
 use crate::cache_dir::Wanted;
 
@@ -29,15 +28,6 @@ pub struct ClientOptions {
     pub roots: Roots,
     /// How often, when it is in trouble.
     pub retry: Retry,
-}
-
-/// Who vouches for a service's TLS certificate.
-#[derive(Clone, Debug)]
-pub enum Roots {
-    /// Whom this machine's operating system trusts.
-    Platform,
-    /// These certificates (PEM), and nobody else.
-    Only(Vec<u8>),
 }
 
 /// When to ask again: after connections that fail, and answers that say too many questions or trouble.
@@ -65,8 +55,8 @@ impl Default for Retry {
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// The roots are none.
-    #[error("there is no certificate in PEM in the file of trusted authorities")]
-    Roots,
+    #[error("the file of trusted certificates cannot be used: {0}")]
+    Roots(#[from] RootsError),
 }
 
 /// Why something was not fetched.
@@ -129,26 +119,15 @@ impl Client {
     /// # Errors
     /// When the options make no sense.
     pub fn new(options: ClientOptions) -> Result<Self, ClientError> {
-        let roots = match options.roots {
-            Roots::Platform => RootCerts::PlatformVerifier,
-            Roots::Only(pem) => RootCerts::new_with_certs(&certificates(&pem)?),
-        };
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let tls = TlsConfig::builder()
-            .unversioned_rustls_crypto_provider(provider)
-            .root_certs(roots)
-            .build();
         let config = ureq::Agent::config_builder()
-            .tls_config(tls)
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
             .timeout_connect(Some(CONNECT_TIMEOUT))
             .timeout_global(Some(REQUEST_TIMEOUT))
-            .user_agent(concat!("nacre/", env!("CARGO_PKG_VERSION")))
-            .build();
+            .user_agent(concat!("nacre/", env!("CARGO_PKG_VERSION")));
         Ok(Self {
-            agent: config.into(),
+            agent: agent(config, &options.roots)?,
             source: options.source,
             retry: options.retry,
         })
@@ -283,17 +262,4 @@ fn is_tls(error: &ureq::Error) -> bool {
         ureq::Error::Io(error) => error.kind() == io::ErrorKind::InvalidData,
         _ => false,
     }
-}
-
-fn certificates(pem: &[u8]) -> Result<Vec<Certificate<'static>>, ClientError> {
-    let mut certificates = Vec::new();
-    for item in parse_pem(pem) {
-        if let PemItem::Certificate(certificate) = item.map_err(|_| ClientError::Roots)? {
-            certificates.push(certificate);
-        }
-    }
-    if certificates.is_empty() {
-        return Err(ClientError::Roots);
-    }
-    Ok(certificates)
 }

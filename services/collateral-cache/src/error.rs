@@ -3,12 +3,11 @@
 use std::io;
 use std::path::PathBuf;
 
-use dcap_quote::Refusal;
+use dcap_quote::{EvaluationDataNumbers, Refusal};
 
 use crate::binding::BindingError;
 use crate::freshness::Stale;
 use crate::item::Name;
-use crate::rank::Rank;
 
 /// Why the cache does not do what it was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -59,17 +58,13 @@ pub enum CacheError {
     /// It is older than the policy allows.
     #[error("{0}")]
     Stale(#[from] Stale),
-    /// It would replace something newer.
-    #[error("the {name} is older ({offered}) than the one in the cache {} ({held}), which stays; the source is behind, or \
-             somebody plays back what was once valid", .path.display())]
-    Older {
-        /// The directory.
-        path: PathBuf,
-        /// The piece of collateral.
-        name: Name,
-        /// In the cache.
-        held: Rank,
-        /// Offered.
-        offered: Rank,
+    /// Documents of one TCB recovery were asked for, and these are of another.
+    #[error("number {wanted} was asked for, and the TCB info is of number {}, the QE identity of number {}; the source has no \
+             others, or the file is another one", .found.tcb_info, .found.qe_identity)]
+    OtherNumber {
+        /// As asked for.
+        wanted: u32,
+        /// As offered.
+        found: EvaluationDataNumbers,
     },
 }

@@ -4,6 +4,8 @@ use dcap_quote::{Bytes, Collateral, Document, PckCa, Piece, Tee};
 use pcs::{IssuedDocument, IssuedList, Parts, SignedDocument};
 use serde::{Deserialize, Serialize};
 
+use crate::shelf::Shelf;
+
 /// Which piece it is; the file is named for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Name {
@@ -15,15 +17,6 @@ pub enum Name {
     QeIdentity(Tee, Shelf),
     /// What the versions of a kind of platform are worth.
     TcbInfo(Tee, Bytes<6>, Shelf),
-}
-
-/// What a document is kept for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Shelf {
-    /// Quotes are verified by it.
-    Current,
-    /// It tells what is to come. Nothing is verified by it.
-    Early,
 }
 
 /// Contents of the file.
@@ -51,13 +44,18 @@ impl Name {
         }
     }
 
+    /// The edition of a document; lists have none.
+    pub(crate) const fn shelf(self) -> Option<Shelf> {
+        match self {
+            Self::RootCrl | Self::PckCrl(_) => None,
+            Self::QeIdentity(_, shelf) | Self::TcbInfo(_, _, shelf) => Some(shelf),
+        }
+    }
+
     /// Reads back what [`file_name`](Self::file_name) wrote; other files are nobody's.
     pub(crate) fn from_file_name(file_name: &str) -> Option<Self> {
         let stem = file_name.strip_suffix(".json")?;
-        let (rest, shelf) = match stem.strip_suffix(Shelf::Early.suffix()) {
-            Some(rest) => (rest, Shelf::Early),
-            None => (stem, Shelf::Current),
-        };
+        let (rest, shelf) = Shelf::split(stem);
         let name = if rest == "root-crl" {
             Self::RootCrl
         } else if let Some(ca) = rest.strip_prefix("pck-crl-") {
@@ -82,22 +80,6 @@ impl std::fmt::Display for Name {
             Self::TcbInfo(tee, fmspc, shelf) => {
                 write!(f, "{}TCB info of FMSPC {fmspc} for {tee}", shelf.adjective())
             }
-        }
-    }
-}
-
-impl Shelf {
-    const fn suffix(self) -> &'static str {
-        match self {
-            Self::Current => "",
-            Self::Early => "-early",
-        }
-    }
-
-    const fn adjective(self) -> &'static str {
-        match self {
-            Self::Current => "",
-            Self::Early => "early ",
         }
     }
 }
@@ -217,7 +199,7 @@ mod tests {
         let fmspc = Bytes([0, 0x90, 0x6e, 0xd5, 0, 0]);
         let mut names = vec![Name::RootCrl];
         names.extend(PckCa::ALL.map(Name::PckCrl));
-        for shelf in [Shelf::Current, Shelf::Early] {
+        for shelf in [Shelf::Standard, Shelf::Early, Shelf::Number(17)] {
             for tee in [Tee::Sgx, Tee::Tdx] {
                 names.extend([Name::QeIdentity(tee, shelf), Name::TcbInfo(tee, fmspc, shelf)]);
             }
@@ -235,6 +217,10 @@ mod tests {
             "tcb-info-tdx-00906ED50000.json",
             "tcb-info-tdx-00906ed5000.json",
             "qe-identity-.json",
+            "qe-identity-sgx-n017.json",
+            "qe-identity-sgx-n.json",
+            "qe-identity-sgx-n4294967296.json",
+            "root-crl-n17.json",
             ".tmp123.json",
         ] {
             assert_eq!(Name::from_file_name(other), None, "{other}");

@@ -9,7 +9,8 @@ use serde::Serialize;
 
 use crate::cache_dir::{CacheDir, Wanted};
 use crate::error::CacheError;
-use crate::item::{Name, Shelf};
+use crate::item::Name;
+use crate::shelf::Shelf;
 
 const DAY: u64 = 24 * 60 * 60;
 
@@ -22,6 +23,8 @@ const EARLY_EDITION_LEAD: u64 = 365 * DAY;
 pub struct Status {
     /// The time.
     pub at: UnixTime,
+    /// The edition by which quotes are verified.
+    pub edition: Shelf,
     /// Every piece, by name.
     pub entries: Vec<Entry>,
     /// What TCB recoveries will do, the first to take effect first.
@@ -33,8 +36,11 @@ pub struct Status {
 pub struct Entry {
     /// As a person calls it.
     pub name: String,
-    /// Whether quotes are verified by it, or it only tells what is to come.
-    pub early: bool,
+    /// Of a document.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub edition: Option<Shelf>,
+    /// Whether quotes are verified by it.
+    pub in_use: bool,
     /// Whether it is of use.
     #[serde(flatten)]
     pub state: State,
@@ -89,20 +95,20 @@ impl CacheDir {
     /// # Errors
     /// When the directory cannot be read; a piece that is useless is an entry that says so.
     pub fn status(&self, now: UnixTime) -> Result<Status, CacheError> {
-        let names = self.names()?;
+        let (names, in_use) = (self.names()?, self.in_use()?);
         let mut recoveries = Vec::new();
         for name in &names {
-            if let Name::TcbInfo(tee, fmspc, Shelf::Current) = *name {
-                recoveries.extend(self.outlooks(tee, fmspc, &names));
+            if let Name::TcbInfo(tee, fmspc, shelf) = *name
+                && shelf == in_use
+            {
+                recoveries.extend(self.outlooks(tee, fmspc, shelf, &names));
             }
         }
         recoveries.sort_by_key(|outlook| outlook.expected);
         let entries = names.iter().map(|name| Entry {
             name: name.to_string(),
-            early: matches!(
-                name,
-                Name::TcbInfo(_, _, Shelf::Early) | Name::QeIdentity(_, Shelf::Early)
-            ),
+            edition: name.shelf(),
+            in_use: name.shelf().is_none_or(|shelf| shelf == in_use),
             state: match self.checked(*name) {
                 Ok((_, piece)) => State::Genuine(Dates::of(&piece, now)),
                 Err(error) => State::Useless {
@@ -112,6 +118,7 @@ impl CacheDir {
         });
         Ok(Status {
             at: now,
+            edition: in_use,
             entries: entries.collect(),
             recoveries,
         })
@@ -119,7 +126,7 @@ impl CacheDir {
 
     /// What is to come for a kind of platform; nothing when it is not known, or the pieces for it prove nothing, which
     /// their entries say.
-    fn outlooks(&self, tee: Tee, fmspc: Bytes<6>, names: &[Name]) -> Vec<Outlook> {
+    fn outlooks(&self, tee: Tee, fmspc: Bytes<6>, in_use: Shelf, names: &[Name]) -> Vec<Outlook> {
         // Any authority does: the documents do not depend on it.
         let ca = PckCa::ALL
             .into_iter()
@@ -129,7 +136,7 @@ impl CacheDir {
             let collateral = self.load(&wanted, shelf).ok()?;
             CheckedCollateral::check(&collateral, self.root()).ok()
         };
-        let (Some(now), Some(next)) = (checked(Shelf::Current), checked(Shelf::Early)) else {
+        let (Some(now), Some(next)) = (checked(in_use), checked(Shelf::Early)) else {
             return Vec::new();
         };
         let outlook = |forecast: Forecast| Outlook {
@@ -143,7 +150,8 @@ impl CacheDir {
 }
 
 impl Status {
-    /// Whether everything can be used, and still can be in this time.
+    /// Whether everything can be used, and still can be in this time; editions that are neither in use nor tell what is to come
+    /// do not count.
     #[must_use]
     pub fn is_good(&self, within: Duration) -> bool {
         let end = UnixTime(self.at.0.saturating_add(within.as_secs()));
@@ -151,7 +159,8 @@ impl Status {
             State::Genuine(dates) => dates.issued <= self.at && dates.expires >= end,
             State::Useless { .. } => false,
         };
-        self.entries.iter().all(is_good)
+        let counts = |entry: &&Entry| entry.in_use || entry.edition == Some(Shelf::Early);
+        self.entries.iter().filter(counts).all(is_good)
     }
 }
 

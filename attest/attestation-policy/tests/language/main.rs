@@ -4,6 +4,7 @@ mod decisions;
 mod documented;
 mod everywhere;
 mod functions;
+mod known_properties;
 mod limits;
 mod malformed;
 mod page;

@@ -1,7 +1,8 @@
 //! Tests of keys and key sets.
 
 use attestation_token::{
-    HeaderFields, Jws, KeyError, KeyMemberError, KeySet, KeySetError, KeySize, PublicKey, SigningKey,
+    ClaimPolicy, HeaderFields, Jws, KeyError, KeyMemberError, KeySet, KeySetError, KeySize, PublicKey,
+    Refusal, SigningKey, UnixTime, Validator,
 };
 use serde_json::{Value, json};
 
@@ -45,7 +46,11 @@ fn what_cannot_have_signed_is_skipped() {
 #[test]
 fn malformed_sets_and_keys_are_refused() {
     let twice = parse(&[KEY.jwk(&[]), KEY.jwk(&[])]);
-    assert_eq!(twice.unwrap_err(), KeySetError::Duplicate(KEY.kid().to_owned()));
+    let duplicate = KeySetError::Key {
+        kid: KEY.kid().to_owned(),
+        error: KeyMemberError::Duplicate,
+    };
+    assert_eq!(twice.unwrap_err(), duplicate);
     let many: Vec<Value> = (0..=KeySet::MAX_KEYS)
         .map(|number| jwk(|key| key["kid"] = json!(number.to_string())))
         .collect();
@@ -101,6 +106,33 @@ fn malformed_sets_and_keys_are_refused() {
             error: expected,
         };
         assert_eq!(parse(std::slice::from_ref(&key)).unwrap_err(), expected, "{key}");
+        check_beside_another(&key);
+    }
+    check_beside_another(&KEY.jwk(&[]));
+}
+
+/// Beside a key that can be used, it is skipped; unless a token names it.
+fn check_beside_another(unusable: &Value) {
+    let other = SigningKey::generate(KeySize::Rsa2048).unwrap();
+    let twice = [unusable.clone(), other.jwk(&[]), KEY.jwk(&[])];
+    let once = &twice[..2];
+    for set in [&twice[..], once] {
+        if set.len() == 2 && *unusable == KEY.jwk(&[]) {
+            continue;
+        }
+        let keys = parse(set).unwrap();
+        assert_eq!(keys.kids().collect::<Vec<_>>(), [other.kid()], "{unusable}");
+        let claims = json!({ "iss": "x", "exp": 9, "nbf": 0, "iat": 0 }).to_string();
+        let validate = |key: &SigningKey| {
+            let token = key.sign(&HeaderFields::default(), claims.as_bytes()).unwrap();
+            let policy = ClaimPolicy::default();
+            Validator::new("x").validate(&token, &keys, &policy, UnixTime(1))
+        };
+        assert!(matches!(validate(&KEY), Err(Refusal::UnusableKey { kid, .. }) if kid == KEY.kid()));
+        assert!(!matches!(
+            validate(&other),
+            Err(Refusal::UnusableKey { .. } | Refusal::UnknownKey(_) | Refusal::Signature(_))
+        ));
     }
 }
 

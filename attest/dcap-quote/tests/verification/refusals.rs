@@ -226,34 +226,6 @@ fn chains_in_another_order_or_of_another_length() {
 }
 
 #[test]
-fn a_pck_chain_in_another_order() {
-    let platform = SimulatedPlatform::new(profile());
-    let quote = platform.quote_as(3, &enclave(), dcap_quote::SIMULATED_QE_VENDOR);
-    let checked = checked(&platform, Tee::Sgx).unwrap();
-    let start = quote.len() - Quote::parse(&quote).unwrap().pck_chain().len() - 1;
-    let chain = str::from_utf8(&quote[start..quote.len() - 1]).unwrap();
-    let blocks: Vec<&str> = chain.split_inclusive("-----END CERTIFICATE-----\n").collect();
-    for order in [[0, 2, 1], [1, 0, 2], [2, 1, 0], [1, 2, 0], [2, 0, 1]] {
-        let mut changed = quote[..start].to_vec();
-        order
-            .iter()
-            .for_each(|index| changed.extend(blocks[*index].as_bytes()));
-        changed.push(0);
-        let refused = verify(&Quote::parse(&changed).unwrap(), &checked, NOW).unwrap_err();
-        assert!(
-            matches!(
-                refused,
-                Refusal::Certificate {
-                    chain: Chain::Pck,
-                    ..
-                }
-            ),
-            "{refused}"
-        );
-    }
-}
-
-#[test]
 fn collateral_with_a_piece_of_another() {
     let other = SimulatedPlatform::new(Profile {
         seed: [9; 32],

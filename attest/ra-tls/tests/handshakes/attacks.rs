@@ -89,6 +89,37 @@ fn a_quote_of_another_key() {
     assert_eq!(refusal(&copied), Refusal::Binding(BindingError::ReportData));
 }
 
+/// By DICE evidence should be critical, and TLS libraries do not know it.
+#[test]
+fn critical_evidence_is_read_like_any_other() {
+    let key = KeyPair::generate().unwrap();
+    let claims = claims(&info(&key));
+    let quote = quote(&report_data(&sha256(&claims))).unwrap();
+    let mut evidence = extension(TAGGED, &tagged(&quote, &claims));
+    evidence.set_criticality(true);
+    let certificate = forged_for(&key, vec![evidence]);
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    let private = rustls::pki_types::PrivatePkcs8KeyDer::from(key.serialize_der());
+    let private = provider.key_provider.load_private_key(private.into()).unwrap();
+    let certified = rustls::sign::CertifiedKey::new(vec![certificate], private);
+    let server = rustls::ServerConfig::builder_with_provider(Arc::new(provider))
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap()
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(certified)));
+    let (by_client, by_server, _) = handshake(client_config(verifier(), None).unwrap(), server);
+    assert_eq!((by_client, by_server), (Ok(()), Ok(())));
+}
+
+/// With dates around now.
+fn forged_for(key: &KeyPair, extensions: Vec<CustomExtension>) -> CertificateDer<'static> {
+    let mut parameters = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    parameters.not_before = rcgen::date_time_ymd(2025, 6, 1);
+    parameters.not_after = rcgen::date_time_ymd(2025, 7, 1);
+    parameters.custom_extensions = extensions;
+    parameters.self_signed(key).unwrap().der().clone()
+}
+
 /// The whole certificate of an enclave without its private key: the handshake's signature cannot be made.
 #[test]
 fn a_copied_certificate() {

@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use anyhow::Result;
 use attestation_service::{CollateralSource, Endorsements};
-use collateral_cache::{CacheDir, Freshness, Shelf, Wanted};
+use collateral_cache::{CacheDir, Freshness, Wanted};
 use dcap_quote::{Bytes, Collateral, PckCa, Tee, TrustedRoot};
 
 use crate::clock;
@@ -91,7 +91,7 @@ impl CollateralSource for CachedCollateral {
     fn refresh(&self) -> Result<bool, Box<dyn Error + Send + Sync>> {
         let before = self.loaded().platforms.clone();
         let (mut platforms, mut trouble) = (Vec::new(), None);
-        for wanted in self.cache.platforms(Shelf::Current)? {
+        for wanted in self.cache.platforms(self.cache.in_use()?)? {
             let known = before.iter().find(|platform| platform.wanted == wanted);
             match self.read(wanted, known) {
                 Ok(platform) => platforms.push(platform),

@@ -15,6 +15,7 @@ use dcap_quote::{Policy, TcbStatus, UnixTime};
 
 use super::cached_collateral::CachedCollateral;
 use crate::flags::trust::TrustFlags;
+use crate::flags::verification::platform_policy;
 use crate::output;
 
 /// Run an attestation service, which takes quotes and returns signed tokens (protocol of Microsoft Azure Attestation)
@@ -54,6 +55,11 @@ pub struct Serve {
     /// Also accept this TCB status, for example `SWHardeningNeeded`. UpToDate is always accepted, Revoked never
     #[arg(long, value_name = "STATUS")]
     accept: Vec<TcbStatus>,
+
+    /// Ask for more of platforms, and accept more, by this file in JSON: advisories, hyperthreading, whose machine it is, … (the
+    /// documentation of attestation lists its members)
+    #[arg(long, value_name = "FILE")]
+    platform_policy: Option<PathBuf>,
 
     /// File with the secret that callers must send as a bearer token to read and change policies
     #[arg(long, value_name = "FILE")]
@@ -98,6 +104,10 @@ impl Serve {
         };
         let signers = self.policy_signer.iter().map(|path| PolicySigner::load(path));
         let policy_signers = signers.collect::<Result<_, _>>().context("--policy-signer")?;
+        let mut acceptable = self.accept.into_iter().fold(Policy::default(), Policy::accept);
+        if let Some(path) = &self.platform_policy {
+            acceptable = acceptable.platform(platform_policy(path)?);
+        }
         let admin = self.admin_token.as_deref().map(AdminToken::load).transpose()?;
         Ok(Config {
             listen: self.listen,
@@ -106,7 +116,7 @@ impl Serve {
             tls,
             collateral,
             root,
-            acceptable: self.accept.into_iter().fold(Policy::default(), Policy::accept),
+            acceptable,
             policy_signers,
             admin,
             limits: Limits::default(),

@@ -71,21 +71,24 @@ impl Export {
 
 /// All collateral, and the early editions, which announce TCB recoveries.
 fn bundle(cache: &CacheDir, now: UnixTime) -> Result<Bundle> {
+    let edition = cache.in_use()?;
     let mut current = Vec::new();
-    for wanted in cache.platforms(Shelf::Current)? {
+    for wanted in cache.platforms(edition)? {
         let fresh = cache.collateral(&wanted, now, &Freshness::default());
         let fresh =
             fresh.with_context(|| format!("cannot export the collateral for {wanted}; fetch it again"))?;
         current.push(fresh.collateral);
     }
     let mut early = Vec::new();
-    for wanted in cache.platforms(Shelf::Early)? {
-        early.extend(cache.early(&wanted, now)?);
+    if edition != Shelf::Early {
+        for wanted in cache.platforms(Shelf::Early)? {
+            early.extend(cache.early(&wanted, now)?);
+        }
     }
     if current.is_empty() {
         bail!("there is no collateral in {}", cache.path().display());
     }
-    Ok(Bundle::new(current, early))
+    Ok(Bundle::new(Some(edition), current, early))
 }
 
 /// Writes another file first, so that no reader finds half of it.

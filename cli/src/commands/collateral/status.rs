@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
-use collateral_cache::{Entry, Outlook, State, Status};
-use dcap_quote::UnixTime;
+use collateral_cache::{Entry, Outlook, Shelf, State, Status};
+use dcap_quote::{UnixTime, ends_servicing};
 use serde::Serialize;
 
 use crate::flags::collateral_dir::CollateralCacheFlags;
@@ -68,6 +68,9 @@ impl ShowStatus {
 fn text(status: &Status) -> String {
     let width = status.entries.iter().map(|entry| entry.name.len()).max();
     let mut text = String::new();
+    if status.edition != Shelf::Standard {
+        let _ = writeln!(text, "quotes are verified by the edition: {}", status.edition);
+    }
     for entry in &status.entries {
         let _ = writeln!(
             text,
@@ -98,7 +101,14 @@ fn line(entry: &Entry) -> String {
         1 => "1 day left".to_owned(),
         days => format!("{days} days left"),
     };
-    format!("{left}: issued {}, until {}{number}", dates.issued, dates.expires)
+    let note = match entry.edition {
+        Some(edition) if !entry.in_use && edition != Shelf::Early => ", not in use",
+        _ => "",
+    };
+    format!(
+        "{left}: issued {}, until {}{number}{note}",
+        dates.issued, dates.expires
+    )
 }
 
 fn paragraph(outlook: &Outlook, now: UnixTime) -> String {
@@ -122,6 +132,13 @@ fn paragraph(outlook: &Outlook, now: UnixTime) -> String {
     );
     if !forecast.advisories.is_empty() {
         let _ = write!(text, " ({})", forecast.advisories.join(", "));
+    }
+    if forecast
+        .advisories
+        .iter()
+        .any(|advisory| ends_servicing(advisory))
+    {
+        text.push_str("; Intel ends the servicing of this platform: no update will help");
     }
     text.push('\n');
     for short in forecast.gap.iter().flat_map(|gap| &gap.shortfalls) {

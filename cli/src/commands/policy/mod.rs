@@ -2,11 +2,14 @@
 
 mod claims;
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use attestation_policy::{Claim, Decision, Denial, Policy, Position, policy_hash};
+use attestation_policy::{
+    Claim, Decision, Denial, MAX_VALIDITY_MINUTES, Policy, Position, Properties, Value, policy_hash,
+};
 use clap::{Args, Subcommand};
 use printable_text::printable;
 use serde::Serialize;
@@ -110,7 +113,8 @@ impl Report {
             policy_hash: policy_hash(text),
             ..Self::default()
         };
-        let policy = match Policy::parse(text) {
+        let policy = Policy::parse(text).and_then(|policy| policy.check_properties().map(|()| policy));
+        let policy = match policy {
             Ok(policy) => policy,
             Err(error) => {
                 return Self {
@@ -134,14 +138,18 @@ impl Report {
 
     fn decided(self, policy: &Policy, claims: &[Claim]) -> Self {
         match policy.evaluate(claims) {
-            Ok(Decision::Permitted(permission)) => Self {
-                decision: Some("permitted"),
-                position: Some(permission.by),
-                issued: permission.issued,
-                properties: permission.properties,
-                configuration: permission.configuration,
-                ..self
-            },
+            Ok(Decision::Permitted(permission)) => {
+                let wrong = Properties::of(&permission).err();
+                Self {
+                    decision: Some(if wrong.is_some() { "failed" } else { "permitted" }),
+                    reason: wrong.map(|error| error.to_string()),
+                    position: Some(permission.by),
+                    issued: permission.issued,
+                    properties: permission.properties,
+                    configuration: permission.configuration,
+                    ..self
+                }
+            }
             Ok(Decision::Denied(denial)) => Self {
                 decision: Some("denied"),
                 reason: Some(match denial {
@@ -192,10 +200,19 @@ impl Report {
             ("issued", &self.issued),
         ] {
             for claim in claims {
-                let shown = format!("{kind:<14} {} = {}", claim.claim_type, claim.value);
+                let mut shown = format!("{kind:<14} {} = {}", claim.claim_type, claim.value);
+                if is_cut(claim) {
+                    let _ = write!(shown, ", which is cut to {MAX_VALIDITY_MINUTES}");
+                }
                 lines.push(printable(&shown));
             }
         }
         lines.join("\n")
     }
+}
+
+/// Whether it asks for a longer life of the token than there is.
+fn is_cut(claim: &Claim) -> bool {
+    claim.claim_type == "report_validity_in_minutes"
+        && matches!(claim.value, Value::Integer(minutes) if minutes > MAX_VALIDITY_MINUTES.into())
 }

@@ -15,6 +15,7 @@ use ra_tls::{Evidence, Identity, RaTlsCertificate, Refusal, SourceError, Verifie
 use serde_json::{Value, json};
 
 use super::tls_peer::peer_certificate;
+use crate::flags::report_data::{HexBytes, nonce};
 use crate::flags::verification::{QuoteVerifier, VerificationFlags};
 
 /// Verify the enclave or trust domain behind a TLS server (RA-TLS)
@@ -26,6 +27,11 @@ pub struct VerifyTls {
     /// The server, for example `enclave.example:8443`
     #[arg(value_name = "HOST:PORT")]
     peer: String,
+
+    /// Require this nonce in the certificate's claims, 8 to 64 bytes: then the quote is not older than the nonce. Certificates
+    /// in the legacy format have none
+    #[arg(long, value_name = "HEX", value_parser = nonce)]
+    nonce: Option<HexBytes>,
 
     #[command(flatten)]
     verification: VerificationFlags,
@@ -56,7 +62,13 @@ impl VerifyTls {
             Err(error) => return self.report(&Findings::refused(&error.to_string())),
         };
         let findings = match RaTlsCertificate::parse(&certificate) {
-            Ok(parsed) => Findings::of(&certificate, parsed, &self.verification)?,
+            Ok(parsed) => {
+                let findings = Findings::of(&certificate, parsed, &self.verification)?;
+                match &self.nonce {
+                    Some(HexBytes(nonce)) => findings.with_nonce(nonce),
+                    None => findings,
+                }
+            }
             Err(error) => Findings::refused(&Refusal::from(error).to_string()),
         };
         self.report(&findings)
@@ -104,6 +116,24 @@ impl Findings {
             certificate: Some(certificate),
             judgements,
         })
+    }
+
+    /// Refuses a certificate without this nonce; its claims are bound by the quote that was verified.
+    fn with_nonce(mut self, nonce: &[u8]) -> Self {
+        let evidence = self.certificate.iter().flat_map(RaTlsCertificate::evidence);
+        let found = evidence
+            .filter_map(|evidence| evidence.claims()?.nonce.as_deref())
+            .next();
+        if self.refusal.is_none() && found != Some(nonce) {
+            self.refusal = Some(match found {
+                Some(found) => format!(
+                    "the certificate's nonce is {}, so that its quote was made at another time or for somebody else",
+                    lower::encode_string(found)
+                ),
+                None => "the certificate has no nonce, so that its quote may be old".to_owned(),
+            });
+        }
+        self
     }
 
     /// Each quote, whether it is bound to the key, and its judgement.

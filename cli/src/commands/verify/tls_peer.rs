@@ -6,22 +6,34 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
+use ra_tls::verify_handshake;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme};
+use rustls::{CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme};
 
-/// The server showed a certificate whose key it does not have, or one that TLS cannot use.
+/// The server's certificate proves nothing about the server.
 #[derive(Debug, thiserror::Error)]
-#[error("the server does not prove that it has its certificate's key: {0}")]
-pub struct NotItsKey(rustls::Error);
+pub enum CertificateRefusal {
+    /// It does not have the key.
+    #[error("the server does not prove that it has its certificate's key: {0}")]
+    NotItsKey(rustls::Error),
+    /// TLS makes nothing of it.
+    #[error(
+        "TLS cannot use the server's certificate: {0}. A critical extension, as DICE wants it for evidence, works with TLS 1.3 only"
+    )]
+    Unusable(rustls::Error),
+}
 
 /// The certificate of the server at HOST:PORT. The handshake proves that the server has its key; nothing else is verified,
 /// and nothing else is sent.
 ///
 /// # Errors
 /// When there is no TLS server, or it takes longer than `timeout`.
-pub fn peer_certificate(peer: &str, timeout: Duration) -> Result<Result<CertificateDer<'static>, NotItsKey>> {
+pub fn peer_certificate(
+    peer: &str,
+    timeout: Duration,
+) -> Result<Result<CertificateDer<'static>, CertificateRefusal>> {
     let deadline = Instant::now().checked_add(timeout);
     let deadline = deadline.with_context(|| format!("cannot wait {} seconds", timeout.as_secs()))?;
     let host = peer.rsplit_once(':').map(|(host, _)| host);
@@ -33,7 +45,10 @@ pub fn peer_certificate(peer: &str, timeout: Duration) -> Result<Result<Certific
     let mut connection = ClientConnection::new(Arc::new(configuration()?), name)?;
     let talked = talk(&mut socket, &mut connection, deadline);
     match talked.with_context(|| format!("{peer} did not complete a TLS handshake"))? {
-        Err(error @ rustls::Error::InvalidCertificate(_)) => Ok(Err(NotItsKey(error))),
+        Err(error @ rustls::Error::InvalidCertificate(CertificateError::BadSignature)) => {
+            Ok(Err(CertificateRefusal::NotItsKey(error)))
+        }
+        Err(error @ rustls::Error::InvalidCertificate(_)) => Ok(Err(CertificateRefusal::Unusable(error))),
         Err(error) => Err(error).with_context(|| format!("{peer} and nacre could not agree on TLS")),
         Ok(()) => {
             let certificates = connection.peer_certificates().unwrap_or_default();
@@ -142,7 +157,7 @@ impl ServerCertVerifier for Unjudged {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signature, &self.0)
+        verify_handshake(message, certificate, signature, &self.0)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

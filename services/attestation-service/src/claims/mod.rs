@@ -49,7 +49,7 @@ pub(crate) fn about(evidence: &Evidence) -> Claims {
 
 /// The same for a policy, which knows texts, integers and truth values only: objects are texts of JSON.
 ///
-/// Names that begin with `$` are those of the preview, which policies in use still examine.
+/// Each is there under its deprecated names, too, which policies in use still examine.
 pub(crate) fn for_policy(claims: &Claims) -> Vec<Claim> {
     let mut incoming = Vec::new();
     for (name, value) in claims {
@@ -59,7 +59,7 @@ pub(crate) fn for_policy(claims: &Claims) -> Vec<Claim> {
             _ => Issuer::AttestationService,
         };
         let value = policy_value(value);
-        if let Some((_, old)) = PREVIEW_NAMES.iter().find(|(new, _)| new == name) {
+        for (_, old) in DEPRECATED_NAMES.iter().filter(|(new, _)| new == name) {
             incoming.push(Claim::new(*old, value.clone(), issuer));
         }
         incoming.push(Claim::new(name, value, issuer));
@@ -67,13 +67,23 @@ pub(crate) fn for_policy(claims: &Claims) -> Vec<Claim> {
     incoming
 }
 
-const PREVIEW_NAMES: [(&str, &str); 6] = [
+/// Names and their deprecated ones, by "Claim sets": "fully supported". Those with `$` are the preview's. `aas-ehd`, `maa-ehd`
+/// and `maa-attestationcollateral` are in each token, and so among the claims anyway.
+const DEPRECATED_NAMES: [(&str, &str); 14] = [
+    ("x-ms-ver", "ver"),
+    ("x-ms-attestation-type", "tee"),
+    ("x-ms-attestation-type", "$tee"),
+    ("x-ms-policy-hash", "policy_hash"),
+    ("x-ms-policy-hash", "maa-policyHash"),
+    ("x-ms-policy-signer", "policy_signer"),
     ("x-ms-sgx-is-debuggable", "$is-debuggable"),
     ("x-ms-sgx-mrsigner", "$sgx-mrsigner"),
     ("x-ms-sgx-mrenclave", "$sgx-mrenclave"),
     ("x-ms-sgx-product-id", "$product-id"),
     ("x-ms-sgx-svn", "$svn"),
-    ("x-ms-attestation-type", "$tee"),
+    ("x-ms-sgx-ehd", "$maa-ehd"),
+    ("x-ms-sgx-ehd", "$aas-ehd"),
+    ("x-ms-sgx-collateral", "$maa-attestationcollateral"),
 ];
 
 fn policy_value(value: &Value) -> attestation_policy::Value {

@@ -41,7 +41,7 @@ pub(super) async fn health(State(app): State<Arc<App>>) -> Response<Body> {
             "valid_from": checked.validity().from,
             "valid_until": checked.validity().until,
             "first_to_expire": first.map(|dated| dated.what),
-            "tcb_evaluation_data_number": checked.evaluation_data_numbers().tcb_info,
+            "tcb_evaluation_data_number": checked.evaluation_data_numbers().lower(),
         })
     });
     let mut document = json!({

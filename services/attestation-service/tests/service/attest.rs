@@ -2,6 +2,7 @@
 
 use dcap_quote::{Policy, SIMULATED_QE_VENDOR, TcbStatus};
 use serde_json::{Value, json};
+use simulated_platform::Body;
 
 use crate::support::{
     NOW, Running, SGX, Setup, TDX, attest_body, b64, report, sha256, standard_b64, td_report,
@@ -239,6 +240,93 @@ async fn a_platform_below_the_baseline_is_refused_with_what_it_lacks() {
     assert_eq!(claims.claim("x-nacre-tcb-status"), Some("OutOfDate".into()));
 }
 
+/// Azure cuts what is above its limit, and examines policies that use the old names of claims.
+#[tokio::test]
+async fn policies_of_azures_users_work() {
+    let service = Running::start().await;
+    let mut body = attest_body(&service.platform.quote(&report(b"")), None);
+    for (minutes, seconds) in [
+        (5, 5 * 60),
+        (480, 8 * 60 * 60),
+        (1440, 8 * 60 * 60),
+        (525_600, 8 * 60 * 60),
+    ] {
+        let policy = format!(
+            "version=1.0; authorizationrules {{ => permit(); }};
+             issuancerules {{ => issueproperty(type=\"report_validity_in_minutes\", value={minutes});
+                              => issueproperty(type=\"omit_x5c\", value=true); }};"
+        );
+        body["draftPolicyForAttestation"] = policy.into();
+        let claims = service.post(SGX, body.to_string()).await.unverified();
+        assert_eq!(claims["exp"], NOW.0 + seconds);
+    }
+    let enclave = "e1".repeat(32);
+    for (name, value) in [
+        ("ver", "\"1.0\"".to_owned()),
+        ("tee", "\"sgx\"".to_owned()),
+        ("$tee", "\"sgx\"".to_owned()),
+        ("$is-debuggable", "false".to_owned()),
+        ("$sgx-mrenclave", format!("{enclave:?}")),
+        ("$sgx-mrsigner", format!("{:?}", "51".repeat(32))),
+        ("$product-id", "7".to_owned()),
+        ("$svn", "3".to_owned()),
+    ] {
+        let policy = format!(
+            "version=1.0; authorizationrules {{ [type==\"{name}\", value=={value}, issuer==\"AttestationService\"] \
+             => permit(); }};"
+        );
+        body["draftPolicyForAttestation"] = policy.into();
+        let answer = service.post(SGX, body.to_string()).await;
+        assert_eq!(answer.status, 200, "{name}: {:?}", answer.body);
+    }
+    for name in ["policy_hash", "maa-policyHash"] {
+        let policy = format!(
+            "version=1.0; authorizationrules {{ c:[type==\"x-ms-policy-hash\"] && [type==\"{name}\", value==c.value] \
+             => permit(); }};"
+        );
+        body["draftPolicyForAttestation"] = policy.into();
+        assert_eq!(service.post(SGX, body.to_string()).await.status, 200, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_names_the_module_the_relaunch_and_the_end_of_servicing() {
+    let mut body = [0; 648];
+    let Body::Td10(old) = td_report(b"") else {
+        unreachable!()
+    };
+    body[..584].copy_from_slice(&old);
+    body[0] = 4;
+    for (now, parts) in [
+        (
+            5,
+            "TDRelaunchAdvised; TDX module had security version 4 when the domain was launched; 5 is needed, and the \
+             platform has it now; relaunch the domain",
+        ),
+        (4, "OutOfDate; TDX module has security version 4 and needs 5"),
+    ] {
+        body[584..587].copy_from_slice(&[now, 1, 6]);
+        let service = Running::start().await;
+        let quote = service
+            .platform
+            .quote_as(5, &Body::Td15(body), SIMULATED_QE_VENDOR);
+        let answer = service.post(TDX, attest_body(&quote, None).to_string()).await;
+        answer.expect_error(400, "InvalidQuote", parts);
+    }
+    let old = Setup::new().platform(|profile| {
+        profile.levels[0].status = TcbStatus::OutOfDate;
+        profile.levels[0].advisories = vec!["INTEL-DOC-10000".to_owned()];
+    });
+    let service = old.start().await;
+    let body = attest_body(&service.platform.quote(&report(b"")), None);
+    let answer = service.post(SGX, body.to_string()).await;
+    answer.expect_error(
+        400,
+        "InvalidQuote",
+        "Intel has ended the servicing of this platform",
+    );
+}
+
 #[tokio::test]
 async fn a_revoked_platform_never_gets_a_token() {
     for status in [TcbStatus::Revoked, TcbStatus::NotSupported] {
@@ -262,7 +350,17 @@ async fn a_revoked_platform_never_gets_a_token() {
 
 #[tokio::test]
 async fn the_policys_tcb_baseline_is_that_of_the_collateral_at_least() {
-    let service = Running::start().await;
+    for (tcb_info, qe_identity) in [(17, 17), (19, 17), (17, 19)] {
+        let service = Setup::new().platform(|profile| {
+            profile.evaluation_data_number = tcb_info;
+            profile.qe_evaluation_data_number = Some(qe_identity);
+        });
+        check_baselines(&service.start().await).await;
+    }
+}
+
+/// With collateral of number 17.
+async fn check_baselines(service: &Running) {
     let quote = service.platform.quote(&report(b""));
     let call = |baseline: &str| {
         let mut body = attest_body(&quote, None);
@@ -277,8 +375,10 @@ async fn the_policys_tcb_baseline_is_that_of_the_collateral_at_least() {
             "x-ms-sgx-tcbidentifier\", value=\"4000000000\"",
             Some("TCB recovery 4000000000"),
         ),
-        ("x-ms-sgx-tcbidentifier\", value=\"newest\"", Some("neither")),
-        ("required_pcr_mask\", value=16777215", Some("does not know")),
+        ("x-ms-sgx-tcbidentifier\", value=\"newest\"", Some("cannot be")),
+        ("required_pcr_mask\", value=16777215", Some("no property")),
+        ("x-ms-sgx-tcbidentifier\", value=\"18\"", Some("is of 17")),
+        ("x-ms-sgx-tcbidentifier\", value=\"17\"", None),
         ("x-ms-sgx-tcbidentifier\", value=\"1\"", None),
         ("x-ms-sgx-tcbidentifier\", value=\"azuredefault\"", None),
     ] {

@@ -67,6 +67,47 @@ async fn without_the_admin_token_nobody_sees_or_changes_anything() {
 }
 
 #[tokio::test]
+async fn a_policy_that_could_never_issue_is_not_set() {
+    let service = Running::start().await;
+    let before = service
+        .signed(&service.manage(Method::GET, POLICY, "").await)
+        .await;
+    for (configuration, issuance, part) in [
+        ("x-ms-sgx-tcbidentifier\", value=\"newest\"", "", "line 1, column"),
+        (
+            "required_pcr_mask\", value=1",
+            "",
+            "no property \"required_pcr_mask\"",
+        ),
+        (
+            "",
+            "report_validity_in_minutes\", value=0",
+            "an integer from 1 on",
+        ),
+        ("", "omit_x5c\", value=false", "omit_x5c cannot be false"),
+        ("", "validity\", value=5", "no property \"validity\""),
+    ] {
+        let rule = |property: &str| match property {
+            "" => String::new(),
+            property => format!("=> issueproperty(type=\"{property});"),
+        };
+        let text = format!(
+            "version=1.1; configurationrules {{ {} }}; authorizationrules {{ => permit(); }}; issuancerules {{ {} }};",
+            rule(configuration),
+            rule(issuance)
+        );
+        for sent in [text.clone(), unsecured_policy(&text)] {
+            let answer = service.manage(Method::PUT, POLICY, sent).await;
+            answer.expect_error(400, "PolicyParsingError", part);
+        }
+    }
+    let after = service
+        .signed(&service.manage(Method::GET, POLICY, "").await)
+        .await;
+    assert_eq!(after["x-ms-policy"], before["x-ms-policy"]);
+}
+
+#[tokio::test]
 async fn a_policy_is_kept_over_a_restart() {
     let service = Running::start().await;
     let sent = unsecured_policy(DENY);

@@ -15,7 +15,7 @@ use crate::support::{NOW, WANTED, cache, collateral, day_count, days, platform, 
 fn what_was_put_in_comes_out_and_only_that() {
     let (_folder, cache) = cache();
     let collateral = collateral(NOW);
-    let inserted = cache.insert(Shelf::Current, &collateral, NOW).unwrap();
+    let inserted = cache.insert(Shelf::Standard, &collateral, NOW).unwrap();
     assert_eq!(inserted.written.len(), 4);
     let found = cache.collateral(&WANTED, NOW, &Freshness::default()).unwrap();
     assert_eq!(found.collateral, collateral);
@@ -53,9 +53,9 @@ fn what_was_put_in_comes_out_and_only_that() {
 fn pieces_are_shared_between_platforms_and_authorities() {
     let (_folder, cache) = cache();
     let processor = platform(NOW, |profile| profile.authority = Authority::Processor);
-    cache.insert(Shelf::Current, &collateral(NOW), NOW).unwrap();
+    cache.insert(Shelf::Standard, &collateral(NOW), NOW).unwrap();
     let inserted = cache
-        .insert(Shelf::Current, &processor.collateral(Tee::Sgx), NOW)
+        .insert(Shelf::Standard, &processor.collateral(Tee::Sgx), NOW)
         .unwrap();
     assert_eq!(inserted.written, [Name::PckCrl(PckCa::Processor)]);
     assert_eq!(inserted.unchanged.len(), 3);
@@ -70,7 +70,7 @@ fn pieces_are_shared_between_platforms_and_authorities() {
 #[test]
 fn never_anything_that_has_expired() {
     let (_folder, cache) = cache();
-    cache.insert(Shelf::Current, &collateral(NOW), NOW).unwrap();
+    cache.insert(Shelf::Standard, &collateral(NOW), NOW).unwrap();
     let freshness = Freshness::default();
     assert!(cache.collateral(&WANTED, days(30), &freshness).is_ok());
     for now in [UnixTime(days(30).0 + 1), UnixTime(NOW.0 - 1)] {
@@ -81,13 +81,17 @@ fn never_anything_that_has_expired() {
         );
         assert!(refused.to_string().contains("2025-06-24T00:00:00Z"), "{refused}");
     }
-    // Nor is it put in.
+    // Nor is it put in, or told to be as it was.
     let refused = cache
-        .insert(Shelf::Current, &collateral(days(1)), days(40))
+        .insert(Shelf::Standard, &collateral(NOW), days(31))
         .unwrap_err();
     assert!(refused.to_string().contains("has expired"), "{refused}");
     let refused = cache
-        .insert(Shelf::Current, &collateral(days(1)), NOW)
+        .insert(Shelf::Standard, &collateral(days(1)), days(40))
+        .unwrap_err();
+    assert!(refused.to_string().contains("has expired"), "{refused}");
+    let refused = cache
+        .insert(Shelf::Standard, &collateral(days(1)), NOW)
         .unwrap_err();
     assert!(refused.to_string().contains("not valid yet"), "{refused}");
 }
@@ -95,7 +99,7 @@ fn never_anything_that_has_expired() {
 #[test]
 fn by_the_policy() {
     let (_folder, cache) = cache();
-    cache.insert(Shelf::Current, &collateral(NOW), NOW).unwrap();
+    cache.insert(Shelf::Standard, &collateral(NOW), NOW).unwrap();
     let freshness = Freshness {
         refresh_before: day_count(7),
         max_age: Some(day_count(25)),
@@ -110,61 +114,19 @@ fn by_the_policy() {
         profile.dates.root_list.from = NOW;
     });
     cache
-        .insert(Shelf::Current, &old_root_list.collateral(Tee::Sgx), days(26))
+        .insert(Shelf::Standard, &old_root_list.collateral(Tee::Sgx), days(26))
         .unwrap();
     let found = at(26).unwrap();
     assert_eq!(found.refresh_due, None);
 }
 
 #[test]
-fn nothing_is_replaced_by_something_older() {
-    let (_folder, cache) = cache();
-    cache
-        .insert(Shelf::Current, &collateral(days(2)), days(3))
-        .unwrap();
-    let refused = cache
-        .insert(Shelf::Current, &collateral(days(1)), days(3))
-        .unwrap_err();
-    assert!(matches!(refused, CacheError::Older { .. }), "{refused}");
-    let found = cache.collateral(&WANTED, days(3), &Freshness::default()).unwrap();
-    assert_eq!(found.collateral, collateral(days(2)));
-
-    // One piece that is older is enough, and then nothing changes.
-    let partly = platform(days(3), |profile| profile.dates.pck_list.from = NOW);
-    let refused = cache
-        .insert(Shelf::Current, &partly.collateral(Tee::Sgx), days(3))
-        .unwrap_err();
-    assert!(
-        refused
-            .to_string()
-            .contains("revocation list of the platform CA is older"),
-        "{refused}"
-    );
-    let found = cache.collateral(&WANTED, days(3), &Freshness::default()).unwrap();
-    assert_eq!(found.collateral, collateral(days(2)));
-
-    // The number of the recovery counts more than the date.
-    let earlier_recovery = platform(days(3), |profile| profile.evaluation_data_number = 16);
-    let refused = cache
-        .insert(Shelf::Current, &earlier_recovery.collateral(Tee::Sgx), days(3))
-        .unwrap_err();
-    assert!(refused.to_string().contains("number 16"), "{refused}");
-    let later_recovery = platform(days(2), |profile| {
-        profile.evaluation_data_number = 18;
-        profile.dates.tcb_info.from = NOW;
-    });
-    cache
-        .insert(Shelf::Current, &later_recovery.collateral(Tee::Sgx), days(3))
-        .unwrap();
-}
-
-#[test]
 fn a_revocation_counts_at_once_for_everything_that_is_there() {
     let (_folder, cache) = cache();
-    cache.insert(Shelf::Current, &collateral(NOW), NOW).unwrap();
+    cache.insert(Shelf::Standard, &collateral(NOW), NOW).unwrap();
     let revoking = platform(days(1), |profile| profile.revoked = vec![Certificate::TcbSigner]);
     let mut other = revoking.collateral(Tee::Sgx);
-    let refused = cache.insert(Shelf::Current, &other, days(1)).unwrap_err();
+    let refused = cache.insert(Shelf::Standard, &other, days(1)).unwrap_err();
     assert!(refused.to_string().contains("revoked"), "{refused}");
     // As if another platform's collateral, by a signer that is not revoked, had brought the list.
     other.tcb_info.clear();
@@ -195,12 +157,12 @@ fn bound_to_one_root() {
     CacheDir::open(path, &root()).unwrap();
 
     let intels = CacheDir::create(&folder.path().join("intel"), &TrustedRoot::intel()).unwrap();
-    let refused = intels.insert(Shelf::Current, &collateral(NOW), NOW).unwrap_err();
+    let refused = intels.insert(Shelf::Standard, &collateral(NOW), NOW).unwrap_err();
     assert!(refused.to_string().contains("trusted root"), "{refused}");
     // Another simulated platform is another root, too.
     let refused = cache
         .insert(
-            Shelf::Current,
+            Shelf::Standard,
             &platform(NOW, |profile| profile.seed = [1; 32]).collateral(Tee::Sgx),
             NOW,
         )
@@ -225,7 +187,7 @@ fn for_its_owner_alone() {
     let (_folder, cache) = cache();
     let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(cache.path()), 0o700);
-    cache.insert(Shelf::Current, &collateral(NOW), NOW).unwrap();
+    cache.insert(Shelf::Standard, &collateral(NOW), NOW).unwrap();
     assert_eq!(mode(&cache.path().join("root-crl.json")), 0o600);
     fs::set_permissions(cache.path(), fs::Permissions::from_mode(0o770)).unwrap();
     let refused = CacheDir::open(cache.path(), &root()).unwrap_err();
@@ -235,7 +197,7 @@ fn for_its_owner_alone() {
 #[test]
 fn writers_and_readers_at_the_same_time() {
     let (_folder, cache) = cache();
-    cache.insert(Shelf::Current, &collateral(NOW), days(20)).unwrap();
+    cache.insert(Shelf::Standard, &collateral(NOW), days(20)).unwrap();
     let barrier = Barrier::new(6);
     thread::scope(|scope| {
         for writer in 0..3 {
@@ -244,10 +206,9 @@ fn writers_and_readers_at_the_same_time() {
                 barrier.wait();
                 for day in 1..15 {
                     // Some lose the race, and then what is there is newer.
-                    match cache.insert(Shelf::Current, &collateral(days(day + writer)), days(20)) {
-                        Ok(_) | Err(CacheError::Older { .. }) => {}
-                        Err(error) => panic!("{error}"),
-                    }
+                    cache
+                        .insert(Shelf::Standard, &collateral(days(day + writer)), days(20))
+                        .unwrap();
                 }
             });
             scope.spawn(move || {
@@ -282,13 +243,18 @@ fn bundles() {
     let one = serde_json::to_vec(&collateral).unwrap();
     let bundle = Bundle::from_json(&one).unwrap();
     assert_eq!(bundle.current, std::slice::from_ref(&collateral));
-    let bundle = Bundle::new(vec![collateral.clone()], vec![collateral]);
+    let bundle = Bundle::new(
+        Some(Shelf::Number(17)),
+        vec![collateral.clone()],
+        vec![collateral],
+    );
     let json = serde_json::to_vec(&bundle).unwrap();
     assert_eq!(Bundle::from_json(&json), Ok(bundle));
     let text = String::from_utf8(json).unwrap();
     for (wrong, says) in [
         (text.replace("bundle\":1", "bundle\":2"), "version 2"),
         (text.replace("\"early\"", "\"late\""), "late"),
+        (text.replace("\"17\"", "\"newest\""), "not an edition"),
         ("[]".to_owned(), "neither"),
         ("{}".to_owned(), "missing field"),
         (
@@ -306,7 +272,7 @@ fn the_first_to_expire_is_named() {
     let (_folder, cache) = cache();
     let soon = platform(NOW, |profile| profile.dates.pck_list.until = days(5));
     cache
-        .insert(Shelf::Current, &soon.collateral(Tee::Sgx), NOW)
+        .insert(Shelf::Standard, &soon.collateral(Tee::Sgx), NOW)
         .unwrap();
     let found = cache.collateral(&WANTED, NOW, &Freshness::default()).unwrap();
     assert_eq!(found.refresh_due.unwrap().what, Item::PckRevocationList);
@@ -327,9 +293,9 @@ fn genuine() {
     let folder = tempfile::tempdir().unwrap();
     let cache = CacheDir::create(&folder.path().join("intel"), &TrustedRoot::intel()).unwrap();
     for collateral in [&sgx, &tdx] {
-        cache.insert(Shelf::Current, collateral, NOW).unwrap();
+        cache.insert(Shelf::Standard, collateral, NOW).unwrap();
     }
-    let platforms = cache.platforms(Shelf::Current).unwrap();
+    let platforms = cache.platforms(Shelf::Standard).unwrap();
     for (tee, expected) in [(Tee::Sgx, &sgx), (Tee::Tdx, &tdx)] {
         let of_tee = platforms.iter().filter(|wanted| wanted.tee == tee);
         let mut found = of_tee.filter_map(|wanted| cache.collateral(wanted, NOW, &Freshness::default()).ok());

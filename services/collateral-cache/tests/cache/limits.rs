@@ -21,7 +21,7 @@ const GET: &str = "GET /sgx/certification/v4/rootcacrl HTTP/1.1\r\nHost: x\r\n";
 
 fn server(change: impl FnOnce(&mut Limits)) -> (TempDir, Running) {
     let (folder, served) = cache();
-    served.insert(Shelf::Current, &collateral(NOW), NOW).unwrap();
+    served.insert(Shelf::Standard, &collateral(NOW), NOW).unwrap();
     let mut limits = Server::limits();
     change(&mut limits);
     let running = Running::start_with_limits(&served, Transport::Plain, NOW, limits);

@@ -1,6 +1,7 @@
 //! Tests of the cache with collateral of simulated platforms.
 
 mod directory;
+mod insertion;
 mod limits;
 mod network;
 mod peer;

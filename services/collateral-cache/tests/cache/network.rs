@@ -118,7 +118,7 @@ fn from_one_cache_to_another() {
     let (_folder, mirror) = cache();
     for tee in [Tee::Sgx, Tee::Tdx] {
         let collateral = platform(NOW, |_| ()).collateral(tee);
-        served.insert(Shelf::Current, &collateral, NOW).unwrap();
+        served.insert(Shelf::Standard, &collateral, NOW).unwrap();
     }
     let early = platform(NOW, |profile| profile.evaluation_data_number = 18).collateral(Tee::Sgx);
     served.insert(Shelf::Early, &early, NOW).unwrap();
@@ -130,7 +130,7 @@ fn from_one_cache_to_another() {
     ] {
         let fetched = running.client().fetch(&WANTED, edition).unwrap().collateral;
         assert_eq!(fetched, collateral(NOW));
-        mirror.insert(Shelf::Current, &fetched, NOW).unwrap();
+        mirror.insert(Shelf::Standard, &fetched, NOW).unwrap();
     }
     for edition in [Edition::Early, Edition::EvaluationDataNumber(18)] {
         assert_eq!(
@@ -151,7 +151,7 @@ fn from_one_cache_to_another() {
 #[test]
 fn what_is_not_there_and_what_has_expired_is_not_served() {
     let (_folder, served) = cache();
-    served.insert(Shelf::Current, &collateral(NOW), NOW).unwrap();
+    served.insert(Shelf::Standard, &collateral(NOW), NOW).unwrap();
     let running = Running::start(&served, Transport::Plain, NOW);
     for (wanted, edition) in [
         (
@@ -186,7 +186,7 @@ fn what_is_not_there_and_what_has_expired_is_not_served() {
 #[test]
 fn requests_that_are_none() {
     let (_folder, served) = cache();
-    served.insert(Shelf::Current, &collateral(NOW), NOW).unwrap();
+    served.insert(Shelf::Standard, &collateral(NOW), NOW).unwrap();
     let running = Running::start(&served, Transport::Plain, NOW);
     let close = "HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
     for (request, status) in [
@@ -217,13 +217,18 @@ fn requests_that_are_none() {
             answer.starts_with(&format!("HTTP/1.1 {status}")),
             "{request:.60}: {answer:.60}"
         );
+        let allow = answer.lines().find_map(|line| {
+            let (name, value) = line.split_once(": ")?;
+            name.eq_ignore_ascii_case("allow").then_some(value)
+        });
+        assert_eq!(allow, (status == "405").then_some("GET, HEAD"), "{answer:.200}");
     }
 }
 
 #[test]
 fn over_tls_only_with_the_authority_by_name() {
     let (_folder, served) = cache();
-    served.insert(Shelf::Current, &collateral(NOW), NOW).unwrap();
+    served.insert(Shelf::Standard, &collateral(NOW), NOW).unwrap();
     let own = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
     let certificate = own.cert.pem().into_bytes();
     let transport = Transport::tls(&certificate, own.signing_key.serialize_pem().as_bytes()).unwrap();

@@ -28,7 +28,7 @@ fn simulated() {
     let platform = platform(NOW, |profile| profile.authority = Authority::Processor);
     for (tee, version, body) in [(Tee::Sgx, 3, Body::Sgx([0; 384])), (Tee::Tdx, 4, domain())] {
         served
-            .insert(Shelf::Current, &platform.collateral(tee), NOW)
+            .insert(Shelf::Standard, &platform.collateral(tee), NOW)
             .unwrap();
         let quote = platform.quote_as(version, &body, INTEL_QE_VENDOR);
         let fetched = fetch(&served, NOW, &quote);
@@ -61,7 +61,7 @@ fn genuine() {
         let collateral = Collateral::from_json(&file).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let served = CacheDir::create(&folder.path().join("intel"), &TrustedRoot::intel()).unwrap();
-        served.insert(Shelf::Current, &collateral, NOW).unwrap();
+        served.insert(Shelf::Standard, &collateral, NOW).unwrap();
         let fetched = fetch(&served, NOW, &quote);
         let report = QuoteVerifier::new_prod().verify(&quote, &fetched, NOW.0).unwrap();
         assert_eq!(report.status, status, "{name}");

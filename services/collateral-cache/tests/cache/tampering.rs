@@ -19,7 +19,7 @@ const FILES: [&str; 4] = [
 fn flipped_and_cut() {
     let (_folder, cache) = cache();
     let original = collateral(NOW);
-    cache.insert(Shelf::Current, &original, NOW).unwrap();
+    cache.insert(Shelf::Standard, &original, NOW).unwrap();
     for file in FILES {
         let path = cache.path().join(file);
         let content = fs::read(&path).unwrap();
@@ -47,11 +47,11 @@ fn flipped_and_cut() {
 #[test]
 fn a_damaged_file_is_replaced_by_the_next_fetch() {
     let (_folder, cache) = cache();
-    cache.insert(Shelf::Current, &collateral(NOW), NOW).unwrap();
+    cache.insert(Shelf::Standard, &collateral(NOW), NOW).unwrap();
     for file in FILES {
         fs::write(cache.path().join(file), "{}").unwrap();
     }
-    let inserted = cache.insert(Shelf::Current, &collateral(NOW), NOW).unwrap();
+    let inserted = cache.insert(Shelf::Standard, &collateral(NOW), NOW).unwrap();
     assert_eq!(inserted.written.len(), 4);
     cache.collateral(&WANTED, NOW, &Freshness::default()).unwrap();
 }
@@ -59,9 +59,9 @@ fn a_damaged_file_is_replaced_by_the_next_fetch() {
 #[test]
 fn files_in_each_others_place() {
     let (_folder, cache) = cache();
-    cache.insert(Shelf::Current, &collateral(NOW), NOW).unwrap();
+    cache.insert(Shelf::Standard, &collateral(NOW), NOW).unwrap();
     cache
-        .insert(Shelf::Current, &platform(NOW, |_| ()).collateral(Tee::Tdx), NOW)
+        .insert(Shelf::Standard, &platform(NOW, |_| ()).collateral(Tee::Tdx), NOW)
         .unwrap();
     let names: Vec<_> = fs::read_dir(cache.path())
         .unwrap()
@@ -107,11 +107,11 @@ fn files_in_each_others_place() {
 #[test]
 fn an_old_file_that_is_put_back_is_refused_once_it_has_expired() {
     let (_folder, cache) = cache();
-    cache.insert(Shelf::Current, &collateral(NOW), NOW).unwrap();
+    cache.insert(Shelf::Standard, &collateral(NOW), NOW).unwrap();
     let path = cache.path().join(FILES[3]);
     let old = fs::read(&path).unwrap();
     cache
-        .insert(Shelf::Current, &collateral(days(29)), days(29))
+        .insert(Shelf::Standard, &collateral(days(29)), days(29))
         .unwrap();
     fs::write(&path, old).unwrap();
     let refused = cache

@@ -35,7 +35,7 @@ fn expiry() {
         cache.status(NOW).unwrap().is_good(Duration::ZERO),
         "an empty cache has nothing that expires"
     );
-    cache.insert(Shelf::Current, &collateral(NOW), NOW).unwrap();
+    cache.insert(Shelf::Standard, &collateral(NOW), NOW).unwrap();
     let status = cache.status(days(10)).unwrap();
     assert_eq!(status.entries.len(), 4);
     for entry in &status.entries {
@@ -63,7 +63,7 @@ fn a_recovery_is_announced_with_its_day_and_the_component_that_is_short() {
     let (_folder, cache) = cache();
     let recovery = UnixTime(NOW.0 - 100 * DAY);
     let early = platform(NOW, |profile| recover(profile, recovery)).collateral(Tee::Sgx);
-    cache.insert(Shelf::Current, &collateral(NOW), NOW).unwrap();
+    cache.insert(Shelf::Standard, &collateral(NOW), NOW).unwrap();
     assert!(cache.status(NOW).unwrap().recoveries.is_empty());
     cache.insert(Shelf::Early, &early, NOW).unwrap();
     assert_eq!(cache.early(&WANTED, NOW).unwrap().as_ref(), Some(&early));
@@ -82,6 +82,6 @@ fn a_recovery_is_announced_with_its_day_and_the_component_that_is_short() {
     assert_eq!(json["entries"][0]["days_left"], 30);
 
     // Once it has come, there is nothing to announce.
-    cache.insert(Shelf::Current, &early, NOW).unwrap();
+    cache.insert(Shelf::Standard, &early, NOW).unwrap();
     assert!(cache.status(NOW).unwrap().recoveries.is_empty());
 }
