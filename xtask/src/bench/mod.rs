@@ -48,6 +48,7 @@ type Group = fn(&mut Bench, &mut Results) -> Result<()>;
 
 const GROUPS: &[(&str, Group)] = &[
     ("operations", operations::single),
+    ("processes", operations::processes),
     ("sequential", operations::sequential),
     ("start-up", start_up::measure),
     ("python", python::measure),

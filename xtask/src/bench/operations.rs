@@ -26,6 +26,23 @@ pub fn single(bench: &mut Bench, results: &mut Results) -> Result<()> {
     Ok(())
 }
 
+/// Each measurement of `bench/guests/processes.c`.
+pub fn processes(bench: &mut Bench, results: &mut Results) -> Result<()> {
+    let image = bench.guests("processes", &["processes"], 4096)?;
+    let rounds = if bench.is_quick { "1" } else { "400" };
+    for _ in 0..bench.rounds(3) {
+        for side in Side::BOTH {
+            let mut command = image.program(bench, side, "processes");
+            match side {
+                Side::Native => command.arg(image.root.join("processes")),
+                Side::Enclave => command.arg("/processes"),
+            };
+            collect(&shell::output(command.arg(rounds))?, "", side, results)?;
+        }
+    }
+    Ok(())
+}
+
 /// The first and the second pass over a file of 256 MiB.
 pub fn sequential(bench: &mut Bench, results: &mut Results) -> Result<()> {
     let image = large(bench)?;

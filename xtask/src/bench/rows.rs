@@ -81,6 +81,22 @@ pub const ROWS: &[Row] = &[
     operation("stat", "stat, three names deep", Open, Some(0.24)),
     operation("fstat", "fstat", Open, Some(0.51)),
     operation("stat-enoent", "stat of what is not there", Open, Some(1.5)),
+    processes("fork-exit", "fork, exit and wait", Ratio(0.7), Some(79.0)),
+    processes("vfork-exit", "vfork, exit and wait", Open, None),
+    processes("fork-exec", "fork, exec and wait", Ratio(1.0), Some(30.0)),
+    processes("spawn", "posix_spawn and wait", Ratio(1.0), None),
+    processes(
+        "ping-pong-relatives",
+        "a byte there and back by pipes, between a process and its fork",
+        Open,
+        None,
+    ),
+    processes(
+        "ping-pong-programs",
+        "a byte there and back by pipes, between two programs",
+        Ratio(0.5),
+        None,
+    ),
     row(
         "read-first",
         "sequential",
@@ -391,6 +407,11 @@ pub const ROWS: &[Row] = &[
 
 const fn operation(name: &'static str, title: &'static str, target: Target, peer: Option<f64>) -> Row {
     row(name, "operations", title, "ns", Lower, target, peer)
+}
+
+/// What processes cost.
+const fn processes(name: &'static str, title: &'static str, target: Target, peer: Option<f64>) -> Row {
+    row(name, "processes", title, "ns", Lower, target, peer)
 }
 
 const fn attestation(
