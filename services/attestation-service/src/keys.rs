@@ -6,7 +6,8 @@
 use attestation_token::{HeaderFields, KeySize, SigningError, SigningKey};
 use dcap_quote::UnixTime;
 use rcgen::{
-    CertificateParams, DistinguishedName, DnType, KeyPair, PKCS_RSA_SHA256, SerialNumber, date_time_ymd,
+    CertificateParams, DistinguishedName, DnType, KeyPair, PKCS_RSA_SHA256, SanType, SerialNumber,
+    date_time_ymd,
 };
 use serde_json::{Value, json};
 
@@ -145,12 +146,18 @@ fn make(issuer: &str, signs_from: UnixTime) -> Result<StoredKey, KeyError> {
     })
 }
 
-/// Self-signed, with the issuer's address as its name, as Azure's are. It carries a key to readers that want certificates;
+/// Characters of the longest common name (RFC 5280, appendix A.1, `ub-common-name`).
+const MAX_COMMON_NAME: usize = 64;
+
+/// Self-signed, with the issuer's address as its name, as Azure's are; a long one is cut there, and is whole in the alternative
+/// name. It carries a key to readers that want certificates;
 /// when the key is valid is said by being published, so its dates say nothing.
 fn certificate(issuer: &str, key: &KeyPair) -> Result<Vec<u8>, rcgen::Error> {
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
-    params.distinguished_name.push(DnType::CommonName, issuer);
+    let name: String = issuer.chars().take(MAX_COMMON_NAME).collect();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.subject_alt_names = vec![SanType::URI(issuer.try_into()?)];
     params.serial_number = Some(SerialNumber::from(1_u64));
     params.not_before = date_time_ymd(2020, 1, 1);
     params.not_after = date_time_ymd(2049, 12, 31);

@@ -183,7 +183,11 @@ async fn method_not_allowed(State(app): State<Arc<App>>, uri: http::Uri) -> http
 }
 
 fn not_get() -> Response {
-    Response::text(405, "only GET is answered here")
+    let mut response = Response::text(405, "only GET and HEAD are answered here");
+    response
+        .headers
+        .push(("Allow".to_owned(), "GET, HEAD".to_owned()));
+    response
 }
 
 /// Runs what reads files and verifies signatures on another thread: others would have to wait.

@@ -217,6 +217,11 @@ fn requests_that_are_none() {
             answer.starts_with(&format!("HTTP/1.1 {status}")),
             "{request:.60}: {answer:.60}"
         );
+        let allow = answer.lines().find_map(|line| {
+            let (name, value) = line.split_once(": ")?;
+            name.eq_ignore_ascii_case("allow").then_some(value)
+        });
+        assert_eq!(allow, (status == "405").then_some("GET, HEAD"), "{answer:.200}");
     }
 }
 
