@@ -53,28 +53,36 @@ impl Properties {
     /// # Errors
     /// With the first that is not known, or has a value that it cannot have.
     pub fn of(permission: &Permission) -> Result<Self, PropertyError> {
+        let mut properties = Self::of_configuration(&permission.configuration)?;
+        properties.add(Section::Issuance, &permission.properties)?;
+        Ok(properties)
+    }
+
+    /// What configuration rules alone ask for; see [`Policy::configuration`].
+    ///
+    /// # Errors
+    /// As [`Properties::of`].
+    pub fn of_configuration(configuration: &[Claim]) -> Result<Self, PropertyError> {
         let mut properties = Self::default();
-        for (section, claims) in [
-            (Section::Configuration, &permission.configuration),
-            (Section::Issuance, &permission.properties),
-        ] {
-            for Claim {
-                claim_type, value, ..
-            } in claims
-            {
-                match read(section, claim_type)?.value(value)? {
-                    Asked::Nothing => {}
-                    Asked::Baseline(number) => {
-                        properties.baseline = properties.baseline.max(Some(number));
-                    }
-                    Asked::Validity(minutes) => {
-                        let shortest = properties.validity_minutes.unwrap_or(minutes).min(minutes);
-                        properties.validity_minutes = Some(shortest);
-                    }
+        properties.add(Section::Configuration, configuration)?;
+        Ok(properties)
+    }
+
+    fn add(&mut self, section: Section, claims: &[Claim]) -> Result<(), PropertyError> {
+        for Claim {
+            claim_type, value, ..
+        } in claims
+        {
+            match read(section, claim_type)?.value(value)? {
+                Asked::Nothing => {}
+                Asked::Baseline(number) => self.baseline = self.baseline.max(Some(number)),
+                Asked::Validity(minutes) => {
+                    let shortest = self.validity_minutes.unwrap_or(minutes).min(minutes);
+                    self.validity_minutes = Some(shortest);
                 }
             }
         }
-        Ok(properties)
+        Ok(())
     }
 }
 

@@ -126,6 +126,13 @@ impl CheckedCollateral {
         }
     }
 
+    /// Date of the newest level of the TCB info: of the recovery that it takes into account, if that concerns this kind of
+    /// platform.
+    #[must_use]
+    pub fn newest_level(&self) -> UnixTime {
+        self.tcb_info.newest_level()
+    }
+
     /// Checks that everything in the collateral may be relied upon at this time.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use crate::qe_identity::Masked;
 use crate::quote::Tee;
 use crate::report::{Bytes, TdReport};
 use crate::tcb::{Component, Rating, Shortfall, TcbStatus};
-use crate::time::Validity;
+use crate::time::{UnixTime, Validity};
 use crate::verdict::{Gap, LevelTcb, ModuleTcb};
 
 /// The verified and understood document.
@@ -204,6 +204,12 @@ impl TcbInfo {
             level: level.map(|level| level.rating.clone()),
             gap,
         }
+    }
+
+    /// Date of the newest level.
+    pub(crate) fn newest_level(&self) -> UnixTime {
+        let dates = self.levels.iter().map(|level| level.rating.date);
+        dates.max().unwrap_or(self.validity.from)
     }
 
     /// What becomes of platforms that are exactly at one of these levels once `next` applies.

@@ -28,6 +28,7 @@
 
 mod api;
 mod attest;
+mod baselines;
 mod claims;
 mod collateral;
 mod config;

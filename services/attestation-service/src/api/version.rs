@@ -51,6 +51,18 @@ impl ApiVersion {
         })
     }
 
+    /// Whether the version knows TCB baselines.
+    ///
+    /// # Errors
+    /// When they came only later.
+    pub fn check_knows_baselines(self) -> Result<(), ApiError> {
+        if self < Self::V2025 {
+            return Err(ErrorCode::NotFound
+                .because("this api-version does not know /tcbbaselines; api-version=2025-06-01 does"));
+        }
+        Ok(())
+    }
+
     /// Whether the version knows attestation of this type.
     ///
     /// # Errors

@@ -14,6 +14,11 @@ use crate::api::{ApiVersion, AttestationType};
 use crate::error::{ApiError, ErrorCode};
 use crate::service::{Service, TokenId};
 
+/// Ends the path that goes back to the default policy. The router sees one route for it and for the policy itself.
+const RESET: &str = ":reset";
+/// The methods of a policy, and of going back to the default.
+const METHODS: [&str; 2] = ["GET,HEAD,PUT", "POST"];
+
 /// What a request to change something may be. Azure's clients send signers' certificates as JSON, some of them as a JSON string.
 const SIGNED: [&str; 3] = ["text/plain", "application/jwt", "application/json"];
 
@@ -23,6 +28,9 @@ pub(super) async fn policy(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response<Body> {
+    if kind.ends_with(RESET) {
+        return no_method(Segment(kind)).await;
+    }
     show(&app, query.as_deref(), &headers, |service, now, id| {
         service.policy(AttestationType::parse(&kind)?, now, id)
     })
@@ -35,6 +43,9 @@ pub(super) async fn set_policy(
     headers: HeaderMap,
     body: Body,
 ) -> Response<Body> {
+    if kind.ends_with(RESET) {
+        return no_method(Segment(kind)).await;
+    }
     let change = |service: &Service, text: &str, now, id| {
         service.set_policy(AttestationType::parse(&kind)?, text, now, id)
     };
@@ -49,13 +60,24 @@ pub(super) async fn reset_policy(
     headers: HeaderMap,
     body: Body,
 ) -> Response<Body> {
-    let Some(kind) = name.strip_suffix(":reset") else {
-        return respond::token(Err(respond::method_not_allowed().await));
+    let Some(kind) = name.strip_suffix(RESET) else {
+        return no_method(Segment(name)).await;
     };
     let change = |service: &Service, text: &str, now, id| {
         service.reset_policy(AttestationType::parse(kind)?, text, now, id)
     };
     self::change(&app, query.as_deref(), &headers, body, change).await
+}
+
+/// Refuses a method, and says which the path has.
+pub(super) async fn no_method(Segment(name): Segment) -> Response<Body> {
+    let [of_policy, of_reset] = METHODS;
+    let methods = if name.ends_with(RESET) {
+        of_reset
+    } else {
+        of_policy
+    };
+    respond::method_not_allowed_but(methods).await
 }
 
 pub(super) async fn signers(

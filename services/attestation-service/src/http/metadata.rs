@@ -1,13 +1,22 @@
-//! Routes for validators of tokens: the keys, and the document that says where they are.
+//! Routes for validators of tokens and for whoever writes clients: the keys, the document that says where they are, the TCB
+//! baselines, and the description of all routes.
 
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::State;
-use axum::http::{Response, StatusCode};
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, Response, StatusCode};
 use serde_json::json;
 
+use super::admin::{self, Access};
+use super::body::{self, Segment};
 use super::{App, respond};
+use crate::api::{ApiVersion, AttestationType};
+use crate::baselines::TcbBaseline;
+use crate::error::ApiError;
+
+/// The description of all routes (OpenAPI 3.1).
+const OPENAPI: &str = include_str!("../../openapi.json");
 
 /// `/certs`: the keys (RFC 7517).
 pub(super) async fn key_set(State(app): State<Arc<App>>) -> Response<Body> {
@@ -32,4 +41,29 @@ pub(super) async fn openid(State(app): State<Arc<App>>) -> Response<Body> {
         ],
     });
     respond::document(StatusCode::OK, &document)
+}
+
+/// `/openapi.json`.
+pub(super) async fn openapi() -> Response<Body> {
+    respond::json_text(OPENAPI)
+}
+
+/// `/tcbbaselines/{type}`, for whoever may see the policy: it says what that asks for.
+pub(super) async fn tcb_baselines(
+    State(app): State<Arc<App>>,
+    Segment(kind): Segment,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response<Body> {
+    let answer = || -> Result<Vec<TcbBaseline>, ApiError> {
+        admin::check(app.admin.as_ref(), &headers, Access::Read)?;
+        ApiVersion::parse(body::api_version(query.as_deref()))?.check_knows_baselines()?;
+        let kind = AttestationType::parse(&kind)?;
+        let _permit = app.admission.admit()?;
+        app.service.tcb_baselines(kind)
+    };
+    match answer() {
+        Ok(baselines) => respond::document(StatusCode::OK, &json!({ "tcbBaselines": baselines })),
+        Err(error) => respond::refusal(error),
+    }
 }

@@ -51,8 +51,11 @@ pub(crate) fn router(app: Arc<App>) -> Router {
             "/policies/{type}",
             get(management::policy)
                 .put(management::set_policy)
-                .post(management::reset_policy),
+                .post(management::reset_policy)
+                .fallback(management::no_method),
         )
+        .route("/tcbbaselines/{type}", get(metadata::tcb_baselines))
+        .route("/openapi.json", get(metadata::openapi))
         .route("/certificates", get(management::signers))
         .route("/certificates:add", post(management::add_signer))
         .route("/certificates:remove", post(management::remove_signer))

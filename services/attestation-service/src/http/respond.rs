@@ -30,9 +30,14 @@ pub(super) fn refusal(error: impl Into<ApiError>) -> Response<Body> {
 
 /// A JSON document that nobody keeps.
 pub(super) fn document(status: StatusCode, document: &impl Serialize) -> Response<Body> {
-    let text = serde_json::to_string(document).unwrap_or_default();
-    let mut response = Response::new(Body::from(text));
+    let mut response = json_text(serde_json::to_string(document).unwrap_or_default());
     *response.status_mut() = status;
+    response
+}
+
+/// The same, with a text that is JSON already.
+pub(super) fn json_text(text: impl Into<Body>) -> Response<Body> {
+    let mut response = Response::new(text.into());
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, JSON);
     headers.insert(CACHE_CONTROL, NO_STORE);
@@ -70,4 +75,12 @@ pub(super) async fn method_not_allowed() -> ApiError {
     ErrorCode::MethodNotAllowed.because(format!(
         "this path does not have that method; the header {ALLOW} says which it has"
     ))
+}
+
+/// The same for a path that the router takes for another one.
+pub(super) async fn method_not_allowed_but(methods: &'static str) -> Response<Body> {
+    let mut response = method_not_allowed().await.into_response();
+    let headers = response.headers_mut();
+    headers.insert(ALLOW, HeaderValue::from_static(methods));
+    response
 }

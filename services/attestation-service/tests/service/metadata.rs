@@ -168,6 +168,155 @@ async fn the_description_is_of_this_service() {
     }
 }
 
+/// A method that a path does not have is a 405 that names those that it has (RFC 9110, section 15.5.6).
+#[tokio::test]
+async fn every_405_says_which_methods_there_are() {
+    let description: serde_json::Value = serde_json::from_str(include_str!("../../openapi.json")).unwrap();
+    let service = Running::start().await;
+    for (path, methods) in description["paths"].as_object().unwrap() {
+        let methods = methods.as_object().unwrap().keys();
+        let mut described: Vec<String> = methods
+            .filter(|method| *method != "parameters")
+            .map(|method| method.to_uppercase())
+            .collect();
+        if described.contains(&"GET".to_owned()) {
+            described.push("HEAD".to_owned());
+        }
+        described.sort();
+        for prefix in ["", "/simulated"] {
+            let is_operators = path.starts_with("/health") || path.starts_with("/metrics");
+            if is_operators && !prefix.is_empty() {
+                continue;
+            }
+            let path = format!(
+                "{prefix}{}?api-version=2025-06-01",
+                path.replace("{type}", "SgxEnclave")
+            );
+            for method in ["GET", "PUT", "POST", "DELETE", "PATCH", "OPTIONS", "TRACE"] {
+                if described.iter().any(|described| described == method) {
+                    continue;
+                }
+                let answer = service.manage(method.parse().unwrap(), &path, "").await;
+                answer.expect_error(405, "MethodNotAllowed", "allow");
+                let allow = answer.headers["allow"].to_str().unwrap();
+                let mut allowed: Vec<&str> = allow.split(',').map(str::trim).collect();
+                allowed.sort_unstable();
+                assert_eq!(allowed, described, "{method} {path}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_description_is_served_and_declares_the_bearer_token() {
+    let served = Running::start().await.get("/openapi.json").await;
+    assert_eq!(served.status, 200);
+    assert_eq!(served.headers["content-type"], "application/json; charset=utf-8");
+    let description = served.json();
+    let schemes = description["components"]["securitySchemes"].as_object().unwrap();
+    let mut declared = 0;
+    for methods in description["paths"].as_object().unwrap().values() {
+        for operation in methods.as_object().unwrap().values() {
+            for requirement in operation["security"].as_array().into_iter().flatten() {
+                for scheme in requirement.as_object().unwrap().keys() {
+                    assert_eq!(schemes[scheme]["scheme"], "bearer");
+                    declared += 1;
+                }
+            }
+        }
+    }
+    assert!(declared > 0);
+}
+
+#[tokio::test]
+async fn tcb_baselines_are_those_of_the_collateral() {
+    let setup = Setup::new().platform(|profile| {
+        profile.evaluation_data_number = 19;
+        profile.qe_evaluation_data_number = Some(17);
+    });
+    let service = setup.start().await;
+    let baselines = |path: &'static str| service.manage(Method::GET, path, "");
+    const PATH: &str = "/tcbbaselines/SgxEnclave?api-version=2025-06-01";
+    let expected = |is_selected: bool| {
+        json!({ "tcbBaselines": [{
+            "tcbIdentifier": "17", "tcbEvaluationDataNumber": 17, "tcbReleaseDate": "2024-03-13T00:00:00Z",
+            "isSelectedTcb": is_selected,
+        }] })
+    };
+    for path in [PATH, "/tcbbaselines/TdxVm?api-version=2025-06-01"] {
+        let answer = baselines(path).await;
+        assert_eq!((answer.status, answer.json()), (200, expected(true)), "{path}");
+    }
+    for (number, is_selected) in [(17, true), (18, false)] {
+        let policy = format!(
+            "version=1.1; configurationrules {{ => issueproperty(type=\"x-ms-sgx-tcbidentifier\", value=\"{number}\"); }}; \
+             authorizationrules {{ => permit(); }};"
+        );
+        let path = "/policies/SgxEnclave?api-version=2025-06-01";
+        assert_eq!(service.manage(Method::PUT, path, policy).await.status, 200);
+        assert_eq!(baselines(PATH).await.json(), expected(is_selected));
+    }
+    service
+        .get(PATH)
+        .await
+        .expect_error(401, "Unauthorized", "admin token");
+    for (path, status, code, part) in [
+        (
+            "/tcbbaselines/SgxEnclave?api-version=2022-08-01",
+            404,
+            "NotFound",
+            "2025-06-01",
+        ),
+        ("/tcbbaselines/SgxEnclave", 400, "InvalidParameter", "api-version"),
+        (
+            "/tcbbaselines/Tpm?api-version=2025-06-01",
+            404,
+            "NotFound",
+            "attestation type",
+        ),
+    ] {
+        baselines(path).await.expect_error(status, code, part);
+    }
+}
+
+/// The name in a signing key's certificate has at most 64 characters, whatever the service is called.
+#[tokio::test]
+async fn a_long_address_has_a_certificate_that_others_read() {
+    use base64::Engine as _;
+    let url = format!("https://{}.example:8443", "a".repeat(60));
+    let parsed = url.parse().unwrap();
+    let service = Setup::new()
+        .config(move |config| config.url = Some(parsed))
+        .start()
+        .await;
+    let keys = service.get("/certs").await.json();
+    let der = keys["keys"][0]["x5c"][0].as_str().unwrap();
+    let der = base64::engine::general_purpose::STANDARD.decode(der).unwrap();
+    let path = service.directory.path().join("certificate");
+    std::fs::write(&path, der).unwrap();
+    let output = std::process::Command::new("openssl")
+        .args([
+            "x509",
+            "-inform",
+            "DER",
+            "-noout",
+            "-subject",
+            "-ext",
+            "subjectAltName",
+            "-in",
+        ])
+        .arg(&path)
+        .output();
+    let Ok(output) = output else {
+        eprintln!("SKIPPED: there is no openssl");
+        return;
+    };
+    let text = String::from_utf8(output.stdout).unwrap();
+    let name = text.lines().next().unwrap().split("CN = ").nth(1).unwrap();
+    assert_eq!((name.len(), &url[..64]), (64, name), "{text}");
+    assert!(text.contains(&format!("URI:{}", service.issuer)), "{text}");
+}
+
 #[tokio::test]
 async fn requests_have_names() {
     let service = Running::start().await;
