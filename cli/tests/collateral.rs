@@ -241,7 +241,7 @@ fn a_tcb_recovery_is_announced() {
     let (out, note, status) = place.run("verify quote quote");
     assert!(out.starts_with("ACCEPTABLE: UpToDate"), "{out}");
     assert!(
-        note.contains("this platform is OutOfDate: SGX TCB component 1 is 4, needs 5"),
+        note.contains("this platform is OutOfDate: SGX TCB component 1 has security version 4 and needs 5"),
         "{note}"
     );
     assert_eq!(status, 0);
@@ -408,6 +408,34 @@ fn over_tls() {
     assert_eq!(status, 0, "{error}");
     let refused = place.fail(&format!("collateral fetch --quote quote --from {}", serving.1));
     assert!(refused.contains("TLS fails"), "{refused}");
+}
+
+/// As `openssl req -x509` makes it: a CA, of another name.
+#[test]
+fn over_tls_with_a_certificate_that_is_a_ca() {
+    let place = Place::new();
+    let make = || {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut parameters = rcgen::CertificateParams::default();
+        parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        (parameters.self_signed(&key).unwrap().pem(), key.serialize_pem())
+    };
+    let ((certificate, key), (other, _)) = (make(), make());
+    place.write("cert.pem", certificate.as_bytes());
+    place.write("key.pem", key.as_bytes());
+    place.write("other.pem", other.as_bytes());
+    place.succeed("collateral import collateral --collateral-cache served");
+    let serving = Serving::start(
+        &place,
+        "--collateral-cache served --tls-cert cert.pem --tls-key key.pem",
+    );
+    let fetch = format!("collateral fetch --quote quote --from {} --ca-file", serving.1);
+    let (_, error, status) = place.run(&format!("{fetch} cert.pem"));
+    assert_eq!(status, 0, "{error}");
+    let refused = place.fail(&format!("{fetch} other.pem"));
+    assert!(refused.contains("TLS fails"), "{refused}");
+    let refused = place.fail(&format!("{fetch} key.pem"));
+    assert!(refused.contains("file of trusted certificates"), "{refused}");
 }
 
 #[test]

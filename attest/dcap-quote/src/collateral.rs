@@ -37,6 +37,11 @@ pub enum CollateralError {
     /// Larger than any collateral.
     #[error("it has {0} bytes, and collateral has at most {max}", max = Collateral::MAX_SIZE)]
     TooLarge(usize),
+    /// One of the answers that collateral is made of.
+    #[error(
+        "it is one answer of a provisioning certification service, and collateral is made of several; nacre collateral fetch does so"
+    )]
+    Answer,
     /// Not JSON, a member is missing, unknown, of another type or there twice.
     #[error("it is not JSON with the members of sgx_ql_qve_collateral_t: {0}")]
     Json(String),
@@ -54,7 +59,18 @@ impl Collateral {
         if json.len() > Self::MAX_SIZE {
             return Err(CollateralError::TooLarge(json.len()));
         }
-        serde_json::from_slice(json).map_err(|error| CollateralError::Json(error.to_string()))
+        serde_json::from_slice(json).map_err(|error| {
+            /// What tells the usual other files.
+            #[derive(Deserialize)]
+            struct Answer {
+                #[serde(rename = "tcbInfo", alias = "enclaveIdentity")]
+                _document: serde::de::IgnoredAny,
+            }
+            match serde_json::from_slice::<Answer>(json) {
+                Ok(_) => CollateralError::Answer,
+                Err(_) => CollateralError::Json(error.to_string()),
+            }
+        })
     }
 
     /// DER of a revocation list.

@@ -274,15 +274,11 @@ fn note_recovery(now: &Judgement, later: &Judgement) {
     if later.status <= now.status {
         return;
     }
-    let gaps = [&later.platform_tcb.tcb.gap, &later.quoting_enclave.gap];
-    let short = gaps.into_iter().flatten().flat_map(|gap| &gap.shortfalls);
-    let short: Vec<String> = short
-        .map(|short| format!("{} is {}, needs {}", short.component, short.have, short.need))
-        .collect();
-    let short = if short.is_empty() {
+    let lacks: Vec<String> = later.lacks().iter().map(ToString::to_string).collect();
+    let short = if lacks.is_empty() {
         String::new()
     } else {
-        format!(": {}", short.join("; "))
+        format!(": {}", lacks.join("; "))
     };
     eprintln!(
         "nacre: note: a TCB recovery is under way: with the early TCB info this platform is {}{short}; nacre collateral \

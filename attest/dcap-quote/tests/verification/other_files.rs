@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use dcap_quote::{CheckedCollateral, OtherFile, Quote, QuoteError, Tee};
+use dcap_quote::{CheckedCollateral, Collateral, CollateralError, OtherFile, Quote, QuoteError, Tee};
 use simulated_platform::SimulatedPlatform;
 
 use crate::support::{NOW, enclave, profile, root};
@@ -93,6 +93,23 @@ fn the_advice_leads_to_the_quote() {
     assert_eq!(run("base64 -d", STANDARD.encode(&quote).as_bytes()), quote);
     let url = base64::engine::general_purpose::URL_SAFE.encode(&quote);
     assert_eq!(run("tr -- -_ +/ | base64 -d", url.as_bytes()), quote);
+}
+
+#[test]
+fn an_answer_of_the_service_is_no_collateral() {
+    for json in [
+        r#"{"tcbInfo":{"id":"SGX"},"signature":"00"}"#,
+        r#"{"enclaveIdentity":{"id":"QE"},"signature":"00"}"#,
+    ] {
+        assert_eq!(
+            Collateral::from_json(json.as_bytes()),
+            Err(CollateralError::Answer)
+        );
+    }
+    for json in ["", "{}", r#"{"signature":"00"}"#] {
+        let error = Collateral::from_json(json.as_bytes());
+        assert!(matches!(error, Err(CollateralError::Json(_))), "{json}");
+    }
 }
 
 #[test]

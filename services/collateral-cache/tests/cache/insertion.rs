@@ -116,6 +116,29 @@ fn the_newer_list_judges() {
     assert!(refused.to_string().contains("revoked"), "{refused}");
 }
 
+/// As Intel did in 2025: the signer's new certificate has the serial number and the key of the old one.
+#[test]
+fn a_renewed_certificate_takes_the_old_ones_place() {
+    let (_folder, cache) = cache();
+    let signed = |from, until, issued| {
+        platform(days(issued), |profile| {
+            profile.dates.tcb_signer.from = days(from);
+            profile.dates.tcb_signer.until = days(until);
+        })
+        .collateral(Tee::Sgx)
+    };
+    let (old, new) = (signed(0, 5, 0), signed(4, 400, 4));
+    assert_ne!(old.tcb_info_issuer_chain, new.tcb_info_issuer_chain);
+    cache.insert(Shelf::Standard, &old, days(4)).unwrap();
+    assert_eq!(found(&cache, &WANTED, 4), old);
+    let inserted = cache.insert(Shelf::Standard, &new, days(4)).unwrap();
+    assert_eq!(inserted.written.len(), 4);
+    assert_eq!(found(&cache, &WANTED, 6), new);
+    // And the documents of the old one are still those of a genuine signer.
+    let inserted = cache.insert(Shelf::Standard, &old, days(4)).unwrap();
+    assert_eq!(inserted.kept.len(), 4);
+}
+
 #[test]
 fn editions_are_kept_apart_and_can_be_left() {
     let (_folder, cache) = cache();
