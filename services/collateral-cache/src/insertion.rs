@@ -42,8 +42,8 @@ enum Change {
 }
 
 impl CacheDir {
-    /// Puts collateral in, if all of it is genuine: each piece that is not older than what is there. What gets in must be
-    /// valid `now`, and not be revoked by any list that is there or gets in.
+    /// Puts collateral in, if all of it is genuine: each piece that is not older than what is there. What gets in, or is there
+    /// already, must be valid `now`, and not be revoked by any list that is there or gets in.
     ///
     /// # Errors
     /// When that is not so; then nothing has changed.
@@ -78,14 +78,17 @@ impl CacheDir {
             (Name::QeIdentity(tee, shelf), items.qe_identity),
             (Name::TcbInfo(tee, fmspc, shelf), items.tcb_info),
         ] {
-            match self.compare(name, &item, &list)? {
-                Change::None => inserted.unchanged.push(name),
-                Change::Older(kept) => inserted.kept.push(kept),
-                Change::Newer => {
-                    self.check(name, &item, &list)?.check_dates(now)?;
-                    to_write.push((name, item));
-                    inserted.written.push(name);
-                }
+            let change = self.compare(name, &item, &list)?;
+            if let Change::Older(kept) = change {
+                inserted.kept.push(kept);
+                continue;
+            }
+            self.check(name, &item, &list)?.check_dates(now)?;
+            if let Change::Newer = change {
+                to_write.push((name, item));
+                inserted.written.push(name);
+            } else {
+                inserted.unchanged.push(name);
             }
         }
         for (name, item) in &to_write {

@@ -81,7 +81,11 @@ fn never_anything_that_has_expired() {
         );
         assert!(refused.to_string().contains("2025-06-24T00:00:00Z"), "{refused}");
     }
-    // Nor is it put in.
+    // Nor is it put in, or told to be as it was.
+    let refused = cache
+        .insert(Shelf::Standard, &collateral(NOW), days(31))
+        .unwrap_err();
+    assert!(refused.to_string().contains("has expired"), "{refused}");
     let refused = cache
         .insert(Shelf::Standard, &collateral(days(1)), days(40))
         .unwrap_err();
