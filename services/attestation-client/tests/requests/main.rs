@@ -266,3 +266,20 @@ fn addresses_and_authorities_that_are_none() {
     }
     assert!(Client::new("https://attest.example:8443/", pem.as_bytes()).is_ok());
 }
+
+/// As `openssl req -x509` makes it: a CA, of another name. The file means that certificate.
+#[test]
+fn a_certificate_that_was_named_is_trusted_as_it_is() {
+    let key = SigningKey::generate(KeySize::Rsa2048).unwrap();
+    let start = || {
+        let mut parameters = rcgen::CertificateParams::default();
+        parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        MockService::start_as(parameters)
+    };
+    let (service, other) = (start(), start());
+    service.answer(certs(&[&key]));
+    assert_eq!(service.client().keys().unwrap().kids().count(), 1);
+    let misled = Client::new(&service.url(), other.certificate().as_bytes()).unwrap();
+    let refused = misled.keys().unwrap_err();
+    assert!(matches!(refused, ClientError::Transport { .. }), "{refused}");
+}

@@ -55,8 +55,12 @@ impl Answer {
 
 impl MockService {
     pub fn start() -> Self {
+        Self::start_as(rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap())
+    }
+
+    /// With a certificate of its own.
+    pub fn start_as(parameters: rcgen::CertificateParams) -> Self {
         let key = rcgen::KeyPair::generate().unwrap();
-        let parameters = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
         let certificate = parameters.self_signed(&key).unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let config = ServerConfig::builder_with_provider(provider)
