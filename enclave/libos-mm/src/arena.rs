@@ -276,15 +276,15 @@ impl Arena {
         Ok(())
     }
 
-    /// Takes the pages of a range out of use, because nobody has the addresses any more. Some may stay warm.
-    pub(crate) fn release(&self, range: PageRange, account: &mut Account) {
+    /// Takes the pages of a range out of use, because nobody has the addresses any more. Runs of at least `warm_min` bytes may stay warm.
+    pub(crate) fn release(&self, range: PageRange, account: &mut Account, warm_min: u64) {
         for (run, state) in self.runs(range) {
             let Some(protection) = state.protection() else {
                 continue;
             };
             account.give_back(run.len());
             let has_room = self.warm.load(Ordering::Relaxed) + run.len() <= MAX_WARM;
-            if protection == Protection::READ_WRITE && run.len() >= WARM_MIN && has_room {
+            if protection == Protection::READ_WRITE && run.len() >= warm_min && has_room {
                 self.warm.fetch_add(run.len(), Ordering::Relaxed);
                 self.set(run, PageState::WARM);
             } else {

@@ -19,7 +19,7 @@ use enclave_rt::memory::PageBuffer;
 use host_abi::{PageRange, Protection};
 use kobject::{Errno, Mapping, Mutex, Result, SharedPages};
 
-use crate::arena::{Account, Arena};
+use crate::arena::{Account, Arena, WARM_MIN};
 
 /// A page of the file that lies in a mapping.
 #[derive(Clone, Copy)]
@@ -176,7 +176,7 @@ impl SharedFile {
                 self.write_back(offset, page);
             }
         }
-        self.arena.release(range, &mut Account::unlimited());
+        self.arena.release(range, &mut Account::unlimited(), WARM_MIN);
     }
 
     /// Writes a page back to the file; it cannot be written in its mapping any more then.

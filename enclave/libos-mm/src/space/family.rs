@@ -130,6 +130,8 @@ pub(crate) struct Spaces {
     pub(super) relatives: Vec<Space>,
     /// Whether shared pages may allow something else than what the mapping of the space that becomes resident does.
     pub(super) shared_differ: bool,
+    /// Whether `own` gives up all that it has.
+    pub(super) is_clearing: bool,
 }
 
 impl Spaces {

@@ -18,7 +18,7 @@ pub(crate) use self::family::Family;
 use self::family::{Space, Spaces, gaps};
 pub use self::fault::FaultOutcome;
 pub use self::report::Word;
-use crate::arena::{Arena, PROGRAMS};
+use crate::arena::{Arena, PROGRAMS, WARM_MIN};
 use crate::call_sites::Patches;
 use crate::mapping::{Advice, Backing, Content, MappingEntry, Traits};
 use crate::populate;
@@ -83,6 +83,7 @@ impl AddressSpace {
             own: Space::new(id, limit),
             relatives: Vec::new(),
             shared_differ: false,
+            is_clearing: false,
         };
         let family = Arc::new(Family {
             spaces: Mutex::new(spaces),
@@ -327,11 +328,13 @@ impl AddressSpace {
     /// Takes everything away, before another program's image or at the end.
     pub fn clear(&self) {
         let mut inner = self.lock();
+        inner.is_clearing = true;
         let everything: Vec<PageRange> = inner.own.mappings.values().map(|mapping| mapping.range).collect();
         for range in everything {
             inner.remove(range);
         }
         inner.own.heap = (0, 0);
+        inner.is_clearing = false;
     }
 
     /// The patches whose stubs include this address.
@@ -498,7 +501,11 @@ impl Spaces {
         for part in gaps(mapping.range, &contested) {
             match &mapping.content {
                 Content::Shared { file, .. } => file.release(part, mapping.offset_of(part.start())),
-                _ => self.arena.release(part, &mut self.own.account),
+                _ => {
+                    // A program that has ended touches nothing that it had.
+                    let warm_min = if self.is_clearing { PAGE_SIZE } else { WARM_MIN };
+                    self.arena.release(part, &mut self.own.account, warm_min);
+                }
             }
             self.arena.ranges.lock().give_back(part);
         }

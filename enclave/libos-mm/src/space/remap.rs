@@ -6,6 +6,7 @@ use kobject::{Errno, Result};
 use linux_abi::MapFlags;
 
 use super::{AddressSpace, Spaces, page_range};
+use crate::arena::WARM_MIN;
 use crate::mapping::{Content, MappingEntry};
 use crate::ranges::round_up;
 
@@ -115,7 +116,7 @@ impl Spaces {
         if !matches!(whole.content, Content::Shared { .. })
             && let Err(error) = self.copy_pages(&whole, &moved)
         {
-            self.arena.release(range, &mut self.own.account);
+            self.arena.release(range, &mut self.own.account, WARM_MIN);
             self.give_back(range);
             self.arena.protect(old, whole.protection)?;
             return Err(error);
