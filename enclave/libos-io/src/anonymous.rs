@@ -17,7 +17,10 @@ pub(crate) fn next_inode() -> u64 {
 }
 
 /// The attributes of such an object.
-pub(crate) fn stat(kind: FileKind, permissions: u32, inode: u64) -> Result<Stat> {
+///
+/// # Errors
+/// None, for now.
+pub fn stat(kind: FileKind, permissions: u32, inode: u64) -> Result<Stat> {
     let now = clock::timestamp();
     let mut stat = Stat::new(kind, permissions, inode);
     stat.device = DEVICE;

@@ -41,6 +41,7 @@
 extern crate alloc;
 
 mod anonymous;
+pub use anonymous::stat as anonymous_stat;
 mod epoll;
 mod eventfd;
 mod host;

@@ -8,9 +8,12 @@ use enclave_rt::frame::TrapFrame;
 use enclave_rt::thread::{clear_pending, set_pending};
 use enclave_rt::{entry, processor};
 use kobject::{Errno, Result, Waiter};
-use linux_abi::{CloneFlags, PollEvents};
+use libos_mm::{AddressSpace, Pin};
+use linux_abi::{CloneFlags, OpenFlags, PollEvents};
 
+use super::descriptors::Fd;
 use super::{Process, Thread, barrier, table};
+use crate::syscall::sys_pidfd;
 use crate::user;
 
 /// What clone is asked for.
@@ -21,6 +24,8 @@ pub(crate) struct CloneRequest {
     /// The stack pointer of what is made; 0 for the caller's.
     pub(crate) stack: u64,
     pub(crate) parent_tid: u64,
+    /// Where the descriptor of a new process is written (CLONE_PIDFD).
+    pub(crate) pidfd: u64,
     pub(crate) child_tid: u64,
     pub(crate) tls: u64,
 }
@@ -33,7 +38,8 @@ impl CloneRequest {
         let signals = CloneFlags::CLONE_SIGHAND;
         let is_wrong = (has(thread) && !has(signals))
             || (has(signals) && !has(CloneFlags::CLONE_VM))
-            || self.flags.contains(CloneFlags::CLONE_PIDFD);
+            // In clone(2), both numbers would be written to the same place; a descriptor names a process.
+            || (has(CloneFlags::CLONE_PIDFD) && (has(thread) || self.pidfd == self.parent_tid && has(CloneFlags::CLONE_PARENT_SETTID)));
         if is_wrong { Err(Errno::EINVAL) } else { Ok(()) }
     }
 
@@ -100,22 +106,21 @@ fn process(parent: &Arc<Thread>, request: &CloneRequest, state: TrapFrame) -> Re
         true => caller.parent(),
         false => caller.pid,
     };
-    // The memory first: it is what most likely cannot be had.
-    let pin = libos_mm::Pin::new();
-    let space = caller.space();
-    let space = match flags.contains(CloneFlags::CLONE_VM) {
-        true => {
-            space.admit(&pin);
-            space
-        }
-        false => {
-            let forked = space.fork(&parent.pin, &pin)?;
-            // The child has the turn: the caller waits for its own on the way back to its program.
-            set_pending();
-            forked
+    let process = caller.child(pid, pid_of_parent, caller.space(), flags);
+    // While the memory is the caller's to write to.
+    let descriptor = match flags.contains(CloneFlags::CLONE_PIDFD) {
+        true => Some(describe(caller, &process, request.pidfd)?),
+        false => None,
+    };
+    let pin = Pin::new();
+    let space = match memory(parent, flags, &pin) {
+        Ok(space) => space,
+        Err(error) => {
+            take_back(caller, descriptor);
+            return Err(error);
         }
     };
-    let process = caller.child(pid, pid_of_parent, space.clone(), flags);
+    drop(process.replace_space(space.clone()));
     process.exit_signal.store(request.exit_signal, Ordering::Relaxed);
     let child = parent.forked(pid, process.clone(), pin);
     process.add_thread(child.clone());
@@ -125,6 +130,7 @@ fn process(parent: &Arc<Thread>, request: &CloneRequest, state: TrapFrame) -> Re
         table::remove(pid);
         space.unpin(&child.pin);
         space.dismiss(&child.pin);
+        take_back(caller, descriptor);
         return Err(error);
     }
     drop((space, child));
@@ -132,6 +138,38 @@ fn process(parent: &Arc<Thread>, request: &CloneRequest, state: TrapFrame) -> Re
         wait_for_memory(parent, &process);
     }
     Ok(pid)
+}
+
+/// The memory of a new process: the caller's, or a copy of it, which then has the turn.
+fn memory(parent: &Thread, flags: CloneFlags, pin: &Arc<Pin>) -> Result<Arc<AddressSpace>> {
+    let space = parent.process.space();
+    if flags.contains(CloneFlags::CLONE_VM) {
+        space.admit(pin);
+        return Ok(space);
+    }
+    let forked = space.fork(&parent.pin, pin)?;
+    // The caller waits for its own turn on the way back to its program.
+    set_pending();
+    Ok(forked)
+}
+
+/// Opens a descriptor of a new process, and writes its number to the caller's memory.
+fn describe(caller: &Process, process: &Arc<Process>, at: u64) -> Result<Fd> {
+    let descriptor = sys_pidfd::open(caller, process.clone(), OpenFlags::empty())?;
+    match user::put(at, &descriptor) {
+        Ok(()) => Ok(descriptor),
+        Err(error) => {
+            take_back(caller, Some(descriptor));
+            Err(error)
+        }
+    }
+}
+
+/// Closes a descriptor whose process did not come to be.
+fn take_back(caller: &Process, descriptor: Option<Fd>) {
+    if let Some(fd) = descriptor {
+        drop(caller.take_descriptor(fd));
+    }
 }
 
 /// Starts a thread of a program.

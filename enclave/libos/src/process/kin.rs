@@ -39,6 +39,7 @@ pub(crate) fn end(process: &Arc<Process>, status: Status) {
         }
         orphans
     };
+    process.ends.wake(PollEvents::READABLE);
     tell_parent(process, status);
     for orphan in orphans {
         let signal = orphan.death_signal.load(Ordering::Relaxed);

@@ -13,6 +13,7 @@ pub(crate) mod exec;
 pub(crate) mod exit;
 pub(crate) mod kin;
 pub(crate) mod limits;
+pub(crate) mod pidfd;
 pub(crate) mod stop;
 pub(crate) mod table;
 mod thread;
@@ -100,6 +101,8 @@ pub(crate) struct Process {
     pub(crate) stop: Stop,
     /// It has ended, and waits to be waited for.
     pub(crate) is_zombie: AtomicBool,
+    /// Told when it has ended.
+    pub(crate) ends: Arc<WaitQueue>,
     /// Told when a child has ended.
     pub(crate) children: Arc<WaitQueue>,
     /// It was made by vfork(2) and uses its parent's memory still.
@@ -163,6 +166,7 @@ impl Process {
             has_executed: AtomicBool::new(false),
             stop: Stop::new(),
             is_zombie: AtomicBool::new(false),
+            ends: WaitQueue::new(),
             children: WaitQueue::new(),
             borrows: AtomicBool::new(false),
             returns: WaitQueue::new(),
@@ -218,6 +222,7 @@ impl Process {
             has_executed: AtomicBool::new(false),
             stop: Stop::new(),
             is_zombie: AtomicBool::new(false),
+            ends: WaitQueue::new(),
             children: WaitQueue::new(),
             borrows: AtomicBool::new(shares.contains(CloneFlags::CLONE_VFORK)),
             returns: WaitQueue::new(),

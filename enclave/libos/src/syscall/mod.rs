@@ -65,6 +65,7 @@ mod sys_msync;
 mod sys_nanosleep;
 mod sys_open;
 mod sys_personality;
+pub(crate) mod sys_pidfd;
 mod sys_pipe;
 mod sys_poll;
 mod sys_prctl;

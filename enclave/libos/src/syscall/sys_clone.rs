@@ -11,8 +11,7 @@ use crate::process::clone::{CloneRequest, clone};
 use crate::uapi::CloneArgs;
 use crate::user;
 
-const NOTE: &str =
-    "no namespaces, no CLONE_PIDFD; a child of clone without CLONE_VM begins with a copy of the memory";
+const NOTE: &str = "no namespaces; a child of clone without CLONE_VM begins with a copy of the memory";
 
 /// Rows of the system-call table.
 pub(super) const ROWS: &[Row] = &[
@@ -36,6 +35,7 @@ fn plain(flags: CloneFlags) -> CloneRequest {
         exit_signal: Signal::SIGCHLD.raw().into(),
         stack: 0,
         parent_tid: 0,
+        pidfd: 0,
         child_tid: 0,
         tls: 0,
     }
@@ -58,6 +58,8 @@ fn sys_clone(call: &mut Call<'_>) -> Result<u64> {
             exit_signal,
             stack,
             parent_tid,
+            // The same place: CLONE_PIDFD and CLONE_PARENT_SETTID exclude each other here.
+            pidfd: parent_tid,
             child_tid,
             tls,
         },
@@ -96,6 +98,7 @@ fn sys_clone3(call: &mut Call<'_>) -> Result<u64> {
         exit_signal,
         stack,
         parent_tid: args.parent_tid,
+        pidfd: args.pidfd,
         child_tid: args.child_tid,
         tls: args.tls,
     };

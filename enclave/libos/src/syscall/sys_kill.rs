@@ -112,7 +112,7 @@ fn sys_rt_tgsigqueueinfo(call: &mut Call<'_>) -> Result<u64> {
 }
 
 /// The information that a program sends along: it may not pretend to be the kernel or kill.
-fn queued_info(call: &Call<'_>, at: u64, raw: u32, pid: u32) -> Result<Option<SignalInfo>> {
+pub(super) fn queued_info(call: &Call<'_>, at: u64, raw: u32, pid: u32) -> Result<Option<SignalInfo>> {
     let signal = signal_argument(raw)?;
     let mut info: SignalInfo = user::get(at)?;
     let own = pid == call.thread.process.pid;
@@ -126,14 +126,14 @@ fn queued_info(call: &Call<'_>, at: u64, raw: u32, pid: u32) -> Result<Option<Si
 }
 
 /// A signal's argument: `None` for 0, which only checks.
-fn signal_argument(raw: u32) -> Result<Option<Signal>> {
+pub(super) fn signal_argument(raw: u32) -> Result<Option<Signal>> {
     if raw == 0 {
         return Ok(None);
     }
     Signal::from_raw(raw.into()).map(Some).ok_or(Errno::EINVAL)
 }
 
-fn may_signal(call: &Call<'_>, target: &Process) -> Result<()> {
+pub(super) fn may_signal(call: &Call<'_>, target: &Process) -> Result<()> {
     let sender = call.thread.process.credentials();
     let target = target.credentials();
     let allowed = sender.has(Capabilities::CAP_KILL)

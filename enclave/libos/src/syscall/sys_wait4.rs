@@ -6,14 +6,14 @@ use core::sync::atomic::Ordering;
 use kobject::{Errno, Result};
 use linux_abi::{Signal, WaitFlags, WaitTarget};
 
-use super::Call;
 use super::table::{Restart, Row};
+use super::{Call, sys_pidfd};
 use crate::process::wait::{Report, Target, wait};
 use crate::signal::SignalInfo;
 use crate::uapi::{Rusage, Timeval};
 use crate::user;
 
-const NOTE: &str = "no child is named by a pidfd; the resource usage of children is 0";
+const NOTE: &str = "the resource usage of children is 0";
 
 /// Rows of the system-call table.
 pub(super) const ROWS: &[Row] = &[
@@ -73,8 +73,9 @@ fn sys_waitid(call: &mut Call<'_>) -> Result<u64> {
         WaitTarget::P_PID if number > 0 => Target::Process(number.unsigned_abs()),
         WaitTarget::P_PGID if number == 0 => own_group(call),
         WaitTarget::P_PGID if number > 0 => Target::Group(number.unsigned_abs()),
-        // There are no descriptors of processes yet.
-        WaitTarget::P_PIDFD if number >= 0 => return Err(Errno::EBADF),
+        WaitTarget::P_PIDFD if number >= 0 => {
+            Target::Process(sys_pidfd::process_of(call, number.unsigned_abs())?.pid)
+        }
         _ => return Err(Errno::EINVAL),
     };
     let report = wait(call.thread, target, flags)?;

@@ -181,6 +181,7 @@ const FAMILIES: &[&[Row]] = &[
     super::sys_nanosleep::ROWS,
     super::sys_open::ROWS,
     super::sys_personality::ROWS,
+    super::sys_pidfd::ROWS,
     super::sys_pipe::ROWS,
     super::sys_poll::ROWS,
     super::sys_prctl::ROWS,

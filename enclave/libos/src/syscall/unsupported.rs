@@ -10,7 +10,7 @@ use super::table::{Row, Support};
 use crate::console;
 use crate::process::Thread;
 
-const ONE_PROCESS: &str = "not available in this version: a container is one process";
+const ONE_PROCESS: &str = "not available in this version";
 const NO_SYSTEM_V: &str = "System V IPC is not available in this version";
 const NO_QUEUES: &str = "POSIX message queues are not available in this version";
 const NO_POLICY: &str = "the host decides where memory lies";
@@ -189,9 +189,6 @@ pub(super) const ROWS: &[Row] = &[
     Row::unsupported(243, "mq_timedreceive", Errno::ENOSYS, NO_QUEUES),
     Row::unsupported(244, "mq_notify", Errno::ENOSYS, NO_QUEUES),
     Row::unsupported(245, "mq_getsetattr", Errno::ENOSYS, NO_QUEUES),
-    Row::unsupported(434, "pidfd_open", Errno::ENOSYS, ONE_PROCESS),
-    Row::unsupported(424, "pidfd_send_signal", Errno::ENOSYS, ONE_PROCESS),
-    Row::unsupported(438, "pidfd_getfd", Errno::ENOSYS, ONE_PROCESS),
     Row::unsupported(237, "mbind", Errno::ENOSYS, NO_POLICY),
     Row::unsupported(238, "set_mempolicy", Errno::ENOSYS, NO_POLICY),
     Row::unsupported(239, "get_mempolicy", Errno::ENOSYS, NO_POLICY),

@@ -1,0 +1,34 @@
+//! Descriptors of processes (pidfd_open(2)): they name a process for good, whoever gets its number next.
+
+use alloc::sync::{Arc, Weak};
+use core::any::Any;
+use core::sync::atomic::Ordering;
+
+use kobject::{File, FileKind, Observer, Result, Stat, Subscription};
+use linux_abi::PollEvents;
+
+use super::Process;
+
+/// A process, as a descriptor refers to it. It is readable once the process has ended.
+pub(crate) struct PidFd(pub(crate) Arc<Process>);
+
+impl File for PidFd {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn stat(&self) -> Result<Stat> {
+        libos_io::anonymous_stat(FileKind::Anonymous, 0o700, self.0.pid.into())
+    }
+
+    fn poll(&self, interest: PollEvents) -> PollEvents {
+        match self.0.is_zombie.load(Ordering::Acquire) {
+            true => interest & PollEvents::READABLE,
+            false => PollEvents::empty(),
+        }
+    }
+
+    fn subscribe(&self, interest: PollEvents, observer: Weak<dyn Observer>) -> Option<Subscription> {
+        Some(self.0.ends.subscribe(interest, observer))
+    }
+}
