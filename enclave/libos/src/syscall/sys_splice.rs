@@ -267,9 +267,9 @@ impl End<'_> {
     }
 
     fn write(&mut self, call: &Call<'_>, bytes: &[u8]) -> Result<usize> {
-        let room = match bytes.len() {
-            0 => None,
-            _ => room_in_file(call, self.file, || Ok(self.start()))?,
+        let room = match bytes.is_empty() {
+            true => None,
+            false => room_in_file(call, self.file, || Ok(self.start()))?,
         };
         let bytes = bytes.get(..room.unwrap_or(bytes.len())).unwrap_or(bytes);
         let mut source = KernelSource(bytes);
