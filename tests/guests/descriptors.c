@@ -1,15 +1,50 @@
 // Descriptors: duplicates, flags, limits, close_range.
 #include "check.h"
 #include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
-#include <sys/ioctl.h>
 
 static int is_open(int fd) { return fcntl(fd, F_GETFD) >= 0; }
 
-int main(void) {
+static int in_child_with_table(int (*body)(void)) {
+    int status = -1;
+    pid_t child = syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0L, 0L, 0L, 0L);
+    if (child == 0) _exit(body());
+    return waitpid(child, &status, 0) == child ? status : -1;
+}
+
+static int close_own(void) { return syscall(SYS_close_range, 60, 61, 2 /* CLOSE_RANGE_UNSHARE */) || is_open(60) || is_open(61); }
+static int mark_own(void) { return syscall(SYS_close_range, 60, 60, 2 | 4) || fcntl(60, F_GETFD) != FD_CLOEXEC; }
+static int close_shared(void) { return close(60); }
+static int execute(void) {
+    execl("/proc/self/exe", "descriptors", "61", NULL);
+    return 1;
+}
+
+// Processes that share their descriptors, as with CLONE_FILES.
+static void shared_tables(void) {
+    dup2(0, 60);
+    dup2(0, 61);
+    check_eq(in_child_with_table(close_own), 0, "CLOSE_RANGE_UNSHARE in a child that shares its descriptors");
+    check(is_open(60) && is_open(61), "closes the child's alone");
+    check_eq(in_child_with_table(mark_own), 0, "CLOSE_RANGE_UNSHARE with CLOSE_RANGE_CLOEXEC");
+    check_eq(fcntl(60, F_GETFD), 0, "marks the child's alone");
+    check_eq(in_child_with_table(close_shared), 0, "without it");
+    check(!is_open(60) && is_open(61), "a child closes its parent's");
+    fcntl(61, F_SETFD, FD_CLOEXEC);
+    check_eq(in_child_with_table(execute), 0, "a program that a child executes");
+    check(is_open(61), "has descriptors of its own");
+    close(61);
+}
+
+int main(int count, char **arguments) {
+    if (count > 1) return is_open(atoi(arguments[1]));
     char buffer[8];
     // Whatever the parent left open.
     syscall(SYS_close_range, 3, ~0U, 0);
@@ -54,6 +89,8 @@ int main(void) {
     check_eq(syscall(SYS_close_range, 4, ~0U, 4 /* CLOSE_RANGE_CLOEXEC */), 0, "CLOSE_RANGE_CLOEXEC");
     check(is_open(4) && fcntl(4, F_GETFD) == FD_CLOEXEC, "only marks");
     check_fails(syscall(SYS_close_range, 5, 4, 0), EINVAL, "a range upside down");
+
+    shared_tables();
 
     struct rlimit limit;
     check_eq(getrlimit(RLIMIT_NOFILE, &limit), 0, "getrlimit");

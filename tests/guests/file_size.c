@@ -2,7 +2,9 @@
 #include "check.h"
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,6 +21,48 @@ static int all(char byte, off_t at, size_t length) {
     for (size_t i = 0; i < length; i++)
         if (buffer[i] != byte) return 0;
     return 1;
+}
+
+static int signals;
+static void count(int signal) { signals += signal == SIGXFSZ; }
+
+// The limit is 64 KiB, and the file has 32.
+static void copies(void) {
+    signal(SIGXFSZ, count);
+    int source = open("source", O_RDWR | O_CREAT, 0644), ends[2];
+    need(write(source, buffer, 50000) == 50000 && pipe(ends) == 0, "what is copied");
+    off_t from = 0, to = 60000;
+    lseek(fd, to, SEEK_SET);
+    check_eq(sendfile(fd, source, &from, 50000), 5536, "sendfile stops at the limit");
+    check(from == 5536 && lseek(fd, 0, SEEK_CUR) == 65536, "and takes what it has copied");
+    check_eq(signals, 1, "which it tells");
+    from = 0;
+    check_fails(sendfile(fd, source, &from, 10), EFBIG, "sendfile past the limit");
+    check_eq(signals, 2, "tells it, too");
+    from = 0;
+    check_eq(copy_file_range(source, &from, fd, &to, 50000, 0), 5536, "copy_file_range stops at the limit");
+    check_eq(signals, 2, "silently");
+    check_fails(copy_file_range(source, &from, fd, &to, 50000, 0), EFBIG, "copy_file_range past the limit");
+    check_eq(signals, 3, "tells it");
+    to = 65530;
+    check_eq(write(ends[1], buffer, 100), 100, "bytes in a pipe");
+    check_eq(splice(ends[0], NULL, fd, &to, 100, 0), 6, "splice stops at the limit");
+    check_eq(signals, 4, "which it tells");
+    check_fails(splice(ends[0], NULL, fd, &to, 100, 0), EFBIG, "splice past the limit");
+    int left = 0;
+    check(signals == 5 && ioctl(ends[0], FIONREAD, &left) == 0 && left == 94, "leaves the rest in the pipe");
+
+    int appends = open("source", O_WRONLY | O_APPEND);
+    to = 0;
+    check_fails(splice(ends[0], NULL, appends, NULL, 10, 0), EINVAL, "splice does not append");
+    check_fails(splice(ends[0], NULL, appends, &to, 10, 0), EINVAL, "nor with an offset");
+    check_eq(splice(ends[0], NULL, appends, NULL, 0, 0), 0, "but nothing");
+    check_eq(splice(-1, NULL, -1, NULL, 0, 0), 0, "which is asked of nobody");
+    check_fails(sendfile(appends, fd, &from, 10), EINVAL, "sendfile does not append");
+    check_fails(copy_file_range(fd, &from, appends, NULL, 10, 0), EBADF, "nor does copy_file_range");
+    check_fails(splice(ends[1], NULL, appends, NULL, 10, 0), EBADF, "the end that is written cannot be read");
+    fcntl(ends[1], F_SETFL, O_APPEND);
+    check_eq(sendfile(ends[1], source, &(off_t){0}, 10), 10, "a pipe that appends is a pipe");
 }
 
 int main(void) {
@@ -70,5 +114,6 @@ int main(void) {
     check_fails(truncate("file", 1 << 17), EFBIG, "truncate past it");
     check_fails(fallocate(fd, 0, 0, 1 << 17), EFBIG, "fallocate past it");
     check_eq(truncate("file", 1 << 15), 0, "truncate to less");
+    copies();
     return check_done();
 }

@@ -122,6 +122,21 @@ static void heap(void) {
     check_eq(syscall(SYS_brk, (char *)1), sbrk(0), "also when it refuses");
 }
 
+// A file of two pages that is sealed against writes.
+static void maps_sealed(int fd) {
+    check(mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) == MAP_FAILED && errno == EPERM,
+          "a sealed file is not mapped to be written");
+    char *shared = mmap(NULL, 2 * PAGE, PROT_READ, MAP_SHARED, fd, 0);
+    check(shared != MAP_FAILED && shared[PAGE] == shared[PAGE + 1] + shared[PAGE], "but to be read");
+    check_fails(mprotect(shared, PAGE, PROT_READ | PROT_WRITE), EACCES, "and may not be written later");
+    munmap(shared, 2 * PAGE);
+    char *own = mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE, fd, 0);
+    check(mprotect(own, PAGE, PROT_READ | PROT_WRITE) == 0 && (own[1] = 'p') == 'p', "a private mapping may");
+    munmap(own, PAGE);
+    char byte = 0;
+    check(pread(fd, &byte, 1, 1) == 1 && byte == 0, "which the file does not see");
+}
+
 static void memory_files(void) {
     int fd = memfd_create("name", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     need(fd >= 0, "memfd_create");
@@ -142,6 +157,16 @@ static void memory_files(void) {
     check_eq(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SEAL), 0, "F_SEAL_WRITE");
     check_fails(write(fd, "x", 1), EPERM, "seals");
     check_fails(fcntl(fd, F_ADD_SEALS, 0), EPERM, "F_SEAL_SEAL");
+    maps_sealed(fd);
+    int future = memfd_create("future", MFD_ALLOW_SEALING);
+    need(ftruncate(future, 2 * PAGE) == 0, "another one");
+    a = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, future, 0);
+    b = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, future, 0);
+    check_eq(fcntl(future, F_ADD_SEALS, 0x10 /* F_SEAL_FUTURE_WRITE */), 0, "F_SEAL_FUTURE_WRITE");
+    a[0] = 'f';
+    check(mprotect(b, PAGE, PROT_READ | PROT_WRITE) == 0 && b[0] == 'f', "leaves the mappings that there are");
+    maps_sealed(future);
+    close(future);
     char path[64], text[64] = "";
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     ssize_t length = readlink(path, text, sizeof text - 1);

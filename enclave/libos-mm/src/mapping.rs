@@ -45,7 +45,7 @@ pub enum Backing {
     Anonymous,
     /// A file's bytes from this offset on (a multiple of 4096).
     File(Arc<dyn Mapping>, u64),
-    /// As `File`, of a file that was not opened for writing.
+    /// As `File`, of a file that was not opened for writing, or is sealed against it: a shared mapping never becomes writable.
     ReadOnlyFile(Arc<dyn Mapping>, u64),
     /// As `Anonymous`, by way of a /dev/zero that was not opened for writing.
     ReadOnlyZeros,

@@ -267,8 +267,7 @@ fn open_streams(process: &Process, terminal: &Arc<Terminal>) -> kobject::Result<
         let limit = limits::MAX_FILES;
         process
             .descriptors
-            .lock()
-            .add(&description, OnExec::Keep, fd.raw(), limit)?;
+            .with(|table| table.add(&description, OnExec::Keep, fd.raw(), limit))?;
     }
     Ok(())
 }

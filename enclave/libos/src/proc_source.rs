@@ -22,7 +22,7 @@ impl System for Source {
 
     fn terminal(&self) -> Option<Arc<dyn File>> {
         CURRENT.with(|thread| {
-            let open = thread.process.descriptors.lock().all();
+            let open = thread.process.descriptors.with(|table| table.all());
             open.into_iter().map(|(_, file)| file).find_map(|file| {
                 let stream = file.object_as::<libos_io::Stream>()?;
                 stream.is_terminal().then(|| file.object().clone())
@@ -132,15 +132,14 @@ impl libos_fs::Process for Shown {
     fn descriptors(&self) -> Vec<u32> {
         self.0
             .descriptors
-            .lock()
-            .all()
+            .with(|table| table.all())
             .into_iter()
             .map(|(fd, _)| fd)
             .collect()
     }
 
     fn descriptor(&self, fd: u32) -> Option<Arc<Description>> {
-        self.0.descriptors.lock().find(fd).ok().cloned()
+        self.0.descriptors.with(|table| table.find(fd).ok().cloned())
     }
 
     fn limits(&self) -> [(u64, u64); Resource::COUNT] {

@@ -3,7 +3,7 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use kobject::{Description, Errno, Result};
+use kobject::{Description, Errno, Result, SpinLock};
 
 /// A descriptor's number.
 pub(crate) type Fd = u32;
@@ -25,6 +25,51 @@ impl OnExec {
     /// From a flag: O_CLOEXEC, EFD_CLOEXEC and the like.
     pub(crate) fn of(close: bool) -> Self {
         if close { Self::Close } else { Self::Keep }
+    }
+}
+
+/// The table of a process, which processes may share (CLONE_FILES) until one of them gets its own.
+///
+/// Its locks are held for a look or a change of a slot, which is why they do not park; what is taken out is dropped after.
+pub(crate) struct DescriptorTable(SpinLock<Arc<SpinLock<Descriptors>>>);
+
+impl DescriptorTable {
+    pub(crate) fn new() -> Self {
+        Self::of(Descriptors::new())
+    }
+
+    fn of(descriptors: Descriptors) -> Self {
+        Self(SpinLock::new(Arc::new(SpinLock::new(descriptors))))
+    }
+
+    /// Looks at the table, or changes it.
+    pub(crate) fn with<R>(&self, f: impl FnOnce(&mut Descriptors) -> R) -> R {
+        f(&mut self.0.lock().lock())
+    }
+
+    /// The same table, for another process.
+    pub(crate) fn share(&self) -> Self {
+        Self(SpinLock::new(self.0.lock().clone()))
+    }
+
+    /// A table of the same open files, for another process.
+    pub(crate) fn copy(&self) -> Self {
+        Self::of(self.with(|descriptors| descriptors.clone()))
+    }
+
+    /// Whether another process has it, too.
+    pub(crate) fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.0.lock()) > 1
+    }
+
+    /// Makes it this process's own, with the same open files.
+    pub(crate) fn unshare(&self) {
+        if self.is_shared() {
+            let own = Arc::new(SpinLock::new(self.with(|descriptors| descriptors.clone())));
+            let shared = core::mem::replace(&mut *self.0.lock(), own);
+            // Without a lock: the others may have ended by now, and what it refers to ends with it.
+            drop(shared);
+        }
     }
 }
 

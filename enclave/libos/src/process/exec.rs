@@ -231,7 +231,8 @@ fn forget(thread: &Thread) {
 }
 
 fn close_on_exec(process: &Process) {
-    let closed = process.descriptors.lock().remove_on_exec();
+    process.descriptors.unshare();
+    let closed = process.descriptors.with(|table| table.remove_on_exec());
     for file in &closed {
         libos_fs::release_records(file, process.pid);
     }

@@ -154,7 +154,7 @@ fn leave(thread: &Arc<Thread>, status: Status) -> ! {
         }
         let status = process.ending.status().unwrap_or(status);
         process.timers.delete_created();
-        if Arc::strong_count(&process.descriptors) == 1 {
+        if !process.descriptors.is_shared() {
             process.close_descriptors(0, Fd::MAX);
         }
         drop(space);

@@ -33,7 +33,7 @@ use linux_abi::{CloneFlags, PollEvents};
 use crate::signal::Actions;
 use crate::signal::pending::Pending;
 use crate::time::interval::IntervalTimers;
-pub(crate) use descriptors::Descriptors;
+pub(crate) use descriptors::DescriptorTable;
 use exit::Ending;
 pub(crate) use limits::Limits;
 use stop::Stop;
@@ -71,10 +71,8 @@ pub(crate) struct Process {
     pub(crate) session: AtomicU32,
     /// Its memory: another one from each exec on, and none in the end.
     space: SpinLock<Arc<AddressSpace>>,
-    /// Held for a look or a change of a slot, which is why it is no lock that parks; what is taken out is dropped after. Several
-    /// processes may share one (CLONE_FILES), as the next two (CLONE_FS, CLONE_SIGHAND).
-    pub(crate) descriptors: Arc<SpinLock<Descriptors>>,
-    /// Where it stands in the file system.
+    pub(crate) descriptors: DescriptorTable,
+    /// Where it stands in the file system. Several processes may share it (CLONE_FS), as the actions (CLONE_SIGHAND).
     pub(crate) place: Arc<Mutex<Place>>,
     /// Who it is: its own, whatever it shares.
     pub(crate) credentials: Mutex<Arc<Credentials>>,
@@ -126,12 +124,12 @@ pub(crate) struct Process {
 impl Process {
     /// Takes a descriptor out of the table; what it referred to is dropped by the caller, without the table's lock.
     pub(crate) fn take_descriptor(&self, fd: descriptors::Fd) -> Result<Arc<Description>> {
-        self.descriptors.lock().remove(fd)
+        self.descriptors.with(|table| table.remove(fd))
     }
 
     /// Closes a range of descriptors, with the record locks that the process holds on the files.
     pub(crate) fn close_descriptors(&self, first: descriptors::Fd, last: descriptors::Fd) {
-        let closed = self.descriptors.lock().remove_range(first, last);
+        let closed = self.descriptors.with(|table| table.remove_range(first, last));
         for file in &closed {
             libos_fs::release_records(file, self.pid);
         }
@@ -145,7 +143,7 @@ impl Process {
             group: AtomicU32::new(pid),
             session: AtomicU32::new(pid),
             space: SpinLock::new(space),
-            descriptors: Arc::new(SpinLock::new(Descriptors::new())),
+            descriptors: DescriptorTable::new(),
             place: Arc::new(Mutex::new(Place {
                 root: context.root,
                 cwd: context.cwd,
@@ -188,12 +186,14 @@ impl Process {
         space: Arc<AddressSpace>,
         shares: CloneFlags,
     ) -> Arc<Self> {
-        fn given<T: Clone>(shared: bool, ours: &Arc<SpinLock<T>>) -> Arc<SpinLock<T>> {
-            match shared {
-                true => ours.clone(),
-                false => Arc::new(SpinLock::new(ours.lock().clone())),
-            }
-        }
+        let descriptors = match shares.contains(CloneFlags::CLONE_FILES) {
+            true => self.descriptors.share(),
+            false => self.descriptors.copy(),
+        };
+        let actions = match shares.contains(CloneFlags::CLONE_SIGHAND) {
+            true => self.actions.clone(),
+            false => Arc::new(SpinLock::new(self.actions.lock().clone())),
+        };
         let place = match shares.contains(CloneFlags::CLONE_FS) {
             true => self.place.clone(),
             false => Arc::new(Mutex::new(self.place.lock().clone())),
@@ -205,10 +205,10 @@ impl Process {
             group: copy(&self.group),
             session: copy(&self.session),
             space: SpinLock::new(space),
-            descriptors: given(shares.contains(CloneFlags::CLONE_FILES), &self.descriptors),
+            descriptors,
             place,
             credentials: Mutex::new(self.credentials()),
-            actions: given(shares.contains(CloneFlags::CLONE_SIGHAND), &self.actions),
+            actions,
             pending: SpinLock::new(Pending::new()),
             signal_observers: WaitQueue::new(),
             limits: SpinLock::new(self.limits.lock().clone()),

@@ -69,7 +69,10 @@ impl<'a> Call<'a> {
 
     /// What a descriptor refers to; EBADF.
     pub(super) fn file(&self, fd: Fd) -> Result<Arc<Description>> {
-        self.thread.process.descriptors.lock().find(fd).cloned()
+        self.thread
+            .process
+            .descriptors
+            .with(|table| table.find(fd).cloned())
     }
 }
 

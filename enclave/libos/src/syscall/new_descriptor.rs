@@ -30,7 +30,9 @@ pub(super) fn add(process: &Process, object: Arc<dyn File>, flags: OpenFlags, on
 /// Opens a descriptor for an open file.
 pub(super) fn add_open(process: &Process, file: Arc<Description>, on_exec: OnExec) -> Result<Fd> {
     let limit = limit(process);
-    process.descriptors.lock().add(&file, on_exec, 0, limit)
+    process
+        .descriptors
+        .with(|table| table.add(&file, on_exec, 0, limit))
 }
 
 /// Most descriptors, as the process's limit has it.

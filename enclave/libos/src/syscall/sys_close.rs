@@ -9,7 +9,13 @@ use super::table::Row;
 /// Rows of the system-call table.
 pub(super) const ROWS: &[Row] = &[
     Row::full(3, "close", sys_close, "d"),
-    Row::full(436, "close_range", sys_close_range, "ddx"),
+    Row::partial(
+        436,
+        "close_range",
+        sys_close_range,
+        "ddx",
+        "CLOSE_RANGE_UNSHARE is EINVAL in a process with several threads: they share one table",
+    ),
 ];
 
 fn sys_close(call: &mut Call<'_>) -> Result<u64> {
@@ -25,8 +31,17 @@ fn sys_close_range(call: &mut Call<'_>) -> Result<u64> {
         return Err(Errno::EINVAL);
     }
     let process = &call.thread.process;
+    if flags.contains(CloseRangeFlags::CLOSE_RANGE_UNSHARE) {
+        // A thread has the table of its process, and the other threads would lose what it closes.
+        if process.threads().len() > 1 {
+            return Err(Errno::EINVAL);
+        }
+        process.descriptors.unshare();
+    }
     match flags.contains(CloseRangeFlags::CLOSE_RANGE_CLOEXEC) {
-        true => process.descriptors.lock().close_range_on_exec(first, last),
+        true => process
+            .descriptors
+            .with(|table| table.close_range_on_exec(first, last)),
         false => process.close_descriptors(first, last),
     }
     Ok(0)

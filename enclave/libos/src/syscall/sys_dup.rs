@@ -23,7 +23,9 @@ pub(super) fn duplicate(call: &Call<'_>, from: u32, on_exec: OnExec) -> Result<u
     let file = call.file(call.fd(0))?;
     let process = &call.thread.process;
     let limit = limit(process);
-    let fd = process.descriptors.lock().add(&file, on_exec, from, limit)?;
+    let fd = process
+        .descriptors
+        .with(|table| table.add(&file, on_exec, from, limit))?;
     Ok(fd.into())
 }
 
@@ -50,7 +52,7 @@ fn replace(call: &Call<'_>, on_exec: OnExec) -> Result<u64> {
     if u64::from(fd) >= limit(process) {
         return Err(Errno::EBADF);
     }
-    let old = process.descriptors.lock().replace(fd, file, on_exec);
+    let old = process.descriptors.with(|table| table.replace(fd, file, on_exec));
     if let Some(old) = old {
         libos_fs::release_records(&old, process.pid);
     }

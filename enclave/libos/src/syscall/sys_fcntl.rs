@@ -43,16 +43,14 @@ fn sys_fcntl(call: &mut Call<'_>) -> Result<u64> {
             }
             duplicate(call, from, OnExec::of(command == FcntlCommand::F_DUPFD_CLOEXEC))
         }
-        FcntlCommand::F_GETFD => Ok(match process.descriptors.lock().on_exec(fd)? {
+        FcntlCommand::F_GETFD => Ok(match process.descriptors.with(|table| table.on_exec(fd))? {
             OnExec::Close => DescriptorFlags::FD_CLOEXEC.bits().into(),
             OnExec::Keep => 0,
         }),
         FcntlCommand::F_SETFD => {
             let flags = DescriptorFlags::from_bits_retain(call.uint(2));
-            process
-                .descriptors
-                .lock()
-                .set_on_exec(fd, OnExec::of(flags.contains(DescriptorFlags::FD_CLOEXEC)))?;
+            let on_exec = OnExec::of(flags.contains(DescriptorFlags::FD_CLOEXEC));
+            process.descriptors.with(|table| table.set_on_exec(fd, on_exec))?;
             Ok(0)
         }
         FcntlCommand::F_GETFL => Ok(file.flags().bits().into()),

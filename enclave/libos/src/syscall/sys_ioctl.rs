@@ -29,15 +29,13 @@ fn sys_ioctl(call: &mut Call<'_>) -> Result<u64> {
             .thread
             .process
             .descriptors
-            .lock()
-            .set_on_exec(fd, OnExec::Close)
+            .with(|table| table.set_on_exec(fd, OnExec::Close))
             .map(|()| 0),
         Ioctl::FIONCLEX => call
             .thread
             .process
             .descriptors
-            .lock()
-            .set_on_exec(fd, OnExec::Keep)
+            .with(|table| table.set_on_exec(fd, OnExec::Keep))
             .map(|()| 0),
         Ioctl::FIONBIO => set(OpenFlags::O_NONBLOCK),
         Ioctl::FIOASYNC => set(OpenFlags::O_ASYNC),

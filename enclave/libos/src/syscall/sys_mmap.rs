@@ -58,11 +58,14 @@ fn sys_mmap(call: &mut Call<'_>) -> Result<u64> {
             return Err(Errno::EACCES);
         }
         let seals = crate::container().vfs.seals(&file).unwrap_or(Seals::empty());
-        if writes && seals.intersects(Seals::F_SEAL_WRITE | Seals::F_SEAL_FUTURE_WRITE) {
+        let is_sealed = shared && seals.intersects(Seals::F_SEAL_WRITE | Seals::F_SEAL_FUTURE_WRITE);
+        if writes && is_sealed {
             return Err(Errno::EPERM);
         }
+        // Whether mprotect(2) may make a shared mapping writable.
+        let writable = open.writable() && !is_sealed;
         let mapping = || file.object().clone().mapping();
-        match (is_zero_device(&file)?, open.writable()) {
+        match (is_zero_device(&file)?, writable) {
             (true, true) => Backing::Anonymous,
             (true, false) => Backing::ReadOnlyZeros,
             (false, true) => Backing::File(mapping()?, offset),

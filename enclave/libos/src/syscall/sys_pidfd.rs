@@ -101,6 +101,6 @@ fn sys_pidfd_getfd(call: &mut Call<'_>) -> Result<u64> {
     if !is_same && !ours.has(Capabilities::CAP_SYS_PTRACE) {
         return Err(Errno::EPERM);
     }
-    let file: Arc<Description> = target.descriptors.lock().find(wanted)?.clone();
+    let file: Arc<Description> = target.descriptors.with(|table| table.find(wanted).cloned())?;
     Ok(add_open(&call.thread.process, file, OnExec::Close)?.into())
 }

@@ -10,7 +10,7 @@ use linux_abi::{OpenFlags, SpliceFlags, Whence};
 use super::Call;
 use super::iovec::pieces;
 use super::table::{Restart, Row};
-use super::write_effects::{modified, raise_pipe};
+use super::write_effects::{modified, raise_pipe, room_in_file};
 use crate::user::{self, Address};
 
 /// Rows of the system-call table.
@@ -46,15 +46,12 @@ fn sys_sendfile(call: &mut Call<'_>) -> Result<u64> {
         file: &from,
         offset: offset_at(at)?,
     };
-    let result = copy(
-        &mut source,
-        &mut End {
-            file: &to,
-            offset: None,
-        },
-        len,
-        Waits::AsOpened,
-    );
+    let mut target = End {
+        file: &to,
+        offset: None,
+    };
+    check_target(&source, &target)?;
+    let result = copy(call, &mut source, &mut target, len, Waits::AsOpened);
     put_offset(at, &source)?;
     if result.is_ok_and(|count| count > 0) {
         modified(call, &to);
@@ -96,7 +93,10 @@ fn sys_copy_file_range(call: &mut Call<'_>) -> Result<u64> {
     if source.is_same_file(&target)? && source.start().abs_diff(target.start()) < len as u64 {
         return Err(Errno::EINVAL);
     }
-    let done = copy(&mut source, &mut target, len, Waits::AsOpened)?;
+    check_target(&source, &target)?;
+    let room = room_in_file(call, &to, || Ok(target.start()))?;
+    let len = len.min(room.unwrap_or(len));
+    let done = copy(call, &mut source, &mut target, len, Waits::AsOpened)?;
     put_offset(from_at, &source)?;
     put_offset(to_at, &target)?;
     if done > 0 {
@@ -114,6 +114,9 @@ fn sys_splice(call: &mut Call<'_>) -> Result<u64> {
         call.len(4),
         call.flags(5)?,
     );
+    if len == 0 {
+        return Ok(0);
+    }
     let (from, to) = (call.file(from)?, call.file(to)?);
     if !is_pipe(&from) && !is_pipe(&to) {
         return Err(Errno::EINVAL);
@@ -129,7 +132,8 @@ fn sys_splice(call: &mut Call<'_>) -> Result<u64> {
         file: &to,
         offset: offset_at(to_at)?,
     };
-    let result = copy(&mut source, &mut target, len, waits(flags));
+    check_target(&source, &target)?;
+    let result = copy(call, &mut source, &mut target, len, waits(flags));
     put_offset(from_at, &source)?;
     put_offset(to_at, &target)?;
     if result.is_ok_and(|count| count > 0) {
@@ -167,7 +171,7 @@ fn sys_tee(call: &mut Call<'_>) -> Result<u64> {
     let room = target_end.room(waits)?;
     let mut sink = KernelSink::new(len.min(room));
     source.peek(&mut sink, source_end.how(waits))?;
-    let result = target_end.write(&sink.into_bytes());
+    let result = target_end.write(call, &sink.into_bytes());
     raise_pipe(call, result)
 }
 
@@ -262,7 +266,12 @@ impl End<'_> {
         }
     }
 
-    fn write(&mut self, bytes: &[u8]) -> Result<usize> {
+    fn write(&mut self, call: &Call<'_>, bytes: &[u8]) -> Result<usize> {
+        let room = match bytes.is_empty() {
+            true => None,
+            false => room_in_file(call, self.file, || Ok(self.start()))?,
+        };
+        let bytes = bytes.get(..room.unwrap_or(bytes.len())).unwrap_or(bytes);
         let mut source = KernelSource(bytes);
         match &mut self.offset {
             None => self.file.write(&mut source),
@@ -286,7 +295,18 @@ impl End<'_> {
     }
 }
 
-fn copy(from: &mut End<'_>, to: &mut End<'_>, len: usize, waits: Waits) -> Result<usize> {
+/// What may be copied to: EBADF unless the ends are open for it; EINVAL for a file that would append, as the place is the copy's.
+fn check_target(from: &End<'_>, to: &End<'_>) -> Result<()> {
+    if !from.file.flags().readable() || !to.file.flags().writable() {
+        return Err(Errno::EBADF);
+    }
+    match to.file.flags().contains(OpenFlags::O_APPEND) && to.pipe().is_none() {
+        true => Err(Errno::EINVAL),
+        false => Ok(()),
+    }
+}
+
+fn copy(call: &Call<'_>, from: &mut End<'_>, to: &mut End<'_>, len: usize, waits: Waits) -> Result<usize> {
     let len = len.min(MAX_RW_COUNT);
     let mut done = 0;
     while done < len {
@@ -295,7 +315,7 @@ fn copy(from: &mut End<'_>, to: &mut End<'_>, len: usize, waits: Waits) -> Resul
         }
         let step = to.room(waits).and_then(|room| {
             let bytes = from.read((len - done).min(CHUNK).min(room), waits)?;
-            let written = to.write(&bytes);
+            let written = to.write(call, &bytes);
             from.took(bytes.len(), *written.as_ref().unwrap_or(&0));
             Ok((bytes.len(), written?))
         });
@@ -304,6 +324,10 @@ fn copy(from: &mut End<'_>, to: &mut End<'_>, len: usize, waits: Waits) -> Resul
             Ok((read, written)) => {
                 done += written;
                 if written < read {
+                    // A file says why it does not take the rest (SIGXFSZ); what else is full is asked later.
+                    if written > 0 && to.file.object().is_seekable() {
+                        continue;
+                    }
                     break;
                 }
             }

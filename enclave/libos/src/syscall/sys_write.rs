@@ -4,14 +4,13 @@ use alloc::vec::Vec;
 
 use enclave_rt::user::Access;
 use kobject::{Description, Errno, IoVec, Result, Source, UserSource};
-use linux_abi::limits::RLIM_INFINITY;
-use linux_abi::{OpenFlags, ReadWriteFlags, Resource};
+use linux_abi::{OpenFlags, ReadWriteFlags};
 
 use super::Call;
 use super::iovec::{piece, pieces, reachable};
 use super::sys_read::second_offset;
 use super::table::{Restart, Row, SocketLimit};
-use super::write_effects::{check_file_size, modified, raise_pipe};
+use super::write_effects::{modified, raise_pipe, room_in_file};
 
 /// Rows of the system-call table.
 pub(super) const ROWS: &[Row] = &[
@@ -117,21 +116,15 @@ fn within_file_size(
     pieces: &[IoVec],
     place: Place,
 ) -> Result<Option<Vec<IoVec>>> {
-    if !file.object().is_seekable() {
-        return Ok(None);
-    }
-    let limit = call.thread.process.limits.lock()[Resource::RLIMIT_FSIZE].current;
-    if limit == RLIM_INFINITY {
-        return Ok(None);
-    }
-    let start = match place {
-        _ if file.flags().contains(OpenFlags::O_APPEND) => file.object().end()?,
-        Place::End(_) => file.object().end()?,
-        Place::Offset(offset) => offset,
-        Place::Position => file.position(),
+    let start = || match place {
+        _ if file.flags().contains(OpenFlags::O_APPEND) => file.object().end(),
+        Place::End(_) => file.object().end(),
+        Place::Offset(offset) => Ok(offset),
+        Place::Position => Ok(file.position()),
     };
-    check_file_size(call, start.saturating_add(1))?;
-    let mut room = usize::try_from(limit - start).unwrap_or(usize::MAX);
+    let Some(mut room) = room_in_file(call, file, start)? else {
+        return Ok(None);
+    };
     let mut allowed = Vec::new();
     for piece in pieces {
         let len = piece.len.min(room);

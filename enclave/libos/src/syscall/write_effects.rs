@@ -1,6 +1,7 @@
 //! What a write entails besides its bytes: SIGPIPE, the limit of a file's size, the loss of set-user-ID bits.
 
 use kobject::{Description, Errno, Result};
+use linux_abi::limits::RLIM_INFINITY;
 use linux_abi::{Resource, Signal, SignalCode};
 
 use super::Call;
@@ -21,6 +22,25 @@ pub(super) fn modified(call: &Call<'_>, file: &Description) {
     if file.object().is_seekable() {
         libos_fs::written_by(file, &call.thread.process.credentials());
     }
+}
+
+/// How much RLIMIT_FSIZE lets be written into a file from `start` on, at least a byte; `None` if it limits nothing. SIGXFSZ and EFBIG
+/// if that is nothing.
+pub(super) fn room_in_file(
+    call: &Call<'_>,
+    file: &Description,
+    start: impl FnOnce() -> Result<u64>,
+) -> Result<Option<usize>> {
+    if !file.object().is_seekable() {
+        return Ok(None);
+    }
+    let limit = call.thread.process.limits.lock()[Resource::RLIMIT_FSIZE].current;
+    if limit == RLIM_INFINITY {
+        return Ok(None);
+    }
+    let start = start()?;
+    check_file_size(call, start.saturating_add(1))?;
+    Ok(usize::try_from(limit - start).ok())
 }
 
 /// Whether RLIMIT_FSIZE lets a file become this long; SIGXFSZ and EFBIG.
