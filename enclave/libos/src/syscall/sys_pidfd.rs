@@ -67,18 +67,17 @@ fn sys_pidfd_send_signal(call: &mut Call<'_>) -> Result<u64> {
         return Err(Errno::EINVAL);
     }
     let target = process_of(call, fd)?;
-    let info = match info_at {
-        0 => signal_argument(raw)?.map(|signal| {
+    let info = if info_at == 0 {
+        signal_argument(raw)?.map(|signal| {
             let sender = &call.thread.process;
             SignalInfo::sent(signal, SignalCode::SI_USER, sender.pid, sender.uid())
-        }),
-        at => {
-            let info = queued_info(call, at, raw, target.pid)?;
-            if info.is_some_and(|info| u32::try_from(info.signal) != Ok(raw)) {
-                return Err(Errno::EINVAL);
-            }
-            info
+        })
+    } else {
+        let info = queued_info(call, info_at, raw, target.pid)?;
+        if info.is_some_and(|info| u32::try_from(info.signal) != Ok(raw)) {
+            return Err(Errno::EINVAL);
         }
+        info
     };
     if target.is_zombie.load(Ordering::Acquire) && table::process(target.pid).is_none() {
         return Err(Errno::ESRCH);
