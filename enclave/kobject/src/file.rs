@@ -8,7 +8,7 @@ use host_abi::HostFd;
 use linux_abi::{AllocateFlags, Ioctl, OpenFlags, PollEvents};
 
 use crate::wait::Observer;
-use crate::{Errno, FileKind, Result, Sink, Source, Stat, Subscription};
+use crate::{Attributes, Errno, FileKind, Result, Sink, Source, Stat, Subscription};
 
 /// How an operation is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +36,16 @@ pub trait File: Send + Sync + Any {
 
     /// What `fstat` says.
     fn stat(&self) -> Result<Stat>;
+
+    /// The attributes that `fchmod` and its kin change, of an object of no file system; `None` for what nobody changes.
+    fn attributes(&self) -> Option<&Attributes> {
+        None
+    }
+
+    /// The file that it was opened by, of an object that has a name in a file system without being a file of it: a FIFO.
+    fn named(&self) -> Option<&Arc<dyn File>> {
+        None
+    }
 
     /// Whether it has positions: then reads and writes take an offset and a [`crate::Description`] keeps one.
     /// Otherwise offsets are ignored.

@@ -22,6 +22,7 @@
 
 extern crate alloc;
 
+mod attributes;
 pub mod clock;
 pub mod credentials;
 mod description;
@@ -31,6 +32,7 @@ mod privileges;
 mod stat;
 mod wait;
 
+pub use attributes::Attributes;
 pub use credentials::Credentials;
 pub use description::Description;
 pub use enclave_rt::sync::{Mutex, MutexGuard, Once, SpinLock};

@@ -6,7 +6,7 @@ use core::any::Any;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use kobject::credentials::AccessMode;
-use kobject::{Credentials, DirectorySink, Errno, File, FileKind, Result, Stat};
+use kobject::{Attributes, Credentials, DirectorySink, Errno, File, FileKind, Result, Stat};
 use linux_abi::{Capabilities, OpenFlags};
 
 use crate::context::Context;
@@ -122,6 +122,11 @@ pub(crate) trait Inode: Any + Send + Sync {
 
     /// Makes what an open file refers to. Permissions have been checked; truncation comes after.
     fn open(&self, this: &Arc<Dentry>, flags: OpenFlags) -> Result<Arc<dyn File>>;
+
+    /// The attributes of an object of no file system, if they may change.
+    fn attributes(&self) -> Option<&Attributes> {
+        None
+    }
 
     /// The inode, if it is of a file system in memory: the only ones whose names change.
     fn as_tree(&self) -> Option<&TreeInode> {

@@ -9,7 +9,7 @@ use host_abi::{
     HostFd, STAGING_SIZE, StreamKind, StreamRead, StreamStat, StreamWrite, TerminalGet, TerminalSet, Unread,
     WindowSize,
 };
-use kobject::{Errno, File, FileKind, How, Result, Sink, Source, Stat};
+use kobject::{Attributes, Errno, File, FileKind, How, Result, Sink, Source, Stat};
 use linux_abi::{Ioctl, OpenFlags, PollEvents, device};
 
 use crate::anonymous;
@@ -29,13 +29,19 @@ pub struct Stream {
     fd: HostFd,
     kind: StreamKind,
     terminal: Arc<Terminal>,
+    attributes: Attributes,
 }
 
 impl Stream {
     /// Standard stream 0, 1 or 2; `None` if the host says that it is closed.
     pub fn open(fd: HostFd, terminal: Arc<Terminal>) -> Result<Option<Arc<Self>>> {
         let kind = call::call(&StreamStat { fd })?;
-        let stream = Self { fd, kind, terminal };
+        let stream = Self {
+            fd,
+            kind,
+            terminal,
+            attributes: Attributes::default(),
+        };
         Ok((kind != StreamKind::Closed).then(|| Arc::new(stream)))
     }
 
@@ -113,7 +119,11 @@ impl File for Stream {
         let inode = u64::from(self.fd.raw()) + 1;
         let mut stat = anonymous::stat(kind, permissions, inode)?;
         stat.special_device = device;
-        Ok(stat)
+        Ok(self.attributes.apply(stat))
+    }
+
+    fn attributes(&self) -> Option<&Attributes> {
+        Some(&self.attributes)
     }
 
     fn read(&self, _: u64, to: &mut dyn Sink, how: How) -> Result<usize> {

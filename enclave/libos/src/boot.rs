@@ -13,7 +13,7 @@ use enclave_config::{Config, HostChoices};
 use enclave_rt::untrusted::HostMemory;
 use enclave_rt::{call, entry, measured, own_memory, processor as instructions};
 use host_abi::{BootInfo, HostFd, MessageKind, STAGING_SIZE};
-use kobject::{Credentials, Description, Errno, Mutex, clock};
+use kobject::{Credentials, Description, Errno, File, Mutex, clock};
 use libos_fs::{At, Context, Vfs, VfsOptions};
 use libos_io::{Stream, Terminal, Timers};
 use libos_mm::AddressSpace;
@@ -257,6 +257,10 @@ fn open_streams(process: &Process, terminal: &Arc<Terminal>) -> kobject::Result<
         let Some(stream) = Stream::open(fd, terminal.clone())? else {
             continue;
         };
+        // As container runtimes do, so that the image's user may open them by their names.
+        if let Some(attributes) = stream.attributes() {
+            attributes.set_owner((process.uid(), 0));
+        }
         let flags = if stream.is_terminal() {
             OpenFlags::O_RDWR
         } else {

@@ -11,7 +11,9 @@ use alloc::vec::Vec;
 use core::sync::atomic::AtomicI32;
 
 use enclave_rt::attestation::Key;
-use kobject::{Description, DirectoryEntry, DirectorySink, Errno, File, FileKind, Result, Stat, Timestamp};
+use kobject::{
+    Attributes, Description, DirectoryEntry, DirectorySink, Errno, File, FileKind, Result, Stat, Timestamp,
+};
 use linux_abi::OpenFlags;
 
 use crate::attestation;
@@ -387,6 +389,10 @@ impl Inode for ObjectNode {
 
     fn stat(&self) -> Result<Stat> {
         self.object.stat()
+    }
+
+    fn attributes(&self) -> Option<&Attributes> {
+        self.object.attributes()
     }
 
     fn open(&self, _: &Arc<Dentry>, flags: OpenFlags) -> Result<Arc<dyn File>> {

@@ -3,13 +3,14 @@
 use alloc::sync::Arc;
 
 use kobject::credentials::AccessMode;
-use kobject::{Credentials, Description, Errno, FileKind, Result, Stat, Timestamp};
+use kobject::{Attributes, Credentials, Description, Errno, FileKind, Result, Stat, Timestamp, clock};
 use linux_abi::file_system::{NAME_MAX, PIPEFS_MAGIC};
 use linux_abi::stat::{S_IALLUGO, S_ISGID, S_ISUID, S_IXGRP};
 use linux_abi::{AtFlags, Capabilities, MountFlags};
 
 use super::{Vfs, dentry_of, tree_of};
 use crate::context::{At, Context};
+use crate::dentry::Dentry;
 use crate::inode::Head;
 use crate::mounts::Mount;
 use crate::open_file::OpenFile;
@@ -118,15 +119,14 @@ impl Vfs {
         if found.head().kind == FileKind::Symlink {
             return Err(Errno::EOPNOTSUPP);
         }
-        let inode = tree_of(&found)?;
-        let credentials = &context.credentials;
-        inode.head.owned_by(credentials)?;
+        let holder = Holder::of(&found)?;
+        let (head, credentials) = (found.head(), &context.credentials);
+        head.owned_by(credentials)?;
         let mut permissions = mode & S_IALLUGO;
-        if !credentials.has(Capabilities::CAP_FSETID) && !credentials.in_group(inode.head.owner().1) {
+        if !credentials.has(Capabilities::CAP_FSETID) && !credentials.in_group(head.owner().1) {
             permissions &= !S_ISGID;
         }
-        inode.head.set_permissions(permissions);
-        inode.touch_changed();
+        holder.set_permissions(permissions);
         Ok(())
     }
 
@@ -140,8 +140,8 @@ impl Vfs {
         flags: AtFlags,
     ) -> Result<()> {
         let found = self.locate(context, at, path, flags)?;
-        let inode = tree_of(&found)?;
-        let head = &inode.head;
+        let holder = Holder::of(&found)?;
+        let head = found.head();
         let credentials = &context.credentials;
         let (uid, gid) = head.owner();
         if !credentials.has(Capabilities::CAP_CHOWN) {
@@ -160,10 +160,9 @@ impl Vfs {
         };
         if permissions != head.permissions() {
             head.owned_by(credentials)?;
+            holder.set_permissions(permissions);
         }
-        head.set_owner((owner.uid.unwrap_or(uid), owner.gid.unwrap_or(gid)));
-        head.set_permissions(permissions);
-        inode.touch_changed();
+        holder.set_owner((owner.uid.unwrap_or(uid), owner.gid.unwrap_or(gid)));
         Ok(())
     }
 
@@ -180,26 +179,16 @@ impl Vfs {
         if (accessed, modified) == (SetTime::Omit, SetTime::Omit) {
             return Ok(());
         }
-        let inode = tree_of(&found)?;
-        let credentials = &context.credentials;
-        if inode.head.owned_by(credentials).is_err() {
+        let holder = Holder::of(&found)?;
+        let (head, credentials) = (found.head(), &context.credentials);
+        if head.owned_by(credentials).is_err() {
             // Who may write may say that it was now, but not that it was at some other time.
             if (accessed, modified) != (SetTime::Now, SetTime::Now) {
                 return Err(Errno::EPERM);
             }
-            inode.head.permits(credentials, AccessMode::WRITE)?;
+            head.permits(credentials, AccessMode::WRITE)?;
         }
-        let now = inode.tree.now();
-        let to = |set: SetTime, old| match set {
-            SetTime::Now => now,
-            SetTime::Omit => old,
-            SetTime::To(time) => time,
-        };
-        inode.set_times(|times| {
-            times.accessed = to(accessed, times.accessed);
-            times.modified = to(modified, times.modified);
-            times.changed = now;
-        });
+        holder.set_times(accessed, modified);
         Ok(())
     }
 
@@ -234,6 +223,63 @@ impl Vfs {
             device: head.device,
             name_max: NAME_MAX as u64,
             flags: mount.as_ref().map_or(MountFlags::empty(), Mount::statfs_flags),
+        }
+    }
+}
+
+/// What holds the attributes that change.
+enum Holder<'a> {
+    File(&'a TreeInode),
+    Object(&'a Attributes),
+}
+
+impl<'a> Holder<'a> {
+    /// EPERM for what nobody changes.
+    fn of(found: &'a Dentry) -> Result<Self> {
+        match found.inode().attributes() {
+            Some(attributes) => Ok(Self::Object(attributes)),
+            None => tree_of(found).map(Self::File),
+        }
+    }
+
+    fn set_permissions(&self, permissions: u32) {
+        match self {
+            Self::File(inode) => {
+                inode.head.set_permissions(permissions);
+                inode.touch_changed();
+            }
+            Self::Object(attributes) => attributes.set_permissions(permissions),
+        }
+    }
+
+    fn set_owner(&self, owner: (u32, u32)) {
+        match self {
+            Self::File(inode) => {
+                inode.head.set_owner(owner);
+                inode.touch_changed();
+            }
+            Self::Object(attributes) => attributes.set_owner(owner),
+        }
+    }
+
+    fn set_times(&self, accessed: SetTime, modified: SetTime) {
+        let now = match self {
+            Self::File(inode) => inode.tree.now(),
+            Self::Object(_) => clock::timestamp(),
+        };
+        let to = |set| match set {
+            SetTime::Now => Some(now),
+            SetTime::Omit => None,
+            SetTime::To(time) => Some(time),
+        };
+        let (accessed, modified) = (to(accessed), to(modified));
+        match self {
+            Self::File(inode) => inode.set_times(|times| {
+                times.accessed = accessed.unwrap_or(times.accessed);
+                times.modified = modified.unwrap_or(times.modified);
+                times.changed = now;
+            }),
+            Self::Object(attributes) => attributes.set_times(accessed, modified),
         }
     }
 }

@@ -209,7 +209,8 @@ impl Vfs {
 
 /// What an open file is, as a dentry: one that is of no file system stands for itself.
 pub(crate) fn dentry_of(description: &Description) -> Result<Arc<Dentry>> {
-    match description.object_as::<OpenFile>() {
+    let named = || description.object().named()?.as_any().downcast_ref();
+    match description.object_as::<OpenFile>().or_else(named) {
         Some(file) => Ok(file.dentry().clone()),
         None => ObjectNode::dentry(description),
     }

@@ -11,8 +11,8 @@ use core::any::Any;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use kobject::{
-    Errno, File, FileKind, How, Mutex, Observer, Result, Sink, Source, Stat, Subscription, WaitQueue,
-    wait_until,
+    Attributes, Errno, File, FileKind, How, Mutex, Observer, Result, Sink, Source, Stat, Subscription,
+    WaitQueue, wait_until,
 };
 use linux_abi::{Ioctl, OpenFlags, PollEvents};
 
@@ -37,6 +37,7 @@ pub struct Pipe {
     /// Told of IN when bytes come or the last writer goes, of OUT when room comes or the last reader goes.
     queue: Arc<WaitQueue>,
     inode: u64,
+    attributes: Attributes,
 }
 
 struct State {
@@ -119,6 +120,7 @@ impl Pipe {
             }),
             queue: WaitQueue::new(),
             inode: anonymous::next_inode(),
+            attributes: Attributes::default(),
         })
     }
 
@@ -300,8 +302,19 @@ impl File for PipeEnd {
     fn stat(&self) -> Result<Stat> {
         match &self.inode {
             Some(inode) => inode.stat(),
-            None => anonymous::stat(FileKind::Fifo, 0o600, self.pipe.inode),
+            None => {
+                let stat = anonymous::stat(FileKind::Fifo, 0o600, self.pipe.inode)?;
+                Ok(self.pipe.attributes.apply(stat))
+            }
         }
+    }
+
+    fn attributes(&self) -> Option<&Attributes> {
+        self.inode.is_none().then_some(&self.pipe.attributes)
+    }
+
+    fn named(&self) -> Option<&Arc<dyn File>> {
+        self.inode.as_ref()
     }
 
     fn read(&self, _: u64, to: &mut dyn Sink, how: How) -> Result<usize> {

@@ -13,7 +13,7 @@ use host_abi::{
     Accept, Bind, CallError, Connect, GetPeerName, GetSockName, GetSockOpt, HostFd, Listen, Poll, PollEntry,
     Recv, Send, SetSockOpt, Unread, Wanted,
 };
-use kobject::{Errno, File, FileKind, How, Result, Sink, Source, Stat, Wait, away, remaining};
+use kobject::{Attributes, Errno, File, FileKind, How, Result, Sink, Source, Stat, Wait, away, remaining};
 use linux_abi::{AddressFamily, Ioctl, MessageFlags, OptionLevel, PollEvents, Protocol, SocketOption};
 
 use super::message::Identity;
@@ -48,6 +48,7 @@ pub struct InetSocket {
     timeouts: Timeouts,
     listens: AtomicBool,
     inode: u64,
+    attributes: Attributes,
 }
 
 impl InetSocket {
@@ -82,6 +83,7 @@ impl InetSocket {
             timeouts: Timeouts::new(),
             listens: AtomicBool::new(false),
             inode: anonymous::next_inode(),
+            attributes: Attributes::default(),
         }))
     }
 
@@ -267,6 +269,7 @@ impl Socket for InetSocket {
             timeouts: self.timeouts.inherited(),
             listens: AtomicBool::new(false),
             inode: anonymous::next_inode(),
+            attributes: Attributes::default(),
         };
         let address = self.staged_address(accepted.address_len)?;
         Ok((Arc::new(socket), address))
@@ -420,7 +423,12 @@ impl File for InetSocket {
     }
 
     fn stat(&self) -> Result<Stat> {
-        anonymous::stat(FileKind::Socket, 0o777, self.inode)
+        let stat = anonymous::stat(FileKind::Socket, 0o777, self.inode)?;
+        Ok(self.attributes.apply(stat))
+    }
+
+    fn attributes(&self) -> Option<&Attributes> {
+        Some(&self.attributes)
     }
 
     fn read(&self, _: u64, to: &mut dyn Sink, how: How) -> Result<usize> {

@@ -24,6 +24,10 @@ pub(super) fn flags(raw: u32, others: u32) -> Result<(OpenFlags, OnExec)> {
 
 /// Opens a descriptor for a new object.
 pub(super) fn add(process: &Process, object: Arc<dyn File>, flags: OpenFlags, on_exec: OnExec) -> Result<Fd> {
+    if let Some(attributes) = object.attributes() {
+        let credentials = process.credentials();
+        attributes.set_owner((credentials.fsuid(), credentials.fsgid()));
+    }
     add_open(process, Description::new(object, flags, b""), on_exec)
 }
 

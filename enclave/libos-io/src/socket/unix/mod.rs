@@ -18,7 +18,8 @@ use core::any::Any;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use kobject::{
-    Errno, File, FileKind, How, Mutex, Observer, Once, Result, Sink, Source, Stat, Subscription, WaitQueue,
+    Attributes, Errno, File, FileKind, How, Mutex, Observer, Once, Result, Sink, Source, Stat, Subscription,
+    WaitQueue,
 };
 use linux_abi::{AddressFamily, Ioctl, MessageFlags, OptionLevel, PollEvents, Protocol, SocketOption};
 
@@ -61,6 +62,7 @@ pub struct UnixSocket {
     capacity: AtomicUsize,
     closed: AtomicBool,
     inode: u64,
+    attributes: Attributes,
 }
 
 enum Endpoint {
@@ -129,6 +131,7 @@ impl UnixSocket {
             capacity: AtomicUsize::new(CAPACITY),
             closed: AtomicBool::new(false),
             inode: anonymous::next_inode(),
+            attributes: Attributes::default(),
         })
     }
 
@@ -442,7 +445,12 @@ impl File for UnixSocket {
     }
 
     fn stat(&self) -> Result<Stat> {
-        anonymous::stat(FileKind::Socket, 0o777, self.inode)
+        let stat = anonymous::stat(FileKind::Socket, 0o777, self.inode)?;
+        Ok(self.attributes.apply(stat))
+    }
+
+    fn attributes(&self) -> Option<&Attributes> {
+        Some(&self.attributes)
     }
 
     fn read(&self, _: u64, to: &mut dyn Sink, how: How) -> Result<usize> {
