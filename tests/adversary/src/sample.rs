@@ -178,6 +178,9 @@ pub fn reader(place: &Workplace, seed: u64) -> Result<Vec<Entry<'static>>> {
         Entry::directory("sys", 0o555),
         Entry::directory("tmp", 0o1777),
         Entry::directory("etc", 0o755),
+        // What the enclave makes where it is missing would be new at each start.
+        Entry::file("etc/hosts", 0o644, &b"127.0.0.1\tlocalhost\n"[..]),
+        Entry::file("etc/hostname", 0o644, &b"sample\n"[..]),
         Entry::directory("data", 0o755),
         Entry::directory("data/empty", 0o700),
         Entry::directory("many", 0o750),
