@@ -187,13 +187,22 @@ impl Spaces {
     /// Takes addresses that are free or only relatives', none of which `own` maps: false if others have some of them. What lies
     /// there belongs to nobody then.
     pub(super) fn claim(&mut self, range: PageRange) -> Result<bool> {
-        if !self.is_claimable(range) {
-            return Ok(false);
+        let contested = self.of_relatives(range);
+        {
+            // At once: other families look for addresses at the same time.
+            let relatives: u64 = contested.iter().map(|part| part.len()).sum();
+            let mut ranges = self.arena.ranges.lock();
+            if ranges.free_len(range) + relatives != range.len() {
+                return Ok(false);
+            }
+            ranges.take(range);
         }
-        for part in self.of_relatives(range) {
-            self.make_way(part)?;
+        for part in contested {
+            if let Err(error) = self.make_way(part) {
+                self.give_back(range);
+                return Err(error);
+            }
         }
-        self.arena.ranges.lock().take(range);
         Ok(true)
     }
 
@@ -207,7 +216,7 @@ impl Spaces {
     }
 
     /// Empties the places of a range that `own` does not map.
-    fn make_way(&mut self, range: PageRange) -> Result<()> {
+    pub(super) fn make_way(&mut self, range: PageRange) -> Result<()> {
         for page in range.pages() {
             if self.arena.state(page).protection().is_some() {
                 self.displace(page, None)?;

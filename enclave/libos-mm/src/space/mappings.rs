@@ -94,11 +94,20 @@ impl Spaces {
                 false => Errno::ENOMEM,
             });
         }
-        self.remove(range);
-        match self.claim(range)? {
-            true => Ok(range),
-            false => Err(Errno::ENOMEM),
+        // The addresses stay taken all the while: other families look for some at the same time.
+        for (at, &gap) in gaps.iter().enumerate() {
+            if !self.claim(gap)? {
+                gaps.iter().take(at).for_each(|&gap| self.give_back(gap));
+                return Err(Errno::ENOMEM);
+            }
         }
+        for part in self.detach(range) {
+            self.release_pages(&part);
+        }
+        for part in self.of_relatives(range) {
+            self.make_way(part)?;
+        }
+        Ok(range)
     }
 
     /// Adds a mapping on addresses that are taken for it, joined with its neighbours, and brings what is to be there at once.
@@ -153,6 +162,12 @@ impl Spaces {
 
     /// Gives up the pages and addresses of what is not in the map any more.
     pub(super) fn release(&mut self, mapping: MappingEntry) {
+        self.release_pages(&mapping);
+        self.give_back(mapping.range);
+    }
+
+    /// Gives up the pages of what is not in the map any more; the addresses stay taken.
+    fn release_pages(&mut self, mapping: &MappingEntry) {
         let contested = self.of_relatives(mapping.range);
         for part in contested.iter().filter_map(|&part| mapping.part(part)) {
             self.leave_to_relatives(&part);
@@ -166,7 +181,6 @@ impl Spaces {
                     self.arena.release(part, &mut self.own.account, warm_min);
                 }
             }
-            self.arena.ranges.lock().give_back(part);
         }
     }
 

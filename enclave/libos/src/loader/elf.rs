@@ -48,8 +48,9 @@ pub(super) struct ProgramHeader {
 
 const _: () = assert!(size_of::<Header>() == 64 && size_of::<ProgramHeader>() == 56);
 
-/// Room that the heap of a position-independent program finds behind it.
-const HEAP_ROOM: u64 = 4 << 30;
+/// Room that the heap of a position-independent program finds behind it: as much as there still is in one piece. Without any, `brk`
+/// fails, and C libraries go on with `mmap`.
+const HEAP_ROOMS: [u64; 4] = [4 << 30, 256 << 20, 16 << 20, 0];
 
 /// What a file is loaded as.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -227,27 +228,25 @@ impl Extent {
     /// Finds addresses for a position-independent file; gives what to add to the file's addresses. A program is placed so that
     /// its heap can grow behind it.
     fn reserve(&self, space: &AddressSpace, role: Role) -> Result<u64> {
-        let room = if role == Role::Program { HEAP_ROOM } else { 0 };
         let len = self.end - self.start;
-        let reserved = space.map(
-            0,
-            len + room + self.align,
-            Protection::NONE,
-            MapFlags::empty(),
-            Backing::Anonymous,
-            b"",
-        )?;
+        let rooms: &[u64] = match role {
+            Role::Program => &HEAP_ROOMS,
+            Role::Interpreter => &[0],
+        };
+        let reserve = |&room: &u64| {
+            let whole = len + room + self.align;
+            let flags = MapFlags::empty();
+            let reserved = space.map(0, whole, Protection::NONE, flags, Backing::Anonymous, b"");
+            Some((reserved.ok()?, room))
+        };
+        let (reserved, room) = rooms.iter().find_map(reserve).ok_or(Errno::ENOMEM)?;
         let at = reserved.next_multiple_of(self.align);
-        // The segments and the heap take what they need of it again.
-        space.unmap(reserved, len + room + self.align)?;
-        space.map(
-            at,
-            len,
-            Protection::NONE,
-            MapFlags::MAP_FIXED,
-            Backing::Anonymous,
-            b"",
-        )?;
+        // The heap takes what it needs of the rest again. What the file needs is never given back: other processes look for addresses
+        // at the same time.
+        if at > reserved {
+            space.unmap(reserved, at - reserved)?;
+        }
+        space.unmap(at + len, reserved + room + self.align - at)?;
         Ok(at - self.start)
     }
 
