@@ -248,9 +248,11 @@ fn what_cannot_be_run_is_told_in_one_line() {
     }
 }
 
-#[test]
-fn a_program_that_takes_all_memory_is_told() {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../images/exhaust_memory.c");
+/// An image of a C program of tests/images.
+fn compiled(source: &str) -> Image {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../images")
+        .join(source);
     let dir = tempfile::tempdir().unwrap();
     let program = dir.path().join("program");
     let gcc = Command::new("gcc")
@@ -258,7 +260,25 @@ fn a_program_that_takes_all_memory_is_told() {
         .args([&program, &source])
         .status();
     assert!(gcc.unwrap().success(), "install the packages gcc and libc6-dev");
-    let image = Image::of(fs::read(program).unwrap());
+    Image::of(fs::read(program).unwrap())
+}
+
+/// A fork bomb stops at the enclave's threads, is told so, and harms nobody.
+#[test]
+fn a_program_that_takes_all_threads_is_told() {
+    let image = compiled("exhaust_threads.c");
+    let outcome = image.run_converted(entry_point("/guest"), Vec::new(), &["--threads", "12"]);
+    assert_eq!(
+        (outcome.stdout.as_str(), outcome.status),
+        ("told\nand goes on\n", 0),
+        "{outcome}"
+    );
+    assert_eq!(outcome.stderr.matches("larger --threads").count(), 1, "{outcome}");
+}
+
+#[test]
+fn a_program_that_takes_all_memory_is_told() {
+    let image = compiled("exhaust_memory.c");
     let outcome = image.run_converted(entry_point("/guest"), Vec::new(), &["--enclave-size", "64M"]);
     assert_eq!(
         (outcome.stdout.as_str(), outcome.status),

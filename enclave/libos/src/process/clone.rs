@@ -2,17 +2,19 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use enclave_rt::frame::TrapFrame;
 use enclave_rt::thread::{clear_pending, set_pending};
 use enclave_rt::{entry, processor};
+use host_abi::MessageKind;
 use kobject::{Errno, Result, Waiter};
 use libos_mm::{AddressSpace, Pin};
 use linux_abi::{CloneFlags, OpenFlags, PollEvents};
 
 use super::descriptors::Fd;
 use super::{Process, Thread, barrier, table};
+use crate::console;
 use crate::syscall::sys_pidfd;
 use crate::user;
 
@@ -181,7 +183,7 @@ fn start(child: Arc<Thread>, request: &CloneRequest, state: TrapFrame) -> Result
     }
     let fs_base = request.fs_base();
     let state = request.state(state);
-    enclave_rt::thread::spawn(Box::new(move || {
+    let started = enclave_rt::thread::spawn(Box::new(move || {
         child.begin();
         if flags.contains(CloneFlags::CLONE_CHILD_SETTID) {
             // The memory that it is written to is the child's. Linux does not say either if it cannot be.
@@ -192,7 +194,20 @@ fn start(child: Arc<Thread>, request: &CloneRequest, state: TrapFrame) -> Result
         // On the stack: the box would never be freed, since nothing returns from the program.
         let mut frame = *state;
         entry::enter_program(&mut frame)
-    }))
+    }));
+    if started.is_err() {
+        say_threads_are_short();
+    }
+    started
+}
+
+/// Programs say no more than "try again": names the limit, once.
+fn say_threads_are_short() {
+    static SAID: AtomicBool = AtomicBool::new(false);
+    if !SAID.swap(true, Ordering::Relaxed) {
+        let line = "all threads of the enclave are in use: convert with a larger --threads\n";
+        console::print(MessageKind::Notice, line);
+    }
 }
 
 /// vfork(2): waits until the child does not use the memory any more. Only what ends the caller ends the wait.
