@@ -183,7 +183,12 @@ impl<E: Enclave> Runtime<E> {
     fn run_thread(&'static self, number: usize, slot: &Slot, thread: &mut impl Thread) {
         let area = slot.area;
         let enter = |thread: &mut _, reason| {
-            area.set_signals(self.host.signals(self.signals.take()));
+            let signals = self.signals.take();
+            if signals != 0 {
+                // The enclave may be about to block in its next call, and look at the signals only when it is back.
+                slot.waker.wake();
+            }
+            area.set_signals(self.host.signals(signals));
             slot.counts.enter();
             Thread::enter(thread, self.host.call_area(area.0), reason)
         };

@@ -15,6 +15,7 @@ use linux_abi::{CloneFlags, OpenFlags, PollEvents};
 use super::descriptors::Fd;
 use super::{Process, Thread, barrier, table};
 use crate::console;
+use crate::signal::from_host;
 use crate::syscall::sys_pidfd;
 use crate::user;
 
@@ -221,6 +222,7 @@ fn wait_for_memory(parent: &Thread, child: &Process) {
         }
         // Signals wait.
         clear_pending();
+        from_host::forward();
         barrier::acknowledge(parent);
         let _ = waiter.sleep(None);
     }

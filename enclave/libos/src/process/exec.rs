@@ -23,7 +23,7 @@ use linux_abi::{AtFlags, PollEvents, Signal};
 use super::exit::{self, Status};
 use super::{CURRENT, Process, Thread, barrier};
 use crate::loader::{self, Loaded, Prepared};
-use crate::signal::AlternateStack;
+use crate::signal::{AlternateStack, from_host};
 use crate::{console, futex};
 
 /// What a process is to run.
@@ -169,6 +169,7 @@ fn leave_alone(thread: &Arc<Thread>) {
         drop(others);
         // Signals wait for the new program.
         enclave_rt::thread::clear_pending();
+        from_host::forward();
         barrier::acknowledge(thread);
         let _ = waiter.sleep(None);
     }

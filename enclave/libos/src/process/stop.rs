@@ -12,7 +12,7 @@ use linux_abi::{ActionFlags, PollEvents, Signal, SignalCode, SignalSet};
 
 use super::exit::Status;
 use super::{CURRENT, Process, Thread, barrier, table, turn};
-use crate::signal::{SignalInfo, send};
+use crate::signal::{SignalInfo, from_host, send};
 
 /// Whether a process is stopped, and what its parent has not been told of yet.
 pub(crate) struct Stop {
@@ -98,6 +98,7 @@ pub(crate) fn wait_while_stopped(thread: &Thread) {
         }
         // Other signals wait.
         clear_pending();
+        from_host::forward();
         barrier::acknowledge(thread);
         CURRENT.with(turn::gate);
         let _ = waiter.sleep(None);

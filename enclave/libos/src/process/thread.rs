@@ -185,18 +185,15 @@ impl Thread {
 
     /// A wait has ended with EINTR: whether it is over. If not, nothing is pending any more and it can go on.
     pub(crate) fn is_interrupted(&self) -> bool {
-        from_host::forward();
-        if self.has_signal() {
-            return true;
-        }
+        // First this: what comes from here on is seen below, or sets it again.
         enclave_rt::thread::clear_pending();
+        from_host::forward();
         barrier::acknowledge(self);
         CURRENT.with(turn::gate);
-        // Something may have come between the look and the clearing.
-        if self.has_signal() {
+        let has_signal = self.has_signal();
+        if has_signal {
             enclave_rt::thread::set_pending();
-            return true;
         }
-        false
+        has_signal
     }
 }
