@@ -182,8 +182,7 @@ impl<E: Enclave> Runtime<E> {
     /// Enters until the enclave's thread ends.
     fn run_thread(&'static self, number: usize, slot: &Slot, thread: &mut impl Thread) {
         let area = slot.area;
-        let enter = |thread: &mut _, reason| {
-            let signals = self.signals.take();
+        let enter_with = |thread: &mut _, reason, signals| {
             if signals != 0 {
                 // The enclave may be about to block in its next call, and look at the signals only when it is back.
                 slot.waker.wake();
@@ -192,7 +191,9 @@ impl<E: Enclave> Runtime<E> {
             slot.counts.enter();
             Thread::enter(thread, self.host.call_area(area.0), reason)
         };
-        let mut exit = enter(thread, EntryReason::Normal);
+        let enter = |thread: &mut _, reason| enter_with(thread, reason, self.signals.take());
+        // A thread that begins looks at no signals: others take them.
+        let mut exit = enter_with(thread, EntryReason::Normal, 0);
         loop {
             exit = match exit {
                 Exit::Left(reason) => match ExitReason::from_raw(reason) {

@@ -16,7 +16,7 @@ use super::Thread;
 use super::descriptors::Fd;
 use super::kin;
 use super::table::INIT;
-use crate::signal::SignalInfo;
+use crate::signal::{SignalInfo, from_host};
 use crate::{crash, futex, rootfs_source, stats, user};
 
 /// How a process ended, as `wait` gives it.
@@ -166,6 +166,8 @@ fn leave(thread: &Arc<Thread>, status: Status) -> ! {
         space.dismiss(&thread.pin);
         drop(space);
     }
+    // What came meanwhile is for others.
+    from_host::forward();
     enclave_rt::thread::end()
 }
 
