@@ -19,7 +19,7 @@ pub(crate) fn next_inode() -> u64 {
 /// The attributes of such an object.
 ///
 /// # Errors
-/// None, for now.
+/// Never; it is what a file answers `fstat` with.
 pub fn stat(kind: FileKind, permissions: u32, inode: u64) -> Result<Stat> {
     let now = clock::timestamp();
     let mut stat = Stat::new(kind, permissions, inode);

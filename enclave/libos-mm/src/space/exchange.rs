@@ -19,7 +19,7 @@ impl Spaces {
     /// Makes `own` resident, where another space of the family was, or none.
     ///
     /// # Errors
-    /// ENOMEM. What is in its place already stays there, and the rest can be brought in later; until then nobody is resident.
+    /// ENOMEM: not all of it could be brought in, so `own` cannot go on. What its relatives have is whole.
     pub(super) fn bring_in(&mut self, resident: SpaceId) -> Result<()> {
         let mut buffer = PageBuffer::new(PAGE_SIZE);
         self.merge(&mut buffer)?;
@@ -29,10 +29,8 @@ impl Spaces {
             self.swap_with(at, &mut buffer)?;
         }
         while let Some((page, version)) = self.own.versions.pop_first() {
-            if let Err(error) = self.bring_in_page(page, version, &mut buffer) {
-                self.own.versions.entry(page).or_insert(version);
-                return Err(error);
-            }
+            // After an error the frame may be a relative's already, so it is not put back.
+            self.bring_in_page(page, version, &mut buffer)?;
         }
         if self.shared_differ {
             self.protect_shared()?;

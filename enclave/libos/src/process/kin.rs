@@ -33,6 +33,7 @@ pub(crate) fn end(process: &Arc<Process>, status: Status) {
         let orphans = children(process.pid);
         for orphan in &orphans {
             orphan.parent.store(guardian(process), Ordering::Relaxed);
+            orphan.is_adopted.store(true, Ordering::Relaxed);
             orphan
                 .exit_signal
                 .store(Signal::SIGCHLD.raw().into(), Ordering::Relaxed);
@@ -97,11 +98,12 @@ fn tell_parent(process: &Arc<Process>, status: Status) {
     parent.children.wake(PollEvents::READABLE);
 }
 
-/// Whether a process waits for an end that nobody told it of is no question for a first process that never waits: what it has adopted
-/// does not pile up.
+/// A first process that does not know of orphans never waits for them: those do not pile up. Its own children stay.
 fn forget_adopted() {
     let mut adopted = children(table::INIT);
-    adopted.retain(|process| process.is_zombie.load(Ordering::Acquire));
+    adopted.retain(|process| {
+        process.is_adopted.load(Ordering::Relaxed) && process.is_zombie.load(Ordering::Acquire)
+    });
     let excess = adopted.len().saturating_sub(MAX_ADOPTED);
     for process in adopted.iter().take(excess) {
         table::remove(process.pid);

@@ -97,6 +97,8 @@ pub(crate) struct Process {
     pub(crate) has_executed: AtomicBool,
     /// Whether it is stopped.
     pub(crate) stop: Stop,
+    /// Its parent has ended, and it was given another one.
+    pub(crate) is_adopted: AtomicBool,
     /// It has ended, and waits to be waited for.
     pub(crate) is_zombie: AtomicBool,
     /// Told when it has ended.
@@ -163,6 +165,7 @@ impl Process {
             is_subreaper: AtomicBool::new(false),
             has_executed: AtomicBool::new(false),
             stop: Stop::new(),
+            is_adopted: AtomicBool::new(false),
             is_zombie: AtomicBool::new(false),
             ends: WaitQueue::new(),
             children: WaitQueue::new(),
@@ -221,6 +224,7 @@ impl Process {
             is_subreaper: AtomicBool::new(false),
             has_executed: AtomicBool::new(false),
             stop: Stop::new(),
+            is_adopted: AtomicBool::new(false),
             is_zombie: AtomicBool::new(false),
             ends: WaitQueue::new(),
             children: WaitQueue::new(),
