@@ -5,7 +5,7 @@
 //! for EADD.
 //!
 //! ```text
-//! 0x0_0000_0000   never mapped (null pointers trap)
+//! 0               never mapped (null pointers trap)
 //! USER_START      programs: images, heaps, stacks, mappings
 //! HEAP_START      the LibOS's heap, committed as it grows (EAUG)
 //! IMAGE_BASE      the LibOS's ELF image, linked at this address (measured)
@@ -38,31 +38,33 @@ mod page;
 
 pub use page::{Acceptance, PAGE_SIZE, PageRange, Protection};
 
-/// SECS.SIZE; SECS.BASEADDR is 0.
-pub const ELRANGE_SIZE: u64 = 1 << 36;
+/// SECS.SIZE; SECS.BASEADDR is 0. 64 TiB, half of what Linux gives a process: programs reserve far more addresses than they use,
+/// and the other half is the host's.
+pub const ELRANGE_SIZE: u64 = 1 << 46;
 
 /// First address that programs may use.
 pub const USER_START: u64 = 0x1_0000;
-/// First address after what programs may use.
-pub const USER_END: u64 = 0xE_0000_0000;
+/// First address after what programs may use. The LibOS lies above them all, since some programs (AddressSanitizer's) have to have
+/// many terabytes from the bottom on.
+pub const USER_END: u64 = ELRANGE_SIZE - (8 << 30);
 
 /// First address of the LibOS's heap, which grows upwards by committed pages.
-pub const HEAP_START: u64 = 0xE_0000_0000;
+pub const HEAP_START: u64 = USER_END;
 /// First address after the LibOS's heap.
-pub const HEAP_END: u64 = 0xF_8000_0000;
+pub const HEAP_END: u64 = ELRANGE_SIZE - (2 << 30);
 
 /// Where the LibOS's ELF image is linked.
-pub const IMAGE_BASE: u64 = 0xF_C000_0000;
+pub const IMAGE_BASE: u64 = ELRANGE_SIZE - (1 << 30);
 /// First address after the LibOS's ELF image.
-pub const IMAGE_END: u64 = 0xF_D000_0000;
+pub const IMAGE_END: u64 = IMAGE_BASE + (256 << 20);
 
 /// The measured configuration: a `u64` length in bytes, then the canonical bytes, zero-padded to a page.
-pub const CONFIG_START: u64 = 0xF_D000_0000;
+pub const CONFIG_START: u64 = IMAGE_END;
 /// Most bytes of configuration, length word included.
 pub const MAX_CONFIG: u64 = 1 << 20;
 
 /// First thread slot.
-pub const SLOTS_START: u64 = 0xF_E000_0000;
+pub const SLOTS_START: u64 = ELRANGE_SIZE - (512 << 20);
 /// Distance between thread slots.
 pub const SLOT_STRIDE: u64 = 64 * PAGE_SIZE;
 /// Most threads that an enclave can be laid out with.

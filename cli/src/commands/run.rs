@@ -48,6 +48,7 @@ pub struct Run {
 impl Run {
     /// Ends as the container ends; returns only if it cannot start.
     pub fn run(self) -> Result<Infallible> {
+        host_runtime::make_room_for_enclave().context("cannot make room for the enclave")?;
         let mut words = self.image_and_args.into_iter();
         let image = words.next().context("name an image (see nacre run --help)")?;
         let image = ImageRef::of_source(image.to_str().context("the image's name is not UTF-8")?)?;

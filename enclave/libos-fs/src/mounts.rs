@@ -8,7 +8,9 @@ use alloc::vec::Vec;
 
 use kobject::SpinLock;
 use linux_abi::MountFlags;
-use linux_abi::file_system::{OVERLAYFS_SUPER_MAGIC, PROC_SUPER_MAGIC, SYSFS_MAGIC, TMPFS_MAGIC};
+use linux_abi::file_system::{
+    CGROUP2_SUPER_MAGIC, OVERLAYFS_SUPER_MAGIC, PROC_SUPER_MAGIC, SYSFS_MAGIC, TMPFS_MAGIC,
+};
 use linux_abi::stat::makedev;
 
 /// A type of file system.
@@ -28,6 +30,7 @@ impl FileSystemType {
     pub(crate) const TMPFS: Self = Self::new("tmpfs", TMPFS_MAGIC, true);
     pub(crate) const PROC: Self = Self::new("proc", PROC_SUPER_MAGIC, false);
     pub(crate) const SYSFS: Self = Self::new("sysfs", SYSFS_MAGIC, false);
+    pub(crate) const CGROUP2: Self = Self::new("cgroup2", CGROUP2_SUPER_MAGIC, false);
     /// `/dev/attestation`, whose magic number is of our own making.
     pub(crate) const ATTESTATION: Self = Self::new("attestation", 0x6174_7465, false);
 

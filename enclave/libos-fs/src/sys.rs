@@ -4,6 +4,7 @@ use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use enclave_layout::PAGE_SIZE;
 use kobject::Result;
 
 use crate::inode::Inode;
@@ -14,7 +15,14 @@ const ROOT: &[Item] = &[
     Item::directory("block", &[]),
     Item::directory("class", &[Item::directory("net", &[])]),
     Item::directory("devices", &[Item::directory("system", SYSTEM)]),
-    Item::directory("fs", &[Item::directory("cgroup", CGROUP)]),
+    Item::directory(
+        "fs",
+        &[Item {
+            name: "cgroup",
+            permissions: 0o555,
+            shape: Shape::Mounted(CGROUP),
+        }],
+    ),
     Item::directory("kernel", &[Item::directory("mm", MEMORY)]),
 ];
 
@@ -98,8 +106,12 @@ const CGROUP: &[Item] = &[
         Ok(format!("{}\n", memory.total.saturating_sub(memory.free)).into_bytes())
     }),
     Item::fixed("memory.high", "max\n"),
-    Item::fixed("memory.max", "max\n"),
-    Item::fixed("memory.swap.max", "max\n"),
+    Item::text("memory.max", |fs, _| {
+        // In whole pages, as on Linux.
+        let total = fs.system.memory().total;
+        Ok(format!("{}\n", total - total % PAGE_SIZE).into_bytes())
+    }),
+    Item::fixed("memory.swap.max", "0\n"),
     Item::fixed("pids.max", "max\n"),
 ];
 

@@ -235,3 +235,23 @@ fn everything_can_be_read_and_listed() {
         "1\n"
     );
 }
+
+/// By these lines managed runtimes size their heaps.
+#[test]
+fn the_limits_of_the_container_are_a_control_group_of_their_own() {
+    let container = container();
+    let mounts = ours(&container, "/proc/self/mountinfo");
+    let line = mounts
+        .lines()
+        .find(|line| line.contains(" - cgroup2 cgroup2 "))
+        .unwrap();
+    assert_eq!(line.split(' ').nth(4), Some("/sys/fs/cgroup"), "{line}");
+    let most: u64 = ours(&container, "/sys/fs/cgroup/memory.max")
+        .trim()
+        .parse()
+        .unwrap();
+    let shown = ours(&container, "/proc/meminfo");
+    let total = shown.lines().next().unwrap().split_whitespace().nth(1).unwrap();
+    assert_eq!(total.parse::<u64>().unwrap(), most / 1024);
+    assert_eq!(ours(&container, "/sys/fs/cgroup/cpu.max"), "max 100000\n");
+}

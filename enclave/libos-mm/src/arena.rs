@@ -97,9 +97,12 @@ impl Account {
 
 const LEAF_PAGES: u64 = 4096;
 const LEAF_LEN: u64 = LEAF_PAGES * PAGE_SIZE;
-const LEAVES: usize = (USER_END / LEAF_LEN) as usize;
+const BRANCH_LEAVES: u64 = 2048;
+const BRANCH_LEN: u64 = BRANCH_LEAVES * LEAF_LEN;
+const BRANCHES: usize = USER_END.div_ceil(BRANCH_LEN) as usize;
 
 type Leaf = Box<[AtomicU8]>;
+type Branch = Box<[Once<Leaf>]>;
 
 /// The addresses and pages that all address spaces share out among themselves.
 ///
@@ -111,8 +114,8 @@ pub(crate) struct Arena {
     pub(crate) stash: Mutex<Stash>,
     /// All address spaces. Locked before any of them.
     pub(crate) spaces: Mutex<Vec<Weak<AddressSpace>>>,
-    /// States by page; a leaf of it is made when the first of its pages is committed.
-    states: [Once<Leaf>; LEAVES],
+    /// States by page, as a tree: a branch and a leaf of it are made when the first of their pages is committed.
+    states: [Once<Branch>; BRANCHES],
     /// Bytes of pages that are warm.
     warm: AtomicU64,
 }
@@ -141,13 +144,24 @@ impl Arena {
             ranges: Mutex::new(Ranges::new()),
             stash: Mutex::new(Stash::new()),
             spaces: Mutex::new(Vec::new()),
-            states: [const { Once::new() }; LEAVES],
+            states: [const { Once::new() }; BRANCHES],
             warm: AtomicU64::new(0),
         }
     }
 
+    fn branch(&self, address: u64) -> Option<&Branch> {
+        self.states.get((address / BRANCH_LEN) as usize)?.get()
+    }
+
     fn leaf(&self, address: u64) -> Option<&Leaf> {
-        self.states.get((address / LEAF_LEN) as usize)?.get()
+        self.branch(address)?.get(index_in_branch(address))?.get()
+    }
+
+    fn leaf_or_make(&self, address: u64) -> Option<&Leaf> {
+        let slot = self.states.get((address / BRANCH_LEN) as usize)?;
+        let branch = slot.get_or_make(|| repeated(BRANCH_LEAVES, Once::new));
+        let slot = branch.get(index_in_branch(address))?;
+        Some(slot.get_or_make(|| repeated(LEAF_PAGES, || AtomicU8::new(0))))
     }
 
     /// The state of the page at this address.
@@ -162,16 +176,10 @@ impl Arena {
     fn set(&self, range: PageRange, state: PageState) {
         let mut at = range.start();
         while at < range.end() {
-            let end = leaf_end(at).min(range.end());
-            let slot = self.states.get((at / LEAF_LEN) as usize);
-            let leaf = slot.map(|slot| {
-                slot.get_or_make(|| {
-                    let cells = core::iter::repeat_with(|| AtomicU8::new(0));
-                    cells.take(LEAF_PAGES as usize).collect()
-                })
-            });
+            let end = end_of(LEAF_LEN, at).min(range.end());
             let first = (at / PAGE_SIZE % LEAF_PAGES) as usize;
             let count = ((end - at) / PAGE_SIZE) as usize;
+            let leaf = self.leaf_or_make(at);
             for cell in leaf.into_iter().flatten().skip(first).take(count) {
                 cell.store(state.0, Ordering::Relaxed);
             }
@@ -195,22 +203,37 @@ impl Arena {
     fn end_of_run(&self, range: PageRange, state: PageState) -> u64 {
         let mut at = range.start();
         while at < range.end() {
-            let end = leaf_end(at).min(range.end());
-            let differs = match self.leaf(at) {
-                None => (state != PageState::ABSENT).then_some(0),
-                Some(leaf) => {
-                    let first = (at / PAGE_SIZE % LEAF_PAGES) as usize;
-                    let count = ((end - at) / PAGE_SIZE) as usize;
-                    let mut cells = leaf.iter().skip(first).take(count);
-                    cells.position(|cell| cell.load(Ordering::Relaxed) != state.0)
+            let Some(leaf) = self.leaf(at) else {
+                if state != PageState::ABSENT {
+                    return at;
                 }
+                // Where nothing was ever committed, whole branches are skipped.
+                at = end_of(
+                    if self.branch(at).is_some() {
+                        LEAF_LEN
+                    } else {
+                        BRANCH_LEN
+                    },
+                    at,
+                );
+                continue;
             };
-            if let Some(distance) = differs {
+            let end = end_of(LEAF_LEN, at).min(range.end());
+            let first = (at / PAGE_SIZE % LEAF_PAGES) as usize;
+            let count = ((end - at) / PAGE_SIZE) as usize;
+            let mut cells = leaf.iter().skip(first).take(count);
+            if let Some(distance) = cells.position(|cell| cell.load(Ordering::Relaxed) != state.0) {
                 return at + distance as u64 * PAGE_SIZE;
             }
             at = end;
         }
         range.end()
+    }
+
+    /// The pages of a range that are in use.
+    pub(crate) fn used_pages(&self, range: PageRange) -> impl Iterator<Item = u64> + '_ {
+        let in_use = self.runs(range).filter(|(_, state)| state.protection().is_some());
+        in_use.flat_map(|(run, _)| run.pages())
     }
 
     /// Makes all pages of a range that are not in use zeros, readable and writable.
@@ -312,6 +335,15 @@ impl Arena {
     }
 }
 
-fn leaf_end(address: u64) -> u64 {
-    (address / LEAF_LEN + 1) * LEAF_LEN
+fn index_in_branch(address: u64) -> usize {
+    (address / LEAF_LEN % BRANCH_LEAVES) as usize
+}
+
+/// Where the part of `len` bytes ends that includes this address.
+fn end_of(len: u64, address: u64) -> u64 {
+    (address / len + 1) * len
+}
+
+fn repeated<T>(count: u64, make: impl FnMut() -> T) -> Box<[T]> {
+    core::iter::repeat_with(make).take(count as usize).collect()
 }

@@ -49,5 +49,5 @@ mod turns;
 pub use arena::{MAX_WARM, WARM_MIN, is_present};
 pub use call_sites::{CallSites, install as install_call_sites};
 pub use mapping::{Advice, Backing};
-pub use space::{AddressSpace, FaultOutcome, SpaceId, Word};
+pub use space::{ADDRESSES_END, AddressLimits, AddressSpace, FaultOutcome, STACK_NAME, SpaceId, Word};
 pub use turns::{Pin, TurnCosts, turn_costs};

@@ -22,6 +22,10 @@ bitflags::bitflags! {
         const NO_RESERVE = 1 << 2;
         /// The file was not opened for writing, so a shared mapping of it never becomes writable.
         const READ_ONLY = 1 << 3;
+        /// Its pages are a file's, and count as that.
+        const SHARED_FILE = 1 << 4;
+        /// A program's first stack.
+        const STACK = 1 << 5;
     }
 }
 
@@ -34,6 +38,8 @@ impl Traits {
         traits.set(Self::GROWS_DOWN, flags.contains(MapFlags::MAP_GROWSDOWN));
         traits.set(Self::NO_RESERVE, flags.contains(MapFlags::MAP_NORESERVE));
         traits.set(Self::READ_ONLY, shared && backing.is_read_only());
+        let is_file = matches!(backing, Backing::File(..) | Backing::ReadOnlyFile(..));
+        traits.set(Self::SHARED_FILE, shared && is_file);
         traits
     }
 }

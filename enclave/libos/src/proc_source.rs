@@ -9,7 +9,7 @@ use libos_fs::{Context, Dentry, Kernel, Memory, NamedPipe, ProcessStatus, System
 use linux_abi::signal::{SIG_DFL, SIG_IGN};
 use linux_abi::{OpenFlags, Resource, Signal};
 
-use crate::process::{CURRENT, Process, limits, table};
+use crate::process::{CURRENT, Process, table};
 use crate::syscall;
 
 /// The container, as the file systems ask for it.
@@ -160,6 +160,10 @@ impl libos_fs::Process for Shown {
         }
         drop(actions);
         let first = table::process(table::INIT).map_or(0, |process| process.started);
+        let (stack_start, stack_size) = {
+            let image = process.image.lock();
+            (image.stack_start, image.stack_size)
+        };
         ProcessStatus {
             parent: process.parent(),
             group: process.group.load(Ordering::Relaxed),
@@ -171,8 +175,8 @@ impl libos_fs::Process for Shown {
             resident,
             code: 0,
             data: virtual_memory,
-            stack: limits::STACK_SIZE,
-            stack_start: process.image.lock().stack_start,
+            stack: stack_size,
+            stack_start,
             times: [clock::monotonic().saturating_sub(process.started), 0],
             child_times: [0; 2],
             pending: process.pending.lock().set().0,

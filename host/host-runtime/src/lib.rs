@@ -7,12 +7,14 @@
 //! - `thread`: host threads at TCSs, and the loop around entries; `wake`: how a blocked one is woken;
 //! - `serve`: one module per kind of host call, behind the [`Host`] that tests replace;
 //! - `quoting`: quotes by Intel's service or by the simulated platform, which `seed` keeps;
+//! - `layout`: where this process's own memory lies;
 //! - `signals`: the process's signals become the container's; `stats`: counts for `--stats`.
 //!
 //! Trust: this is the adversary's side. It checks what the enclave asks for only as far as it must to keep itself in
 //! order; the enclave checks every answer. State that lives as long as the process is leaked on purpose.
 
 mod kernel;
+mod layout;
 mod own_pages;
 mod platform;
 mod quoting;
@@ -26,6 +28,7 @@ mod thread;
 mod wake;
 
 pub use host_abi::BootFlags;
+pub use layout::make_room_for_enclave;
 pub use platform::Platform;
 pub use quoting::{Aesm, QuoteError, QuotingEnclave};
 pub use rootfs::RootfsFile;

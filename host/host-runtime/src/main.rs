@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use host_runtime::{EncluSites, Options, Platform, RootfsFile, Seed, run};
+use host_runtime::{EncluSites, Options, Platform, RootfsFile, Seed, make_room_for_enclave, run};
 
 const USAGE: &str = "\
 Runs a Nacre enclave.
@@ -47,7 +47,8 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    let result = parse().and_then(|arguments| match arguments {
+    let room = make_room_for_enclave().map_err(|error| error.to_string());
+    let result = room.and_then(|()| parse()).and_then(|arguments| match arguments {
         Some(arguments) => start(arguments),
         None => {
             println!("{USAGE}");

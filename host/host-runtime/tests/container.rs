@@ -166,7 +166,7 @@ fn the_first_thread_is_told_what_it_starts_with() {
     assert_eq!(info.env, [b"A=1".to_vec(), b"B=2".to_vec()]);
     assert_eq!(info.hostname, b"pearl");
     assert_eq!(info.rootfs_len, 8192);
-    assert!(info.rootfs_address >= 1 << 36);
+    assert!(info.rootfs_address >= enclave_layout::ELRANGE_SIZE);
     assert!(info.processors >= 1);
     assert!(info.cpuid.iter().any(|entry| entry.leaf == 7));
 }

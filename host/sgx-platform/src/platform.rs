@@ -206,7 +206,9 @@ pub enum PlatformError {
 /// What to do when an address range cannot be had.
 fn address_range_hint(error: &std::io::Error) -> &'static str {
     match error.raw_os_error() {
-        Some(libc::ENOMEM) => "raise the limit for virtual memory to 70 GiB or more, see ulimit -v",
-        _ => "run without setarch -R, and one enclave per process",
+        Some(libc::ENOMEM) => {
+            "an enclave reserves 64 TiB of addresses, not of memory: lift the limit with `ulimit -v unlimited`"
+        }
+        _ => "set vm.legacy_va_layout to 0, and run one enclave per process",
     }
 }

@@ -239,7 +239,7 @@ fn malformed_operands_fault() {
         let enclave = enclave(1, way.0);
         let mut inside = Inside::new(&enclave, way);
         const GP: (u8, u64) = (13, 0);
-        const OUTSIDE: u64 = 1 << 36;
+        const OUTSIDE: u64 = enclave_layout::ELRANGE_SIZE;
         for (leaf, alignments) in [(EREPORT, [512, 128, 512]), (EGETKEY, [512, 16, 0])] {
             let good = [
                 leaf,

@@ -2,7 +2,7 @@
 
 mod tiny_enclave;
 
-use enclave_layout::{EntryReason, Slot};
+use enclave_layout::{ELRANGE_SIZE, EntryReason, Slot};
 use sgx_arch::{PageType, SecInfo, SigStruct};
 use sgx_platform::emulator::EncluSites;
 use sgx_platform::{Builder, Chunks, Enclave, Exit, Mismatch, PlatformError};
@@ -168,7 +168,7 @@ fn pages_are_added_once_and_inside() {
     let pending = SecInfo::new(PageType::Reg, SecInfo::R | SecInfo::PENDING);
     for (offset, sec_info) in [
         (DATA, regular),
-        (1 << 36, regular),
+        (ELRANGE_SIZE, regular),
         (0, regular),
         (DYNAMIC + 1, regular),
         (DYNAMIC, pending),
@@ -191,7 +191,7 @@ fn a_process_holds_one_enclave() {
     let (_first, _) = build(1, EncluSites::Patched);
     let secs = sgx_arch::Secs::new(
         0,
-        1 << 36,
+        ELRANGE_SIZE,
         1,
         sgx_arch::MiscSelect::EXINFO,
         sgx_platform::processor::attributes(&unsigned()),

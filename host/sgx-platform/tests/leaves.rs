@@ -146,7 +146,7 @@ fn a_leaf_with_bad_operands_faults() {
             13
         );
         assert_eq!(
-            inside.fault(EACCEPT, REGULAR | RW | SecInfo::PENDING, 1 << 36),
+            inside.fault(EACCEPT, REGULAR | RW | SecInfo::PENDING, ELRANGE_SIZE),
             13
         );
         assert_eq!(inside.fault(EACCEPT, REGULAR | RW, DYNAMIC), 13);

@@ -63,3 +63,36 @@ fn a_crash_names_the_functions_on_the_stack() {
     assert!(outcome.stderr.contains(" abort+0x"), "{outcome}");
     assert!(outcome.stderr.contains(" main+0x"), "{outcome}");
 }
+
+#[test]
+fn addresses_that_no_enclave_has_are_named() {
+    let outcome = run("address_sanitizer", Linkage::Dynamic);
+    assert!(
+        outcome
+            .stderr
+            .contains("nacre: guest asked for memory at address 0x6"),
+        "{outcome}"
+    );
+}
+
+/// In either case the kernel puts libraries where the enclave has to be.
+#[test]
+fn an_enclave_finds_its_addresses_whatever_the_layout_of_its_host() {
+    for layout in [
+        &["sh", "-c", "ulimit -s unlimited; exec \"$@\"", "sh"][..],
+        &["setarch", "-L"],
+    ] {
+        let guests = Guest::all().unwrap();
+        let guest = guests.iter().find(|guest| guest.name == "hello").unwrap();
+        let program = guest.build(Path::new(env!("CARGO_TARGET_TMPDIR"))).unwrap();
+        let image = guest.image(&program).unwrap();
+        let mut command = std::process::Command::new(layout[0]);
+        command
+            .args(&layout[1..])
+            .arg(harness::nacre().unwrap())
+            .arg("run")
+            .arg(format!("docker-archive:{}", image.display()));
+        let outcome = Outcome::of(command, b"").unwrap();
+        assert_eq!(outcome.status, 0, "{layout:?}: {outcome}");
+    }
+}

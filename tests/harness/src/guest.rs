@@ -3,6 +3,7 @@
 //! ```c
 //! // What it tests.
 //! // linkage: dynamic static musl
+//! // flags: -fwhatever
 //! // args: one two
 //! // env: NAME=value
 //! // stdin: text, with \n for a new line
@@ -126,6 +127,8 @@ pub struct Guest {
     pub name: String,
     /// How it is linked.
     pub linkage: Linkage,
+    /// What the compiler is told besides.
+    pub flags: Vec<String>,
     /// Arguments behind the program's name.
     pub args: Vec<String>,
     /// Its whole environment, as `NAME=value`.
@@ -166,6 +169,7 @@ impl Guest {
         let mut guest = Self {
             name: name.to_owned(),
             linkage: Linkage::Dynamic,
+            flags: Vec::new(),
             args: Vec::new(),
             // HOME is what a container runtime adds where the image names none.
             env: ["PATH=/usr/bin:/bin", "HOME=/root"].map(str::to_owned).to_vec(),
@@ -187,6 +191,7 @@ impl Guest {
                         })
                         .collect::<Result<_>>()?;
                 }
+                Some(("flags", text)) => guest.flags = words(text),
                 Some(("args", text)) => guest.args = words(text),
                 Some(("env", text)) => guest.env.extend(words(text)),
                 Some(("stdin", text)) => guest.stdin = text.replace("\\n", "\n").into_bytes(),
@@ -222,6 +227,7 @@ impl Guest {
         ]
         .into_iter()
         .chain(flags.iter().copied())
+        .chain(self.flags.iter().map(String::as_str))
         .collect();
         let mut hash = Sha256::new();
         hash.update(fs::read(&self.source)?);

@@ -51,6 +51,8 @@ pub(crate) type MakeKey = fn(&Synthetic) -> Result<Option<Key>>;
 pub(crate) enum Shape {
     /// A directory of these, and of what `numbered` finds.
     Directory(&'static [Item], Option<&'static Numbered>),
+    /// The root of the file system that is mounted on this one, with these names.
+    Mounted(&'static [Item]),
     /// A file that always has this text.
     Fixed(&'static str),
     /// A file with the text that this makes.
@@ -72,7 +74,7 @@ pub(crate) enum Shape {
 impl Shape {
     fn kind(self) -> FileKind {
         match self {
-            Self::Directory(..) => FileKind::Directory,
+            Self::Directory(..) | Self::Mounted(_) => FileKind::Directory,
             Self::Fixed(_) | Self::Text(_) | Self::Writable(..) | Self::Opened { .. } | Self::Secret(..) => {
                 FileKind::Regular
             }
@@ -168,6 +170,8 @@ pub(crate) struct Synthetic {
     pub(crate) oom_score_adjust: AtomicI32,
     /// What `/dev/attestation` stands on.
     pub(crate) attestation: attestation::State,
+    /// What is mounted on it, where a name has [`Shape::Mounted`].
+    pub(crate) mounted: Option<Arc<Synthetic>>,
 }
 
 impl Synthetic {
@@ -228,7 +232,11 @@ impl Node {
         permissions: u32,
         shape: Shape,
     ) -> Arc<Dentry> {
-        let node = Node::new(&self.fs, self.child_number(name), subject, permissions, shape);
+        let (fs, shape) = match (shape, &self.fs.mounted) {
+            (Shape::Mounted(items), Some(mounted)) => (mounted, Shape::Directory(items, None)),
+            _ => (&self.fs, shape),
+        };
+        let node = Node::new(fs, self.child_number(name), subject, permissions, shape);
         Dentry::new(Arc::new(node), this, name.into())
     }
 
@@ -337,7 +345,7 @@ impl Inode for Node {
 
     fn open(&self, this: &Arc<Dentry>, _: OpenFlags) -> Result<Arc<dyn File>> {
         let (make, take) = match self.shape {
-            Shape::Directory(..) | Shape::Link(_) => return Ok(OpenFile::of(this)),
+            Shape::Directory(..) | Shape::Mounted(_) | Shape::Link(_) => return Ok(OpenFile::of(this)),
             Shape::Fixed(text) => (Make::Fixed(text), None),
             Shape::Text(make) => (Make::Anew(make), None),
             Shape::Writable(make, take) => (Make::Anew(make), Some(take)),

@@ -83,6 +83,7 @@ impl Vfs {
         let attestation_mount = mounts.add("/dev/attestation", FileSystemType::ATTESTATION, DATA_ONLY, "");
         let read_only = DATA_ONLY | MountFlags::ST_RDONLY;
         let sys_mount = mounts.add("/sys", FileSystemType::SYSFS, read_only, "");
+        let cgroup_mount = mounts.add("/sys/fs/cgroup", FileSystemType::CGROUP2, read_only, "");
         let nowhere = mounts.add("", FileSystemType::TMPFS, MountFlags::empty(), "");
 
         let (_, root) = tree(&root, options.image.clone(), 0o755)?;
@@ -103,9 +104,14 @@ impl Vfs {
             boot_id: (u128::from(high) << 64 | u128::from(low)).to_be_bytes(),
             oom_score_adjust: AtomicI32::new(0),
             attestation: attestation::State::new(options.attester.clone()),
+            mounted: None,
         };
         vfs.mount(&proc_mount, proc::root(synthetic(&proc_mount)))?;
-        vfs.mount(&sys_mount, sys::root(synthetic(&sys_mount)))?;
+        let sys = Synthetic {
+            mounted: Some(Arc::new(synthetic(&cgroup_mount))),
+            ..synthetic(&sys_mount)
+        };
+        vfs.mount(&sys_mount, sys::root(sys))?;
         vfs.mount(&dev, tree(&dev, None, 0o755)?.1)?;
         vfs.mount(&shm, tree(&shm, None, 0o1777)?.1)?;
         vfs.mount(

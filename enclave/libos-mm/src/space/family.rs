@@ -62,6 +62,24 @@ pub(super) enum Kind {
     Nothing,
 }
 
+/// How many bytes of addresses a space may have (getrlimit(2)).
+#[derive(Clone, Copy, Debug)]
+pub struct AddressLimits {
+    /// RLIMIT_AS: of all mappings.
+    pub all: u64,
+    /// RLIMIT_DATA: of private ones that can be written to, but for stacks.
+    pub data: u64,
+}
+
+impl Default for AddressLimits {
+    fn default() -> Self {
+        Self {
+            all: u64::MAX,
+            data: u64::MAX,
+        }
+    }
+}
+
 /// What one space has.
 #[derive(Clone)]
 pub(crate) struct Space {
@@ -71,6 +89,7 @@ pub(crate) struct Space {
     pub(super) heap: (u64, u64),
     /// What private pages and shared anonymous ones take.
     pub(super) account: Account,
+    pub(super) limits: AddressLimits,
     pub(super) versions: BTreeMap<u64, Version>,
     /// What the last touch of memory that was not there has brought.
     pub(super) last_window: Option<PageRange>,
@@ -83,6 +102,7 @@ impl Space {
             mappings: BTreeMap::new(),
             heap: (0, 0),
             account: Account::new(limit),
+            limits: AddressLimits::default(),
             versions: BTreeMap::new(),
             last_window: None,
         }
@@ -217,21 +237,20 @@ impl Spaces {
 
     /// Empties the places of a range that `own` does not map.
     pub(super) fn make_way(&mut self, range: PageRange) -> Result<()> {
-        for page in range.pages() {
-            if self.arena.state(page).protection().is_some() {
-                self.displace(page, None)?;
-            }
+        let arena = self.arena;
+        for page in arena.used_pages(range) {
+            self.displace(page, None)?;
         }
-        self.arena.discard(range, &mut Account::unlimited());
+        arena.discard(range, &mut Account::unlimited());
         Ok(())
     }
 
     /// Gives all relatives that have what is in these places copies of their own.
     pub(super) fn part_from_relatives(&mut self, range: PageRange) -> Result<()> {
+        let arena = self.arena;
         for part in self.of_relatives(range) {
-            for page in part.pages() {
-                let is_private = self.own.find(page).is_some_and(|mapping| !mapping.is_shared());
-                if is_private && self.arena.state(page).protection().is_some() {
+            for page in arena.used_pages(part) {
+                if self.own.find(page).is_some_and(|mapping| !mapping.is_shared()) {
                     self.displace(page, None)?;
                 }
             }
@@ -307,7 +326,7 @@ impl Spaces {
     /// Gives up what `own` has of a range that it does not map any more, where relatives map all of it.
     pub(super) fn leave_to_relatives(&mut self, mapping: &MappingEntry) {
         if let Content::Shared { file, .. } = &mapping.content {
-            for page in mapping.range.pages() {
+            for page in self.arena.used_pages(mapping.range) {
                 let stays = |relative: &Space| relative.find(page).is_some_and(MappingEntry::is_shared);
                 if let (Ok(range), false) = (one(page), self.relatives.iter().any(stays)) {
                     file.release(range, mapping.offset_of(page));
@@ -315,18 +334,23 @@ impl Spaces {
             }
             return;
         }
+        let arena = self.arena;
+        let range = mapping.range;
+        // What lies in a place is another's, where it has a version.
+        let places = arena.used_pages(range);
+        let places: Vec<u64> = places
+            .filter(|page| !self.own.versions.contains_key(page))
+            .collect();
+        let versions = self.own.versions.range(range.start()..range.end());
+        let versions: Vec<u64> = versions.map(|(&page, _)| page).collect();
+        for version in versions.iter().filter_map(|page| self.own.versions.remove(page)) {
+            if version.kind == Kind::Data {
+                self.own.account.give_back(PAGE_SIZE);
+            }
+            arena.give_frames([version.frame]);
+        }
         let mut empty = Vec::new();
-        for page in mapping.range.pages() {
-            if let Some(version) = self.own.versions.remove(&page) {
-                if version.kind == Kind::Data {
-                    self.own.account.give_back(PAGE_SIZE);
-                }
-                self.arena.give_frames([version.frame]);
-                continue;
-            }
-            if self.arena.state(page).protection().is_none() {
-                continue;
-            }
+        for page in places {
             self.own.account.give_back(PAGE_SIZE);
             let is_theirs = self.relatives.iter().any(|relative| relative.has_place(page));
             if !is_theirs && !self.restore(page) {

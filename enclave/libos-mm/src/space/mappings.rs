@@ -7,7 +7,7 @@ use host_abi::{PageRange, Protection};
 use kobject::{Errno, Result};
 use linux_abi::MapFlags;
 
-use super::family::{Spaces, gaps};
+use super::family::{AddressLimits, Spaces, gaps};
 use crate::arena::WARM_MIN;
 use crate::call_sites::Patches;
 use crate::mapping::{Advice, Content, MappingEntry, Traits};
@@ -40,8 +40,38 @@ impl Spaces {
 
     /// ENOMEM for what obviously cannot be had. Linux decides in the same way whether to overcommit: programs map more than they touch.
     pub(super) fn check_room(&self, len: u64, protection: Protection, traits: Traits) -> Result<()> {
-        let counts = protection.contains(Protection::READ_WRITE) && !traits.contains(Traits::NO_RESERVE);
+        let counts = protection.contains(Protection::READ_WRITE)
+            && !traits.intersects(Traits::NO_RESERVE | Traits::SHARED_FILE);
         if counts && len > self.own.account.room() {
+            return Err(Errno::ENOMEM);
+        }
+        Ok(())
+    }
+
+    /// ENOMEM if mappings of `len` bytes more, in place of what is in `replaced`, are beyond the limits of addresses.
+    pub(super) fn check_limits(
+        &self,
+        len: u64,
+        protection: Protection,
+        traits: Traits,
+        replaced: Option<PageRange>,
+    ) -> Result<()> {
+        let AddressLimits { all, data } = self.own.limits;
+        let exceeds = |limit: u64, counts: fn(&MappingEntry) -> bool| {
+            if limit == u64::MAX {
+                return false;
+            }
+            let len_of = |mapping: &MappingEntry| if counts(mapping) { mapping.range.len() } else { 0 };
+            let mapped: u64 = self.own.mappings.values().map(len_of).sum();
+            let replaced = replaced.map_or(Vec::new(), |range| self.within(range));
+            let replaced: u64 = replaced.iter().map(len_of).sum();
+            // An increase of nothing is allowed beyond the limit, too.
+            len > replaced && (mapped - replaced).saturating_add(len) > limit
+        };
+        let is_new_data = is_data(protection, traits);
+        if exceeds(all, |_| true)
+            || (is_new_data && exceeds(data, |mapping| is_data(mapping.protection, mapping.traits)))
+        {
             return Err(Errno::ENOMEM);
         }
         Ok(())
@@ -140,6 +170,7 @@ impl Spaces {
     pub(super) fn grow_heap(&mut self, start: u64, len: u64) -> Result<()> {
         let range = PageRange::new(start, len).ok_or(Errno::ENOMEM)?;
         self.check_room(len, Protection::READ_WRITE, Traits::empty())?;
+        self.check_limits(len, Protection::READ_WRITE, Traits::empty(), None)?;
         if !self.claim(range)? {
             return Err(Errno::ENOMEM);
         }
@@ -331,4 +362,9 @@ impl Spaces {
         }
         Ok(())
     }
+}
+
+/// Whether RLIMIT_DATA counts such a mapping.
+fn is_data(protection: Protection, traits: Traits) -> bool {
+    protection.contains(Protection::READ_WRITE) && !traits.intersects(Traits::SHARED | Traits::STACK)
 }

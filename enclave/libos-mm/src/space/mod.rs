@@ -16,6 +16,7 @@ use host_abi::{PageRange, Protection};
 use kobject::{Errno, Mutex, MutexGuard, Result};
 use linux_abi::MapFlags;
 
+pub use self::family::AddressLimits;
 pub(crate) use self::family::Family;
 use self::family::{Space, Spaces};
 pub use self::fault::FaultOutcome;
@@ -28,7 +29,7 @@ use crate::shared::SharedFile;
 use crate::turns::{Pin, Turns};
 
 /// Linux's end of a program's addresses. What lies between [`USER_END`] and here is just not mapped.
-const ADDRESSES_END: u64 = (1 << 47) - PAGE_SIZE;
+pub const ADDRESSES_END: u64 = (1 << 47) - PAGE_SIZE;
 
 /// The mappings of a process, or of several that share its memory.
 ///
@@ -39,6 +40,9 @@ pub struct AddressSpace {
     id: SpaceId,
     family: Arc<Family>,
 }
+
+/// What a program's first stack is called in /proc/PID/maps.
+pub const STACK_NAME: &[u8] = b"[stack]";
 
 /// A space's number: never used again, never 0.
 pub type SpaceId = u64;
@@ -216,9 +220,15 @@ impl AddressSpace {
         if let Backing::File(_, offset) | Backing::ReadOnlyFile(_, offset) = &backing {
             offset.checked_add(len).ok_or(Errno::EOVERFLOW)?;
         }
-        let traits = Traits::of(flags, &backing);
+        let mut traits = Traits::of(flags, &backing);
+        traits.set(Traits::STACK, name == STACK_NAME);
         let mut inner = self.lock();
         inner.check_room(len, protection, traits)?;
+        let replaced = match flags.contains(MapFlags::MAP_FIXED) {
+            true => PageRange::new(hint, len),
+            false => None,
+        };
+        inner.check_limits(len, protection, traits, replaced)?;
         let range = inner.place(hint, len, flags)?;
         let mapping = MappingEntry {
             range,
@@ -268,6 +278,11 @@ impl AddressSpace {
         }
         let range = page_range(address, len).map_err(|_| Errno::ENOMEM)?;
         self.lock().protect(range, protection)
+    }
+
+    /// Sets how many addresses it may have.
+    pub fn set_limits(&self, limits: AddressLimits) {
+        self.lock().own.limits = limits;
     }
 
     /// Sets where the heap begins, once, before the program runs.

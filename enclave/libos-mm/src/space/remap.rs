@@ -51,6 +51,7 @@ impl AddressSpace {
             return Err(Errno::EFAULT);
         }
         inner.check_room(new_len - old.len(), mapping.protection, mapping.traits)?;
+        inner.check_limits(new_len - old.len(), mapping.protection, mapping.traits, None)?;
         if target.is_none() {
             match inner.grow(&mapping, old, new_len) {
                 Err(Errno::ENOMEM) if may_move => {}

@@ -3,6 +3,7 @@
 //! The file may be anything: every number in it is checked before it is used.
 
 use alloc::sync::Arc;
+use alloc::vec;
 use alloc::vec::Vec;
 
 use enclave_layout::{PAGE_SIZE, USER_END};
@@ -48,8 +49,8 @@ pub(super) struct ProgramHeader {
 
 const _: () = assert!(size_of::<Header>() == 64 && size_of::<ProgramHeader>() == 56);
 
-/// Room that the heap of a position-independent program finds behind it: as much as there still is in one piece. Without any, `brk`
-/// fails, and C libraries go on with `mmap`.
+/// Room that the heap of a position-independent program finds behind it, if as much as the program may use cannot be had in one
+/// piece. Without any, `brk` fails, and C libraries go on with `mmap`.
 const HEAP_ROOMS: [u64; 4] = [4 << 30, 256 << 20, 16 << 20, 0];
 
 /// What a file is loaded as.
@@ -229,9 +230,10 @@ impl Extent {
     /// its heap can grow behind it.
     fn reserve(&self, space: &AddressSpace, role: Role) -> Result<u64> {
         let len = self.end - self.start;
-        let rooms: &[u64] = match role {
-            Role::Program => &HEAP_ROOMS,
-            Role::Interpreter => &[0],
+        let most = crate::container().memory.next_multiple_of(PAGE_SIZE);
+        let rooms = match role {
+            Role::Program => core::iter::once(most).chain(HEAP_ROOMS).collect(),
+            Role::Interpreter => vec![0],
         };
         let reserve = |&room: &u64| {
             let whole = len + room + self.align;

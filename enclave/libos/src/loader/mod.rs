@@ -100,11 +100,12 @@ impl Prepared {
         }
     }
 
-    /// Loads the program into a space that [`Self::space`] has made, which is the calling thread's and resident.
+    /// Loads the program into a space that [`Self::space`] has made, which is the calling thread's and resident. `stack_limit` is
+    /// RLIMIT_STACK.
     ///
     /// # Errors
     /// ENOMEM, and EIO for a file that cannot be read.
-    pub(crate) fn load(self, space: &AddressSpace) -> Result<Loaded> {
+    pub(crate) fn load(self, space: &AddressSpace, stack_limit: u64) -> Result<Loaded> {
         let program = self.program.map(space)?;
         let interpreter = match &self.interpreter {
             Some(interpreter) => Some(interpreter.map(space)?),
@@ -123,6 +124,7 @@ impl Prepared {
                 identities: self.identities,
                 program: &program,
                 interpreter_base: interpreter.as_ref().map_or(0, |interpreter| interpreter.base),
+                stack_limit,
             },
         )?;
         // Interrupts are enabled for every program: bit 9; bit 1 is always set.
@@ -139,6 +141,7 @@ impl Prepared {
             environment: self.environment,
             auxiliary: stack.auxiliary,
             stack_start: stack.pointer,
+            stack_size: stack.size,
         };
         Ok(Loaded {
             start: TrapFrame::new(registers),

@@ -6,13 +6,13 @@ use enclave_layout::PAGE_SIZE;
 use enclave_rt::processor;
 use host_abi::Protection;
 use kobject::{Errno, Result};
-use libos_mm::{AddressSpace, Backing};
+use libos_mm::{AddressSpace, Backing, STACK_NAME};
 use linux_abi::auxv::HWCAP2_FSGSBASE;
 use linux_abi::time::USER_HZ;
 use linux_abi::{AuxiliaryKey, MapFlags};
 
 use super::elf::Program;
-use crate::process::limits::STACK_SIZE;
+use crate::process::limits::MAX_ARGUMENTS;
 use crate::signal::frame;
 use crate::{time, user};
 
@@ -25,11 +25,15 @@ pub(super) struct Contents<'a> {
     pub(super) identities: [u32; 4],
     pub(super) program: &'a Program,
     pub(super) interpreter_base: u64,
+    /// RLIMIT_STACK.
+    pub(super) stack_limit: u64,
 }
 
 /// A stack that is ready.
 pub(super) struct Stack {
     pub(super) pointer: u64,
+    /// Bytes.
+    pub(super) size: u64,
     /// The auxiliary vector, for /proc.
     pub(super) auxiliary: Vec<u8>,
 }
@@ -37,11 +41,21 @@ pub(super) struct Stack {
 /// What stays unmapped below the stack, so that an overflow meets nothing else (Linux's stack_guard_gap).
 const GUARD_SIZE: u64 = 1 << 20;
 
-/// E2BIG if arguments and environment take more than a quarter of a stack, with a pointer and a zero byte each.
+/// Least size of a stack, in bytes: the arguments have to fit.
+const MIN_SIZE: u64 = 4 * MAX_ARGUMENTS as u64;
+
+/// The size of a program's stack under this limit. It cannot grow later, since other memory may lie below it; but what was never
+/// touched is addresses only.
+fn size(limit: u64) -> u64 {
+    let most = crate::container().memory.max(MIN_SIZE);
+    limit.clamp(MIN_SIZE, most).next_multiple_of(PAGE_SIZE)
+}
+
+/// E2BIG if arguments and environment take more than they may, with a pointer and a zero byte each.
 pub(super) fn check_size(arguments: &[Vec<u8>], environment: &[Vec<u8>]) -> Result<()> {
     let strings = arguments.iter().chain(environment);
     let size: usize = strings.map(|string| string.len() + 9).sum();
-    if size as u64 > STACK_SIZE / 4 {
+    if size > MAX_ARGUMENTS {
         return Err(Errno::E2BIG);
     }
     Ok(())
@@ -49,9 +63,10 @@ pub(super) fn check_size(arguments: &[Vec<u8>], environment: &[Vec<u8>]) -> Resu
 
 /// Builds it; [`check_size`] has been asked.
 pub(super) fn build(space: &AddressSpace, contents: &Contents<'_>) -> Result<Stack> {
+    let size = size(contents.stack_limit);
     let guard = space.map(
         0,
-        GUARD_SIZE + STACK_SIZE,
+        GUARD_SIZE + size,
         Protection::NONE,
         MapFlags::MAP_NORESERVE,
         Backing::Anonymous,
@@ -59,14 +74,14 @@ pub(super) fn build(space: &AddressSpace, contents: &Contents<'_>) -> Result<Sta
     )?;
     let bottom = space.map(
         guard + GUARD_SIZE,
-        STACK_SIZE,
+        size,
         Protection::READ_WRITE,
         MapFlags::MAP_STACK | MapFlags::MAP_FIXED,
         Backing::Anonymous,
-        b"[stack]",
+        STACK_NAME,
     )?;
     let mut writer = Writer {
-        next: bottom + STACK_SIZE - 16,
+        next: bottom + size - 16,
     };
 
     let name = writer.string(contents.name)?;
@@ -126,7 +141,11 @@ pub(super) fn build(space: &AddressSpace, contents: &Contents<'_>) -> Result<Sta
         .get(bytes.len() - auxiliary.len() * 16..)
         .unwrap_or_default()
         .to_vec();
-    Ok(Stack { pointer, auxiliary })
+    Ok(Stack {
+        pointer,
+        size,
+        auxiliary,
+    })
 }
 
 /// Writes downwards.

@@ -18,7 +18,7 @@ use kobject::credentials::AccessMode;
 use kobject::{Credentials, Description, Errno, Result, Waiter};
 use libos_fs::{At, Context, OpenHow};
 use libos_mm::AddressSpace;
-use linux_abi::{AtFlags, PollEvents, Signal};
+use linux_abi::{AtFlags, PollEvents, Resource, Signal};
 
 use super::exit::{self, Status};
 use super::{CURRENT, Process, Thread, barrier};
@@ -88,7 +88,10 @@ pub(crate) fn open(context: &Context, at: At<'_>, path: &[u8], flags: AtFlags) -
 
 /// Loads the first program of `thread`'s process, whose address space is empty; gives the state that `thread` begins with.
 pub(crate) fn start(thread: &Thread, program: Prepared) -> Result<TrapFrame> {
-    let loaded = program.load(&thread.process.space())?;
+    let process = &thread.process;
+    let limits = process.limits.lock().clone();
+    let loaded = program.load(&process.space(), limits[Resource::RLIMIT_STACK].current)?;
+    process.space().set_limits(limits.of_addresses());
     Ok(take_over(thread, loaded))
 }
 

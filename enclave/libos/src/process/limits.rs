@@ -2,13 +2,16 @@
 
 use core::ops::{Index, IndexMut};
 
+use libos_mm::AddressLimits;
 use linux_abi::Resource;
 use linux_abi::limits::RLIM_INFINITY;
 
 use crate::uapi::Rlimit;
 
-/// Size of a main thread's stack, bytes.
-pub(crate) const STACK_SIZE: u64 = 8 << 20;
+/// RLIMIT_STACK of a container's first process, bytes.
+const STACK_SIZE: u64 = 8 << 20;
+/// Most bytes of arguments and environment: a quarter of a usual stack.
+pub(crate) const MAX_ARGUMENTS: usize = 2 << 20;
 /// Most descriptors of a process.
 pub(crate) const MAX_FILES: u64 = 1 << 20;
 
@@ -30,6 +33,14 @@ impl Limits {
         limits[Resource::RLIMIT_NICE] = same(0);
         limits[Resource::RLIMIT_RTPRIO] = same(0);
         limits
+    }
+
+    /// Those that an address space heeds.
+    pub(crate) fn of_addresses(&self) -> AddressLimits {
+        AddressLimits {
+            all: self[Resource::RLIMIT_AS].current,
+            data: self[Resource::RLIMIT_DATA].current,
+        }
     }
 }
 

@@ -50,6 +50,8 @@ pub(crate) struct Image {
     pub(crate) auxiliary: Vec<u8>,
     /// Where the stack began.
     pub(crate) stack_start: u64,
+    /// How large it is, in bytes.
+    pub(crate) stack_size: u64,
 }
 
 /// Where a process stands in the file system.

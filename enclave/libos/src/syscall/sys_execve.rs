@@ -12,7 +12,7 @@ use super::Call;
 use super::path::{AT_FDCWD, EITHER, at, at_flags, context};
 use super::table::Row;
 use crate::process::exec::{self, Request};
-use crate::process::limits::STACK_SIZE;
+use crate::process::limits::MAX_ARGUMENTS;
 use crate::user::{self, Address};
 
 const NOTE: &str = "set-user-ID and set-group-ID bits and file capabilities of programs have no effect";
@@ -88,7 +88,7 @@ fn execute(call: &Call<'_>, request: Request) -> Result<u64> {
 /// The arguments and the environment, whose pointers are the call's arguments from `first` on. A program without arguments gets an
 /// empty one, as on Linux since 5.18.
 fn vectors(call: &Call<'_>, first: usize) -> Result<[Vec<Vec<u8>>; 2]> {
-    let mut room = (STACK_SIZE / 4) as usize;
+    let mut room = MAX_ARGUMENTS;
     let mut arguments = strings(call.pointer(first), &mut room)?;
     let environment = strings(call.pointer(first + 1), &mut room)?;
     if arguments.is_empty() {

@@ -1,15 +1,19 @@
 //! mmap, munmap, mremap.
 
-use enclave_layout::PAGE_SIZE;
-use host_abi::Protection;
+use alloc::format;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use enclave_layout::{PAGE_SIZE, USER_END};
+use host_abi::{MessageKind, Protection};
 use kobject::{Description, Errno, FileKind, Result};
-use libos_mm::Backing;
+use libos_mm::{ADDRESSES_END, Backing};
 use linux_abi::device::DEV_ZERO;
 use linux_abi::{MapFlags, OpenFlags, ProtectionFlags, RemapFlags, Seals};
 
 use super::Call;
 use super::sys_mprotect::protection;
 use super::table::Row;
+use crate::console;
 
 /// Rows of the system-call table.
 pub(super) const ROWS: &[Row] = &[
@@ -72,10 +76,25 @@ fn sys_mmap(call: &mut Call<'_>) -> Result<u64> {
             (false, false) => Backing::ReadOnlyFile(mapping()?, offset),
         }
     };
-    call.thread
-        .process
-        .space()
-        .map(hint, len, protection, flags, backing, b"")
+    let space = call.thread.process.space();
+    let mapped = space.map(hint, len, protection, flags, backing, b"");
+    if mapped.is_err() && flags.intersects(MapFlags::MAP_FIXED | MapFlags::MAP_FIXED_NOREPLACE) {
+        say_if_beyond(call, hint, len);
+    }
+    mapped
+}
+
+/// Names, once, why a program cannot have addresses that Linux gives to programs. The host has them: ELRANGE is a power of two.
+fn say_if_beyond(call: &Call<'_>, start: u64, len: u64) {
+    static SAID: AtomicBool = AtomicBool::new(false);
+    let end = start.saturating_add(len);
+    if (USER_END + 1..=ADDRESSES_END).contains(&end) && !SAID.swap(true, Ordering::Relaxed) {
+        let line = format!(
+            "{} asked for memory at address {start:#x}: an enclave's addresses end at {USER_END:#x}, so programs that need fixed addresses beyond, as those built with AddressSanitizer do, cannot run\n",
+            call.thread.program(),
+        );
+        console::print(MessageKind::Notice, &line);
+    }
 }
 
 /// Whether an open file is /dev/zero, mappings of which are anonymous memory.

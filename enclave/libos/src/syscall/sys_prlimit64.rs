@@ -19,7 +19,7 @@ pub(super) const ROWS: &[Row] = &[
         "setrlimit",
         sys_setrlimit,
         "dx",
-        "RLIMIT_NOFILE and RLIMIT_FSIZE take effect; the others are remembered",
+        "RLIMIT_NOFILE, FSIZE, AS, DATA and STACK take effect; the others are remembered",
     ),
     Row::partial(302, "prlimit64", sys_prlimit64, "ddxx", "as setrlimit"),
 ];
@@ -79,5 +79,8 @@ fn set_limit(call: &Call<'_>, process: &Process, resource: u32, new: Rlimit) -> 
     if let Some(place) = limits.0.get_mut(resource as usize) {
         *place = new;
     }
+    let addresses = limits.of_addresses();
+    drop(limits);
+    process.space().set_limits(addresses);
     Ok(0)
 }

@@ -2,9 +2,9 @@
 //!
 //! ```text
 //! 0x1_0000      ELRANGE (the lowest 64 KiB cannot be mapped)
-//! 2^36          the page that ENCLU sites call
+//! 2^46          the page that ENCLU sites call
 //! + 16 MiB      a context and signal stack per thread, 64 KiB each
-//! + 256 MiB     the EPCM, 2 bytes per page of ELRANGE
+//! + 256 MiB     the EPCM, 2 bytes per page of ELRANGE: 32 GiB, which can only be read at first
 //! ```
 //!
 //! The tables have fixed addresses because who reads them has nothing else to find them by: a thread that leaves the
@@ -157,7 +157,7 @@ impl AddressSpace {
             _memory: memory,
             _trampoline: Mapping::new(TRAMPOLINE, TRAMPOLINE + PAGE_SIZE, read_write)?,
             _contexts: Mapping::new(CONTEXTS, contexts_end, read_write)?,
-            _epcm: Mapping::new(EPCM, EPCM + EPCM_SIZE, read_write)?,
+            _epcm: Mapping::new(EPCM, EPCM + EPCM_SIZE, libc::PROT_READ)?,
         })
     }
 

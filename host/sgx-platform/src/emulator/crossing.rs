@@ -256,7 +256,8 @@ global_asm!(
     jnz 9b
     mov rdx, rbx
     shr rdx, 12
-    cmp rdx, {pages}
+    movabs rsi, {pages}
+    cmp rdx, rsi
     jae 9b
     movabs rsi, {epcm}
     movzx edx, word ptr [rsi + rdx * 2]
@@ -273,13 +274,14 @@ global_asm!(
     jnz 9b
 .endm
 
-# rsi = the entry of the page at rcx, else goes to 9; rax is lost.
+# rsi = the entry of the page at rcx, else goes to 9; rax and rdx are lost.
 .macro NACRE_FIND_ENTRY
     mov rax, rcx
     test eax, 0xfff
     jnz 9b
     shr rax, 12
-    cmp rax, {pages}
+    movabs rdx, {pages}
+    cmp rax, rdx
     jae 9b
     lea rsi, [rsi + rax * 2]
 .endm
@@ -374,8 +376,10 @@ nacre_emulator_eaccept:
     je 2f
     cmp rdx, {trim} | {modified}
     jne 9b
-    # From the expected state to the accepted one, if that is what the entry holds.
-2:  lea eax, [rdx + {valid}]
+    # From the expected state to the accepted one, if that is what the entry holds. Entries that are zero may be read-only.
+2:  cmp word ptr [rsi], 0
+    je 9b
+    lea eax, [rdx + {valid}]
     mov edx, eax
     and edx, ~({pending} | {modified} | {restricted})
     lock cmpxchg word ptr [rsi], dx
@@ -421,7 +425,8 @@ nacre_emulator_eacceptcopy:
     test eax, 0xfff
     jnz 9b
     shr rax, 12
-    cmp rax, {pages}
+    movabs rdx, {pages}
+    cmp rax, rdx
     jae 9b
     movzx eax, word ptr [rsi + rax * 2]
     and eax, {settled_mask} | {read}

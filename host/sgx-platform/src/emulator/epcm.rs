@@ -2,8 +2,14 @@
 //!
 //! An entry is SECINFO's flags in 16 bits with a bit for "valid". It lies in plain memory at a fixed address, because
 //! the fast path of EACCEPT and EMODPE (`crossing.rs`) changes it from assembly; every change is one atomic operation.
+//!
+//! The table can only be read at first, and is zeros. The part for a gibibyte of ELRANGE can be written from the first page on that
+//! is added there; so a kernel that does not overcommit counts only what is used. Only entries that are not zero may be written to
+//! without looking.
 
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::io;
+use std::ptr;
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 
 use enclave_layout::{ELRANGE_SIZE, PAGE_SIZE, PageRange};
 use sgx_arch::{ErrorCode, PageType, SecInfo};
@@ -22,6 +28,19 @@ const PERMISSIONS: u16 = SecInfo::RWX as u16;
 const TYPE: u16 = 0xff00;
 const REGULAR: u16 = (PageType::Reg as u16) << 8;
 const TRIM: u16 = (PageType::Trim as u16) << 8;
+
+/// Bytes of ELRANGE whose entries become writable at once.
+const PART: u64 = 1 << 30;
+const PARTS: u64 = ELRANGE_SIZE / PART;
+
+/// A bit for each part whose entries can be written to.
+static WRITABLE: [AtomicU64; (PARTS / 64) as usize] = [const { AtomicU64::new(0) }; (PARTS / 64) as usize];
+
+/// The word of [`WRITABLE`] for the part that an address of ELRANGE lies in, and its bit there.
+fn writable_bit(address: u64) -> (&'static AtomicU64, u64) {
+    let part = address / PART;
+    (&WRITABLE[(part / 64) as usize], 1 << (part % 64))
+}
 
 /// Why an ENCLU leaf raises an exception instead of returning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,13 +64,50 @@ impl Epcm {
         Self(())
     }
 
+    /// Forgets which parts were writable, in a table that is new.
+    pub(super) fn begin(&self) {
+        for word in &WRITABLE {
+            word.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Lets the entries of a range of ELRANGE be written to.
+    fn make_writable(&self, range: PageRange) -> io::Result<()> {
+        let first = range.start() / PART * PART;
+        for part in (first..range.end().min(ELRANGE_SIZE)).step_by(PART as usize) {
+            let (word, bit) = writable_bit(part);
+            if word.load(Ordering::Acquire) & bit != 0 {
+                continue;
+            }
+            let at = ptr::without_provenance_mut((address_space::EPCM + part / PAGE_SIZE * 2) as usize);
+            let len = (PART / PAGE_SIZE * 2) as usize;
+            // SAFETY: a part of the table. It gains permissions only.
+            if unsafe { libc::mprotect(at, len, libc::PROT_READ | libc::PROT_WRITE) } != 0 {
+                return Err(io::Error::last_os_error());
+            }
+            word.fetch_or(bit, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    /// What can hold pages of a range: the parts of it where any were added.
+    pub(super) fn parts(&self, range: std::ops::Range<u64>) -> impl Iterator<Item = std::ops::Range<u64>> {
+        let first = range.start / PART * PART;
+        let parts = (first..range.end.min(ELRANGE_SIZE)).step_by(PART as usize);
+        let used = parts.filter(|&part| {
+            let (word, bit) = writable_bit(part);
+            word.load(Ordering::Acquire) & bit != 0
+        });
+        used.map(move |part| part.max(range.start)..(part + PART).min(range.end))
+    }
+
     fn entry(&self, address: u64) -> Option<&AtomicU16> {
         if address >= ELRANGE_SIZE {
             return None;
         }
         let at = address_space::EPCM + address / PAGE_SIZE * 2;
         let entry = std::ptr::with_exposed_provenance::<AtomicU16>(at as usize);
-        // SAFETY: within the table, aligned, zero at first, and only ever changed atomically.
+        // SAFETY: within the table, aligned, zero at first, and only ever changed atomically, which whoever does so knows that it may.
         Some(unsafe { &*entry })
     }
 
@@ -89,13 +145,14 @@ impl Epcm {
     }
 
     /// EADD: whether the page was free.
-    pub(super) fn add(&self, page: u64, sec_info: SecInfo) -> bool {
+    pub(super) fn add(&self, page: u64, sec_info: SecInfo) -> io::Result<bool> {
         let new = sec_info.flags() as u16 | VALID;
-        self.entry(page).is_some_and(|entry| {
-            entry
-                .compare_exchange(0, new, Ordering::AcqRel, Ordering::Relaxed)
-                .is_ok()
-        })
+        let (Some(range), Some(entry)) = (PageRange::new(page, PAGE_SIZE), self.entry(page)) else {
+            return Ok(false);
+        };
+        self.make_writable(range)?;
+        let added = entry.compare_exchange(0, new, Ordering::AcqRel, Ordering::Relaxed);
+        Ok(added.is_ok())
     }
 
     /// Whether a page could be added everywhere.
@@ -104,9 +161,11 @@ impl Epcm {
     }
 
     /// EAUG of free pages.
-    pub(super) fn augment(&self, range: PageRange) {
+    pub(super) fn augment(&self, range: PageRange) -> Result<(), EnclaveError> {
+        self.make_writable(range).map_err(|_| EnclaveError::Memory)?;
         let permissions = (SecInfo::R | SecInfo::W) as u16;
         self.update(range, |_| VALID | REGULAR | PENDING | permissions);
+        Ok(())
     }
 
     /// Whether EMODPR and EMODT can work everywhere.
@@ -155,7 +214,7 @@ impl Epcm {
         }
         let entry = self.entry(page).ok_or(LeafFault::Protection)?;
         let old = expected.flags() as u16 | VALID;
-        let found = entry.compare_exchange(old, old & !STATE, Ordering::AcqRel, Ordering::Relaxed);
+        let found = change(entry, old, old & !STATE);
         match found {
             Ok(_) => Ok(Ok(())),
             Err(found) if found & VALID == 0 => Err(LeafFault::Page(page)),
@@ -184,7 +243,7 @@ impl Epcm {
         let entry = self.entry(page).ok_or(LeafFault::Protection)?;
         let old = VALID | REGULAR | PENDING | (SecInfo::R | SecInfo::W) as u16;
         let new = VALID | REGULAR | wanted.permissions() as u16;
-        let copied = entry.compare_exchange(old, new, Ordering::AcqRel, Ordering::Relaxed);
+        let copied = change(entry, old, new);
         Ok(copied.map(|_| ()).map_err(|_| ErrorCode::PageAttributesMismatch))
     }
 
@@ -194,6 +253,15 @@ impl Epcm {
             let entry = entry.load(Ordering::Relaxed);
             entry & (VALID | STATE | TYPE) == VALID | REGULAR | PENDING
         })
+    }
+}
+
+/// Changes an entry from `old`, which is not 0, to `new`; or gives what else it holds.
+fn change(entry: &AtomicU16, old: u16, new: u16) -> Result<u16, u16> {
+    match entry.load(Ordering::Relaxed) {
+        // Perhaps it cannot be written to.
+        0 => Err(0),
+        _ => entry.compare_exchange(old, new, Ordering::AcqRel, Ordering::Relaxed),
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::sync::{OnceLock, PoisonError, RwLock};
 
-use enclave_layout::{ELRANGE_SIZE, PAGE_SIZE, SLOT_STRIDE, SLOTS_START, SSA_FRAME_PAGES, SSA_FRAMES, Slot};
+use enclave_layout::{PAGE_SIZE, SLOT_STRIDE, SLOTS_START, SSA_FRAME_PAGES, SSA_FRAMES, Slot};
 use sgx_arch::SecInfo;
 
 use super::epcm::Epcm;
@@ -104,10 +104,10 @@ pub(super) fn set_alive(is_alive: bool) {
 /// The pages of this process's enclave in a range that software can touch; none without an enclave. SSA frames are left out: the
 /// processor itself needs them at an exit, and here it is the emulator that would meet the fault.
 pub fn pages(range: std::ops::Range<u64>) -> Vec<Page> {
-    let range = range.start..range.end.min(ELRANGE_SIZE);
     with_epcm(|epcm| {
-        let pages = range
-            .step_by(PAGE_SIZE as usize)
+        let pages = epcm
+            .parts(range)
+            .flat_map(|part| part.step_by(PAGE_SIZE as usize))
             .filter(|&address| !is_ssa_frame(address));
         let permissions = |address| Some((address, epcm.permissions(address)?));
         let pages = pages.filter_map(permissions);

@@ -100,6 +100,9 @@ impl Emulator {
         requirements::emulator()?;
         check_secs(&secs)?;
         let space = AddressSpace::reserve()?;
+        // SAFETY: used by what owns the address space.
+        let epcm = unsafe { Epcm::new() };
+        epcm.begin();
         let create = Measured::ECreate {
             ssa_frame_pages: secs.ssa_frame_pages,
             size: secs.size,
@@ -112,8 +115,7 @@ impl Emulator {
             run: None,
             code: Vec::new(),
             threads: Vec::new(),
-            // SAFETY: used by what owns the address space.
-            epcm: unsafe { Epcm::new() },
+            epcm,
             space,
         })
     }
@@ -219,8 +221,10 @@ impl Builder for Emulator {
             }
             _ => return refused("has a type that cannot be added"),
         }
-        if !self.epcm.add(offset, sec_info) {
-            return refused("is added twice");
+        match self.epcm.add(offset, sec_info) {
+            Ok(true) => {}
+            Ok(false) => return refused("is added twice"),
+            Err(_) => return refused("cannot be added: the host has no memory"),
         }
 
         let permissions = sec_info.permissions();
@@ -360,8 +364,7 @@ impl Enclave for Emulated {
         if acceptance == Acceptance::Zeros {
             self.space.protect(range, SecInfo::R | SecInfo::W)?;
         }
-        self.epcm.augment(range);
-        Ok(())
+        self.epcm.augment(range)
     }
 
     fn protect(&self, range: PageRange, protection: Protection) -> Result<(), EnclaveError> {

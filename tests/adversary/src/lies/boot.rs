@@ -24,7 +24,7 @@ const PROCESSORS: usize = 40;
 const CPUID_COUNT: usize = 48;
 
 /// End of the enclave's range.
-const ELRANGE: u64 = 1 << 36;
+const ELRANGE: u64 = enclave_layout::ELRANGE_SIZE;
 
 pub(super) const LIES: &[Lie] = table! {
     Lie { name: "boot/truth", guest: "streams", tell: Tell::Truth, ends: RIGHT },

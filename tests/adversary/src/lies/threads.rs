@@ -84,7 +84,7 @@ pub(super) const LIES: &[Lie] = table! {
     signals("threads/signals-stop", "streams", 1 << 18 | 1 << 8 | 1 << 63, RIGHT),
     area("threads/area-at-0", 0),
     area("threads/area-inside", 0x10000),
-    area("threads/area-at-the-end-inside", (1 << 36) - 4096),
+    area("threads/area-at-the-end-inside", enclave_layout::ELRANGE_SIZE - 4096),
     area("threads/area-unaligned", (1 << 40) + 1),
     area("threads/area-wraps", u64::MAX - 63),
     area("threads/area-in-the-kernel", 0xffff_8000_0000_0000),
