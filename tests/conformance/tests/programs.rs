@@ -252,6 +252,23 @@ fn flask_serves_with_two_workers() {
     assert_eq!(server.terminate(), 0, "gunicorn ends well on SIGTERM");
 }
 
+/// Java behind tini: null references that are found by faults, a child, and a heap under pressure.
+#[test]
+fn java_serves() {
+    let port = free_port();
+    let arguments = ["-XX:+UseG1GC", "-Xmx768m", "/app/Server.java", &port];
+    let mut server = Server::start("java", &arguments, &port);
+    let (_, body) = get(&port, "/");
+    assert_eq!(body, "An oyster lays nacre around what it encloses.\n");
+    assert_eq!(get(&port, "/exceptions").1, "caught 100000\n");
+    assert_eq!(get(&port, "/child").1, "true 3\n");
+    assert_eq!(get(&port, "/heap").1, "kept 1536 of 3072 blocks\n");
+    assert_eq!(get(&port, "/exceptions").1, "caught 100000\n");
+    // Java ends like this on SIGTERM, after its shutdown hooks; tini tells it.
+    assert_eq!(server.terminate(), 143);
+    assert!(server.text().contains("the end\n"), "{}", server.text());
+}
+
 /// Node's children, messages, worker threads and a cluster; `localhost` is known without a server of names.
 #[test]
 fn node_has_children() {
@@ -283,6 +300,9 @@ fn names_are_known_without_a_server() {
 /// One request with HTTP/1.0: the head and the body of the answer.
 fn get(port: &str, path: &str) -> (String, String) {
     let mut connection = TcpStream::connect(format!("127.0.0.1:{port}")).unwrap();
+    connection
+        .set_read_timeout(Some(Duration::from_secs(60)))
+        .unwrap();
     write!(connection, "GET {path} HTTP/1.0\r\n\r\n").unwrap();
     let mut answer = String::new();
     connection.read_to_string(&mut answer).unwrap();

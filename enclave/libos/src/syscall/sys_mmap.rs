@@ -90,7 +90,7 @@ fn say_if_beyond(call: &Call<'_>, start: u64, len: u64) {
     let end = start.saturating_add(len);
     if (USER_END + 1..=ADDRESSES_END).contains(&end) && !SAID.swap(true, Ordering::Relaxed) {
         let line = format!(
-            "{} asked for memory at address {start:#x}: an enclave's addresses end at {USER_END:#x}, so programs that need fixed addresses beyond, as those built with AddressSanitizer do, cannot run\n",
+            "{} asked for memory at address {start:#x}: an enclave's addresses end at {USER_END:#x}. It may do without; programs built with AddressSanitizer cannot\n",
             call.thread.program(),
         );
         console::print(MessageKind::Notice, &line);

@@ -132,6 +132,8 @@ fn is_dropped(path: &str) -> bool {
         "etc/hostname",
         "etc/resolv.conf",
         "usr/bin/perl",
+        // Modules of Java for those who link images of their own.
+        "usr/lib/jvm/java-17-openjdk-amd64/jmods/",
         "usr/lib/x86_64-linux-gnu/libperl",
         "usr/lib/x86_64-linux-gnu/perl",
         "usr/share/bug/",

@@ -113,6 +113,18 @@ pub fn recipes() -> Vec<Recipe> {
             },
         },
         Recipe {
+            name: "java",
+            // The program is source text, which the development kit compiles when it starts.
+            content: Content::Packages(&["openjdk-17-jdk-headless", "tini", "dash"]),
+            files: &[("app/Server.java", include_str!("../../../images/Server.java"))],
+            config: Config {
+                entrypoint: words("/usr/bin/tini -- /usr/lib/jvm/java-17-openjdk-amd64/bin/java"),
+                env: vec![PATH.to_owned()],
+                working_dir: "/app".to_owned(),
+                ..Config::default()
+            },
+        },
+        Recipe {
             name: "go",
             content: Content::Go(include_str!("../../../images/main.go")),
             files: &[],
