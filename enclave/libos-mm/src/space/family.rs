@@ -12,7 +12,7 @@
 //!   copies first ([`Spaces::make_writable`]).
 //! - The resident space has no entries.
 //!
-//! Shared mappings have one version for all. The pages of a file lie where [`crate::shared`] has them.
+//! Shared mappings have one version for all, whose pages lie where [`crate::shared`] has them.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -69,7 +69,7 @@ pub(crate) struct Space {
     pub(super) mappings: BTreeMap<u64, MappingEntry>,
     /// Where the heap begins and ends (`brk`).
     pub(super) heap: (u64, u64),
-    /// What private pages and shared anonymous ones take.
+    /// What private pages take.
     pub(super) account: Account,
     pub(super) versions: BTreeMap<u64, Version>,
     /// What the last touch of memory that was not there has brought.
@@ -251,7 +251,7 @@ impl Spaces {
                 continue;
             };
             if let Content::Shared { file, .. } = &mapping.content {
-                file.release(one(page)?, mapping.offset_of(page));
+                file.displace(one(page)?, mapping.offset_of(page));
                 continue;
             }
             let frame = match spare.take() {
@@ -285,9 +285,6 @@ impl Spaces {
             .all(|relative| !relative.versions.contains_key(&page));
         let own = mapping.part(one(page)?);
         for relative in &mut self.relatives {
-            if !relative.has_place(page) {
-                continue;
-            }
             let theirs = relative
                 .find(page)
                 .and_then(|mapping| mapping.part(one(page).ok()?));
@@ -295,6 +292,13 @@ impl Spaces {
                 (Some(own), Some(theirs)) => own.shows_as(theirs) && (is_plain || own.is_shared()),
                 _ => false,
             };
+            if can_share && let Some(version) = relative.versions.remove(&page) {
+                // It had nothing there. What comes now is its own, too.
+                self.arena.give_frames([version.frame]);
+            }
+            if !relative.has_place(page) {
+                continue;
+            }
             if !can_share {
                 let kind = relative.untouched(page);
                 let frame = self.arena.take_frame()?;
@@ -308,9 +312,14 @@ impl Spaces {
     pub(super) fn leave_to_relatives(&mut self, mapping: &MappingEntry) {
         if let Content::Shared { file, .. } = &mapping.content {
             for page in mapping.range.pages() {
-                let stays = |relative: &Space| relative.find(page).is_some_and(MappingEntry::is_shared);
+                if let Some(version) = self.own.versions.remove(&page) {
+                    self.arena.give_frames([version.frame]);
+                }
+                let offset = mapping.offset_of(page);
+                let shows = |theirs: &MappingEntry| theirs.place_of(file, offset, PAGE_SIZE);
+                let stays = |relative: &Space| relative.find(page).and_then(shows).is_some();
                 if let (Ok(range), false) = (one(page), self.relatives.iter().any(stays)) {
-                    file.release(range, mapping.offset_of(page));
+                    file.displace(range, offset);
                 }
             }
             return;
@@ -408,10 +417,11 @@ impl Spaces {
 
     /// Before `own` writes to a page that is in use and does not allow it, while its mapping does: afterwards the place is its own.
     pub(super) fn make_writable(&mut self, mapping: &MappingEntry, page: PageRange) -> Result<()> {
-        if !mapping.is_shared() {
-            turns::count(|costs| costs.diverged += 1);
-            self.displace(page.start(), None)?;
+        if let Content::Shared { file, .. } = &mapping.content {
+            return file.protect(page, mapping.offset_of(page.start()), mapping.protection);
         }
+        turns::count(|costs| costs.diverged += 1);
+        self.displace(page.start(), None)?;
         self.arena.protect(page, mapping.protection)
     }
 }
