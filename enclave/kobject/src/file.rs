@@ -191,6 +191,11 @@ pub trait Mapping: Send + Sync {
         true
     }
 
+    /// The identifier of the System V shared memory segment that it is.
+    fn segment(&self) -> Option<i32> {
+        None
+    }
+
     /// A process does not map a part of the file any more. Called under locks: it must take none that others hold while they map.
     fn unmapped(&self) {}
 

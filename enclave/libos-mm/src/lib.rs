@@ -41,6 +41,7 @@ mod memory;
 mod nameless;
 mod populate;
 mod ranges;
+mod segments;
 mod shared;
 mod space;
 mod stash;

@@ -5,7 +5,8 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt::Write;
 
-use enclave_layout::PAGE_SIZE;
+use enclave_layout::{PAGE_SIZE, USER_END};
+use host_abi::PageRange;
 use kobject::{Errno, Result};
 use linux_abi::stat::{major, minor};
 
@@ -37,6 +38,27 @@ impl AddressSpace {
             },
             None => Word::Private(self.id(), address),
         }
+    }
+
+    /// How many mappings are such ones.
+    pub(crate) fn count(&self, is_one: impl Fn(&MappingEntry) -> bool) -> u64 {
+        let inner = self.lock();
+        inner
+            .own
+            .mappings
+            .values()
+            .filter(|mapping| is_one(mapping))
+            .count() as u64
+    }
+
+    /// The parts of mappings that lie in a range.
+    pub(crate) fn within(&self, range: PageRange) -> Vec<MappingEntry> {
+        self.lock().within(range)
+    }
+
+    /// Bytes from `address` to the end of programs' addresses; 0 beyond it.
+    pub(crate) fn room_above(&self, address: u64) -> u64 {
+        USER_END.saturating_sub(address)
     }
 
     /// `msync`, `mlock` and the like check only this: ENOMEM unless all is mapped.
