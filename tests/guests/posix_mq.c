@@ -205,7 +205,7 @@ static void waiting(void) {
         snprintf(path, sizeof path, "/proc/%d/stat", pid);
         while (state != 'S') {
             FILE *file = fopen(path, "r");
-            need(file != NULL, "the child is there");
+            if (file == NULL) return;
             line[fread(line, 1, sizeof line - 1, file)] = 0;
             fclose(file);
             state = strrchr(line, ')')[2];
