@@ -221,6 +221,105 @@ fn nginx_serves_with_two_workers() {
     assert_eq!(server.wait(), 0, "nginx ends well on SIGQUIT");
 }
 
+/// PostgreSQL as its official image starts it: initdb, a server for the scripts, then the server.
+#[test]
+fn postgres_serves() {
+    let mut database = Database::start(&[]);
+    assert_eq!(database.ask("SELECT sum(size) FROM pearls"), "500500\n");
+    database.bench(&["-i", "-s", "1"]);
+    let report = database.bench(&["-c", "4", "-j", "2", "-t", "100"]);
+    assert!(report.contains("processed: 400/400"), "{report}");
+    assert_eq!(database.ask("SELECT count(*) FROM pgbench_history"), "400\n");
+    // Its workers map memory that the asking backend has made.
+    let plan = database.ask(
+        "SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0; \
+         EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT sum(abalance) FROM pgbench_accounts",
+    );
+    assert!(plan.contains("Workers Launched: 2"), "{plan}");
+    assert_eq!(database.interrupt(), 0, "PostgreSQL ends well on SIGINT");
+}
+
+/// All that PostgreSQL's processes share in System V segments, and the death of one of them.
+#[test]
+fn postgres_recovers_with_system_v_memory() {
+    let mut database = Database::start(&[
+        "-c",
+        "shared_memory_type=sysv",
+        "-c",
+        "dynamic_shared_memory_type=sysv",
+    ]);
+    database.bench(&["-i", "-s", "1"]);
+    database.bench(&["-c", "2", "-t", "50"]);
+    // The backend dies, so the others end, and the server makes its memory anew.
+    database.psql("COPY pearls FROM PROGRAM 'kill -9 $PPID'");
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while database.psql("SELECT count(*) FROM pgbench_history").stdout != "100\n" {
+        assert!(Instant::now() < deadline, "{}", database.server.text());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let text = database.server.text();
+    assert!(text.contains("was terminated by signal 9: Killed"), "{text}");
+    assert!(
+        text.contains("database system was not properly shut down"),
+        "{text}"
+    );
+    assert_eq!(database.interrupt(), 0, "PostgreSQL ends well on SIGINT");
+}
+
+/// A PostgreSQL server, and its clients.
+struct Database {
+    server: Server,
+    port: String,
+}
+
+impl Database {
+    fn start(options: &[&str]) -> Self {
+        let port = free_port();
+        let server = Server::start("postgres", &[&["postgres", "-p", &port], options].concat(), &port);
+        Self { server, port }
+    }
+
+    /// A client of the newest version that is installed.
+    fn client(&self, name: &str) -> Command {
+        let mut versions: Vec<_> = fs::read_dir("/usr/lib/postgresql")
+            .expect("install the package postgresql")
+            .map(|version| version.unwrap().path())
+            .collect();
+        versions.sort();
+        let mut command = Command::new(versions.last().unwrap().join("bin").join(name));
+        command
+            .args(["-h", "127.0.0.1", "-p", &self.port, "-U", "postgres"])
+            .env("PGPASSWORD", "nacre");
+        command
+    }
+
+    fn psql(&self, statements: &str) -> Outcome {
+        let mut client = self.client("psql");
+        client.args(["-X", "-q", "-A", "-t", "-c", statements, "oyster"]);
+        Outcome::of(client, b"").unwrap()
+    }
+
+    fn ask(&self, statements: &str) -> String {
+        let outcome = self.psql(statements);
+        assert_eq!(outcome.status, 0, "{outcome}\n{}", self.server.text());
+        outcome.stdout
+    }
+
+    fn bench(&self, args: &[&str]) -> String {
+        let mut client = self.client("pgbench");
+        client.args(args).arg("oyster");
+        let outcome = Outcome::of(client, b"").unwrap();
+        assert_eq!(outcome.status, 0, "{outcome}\n{}", self.server.text());
+        outcome.stdout
+    }
+
+    /// Sends SIGINT, which is the official image's signal to stop, and gives the exit status.
+    fn interrupt(&mut self) -> i32 {
+        signal(self.server.process.id(), "INT");
+        self.server.wait()
+    }
+}
+
 /// Gunicorn with two workers that it has forked; each also starts a child.
 #[test]
 fn flask_serves_with_two_workers() {
@@ -345,7 +444,7 @@ impl Server {
             process: command.spawn().unwrap(),
             output,
         };
-        let deadline = Instant::now() + Duration::from_secs(30);
+        let deadline = Instant::now() + Duration::from_secs(120);
         while TcpStream::connect(format!("127.0.0.1:{port}")).is_err() {
             let status = server.process.try_wait().unwrap();
             assert!(

@@ -89,6 +89,32 @@ pub fn recipes() -> Vec<Recipe> {
             },
         },
         Recipe {
+            name: "postgres",
+            content: Content::Packages(&["postgresql", "gosu", "dash", "coreutils", "findutils"]),
+            files: &[
+                (
+                    "entrypoint.sh",
+                    include_str!("../../../images/postgres-entrypoint.sh"),
+                ),
+                (
+                    "docker-entrypoint-initdb.d/oyster.sql",
+                    "CREATE DATABASE oyster;\n\\c oyster\nCREATE TABLE pearls (size integer);\n\
+                     INSERT INTO pearls SELECT generate_series(1, 1000);\n",
+                ),
+            ],
+            config: Config {
+                entrypoint: words("/bin/sh /entrypoint.sh"),
+                cmd: words("postgres"),
+                env: vec![
+                    PATH.to_owned(),
+                    "LANG=C.UTF-8".to_owned(),
+                    "POSTGRES_PASSWORD=nacre".to_owned(),
+                ],
+                working_dir: "/".to_owned(),
+                ..Config::default()
+            },
+        },
+        Recipe {
             name: "flask",
             content: Content::Packages(&["gunicorn", "python3-flask"]),
             files: &[("app/flask_app.py", include_str!("../../../images/flask_app.py"))],
