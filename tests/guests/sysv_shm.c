@@ -2,6 +2,7 @@
 // linkage: dynamic musl
 #include "check.h"
 #include <grp.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/ipc.h>
 #include <sys/mman.h>
@@ -183,6 +184,38 @@ static void executes(void) {
     check_eq(shmctl(id, IPC_RMID, NULL), 0, "the segment goes");
 }
 
+enum { ADDITIONS = 2000 };
+
+// Adds to what two programs share at once, however often.
+static int add(int id) {
+    int *at = shmat(id, NULL, 0);
+    if (at == (void *)-1) return 9;
+    __atomic_add_fetch(&at[1], 1, __ATOMIC_SEQ_CST);
+    // Both begin at the same time.
+    while (__atomic_load_n(&at[1], __ATOMIC_SEQ_CST) < 2) sched_yield();
+    for (int count = 0; count < ADDITIONS; count++) __atomic_add_fetch(&at[0], 1, __ATOMIC_SEQ_CST);
+    return shmdt(at) == 0 ? 6 : 8;
+}
+
+static void strangers(void) {
+    int id = new_segment(PAGE);
+    char number[16];
+    snprintf(number, sizeof number, "%d", id);
+    pid_t pids[2];
+    for (int which = 0; which < 2; which++) {
+        pids[which] = fork();
+        if (pids[which] == 0) {
+            execl("/proc/self/exe", "sysv_shm", "add", number, NULL);
+            _exit(8);
+        }
+    }
+    for (int which = 0; which < 2; which++) check_eq(status_of(pids[which]), 6, "a program adds");
+    int *at = shmat(id, NULL, 0);
+    check_eq(at[0], 2 * ADDITIONS, "nothing is lost between two programs");
+    shmdt(at);
+    check_eq(shmctl(id, IPC_RMID, NULL), 0, "the segment goes");
+}
+
 static void permissions(void) {
     int id = shmget(IPC_PRIVATE, PAGE, 0604);
     pid_t pid = fork();
@@ -271,11 +304,13 @@ static void commands(void) {
 
 int main(int argc, char **argv) {
     if (argc > 1 && strcmp(argv[1], "exit") == 0) return 5;
+    if (argc > 2 && strcmp(argv[1], "add") == 0) return add(atoi(argv[2]));
     finding();
     attaching();
     reading_only();
     forks();
     executes();
+    strangers();
     permissions();
     commands();
     return check_done();
