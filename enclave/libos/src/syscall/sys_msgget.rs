@@ -1,5 +1,7 @@
 //! msgget, msgsnd, msgrcv, msgctl.
 
+use core::cmp::Ordering;
+
 use kobject::{Errno, Result};
 use libos_ipc::{Caller, Message, Named, QueueState, Selection};
 use linux_abi::ipc::{MSGMAX, MSGMNB, MSGMNI, MSGSSZ};
@@ -103,11 +105,11 @@ fn sys_msgrcv(call: &mut Call<'_>) -> Result<u64> {
 
 /// What a type given to `msgrcv` means.
 fn selection(kind: i64, flags: MsgFlags) -> Selection {
-    match kind {
-        0 => Selection::Any,
-        kind if kind < 0 => Selection::UpTo(kind.checked_neg().unwrap_or(i64::MAX)),
-        kind if flags.contains(MsgFlags::MSG_EXCEPT) => Selection::Except(kind),
-        kind => Selection::Of(kind),
+    match kind.cmp(&0) {
+        Ordering::Equal => Selection::Any,
+        Ordering::Less => Selection::UpTo(kind.checked_neg().unwrap_or(i64::MAX)),
+        Ordering::Greater if flags.contains(MsgFlags::MSG_EXCEPT) => Selection::Except(kind),
+        Ordering::Greater => Selection::Of(kind),
     }
 }
 

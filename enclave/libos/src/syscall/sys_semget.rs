@@ -49,10 +49,11 @@ fn sys_semtimedop(call: &mut Call<'_>) -> Result<u64> {
 
 fn operate(call: &Call<'_>, limit: Option<Timespec>) -> Result<u64> {
     let (id, at, count) = (call.int(0), call.pointer(1), call.uint(2) as usize);
-    match count {
-        0 => return Err(Errno::EINVAL),
-        count if count > SEMOPM => return Err(Errno::E2BIG),
-        _ => {}
+    if count > SEMOPM {
+        return Err(Errno::E2BIG);
+    }
+    if count == 0 {
+        return Err(Errno::EINVAL);
     }
     let raw: Vec<Sembuf> = user::get_all(at, count, SEMOPM)?;
     check_id(id, 0)?;
