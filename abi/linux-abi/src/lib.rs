@@ -26,6 +26,7 @@ pub mod fcntl;
 pub mod file_system;
 pub mod futex;
 pub mod ioctl;
+pub mod ipc;
 pub mod limits;
 pub mod memory;
 pub mod netlink;
@@ -54,6 +55,7 @@ pub use fcntl::{DescriptorFlags, FcntlCommand, FlockFlags, RecordLockType, Seals
 pub use file_system::{MountFlags, RenameFlags, XattrFlags};
 pub use futex::{FutexCommand, FutexComparison, FutexFlags, FutexOperation};
 pub use ioctl::Ioctl;
+pub use ipc::{IpcFlags, MsgCommand, MsgFlags, SemCommand, SemFlags, ShmCommand, ShmFlags};
 pub use limits::Resource;
 pub use memory::{MapFlags, MemfdFlags, MemoryAdvice, ProtectionFlags, RemapFlags, SyncFlags};
 pub use open::{AtFlags, CloseRangeFlags, OpenFlags, ResolveFlags};

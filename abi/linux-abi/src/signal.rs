@@ -124,6 +124,7 @@ numbers! {
         SI_USER = 0,
         SI_KERNEL = 0x80,
         SI_TIMER = -2,
+        SI_MESGQ = -3,
         SI_TKILL = -6,
         ILL_ILLOPN = 2,
         FPE_INTDIV = 1,
@@ -182,6 +183,7 @@ numbers! {
     pub struct SignalEvent(u32) {
         SIGEV_SIGNAL = 0,
         SIGEV_NONE = 1,
+        SIGEV_THREAD = 2,
         SIGEV_THREAD_ID = 4,
     }
 }

@@ -51,6 +51,117 @@ fn auxv_is_as_in_the_headers() {
 }
 
 #[test]
+fn ipc_is_as_in_the_headers() {
+    compare!(IpcFlags::ALL;
+        {
+            // include/uapi/linux/ipc.h
+            IPC_CREAT = 0o1000,
+            IPC_EXCL = 0o2000,
+            IPC_NOWAIT = 0o4000,
+        }
+    );
+    compare!(ShmCommand::ALL;
+        {
+            // include/uapi/linux/ipc.h and shm.h
+            IPC_RMID = 0,
+            IPC_SET = 1,
+            IPC_STAT = 2,
+            IPC_INFO = 3,
+            SHM_LOCK = 11,
+            SHM_UNLOCK = 12,
+            SHM_STAT = 13,
+            SHM_INFO = 14,
+            SHM_STAT_ANY = 15,
+        }
+    );
+    compare!(SemCommand::ALL;
+        {
+            // include/uapi/linux/ipc.h and sem.h
+            IPC_RMID = 0,
+            IPC_SET = 1,
+            IPC_STAT = 2,
+            IPC_INFO = 3,
+            GETPID = 11,
+            GETVAL = 12,
+            GETALL = 13,
+            GETNCNT = 14,
+            GETZCNT = 15,
+            SETVAL = 16,
+            SETALL = 17,
+            SEM_STAT = 18,
+            SEM_INFO = 19,
+            SEM_STAT_ANY = 20,
+        }
+    );
+    compare!(MsgCommand::ALL;
+        {
+            // include/uapi/linux/ipc.h and msg.h
+            IPC_RMID = 0,
+            IPC_SET = 1,
+            IPC_STAT = 2,
+            IPC_INFO = 3,
+            MSG_STAT = 11,
+            MSG_INFO = 12,
+            MSG_STAT_ANY = 13,
+        }
+    );
+    compare!(ShmFlags::ALL;
+        {
+            // include/uapi/linux/shm.h
+            SHM_RDONLY = 0o10000,
+            SHM_RND = 0o20000,
+            SHM_REMAP = 0o40000,
+            SHM_EXEC = 0o100000,
+        }
+    );
+    compare!(SemFlags::ALL;
+        {
+            // include/uapi/linux/sem.h
+            SEM_UNDO = 0x1000,
+        }
+    );
+    compare!(MsgFlags::ALL;
+        {
+            // include/uapi/linux/msg.h
+            MSG_NOERROR = 0o10000,
+            MSG_EXCEPT = 0o20000,
+            MSG_COPY = 0o40000,
+        }
+    );
+    compare!(ipc::ALL;
+        {
+            // include/uapi/linux/{ipc,shm,sem,msg,mqueue}.h, include/linux/{ipc_namespace,shm}.h, ipc/util.h
+            IPC_PRIVATE = 0,
+            IPCMNI_SHIFT = 15,
+            SHM_HUGETLB = 0o4000,
+            SHM_DEST = 0o1000,
+            SHM_LOCKED = 0o2000,
+            SHMMNI = 4096,
+            SHMMIN = 1,
+            SHMMAX = u64::MAX - (1 << 24),
+            SHMALL = u64::MAX - (1 << 24),
+            SEMMNI = 32000,
+            SEMMSL = 32000,
+            SEMMNS = 32000 * 32000,
+            SEMOPM = 500,
+            SEMVMX = 32767,
+            SEMAEM = 32767,
+            SEMUSZ = 20,
+            MSGMNI = 32000,
+            MSGMAX = 8192,
+            MSGMNB = 16384,
+            MSGSSZ = 16,
+            MQ_PRIO_MAX = 32768,
+            DFLT_MSGMAX = 10,
+            DFLT_MSGSIZEMAX = 8192,
+            HARD_MSGMAX = 65536,
+            HARD_MSGSIZEMAX = 16 * 1024 * 1024,
+            DFLT_QUEUESMAX = 256,
+        }
+    );
+}
+
+#[test]
 fn capability_is_as_in_the_headers() {
     // The headers number them.
     let numbered: Vec<_> = Capabilities::ALL
@@ -397,7 +508,7 @@ fn signal_is_as_in_the_headers() {
         SIGTTOU SIGURG SIGXCPU SIGXFSZ SIGVTALRM SIGPROF SIGWINCH SIGIO SIGPWR SIGSYS SIGRTMIN
     ]);
     compare!(SignalCode::ALL; general [
-        SI_USER SI_KERNEL SI_TIMER SI_TKILL ILL_ILLOPN FPE_INTDIV FPE_FLTDIV FPE_FLTOVF
+        SI_USER SI_KERNEL SI_TIMER SI_MESGQ SI_TKILL ILL_ILLOPN FPE_INTDIV FPE_FLTDIV FPE_FLTOVF
         FPE_FLTUND FPE_FLTRES FPE_FLTINV SEGV_MAPERR SEGV_ACCERR BUS_ADRALN BUS_ADRERR
         TRAP_TRACE CLD_EXITED CLD_KILLED CLD_DUMPED CLD_STOPPED CLD_CONTINUED
     ]);
@@ -407,7 +518,7 @@ fn signal_is_as_in_the_headers() {
     ]);
     compare!(MaskOperation::ALL; general [SIG_BLOCK SIG_UNBLOCK SIG_SETMASK]);
     compare!(StackFlags::ALL; general [SS_ONSTACK SS_DISABLE SS_AUTODISARM]);
-    compare!(SignalEvent::ALL; general [SIGEV_SIGNAL SIGEV_NONE SIGEV_THREAD_ID]);
+    compare!(SignalEvent::ALL; general [SIGEV_SIGNAL SIGEV_NONE SIGEV_THREAD SIGEV_THREAD_ID]);
     compare!(signal::ALL;
         libc [SIG_DFL SIG_IGN]
         {

@@ -180,6 +180,25 @@ pub trait Mapping: Send + Sync {
     /// The path for /proc/self/maps.
     fn path(&self) -> Vec<u8>;
 
+    /// Whether all of this range (whole pages) is known to be zeros without reading it.
+    fn is_zeros(&self, offset: u64, len: u64) -> bool {
+        let _ = (offset, len);
+        false
+    }
+
+    /// Whether anybody can see the bytes when no mapping is left.
+    fn outlives_mappings(&self) -> bool {
+        true
+    }
+
+    /// The identifier of the System V shared memory segment that it is.
+    fn segment(&self) -> Option<i32> {
+        None
+    }
+
+    /// A process does not map a part of the file any more. Called under locks: it must take none that others hold while they map.
+    fn unmapped(&self) {}
+
     /// Where mappings of the file that are shared meet, so that all see the same bytes: `mm` stores its own object here.
     /// A file that cannot be written needs none.
     fn shared_pages(&self) -> Option<&SharedPagesSlot> {

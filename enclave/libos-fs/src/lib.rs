@@ -61,7 +61,7 @@ pub use locks::{
 };
 pub use mounts::Mount;
 pub use open_file::OpenFile;
-pub use system::{Kernel, Memory, NamedPipe, Process, ProcessStatus, System, ThreadStatus};
+pub use system::{Kernel, Memory, NamedPipe, Process, ProcessStatus, System, SystemV, ThreadStatus};
 pub use vfs::{
     FileSystemStat, NewNode, OpenHow, Owner, SetTime, Vfs, VfsOptions, path_of, place_of, written_by,
 };

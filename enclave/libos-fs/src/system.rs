@@ -47,11 +47,25 @@ pub trait System: Send + Sync {
     /// What `uname` says: release, and version with build date.
     fn kernel(&self) -> Kernel;
 
+    /// What `/proc/sysvipc` has about the objects of a facility.
+    fn system_v(&self, facility: SystemV) -> Vec<u8>;
+
     /// The host name.
     fn host_name(&self) -> Vec<u8>;
 
     /// Sets the host name, as a write to `/proc/sys/kernel/hostname` does.
     fn set_host_name(&self, name: &[u8]) -> Result<()>;
+}
+
+/// The facilities of System V IPC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SystemV {
+    /// Shared memory.
+    Segments,
+    /// Semaphores.
+    Semaphores,
+    /// Message queues.
+    Messages,
 }
 
 /// Memory of the container.

@@ -3,7 +3,8 @@
 //! All processes live in one range of addresses (D3), the [`arena`], which [`AddressSpace`]s share out among themselves. Each keeps
 //! its mappings ([`mapping`]). A page is *committed* when the enclave has it; pages of large mappings are committed when they are
 //! first touched ([`AddressSpace::handle_fault`], [`populate`]). Pages of files that are mapped shared belong to the file
-//! ([`shared`]); executable mappings of the image's files are patched ([`call_sites`]).
+//! ([`shared`]). Memory that is shared without a file is a file without a name ([`nameless`]). Executable mappings of the image's files are
+//! patched ([`call_sites`]).
 //!
 //! Neighbours: `kobject::Mapping` is what a file gives to map; `libos` turns system calls into calls of these.
 //!
@@ -37,8 +38,10 @@ mod arena;
 mod call_sites;
 mod mapping;
 mod memory;
+mod nameless;
 mod populate;
 mod ranges;
+mod segments;
 mod shared;
 mod space;
 mod stash;
@@ -49,5 +52,6 @@ mod turns;
 pub use arena::{MAX_WARM, WARM_MIN, is_present};
 pub use call_sites::{CallSites, install as install_call_sites};
 pub use mapping::{Advice, Backing};
+pub use nameless::NamelessFile;
 pub use space::{ADDRESSES_END, AddressLimits, AddressSpace, FaultOutcome, STACK_NAME, SpaceId, Word};
 pub use turns::{Pin, TurnCosts, turn_costs};

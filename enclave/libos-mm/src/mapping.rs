@@ -79,7 +79,7 @@ pub enum Advice {
 /// Where the pages of a mapping come from.
 #[derive(Clone)]
 pub(crate) enum Content {
-    /// Nowhere: they are zeros at first. Shared ones have one address for all who map them, so they are nobody's but the mapping's too.
+    /// Nowhere: they are zeros at first, and the mapping's own.
     Zeros,
     /// A file, of which the mapping has its own copy.
     Private {
@@ -197,6 +197,20 @@ impl MappingEntry {
             self.protection == other.protection && !self.protection.contains(Protection::READ_WRITE);
         let same_content = other.content.follows(&self.content, 0);
         same_content && (self.is_shared() || (is_read_only && self.content.file().is_some()))
+    }
+
+    /// The addresses at which it shows these bytes of a shared file, if it shows all of them.
+    pub(crate) fn place_of(&self, file: &Arc<SharedFile>, offset: u64, len: u64) -> Option<PageRange> {
+        let Content::Shared {
+            file: own,
+            offset: first,
+        } = &self.content
+        else {
+            return None;
+        };
+        let distance = offset.checked_sub(*first).filter(|_| Arc::ptr_eq(own, file))?;
+        let place = PageRange::new(self.range.start().checked_add(distance)?, len)?;
+        (place.end() <= self.range.end()).then_some(place)
     }
 
     /// Whether `next` continues it, so that both can be one.

@@ -3,8 +3,9 @@
 //! An enclave's page has one address. So each page of such a file lies at the address of one mapping at a time, or in the file
 //! system; a mapping that touches a page which another one has takes it over. *While a page lies in a mapping, it is the file's
 //! contents*: reading and writing the file go to it (through [`SharedPages`], which the file system asks), and it is written back when it
-//! leaves. Threads that touch the same page by different addresses at the same time wait for each other, which is slow and right;
-//! processes that map a file usually do so at one address.
+//! leaves. Threads that touch the same page by different addresses at the same time wait for each other, which is slow and right.
+//! Relatives that map the same part of a file do so at one address if they do not ask for another
+//! ([`crate::space`]'s `place_as_relatives`).
 //!
 //! Lock order: an address space's lock, then a shared file's, then what `Mapping::read_pages` and `write_pages` take.
 
@@ -108,9 +109,14 @@ impl SharedFile {
         offset: u64,
         protection: Protection,
     ) -> Result<()> {
-        let mut bytes = PageBuffer::new(run.len());
-        self.file.read_pages(offset, &mut bytes)?;
-        self.fill(run, &bytes, protection)?;
+        if self.file.is_zeros(offset, run.len()) {
+            self.arena.commit_zeroed(run, &mut Account::unlimited())?;
+            self.arena.protect(run, protection)?;
+        } else {
+            let mut bytes = PageBuffer::new(run.len());
+            self.file.read_pages(offset, &mut bytes)?;
+            self.fill(run, &bytes, protection)?;
+        }
         let is_dirty = protection.contains(Protection::READ_WRITE);
         for address in run.pages() {
             let offset = offset + (address - run.start());
@@ -161,8 +167,27 @@ impl SharedFile {
         self.arena.protect(range, protection)
     }
 
+    /// A mapping ends, of which the caller has the last trace: takes the pages that `range`, which maps the file at `offset`, has out of
+    /// use, and writes them back if anybody can see them.
+    pub(crate) fn release(self: &Arc<Self>, range: PageRange, offset: u64) {
+        if Arc::strong_count(self) == 1 && !self.file.outlives_mappings() {
+            self.held.lock().clear();
+            self.arena.release(range, &mut Account::unlimited(), WARM_MIN);
+        } else {
+            self.displace(range, offset);
+        }
+    }
+
+    /// Whether the page of the file at `offset` lies at `address`.
+    pub(crate) fn lies_at(&self, offset: u64, address: u64) -> bool {
+        self.held
+            .lock()
+            .get(&offset)
+            .is_some_and(|held| held.address == address)
+    }
+
     /// Writes the pages back that `range`, which maps the file at `offset`, has, and takes them out of use.
-    pub(crate) fn release(&self, range: PageRange, offset: u64) {
+    pub(crate) fn displace(&self, range: PageRange, offset: u64) {
         let mut held = self.held.lock();
         let offsets = offset..offset + range.len();
         let ours: Vec<(u64, Held)> = held
@@ -179,7 +204,6 @@ impl SharedFile {
         self.arena.release(range, &mut Account::unlimited(), WARM_MIN);
     }
 
-    /// Writes a page back to the file; it cannot be written in its mapping any more then.
     /// Writes a page back to the file, before it leaves its mapping.
     fn write_back(&self, offset: u64, page: Held) {
         let mut bytes = PageBuffer::new(PAGE_SIZE);

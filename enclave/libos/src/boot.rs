@@ -20,6 +20,7 @@ use libos_mm::AddressSpace;
 use linux_abi::{AtFlags, OpenFlags, SignalSet};
 
 use crate::container::Container;
+use crate::ipc::Ipc;
 use crate::process::descriptors::OnExec;
 use crate::process::exit::{self, Status};
 use crate::process::{Process, Thread, exec, limits, table, turn};
@@ -109,6 +110,7 @@ fn start() -> Result<enclave_rt::frame::TrapFrame, Refusal> {
         vfs,
         timers: Timers::new(from_host::forward),
         hostname: Mutex::new(hostname(&config, &info)),
+        ipc: Ipc::new(config.memory),
         processor: Processor::new(&info),
         memory: config.memory,
         debug: config.debug,

@@ -7,6 +7,7 @@ use kobject::{Mutex, Once};
 use libos_fs::Vfs;
 use libos_io::Timers;
 
+use crate::ipc::Ipc;
 use crate::processor::Processor;
 
 /// The container.
@@ -14,6 +15,7 @@ pub(crate) struct Container {
     pub(crate) vfs: Vfs,
     pub(crate) timers: Arc<Timers>,
     pub(crate) hostname: Mutex<Vec<u8>>,
+    pub(crate) ipc: Ipc,
     pub(crate) processor: Processor,
     /// Most bytes of programs' memory.
     pub(crate) memory: u64,

@@ -45,7 +45,7 @@ impl Key {
     /// The bucket in which waiters with this key stand.
     #[expect(clippy::indexing_slicing, reason = "the top byte of a word, and 256 buckets")]
     fn bucket(self) -> &'static SpinLock<Bucket> {
-        let (Word::Private(_, place) | Word::Shared(place) | Word::File(_, place)) = self.0;
+        let (Word::Private(_, place) | Word::File(_, place)) = self.0;
         let mixed = (place >> 2).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         &BUCKETS[usize::from(mixed.to_be_bytes()[0])]
     }

@@ -2,7 +2,7 @@
 //!
 //! - [`syscall`]: the table of system calls, and a file for each family of them;
 //! - `process`, `signal`, `time`, `futex`, `loader`: what system calls work on. Files are in the crate `libos-fs`, pipes and sockets
-//!   in `libos-io`, memory in `libos-mm`;
+//!   in `libos-io`, System V IPC and message queues in `libos-ipc` (with `ipc` here), memory in `libos-mm`;
 //! - `boot`: from the measured configuration to the first instruction of the first program;
 //! - `trap`, `resume`: exceptions of programs, and the way back to a program;
 //! - `name_files`: /etc/hosts and its kin;
@@ -30,6 +30,7 @@ mod console;
 mod container;
 mod crash;
 mod futex;
+mod ipc;
 mod loader;
 mod name_files;
 mod proc_source;

@@ -5,12 +5,12 @@ use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
 use kobject::{Description, Errno, File, Result, clock};
-use libos_fs::{Context, Dentry, Kernel, Memory, NamedPipe, ProcessStatus, System, ThreadStatus};
+use libos_fs::{Context, Dentry, Kernel, Memory, NamedPipe, ProcessStatus, System, SystemV, ThreadStatus};
 use linux_abi::signal::{SIG_DFL, SIG_IGN};
 use linux_abi::{OpenFlags, Resource, Signal};
 
 use crate::process::{CURRENT, Process, table};
-use crate::syscall;
+use crate::{ipc, syscall};
 
 /// The container, as the file systems ask for it.
 pub(crate) struct Source;
@@ -73,6 +73,16 @@ impl System for Source {
             release: syscall::RELEASE,
             version: syscall::VERSION,
         }
+    }
+
+    fn system_v(&self, facility: SystemV) -> Vec<u8> {
+        let objects = &crate::container().ipc;
+        let text = match facility {
+            SystemV::Segments => ipc::segments_text(objects),
+            SystemV::Semaphores => ipc::semaphores_text(objects),
+            SystemV::Messages => ipc::messages_text(objects),
+        };
+        text.into_bytes()
     }
 
     fn host_name(&self) -> Vec<u8> {

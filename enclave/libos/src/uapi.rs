@@ -79,6 +79,48 @@ structures! {
     RobustListHead { next: u64, futex_offset: i64, pending: u64, }
     /// `struct flock`
     Flock { kind: i16, whence: i16, _pad: u32, start: i64, len: i64, pid: i32, _pad2: u32, }
+    /// `struct ipc64_perm`
+    IpcPermissions {
+        key: i32, uid: u32, gid: u32, creator: u32, creator_group: u32, mode: u32, sequence: u16, _pad: u16,
+        _pad2: u32, _unused: [u64; 2],
+    }
+    /// `struct shmid64_ds`
+    RawSegment {
+        permissions: IpcPermissions, len: u64, attached: i64, detached: i64, changed: i64, creator_pid: u32,
+        last_pid: u32, attachments: u64, _unused: [u64; 2],
+    }
+    /// `struct shminfo64`
+    SegmentLimits {
+        longest: u64, shortest: u64, most: u64, most_of_process: u64, most_pages: u64, _unused: [u64; 4],
+    }
+    /// `struct shm_info`
+    SegmentInfo { segments: u32, _pad: u32, pages: u64, resident: u64, swapped: u64, _unused: [u64; 2], }
+    /// `struct sembuf`
+    Sembuf { number: u16, change: i16, flags: i16, }
+    /// `struct semid64_ds`
+    RawSemaphores {
+        permissions: IpcPermissions, operated: i64, _unused: u64, changed: i64, _unused2: u64, len: u64,
+        _unused3: [u64; 2],
+    }
+    /// `struct seminfo`
+    SemaphoreInfo {
+        map: i32, most_sets: i32, most: i32, most_undo: i32, longest: i32, most_operations: i32,
+        undo_entries: i32, undo_size: i32, greatest: i32, adjustment: i32,
+    }
+    /// `struct msqid64_ds`
+    RawMessages {
+        permissions: IpcPermissions, sent: i64, received: i64, changed: i64, bytes: u64, count: u64, limit: u64,
+        last_sender: u32, last_receiver: u32, _unused: [u64; 2],
+    }
+    /// `struct msginfo`
+    MessageInfo {
+        pool: i32, map: i32, longest: i32, most_bytes: i32, most_queues: i32, segment_size: i32, headers: i32,
+        segments: u16, _pad: u16,
+    }
+    /// `struct mq_attr`
+    QueueAttributes {
+        flags: i64, most_messages: i64, message_len: i64, messages: i64, _reserved: [i64; 4],
+    }
     /// `struct epoll_event` is packed: this is its first word and the rest by bytes
     RawEpollEvent { events: u32, data: [u8; 8], }
 }
@@ -88,6 +130,10 @@ const _: () = assert!(size_of::<Statx>() == 256);
 const _: () = assert!(size_of::<Statfs>() == 120);
 const _: () = assert!(size_of::<RawEpollEvent>() == 12);
 const _: () = assert!(size_of::<MessageHeader>() == 56);
+const _: () = assert!(size_of::<IpcPermissions>() == 48);
+const _: () = assert!(size_of::<RawSegment>() == 112);
+const _: () = assert!(size_of::<RawSemaphores>() == 104);
+const _: () = assert!(size_of::<RawMessages>() == 120);
 
 impl Timespec {
     /// Nanoseconds; EINVAL if it is not normal.

@@ -20,6 +20,21 @@ fn nacre_run(image: &str, args: &[&str]) -> Command {
     command
 }
 
+/// What servers of files serve.
+const PAGE: &str = "An oyster lays nacre around what it encloses.\n";
+
+/// `nacre run -e NAME=VALUE… IMAGE`.
+fn nacre_run_with(image: &str, variables: &[(&str, &str)]) -> Command {
+    let archive = images::provide(&images::recipe(image).unwrap()).unwrap();
+    let mut command = Command::new(nacre().unwrap());
+    command.arg("run");
+    for (name, value) in variables {
+        command.args(["-e", &format!("{name}={value}")]);
+    }
+    command.arg(format!("docker-archive:{}", archive.display()));
+    command
+}
+
 /// Runs an image to its end and compares what it prints.
 fn prints(image: &str, args: &[&str], expected: &str) {
     let outcome = Outcome::of(nacre_run(image, args), b"").unwrap();
@@ -51,7 +66,7 @@ fn go_program() {
 
 #[test]
 fn busybox() {
-    prints("busybox", &[], "An oyster lays nacre around what it encloses.\n");
+    prints("busybox", &[], PAGE);
     prints(
         "busybox",
         &["sh", "-c", "x=6; echo $((x * 7)) $0; cd /etc; pwd"],
@@ -184,22 +199,17 @@ fn redis_saves_in_the_background() {
 #[test]
 fn nginx_serves_with_two_workers() {
     let port = free_port();
-    let archive = images::provide(&images::recipe("nginx").unwrap()).unwrap();
-    let mut command = Command::new(nacre().unwrap());
-    command.args(["run", "-e", &format!("PORT={port}")]);
-    command.arg(format!("docker-archive:{}", archive.display()));
-    let mut server = Server::of("nginx", command, &port);
-    let page = "An oyster lays nacre around what it encloses.\n";
+    let mut server = Server::of("nginx", nacre_run_with("nginx", &[("PORT", &port)]), &port);
     let serves = |count: usize| {
         for _ in 0..count {
             let (head, body) = get(&port, "/");
-            assert_eq!(body, page, "{head}");
+            assert_eq!(body, PAGE, "{head}");
             assert!(head.contains("X-Worker: "), "{head}");
         }
     };
     serves(40);
     let (_, proxied) = get(&port, "/proxy/");
-    assert_eq!(proxied, page);
+    assert_eq!(proxied, PAGE);
     signal(server.process.id(), "HUP");
     let deadline = Instant::now() + Duration::from_secs(20);
     // Two new workers serve, and the two old ones end once they have nothing left to do.
@@ -219,6 +229,181 @@ fn nginx_serves_with_two_workers() {
     assert_eq!(text.matches("start worker process ").count(), 4, "{text}");
     signal(server.process.id(), "QUIT");
     assert_eq!(server.wait(), 0, "nginx ends well on SIGQUIT");
+}
+
+/// PostgreSQL as its official image starts it: initdb, a server for the scripts, then the server.
+#[test]
+fn postgres_serves() {
+    let mut database = Database::start(&[]);
+    assert_eq!(database.ask("SELECT sum(size) FROM pearls"), "500500\n");
+    database.bench(&["-i", "-s", "1"]);
+    let report = database.bench(&["-c", "4", "-j", "2", "-t", "100"]);
+    assert!(report.contains("processed: 400/400"), "{report}");
+    assert_eq!(database.ask("SELECT count(*) FROM pgbench_history"), "400\n");
+    // Its workers map memory that the asking backend has made.
+    let plan = database.ask(
+        "SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0; \
+         EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT sum(abalance) FROM pgbench_accounts",
+    );
+    assert!(plan.contains("Workers Launched: 2"), "{plan}");
+    assert_eq!(database.interrupt(), 0, "PostgreSQL ends well on SIGINT");
+}
+
+/// All that PostgreSQL's processes share in System V segments, and the death of one of them.
+#[test]
+fn postgres_recovers_with_system_v_memory() {
+    let mut database = Database::start(&[
+        "-c",
+        "shared_memory_type=sysv",
+        "-c",
+        "dynamic_shared_memory_type=sysv",
+    ]);
+    database.bench(&["-i", "-s", "1"]);
+    database.bench(&["-c", "2", "-t", "50"]);
+    // The backend dies, so the others end, and the server makes its memory anew.
+    database.psql("COPY pearls FROM PROGRAM 'kill -9 $PPID'");
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while database.psql("SELECT count(*) FROM pgbench_history").stdout != "100\n" {
+        assert!(Instant::now() < deadline, "{}", database.server.text());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let text = database.server.text();
+    assert!(text.contains("was terminated by signal 9: Killed"), "{text}");
+    assert!(
+        text.contains("database system was not properly shut down"),
+        "{text}"
+    );
+    assert_eq!(database.interrupt(), 0, "PostgreSQL ends well on SIGINT");
+}
+
+/// A PostgreSQL server, and its clients.
+struct Database {
+    server: Server,
+    port: String,
+}
+
+impl Database {
+    fn start(options: &[&str]) -> Self {
+        let port = free_port();
+        let server = Server::start("postgres", &[&["postgres", "-p", &port], options].concat(), &port);
+        Self { server, port }
+    }
+
+    /// A client of the newest version that is installed.
+    fn client(&self, name: &str) -> Command {
+        let mut versions: Vec<_> = fs::read_dir("/usr/lib/postgresql")
+            .expect("install the package postgresql")
+            .map(|version| version.unwrap().path())
+            .collect();
+        versions.sort();
+        let mut command = Command::new(versions.last().unwrap().join("bin").join(name));
+        command
+            .args(["-h", "127.0.0.1", "-p", &self.port, "-U", "postgres"])
+            .env("PGPASSWORD", "nacre");
+        command
+    }
+
+    fn psql(&self, statements: &str) -> Outcome {
+        let mut client = self.client("psql");
+        client.args(["-X", "-q", "-A", "-t", "-c", statements, "oyster"]);
+        Outcome::of(client, b"").unwrap()
+    }
+
+    fn ask(&self, statements: &str) -> String {
+        let outcome = self.psql(statements);
+        assert_eq!(outcome.status, 0, "{outcome}\n{}", self.server.text());
+        outcome.stdout
+    }
+
+    fn bench(&self, args: &[&str]) -> String {
+        let mut client = self.client("pgbench");
+        client.args(args).arg("oyster");
+        let outcome = Outcome::of(client, b"").unwrap();
+        assert_eq!(outcome.status, 0, "{outcome}\n{}", self.server.text());
+        outcome.stdout
+    }
+
+    /// Sends SIGINT, which is the official image's signal to stop, and gives the exit status.
+    fn interrupt(&mut self) -> i32 {
+        signal(self.server.process.id(), "INT");
+        self.server.wait()
+    }
+}
+
+/// PHP's FastCGI server with two workers, which share the cache of compiled scripts.
+#[test]
+fn php_answers_over_fastcgi() {
+    let port = free_port();
+    let mut server = Server::of("php-fpm", nacre_run_with("php-fpm", &[("PORT", &port)]), &port);
+    let ask = || {
+        let mut client = Command::new("cgi-fcgi");
+        client
+            .args(["-bind", "-connect", &format!("127.0.0.1:{port}")])
+            .envs([
+                ("SCRIPT_FILENAME", "/srv/index.php"),
+                ("REQUEST_METHOD", "POST"),
+                ("CONTENT_TYPE", "text/plain"),
+                ("CONTENT_LENGTH", "5"),
+            ]);
+        let outcome = Outcome::of(client, b"pearl").expect("install the package libfcgi-bin");
+        outcome.stdout.replace('\r', "")
+    };
+    // One answer compiles the script, the others find it compiled.
+    ask();
+    for _ in 0..20 {
+        let answer = ask();
+        let (head, body) = answer.split_once("\n\n").unwrap_or_else(|| panic!("{answer}"));
+        assert!(head.contains("Content-type: text/plain"), "{answer}");
+        let lines: Vec<&str> = body.lines().collect();
+        let [worker, user, method, text, child, cached] = lines[..] else {
+            panic!("{answer}")
+        };
+        let number = |line: &str, word: &str| line.strip_prefix(word).unwrap().parse::<u32>().unwrap();
+        assert_eq!(
+            number(worker, "worker "),
+            number(child, "child "),
+            "a shell is the worker's child"
+        );
+        assert_eq!(
+            [user, method, text, cached],
+            ["user 33", "method POST", "body PEARL", "cached yes"]
+        );
+    }
+    signal(server.process.id(), "QUIT");
+    assert_eq!(server.wait(), 0, "PHP ends well on SIGQUIT\n{}", server.text());
+}
+
+/// Two services under supervisord: one serves, one dies and is started again.
+#[test]
+fn supervisord_keeps_services() {
+    let (port, control) = (free_port(), free_port());
+    let command = nacre_run_with("supervisor", &[("PORT", &port), ("CONTROL_PORT", &control)]);
+    let mut server = Server::of("supervisor", command, &port);
+    assert_eq!(get(&port, "/").1, PAGE);
+    server.says("spawned: 'mortal'", 2);
+    let text = server.text();
+    assert!(
+        text.contains("exited: mortal (exit status 3; not expected)"),
+        "{text}"
+    );
+    assert!(text.contains("mortal lives as root"), "{text}");
+    assert_eq!(get(&port, "/").1, PAGE);
+    assert_eq!(server.terminate(), 0, "supervisord ends well on SIGTERM");
+    server.says("stopped: web (terminated by SIGTERM)", 1);
+}
+
+/// Two services under runit: one serves, one dies and is started again.
+#[test]
+fn runit_keeps_services() {
+    let port = free_port();
+    let mut server = Server::of("runit", nacre_run_with("runit", &[("PORT", &port)]), &port);
+    assert_eq!(get(&port, "/").1, PAGE);
+    server.says("mortal ended with 3", 2);
+    server.says("mortal lives", 3);
+    assert_eq!(get(&port, "/").1, PAGE);
+    // It tells its services to end, and says so by its status (runsvdir(8)).
+    signal(server.process.id(), "HUP");
+    assert_eq!(server.wait(), 111);
 }
 
 /// Gunicorn with two workers that it has forked; each also starts a child.
@@ -365,7 +550,7 @@ impl Server {
             process: command.spawn().unwrap(),
             output,
         };
-        let deadline = Instant::now() + Duration::from_secs(30);
+        let deadline = Instant::now() + Duration::from_secs(120);
         while TcpStream::connect(format!("127.0.0.1:{port}")).is_err() {
             let status = server.process.try_wait().unwrap();
             assert!(
@@ -396,6 +581,19 @@ impl Server {
             assert!(
                 Instant::now() < deadline,
                 "still runs after SIGTERM\n{}",
+                self.text()
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Waits until it has said so, so many times.
+    fn says(&self, text: &str, times: usize) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while self.text().matches(text).count() < times {
+            assert!(
+                Instant::now() < deadline,
+                "it does not say {text:?}\n{}",
                 self.text()
             );
             std::thread::sleep(Duration::from_millis(20));

@@ -14,6 +14,7 @@ use kobject::Result;
 
 use crate::inode::{Inode, Link};
 use crate::synthetic::{Item, Numbered, Subject, Synthetic};
+use crate::system::SystemV;
 
 pub(crate) use status::processor_list;
 
@@ -38,12 +39,19 @@ const ROOT: &[Item] = &[
     Item::text("stat", whole::stat),
     Item::fixed("swaps", "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"),
     Item::directory("sys", sysctl::ROOT),
+    Item::directory("sysvipc", SYSTEM_V),
     Item::link("thread-self", |fs, _| {
         let (pid, tid) = fs.system.current();
         path_link(&alloc::format!("{pid}/task/{tid}"))
     }),
     Item::text("uptime", whole::uptime),
     Item::text("version", whole::version),
+];
+
+const SYSTEM_V: &[Item] = &[
+    Item::text("msg", |fs, _| Ok(fs.system.system_v(SystemV::Messages))),
+    Item::text("sem", |fs, _| Ok(fs.system.system_v(SystemV::Semaphores))),
+    Item::text("shm", |fs, _| Ok(fs.system.system_v(SystemV::Segments))),
 ];
 
 const PROCESSES: Numbered = Numbered {

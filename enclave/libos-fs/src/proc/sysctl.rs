@@ -20,10 +20,19 @@ const FS: &[Item] = &[
     Item::fixed("aio-max-nr", "65536\n"),
     Item::fixed("file-max", "9223372036854775807\n"),
     Item::fixed("file-nr", "0\t0\t9223372036854775807\n"),
+    Item::directory("mqueue", MESSAGE_QUEUES),
     Item::fixed("nr_open", "1048576\n"),
     Item::fixed("pipe-max-size", "1048576\n"),
     Item::fixed("protected_hardlinks", "1\n"),
     Item::fixed("protected_symlinks", "0\n"),
+];
+
+const MESSAGE_QUEUES: &[Item] = &[
+    Item::fixed("msg_default", "10\n"),
+    Item::fixed("msg_max", "10\n"),
+    Item::fixed("msgsize_default", "8192\n"),
+    Item::fixed("msgsize_max", "8192\n"),
+    Item::fixed("queues_max", "256\n"),
 ];
 
 const KERNEL: &[Item] = &[
@@ -44,6 +53,7 @@ const KERNEL: &[Item] = &[
     Item::directory("random", RANDOM),
     Item::fixed("randomize_va_space", "2\n"),
     Item::fixed("sem", "32000\t1024000000\t500\t32000\n"),
+    Item::fixed("shm_rmid_forced", "0\n"),
     Item::fixed("shmall", "18446744073692774399\n"),
     Item::fixed("shmmax", "18446744073692774399\n"),
     Item::fixed("shmmni", "4096\n"),

@@ -236,6 +236,10 @@ impl System for TestSystem {
         (7, 7)
     }
 
+    fn system_v(&self, _: libos_fs::SystemV) -> Vec<u8> {
+        b"       key\n".to_vec()
+    }
+
     fn memory(&self) -> Memory {
         Memory {
             total: 1 << 30,

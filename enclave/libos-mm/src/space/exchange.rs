@@ -78,11 +78,8 @@ impl Spaces {
     /// Lets shared pages allow what `own`'s mappings do.
     fn protect_shared(&self) -> Result<()> {
         for mapping in self.own.mappings.values().filter(|mapping| mapping.is_shared()) {
-            match &mapping.content {
-                Content::Shared { file, offset } => {
-                    file.protect(mapping.range, *offset, mapping.protection)?
-                }
-                _ => self.arena.protect(mapping.range, mapping.protection)?,
+            if let Content::Shared { file, offset } = &mapping.content {
+                file.protect(mapping.range, *offset, mapping.protection)?;
             }
         }
         Ok(())

@@ -12,7 +12,7 @@
 //!   copies first ([`Spaces::make_writable`]).
 //! - The resident space has no entries.
 //!
-//! Shared mappings have one version for all. The pages of a file lie where [`crate::shared`] has them.
+//! Shared mappings have one version for all, whose pages lie where [`crate::shared`] has them.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -87,7 +87,7 @@ pub(crate) struct Space {
     pub(super) mappings: BTreeMap<u64, MappingEntry>,
     /// Where the heap begins and ends (`brk`).
     pub(super) heap: (u64, u64),
-    /// What private pages and shared anonymous ones take.
+    /// What private pages take.
     pub(super) account: Account,
     pub(super) limits: AddressLimits,
     pub(super) versions: BTreeMap<u64, Version>,
@@ -270,7 +270,7 @@ impl Spaces {
                 continue;
             };
             if let Content::Shared { file, .. } = &mapping.content {
-                file.release(one(page)?, mapping.offset_of(page));
+                file.displace(one(page)?, mapping.offset_of(page));
                 continue;
             }
             let frame = match spare.take() {
@@ -304,9 +304,6 @@ impl Spaces {
             .all(|relative| !relative.versions.contains_key(&page));
         let own = mapping.part(one(page)?);
         for relative in &mut self.relatives {
-            if !relative.has_place(page) {
-                continue;
-            }
             let theirs = relative
                 .find(page)
                 .and_then(|mapping| mapping.part(one(page).ok()?));
@@ -314,6 +311,13 @@ impl Spaces {
                 (Some(own), Some(theirs)) => own.shows_as(theirs) && (is_plain || own.is_shared()),
                 _ => false,
             };
+            if can_share && let Some(version) = relative.versions.remove(&page) {
+                // It had nothing there. What comes now is its own, too.
+                self.arena.give_frames([version.frame]);
+            }
+            if !relative.has_place(page) {
+                continue;
+            }
             if !can_share {
                 let kind = relative.untouched(page);
                 let frame = self.arena.take_frame()?;
@@ -326,10 +330,13 @@ impl Spaces {
     /// Gives up what `own` has of a range that it does not map any more, where relatives map all of it.
     pub(super) fn leave_to_relatives(&mut self, mapping: &MappingEntry) {
         if let Content::Shared { file, .. } = &mapping.content {
+            self.drop_own_versions(mapping.range);
             for page in self.arena.used_pages(mapping.range) {
-                let stays = |relative: &Space| relative.find(page).is_some_and(MappingEntry::is_shared);
+                let offset = mapping.offset_of(page);
+                let shows = |theirs: &MappingEntry| theirs.place_of(file, offset, PAGE_SIZE);
+                let stays = |relative: &Space| relative.find(page).and_then(shows).is_some();
                 if let (Ok(range), false) = (one(page), self.relatives.iter().any(stays)) {
-                    file.release(range, mapping.offset_of(page));
+                    file.displace(range, offset);
                 }
             }
             return;
@@ -341,14 +348,7 @@ impl Spaces {
         let places: Vec<u64> = places
             .filter(|page| !self.own.versions.contains_key(page))
             .collect();
-        let versions = self.own.versions.range(range.start()..range.end());
-        let versions: Vec<u64> = versions.map(|(&page, _)| page).collect();
-        for version in versions.iter().filter_map(|page| self.own.versions.remove(page)) {
-            if version.kind == Kind::Data {
-                self.own.account.give_back(PAGE_SIZE);
-            }
-            arena.give_frames([version.frame]);
-        }
+        self.drop_own_versions(range);
         let mut empty = Vec::new();
         for page in places {
             self.own.account.give_back(PAGE_SIZE);
@@ -359,6 +359,18 @@ impl Spaces {
         }
         for run in stash::runs(&empty) {
             self.arena.discard(run, &mut Account::unlimited());
+        }
+    }
+
+    /// Gives up what `own` has of a range in frames.
+    fn drop_own_versions(&mut self, range: PageRange) {
+        let versions = self.own.versions.range(range.start()..range.end());
+        let versions: Vec<u64> = versions.map(|(&page, _)| page).collect();
+        for version in versions.iter().filter_map(|page| self.own.versions.remove(page)) {
+            if version.kind == Kind::Data {
+                self.own.account.give_back(PAGE_SIZE);
+            }
+            self.arena.give_frames([version.frame]);
         }
     }
 
@@ -432,10 +444,11 @@ impl Spaces {
 
     /// Before `own` writes to a page that is in use and does not allow it, while its mapping does: afterwards the place is its own.
     pub(super) fn make_writable(&mut self, mapping: &MappingEntry, page: PageRange) -> Result<()> {
-        if !mapping.is_shared() {
-            turns::count(|costs| costs.diverged += 1);
-            self.displace(page.start(), None)?;
+        if let Content::Shared { file, .. } = &mapping.content {
+            return file.protect(page, mapping.offset_of(page.start()), mapping.protection);
         }
+        turns::count(|costs| costs.diverged += 1);
+        self.displace(page.start(), None)?;
         self.arena.protect(page, mapping.protection)
     }
 }

@@ -64,8 +64,11 @@ impl Spaces {
             return Err(Errno::EFAULT);
         }
         let window = populate::window(mapping, address, self.own.last_window).unwrap_or(page);
-        // Relatives pay a frame for each page.
-        let window = if self.is_contested(window) { page } else { window };
+        // Relatives pay a frame for each page, unless they see the same one.
+        let window = match !mapping.is_shared() && self.is_contested(window) {
+            true => page,
+            false => window,
+        };
         self.own.last_window = Some(window);
         let brought = self.populate(mapping, window, Some(address));
         if self.arena.state(address).protection().is_some() {

@@ -7,8 +7,8 @@ use host_abi::{PageRange, Protection};
 use kobject::{Errno, Result};
 use linux_abi::MapFlags;
 
-use super::family::{AddressLimits, Spaces, gaps};
-use crate::arena::WARM_MIN;
+use super::family::{AddressLimits, Spaces, gaps, one};
+use crate::arena::{Account, WARM_MIN};
 use crate::call_sites::Patches;
 use crate::mapping::{Advice, Content, MappingEntry, Traits};
 use crate::populate;
@@ -97,6 +97,37 @@ impl Spaces {
         }
         let align = if len >= LARGE { HUGE_PAGE } else { PAGE_SIZE };
         ranges.take_any(len, align).ok_or(Errno::ENOMEM)
+    }
+
+    /// Finds addresses at which relatives map the same part of a file shared, and `own` nothing: the pages that are there can stay.
+    pub(super) fn place_as_relatives(
+        &mut self,
+        content: &Content,
+        len: u64,
+        flags: MapFlags,
+    ) -> Result<Option<PageRange>> {
+        let anywhere =
+            !flags.intersects(MapFlags::MAP_FIXED | MapFlags::MAP_FIXED_NOREPLACE | MapFlags::MAP_32BIT);
+        let (true, Content::Shared { file, offset }) = (anywhere, content) else {
+            return Ok(None);
+        };
+        let mut mappings = self
+            .relatives
+            .iter()
+            .flat_map(|relative| relative.mappings.values());
+        let found = mappings.find_map(|mapping| {
+            let place = mapping.place_of(file, *offset, len)?;
+            self.within(place).is_empty().then_some(place)
+        });
+        let Some(range) = found else { return Ok(None) };
+        let arena = self.arena;
+        for page in arena.used_pages(range) {
+            if !file.lies_at(offset + (page - range.start()), page) {
+                self.displace(page, None)?;
+                arena.discard(one(page)?, &mut Account::unlimited());
+            }
+        }
+        Ok(Some(range))
     }
 
     pub(super) fn place_fixed(&mut self, start: u64, len: u64, flags: MapFlags) -> Result<PageRange> {
@@ -199,6 +230,9 @@ impl Spaces {
 
     /// Gives up the pages of what is not in the map any more; the addresses stay taken.
     fn release_pages(&mut self, mapping: &MappingEntry) {
+        if let Some((file, _)) = mapping.content.file() {
+            file.unmapped();
+        }
         let contested = self.of_relatives(mapping.range);
         for part in contested.iter().filter_map(|&part| mapping.part(part)) {
             self.leave_to_relatives(&part);

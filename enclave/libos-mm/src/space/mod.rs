@@ -13,7 +13,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use enclave_layout::{PAGE_SIZE, USER_END};
 use host_abi::{PageRange, Protection};
-use kobject::{Errno, Mutex, MutexGuard, Result};
+use kobject::{Errno, Mapping, Mutex, MutexGuard, Result};
 use linux_abi::MapFlags;
 
 pub use self::family::AddressLimits;
@@ -24,6 +24,7 @@ pub use self::report::Word;
 use crate::arena::{Arena, PROGRAMS};
 use crate::call_sites::Patches;
 use crate::mapping::{Advice, Backing, Content, MappingEntry, Traits};
+use crate::nameless::NamelessFile;
 use crate::ranges::round_up;
 use crate::shared::SharedFile;
 use crate::turns::{Pin, Turns};
@@ -222,6 +223,10 @@ impl AddressSpace {
         }
         let mut traits = Traits::of(flags, &backing);
         traits.set(Traits::STACK, name == STACK_NAME);
+        let shared = match traits.contains(Traits::SHARED) {
+            true => self.shared_content(&backing, len),
+            false => None,
+        };
         let mut inner = self.lock();
         inner.check_room(len, protection, traits)?;
         let replaced = match flags.contains(MapFlags::MAP_FIXED) {
@@ -229,27 +234,45 @@ impl AddressSpace {
             false => None,
         };
         inner.check_limits(len, protection, traits, replaced)?;
-        let range = inner.place(hint, len, flags)?;
+        let beside = match &shared {
+            Some(content) if hint == 0 => inner.place_as_relatives(content, len, flags)?,
+            _ => None,
+        };
+        let range = match beside {
+            Some(range) => range,
+            None => inner.place(hint, len, flags)?,
+        };
+        let content = match shared {
+            Some(content) => content,
+            None => self.private_content(backing, range, protection),
+        };
         let mapping = MappingEntry {
             range,
             protection,
             traits,
-            content: self.content(backing, range, protection, traits),
+            content,
             name,
         };
         inner.add(mapping, flags)
     }
 
-    fn content(&self, backing: Backing, range: PageRange, protection: Protection, traits: Traits) -> Content {
+    /// What a shared mapping shows. `None` if the file never changes, so that it can be private as well.
+    fn shared_content(&self, backing: &Backing, len: u64) -> Option<Content> {
+        let (file, offset) = match backing {
+            Backing::Anonymous | Backing::ReadOnlyZeros => {
+                let file: Arc<dyn Mapping> = Arc::new(NamelessFile::new(len));
+                (file, 0)
+            }
+            Backing::File(file, offset) | Backing::ReadOnlyFile(file, offset) => (file.clone(), *offset),
+        };
+        SharedFile::of(self.arena, &file).map(|file| Content::Shared { file, offset })
+    }
+
+    fn private_content(&self, backing: Backing, range: PageRange, protection: Protection) -> Content {
         let (file, offset) = match backing {
             Backing::Anonymous | Backing::ReadOnlyZeros => return Content::Zeros,
             Backing::File(file, offset) | Backing::ReadOnlyFile(file, offset) => (file, offset),
         };
-        if traits.contains(Traits::SHARED)
-            && let Some(file) = SharedFile::of(self.arena, &file)
-        {
-            return Content::Shared { file, offset };
-        }
         let patches = match protection.contains(Protection::READ_EXECUTE) {
             true => Patches::of_file(self.arena, file.as_ref(), offset, range),
             false => None,

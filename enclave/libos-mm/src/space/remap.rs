@@ -14,7 +14,7 @@ impl AddressSpace {
     /// `mremap` without MREMAP_FIXED (`target` none) or with it; gives the new address.
     ///
     /// # Errors
-    /// As mremap(2). An `old_len` of 0, which makes a second mapping of shared pages, is EINVAL: an enclave's page has one address.
+    /// As mremap(2).
     pub fn remap(
         &self,
         address: u64,
@@ -26,6 +26,9 @@ impl AddressSpace {
         let new_len = round_up(new_len)
             .filter(|&len| len != 0 && len <= USER_END)
             .ok_or(Errno::EINVAL)?;
+        if old_len == 0 {
+            return self.map_again(address, new_len, may_move, target);
+        }
         let mut old = page_range(address, old_len)?;
         let mut inner = self.lock();
         let mapping = inner.find(address).cloned().ok_or(Errno::EFAULT)?;
@@ -65,6 +68,33 @@ impl AddressSpace {
         let whole = mapping.part(old).ok_or(Errno::EFAULT)?;
         let range = inner.place(target.unwrap_or(0), new_len, flags)?;
         inner.move_to(whole, range)
+    }
+
+    /// `mremap` with an old length of 0: a second mapping of what is shared there.
+    fn map_again(&self, address: u64, len: u64, may_move: bool, target: Option<u64>) -> Result<u64> {
+        if !address.is_multiple_of(PAGE_SIZE) {
+            return Err(Errno::EINVAL);
+        }
+        let mut inner = self.lock();
+        let mapping = inner.find(address).cloned().ok_or(Errno::EFAULT)?;
+        if !mapping.is_shared() {
+            return Err(Errno::EINVAL);
+        }
+        if !may_move {
+            return Err(Errno::ENOMEM);
+        }
+        let flags = match target {
+            Some(_) => MapFlags::MAP_FIXED,
+            None => MapFlags::empty(),
+        };
+        let range = inner.place(target.unwrap_or(0), len, flags)?;
+        let content = mapping.content.clone().advanced(address - mapping.range.start());
+        let again = MappingEntry {
+            range,
+            content,
+            ..mapping
+        };
+        inner.add(again, MapFlags::empty())
     }
 }
 

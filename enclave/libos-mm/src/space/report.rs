@@ -5,7 +5,8 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt::Write;
 
-use enclave_layout::PAGE_SIZE;
+use enclave_layout::{PAGE_SIZE, USER_END};
+use host_abi::PageRange;
 use kobject::{Errno, Result};
 use linux_abi::stat::{major, minor};
 
@@ -20,9 +21,7 @@ const PATH_COLUMN: usize = 73;
 pub enum Word {
     /// Of one space: its number, and the address.
     Private(SpaceId, u64),
-    /// Of memory that is shared without a file: it has this address for all.
-    Shared(u64),
-    /// Of a file that is mapped shared: which one, and the offset.
+    /// Of a file that is mapped shared, with or without a name: which one, and the offset.
     File(usize, u64),
 }
 
@@ -31,14 +30,35 @@ impl AddressSpace {
     pub fn word(&self, address: u64) -> Word {
         let inner = self.lock();
         match inner.find(address) {
-            Some(mapping) if mapping.is_shared() => match &mapping.content {
+            Some(mapping) => match &mapping.content {
                 Content::Shared { file, .. } => {
                     Word::File(Arc::as_ptr(file).addr(), mapping.offset_of(address))
                 }
-                _ => Word::Shared(address),
+                _ => Word::Private(self.id(), address),
             },
-            _ => Word::Private(self.id(), address),
+            None => Word::Private(self.id(), address),
         }
+    }
+
+    /// How many mappings are such ones.
+    pub(crate) fn count(&self, is_one: impl Fn(&MappingEntry) -> bool) -> u64 {
+        let inner = self.lock();
+        inner
+            .own
+            .mappings
+            .values()
+            .filter(|mapping| is_one(mapping))
+            .count() as u64
+    }
+
+    /// The parts of mappings that lie in a range.
+    pub(crate) fn within(&self, range: PageRange) -> Vec<MappingEntry> {
+        self.lock().within(range)
+    }
+
+    /// Bytes from `address` to the end of programs' addresses; 0 beyond it.
+    pub(crate) fn room_above(&self, address: u64) -> u64 {
+        USER_END.saturating_sub(address)
     }
 
     /// `msync`, `mlock` and the like check only this: ENOMEM unless all is mapped.
@@ -120,12 +140,6 @@ fn describe(mapping: &MappingEntry) -> (String, Vec<u8>) {
     let flag = |bit, name| if bits & bit != 0 { name } else { '-' };
     let (offset, (device, inode), path) = match mapping.content.file() {
         Some((file, offset)) => (offset, file.identity(), file.path()),
-        // As Linux's: shared anonymous memory is a file of its own that nobody can open.
-        None if mapping.is_shared() => (
-            0,
-            (1, mapping.range.start() / PAGE_SIZE),
-            b"/dev/zero (deleted)".to_vec(),
-        ),
         None => (0, (0, 0), mapping.name.to_vec()),
     };
     let (major, minor) = (major(device), minor(device));

@@ -22,7 +22,8 @@ struct Page {
     /// What it shows when nothing was written since it was mapped.
     at_first: u8,
     byte: u8,
-    is_shared: bool,
+    /// Which shared object it is a page of, and which page.
+    object: Option<(usize, u64)>,
 }
 
 #[derive(Clone, Debug)]
@@ -96,6 +97,8 @@ struct World {
     file: Arc<TestFile>,
     /// The first one is resident.
     spaces: Vec<(Arc<AddressSpace>, Pages)>,
+    /// How many objects were mapped shared.
+    objects: usize,
 }
 
 impl World {
@@ -107,25 +110,11 @@ impl World {
             file: TestFile::new(bytes.collect()),
             machine,
             spaces: vec![(space, Pages::new())],
+            objects: 0,
         }
-    }
-
-    /// Whether a shared page is where several spaces might have it: memory that is shared without a file has no object of its own yet, so
-    /// one space that maps over it is no case for this test.
-    fn would_break_sharing(&self, call: &Call) -> bool {
-        let (at, len, is_new) = match *call {
-            Call::Map { at, len, what, .. } => (at, len, matches!(what, What::SharedAnonymous)),
-            Call::Remap { len, target, .. } => (target, len, false),
-            _ => return false,
-        };
-        let is_shared = |pages: &Pages| pages.range(at..at + len).any(|(_, page)| page.is_shared);
-        self.spaces.len() > 1 && (is_new || self.spaces.iter().any(|(_, pages)| is_shared(pages)))
     }
 
     fn make(&mut self, call: &Call) {
-        if self.would_break_sharing(call) {
-            return;
-        }
         let count = self.spaces.len();
         let (space, pages) = &mut self.spaces[0];
         match *call {
@@ -136,6 +125,8 @@ impl World {
                 what,
             } => {
                 let len = len.min(AREA - at);
+                self.objects += 1;
+                let object = self.objects;
                 let mut flags = MapFlags::MAP_FIXED;
                 let backing = match what {
                     What::File(first) => Backing::File(self.file.clone(), first * PAGE),
@@ -159,12 +150,14 @@ impl World {
                         What::File(first) => file_byte(first + distance),
                         _ => 0,
                     };
-                    let is_shared = matches!(what, What::SharedAnonymous);
                     let page = Page {
                         protection,
                         at_first,
                         byte: at_first,
-                        is_shared,
+                        object: match what {
+                            What::SharedAnonymous => Some((object, distance)),
+                            _ => None,
+                        },
                     };
                     pages.insert(at + distance, page);
                 }
@@ -185,7 +178,7 @@ impl World {
             Call::Forget(at, len) => {
                 let _ = space.advise(address(at), len * PAGE, Advice::DontNeed);
                 for (_, page) in pages.range_mut(at..at + len) {
-                    if !page.is_shared {
+                    if page.object.is_none() {
                         page.byte = page.at_first;
                     }
                 }
@@ -199,8 +192,8 @@ impl World {
                 );
                 let Some(page) = expected else { return };
                 page.byte = byte;
-                if page.is_shared {
-                    self.write_shared(at, byte);
+                if let Some(object) = page.object {
+                    self.write_shared(object, byte);
                 }
             }
             Call::Load(at) => {
@@ -214,13 +207,7 @@ impl World {
             Call::Remap { at, len, target } => {
                 let overlap = target < at + len && at < target + len;
                 let moved: Option<Vec<Page>> = (at..at + len).map(|page| pages.get(&page).copied()).collect();
-                // A shared page has one address, for relatives too.
-                if moved
-                    .as_ref()
-                    .is_none_or(|moved| moved.iter().any(|page| page.is_shared))
-                    || overlap
-                    || target + len > AREA
-                {
+                if moved.is_none() || overlap || target + len > AREA {
                     return;
                 }
                 let done = space.remap(address(at), len * PAGE, len * PAGE, true, Some(address(target)));
@@ -253,9 +240,10 @@ impl World {
     }
 
     /// Whoever has the same shared page sees it.
-    fn write_shared(&mut self, at: u64, byte: u8) {
+    fn write_shared(&mut self, object: (usize, u64), byte: u8) {
         for (_, pages) in &mut self.spaces {
-            if let Some(page) = pages.get_mut(&at).filter(|page| page.is_shared) {
+            let shown = pages.values_mut().filter(|page| page.object == Some(object));
+            for page in shown {
                 page.byte = byte;
             }
         }

@@ -18,9 +18,21 @@ const SHARED_LEN: u64 = 6;
 /// What a page shows. Its content is one byte.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Shown {
-    Anonymous { byte: u8, shared: bool },
-    Private { page: u64, own: Option<u8> },
-    Shared { page: u64 },
+    Anonymous {
+        byte: u8,
+    },
+    /// A page of shared memory without a file.
+    Nameless {
+        object: usize,
+        page: u64,
+    },
+    Private {
+        page: u64,
+        own: Option<u8>,
+    },
+    Shared {
+        page: u64,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -33,6 +45,8 @@ struct ModelPage {
 struct Model {
     pages: BTreeMap<u64, ModelPage>,
     file: Vec<u8>,
+    /// What is shared without a file: a byte for each page.
+    nameless: Vec<Vec<u8>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -116,18 +130,16 @@ impl Model {
         Self {
             pages: BTreeMap::new(),
             file: (0..SHARED_LEN as u8).collect(),
+            nameless: Vec::new(),
         }
     }
 
-    fn shown_at(what: What, distance: u64) -> Shown {
+    fn shown_at(&self, what: What, distance: u64) -> Shown {
         match what {
-            What::Anonymous => Shown::Anonymous {
-                byte: 0,
-                shared: false,
-            },
-            What::SharedAnonymous => Shown::Anonymous {
-                byte: 0,
-                shared: true,
+            What::Anonymous => Shown::Anonymous { byte: 0 },
+            What::SharedAnonymous => Shown::Nameless {
+                object: self.nameless.len() - 1,
+                page: distance,
             },
             What::Private(first) => Shown::Private {
                 page: first + distance,
@@ -151,7 +163,14 @@ impl Model {
     fn are_one(before: ModelPage, next: ModelPage) -> bool {
         before.protection == next.protection
             && match (before.shown, next.shown) {
-                (Shown::Anonymous { shared: a, .. }, Shown::Anonymous { shared: b, .. }) => a == b,
+                (Shown::Anonymous { .. }, Shown::Anonymous { .. }) => true,
+                (
+                    Shown::Nameless { object: a, page },
+                    Shown::Nameless {
+                        object: b,
+                        page: next,
+                    },
+                ) => a == b && page + 1 == next,
                 (Shown::Private { page: a, .. }, Shown::Private { page: b, .. }) => a + 1 == b,
                 (Shown::Shared { page: a }, Shown::Shared { page: b }) => a + 1 == b,
                 _ => false,
@@ -179,7 +198,7 @@ impl Model {
         let mut covered = true;
         for page in at..at + len {
             match self.pages.get_mut(&page).map(|page| &mut page.shown) {
-                Some(Shown::Anonymous { byte, shared: false }) => *byte = 0,
+                Some(Shown::Anonymous { byte }) => *byte = 0,
                 Some(Shown::Private { own, .. }) => *own = None,
                 Some(_) => {}
                 None => covered = false,
@@ -234,7 +253,11 @@ impl Model {
         let first = moved[0];
         for distance in old..new {
             let shown = match first.shown {
-                Shown::Anonymous { shared, .. } => Shown::Anonymous { byte: 0, shared },
+                Shown::Anonymous { .. } => Shown::Anonymous { byte: 0 },
+                Shown::Nameless { object, page } => Shown::Nameless {
+                    object,
+                    page: page + distance,
+                },
                 Shown::Private { page, .. } => Shown::Private {
                     page: page + distance,
                     own: None,
@@ -253,7 +276,11 @@ impl Model {
             return Err(FaultOutcome::NotAllowed);
         }
         match page.shown {
-            Shown::Anonymous { byte, .. } => Ok(byte),
+            Shown::Anonymous { byte } => Ok(byte),
+            Shown::Nameless { object, page } => {
+                let byte = self.nameless[object].get(page as usize).copied();
+                byte.ok_or(FaultOutcome::Bus)
+            }
             Shown::Private { page, .. } if page >= PRIVATE_LEN => Err(FaultOutcome::Bus),
             Shown::Private { page, own } => Ok(own.unwrap_or(private_byte(page))),
             Shown::Shared { page } => self.file.get(page as usize).copied().ok_or(FaultOutcome::Bus),
@@ -266,7 +293,11 @@ impl Model {
             return Err(FaultOutcome::NotAllowed);
         }
         match &mut page.shown {
-            Shown::Anonymous { byte, .. } => *byte = value,
+            Shown::Anonymous { byte } => *byte = value,
+            Shown::Nameless { object, page } => {
+                let byte = self.nameless[*object].get_mut(*page as usize);
+                *byte.ok_or(FaultOutcome::Bus)? = value;
+            }
             Shown::Private { page, .. } if *page >= PRIVATE_LEN => return Err(FaultOutcome::Bus),
             Shown::Private { own, .. } => *own = Some(value),
             Shown::Shared { page } => {
@@ -387,8 +418,11 @@ impl Pair {
             None => assert!(self.model.is_free(got, len), "{got:#x} was taken"),
         }
         self.model.unmap(got, len);
+        if let What::SharedAnonymous = what {
+            self.model.nameless.push(vec![0; len as usize]);
+        }
         for distance in 0..len {
-            let shown = Model::shown_at(what, distance);
+            let shown = self.model.shown_at(what, distance);
             self.model
                 .pages
                 .insert(got + distance, ModelPage { protection, shown });

@@ -238,6 +238,6 @@ fn close_on_exec(process: &Process) {
     process.descriptors.unshare();
     let closed = process.descriptors.with(|table| table.remove_on_exec());
     for file in &closed {
-        libos_fs::release_records(file, process.pid);
+        process.forget_file(file);
     }
 }

@@ -154,6 +154,7 @@ fn leave(thread: &Arc<Thread>, status: Status) -> ! {
         }
         let status = process.ending.status().unwrap_or(status);
         process.timers.delete_created();
+        crate::container().ipc.process_ended(process.pid);
         if !process.descriptors.is_shared() {
             process.close_descriptors(0, Fd::MAX);
         }

@@ -135,7 +135,15 @@ impl Process {
     pub(crate) fn close_descriptors(&self, first: descriptors::Fd, last: descriptors::Fd) {
         let closed = self.descriptors.with(|table| table.remove_range(first, last));
         for file in &closed {
-            libos_fs::release_records(file, self.pid);
+            self.forget_file(file);
+        }
+    }
+
+    /// A descriptor of it is closed: what the process has with the file, and not with the descriptor, ends.
+    pub(crate) fn forget_file(&self, file: &Description) {
+        libos_fs::release_records(file, self.pid);
+        if let Some(queue) = file.object_as::<libos_ipc::posix_queue::Queue>() {
+            queue.announce_no_more_to(self.pid);
         }
     }
 

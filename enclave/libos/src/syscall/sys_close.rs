@@ -21,7 +21,7 @@ pub(super) const ROWS: &[Row] = &[
 fn sys_close(call: &mut Call<'_>) -> Result<u64> {
     let process = &call.thread.process;
     let closed = process.take_descriptor(call.fd(0))?;
-    libos_fs::release_records(&closed, process.pid);
+    process.forget_file(&closed);
     Ok(0)
 }
 

@@ -54,7 +54,7 @@ fn replace(call: &Call<'_>, on_exec: OnExec) -> Result<u64> {
     }
     let old = process.descriptors.with(|table| table.replace(fd, file, on_exec));
     if let Some(old) = old {
-        libos_fs::release_records(&old, process.pid);
+        process.forget_file(&old);
     }
     Ok(fd.into())
 }

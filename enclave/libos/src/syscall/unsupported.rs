@@ -11,8 +11,6 @@ use crate::console;
 use crate::process::Thread;
 
 const ONE_PROCESS: &str = "not available in this version";
-const NO_SYSTEM_V: &str = "System V IPC is not available in this version";
-const NO_QUEUES: &str = "POSIX message queues are not available in this version";
 const NO_POLICY: &str = "the host decides where memory lies";
 const NO_KEY_STORE: &str = "there is no key store; sealing keys are below /dev/attestation";
 const ONE_SET: &str = "a container has one set of namespaces";
@@ -171,24 +169,6 @@ pub(super) const ROWS: &[Row] = &[
     Row::unsupported(209, "io_submit", Errno::ENOSYS, "see io_setup"),
     Row::unsupported(210, "io_cancel", Errno::ENOSYS, "see io_setup"),
     Row::unsupported(333, "io_pgetevents", Errno::ENOSYS, "see io_setup"),
-    Row::unsupported(29, "shmget", Errno::ENOSYS, NO_SYSTEM_V),
-    Row::unsupported(30, "shmat", Errno::ENOSYS, NO_SYSTEM_V),
-    Row::unsupported(31, "shmctl", Errno::ENOSYS, NO_SYSTEM_V),
-    Row::unsupported(67, "shmdt", Errno::ENOSYS, NO_SYSTEM_V),
-    Row::unsupported(64, "semget", Errno::ENOSYS, NO_SYSTEM_V),
-    Row::unsupported(65, "semop", Errno::ENOSYS, NO_SYSTEM_V),
-    Row::unsupported(66, "semctl", Errno::ENOSYS, NO_SYSTEM_V),
-    Row::unsupported(220, "semtimedop", Errno::ENOSYS, NO_SYSTEM_V),
-    Row::unsupported(68, "msgget", Errno::ENOSYS, NO_SYSTEM_V),
-    Row::unsupported(69, "msgsnd", Errno::ENOSYS, NO_SYSTEM_V),
-    Row::unsupported(70, "msgrcv", Errno::ENOSYS, NO_SYSTEM_V),
-    Row::unsupported(71, "msgctl", Errno::ENOSYS, NO_SYSTEM_V),
-    Row::unsupported(240, "mq_open", Errno::ENOSYS, NO_QUEUES),
-    Row::unsupported(241, "mq_unlink", Errno::ENOSYS, NO_QUEUES),
-    Row::unsupported(242, "mq_timedsend", Errno::ENOSYS, NO_QUEUES),
-    Row::unsupported(243, "mq_timedreceive", Errno::ENOSYS, NO_QUEUES),
-    Row::unsupported(244, "mq_notify", Errno::ENOSYS, NO_QUEUES),
-    Row::unsupported(245, "mq_getsetattr", Errno::ENOSYS, NO_QUEUES),
     Row::unsupported(237, "mbind", Errno::ENOSYS, NO_POLICY),
     Row::unsupported(238, "set_mempolicy", Errno::ENOSYS, NO_POLICY),
     Row::unsupported(239, "get_mempolicy", Errno::ENOSYS, NO_POLICY),

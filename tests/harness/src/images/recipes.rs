@@ -4,6 +4,9 @@ use super::{Content, Recipe};
 use crate::Linkage;
 use crate::archive::Config;
 
+/// What servers of files serve.
+const PAGE: &str = "An oyster lays nacre around what it encloses.\n";
+
 /// All images.
 pub fn recipes() -> Vec<Recipe> {
     vec![
@@ -53,7 +56,7 @@ pub fn recipes() -> Vec<Recipe> {
         Recipe {
             name: "busybox",
             content: Content::Packages(&["busybox-static"]),
-            files: &[("etc/motd", "An oyster lays nacre around what it encloses.\n")],
+            files: &[("etc/motd", PAGE)],
             config: Config {
                 entrypoint: words("busybox"),
                 cmd: words("cat /etc/motd"),
@@ -75,14 +78,85 @@ pub fn recipes() -> Vec<Recipe> {
                     include_str!("../../../images/nginx.conf"),
                 ),
                 ("docker-entrypoint.d/10-greet.sh", "echo \"greetings from $0\"\n"),
-                (
-                    "srv/index.html",
-                    "An oyster lays nacre around what it encloses.\n",
-                ),
+                ("srv/index.html", PAGE),
             ],
             config: Config {
                 entrypoint: words("/bin/sh /entrypoint.sh"),
                 cmd: words("nginx -c /tmp/nginx.conf"),
+                env: vec![PATH.to_owned()],
+                working_dir: "/".to_owned(),
+                ..Config::default()
+            },
+        },
+        Recipe {
+            name: "postgres",
+            content: Content::Packages(&["postgresql", "gosu", "dash", "coreutils", "findutils"]),
+            files: &[
+                (
+                    "entrypoint.sh",
+                    include_str!("../../../images/postgres-entrypoint.sh"),
+                ),
+                (
+                    "docker-entrypoint-initdb.d/oyster.sql",
+                    "CREATE DATABASE oyster;\n\\c oyster\nCREATE TABLE pearls (size integer);\n\
+                     INSERT INTO pearls SELECT generate_series(1, 1000);\n",
+                ),
+            ],
+            config: Config {
+                entrypoint: words("/bin/sh /entrypoint.sh"),
+                cmd: words("postgres"),
+                env: vec![
+                    PATH.to_owned(),
+                    "LANG=C.UTF-8".to_owned(),
+                    "POSTGRES_PASSWORD=nacre".to_owned(),
+                ],
+                working_dir: "/".to_owned(),
+                ..Config::default()
+            },
+        },
+        Recipe {
+            name: "supervisor",
+            content: Content::Packages(&["supervisor", "dash", "coreutils"]),
+            files: &[
+                (
+                    "etc/supervisord.conf",
+                    include_str!("../../../images/supervisord.conf"),
+                ),
+                ("srv/index.html", PAGE),
+            ],
+            config: Config {
+                entrypoint: words("supervisord -c /etc/supervisord.conf"),
+                env: vec![PATH.to_owned(), "LANG=C.UTF-8".to_owned()],
+                working_dir: "/".to_owned(),
+                ..Config::default()
+            },
+        },
+        Recipe {
+            name: "runit",
+            content: Content::Packages(&["runit", "busybox", "dash", "coreutils"]),
+            files: &[
+                (
+                    "entrypoint.sh",
+                    include_str!("../../../images/runit-entrypoint.sh"),
+                ),
+                ("srv/index.html", PAGE),
+            ],
+            config: Config {
+                entrypoint: words("/bin/sh /entrypoint.sh"),
+                env: vec![PATH.to_owned()],
+                working_dir: "/".to_owned(),
+                ..Config::default()
+            },
+        },
+        Recipe {
+            name: "php-fpm",
+            content: Content::Packages(&["php-fpm", "dash", "coreutils"]),
+            files: &[
+                ("entrypoint.sh", include_str!("../../../images/php-entrypoint.sh")),
+                ("srv/index.php", include_str!("../../../images/index.php")),
+            ],
+            config: Config {
+                entrypoint: words("/bin/sh /entrypoint.sh"),
                 env: vec![PATH.to_owned()],
                 working_dir: "/".to_owned(),
                 ..Config::default()
