@@ -12,6 +12,7 @@ use host_abi::{PageRange, Protection};
 use kobject::{Errno, Mutex, Once, Result};
 
 use crate::AddressSpace;
+use crate::kept::KeptParts;
 use crate::memory::{Enclave, PageMemory};
 use crate::ranges::Ranges;
 use crate::stash::Stash;
@@ -33,6 +34,17 @@ impl PageState {
     pub(crate) const ABSENT: Self = Self(0);
     /// Committed, can be written, belongs to no mapping, and holds old bytes.
     pub(crate) const WARM: Self = Self(Self::COMMITTED | Self::OLD | Protection::READ_WRITE.bits());
+
+    /// Committed, belongs to no mapping, and holds a file's bytes, which nobody can write to (see [`crate::kept`]).
+    const fn kept(protection: Protection) -> Self {
+        Self(Self::COMMITTED | Self::OLD | protection.bits())
+    }
+
+    /// What a page that is kept allows.
+    fn kept_protection(self) -> Option<Protection> {
+        let is_kept = self.0 & Self::COMMITTED != 0 && self.0 & Self::OLD != 0 && self != Self::WARM;
+        is_kept.then(|| Protection::from_bits(u64::from(self.0 & 7)).unwrap_or(Protection::NONE))
+    }
 
     const fn in_use(protection: Protection) -> Self {
         Self(Self::COMMITTED | protection.bits())
@@ -112,6 +124,7 @@ pub(crate) struct Arena {
     pub(crate) memory: &'static dyn PageMemory,
     pub(crate) ranges: Mutex<Ranges>,
     pub(crate) stash: Mutex<Stash>,
+    pub(crate) kept: Mutex<KeptParts>,
     /// All address spaces. Locked before any of them.
     pub(crate) spaces: Mutex<Vec<Weak<AddressSpace>>>,
     /// States by page, as a tree: a branch and a leaf of it are made when the first of their pages is committed.
@@ -143,6 +156,7 @@ impl Arena {
             memory,
             ranges: Mutex::new(Ranges::new()),
             stash: Mutex::new(Stash::new()),
+            kept: Mutex::new(KeptParts::new()),
             spaces: Mutex::new(Vec::new()),
             states: [const { Once::new() }; BRANCHES],
             warm: AtomicU64::new(0),
@@ -247,7 +261,7 @@ impl Arena {
                 self.warm.fetch_sub(run.len(), Ordering::Relaxed);
                 self.memory.zero(run.start(), run.len() as usize)
             } else {
-                self.memory.commit(run)
+                self.making_room(|| self.memory.commit(run))
             };
             if let Err(error) = done {
                 account.give_back(run.len());
@@ -266,10 +280,18 @@ impl Arena {
         protection: Protection,
         account: &mut Account,
     ) -> Result<()> {
+        account.take(range.len())?;
+        let is_warm = self.runs(range).all(|(_, state)| state == PageState::WARM);
+        if is_warm && protection == Protection::READ_WRITE {
+            // Nothing is brought lazily where pages are warm: the mapping is not there yet.
+            self.warm.fetch_sub(range.len(), Ordering::Relaxed);
+            self.set(range, PageState::in_use(protection));
+            let bytes = content.get(..range.len() as usize).ok_or(Errno::EFAULT)?;
+            return self.memory.write(range.start(), bytes);
+        }
         // Warm pages can be seen: they are old memory to whoever looks now, which is not promised anything.
         self.cool(range);
-        account.take(range.len())?;
-        if let Err(error) = self.memory.commit_copy(range, content, protection) {
+        if let Err(error) = self.making_room(|| self.memory.commit_copy(range, content, protection)) {
             account.give_back(range.len());
             return Err(error);
         }
@@ -306,11 +328,43 @@ impl Arena {
                 continue;
             };
             account.give_back(run.len());
-            let has_room = self.warm.load(Ordering::Relaxed) + run.len() <= MAX_WARM;
-            if protection == Protection::READ_WRITE && run.len() >= warm_min && has_room {
+            let is_fit = run.len() >= warm_min
+                && self.warm.load(Ordering::Relaxed) + run.len() <= MAX_WARM
+                && match protection {
+                    Protection::READ_WRITE => true,
+                    // Data that a program has protected (RELRO): cheaper to open than to take away and to add again.
+                    Protection::READ => self.memory.protect(run, Protection::READ_WRITE).is_ok(),
+                    _ => false,
+                };
+            if is_fit {
                 self.warm.fetch_add(run.len(), Ordering::Relaxed);
                 self.set(run, PageState::WARM);
             } else {
+                self.memory.decommit(run);
+                self.set(run, PageState::ABSENT);
+            }
+        }
+    }
+
+    /// Pages that are in use are kept from now on.
+    pub(crate) fn set_kept(&self, range: PageRange, protection: Protection) {
+        self.set(range, PageState::kept(protection));
+    }
+
+    /// Pages of a range that are kept are in use from now on.
+    pub(crate) fn adopt_pages(&self, range: PageRange, account: &mut Account) {
+        for (run, state) in self.runs(range) {
+            if let Some(protection) = state.kept_protection() {
+                account.take_anyway(run.len());
+                self.set(run, PageState::in_use(protection));
+            }
+        }
+    }
+
+    /// Gives up the pages of a range that are kept.
+    pub(crate) fn discard_kept(&self, range: PageRange) {
+        for (run, state) in self.runs(range) {
+            if state.kept_protection().is_some() {
                 self.memory.decommit(run);
                 self.set(run, PageState::ABSENT);
             }

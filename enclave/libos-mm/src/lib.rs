@@ -36,6 +36,7 @@ extern crate alloc;
 
 mod arena;
 mod call_sites;
+mod kept;
 mod mapping;
 mod memory;
 mod nameless;

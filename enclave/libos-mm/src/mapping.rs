@@ -24,6 +24,8 @@ bitflags::bitflags! {
         const READ_ONLY = 1 << 3;
         /// Its pages are a file's, and count as that.
         const SHARED_FILE = 1 << 4;
+        /// A file of the image, which the mapping could never write to: its pages are the file's.
+        const UNWRITTEN = 1 << 6;
         /// A program's first stack.
         const STACK = 1 << 5;
     }

@@ -23,6 +23,7 @@ use kobject::{Errno, Mutex, Result};
 
 use super::{SpaceId, next_id};
 use crate::arena::{Account, Arena};
+use crate::kept::Adopted;
 use crate::mapping::{Content, MappingEntry};
 use crate::stash::{self, Frame};
 use crate::turns::{self, Turns};
@@ -88,11 +89,13 @@ pub(crate) struct Space {
     /// Where the heap begins and ends (`brk`).
     pub(super) heap: (u64, u64),
     /// What private pages take.
-    pub(super) account: Account,
+    pub(crate) account: Account,
     pub(super) limits: AddressLimits,
     pub(super) versions: BTreeMap<u64, Version>,
     /// What the last touch of memory that was not there has brought.
     pub(super) last_window: Option<PageRange>,
+    /// What it has got with pages in place, from programs that have ended.
+    pub(crate) adopted: Vec<Adopted>,
 }
 
 impl Space {
@@ -105,6 +108,7 @@ impl Space {
             limits: AddressLimits::default(),
             versions: BTreeMap::new(),
             last_window: None,
+            adopted: Vec::new(),
         }
     }
 
@@ -142,14 +146,14 @@ impl Space {
 
 /// The spaces of a family, as one of them sees the others.
 pub(crate) struct Spaces {
-    pub(super) arena: &'static Arena,
+    pub(crate) arena: &'static Arena,
     /// The one that the lock was taken for.
-    pub(super) own: Space,
+    pub(crate) own: Space,
     pub(super) relatives: Vec<Space>,
     /// Whether shared pages may allow something else than what the mapping of the space that becomes resident does.
     pub(super) shared_differ: bool,
     /// Whether `own` gives up all that it has.
-    pub(super) is_clearing: bool,
+    pub(crate) is_clearing: bool,
 }
 
 impl Spaces {
@@ -192,7 +196,7 @@ impl Spaces {
     }
 
     /// Whether a relative maps anything of a range.
-    pub(super) fn is_contested(&self, range: PageRange) -> bool {
+    pub(crate) fn is_contested(&self, range: PageRange) -> bool {
         self.relatives
             .iter()
             .any(|relative| !relative.within(range).is_empty())
@@ -360,6 +364,12 @@ impl Spaces {
         for run in stash::runs(&empty) {
             self.arena.discard(run, &mut Account::unlimited());
         }
+    }
+
+    /// Whether `own` has anything of a range in frames.
+    pub(crate) fn has_versions(&self, range: PageRange) -> bool {
+        let mut versions = self.own.versions.range(range.start()..range.end());
+        versions.next().is_some()
     }
 
     /// Gives up what `own` has of a range in frames.

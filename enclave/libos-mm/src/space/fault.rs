@@ -96,6 +96,7 @@ impl Spaces {
             content: Content::Zeros,
             ..above.clone()
         };
+        self.arena.evict_kept(grown.range);
         if !self.claim(grown.range)? {
             return Err(Errno::EFAULT);
         }

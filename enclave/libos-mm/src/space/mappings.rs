@@ -10,7 +10,8 @@ use linux_abi::MapFlags;
 use super::family::{AddressLimits, Spaces, gaps, one};
 use crate::arena::{Account, WARM_MIN};
 use crate::call_sites::Patches;
-use crate::mapping::{Advice, Content, MappingEntry, Traits};
+use crate::kept::View;
+use crate::mapping::{Advice, Backing, Content, MappingEntry, Traits};
 use crate::populate;
 use crate::ranges::round_up;
 
@@ -29,7 +30,7 @@ impl Spaces {
         self.own.find(address)
     }
 
-    pub(super) fn within(&self, range: PageRange) -> Vec<MappingEntry> {
+    pub(crate) fn within(&self, range: PageRange) -> Vec<MappingEntry> {
         self.own.within(range)
     }
 
@@ -78,14 +79,30 @@ impl Spaces {
     }
 
     /// Finds and takes addresses for a new mapping; what is there makes way if it must.
-    pub(super) fn place(&mut self, hint: u64, len: u64, flags: MapFlags) -> Result<PageRange> {
+    pub(super) fn place(
+        &mut self,
+        hint: u64,
+        len: u64,
+        flags: MapFlags,
+        view: Option<View<'_>>,
+    ) -> Result<PageRange> {
         if flags.intersects(MapFlags::MAP_FIXED | MapFlags::MAP_FIXED_NOREPLACE) {
-            return self.place_fixed(hint, len, flags);
+            return self.place_fixed(hint, len, flags, view);
         }
-        let mut ranges = self.arena.ranges.lock();
+        if let Some(view) = view
+            && hint == 0
+            && !flags.contains(MapFlags::MAP_32BIT)
+            && let Some(range) = self.place_kept(view, len)
+        {
+            return Ok(range);
+        }
         let hinted = round_up(hint)
             .and_then(|hint| PageRange::new(hint, len))
             .filter(|range| hint != 0 && range.start() >= USER_START && range.end() <= USER_END);
+        if let Some(range) = hinted {
+            self.arena.evict_kept(range);
+        }
+        let mut ranges = self.arena.ranges.lock();
         if let Some(range) = hinted
             && ranges.is_free(range)
         {
@@ -130,7 +147,13 @@ impl Spaces {
         Ok(Some(range))
     }
 
-    pub(super) fn place_fixed(&mut self, start: u64, len: u64, flags: MapFlags) -> Result<PageRange> {
+    fn place_fixed(
+        &mut self,
+        start: u64,
+        len: u64,
+        flags: MapFlags,
+        view: Option<View<'_>>,
+    ) -> Result<PageRange> {
         if !start.is_multiple_of(PAGE_SIZE) {
             return Err(Errno::EINVAL);
         }
@@ -146,6 +169,7 @@ impl Spaces {
         if flags.contains(MapFlags::MAP_FIXED_NOREPLACE) && !parts.is_empty() {
             return Err(Errno::EEXIST);
         }
+        self.arena.evict_kept(range);
         // Strangers' addresses, or stubs, cannot be had.
         let parts: Vec<PageRange> = parts.iter().map(|part| part.range).collect();
         let gaps = gaps(range, &parts);
@@ -162,8 +186,12 @@ impl Spaces {
                 return Err(Errno::ENOMEM);
             }
         }
+        let heir = view.filter(|&view| self.inherits(view, range));
         for part in self.detach(range) {
-            self.release_pages(&part);
+            match heir {
+                Some(heir) => self.release_others(part.range, heir.protection),
+                None => self.release_pages(&part),
+            }
         }
         for part in self.of_relatives(range) {
             self.make_way(part)?;
@@ -202,6 +230,7 @@ impl Spaces {
         let range = PageRange::new(start, len).ok_or(Errno::ENOMEM)?;
         self.check_room(len, Protection::READ_WRITE, Traits::empty())?;
         self.check_limits(len, Protection::READ_WRITE, Traits::empty(), None)?;
+        self.arena.evict_kept(range);
         if !self.claim(range)? {
             return Err(Errno::ENOMEM);
         }
@@ -224,6 +253,9 @@ impl Spaces {
 
     /// Gives up the pages and addresses of what is not in the map any more.
     pub(super) fn release(&mut self, mapping: MappingEntry) {
+        if self.keep(&mapping) {
+            return;
+        }
         self.release_pages(&mapping);
         self.give_back(mapping.range);
     }
@@ -246,6 +278,44 @@ impl Spaces {
                     self.arena.release(part, &mut self.own.account, warm_min);
                 }
             }
+        }
+    }
+
+    /// Gives up the pages of a range that allow something else than `protection`.
+    fn release_others(&mut self, range: PageRange, protection: Protection) {
+        let arena = self.arena;
+        for (run, state) in arena.runs(range) {
+            if state.protection().is_some_and(|allowed| allowed != protection) {
+                arena.discard(run, &mut self.own.account);
+            }
+        }
+    }
+
+    /// What a private mapping shows.
+    pub(super) fn private_content(
+        &self,
+        backing: Backing,
+        range: PageRange,
+        protection: Protection,
+    ) -> Content {
+        let (file, offset) = match backing {
+            Backing::Anonymous | Backing::ReadOnlyZeros => return Content::Zeros,
+            Backing::File(file, offset) | Backing::ReadOnlyFile(file, offset) => (file, offset),
+        };
+        let is_code = protection.contains(Protection::READ_EXECUTE);
+        let adopted = match is_code && file.call_site_key().is_some() {
+            true => self.adopted(range, offset),
+            false => None,
+        };
+        let patches = match adopted {
+            Some(patches) => patches,
+            None if is_code => Patches::of_file(self.arena, file.as_ref(), offset, range),
+            None => None,
+        };
+        Content::Private {
+            file,
+            offset,
+            patches,
         }
     }
 
@@ -308,11 +378,14 @@ impl Spaces {
             }
         }
         self.detach(range);
-        let changed = MappingEntry {
+        let mut changed = MappingEntry {
             content: self.patched(&part, protection),
             protection,
             ..part
         };
+        if protection.contains(Protection::READ_WRITE) {
+            changed.traits.remove(Traits::UNWRITTEN);
+        }
         let is_zeros = matches!(changed.content, Content::Zeros);
         if range.len() <= EAGER && protection == Protection::READ_WRITE && is_zeros {
             // Best effort: what cannot be had now is asked for again when it is touched.

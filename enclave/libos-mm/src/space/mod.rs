@@ -1,7 +1,7 @@
 //! An address space: the mappings of one process (or of several that share them).
 
 mod exchange;
-mod family;
+pub(crate) mod family;
 mod fault;
 mod mappings;
 mod remap;
@@ -23,6 +23,7 @@ pub use self::fault::FaultOutcome;
 pub use self::report::Word;
 use crate::arena::{Arena, PROGRAMS};
 use crate::call_sites::Patches;
+use crate::kept::View;
 use crate::mapping::{Advice, Backing, Content, MappingEntry, Traits};
 use crate::nameless::NamelessFile;
 use crate::ranges::round_up;
@@ -234,17 +235,32 @@ impl AddressSpace {
             false => None,
         };
         inner.check_limits(len, protection, traits, replaced)?;
+        let file = match &backing {
+            Backing::File(file, offset) | Backing::ReadOnlyFile(file, offset) => {
+                Some((file.clone(), *offset))
+            }
+            _ => None,
+        };
+        let view = file
+            .as_ref()
+            .filter(|_| shared.is_none())
+            .map(|(file, offset)| View {
+                file: file.as_ref(),
+                offset: *offset,
+                protection,
+            });
+        traits.set(Traits::UNWRITTEN, view.is_some_and(View::is_unwritten));
         let beside = match &shared {
             Some(content) if hint == 0 => inner.place_as_relatives(content, len, flags)?,
             _ => None,
         };
         let range = match beside {
             Some(range) => range,
-            None => inner.place(hint, len, flags)?,
+            None => inner.place(hint, len, flags, view)?,
         };
         let content = match shared {
             Some(content) => content,
-            None => self.private_content(backing, range, protection),
+            None => inner.private_content(backing, range, protection),
         };
         let mapping = MappingEntry {
             range,
@@ -254,6 +270,31 @@ impl AddressSpace {
             name,
         };
         inner.add(mapping, flags)
+    }
+
+    /// Maps a part of a file of the image as it was mapped by a program that has ended, whose pages are in place: to be read, and to be
+    /// mapped over. `None` if nothing is left of it.
+    pub fn map_kept(&self, file: &Arc<dyn Mapping>, offset: u64, len: u64) -> Option<u64> {
+        let view = View {
+            file: file.as_ref(),
+            offset,
+            protection: Protection::READ,
+        };
+        let mut inner = self.lock();
+        let range = inner.place_kept(view, len)?;
+        let mapping = MappingEntry {
+            range,
+            protection: Protection::READ,
+            traits: Traits::UNWRITTEN,
+            content: Content::Private {
+                file: file.clone(),
+                offset,
+                patches: None,
+            },
+            name: b"",
+        };
+        inner.insert_joined(mapping).ok()?;
+        Some(range.start())
     }
 
     /// What a shared mapping shows. `None` if the file never changes, so that it can be private as well.
@@ -266,22 +307,6 @@ impl AddressSpace {
             Backing::File(file, offset) | Backing::ReadOnlyFile(file, offset) => (file.clone(), *offset),
         };
         SharedFile::of(self.arena, &file).map(|file| Content::Shared { file, offset })
-    }
-
-    fn private_content(&self, backing: Backing, range: PageRange, protection: Protection) -> Content {
-        let (file, offset) = match backing {
-            Backing::Anonymous | Backing::ReadOnlyZeros => return Content::Zeros,
-            Backing::File(file, offset) | Backing::ReadOnlyFile(file, offset) => (file, offset),
-        };
-        let patches = match protection.contains(Protection::READ_EXECUTE) {
-            true => Patches::of_file(self.arena, file.as_ref(), offset, range),
-            false => None,
-        };
-        Content::Private {
-            file,
-            offset,
-            patches,
-        }
     }
 
     /// `munmap`.
@@ -364,6 +389,7 @@ impl AddressSpace {
             inner.remove(range);
         }
         inner.own.heap = (0, 0);
+        inner.own.adopted.clear();
         inner.is_clearing = false;
     }
 

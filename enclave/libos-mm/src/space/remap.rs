@@ -7,7 +7,7 @@ use linux_abi::MapFlags;
 
 use super::{AddressSpace, Spaces, page_range};
 use crate::arena::WARM_MIN;
-use crate::mapping::{Content, MappingEntry};
+use crate::mapping::{Content, MappingEntry, Traits};
 use crate::ranges::round_up;
 
 impl AddressSpace {
@@ -66,7 +66,7 @@ impl AddressSpace {
             None => MapFlags::empty(),
         };
         let whole = mapping.part(old).ok_or(Errno::EFAULT)?;
-        let range = inner.place(target.unwrap_or(0), new_len, flags)?;
+        let range = inner.place(target.unwrap_or(0), new_len, flags, None)?;
         inner.move_to(whole, range)
     }
 
@@ -87,7 +87,7 @@ impl AddressSpace {
             Some(_) => MapFlags::MAP_FIXED,
             None => MapFlags::empty(),
         };
-        let range = inner.place(target.unwrap_or(0), len, flags)?;
+        let range = inner.place(target.unwrap_or(0), len, flags, None)?;
         let content = mapping.content.clone().advanced(address - mapping.range.start());
         let again = MappingEntry {
             range,
@@ -105,6 +105,7 @@ impl Spaces {
         if mapping.range.end() != old.end() || growth.end() > USER_END {
             return Err(Errno::ENOMEM);
         }
+        self.arena.evict_kept(growth);
         {
             let mut ranges = self.arena.ranges.lock();
             if !ranges.is_free(growth) {
@@ -141,6 +142,7 @@ impl Spaces {
         let moved = MappingEntry {
             range,
             content,
+            traits: whole.traits - Traits::UNWRITTEN,
             ..whole.clone()
         };
         // Pages of shared files move by themselves when they are touched.

@@ -4,6 +4,8 @@ use std::sync::atomic::Ordering;
 
 use linux_abi::MapFlags;
 
+use enclave_layout::{USER_END, USER_START};
+
 use super::*;
 use crate::{Advice, MAX_WARM};
 
@@ -72,8 +74,9 @@ fn what_is_dropped_gives_everything_back() {
         .unwrap();
     space.map(0, 16 << 20, WRITE, flags, ANONYMOUS, b"").unwrap();
     drop(space);
+    let everything = PageRange::new(USER_START, USER_END - USER_START).unwrap();
+    arena.cool(everything);
     assert!(memory.pages.lock().unwrap().is_empty());
-    let everything = PageRange::new(enclave_layout::USER_START, 32 << 30).unwrap();
     assert!(arena.ranges.lock().is_free(everything));
 }
 

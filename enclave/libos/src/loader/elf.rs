@@ -116,15 +116,15 @@ impl Parsed {
 
     /// Maps it. If it is linked at fixed addresses, the space is one for them.
     pub(super) fn map(&self, space: &AddressSpace) -> Result<Program> {
+        let loads = loads(&self.headers);
+        let mapping = self.file.object().clone().mapping()?;
         let base = match self.header.kind {
-            ET_DYN => self.extent.reserve(space, self.role)?,
+            ET_DYN => self.extent.reserve(space, self.role, &mapping, &loads)?,
             _ => {
                 self.extent.take_fixed(space)?;
                 0
             }
         };
-        let loads = loads(&self.headers);
-        let mapping = self.file.object().clone().mapping()?;
         for load in &loads {
             map_segment(space, &mapping, base, load)?;
         }
@@ -227,9 +227,20 @@ impl Extent {
     }
 
     /// Finds addresses for a position-independent file; gives what to add to the file's addresses. A program is placed so that
-    /// its heap can grow behind it.
-    fn reserve(&self, space: &AddressSpace, role: Role) -> Result<u64> {
+    /// its heap can grow behind it, or where it was before.
+    fn reserve(
+        &self,
+        space: &AddressSpace,
+        role: Role,
+        file: &Arc<dyn Mapping>,
+        loads: &[&ProgramHeader],
+    ) -> Result<u64> {
         let len = self.end - self.start;
+        let first = loads.iter().min_by_key(|load| load.address);
+        let offset = first.map_or(0, |load| load.offset & !(PAGE_SIZE - 1));
+        if let Some(at) = space.map_kept(file, offset, len) {
+            return Ok(at - self.start);
+        }
         let most = crate::container().memory.next_multiple_of(PAGE_SIZE);
         let rooms = match role {
             Role::Program => core::iter::once(most).chain(HEAP_ROOMS).collect(),
