@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MOST = 2000, MESSAGES = 200 };
+enum { MOST = 2000, MESSAGES = 2000 };
 
 extern char **environ;
 static char *self;

@@ -25,6 +25,7 @@ pub mod frame;
 pub mod handlers;
 pub mod heap;
 pub mod measured;
+mod patience;
 pub mod processor;
 mod sgx;
 pub mod sync;

@@ -20,6 +20,7 @@ use crate::area::ThreadArea;
 use crate::call;
 use crate::entry;
 use crate::handlers;
+use crate::patience;
 use crate::sync::SpinLock;
 
 /// What a new thread does.
@@ -250,6 +251,11 @@ pub(crate) fn end_block() {
 
 /// Waits for [`wake`], at most this long. May return early.
 pub fn park(wait: Wait) {
+    // Not before a wait that is about as short.
+    if wait.limit().is_none_or(|limit| limit > 200_000) {
+        let own = state(ThreadNumber::current());
+        patience::look(|| own.load(Ordering::Relaxed) == TOKEN || is_pending());
+    }
     // Whatever the host says of how it ended: whoever waits looks for itself.
     let _ = call::blocking(&Park { wait });
 }
