@@ -308,7 +308,7 @@ mod tests {
             (USER_START - 1, 2),
             (USER_END - 1, 2),
             (u64::MAX, 1),
-            (1 << 40, 1),
+            (1 << 46, 1),
         ] {
             assert_eq!(check(address, len), Err(Fault), "{address:#x} {len}");
         }
