@@ -14,6 +14,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("golang-go", "the image with a Go program"),
     ("gettext-base", "shell scripts that fill in templates"),
     ("mmdebstrap", "images made from Debian packages"),
+    ("mariadb-client-core", "the MariaDB image, whose client this is"),
     ("libfcgi-bin", "PHP's FastCGI server, which its client talks to"),
     ("postgresql", "the PostgreSQL image, whose clients these are"),
     ("redis-tools", "the Redis image, whose client this is"),

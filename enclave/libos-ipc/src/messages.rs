@@ -209,7 +209,7 @@ impl Messages {
         let queue = queues.get_mut(id)?;
         queue.permissions.check(caller, WRITE)?;
         let len = message.text.len() as u64;
-        let has_room = queue.bytes + len <= queue.limit && queue.messages.len() as u64 + 1 <= queue.limit;
+        let has_room = queue.bytes + len <= queue.limit && (queue.messages.len() as u64) < queue.limit;
         if !has_room {
             if !may_wait {
                 return Err(Errno::EAGAIN);
@@ -329,7 +329,7 @@ impl Messages {
         let mut woken = Woken::default();
         let result = {
             let mut queues = self.queues.lock();
-            queues.to_change(caller, id).and_then(|queue| {
+            queues.changeable(caller, id).and_then(|queue| {
                 if limit > MSGMNB {
                     caller.credentials.require(Capabilities::CAP_SYS_RESOURCE)?;
                 }
@@ -348,7 +348,7 @@ impl Messages {
     pub fn remove(&self, caller: Caller<'_>, id: i32) -> Result<()> {
         let removed = {
             let mut queues = self.queues.lock();
-            queues.to_change(caller, id)?;
+            queues.changeable(caller, id)?;
             queues.remove(id)
         };
         let Some(queue) = removed else { return Ok(()) };

@@ -347,7 +347,7 @@ impl Semaphores {
     /// `IPC_SET`.
     pub fn set_owner(&self, caller: Caller<'_>, id: i32, new: Ownership) -> Result<()> {
         let mut sets = self.sets.lock();
-        let set = sets.to_change(caller, id)?;
+        let set = sets.changeable(caller, id)?;
         set.permissions.set(new)?;
         set.changed = caller.now;
         Ok(())
@@ -357,7 +357,7 @@ impl Semaphores {
     pub fn remove(&self, caller: Caller<'_>, id: i32) -> Result<()> {
         let removed = {
             let mut sets = self.sets.lock();
-            sets.to_change(caller, id)?;
+            sets.changeable(caller, id)?;
             sets.remove(id)
         };
         let pending = removed.map(|set| set.pending).unwrap_or_default();

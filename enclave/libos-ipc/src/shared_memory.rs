@@ -243,7 +243,7 @@ impl SharedMemory {
     /// `IPC_SET`.
     pub fn set_owner(&self, caller: Caller<'_>, id: i32, new: Ownership) -> Result<()> {
         let mut segments = self.lock();
-        let entry = segments.to_change(caller, id)?;
+        let entry = segments.changeable(caller, id)?;
         entry.permissions.set(new)?;
         entry.changed = caller.now;
         Ok(())
@@ -253,7 +253,7 @@ impl SharedMemory {
     pub fn remove(&self, caller: Caller<'_>, id: i32) -> Result<()> {
         let kept = {
             let mut segments = self.lock();
-            let entry = segments.to_change(caller, id)?;
+            let entry = segments.changeable(caller, id)?;
             entry.permissions.mode |= SHM_DEST;
             let segment = entry.segment();
             if let Some(segment) = &segment {

@@ -130,7 +130,7 @@ impl<T: Object> Table<T> {
     }
 
     /// The object with this identifier, if `caller` may change it.
-    pub(crate) fn to_change(&mut self, caller: Caller<'_>, id: i32) -> Result<&mut T> {
+    pub(crate) fn changeable(&mut self, caller: Caller<'_>, id: i32) -> Result<&mut T> {
         let object = self.get_mut(id)?;
         object.permissions().check_change(caller)?;
         Ok(object)

@@ -330,6 +330,45 @@ impl Database {
     }
 }
 
+/// MariaDB as its official image starts it: the system tables, then the server.
+#[test]
+fn mariadb_serves() {
+    let port = free_port();
+    let options = ["mariadbd", &format!("--port={port}"), "--bind-address=127.0.0.1"];
+    let mut server = Server::start("mariadb", &options, &port);
+    server.says("ready for connections", 1);
+    let ask = |statements: &str| {
+        let mut client = Command::new("mariadb");
+        client
+            .args(["--no-defaults", "--host=127.0.0.1", &format!("--port={port}")])
+            .args(["--user=pearl", "--password=nacre", "--skip-ssl", "-N", "-B"])
+            .args(["-e", statements, "oyster"]);
+        let outcome = Outcome::of(client, b"").expect("install the package mariadb-client-core");
+        assert_eq!(outcome.status, 0, "{outcome}");
+        outcome.stdout
+    };
+    ask("CREATE TABLE pearls (size INT PRIMARY KEY) ENGINE=InnoDB; \
+         INSERT INTO pearls SELECT seq FROM seq_1_to_10000; CREATE INDEX sizes ON pearls (size)");
+    assert_eq!(ask("SELECT SUM(size) FROM pearls"), "50005000\n");
+    assert_eq!(
+        ask("BEGIN; DELETE FROM pearls; ROLLBACK; SELECT COUNT(*) FROM pearls"),
+        "10000\n"
+    );
+    std::thread::scope(|clients| {
+        for client in 0..4 {
+            let first = 20_000 + client * 1000;
+            let insert = format!(
+                "INSERT INTO pearls SELECT seq FROM seq_{first}_to_{}",
+                first + 499
+            );
+            let ask = &ask;
+            clients.spawn(move || ask(&insert));
+        }
+    });
+    assert_eq!(ask("SELECT COUNT(*) FROM pearls"), "12000\n");
+    assert_eq!(server.terminate(), 0, "MariaDB ends well on SIGTERM");
+}
+
 /// PHP's FastCGI server with two workers, which share the cache of compiled scripts.
 #[test]
 fn php_answers_over_fastcgi() {

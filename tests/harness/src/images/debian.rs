@@ -97,11 +97,12 @@ const ACCOUNTS: &[(&str, &str)] = &[
         "root:x:0:0:root:/root:/bin/sh\nredis:x:100:101::/var/lib/redis:/usr/sbin/nologin\n\
          memcache:x:101:102::/nonexistent:/bin/false\n\
          postgres:x:102:103:PostgreSQL:/var/lib/postgresql:/bin/sh\n\
+         mysql:x:103:104:MySQL:/var/lib/mysql:/bin/false\n\
          www-data:x:33:33:www-data:/var/www:/usr/sbin/nologin\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
     ),
     (
         "etc/group",
-        "root:x:0:\nredis:x:101:\nmemcache:x:102:\npostgres:x:103:\nwww-data:x:33:\nnogroup:x:65534:\n",
+        "root:x:0:\nredis:x:101:\nmemcache:x:102:\npostgres:x:103:\nmysql:x:104:\nwww-data:x:33:\nnogroup:x:65534:\n",
     ),
     (
         "etc/nsswitch.conf",

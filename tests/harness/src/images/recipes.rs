@@ -115,6 +115,34 @@ pub fn recipes() -> Vec<Recipe> {
             },
         },
         Recipe {
+            name: "mariadb",
+            content: Content::Packages(&[
+                "mariadb-server",
+                "gosu",
+                "dash",
+                "coreutils",
+                "findutils",
+                "sed",
+                "grep",
+                "hostname",
+            ]),
+            files: &[
+                (
+                    "entrypoint.sh",
+                    include_str!("../../../images/mariadb-entrypoint.sh"),
+                ),
+                // It reserves 8 TiB of addresses otherwise.
+                ("etc/my.cnf", "[mysqld]\ninnodb_buffer_pool_size_max=1G\n"),
+            ],
+            config: Config {
+                entrypoint: words("/bin/sh /entrypoint.sh"),
+                cmd: words("mariadbd"),
+                env: vec![PATH.to_owned()],
+                working_dir: "/".to_owned(),
+                ..Config::default()
+            },
+        },
+        Recipe {
             name: "supervisor",
             content: Content::Packages(&["supervisor", "dash", "coreutils"]),
             files: &[
