@@ -65,7 +65,9 @@ pub use signal::{ActionFlags, MaskOperation, Signal, SignalCode, SignalEvent, Si
 pub use socket::{
     AddressFamily, ControlMessage, MessageFlags, Protocol, ShutdownDirection, SocketFlags, SocketType,
 };
-pub use socket_option::{Ipv4Option, Ipv6Option, OptionLevel, SocketOption, TcpOption, UdpOption};
+pub use socket_option::{
+    Ipv4Option, Ipv6Option, OptionLevel, SocketOption, TcpOption, TimestampingFlags, UdpOption,
+};
 pub use stat::StatxMask;
 pub use system::{EventFdFlags, RandomFlags};
 pub use time::{ClockId, IntervalTimer, TimerFdFlags, TimerFlags};

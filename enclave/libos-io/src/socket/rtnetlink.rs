@@ -90,6 +90,7 @@ fn dump<T>(
         len,
         flags: 0,
         address_len: 0,
+        control_len: 0,
         wait,
     })?;
     if sent != len {
@@ -104,6 +105,7 @@ fn dump<T>(
             flags: 0,
             wait,
             wanted: Wanted::Data,
+            least: 0,
         })?;
         let mut datagram = vec![0; received.len];
         call::staging()

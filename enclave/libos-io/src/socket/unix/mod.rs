@@ -29,7 +29,8 @@ use self::inbox::{Attached, Inbox, Receiving};
 use self::name::Name;
 use super::option::{self, Timeouts, put, put_int};
 use super::{
-    Caller, Identity, Outgoing, Received, Shutdown, Socket, SocketAddress, SocketKind, address, interfaces,
+    Caller, Control, Identity, Outgoing, Received, Shutdown, Socket, SocketAddress, SocketKind, address,
+    interfaces,
 };
 use crate::anonymous;
 
@@ -285,6 +286,11 @@ impl Socket for UnixSocket {
     ) -> Result<usize> {
         if message.flags.contains(MessageFlags::MSG_OOB) {
             return Err(Errno::EOPNOTSUPP);
+        }
+        // What is of the network's levels is not looked at.
+        let is_unknown = |control: &Control| control.level == OptionLevel::SOL_SOCKET;
+        if message.ancillary.network.iter().any(is_unknown) {
+            return Err(Errno::EINVAL);
         }
         self.bind_if_it_must()?;
         let attached = Attached {
