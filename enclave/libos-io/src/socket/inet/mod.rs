@@ -385,7 +385,13 @@ impl File for InetSocket {
     fn ioctl(&self, request: Ioctl, argument: u64) -> Result<u64> {
         match request {
             Ioctl::FIONREAD => anonymous::answer_int(argument, self.queued(Queue::Unread)?),
-            _ => interfaces::ioctl(request, argument),
+            Ioctl::TIOCOUTQ if self.protocol != Protocol::NETLINK_ROUTE => {
+                anonymous::answer_int(argument, self.queued(Queue::Unsent)?)
+            }
+            Ioctl::SIOCATMARK if self.kind == SocketKind::Stream => {
+                anonymous::answer_int(argument, self.queued(Queue::AtMark)?)
+            }
+            _ => interfaces::ioctl(self.domain, request, argument),
         }
     }
 }

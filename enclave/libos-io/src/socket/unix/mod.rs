@@ -498,7 +498,7 @@ impl File for UnixSocket {
                 anonymous::answer_int(argument, inbox.unread())
             }
             Ioctl::TIOCOUTQ => anonymous::answer_int(argument, self.unreceived()),
-            _ => interfaces::ioctl(request, argument),
+            _ => interfaces::ioctl(AddressFamily::AF_UNIX, request, argument),
         }
     }
 
