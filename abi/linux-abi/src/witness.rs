@@ -216,6 +216,16 @@ fn futex_is_as_in_the_headers() {
 }
 
 #[test]
+fn inotify_is_as_in_the_headers() {
+    compare!(InotifyMask::ALL; general [
+        IN_ACCESS IN_MODIFY IN_ATTRIB IN_CLOSE_WRITE IN_CLOSE_NOWRITE IN_OPEN IN_MOVED_FROM
+        IN_MOVED_TO IN_CREATE IN_DELETE IN_DELETE_SELF IN_MOVE_SELF IN_UNMOUNT IN_Q_OVERFLOW
+        IN_IGNORED IN_ONLYDIR IN_DONT_FOLLOW IN_EXCL_UNLINK IN_MASK_CREATE IN_MASK_ADD IN_ISDIR
+        IN_ONESHOT
+    ]);
+}
+
+#[test]
 fn ioctl_is_as_in_the_headers() {
     compare!(Ioctl::ALL;
         ioctl [
