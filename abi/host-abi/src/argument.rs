@@ -2,7 +2,7 @@
 
 use core::slice::{Iter, IterMut};
 
-use crate::{Acceptance, EpollOperation, HostFd, MessageKind, PageRange, Protection, Wait, Wanted};
+use crate::{Acceptance, EpollOperation, HostFd, MessageKind, PageRange, Protection, Queue, Wait, Wanted};
 
 /// Words that the arguments of a call have room for.
 pub(crate) const ARGUMENT_WORDS: usize = 6;
@@ -165,13 +165,25 @@ impl Word for EpollOperation {
     }
 }
 
+impl Word for Queue {
+    fn to_word(self) -> u64 {
+        self as u64
+    }
+
+    fn from_word(word: u64) -> Option<Self> {
+        [Self::Unread, Self::Unsent, Self::AtMark]
+            .into_iter()
+            .find(|&queue| queue as u64 == word)
+    }
+}
+
 impl Word for Wanted {
     fn to_word(self) -> u64 {
         self as u64
     }
 
     fn from_word(word: u64) -> Option<Self> {
-        [Self::Data, Self::Message]
+        [Self::Data, Self::Message, Self::Control]
             .into_iter()
             .find(|&wanted| wanted as u64 == word)
     }

@@ -50,7 +50,7 @@ pub use poll::{EpollEvent, EpollOperation, PollEntry};
 pub use process::{MessageKind, ParkEnd};
 pub use record::{AREA_SIZE, Answer, CallError, HostCall, RECORD_SIZE, Record, STAGING_OFFSET, STAGING_SIZE};
 pub use row::{Field, Input, Row};
-pub use socket::{Accepted, MAX_SOCKADDR, Received, Wanted};
+pub use socket::{Accepted, CONTROL_OFFSET, MAX_CONTROL, MAX_SOCKADDR, Queue, Received, Wanted};
 pub use stream::StreamKind;
 pub use table::*;
 pub use time::{HostClocks, Wait};

@@ -1,12 +1,19 @@
 //! Network sockets, which are the host's.
 //!
 //! Every host socket is non-blocking; a call that may wait says how long, and the host waits for it. Addresses
-//! lie in the first [`MAX_SOCKADDR`] bytes of the staging buffer as Linux's `sockaddr`, data behind them.
+//! lie in the first [`MAX_SOCKADDR`] bytes of the staging buffer as Linux's `sockaddr`, data behind them, control data in its last
+//! [`MAX_CONTROL`] bytes.
 
-use crate::{Answer, CallError, HostFd, Recv};
+use crate::{Answer, CallError, HostFd, Recv, STAGING_SIZE};
 
 /// Room for an address at the start of the staging buffer (`struct sockaddr_storage`).
 pub const MAX_SOCKADDR: usize = 128;
+
+/// Most bytes of control data of one message. All kinds that a socket can have together take less.
+pub const MAX_CONTROL: usize = 512;
+
+/// Where control data lies in the staging buffer.
+pub const CONTROL_OFFSET: usize = STAGING_SIZE - MAX_CONTROL;
 
 const MSG_TRUNC: u32 = 0x20;
 
@@ -34,6 +41,19 @@ pub enum Wanted {
     Data = 0,
     /// The sender's address and the flags of the result, too.
     Message = 1,
+    /// The control data, too.
+    Control = 2,
+}
+
+/// What [`Queued`](crate::Queued) asks about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Queue {
+    /// Bytes that can be read at once.
+    Unread = 0,
+    /// Bytes that the peer has not confirmed, or the network has not taken.
+    Unsent = 1,
+    /// 1 if urgent data comes next.
+    AtMark = 2,
 }
 
 /// What was received.
@@ -47,9 +67,12 @@ pub struct Received {
     pub address_len: usize,
     /// MSG_ flags of the result; 0 if they were not wanted.
     pub flags: u32,
+    /// Bytes of control data; 0 if it was not wanted.
+    pub control_len: usize,
 }
 
-/// What was received: no more than there is room for.
+/// What was received: no more than there is room for. The second extra word holds the flags, and above them the length of the
+/// control data.
 pub(crate) fn received(call: &Recv, answer: Answer) -> Result<Received, CallError> {
     // A datagram is at most 64 KiB long.
     let most = if call.flags & MSG_TRUNC != 0 {
@@ -64,16 +87,26 @@ pub(crate) fn received(call: &Recv, answer: Answer) -> Result<Received, CallErro
             full_len,
             address_len: 0,
             flags: 0,
+            control_len: 0,
         });
     }
     let [address_len, flags] = answer.extra;
     let address_len = length_of_address(address_len)?;
-    let flags = u32::try_from(flags).map_err(|_| CallError::Lie("unknown message flags"))?;
+    let control_len = (flags >> 32) as usize;
+    let most_control = match call.wanted {
+        Wanted::Control => MAX_CONTROL,
+        _ => 0,
+    };
+    if control_len > most_control {
+        return Err(CallError::Lie("more control data than was asked for"));
+    }
+    let flags = flags as u32;
     Ok(Received {
         len: full_len.min(call.len),
         full_len,
         address_len,
         flags,
+        control_len,
     })
 }
 

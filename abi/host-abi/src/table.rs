@@ -8,14 +8,14 @@ use crate::argument::{ARGUMENT_WORDS, Argument};
 use crate::row::{Field, Input, Row, host_calls};
 use crate::{
     Acceptance, Accepted, Answer, BootInfo, CallError, EpollEvent, EpollOperation, HostCall, HostClocks,
-    HostFd, MAX_SOCKADDR, MessageKind, PageRange, ParkEnd, PollEntry, Protection, Received, STAGING_SIZE,
-    StreamKind, Wait, Wanted, process, quote, socket, stream, time,
+    HostFd, MAX_CONTROL, MAX_SOCKADDR, MessageKind, PageRange, ParkEnd, PollEntry, Protection, Queue,
+    Received, STAGING_SIZE, StreamKind, Wait, Wanted, process, quote, socket, stream, time,
 };
 
 /// Most bytes of a socket option.
 pub const MAX_OPTION: usize = 4096;
 /// Most data of one [`Send`] or [`Recv`].
-pub const MAX_DATA: usize = STAGING_SIZE - MAX_SOCKADDR;
+pub const MAX_DATA: usize = STAGING_SIZE - MAX_SOCKADDR - MAX_CONTROL;
 /// Most entries of one [`Poll`].
 pub const MAX_POLL: usize = STAGING_SIZE / PollEntry::SIZE;
 /// Most events of one [`EpollWait`].
@@ -260,7 +260,8 @@ host_calls! {
     answer () as "connected", checked "nothing more: an error is passed on" by |_, answer| answer.unit(),
     lie "The socket is connected to somebody else, or to nobody. Who the peer is, TLS must tell.";
 
-    /// Sends from the staging buffer: the address (if any) at 0, the data at [`MAX_SOCKADDR`].
+    /// Sends from the staging buffer: the address (if any) at 0, the data at [`MAX_SOCKADDR`], the control data (if any) at
+    /// [`CONTROL_OFFSET`](crate::CONTROL_OFFSET).
     Send = 37 {
         /// The socket.
         fd: HostFd,
@@ -270,15 +271,18 @@ host_calls! {
         flags: u32,
         /// Bytes of the destination's address; 0 for none.
         address_len: usize where ..=MAX_SOCKADDR,
+        /// Bytes of control data, `struct cmsghdr`s; 0 for none.
+        control_len: usize where ..=MAX_CONTROL,
         /// How long it may block.
         wait: Wait,
     }
-    staged "the address, and the data, `len` bytes: **the host reads it**", returned "",
+    staged "the address, the control data, and the data, `len` bytes: **the host reads it**", returned "",
     answer usize as "bytes sent", checked "at most `len`; a datagram whole; 0 of more than 0 is EIO"
         by |call, answer| answer.count(call.len),
     lie "Data is lost, changed, repeated or sent elsewhere, as in any network.";
 
-    /// Receives into the staging buffer: the sender's address at 0, the data at [`MAX_SOCKADDR`].
+    /// Receives into the staging buffer: the sender's address at 0, the data at [`MAX_SOCKADDR`], control data at
+    /// [`CONTROL_OFFSET`](crate::CONTROL_OFFSET).
     Recv = 38 {
         /// The socket.
         fd: HostFd,
@@ -290,11 +294,14 @@ host_calls! {
         wait: Wait,
         /// What is told of it.
         wanted: Wanted,
+        /// Of a stream: waits until so many bytes are there, or no more can come.
+        least: usize where ..=MAX_DATA,
     }
-    staged "", returned "the sender's address, and the data",
-    answer Received as "bytes of data, of the whole message and of the address, and flags",
+    staged "", returned "the sender's address, the data, and control data",
+    answer Received as "bytes of data, of the whole message, of the address and of the control data, and flags",
     checked "data at most `len`; a longer message only with MSG_TRUNC on a datagram socket, 64 KiB at most; an address as for \
-        `Accept`; only the flags OOB, TRUNC and EOR reach the program"
+        `Accept`; only the flags OOB, TRUNC, CTRUNC, EOR and ERRQUEUE reach the program; control data is well-formed, of a kind that the \
+        program has asked for, and of that kind's size"
         by socket::received,
     lie "Data from anybody, changed, repeated or withheld, as in any network.";
 
@@ -361,10 +368,12 @@ host_calls! {
     answer () as "set", checked "nothing more: an error is passed on" by |_, answer| answer.unit(),
     lie "The option is not set.";
 
-    /// How many bytes can be read at once (FIONREAD).
-    Unread = 44 {
+    /// How many bytes a descriptor's queue holds (FIONREAD, SIOCOUTQ), or whether urgent data comes next (SIOCATMARK).
+    Queued = 44 {
         /// The socket or stream.
         fd: HostFd,
+        /// What is asked.
+        queue: Queue,
     }
     staged "", returned "",
     answer usize as "bytes", checked "at most 2^31 - 1" by |_, answer| answer.count(i32::MAX as usize),

@@ -25,6 +25,7 @@ mod errno;
 pub mod fcntl;
 pub mod file_system;
 pub mod futex;
+pub mod inotify;
 pub mod ioctl;
 pub mod ipc;
 pub mod limits;
@@ -54,6 +55,7 @@ pub use errno::Errno;
 pub use fcntl::{DescriptorFlags, FcntlCommand, FlockFlags, RecordLockType, Seals};
 pub use file_system::{MountFlags, RenameFlags, XattrFlags};
 pub use futex::{FutexCommand, FutexComparison, FutexFlags, FutexOperation};
+pub use inotify::InotifyMask;
 pub use ioctl::Ioctl;
 pub use ipc::{IpcFlags, MsgCommand, MsgFlags, SemCommand, SemFlags, ShmCommand, ShmFlags};
 pub use limits::Resource;
@@ -67,7 +69,9 @@ pub use signal::{ActionFlags, MaskOperation, Signal, SignalCode, SignalEvent, Si
 pub use socket::{
     AddressFamily, ControlMessage, MessageFlags, Protocol, ShutdownDirection, SocketFlags, SocketType,
 };
-pub use socket_option::{Ipv4Option, Ipv6Option, OptionLevel, SocketOption, TcpOption, UdpOption};
+pub use socket_option::{
+    Ipv4Option, Ipv6Option, OptionLevel, SocketOption, TcpOption, TimestampingFlags, UdpOption,
+};
 pub use stat::StatxMask;
 pub use system::{EventFdFlags, RandomFlags};
 pub use time::{ClockId, IntervalTimer, TimerFdFlags, TimerFlags};

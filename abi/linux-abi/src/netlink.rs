@@ -26,6 +26,7 @@ numbers! {
         IFLA_ADDRESS = 1,
         IFLA_IFNAME = 3,
         IFLA_MTU = 4,
+        IFLA_TXQLEN = 13,
     }
 }
 

@@ -24,6 +24,7 @@ numbers! {
         SO_RCVBUF = 8,
         SO_KEEPALIVE = 9,
         SO_OOBINLINE = 10,
+        SO_NO_CHECK = 11,
         SO_PRIORITY = 12,
         SO_LINGER = 13,
         SO_REUSEPORT = 15,
@@ -32,12 +33,26 @@ numbers! {
         SO_RCVLOWAT = 18,
         SO_RCVTIMEO = 20,
         SO_SNDTIMEO = 21,
+        SO_BINDTODEVICE = 25,
+        SO_ATTACH_FILTER = 26,
+        SO_DETACH_FILTER = 27,
+        SO_TIMESTAMP_OLD = 29,
         SO_ACCEPTCONN = 30,
+        SO_SNDBUFFORCE = 32,
+        SO_RCVBUFFORCE = 33,
+        SO_TIMESTAMPNS_OLD = 35,
+        SO_MARK = 36,
+        SO_TIMESTAMPING_OLD = 37,
         SO_PROTOCOL = 38,
         SO_DOMAIN = 39,
+        SO_RXQ_OVFL = 40,
         SO_BUSY_POLL = 46,
         SO_MAX_PACING_RATE = 47,
         SO_INCOMING_CPU = 49,
+        SO_COOKIE = 57,
+        SO_TIMESTAMP_NEW = 63,
+        SO_TIMESTAMPNS_NEW = 64,
+        SO_TIMESTAMPING_NEW = 65,
     }
 }
 
@@ -46,10 +61,15 @@ numbers! {
     pub struct Ipv4Option(u32) {
         IP_TOS = 1,
         IP_TTL = 2,
+        IP_PKTINFO = 8,
         IP_MTU_DISCOVER = 10,
         IP_RECVERR = 11,
+        IP_RECVTTL = 12,
+        IP_RECVTOS = 13,
         IP_MTU = 14,
         IP_FREEBIND = 15,
+        IP_TRANSPARENT = 19,
+        IP_RECVORIGDSTADDR = 20,
         IP_BIND_ADDRESS_NO_PORT = 24,
         IP_MULTICAST_IF = 32,
         IP_MULTICAST_TTL = 33,
@@ -74,9 +94,15 @@ numbers! {
         IPV6_MTU = 24,
         IPV6_RECVERR = 25,
         IPV6_V6ONLY = 26,
+        IPV6_RECVPKTINFO = 49,
+        IPV6_PKTINFO = 50,
+        IPV6_RECVHOPLIMIT = 51,
+        IPV6_HOPLIMIT = 52,
         IPV6_DONTFRAG = 62,
+        IPV6_RECVTCLASS = 66,
         IPV6_TCLASS = 67,
         IPV6_ADDR_PREFERENCES = 72,
+        IPV6_TRANSPARENT = 75,
     }
 }
 
@@ -99,6 +125,8 @@ numbers! {
         TCP_USER_TIMEOUT = 18,
         TCP_FASTOPEN = 23,
         TCP_NOTSENT_LOWAT = 25,
+        TCP_FASTOPEN_CONNECT = 30,
+        TCP_INQ = 36,
     }
 }
 
@@ -106,5 +134,25 @@ numbers! {
     /// An option of `SOL_UDP`.
     pub struct UdpOption(u32) {
         UDP_CORK = 1,
+        UDP_SEGMENT = 103,
+        UDP_GRO = 104,
+    }
+}
+
+flags! {
+    /// What SO_TIMESTAMPING is told (Documentation/networking/timestamping.rst).
+    pub struct TimestampingFlags(u32) {
+        SOF_TIMESTAMPING_TX_HARDWARE = 1 << 0,
+        SOF_TIMESTAMPING_TX_SOFTWARE = 1 << 1,
+        SOF_TIMESTAMPING_RX_HARDWARE = 1 << 2,
+        SOF_TIMESTAMPING_RX_SOFTWARE = 1 << 3,
+        SOF_TIMESTAMPING_SOFTWARE = 1 << 4,
+        SOF_TIMESTAMPING_SYS_HARDWARE = 1 << 5,
+        SOF_TIMESTAMPING_RAW_HARDWARE = 1 << 6,
+        SOF_TIMESTAMPING_OPT_ID = 1 << 7,
+        SOF_TIMESTAMPING_TX_SCHED = 1 << 8,
+        SOF_TIMESTAMPING_TX_ACK = 1 << 9,
+        SOF_TIMESTAMPING_OPT_CMSG = 1 << 10,
+        SOF_TIMESTAMPING_OPT_TSONLY = 1 << 11,
     }
 }

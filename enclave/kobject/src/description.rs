@@ -219,6 +219,11 @@ impl PositionGuard<'_> {
 
 impl Drop for Description {
     fn drop(&mut self) {
+        let flags = self.flags();
+        match self.object.named() {
+            Some(named) => named.closing(flags),
+            None => self.object.closing(flags),
+        }
         self.object.close();
     }
 }

@@ -147,6 +147,11 @@ pub trait File: Send + Sync + Any {
         Err(Errno::ENODEV)
     }
 
+    /// An open file with these flags is about to be closed, for who watches that.
+    fn closing(&self, flags: OpenFlags) {
+        let _ = flags;
+    }
+
     /// The last descriptor of an open file is closed.
     fn close(&self) {}
 }

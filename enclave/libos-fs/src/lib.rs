@@ -43,6 +43,7 @@ mod image;
 mod inode;
 mod locks;
 mod mounts;
+mod notify;
 mod open_file;
 mod proc;
 mod synthetic;
@@ -60,6 +61,7 @@ pub use locks::{
     LockKind, LockOwner, LockWait, RecordLock, lock_file, lock_record, release_records, test_record,
 };
 pub use mounts::Mount;
+pub use notify::Inotify;
 pub use open_file::OpenFile;
 pub use system::{Kernel, Memory, NamedPipe, Process, ProcessStatus, System, SystemV, ThreadStatus};
 pub use vfs::{

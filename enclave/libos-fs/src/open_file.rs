@@ -9,10 +9,11 @@ use kobject::{
     DirectorySink, Errno, File, FileKind, How, Mapping, Observer, Result, SharedPagesSlot, Sink, Source,
     Stat, Subscription,
 };
-use linux_abi::{AllocateFlags, PollEvents};
+use linux_abi::{AllocateFlags, InotifyMask, OpenFlags, PollEvents};
 
 use crate::dentry::Dentry;
 use crate::device::Device;
+use crate::notify;
 use crate::synthetic::Text;
 use crate::tree::TreeInode;
 
@@ -107,19 +108,27 @@ impl File for OpenFile {
     }
 
     fn read(&self, offset: u64, to: &mut dyn Sink, _: How) -> Result<usize> {
-        match &self.target {
-            Target::Inode => self.tree_or(Errno::EISDIR)?.read(offset, to),
-            Target::Device(device) => device.read(to),
-            Target::Text(text) => text.read(offset, to),
+        let count = match &self.target {
+            Target::Inode => self.tree_or(Errno::EISDIR)?.read(offset, to)?,
+            Target::Device(device) => device.read(to)?,
+            Target::Text(text) => text.read(offset, to)?,
+        };
+        if count > 0 {
+            notify::used(&self.dentry, InotifyMask::IN_ACCESS);
         }
+        Ok(count)
     }
 
     fn write(&self, offset: u64, from: &mut dyn Source, how: How) -> Result<(usize, u64)> {
-        match &self.target {
-            Target::Inode => self.tree_or(Errno::EISDIR)?.write(offset, from, how.append),
-            Target::Device(device) => Ok((device.write(from)?, 0)),
-            Target::Text(text) => text.write(offset, from),
+        let (count, end) = match &self.target {
+            Target::Inode => self.tree_or(Errno::EISDIR)?.write(offset, from, how.append)?,
+            Target::Device(device) => (device.write(from)?, 0),
+            Target::Text(text) => text.write(offset, from)?,
+        };
+        if count > 0 {
+            notify::used(&self.dentry, InotifyMask::IN_MODIFY);
         }
+        Ok((count, end))
     }
 
     fn end(&self) -> Result<u64> {
@@ -148,13 +157,17 @@ impl File for OpenFile {
     }
 
     fn read_directory(&self, cookie: u64, sink: &mut dyn DirectorySink) -> Result<u64> {
-        self.dentry.inode().list(&self.dentry, cookie, sink)
+        let next = self.dentry.inode().list(&self.dentry, cookie, sink)?;
+        notify::used(&self.dentry, InotifyMask::IN_ACCESS);
+        Ok(next)
     }
 
     fn truncate(&self, len: u64) -> Result<()> {
         match &self.target {
             Target::Inode if self.dentry.head().kind == FileKind::Regular => {
-                self.tree_or(Errno::EINVAL)?.truncate(len)
+                self.tree_or(Errno::EINVAL)?.truncate(len)?;
+                notify::used(&self.dentry, InotifyMask::IN_MODIFY);
+                Ok(())
             }
             _ => Err(Errno::EINVAL),
         }
@@ -163,7 +176,9 @@ impl File for OpenFile {
     fn allocate(&self, mode: AllocateFlags, offset: u64, len: u64) -> Result<()> {
         match &self.target {
             Target::Inode if self.dentry.head().kind == FileKind::Regular => {
-                self.tree_or(Errno::EOPNOTSUPP)?.allocate(mode, offset, len)
+                self.tree_or(Errno::EOPNOTSUPP)?.allocate(mode, offset, len)?;
+                notify::used(&self.dentry, InotifyMask::IN_MODIFY);
+                Ok(())
             }
             Target::Inode => Err(Errno::EISDIR),
             _ => Err(Errno::ENODEV),
@@ -185,6 +200,10 @@ impl File for OpenFile {
             }
             _ => Err(Errno::ENODEV),
         }
+    }
+
+    fn closing(&self, flags: OpenFlags) {
+        notify::closed(&self.dentry, flags);
     }
 
     fn close(&self) {

@@ -6,8 +6,8 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 use enclave_rt::{call, user};
 use host_abi::{
-    HostFd, STAGING_SIZE, StreamKind, StreamRead, StreamStat, StreamWrite, TerminalGet, TerminalSet, Unread,
-    WindowSize,
+    HostFd, Queue, Queued, STAGING_SIZE, StreamKind, StreamRead, StreamStat, StreamWrite, TerminalGet,
+    TerminalSet, WindowSize,
 };
 use kobject::{Attributes, Errno, File, FileKind, How, Result, Sink, Source, Stat};
 use linux_abi::{Ioctl, OpenFlags, PollEvents, device};
@@ -169,7 +169,13 @@ impl File for Stream {
 
     fn ioctl(&self, request: Ioctl, argument: u64) -> Result<u64> {
         match request {
-            Ioctl::FIONREAD => anonymous::answer_int(argument, call::call(&Unread { fd: self.fd })?),
+            Ioctl::FIONREAD => anonymous::answer_int(
+                argument,
+                call::call(&Queued {
+                    fd: self.fd,
+                    queue: Queue::Unread,
+                })?,
+            ),
             _ if self.is_terminal() => self.terminal_ioctl(request, argument),
             _ => Err(Errno::ENOTTY),
         }

@@ -86,6 +86,15 @@ impl Deadline {
         }
     }
 
+    /// Whether it has passed.
+    pub(crate) fn is_over(self) -> bool {
+        match self {
+            Self::Now => true,
+            Self::At(end) => monotonic() >= end,
+            Self::Never => false,
+        }
+    }
+
     /// What is left of it, for calls that take a `struct timespec` or null.
     pub(crate) fn remaining(self) -> Option<libc::timespec> {
         match self {

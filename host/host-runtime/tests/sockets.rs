@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpListener};
 
 use host_abi::{
     Close, Connect, EpollControl, EpollCreate, EpollOperation, EpollWait, HostFd, MAX_SOCKADDR, Poll,
-    PollEntry, Recv, Send, Socket, StreamWrite, Unread, Wait, Wanted,
+    PollEntry, Queue, Queued, Recv, Send, Socket, StreamWrite, Wait, Wanted,
 };
 use scripted_enclave::Script;
 
@@ -62,6 +62,7 @@ fn bytes_go_to_a_peer_and_back() {
         len: 4,
         flags: 0,
         address_len: 0,
+        control_len: 0,
         wait: Wait::FOREVER,
     };
     let recv = |wait| Recv {
@@ -70,6 +71,7 @@ fn bytes_go_to_a_peer_and_back() {
         flags: 0,
         wait,
         wanted: Wanted::Data,
+        least: 0,
     };
     let at = MAX_SOCKADDR as u64;
     let script = connected(listener.local_addr().unwrap(), Wait::FOREVER, 0)
@@ -153,6 +155,7 @@ fn events_come_in_the_boundary_s_form() {
                 len: 1,
                 flags: 0,
                 address_len: 0,
+                control_len: 0,
                 wait: Wait::NONE,
             },
             128,
@@ -175,7 +178,10 @@ fn events_come_in_the_boundary_s_form() {
         )
         .expect(1, 106)
         .call(out(8))
-        .call(Unread { fd })
+        .call(Queued {
+            fd,
+            queue: Queue::Unread,
+        })
         .expect(5, 107)
         .exit(0);
     let mut host = script.host();

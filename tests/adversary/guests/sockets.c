@@ -144,6 +144,47 @@ static void datagrams(int domain) {
     seen(close(b));
 }
 
+// Control data is well-formed, of the kinds that were asked for, and as long as Linux has it.
+static void controls(void) {
+    int a = host_socket(AF_INET, SOCK_DGRAM), b = host_socket(AF_INET, SOCK_DGRAM), on = 1;
+    struct sockaddr_in own = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t length = sizeof own;
+    seen(bind(b, (void *)&own, sizeof own));
+    seen(getsockname(b, (void *)&own, &length));
+    seen(setsockopt(b, SOL_IP, IP_PKTINFO, &on, sizeof on));
+    seen(setsockopt(b, SOL_IP, IP_RECVTTL, &on, sizeof on));
+    seen(setsockopt(b, SOL_IP, IP_RECVERR, &on, sizeof on));
+    seen(setsockopt(b, SOL_SOCKET, SO_TIMESTAMP, &on, sizeof on));
+    for (int i = 0; i < 3; i++) send_all(a, &own, sizeof own, 100);
+    for (int i = 0; i < 4; i++) {
+        struct iovec part = {guard(&data), 100};
+        struct msghdr message = {
+            .msg_iov = &part, .msg_iovlen = 1, .msg_control = guard(&name), .msg_controllen = 256};
+        long count = seen(recvmsg(b, &message, i < 3 ? 0 : MSG_ERRQUEUE));
+        promise(count <= 100, count);
+        if (count < 0) continue;
+        untouched_behind(&data, count);
+        untouched_behind(&name, message.msg_controllen);
+        promise(message.msg_controllen <= 256, message.msg_controllen);
+        for (struct cmsghdr *each = CMSG_FIRSTHDR(&message); each; each = CMSG_NXTHDR(&message, each)) {
+            size_t len = each->cmsg_len - CMSG_LEN(0);
+            if (each->cmsg_level == SOL_SOCKET) {
+                promise(each->cmsg_type == SO_TIMESTAMP && len == sizeof(struct timeval), each->cmsg_type);
+                promise((unsigned long)((struct timeval *)CMSG_DATA(each))->tv_usec < 1000000, 0);
+                continue;
+            }
+            promise(each->cmsg_level == SOL_IP, each->cmsg_level);
+            int ttl = *(int *)CMSG_DATA(each);
+            promise((each->cmsg_type == IP_PKTINFO && len == sizeof(struct in_pktinfo)) ||
+                        (each->cmsg_type == IP_TTL && len == sizeof ttl && ttl >= 0 && ttl < 256) ||
+                        (each->cmsg_type == IP_RECVERR && len == 32),
+                    each->cmsg_type);
+        }
+    }
+    seen(close(a));
+    seen(close(b));
+}
+
 static void interfaces(void) {
     int fd = host_socket(AF_INET, SOCK_DGRAM);
     struct ifconf all = {.ifc_len = 400, .ifc_buf = guard(&data)};
@@ -163,6 +204,7 @@ int main(void) {
     streams(AF_INET);
     streams(AF_INET6);
     datagrams(AF_INET);
+    controls();
     interfaces();
     return end();
 }

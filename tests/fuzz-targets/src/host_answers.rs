@@ -7,9 +7,9 @@ use std::fmt::Debug;
 use host_abi::{
     Accept, Answer, Bind, CallCode, CallError, ClockRead, Close, Commit, Connect, EpollControl, EpollCreate,
     EpollEvent, EpollWait, Errno, Exit, GetPeerName, GetSockName, GetSockOpt, HostCall, HostClocks, HostFd,
-    Interrupt, Listen, MAX_SOCKADDR, Message, Park, Poll, PollEntry, Protect, Quote, QuoteTarget, Recv,
-    Remove, STAGING_SIZE, Send, SetSockOpt, Shutdown, Socket, Spawn, StreamRead, StreamStat, StreamWrite,
-    TerminalGet, TerminalSet, Trim, Unpark, Unread, WindowSize,
+    Interrupt, Listen, MAX_SOCKADDR, Message, Park, Poll, PollEntry, Protect, Queued, Quote, QuoteTarget,
+    Recv, Remove, STAGING_SIZE, Send, SetSockOpt, Shutdown, Socket, Spawn, StreamRead, StreamStat,
+    StreamWrite, TerminalGet, TerminalSet, Trim, Unpark, WindowSize,
 };
 
 const WORDS: usize = 9;
@@ -81,7 +81,7 @@ pub(crate) fn run(input: &[u8]) {
         CallCode::GetPeerName => call.check::<GetPeerName>(|_, &len| len <= MAX_SOCKADDR),
         CallCode::GetSockOpt => call.check::<GetSockOpt>(|call, &len| len <= call.len && within(call.len)),
         CallCode::SetSockOpt => call.check::<SetSockOpt>(|call, ()| within(call.len)),
-        CallCode::Unread => call.check::<Unread>(|_, &count| i32::try_from(count).is_ok()),
+        CallCode::Queued => call.check::<Queued>(|_, &count| i32::try_from(count).is_ok()),
         CallCode::Close => call.check::<Close>(|_, ()| true),
         CallCode::Poll => {
             call.check::<Poll>(|call, &count| count <= call.count && within(call.count * PollEntry::SIZE));

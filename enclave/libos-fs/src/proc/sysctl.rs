@@ -1,12 +1,13 @@
 //! `/proc/sys`.
 
 use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use enclave_rt::processor;
 use kobject::Result;
 
+use crate::notify::{MAX_QUEUED_EVENTS, MAX_USER_INSTANCES, MAX_USER_WATCHES};
 use crate::synthetic::{Item, Subject, Synthetic};
 
 pub(super) const ROOT: &[Item] = &[
@@ -20,6 +21,7 @@ const FS: &[Item] = &[
     Item::fixed("aio-max-nr", "65536\n"),
     Item::fixed("file-max", "9223372036854775807\n"),
     Item::fixed("file-nr", "0\t0\t9223372036854775807\n"),
+    Item::directory("inotify", INOTIFY),
     Item::directory("mqueue", MESSAGE_QUEUES),
     Item::fixed("nr_open", "1048576\n"),
     Item::fixed("pipe-max-size", "1048576\n"),
@@ -33,6 +35,18 @@ const MESSAGE_QUEUES: &[Item] = &[
     Item::fixed("msgsize_default", "8192\n"),
     Item::fixed("msgsize_max", "8192\n"),
     Item::fixed("queues_max", "256\n"),
+];
+
+const INOTIFY: &[Item] = &[
+    Item::text("max_queued_events", |_, _| {
+        Ok(line(MAX_QUEUED_EVENTS.to_string().into()))
+    }),
+    Item::text("max_user_instances", |_, _| {
+        Ok(line(MAX_USER_INSTANCES.to_string().into()))
+    }),
+    Item::text("max_user_watches", |_, _| {
+        Ok(line(MAX_USER_WATCHES.to_string().into()))
+    }),
 ];
 
 const KERNEL: &[Item] = &[

@@ -16,6 +16,7 @@ use super::{Content, INODE_COST, Tree};
 use crate::dentry::Dentry;
 use crate::inode::{Head, Inode, Link};
 use crate::locks::LockTable;
+use crate::notify::{self, Marks};
 use crate::open_file::OpenFile;
 use crate::system::NamedPipe;
 
@@ -77,6 +78,7 @@ impl Times {
 #[derive(Default)]
 pub(crate) struct Extra {
     pub(crate) locks: LockTable,
+    pub(crate) marks: Marks,
     pub(super) xattrs: Mutex<Xattrs>,
     /// `mm`'s, see [`kobject::Mapping::shared_pages`].
     pub(crate) shared_pages: SharedPagesSlot,
@@ -286,6 +288,7 @@ impl Inode for TreeInode {
 
 impl Drop for TreeInode {
     fn drop(&mut self) {
+        notify::deleted(self);
         if let Body::Regular(content) = &self.body {
             self.tree.budget.give_back(content.memory());
         }

@@ -6,11 +6,13 @@
 use alloc::sync::Arc;
 
 use kobject::{Errno, FileKind, MutexGuard, Result};
+use linux_abi::InotifyMask;
 
 use super::directory::Entries;
 use super::{Tree, TreeInode};
 use crate::dentry::Dentry;
 use crate::inode::Inode;
+use crate::notify;
 
 /// Most links of an inode, as ext4 has it.
 const MAX_LINKS: u32 = 65_000;
@@ -59,6 +61,7 @@ impl TreeInode {
         }
         entries.check_alive()?;
         let inode = check()?;
+        let had_names = inode.links() > 0 || inode.is_linkable();
         if inode.head.is_directory() {
             self.add_link();
         } else if inode.links() >= MAX_LINKS {
@@ -69,8 +72,13 @@ impl TreeInode {
         }
         let name: Arc<[u8]> = name.into();
         let dentry = Dentry::new(inode, this, name.clone());
-        entries.put(hash, name, dentry.clone());
+        entries.put(hash, name.clone(), dentry.clone());
+        drop(entries);
         self.touch_modified();
+        if had_names && let Some(inode) = dentry.tree() {
+            notify::became(inode, InotifyMask::IN_ATTRIB);
+        }
+        notify::changed(self, InotifyMask::IN_CREATE, &name, dentry.head().kind);
         Ok(dentry)
     }
 
@@ -94,6 +102,15 @@ impl TreeInode {
         entries.take(hash, name);
         drop(entries);
         self.touch_modified();
+        if let Some(inode) = victim.tree()
+            && !inode.head.is_directory()
+        {
+            notify::became(inode, InotifyMask::IN_ATTRIB);
+        }
+        // What is in no use any more tells of its own end first, as on Linux.
+        let kind = victim.head().kind;
+        drop(victim);
+        notify::changed(self, InotifyMask::IN_DELETE, name, kind);
         Ok(())
     }
 
@@ -196,6 +213,12 @@ impl Tree {
         drop(locked);
         old_dir.touch_modified();
         new_dir.touch_modified();
+        let exchanged = target.as_ref().filter(|_| replace == Replace::Exchange);
+        let replaced = target.as_deref().filter(|_| replace != Replace::Exchange);
+        notify::moved((old_dir, old.name), (new_dir, new.name), &source, replaced);
+        if let Some(exchanged) = exchanged {
+            notify::moved((new_dir, new.name), (old_dir, old.name), exchanged, None);
+        }
         Ok(())
     }
 }

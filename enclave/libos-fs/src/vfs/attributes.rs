@@ -6,13 +6,14 @@ use kobject::credentials::AccessMode;
 use kobject::{Attributes, Credentials, Description, Errno, FileKind, Result, Stat, Timestamp, clock};
 use linux_abi::file_system::{NAME_MAX, PIPEFS_MAGIC};
 use linux_abi::stat::{S_IALLUGO, S_ISGID, S_ISUID, S_IXGRP};
-use linux_abi::{AtFlags, Capabilities, MountFlags};
+use linux_abi::{AtFlags, Capabilities, InotifyMask, MountFlags};
 
 use super::{Vfs, dentry_of, tree_of};
 use crate::context::{At, Context};
 use crate::dentry::Dentry;
 use crate::inode::Head;
 use crate::mounts::Mount;
+use crate::notify;
 use crate::open_file::OpenFile;
 use crate::tree::TreeInode;
 
@@ -127,6 +128,7 @@ impl Vfs {
             permissions &= !S_ISGID;
         }
         holder.set_permissions(permissions);
+        notify::used(&found, InotifyMask::IN_ATTRIB);
         Ok(())
     }
 
@@ -163,6 +165,7 @@ impl Vfs {
             holder.set_permissions(permissions);
         }
         holder.set_owner((owner.uid.unwrap_or(uid), owner.gid.unwrap_or(gid)));
+        notify::used(&found, InotifyMask::IN_ATTRIB);
         Ok(())
     }
 
@@ -189,6 +192,12 @@ impl Vfs {
             head.permits(credentials, AccessMode::WRITE)?;
         }
         holder.set_times(accessed, modified);
+        let event = match (accessed, modified) {
+            (SetTime::Omit, _) => InotifyMask::IN_MODIFY,
+            (_, SetTime::Omit) => InotifyMask::IN_ACCESS,
+            _ => InotifyMask::IN_ATTRIB,
+        };
+        notify::used(&found, event);
         Ok(())
     }
 

@@ -156,7 +156,13 @@ impl Vfs {
     }
 
     /// What a path, or with an empty path and [`AtFlags::AT_EMPTY_PATH`] the open file itself, stands for.
-    fn locate(&self, context: &Context, at: At<'_>, path: &[u8], flags: AtFlags) -> Result<Arc<Dentry>> {
+    pub(crate) fn locate(
+        &self,
+        context: &Context,
+        at: At<'_>,
+        path: &[u8],
+        flags: AtFlags,
+    ) -> Result<Arc<Dentry>> {
         if path.is_empty() && flags.contains(AtFlags::AT_EMPTY_PATH) {
             return match at {
                 At::Cwd => Ok(context.cwd.clone()),

@@ -7,13 +7,14 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use kobject::credentials::AccessMode;
 use kobject::{Description, Errno, FileKind, Result};
 use linux_abi::stat::S_IALLUGO;
-use linux_abi::{OpenFlags, ResolveFlags, Seals};
+use linux_abi::{InotifyMask, OpenFlags, ResolveFlags, Seals};
 
 use super::attributes::strip_set_ids;
 use super::names::{Creation, check_parent};
 use super::{Vfs, open_dentry, regular_of};
 use crate::context::{At, Context};
 use crate::dentry::Dentry;
+use crate::notify;
 use crate::open_file::OpenFile;
 use crate::tree::{Body, Content};
 use crate::walk::{Entered, Follow, Last, Parent, Walk, is_link};
@@ -162,12 +163,16 @@ impl Vfs {
     ) -> Result<Arc<Description>> {
         let status = flags - FORGOTTEN;
         let object = open_dentry(&self.system, dentry, status)?;
+        if !flags.contains(OpenFlags::O_PATH) {
+            notify::used(dentry, InotifyMask::IN_OPEN);
+        }
         if flags.contains(OpenFlags::O_TRUNC)
             && !made
             && dentry.head().kind == FileKind::Regular
             && let Some(inode) = dentry.tree()
         {
             inode.truncate(0)?;
+            notify::used(dentry, InotifyMask::IN_MODIFY);
             strip_set_ids(inode, &context.credentials);
         }
         // What is of a file system knows its path itself.
@@ -290,6 +295,7 @@ impl Vfs {
         let inode = regular_of(&found)?;
         inode.head.permits(&context.credentials, AccessMode::WRITE)?;
         inode.truncate(len)?;
+        notify::used(&found, InotifyMask::IN_MODIFY);
         strip_set_ids(inode, &context.credentials);
         Ok(())
     }

@@ -9,11 +9,12 @@ use kobject::credentials::AccessMode;
 use kobject::{Errno, FileKind, Result};
 use linux_abi::file_system::{XATTR_NAME_MAX, XATTR_SIZE_MAX};
 use linux_abi::stat::S_ISVTX;
-use linux_abi::{AtFlags, Capabilities, XattrFlags};
+use linux_abi::{AtFlags, Capabilities, InotifyMask, XattrFlags};
 
 use super::{Vfs, tree_of};
 use crate::context::{At, Context};
 use crate::inode::Head;
+use crate::notify;
 use crate::tree::SetXattr;
 
 impl Vfs {
@@ -78,7 +79,9 @@ impl Vfs {
         check_access(context, found.head(), name, AccessMode::WRITE)?;
         tree_of(&found)
             .map_err(|_| Errno::EOPNOTSUPP)?
-            .set_xattr(name, value, how)
+            .set_xattr(name, value, how)?;
+        notify::used(&found, InotifyMask::IN_ATTRIB);
+        Ok(())
     }
 
     /// `removexattr` and its kin.
@@ -93,7 +96,11 @@ impl Vfs {
         check_length(name)?;
         let found = self.locate(context, at, path, flags)?;
         check_access(context, found.head(), name, AccessMode::WRITE)?;
-        tree_of(&found).map_err(|_| Errno::EOPNOTSUPP)?.remove_xattr(name)
+        tree_of(&found)
+            .map_err(|_| Errno::EOPNOTSUPP)?
+            .remove_xattr(name)?;
+        notify::used(&found, InotifyMask::IN_ATTRIB);
+        Ok(())
     }
 }
 

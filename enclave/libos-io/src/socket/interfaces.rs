@@ -14,10 +14,18 @@ use super::rtnetlink::{self, Address, Link};
 const REQUEST_SIZE: usize = IFNAMSIZ + UNION_SIZE;
 const UNION_SIZE: usize = 24;
 
-/// Answers a question about interfaces; ENOTTY for other requests, ENODEV for an interface that does not
-/// exist.
-pub(super) fn ioctl(request: Ioctl, argument: u64) -> Result<u64> {
+/// Answers a question about interfaces, on a socket of this family. ENODEV for an interface that does not exist, EPERM for changes,
+/// which are the host's, ENOTTY for other requests (dev_ioctl and inet_ioctl of the kernel).
+pub(super) fn ioctl(domain: AddressFamily, request: Ioctl, argument: u64) -> Result<u64> {
     match request {
+        // Nobody is told by SIGIO.
+        Ioctl::FIOSETOWN | Ioctl::SIOCSPGRP => user::read(argument, &mut [0; 4])?,
+        Ioctl::FIOGETOWN | Ioctl::SIOCGPGRP => user::write(argument, &[0; 4])?,
+        _ if is_of_addresses(request) && domain != AddressFamily::AF_INET => return Err(Errno::ENOTTY),
+        _ if is_change(request) => {
+            user::read(argument, &mut [0; REQUEST_SIZE])?;
+            return Err(Errno::EPERM);
+        }
         Ioctl::SIOCGIFCONF => configuration(argument)?,
         Ioctl::SIOCGIFNAME => {
             let mut index = [0; 4];
@@ -28,12 +36,21 @@ pub(super) fn ioctl(request: Ioctl, argument: u64) -> Result<u64> {
         }
         Ioctl::SIOCGIFFLAGS
         | Ioctl::SIOCGIFADDR
+        | Ioctl::SIOCGIFDSTADDR
+        | Ioctl::SIOCGIFPFLAGS
+        | Ioctl::SIOCGIFSLAVE
+        | Ioctl::SIOCGIFTXQLEN
+        | Ioctl::SIOCGIFMAP
+        | Ioctl::SIOCETHTOOL
         | Ioctl::SIOCGIFBRDADDR
         | Ioctl::SIOCGIFNETMASK
         | Ioctl::SIOCGIFMETRIC
         | Ioctl::SIOCGIFMTU
         | Ioctl::SIOCGIFHWADDR
         | Ioctl::SIOCGIFINDEX => {
+            if request == Ioctl::SIOCETHTOOL {
+                check_command(argument)?;
+            }
             let mut name = [0; IFNAMSIZ];
             user::read(argument, &mut name)?;
             let end = name.iter().position(|&byte| byte == 0);
@@ -47,6 +64,63 @@ pub(super) fn ioctl(request: Ioctl, argument: u64) -> Result<u64> {
     Ok(0)
 }
 
+/// The command of SIOCETHTOOL, to which the union points, is read first; EFAULT.
+fn check_command(argument: u64) -> Result<()> {
+    let mut command = [0; 8];
+    user::read(argument.wrapping_add(IFNAMSIZ as u64), &mut command)?;
+    Ok(user::read(u64::from_ne_bytes(command), &mut [0; 4])?)
+}
+
+/// What only sockets of IPv4 answer.
+fn is_of_addresses(request: Ioctl) -> bool {
+    matches!(
+        request,
+        Ioctl::SIOCGIFADDR
+            | Ioctl::SIOCGIFDSTADDR
+            | Ioctl::SIOCGIFBRDADDR
+            | Ioctl::SIOCGIFNETMASK
+            | Ioctl::SIOCGIFPFLAGS
+            | Ioctl::SIOCSIFADDR
+            | Ioctl::SIOCSIFDSTADDR
+            | Ioctl::SIOCSIFBRDADDR
+            | Ioctl::SIOCSIFNETMASK
+            | Ioctl::SIOCSIFPFLAGS
+            | Ioctl::SIOCADDRT
+            | Ioctl::SIOCDELRT
+            | Ioctl::SIOCDARP
+            | Ioctl::SIOCSARP
+    )
+}
+
+/// What needs CAP_NET_ADMIN.
+fn is_change(request: Ioctl) -> bool {
+    matches!(
+        request,
+        Ioctl::SIOCADDRT
+            | Ioctl::SIOCDELRT
+            | Ioctl::SIOCSIFFLAGS
+            | Ioctl::SIOCSIFADDR
+            | Ioctl::SIOCSIFDSTADDR
+            | Ioctl::SIOCSIFBRDADDR
+            | Ioctl::SIOCSIFNETMASK
+            | Ioctl::SIOCSIFMETRIC
+            | Ioctl::SIOCSIFMTU
+            | Ioctl::SIOCSIFNAME
+            | Ioctl::SIOCSIFHWADDR
+            | Ioctl::SIOCADDMULTI
+            | Ioctl::SIOCDELMULTI
+            | Ioctl::SIOCSIFPFLAGS
+            | Ioctl::SIOCSIFHWBROADCAST
+            | Ioctl::SIOCSIFTXQLEN
+            | Ioctl::SIOCGMIIPHY
+            | Ioctl::SIOCGMIIREG
+            | Ioctl::SIOCSMIIREG
+            | Ioctl::SIOCDARP
+            | Ioctl::SIOCSARP
+            | Ioctl::SIOCSIFMAP
+    )
+}
+
 fn find(is_it: impl Fn(&Link) -> bool) -> Result<Link> {
     rtnetlink::links()?.into_iter().find(is_it).ok_or(Errno::ENODEV)
 }
@@ -58,12 +132,20 @@ fn about(request: Ioctl, link: &Link) -> Result<Vec<u8>> {
         Ioctl::SIOCGIFINDEX => link.index.to_ne_bytes().to_vec(),
         Ioctl::SIOCGIFMTU => link.mtu.to_ne_bytes().to_vec(),
         Ioctl::SIOCGIFMETRIC => [0; 4].to_vec(),
+        Ioctl::SIOCGIFTXQLEN => link.queue_len.to_ne_bytes().to_vec(),
+        // No memory, no interrupt, no port: those of hardware are the host's affair.
+        Ioctl::SIOCGIFMAP => [0; UNION_SIZE].to_vec(),
+        Ioctl::SIOCGIFPFLAGS => [0; 2].to_vec(),
+        Ioctl::SIOCGIFSLAVE => return Err(Errno::EINVAL),
+        // Likewise what drivers say.
+        Ioctl::SIOCETHTOOL => return Err(Errno::EOPNOTSUPP),
         Ioctl::SIOCGIFHWADDR => [&link.kind.to_ne_bytes()[..], &link.hardware].concat(),
         _ => {
             let addresses = rtnetlink::addresses()?;
             let address = addresses.iter().find(|address| address.index == link.index);
             let address = address.ok_or(Errno::EADDRNOTAVAIL)?;
             socket_address(match request {
+                Ioctl::SIOCGIFDSTADDR => address.peer,
                 Ioctl::SIOCGIFNETMASK => netmask(address.prefix_len),
                 Ioctl::SIOCGIFBRDADDR => address.broadcast.unwrap_or_default(),
                 _ => address.local,
@@ -90,7 +172,8 @@ fn configuration(argument: u64) -> Result<()> {
     let mut header = [0; 16];
     user::read(argument, &mut header)?;
     let [a, b, c, d, _, _, _, _, buffer @ ..] = header;
-    let room = usize::try_from(i32::from_ne_bytes([a, b, c, d])).map_err(|_| Errno::EINVAL)?;
+    // Less than nothing is nothing; nobody looks at it where there is no buffer.
+    let room = usize::try_from(i32::from_ne_bytes([a, b, c, d])).unwrap_or(0);
     let buffer = u64::from_ne_bytes(buffer);
     let mut all = listing(&rtnetlink::links()?, &rtnetlink::addresses()?);
     if buffer != 0 {
@@ -137,12 +220,14 @@ mod tests {
             kind: ARPHRD_LOOPBACK,
             hardware: [0; 14],
             mtu: 0,
+            queue_len: 0,
             name,
         };
         let address = |index, last| Address {
             index,
             prefix_len: 8,
             local: [127, 0, 0, last],
+            peer: [127, 0, 0, last],
             broadcast: None,
         };
         let all = listing(&[link], &[address(1, 1), address(9, 9), address(1, 2)]);

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use kobject::Description;
 use linux_abi::MessageFlags;
 
-use super::SocketAddress;
+use super::{Control, SocketAddress};
 
 /// What a process is known by to its peers (`struct ucred`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +37,7 @@ impl Identity {
     }
 }
 
-/// Ancillary data (cmsg(3)) of Unix sockets.
+/// Ancillary data (cmsg(3)).
 #[derive(Clone, Default)]
 pub struct Ancillary {
     /// SCM_RIGHTS: open files.
@@ -45,6 +45,8 @@ pub struct Ancillary {
     /// SCM_CREDENTIALS; `libos` checks what a sender may claim. A receiver gets them if it has set
     /// SO_PASSCRED.
     pub credentials: Option<Identity>,
+    /// All else, which is for network sockets.
+    pub network: Vec<Control>,
 }
 
 /// What `sendmsg` is told apart from the data.
@@ -54,7 +56,7 @@ pub struct Outgoing<'a> {
     pub address: Option<&'a [u8]>,
     /// Flags.
     pub flags: MessageFlags,
-    /// Ancillary data. Network sockets take none and ignore these.
+    /// Ancillary data. Network sockets ignore what is for Unix sockets.
     pub ancillary: Ancillary,
 }
 

@@ -6,6 +6,7 @@
 //! Addresses go in and out as the bytes of Linux's `sockaddr`; `libos` copies them.
 
 mod address;
+mod control;
 mod inet;
 mod interfaces;
 mod message;
@@ -24,6 +25,7 @@ use linux_abi::{
 use crate::NOW;
 
 pub use address::{MAX_ADDRESS, SocketAddress};
+pub use control::Control;
 pub use inet::InetSocket;
 pub use message::{Ancillary, Identity, Outgoing, Received};
 pub use option::Timeouts;

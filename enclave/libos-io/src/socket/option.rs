@@ -131,21 +131,76 @@ fn parse_timeval(value: &[u8]) -> Result<u64> {
 
 /// Which options of network sockets go to the host's socket as they are.
 ///
-/// Left out is what would make the host deliver ancillary data, which the boundary does not carry
-/// (IP_PKTINFO, SO_TIMESTAMP and the like), and what concerns the host's own machine (SO_ATTACH_FILTER,
-/// SO_MARK, SO_BINDTODEVICE): a program is told ENOPROTOOPT.
+/// Those that ask for control data stand in `control`, too. Left out are programs for the host's kernel
+/// (SO_ATTACH_FILTER): ENOPROTOOPT.
 pub(super) fn may_pass(level: OptionLevel, name: u32) -> bool {
     match level {
         OptionLevel::SOL_SOCKET => SOCKET.contains(&SocketOption(name)),
         OptionLevel::SOL_IP => IPV4.contains(&Ipv4Option(name)),
         OptionLevel::SOL_TCP => TCP.contains(&TcpOption(name)),
-        OptionLevel::SOL_UDP => UdpOption(name) == UdpOption::UDP_CORK,
+        OptionLevel::SOL_UDP => UDP.contains(&UdpOption(name)),
         OptionLevel::SOL_IPV6 => IPV6.contains(&Ipv6Option(name)),
         _ => false,
     }
 }
 
-const SOCKET: [SocketOption; 15] = [
+/// EPERM (EACCES for SO_DEBUG) for what needs CAP_NET_ADMIN: the network is the host's, so nobody inside has it.
+pub(super) fn check_administrator(level: OptionLevel, name: u32, value: &[u8]) -> Result<()> {
+    match level {
+        OptionLevel::SOL_SOCKET if SocketOption(name) == SocketOption::SO_DEBUG && int(value)? != 0 => {
+            Err(Errno::EACCES)
+        }
+        OptionLevel::SOL_SOCKET if SocketOption(name) == SocketOption::SO_PRIORITY => match int(value)? {
+            0..=MAX_FREE_PRIORITY => Ok(()),
+            _ => Err(Errno::EPERM),
+        },
+        _ if needs_administrator(level, name) => Err(Errno::EPERM),
+        _ => Ok(()),
+    }
+}
+
+/// The highest SO_PRIORITY that needs no capability (socket(7)).
+const MAX_FREE_PRIORITY: u32 = 6;
+
+fn needs_administrator(level: OptionLevel, name: u32) -> bool {
+    match level {
+        OptionLevel::SOL_SOCKET => matches!(
+            SocketOption(name),
+            SocketOption::SO_BINDTODEVICE
+                | SocketOption::SO_MARK
+                | SocketOption::SO_RCVBUFFORCE
+                | SocketOption::SO_SNDBUFFORCE
+        ),
+        OptionLevel::SOL_IP => Ipv4Option(name) == Ipv4Option::IP_TRANSPARENT,
+        OptionLevel::SOL_IPV6 => Ipv6Option(name) == Ipv6Option::IPV6_TRANSPARENT,
+        _ => false,
+    }
+}
+
+/// What such an option is: nobody has set it. `None` for those that cannot be read, and for all others.
+pub(super) fn of_administrator(level: OptionLevel, name: u32, out: &mut [u8]) -> Option<usize> {
+    match level {
+        OptionLevel::SOL_SOCKET if SocketOption(name) == SocketOption::SO_BINDTODEVICE => Some(0),
+        OptionLevel::SOL_SOCKET if SocketOption(name) == SocketOption::SO_MARK => Some(put_int(out, 0)),
+        OptionLevel::SOL_IP | OptionLevel::SOL_IPV6 if needs_administrator(level, name) => {
+            Some(put_int(out, 0))
+        }
+        _ => None,
+    }
+}
+
+const SOCKET: [SocketOption; 26] = [
+    SocketOption::SO_DEBUG,
+    SocketOption::SO_NO_CHECK,
+    SocketOption::SO_TIMESTAMP_OLD,
+    SocketOption::SO_TIMESTAMPNS_OLD,
+    SocketOption::SO_TIMESTAMPING_OLD,
+    SocketOption::SO_TIMESTAMP_NEW,
+    SocketOption::SO_TIMESTAMPNS_NEW,
+    SocketOption::SO_TIMESTAMPING_NEW,
+    SocketOption::SO_RXQ_OVFL,
+    SocketOption::SO_COOKIE,
+    SocketOption::SO_DETACH_FILTER,
     SocketOption::SO_REUSEADDR,
     SocketOption::SO_ERROR,
     SocketOption::SO_DONTROUTE,
@@ -163,7 +218,11 @@ const SOCKET: [SocketOption; 15] = [
     SocketOption::SO_INCOMING_CPU,
 ];
 
-const IPV4: [Ipv4Option; 14] = [
+const IPV4: [Ipv4Option; 18] = [
+    Ipv4Option::IP_PKTINFO,
+    Ipv4Option::IP_RECVTTL,
+    Ipv4Option::IP_RECVTOS,
+    Ipv4Option::IP_RECVORIGDSTADDR,
     Ipv4Option::IP_TOS,
     Ipv4Option::IP_TTL,
     Ipv4Option::IP_MTU_DISCOVER,
@@ -181,7 +240,9 @@ const IPV4: [Ipv4Option; 14] = [
 ];
 
 /// Not TCP_REPAIR, TCP_ULP, MD5 keys, zero-copy receiving.
-const TCP: [TcpOption; 16] = [
+const TCP: [TcpOption; 18] = [
+    TcpOption::TCP_FASTOPEN_CONNECT,
+    TcpOption::TCP_INQ,
     TcpOption::TCP_NODELAY,
     TcpOption::TCP_MAXSEG,
     TcpOption::TCP_CORK,
@@ -200,7 +261,12 @@ const TCP: [TcpOption; 16] = [
     TcpOption::TCP_NOTSENT_LOWAT,
 ];
 
-const IPV6: [Ipv6Option; 13] = [
+const UDP: [UdpOption; 3] = [UdpOption::UDP_CORK, UdpOption::UDP_SEGMENT, UdpOption::UDP_GRO];
+
+const IPV6: [Ipv6Option; 16] = [
+    Ipv6Option::IPV6_RECVPKTINFO,
+    Ipv6Option::IPV6_RECVHOPLIMIT,
+    Ipv6Option::IPV6_RECVTCLASS,
     Ipv6Option::IPV6_UNICAST_HOPS,
     Ipv6Option::IPV6_MULTICAST_IF,
     Ipv6Option::IPV6_MULTICAST_HOPS,

@@ -29,6 +29,8 @@ pub(super) struct Link {
     pub kind: u16,
     pub hardware: [u8; 14],
     pub mtu: u32,
+    /// Packets that wait to be sent at most.
+    pub queue_len: u32,
     /// Ends with a zero.
     pub name: [u8; IFNAMSIZ],
 }
@@ -40,6 +42,8 @@ pub(super) struct Address {
     pub index: u32,
     pub prefix_len: u8,
     pub local: [u8; 4],
+    /// The other end's, where there is one; else its own.
+    pub peer: [u8; 4],
     pub broadcast: Option<[u8; 4]>,
 }
 
@@ -90,6 +94,7 @@ fn dump<T>(
         len,
         flags: 0,
         address_len: 0,
+        control_len: 0,
         wait,
     })?;
     if sent != len {
@@ -104,6 +109,7 @@ fn dump<T>(
             flags: 0,
             wait,
             wanted: Wanted::Data,
+            least: 0,
         })?;
         let mut datagram = vec![0; received.len];
         call::staging()
@@ -162,6 +168,7 @@ fn parse_link(body: &[u8]) -> Result<Link> {
         kind: u16::from_ne_bytes([info[2], info[3]]),
         hardware: [0; 14],
         mtu: 0,
+        queue_len: 0,
         name: [0; IFNAMSIZ],
     };
     attributes(rest, |kind, value| {
@@ -172,6 +179,7 @@ fn parse_link(body: &[u8]) -> Result<Link> {
                 place.copy_from_slice(name);
             }
             LinkAttribute::IFLA_MTU => link.mtu = u32::from_ne_bytes(word(value)?),
+            LinkAttribute::IFLA_TXQLEN => link.queue_len = u32::from_ne_bytes(word(value)?),
             LinkAttribute::IFLA_ADDRESS => {
                 // InfiniBand's addresses are longer; `ioctl` cuts them too.
                 for (place, byte) in link.hardware.iter_mut().zip(value) {
@@ -205,6 +213,7 @@ fn parse_address(body: &[u8]) -> Result<Address> {
         index: u32::from_ne_bytes(word(&info[4..])?),
         prefix_len: info[1],
         local: local.or(other).ok_or(Errno::EIO)?,
+        peer: other.or(local).ok_or(Errno::EIO)?,
         broadcast,
     })
 }

@@ -95,7 +95,7 @@ impl Side {
         let message = Outgoing {
             ancillary: Ancillary {
                 rights: (0..rights).map(|_| file()).collect(),
-                credentials: None,
+                ..Ancillary::default()
             },
             ..Outgoing::default()
         };

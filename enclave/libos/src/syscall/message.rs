@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use enclave_layout::USER_END;
 use kobject::{Errno, IoVec, Result};
-use libos_io::socket::{Ancillary, Identity};
+use libos_io::socket::{Ancillary, Control, Identity};
 use linux_abi::read_write::UIO_MAXIOV;
 use linux_abi::{Capabilities, ControlMessage, MessageFlags, OptionLevel};
 use zerocopy::IntoBytes;
@@ -66,7 +66,11 @@ pub(super) fn control_in(call: &Call<'_>, header: &MessageHeader) -> Result<Anci
                 let claimed: [u32; 3] = zerocopy::transmute!(*data.first_chunk::<12>().ok_or(Errno::EINVAL)?);
                 ancillary.credentials = Some(check_claim(call, claimed)?);
             }
-            _ => return Err(Errno::EINVAL),
+            _ => {
+                let data = data.to_vec();
+                let kind = kind.0;
+                ancillary.network.push(Control { level, kind, data });
+            }
         }
         rest = rest.get(len.next_multiple_of(8)..).unwrap_or_default();
     }
@@ -97,39 +101,71 @@ pub(super) fn control_out(
     ancillary: &Ancillary,
     on_exec: OnExec,
 ) -> Result<bool> {
-    let room = usize::try_from(header.control_len).unwrap_or(usize::MAX);
-    let mut out: Vec<u8> = Vec::new();
-    let mut truncated = false;
-    let mut put = |kind: ControlMessage, data: &[u8]| {
-        out.resize(out.len().next_multiple_of(8), 0);
-        out.extend_from_slice(&((CONTROL_HEADER + data.len()) as u64).to_le_bytes());
-        out.extend_from_slice(&OptionLevel::SOL_SOCKET.0.to_le_bytes());
-        out.extend_from_slice(&kind.0.to_le_bytes());
-        out.extend_from_slice(data);
-    };
-    let mut left = room;
+    let mut out = ControlOut::new(header);
+    let socket = OptionLevel::SOL_SOCKET;
     if let Some(credentials) = ancillary.credentials {
-        if left >= CONTROL_HEADER + 12 {
-            put(ControlMessage::SCM_CREDENTIALS, &credentials.to_bytes());
-            left -= (CONTROL_HEADER + 12).next_multiple_of(8).min(left);
-        } else {
-            truncated = true;
-        }
+        out.put(socket, ControlMessage::SCM_CREDENTIALS.0, &credentials.to_bytes());
     }
     if !ancillary.rights.is_empty() {
-        let fit = left.saturating_sub(CONTROL_HEADER) / 4;
-        truncated |= fit < ancillary.rights.len();
+        let fit = out.left().saturating_sub(CONTROL_HEADER) / 4;
+        out.is_cut |= fit < ancillary.rights.len();
         let mut fds: Vec<u32> = Vec::new();
         for file in ancillary.rights.iter().take(fit) {
             fds.push(add_open(&call.thread.process, file.clone(), on_exec)?);
         }
         if !fds.is_empty() {
-            put(ControlMessage::SCM_RIGHTS, fds.as_slice().as_bytes());
+            out.put(socket, ControlMessage::SCM_RIGHTS.0, fds.as_slice().as_bytes());
         }
     }
-    if !out.is_empty() {
-        user::put_bytes(header.control, &out)?;
+    for Control { level, kind, data } in &ancillary.network {
+        out.put(*level, *kind, data);
     }
-    header.control_len = out.len() as u64;
-    Ok(truncated)
+    if !out.bytes.is_empty() {
+        user::put_bytes(header.control, &out.bytes)?;
+    }
+    header.control_len = out.bytes.len() as u64;
+    Ok(out.is_cut)
+}
+
+/// Control data for a program: as much as there is room for (`put_cmsg` of the kernel).
+struct ControlOut {
+    bytes: Vec<u8>,
+    room: usize,
+    is_cut: bool,
+}
+
+impl ControlOut {
+    fn new(header: &MessageHeader) -> Self {
+        Self {
+            bytes: Vec::new(),
+            room: match header.control {
+                0 => 0,
+                _ => usize::try_from(header.control_len).unwrap_or(usize::MAX),
+            },
+            is_cut: false,
+        }
+    }
+
+    fn left(&self) -> usize {
+        self.room.saturating_sub(self.bytes.len())
+    }
+
+    /// Puts a piece, cut to the room that is left; none of it if that is too small for a header. What follows begins at a multiple of 8,
+    /// for which there is no need of room.
+    fn put(&mut self, level: OptionLevel, kind: u32, data: &[u8]) {
+        let left = self.left();
+        if left < CONTROL_HEADER {
+            self.is_cut = true;
+            return;
+        }
+        let len = (CONTROL_HEADER + data.len()).min(left);
+        self.is_cut |= len < CONTROL_HEADER + data.len();
+        self.bytes.extend_from_slice(&(len as u64).to_le_bytes());
+        self.bytes.extend_from_slice(&level.0.to_le_bytes());
+        self.bytes.extend_from_slice(&kind.to_le_bytes());
+        let data = data.get(..len - CONTROL_HEADER).unwrap_or_default();
+        self.bytes.extend_from_slice(data);
+        let padded = self.bytes.len().next_multiple_of(8).min(self.room);
+        self.bytes.resize(padded, 0);
+    }
 }

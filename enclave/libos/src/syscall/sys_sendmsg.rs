@@ -24,7 +24,7 @@ pub(super) const ROWS: &[Row] = &[
         "sendmsg",
         sys_sendmsg,
         "dxx",
-        "ancillary data on Unix sockets only",
+        "of the ancillary data of network sockets not all kinds: no raw options of IP, no SO_TXTIME",
     )
     .restarts(Restart::WithFlag)
     .obeys(SocketLimit::Send),

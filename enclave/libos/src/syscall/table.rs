@@ -163,6 +163,7 @@ const FAMILIES: &[&[Row]] = &[
     super::sys_getrusage::ROWS,
     super::sys_getsockname::ROWS,
     super::sys_getsockopt::ROWS,
+    super::sys_inotify::ROWS,
     super::sys_ioctl::ROWS,
     super::sys_kill::ROWS,
     super::sys_link::ROWS,

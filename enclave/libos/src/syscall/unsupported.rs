@@ -18,7 +18,6 @@ const ADMIN: &str = "only the host can administer the machine";
 const NO_MODULES: &str = "there is no kernel to load code into";
 const REMOVED: &str = "x86-64 Linux no longer has it";
 const MEASURED: &str = "the mounts are fixed at conversion and measured";
-const NO_WATCH: &str = "not available in this version; programs fall back to polling";
 const NO_KEYS: &str = "memory protection keys are not available in an enclave";
 
 pub(super) const ROWS: &[Row] = &[
@@ -203,10 +202,6 @@ pub(super) const ROWS: &[Row] = &[
     ),
     Row::unsupported(251, "ioprio_set", Errno::ENOSYS, "the host schedules its disks"),
     Row::unsupported(252, "ioprio_get", Errno::ENOSYS, "the host schedules its disks"),
-    Row::unsupported(253, "inotify_init", Errno::ENOSYS, NO_WATCH),
-    Row::unsupported(254, "inotify_add_watch", Errno::ENOSYS, NO_WATCH),
-    Row::unsupported(255, "inotify_rm_watch", Errno::ENOSYS, NO_WATCH),
-    Row::unsupported(294, "inotify_init1", Errno::ENOSYS, NO_WATCH),
     Row::unsupported(300, "fanotify_init", Errno::EPERM, ADMIN),
     Row::unsupported(301, "fanotify_mark", Errno::EPERM, ADMIN),
     Row::unsupported(

@@ -1,5 +1,6 @@
 //! Host calls, decoded and served: one module per kind.
 
+mod changes;
 mod memory;
 mod poll;
 mod process;
@@ -149,7 +150,7 @@ impl<E: Enclave> Runtime<E> {
             CallCode::GetPeerName => with(args, |call| socket::peer_name(call, staging)),
             CallCode::GetSockOpt => with(args, |call| socket::option(call, staging)),
             CallCode::SetSockOpt => with(args, |call| socket::set_option(call, staging)),
-            CallCode::Unread => with(args, socket::unread),
+            CallCode::Queued => with(args, socket::queued),
             CallCode::Close => with(args, socket::close),
             CallCode::Poll => with(args, |call| poll::poll(call, caller)),
             CallCode::EpollCreate => with(args, |call: host_abi::EpollCreate| poll::epoll_create(call)),

@@ -1,10 +1,11 @@
 //! Host calls about network sockets. All sockets are non-blocking: a call that may wait tries, polls and tries again.
 
 use host_abi::{
-    Accept, Answer, Bind, Close, Connect, GetPeerName, GetSockName, GetSockOpt, HostFd, Listen, MAX_SOCKADDR,
-    Recv, Send, SetSockOpt, Shutdown, Socket, Unread, Wait, Wanted,
+    Accept, Answer, Bind, CONTROL_OFFSET, Close, Connect, GetPeerName, GetSockName, GetSockOpt, HostFd,
+    Listen, MAX_CONTROL, MAX_SOCKADDR, Queue, Queued, Recv, Send, SetSockOpt, Shutdown, Socket, Wait, Wanted,
 };
 
+use super::changes::Changes;
 use super::stream::wait_for;
 use super::{Caller, Staging, value};
 use crate::kernel::{self, Deadline};
@@ -17,20 +18,46 @@ fn data(staging: Staging) -> u64 {
     staging.address() + MAX_SOCKADDR as u64
 }
 
-/// Tries until it is not EAGAIN, waiting for `events` in between.
-fn retry(fd: HostFd, events: i16, wait: Wait, caller: Caller, mut attempt: impl FnMut() -> Answer) -> Answer {
-    let mut answer = attempt();
-    if answer.value != EAGAIN || wait == Wait::NONE {
+/// Where control data begins in the staging buffer.
+fn control(staging: Staging) -> u64 {
+    staging.address() + CONTROL_OFFSET as u64
+}
+
+/// Tries until it is not EAGAIN, waiting for `events` in between. `attempt` is told whether it has been waited for.
+///
+/// A descriptor may be ready for long, and yet there is nothing to be had: its error queue holds something, or another thread is
+/// always faster. From the second time on only changes count, so this never turns for nothing.
+fn retry(
+    fd: HostFd,
+    events: i16,
+    deadline: Deadline,
+    caller: Caller,
+    mut attempt: impl FnMut(bool) -> Answer,
+) -> Answer {
+    let answer = attempt(false);
+    if answer.value != EAGAIN || matches!(deadline, Deadline::Now) {
         return answer;
     }
-    let deadline = Deadline::of(wait);
-    while answer.value == EAGAIN {
-        if let Err(error) = wait_for(fd, events, deadline, caller) {
+    if let Err(error) = wait_for(fd, events, deadline, caller) {
+        return value(error);
+    }
+    let answer = attempt(true);
+    if answer.value != EAGAIN {
+        return answer;
+    }
+    let changes = match Changes::of(fd, events) {
+        Ok(changes) => changes,
+        Err(error) => return value(error),
+    };
+    loop {
+        if let Err(error) = changes.wait(deadline, caller) {
             return value(error);
         }
-        answer = attempt();
+        let answer = attempt(true);
+        if answer.value != EAGAIN || deadline.is_over() {
+            return answer;
+        }
     }
-    answer
 }
 
 pub(super) fn socket(call: Socket) -> Answer {
@@ -64,7 +91,7 @@ pub(super) fn listen(call: Listen) -> Answer {
 }
 
 pub(super) fn accept(call: Accept, caller: Caller) -> Answer {
-    retry(call.fd, libc::POLLIN, call.wait, caller, || {
+    retry(call.fd, libc::POLLIN, Deadline::of(call.wait), caller, |_| {
         let mut len = MAX_SOCKADDR as u32;
         let args = [
             call.fd.raw().into(),
@@ -124,6 +151,12 @@ fn connect_error(fd: HostFd) -> i64 {
 
 pub(super) fn send(call: Send, caller: Caller) -> Answer {
     let flags = call.flags | (libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT) as u32;
+    let deadline = Deadline::of(call.wait);
+    if call.control_len != 0 {
+        return retry(call.fd, libc::POLLOUT, deadline, caller, |_| {
+            send_message(call, flags, caller.staging)
+        });
+    }
     let address = if call.address_len == 0 {
         0
     } else {
@@ -137,18 +170,114 @@ pub(super) fn send(call: Send, caller: Caller) -> Answer {
         address,
         call.address_len as u64,
     ];
-    retry(call.fd, libc::POLLOUT, call.wait, caller, || {
+    retry(call.fd, libc::POLLOUT, deadline, caller, |_| {
         // SAFETY: `Send` bounds both lengths to the staging buffer.
         value(unsafe { kernel::syscall(libc::SYS_sendto, args) })
     })
 }
 
+fn send_message(call: Send, flags: u32, staging: Staging) -> Answer {
+    let mut buffer = buffer(staging, call.len);
+    let mut message = message(&mut buffer);
+    if call.address_len != 0 {
+        message.msg_name = pointer(staging.address());
+        message.msg_namelen = call.address_len as u32;
+    }
+    message.msg_control = pointer(control(staging));
+    message.msg_controllen = call.control_len;
+    let args = [
+        call.fd.raw().into(),
+        (&raw const message) as u64,
+        flags.into(),
+        0,
+        0,
+        0,
+    ];
+    // SAFETY: `Send` bounds the three lengths to the staging buffer.
+    value(unsafe { kernel::syscall(libc::SYS_sendmsg, args) })
+}
+
+/// Data of this length in the staging buffer.
+fn buffer(staging: Staging, len: usize) -> libc::iovec {
+    libc::iovec {
+        iov_base: pointer(data(staging)),
+        iov_len: len,
+    }
+}
+
+/// A message of one piece.
+fn message(buffer: &mut libc::iovec) -> libc::msghdr {
+    // SAFETY: all zeros is a msghdr.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    message.msg_iov = buffer;
+    message.msg_iovlen = 1;
+    message
+}
+
+fn pointer(address: u64) -> *mut libc::c_void {
+    std::ptr::with_exposed_provenance_mut(address as usize)
+}
+
 pub(super) fn recv(call: Recv, caller: Caller) -> Answer {
     let flags = call.flags | libc::MSG_DONTWAIT as u32;
-    retry(call.fd, libc::POLLIN, call.wait, caller, || match call.wanted {
+    let attempt = || match call.wanted {
         Wanted::Data => recv_data(call, flags, caller.staging),
-        Wanted::Message => recv_message(call, flags, caller.staging),
+        Wanted::Message | Wanted::Control => recv_message(call, flags, caller.staging),
+    };
+    let deadline = Deadline::of(call.wait);
+    if call.least > 1
+        && let Err(error) = wait_for_bytes(call, deadline, caller)
+        && error != EAGAIN
+    {
+        return value(error);
+    }
+    retry(call.fd, libc::POLLIN, deadline, caller, |has_waited| {
+        let answer = attempt();
+        // Who waits at a datagram socket that is shut down gets the end of it; who does not wait gets EAGAIN.
+        if answer.value == EAGAIN && has_waited && is_shut_down(call.fd) {
+            return value(0);
+        }
+        answer
     })
+}
+
+/// Waits until as many bytes are there as are asked for, or no more can come. EAGAIN after the deadline, EINTR if the thread is woken.
+fn wait_for_bytes(call: Recv, deadline: Deadline, caller: Caller) -> Result<(), i64> {
+    let is_there = || queue(call.fd, Queue::Unread) >= call.least as i64 || is_at_end(call.fd);
+    if matches!(deadline, Deadline::Now) || is_there() {
+        return Ok(());
+    }
+    let changes = Changes::of(call.fd, libc::POLLIN)?;
+    while !is_there() {
+        changes.wait(deadline, caller)?;
+        if deadline.is_over() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Whether nothing will be received any more, because receiving has been shut down.
+fn is_shut_down(fd: HostFd) -> bool {
+    state(fd) & libc::POLLRDHUP != 0
+}
+
+/// Whether a stream has ended or failed.
+fn is_at_end(fd: HostFd) -> bool {
+    state(fd) & (libc::POLLRDHUP | libc::POLLHUP | libc::POLLERR) != 0
+}
+
+fn state(fd: HostFd) -> i16 {
+    let mut entry = libc::pollfd {
+        fd: fd.raw().cast_signed(),
+        events: libc::POLLRDHUP,
+        revents: 0,
+    };
+    // SAFETY: one entry; the call does not wait.
+    match unsafe { libc::poll(&mut entry, 1, 0) } {
+        1 => entry.revents,
+        _ => 0,
+    }
 }
 
 fn recv_data(call: Recv, flags: u32, staging: Staging) -> Answer {
@@ -159,16 +288,14 @@ fn recv_data(call: Recv, flags: u32, staging: Staging) -> Answer {
 }
 
 fn recv_message(call: Recv, flags: u32, staging: Staging) -> Answer {
-    let mut buffer = libc::iovec {
-        iov_base: std::ptr::with_exposed_provenance_mut(data(staging) as usize),
-        iov_len: call.len,
-    };
-    // SAFETY: all zeros is a msghdr.
-    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
-    message.msg_name = std::ptr::with_exposed_provenance_mut(staging.address() as usize);
+    let mut buffer = buffer(staging, call.len);
+    let mut message = message(&mut buffer);
+    message.msg_name = pointer(staging.address());
     message.msg_namelen = MAX_SOCKADDR as u32;
-    message.msg_iov = &mut buffer;
-    message.msg_iovlen = 1;
+    if call.wanted == Wanted::Control {
+        message.msg_control = pointer(control(staging));
+        message.msg_controllen = MAX_CONTROL;
+    }
     let args = [
         call.fd.raw().into(),
         (&raw mut message) as u64,
@@ -177,12 +304,16 @@ fn recv_message(call: Recv, flags: u32, staging: Staging) -> Answer {
         0,
         0,
     ];
-    // SAFETY: writes to the staging buffer within the bounds of `Recv`, and to the structure.
+    // SAFETY: writes to the staging buffer within the bounds of `Recv` and of control data, and to the structure.
     let received = unsafe { kernel::syscall(libc::SYS_recvmsg, args) };
     let address_len = message.msg_namelen.min(MAX_SOCKADDR as u32);
+    let control_len = message.msg_controllen.min(MAX_CONTROL) as u64;
     Answer {
         value: received,
-        extra: [address_len.into(), message.msg_flags.cast_unsigned().into()],
+        extra: [
+            address_len.into(),
+            control_len << 32 | u64::from(message.msg_flags.cast_unsigned()),
+        ],
     }
 }
 
@@ -244,22 +375,29 @@ pub(super) fn set_option(call: SetSockOpt, staging: Staging) -> Answer {
     value(unsafe { kernel::syscall(libc::SYS_setsockopt, args) })
 }
 
-pub(super) fn unread(call: Unread) -> Answer {
+pub(super) fn queued(call: Queued) -> Answer {
+    value(queue(call.fd, call.queue))
+}
+
+/// What is in a queue, or a negated error number.
+fn queue(fd: HostFd, queue: Queue) -> i64 {
+    let request = match queue {
+        Queue::Unread => libc::FIONREAD,
+        // For sockets this is SIOCOUTQ.
+        Queue::Unsent => libc::TIOCOUTQ,
+        Queue::AtMark => SIOCATMARK,
+    };
     let mut count = 0i32;
-    let args = [
-        call.fd.raw().into(),
-        libc::FIONREAD,
-        (&raw mut count) as u64,
-        0,
-        0,
-        0,
-    ];
+    let args = [fd.raw().into(), request, (&raw mut count) as u64, 0, 0, 0];
     // SAFETY: writes the word.
     match unsafe { kernel::syscall(libc::SYS_ioctl, args) } {
-        0 => value(count.into()),
-        error => value(error),
+        0 => count.into(),
+        error => error,
     }
 }
+
+/// As `linux/sockios.h` has it, which `libc` does not.
+const SIOCATMARK: libc::Ioctl = 0x8905;
 
 pub(super) fn close(call: Close) -> Answer {
     // The standard streams are the process's own.

@@ -31,7 +31,7 @@ const CALLS: &[CallCode] = &[
     GetPeerName,
     GetSockOpt,
     SetSockOpt,
-    Unread,
+    Queued,
     Close,
     Poll,
     EpollCreate,

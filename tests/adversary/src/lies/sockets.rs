@@ -1,5 +1,6 @@
 //! Lies about sockets.
 
+use host_abi::CONTROL_OFFSET;
 use host_abi::CallCode::{self, *};
 
 use super::Answer::{Extra, Filled, Instead, Noise, Random, Shifted, Staged, Stale, Value};
@@ -19,7 +20,7 @@ const ALL: &[CallCode] = &[
     GetPeerName,
     GetSockOpt,
     SetSockOpt,
-    Unread,
+    Queued,
     Close,
 ];
 const MAKING: &[CallCode] = &[Socket, Accept];
@@ -83,12 +84,21 @@ pub(super) const LIES: &[Lie] = table! {
     answer("sockets/address-ones", "sockets", NAMING, Always, Filled(0, 0xff), RIGHT),
     answer("sockets/flags-impossible", "sockets", &[Recv], Always, Extra(1, u64::MAX), RIGHT),
     answer("sockets/flags-all", "sockets", &[Recv], Always, Extra(1, u32::MAX as u64), RIGHT),
+    answer("sockets/control-none", "sockets", &[Recv], Always, Extra(1, 0), RIGHT),
+    answer("sockets/control-512", "sockets", &[Recv], Always, Extra(1, 512 << 32), RIGHT),
+    answer("sockets/control-513", "sockets", &[Recv], Always, Extra(1, 513 << 32), RIGHT),
+    answer("sockets/control-one-piece", "sockets", &[Recv], Always, Extra(1, 32 << 32), RIGHT),
+    answer("sockets/control-half-a-header", "sockets", &[Recv], Always, Extra(1, 8 << 32), RIGHT),
+    answer("sockets/control-cut", "sockets", &[Recv], Every(2), Extra(1, 70 << 32), RIGHT),
+    answer("sockets/control-ones", "sockets", &[Recv], Always, Filled(CONTROL_OFFSET, 0xff), RIGHT),
+    answer("sockets/control-zeros", "sockets", &[Recv], Always, Filled(CONTROL_OFFSET, 0), RIGHT),
+    answer("sockets/control-noise", "sockets", &[Recv], Every(2), Noise(CONTROL_OFFSET), RIGHT),
     answer("sockets/option-longer", "sockets", &[GetSockOpt], Always, Shifted(1), RIGHT),
     answer("sockets/option-4096", "sockets", &[GetSockOpt], Always, Value(4096), RIGHT),
     answer("sockets/option-empty", "sockets", &[GetSockOpt], Always, Value(0), RIGHT),
     answer("sockets/error-negative", "sockets", &[GetSockOpt], Always, Staged(NEGATIVE, 4), RIGHT),
     answer("sockets/error-foreign", "sockets", &[GetSockOpt], Always, Staged(UNKNOWN, 4), RIGHT),
-    answer("sockets/unread-huge", "sockets", &[Unread], Always, Value(1 << 31), RIGHT),
+    answer("sockets/unread-huge", "sockets", &[Queued], Always, Value(1 << 31), RIGHT),
     answer("sockets/noise-everywhere", "sockets", ALL, Always, Noise(0), RIGHT),
     answer("sockets/netlink-zeros", "sockets", &[Recv], Every(1), Staged(LENGTH_0, 128), RIGHT),
     answer("sockets/netlink-huge", "sockets", &[Recv], Every(1), Staged(LENGTH_HUGE, 128), RIGHT),

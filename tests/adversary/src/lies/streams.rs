@@ -13,7 +13,7 @@ const ALL: &[CallCode] = &[
     TerminalGet,
     TerminalSet,
     WindowSize,
-    Unread,
+    Queued,
 ];
 /// All but what the streams are.
 const LATER: &[CallCode] = &[
@@ -22,7 +22,7 @@ const LATER: &[CallCode] = &[
     TerminalGet,
     TerminalSet,
     WindowSize,
-    Unread,
+    Queued,
 ];
 const MOVING: &[CallCode] = &[StreamRead, StreamWrite];
 /// A host that does not say what the streams are has no container.
@@ -61,5 +61,5 @@ pub(super) const LIES: &[Lie] = table! {
     answer("streams/kind-unknown", "streams", &[StreamStat], Always, Value(5), NO_STREAMS),
     answer("streams/window-huge", "streams", &[WindowSize], Always, Instead(0, [1 << 16, 1]), RIGHT),
     answer("streams/window-wide", "streams", &[WindowSize], Always, Extra(1, u64::MAX), RIGHT),
-    answer("streams/unread-huge", "streams", &[Unread], Always, Value(1 << 31), RIGHT),
+    answer("streams/unread-huge", "streams", &[Queued], Always, Value(1 << 31), RIGHT),
 };

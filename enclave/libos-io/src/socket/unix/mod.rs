@@ -29,7 +29,8 @@ use self::inbox::{Attached, Inbox, Receiving};
 use self::name::Name;
 use super::option::{self, Timeouts, put, put_int};
 use super::{
-    Caller, Identity, Outgoing, Received, Shutdown, Socket, SocketAddress, SocketKind, address, interfaces,
+    Caller, Control, Identity, Outgoing, Received, Shutdown, Socket, SocketAddress, SocketKind, address,
+    interfaces,
 };
 use crate::anonymous;
 
@@ -286,6 +287,11 @@ impl Socket for UnixSocket {
         if message.flags.contains(MessageFlags::MSG_OOB) {
             return Err(Errno::EOPNOTSUPP);
         }
+        // What is of the network's levels is not looked at.
+        let is_unknown = |control: &Control| control.level == OptionLevel::SOL_SOCKET;
+        if message.ancillary.network.iter().any(is_unknown) {
+            return Err(Errno::EINVAL);
+        }
         self.bind_if_it_must()?;
         let attached = Attached {
             identity: message.ancillary.credentials.unwrap_or(caller.identity),
@@ -492,7 +498,7 @@ impl File for UnixSocket {
                 anonymous::answer_int(argument, inbox.unread())
             }
             Ioctl::TIOCOUTQ => anonymous::answer_int(argument, self.unreceived()),
-            _ => interfaces::ioctl(request, argument),
+            _ => interfaces::ioctl(AddressFamily::AF_UNIX, request, argument),
         }
     }
 

@@ -87,7 +87,7 @@ fn with_rights(count: usize) -> Outgoing<'static> {
     Outgoing {
         ancillary: Ancillary {
             rights,
-            credentials: None,
+            ..Ancillary::default()
         },
         ..Outgoing::default()
     }
@@ -300,8 +300,8 @@ fn who_asks_is_told_who_sends() {
     write(&one, b"mine").unwrap();
     let message = Outgoing {
         ancillary: Ancillary {
-            rights: Vec::new(),
             credentials: Some(claimed),
+            ..Ancillary::default()
         },
         ..Outgoing::default()
     };

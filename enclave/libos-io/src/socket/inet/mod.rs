@@ -4,18 +4,23 @@
 //! Each operation is one host call. Data goes between the staging buffer and the program's memory without a
 //! copy in between.
 
+mod transfer;
+
 use alloc::sync::Arc;
 use core::any::Any;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use enclave_rt::{call, thread};
 use host_abi::{
     Accept, Bind, CallError, Connect, GetPeerName, GetSockName, GetSockOpt, HostFd, Listen, Poll, PollEntry,
-    Recv, Send, SetSockOpt, Unread, Wanted,
+    Queue, Queued, SetSockOpt,
 };
-use kobject::{Attributes, Errno, File, FileKind, How, Result, Sink, Source, Stat, Wait, away, remaining};
+use kobject::{
+    Attributes, Errno, File, FileKind, How, Result, Sink, Source, SpinLock, Stat, Wait, away, remaining,
+};
 use linux_abi::{AddressFamily, Ioctl, MessageFlags, OptionLevel, PollEvents, Protocol, SocketOption};
 
+use super::control::Kinds;
 use super::message::Identity;
 use super::option::{self, Timeouts, may_pass, put_int};
 use super::{
@@ -23,21 +28,7 @@ use super::{
 };
 use crate::NOW;
 use crate::anonymous;
-use crate::host::{OwnedHostFd, call_once, call_until, send_staged};
-
-/// The flags that the host is told of.
-const SEND_FLAGS: MessageFlags = MessageFlags::MSG_OOB
-    .union(MessageFlags::MSG_DONTROUTE)
-    .union(MessageFlags::MSG_EOR)
-    .union(MessageFlags::MSG_CONFIRM)
-    .union(MessageFlags::MSG_MORE);
-const RECEIVE_FLAGS: MessageFlags = MessageFlags::MSG_OOB
-    .union(MessageFlags::MSG_PEEK)
-    .union(MessageFlags::MSG_TRUNC);
-/// The flags of a result that the host may tell.
-const RESULT_FLAGS: MessageFlags = MessageFlags::MSG_OOB
-    .union(MessageFlags::MSG_TRUNC)
-    .union(MessageFlags::MSG_EOR);
+use crate::host::{OwnedHostFd, call_once, call_until};
 
 /// A socket of the host's.
 pub struct InetSocket {
@@ -49,9 +40,49 @@ pub struct InetSocket {
     listens: AtomicBool,
     inode: u64,
     attributes: Attributes,
+    /// The control data that the program has asked for at some time.
+    asked: SpinLock<Kinds>,
+    /// SO_RCVLOWAT of a stream, which the host's socket, never blocking, does not obey.
+    least: AtomicU32,
+    /// An error that came after a part of what was asked for: the next call gets it. 0 for none.
+    error: AtomicU32,
+    /// Whether receiving has been shut down.
+    receiving_ends: AtomicBool,
 }
 
 impl InetSocket {
+    /// A socket of the host's that is new, with what an accepted one has from its listener.
+    fn new(
+        fd: HostFd,
+        domain: AddressFamily,
+        kind: SocketKind,
+        protocol: Protocol,
+        listener: Option<&Self>,
+    ) -> Self {
+        Self {
+            fd: OwnedHostFd(fd),
+            domain,
+            kind,
+            protocol,
+            timeouts: listener.map_or(Timeouts::new(), |listener| listener.timeouts.inherited()),
+            listens: AtomicBool::new(false),
+            inode: anonymous::next_inode(),
+            attributes: Attributes::default(),
+            asked: SpinLock::new(listener.map_or(Kinds::empty(), Self::asked)),
+            least: AtomicU32::new(listener.map_or(1, |listener| listener.least.load(Ordering::Relaxed))),
+            error: AtomicU32::new(0),
+            receiving_ends: AtomicBool::new(false),
+        }
+    }
+
+    fn queued(&self, queue: Queue) -> Result<usize> {
+        Ok(call::call(&Queued { fd: self.fd(), queue })?)
+    }
+
+    fn asked(&self) -> Kinds {
+        *self.asked.lock()
+    }
+
     /// `socket(AF_INET, AF_INET6 or AF_NETLINK, …)`. EPROTONOSUPPORT for protocols but TCP, UDP, ICMP echo
     /// and NETLINK_ROUTE, EPERM for raw IP sockets.
     pub fn open(domain: AddressFamily, kind: SocketKind, protocol: Protocol) -> Result<Arc<Self>> {
@@ -75,16 +106,7 @@ impl InetSocket {
             kind: kind as u16,
             protocol: protocol.0 as u16,
         })?;
-        Ok(Arc::new(Self {
-            fd: OwnedHostFd(fd),
-            domain,
-            kind,
-            protocol,
-            timeouts: Timeouts::new(),
-            listens: AtomicBool::new(false),
-            inode: anonymous::next_inode(),
-            attributes: Attributes::default(),
-        }))
+        Ok(Arc::new(Self::new(fd, domain, kind, protocol, None)))
     }
 
     fn fd(&self) -> HostFd {
@@ -110,54 +132,6 @@ impl InetSocket {
         call::staging().part(0, PollEntry::SIZE).write(&entry.to_bytes());
         let wait = remaining(deadline)?;
         call_once(&Poll { count: 1, wait }, wait).map(drop)
-    }
-
-    fn send_stream(&self, from: &mut dyn Source, flags: u32, deadline: Option<u64>) -> Result<usize> {
-        let fd = self.fd();
-        let mut done = 0;
-        loop {
-            let len = from.left().min(Send::MAX_LEN);
-            let staged = call::staging().part(MAX_ADDRESS, len);
-            from.take_untrusted(staged)?;
-            let (count, end) = send_staged(staged, deadline, |len, wait| Send {
-                fd,
-                len,
-                flags,
-                address_len: 0,
-                wait,
-            });
-            done += count;
-            match end {
-                Err(error) if done == 0 => return Err(error),
-                Ok(()) if count == len && from.left() > 0 => {}
-                _ => return Ok(done),
-            }
-        }
-    }
-
-    fn send_datagram(
-        &self,
-        from: &mut dyn Source,
-        flags: u32,
-        address: Option<&[u8]>,
-        deadline: Option<u64>,
-    ) -> Result<usize> {
-        let len = from.left();
-        if len > Send::MAX_LEN {
-            return Err(Errno::EMSGSIZE);
-        }
-        let address_len = address.map_or(Ok(0), stage_address)?;
-        from.take_untrusted(call::staging().part(MAX_ADDRESS, len))?;
-        let fd = self.fd();
-        let sent = call_until(deadline, |wait| Send {
-            fd,
-            len,
-            flags,
-            address_len,
-            wait,
-        })?;
-        // A datagram goes whole or not at all.
-        if sent == len { Ok(sent) } else { Err(Errno::EIO) }
     }
 }
 
@@ -261,82 +235,24 @@ impl Socket for InetSocket {
         let fd = self.fd();
         let deadline = self.timeouts.receive_deadline(how.nonblocking);
         let accepted = call_until(deadline, |wait| Accept { fd, wait })?;
-        let socket = Self {
-            fd: OwnedHostFd(accepted.fd),
-            domain: self.domain,
-            kind: self.kind,
-            protocol: self.protocol,
-            timeouts: self.timeouts.inherited(),
-            listens: AtomicBool::new(false),
-            inode: anonymous::next_inode(),
-            attributes: Attributes::default(),
-        };
+        let socket = Self::new(accepted.fd, self.domain, self.kind, self.protocol, Some(self));
         let address = self.staged_address(accepted.address_len)?;
         Ok((Arc::new(socket), address))
     }
 
     fn send(&self, from: &mut dyn Source, message: Outgoing<'_>, how: How, _: Caller<'_>) -> Result<usize> {
-        let nonblocking = how.nonblocking || message.flags.contains(MessageFlags::MSG_DONTWAIT);
-        let deadline = self.timeouts.send_deadline(nonblocking);
-        let flags = (message.flags & SEND_FLAGS).bits();
-        match self.kind {
-            // As on Linux, a connected stream does not look at a destination.
-            SocketKind::Stream => self.send_stream(from, flags, deadline),
-            _ => self.send_datagram(from, flags, message.address, deadline),
-        }
+        self.send_message(from, &message, how)
     }
 
     fn receive(&self, to: &mut dyn Sink, flags: MessageFlags, how: How) -> Result<Received> {
-        if flags.contains(MessageFlags::MSG_ERRQUEUE) {
-            // Its contents are ancillary data, which the boundary does not carry: it is empty.
-            return Err(Errno::EAGAIN);
-        }
-        let nonblocking = how.nonblocking || flags.contains(MessageFlags::MSG_DONTWAIT);
-        let deadline = self.timeouts.receive_deadline(nonblocking);
-        let is_stream = self.kind == SocketKind::Stream;
-        let fills =
-            is_stream && flags.contains(MessageFlags::MSG_WAITALL) && !flags.contains(MessageFlags::MSG_PEEK);
-        // A stream with MSG_TRUNC drops the data instead of giving it.
-        let drops = is_stream && flags.contains(MessageFlags::MSG_TRUNC);
-        // Of what a stream gives, only urgent data is marked.
-        let wanted = match is_stream && !flags.contains(MessageFlags::MSG_OOB) {
-            true => Wanted::Data,
-            false => Wanted::Message,
-        };
-        let request = |len, wait| Recv {
-            fd: self.fd(),
-            len,
-            flags: (flags & RECEIVE_FLAGS).bits(),
-            wait,
-            wanted,
-        };
-        let mut result = Received::default();
-        loop {
-            let len = to.room().min(Recv::MAX_LEN);
-            let received = match call_until(deadline, |wait| request(len, wait)) {
-                Err(_) if result.len > 0 => return Ok(result),
-                received => received?,
-            };
-            if is_stream && received.full_len > len {
-                // Only a datagram can be longer than the room.
-                return Err(Errno::EIO);
-            }
-            if !is_stream {
-                result.address = Some(self.staged_address(received.address_len)?);
-            }
-            if !drops {
-                to.put_untrusted(call::staging().part(MAX_ADDRESS, received.len))?;
-            }
-            result.flags = MessageFlags::from_bits_truncate(received.flags) & RESULT_FLAGS;
-            result.len += received.full_len;
-            if !fills || drops || received.len == 0 || to.room() == 0 {
-                return Ok(result);
-            }
-        }
+        self.receive_message(to, flags, how)
     }
 
     fn shutdown(&self, which: Shutdown) -> Result<()> {
         let how = which as u8;
+        if which.reads() {
+            self.receiving_ends.store(true, Ordering::Relaxed);
+        }
         Ok(call::call(&host_abi::Shutdown { fd: self.fd(), how })?)
     }
 
@@ -368,6 +284,9 @@ impl Socket for InetSocket {
                 return Ok(len);
             }
         }
+        if let Some(len) = option::of_administrator(level, name, out) {
+            return Ok(len);
+        }
         if !may_pass(level, name) {
             return Err(Errno::ENOPROTOOPT);
         }
@@ -383,6 +302,9 @@ impl Socket for InetSocket {
         call::staging().read(out);
         if level == OptionLevel::SOL_SOCKET && SocketOption(name) == SocketOption::SO_ERROR {
             check_pending_error(out)?;
+            if out.iter().all(|&byte| byte == 0) {
+                return Ok(put_int(out, self.error.swap(0, Ordering::Relaxed)));
+            }
         }
         Ok(len)
     }
@@ -393,20 +315,30 @@ impl Socket for InetSocket {
         {
             return done;
         }
+        option::check_administrator(level, name, value)?;
         if !may_pass(level, name) {
             return Err(Errno::ENOPROTOOPT);
         }
+        // Before the host is told: what it sends from then on has been asked for.
+        let asked = Kinds::asked_by(level, name, value)?;
+        *self.asked.lock() |= asked;
         if value.len() > MAX_OPTION {
             return Err(Errno::EINVAL);
         }
         call::staging().write(value);
         let (fd, len) = (self.fd(), value.len());
-        Ok(call::call(&SetSockOpt {
+        call::call(&SetSockOpt {
             fd,
             level: level.0,
             name,
             len,
-        })?)
+        })?;
+        if level == OptionLevel::SOL_SOCKET && SocketOption(name) == SocketOption::SO_RCVLOWAT {
+            // As Linux has it: a negative one is the most, and 0 is 1.
+            let least = option::int(value)?.min(i32::MAX.cast_unsigned()).max(1);
+            self.least.store(least, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     fn timeouts(&self) -> &Timeouts {
@@ -439,12 +371,7 @@ impl File for InetSocket {
     }
 
     fn write(&self, _: u64, from: &mut dyn Source, how: How) -> Result<(usize, u64)> {
-        let deadline = self.timeouts.send_deadline(how.nonblocking);
-        let count = match self.kind {
-            SocketKind::Stream => self.send_stream(from, 0, deadline)?,
-            _ => self.send_datagram(from, 0, None, deadline)?,
-        };
-        Ok((count, 0))
+        Ok((self.send_message(from, &Outgoing::default(), how)?, 0))
     }
 
     fn poll(&self, _: PollEvents) -> PollEvents {
@@ -457,8 +384,14 @@ impl File for InetSocket {
 
     fn ioctl(&self, request: Ioctl, argument: u64) -> Result<u64> {
         match request {
-            Ioctl::FIONREAD => anonymous::answer_int(argument, call::call(&Unread { fd: self.fd() })?),
-            _ => interfaces::ioctl(request, argument),
+            Ioctl::FIONREAD => anonymous::answer_int(argument, self.queued(Queue::Unread)?),
+            Ioctl::TIOCOUTQ if self.protocol != Protocol::NETLINK_ROUTE => {
+                anonymous::answer_int(argument, self.queued(Queue::Unsent)?)
+            }
+            Ioctl::SIOCATMARK if self.kind == SocketKind::Stream => {
+                anonymous::answer_int(argument, self.queued(Queue::AtMark)?)
+            }
+            _ => interfaces::ioctl(self.domain, request, argument),
         }
     }
 }
