@@ -39,6 +39,7 @@ pub mod socket;
 pub mod socket_option;
 pub mod stat;
 pub mod system;
+pub mod termios;
 pub mod time;
 pub mod wait;
 
@@ -68,5 +69,6 @@ pub use socket::{
 pub use socket_option::{Ipv4Option, Ipv6Option, OptionLevel, SocketOption, TcpOption, UdpOption};
 pub use stat::StatxMask;
 pub use system::{EventFdFlags, RandomFlags};
+pub use termios::{FlowAction, FlushQueue, InputModes, LocalModes, OutputModes, PacketStatus};
 pub use time::{ClockId, IntervalTimer, TimerFdFlags, TimerFlags};
 pub use wait::{WaitFlags, WaitTarget};
