@@ -38,6 +38,7 @@ constants! {
     XATTR_NAME_MAX: usize = 255;
     /// Bytes of an extended attribute's value.
     XATTR_SIZE_MAX: usize = 65_536;
+    DEVPTS_SUPER_MAGIC: u64 = 0x1cd1;
     OVERLAYFS_SUPER_MAGIC: u64 = 0x794c_7630;
     PIPEFS_MAGIC: u64 = 0x5049_5045;
     PROC_SUPER_MAGIC: u64 = 0x9fa0;

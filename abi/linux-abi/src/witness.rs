@@ -184,7 +184,7 @@ fn file_system_is_as_in_the_headers() {
     compare!(XattrFlags::ALL; general [XATTR_CREATE XATTR_REPLACE]);
     compare!(file_system::ALL;
         general [
-            PATH_MAX NAME_MAX XATTR_NAME_MAX XATTR_SIZE_MAX OVERLAYFS_SUPER_MAGIC PIPEFS_MAGIC
+            PATH_MAX NAME_MAX XATTR_NAME_MAX XATTR_SIZE_MAX DEVPTS_SUPER_MAGIC OVERLAYFS_SUPER_MAGIC PIPEFS_MAGIC
             PROC_SUPER_MAGIC SYSFS_MAGIC TMPFS_MAGIC
         ]
         {

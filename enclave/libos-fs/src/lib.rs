@@ -63,5 +63,6 @@ pub use mounts::Mount;
 pub use open_file::OpenFile;
 pub use system::{Kernel, Memory, NamedPipe, Process, ProcessStatus, System, ThreadStatus};
 pub use vfs::{
-    FileSystemStat, NewNode, OpenHow, Owner, SetTime, Vfs, VfsOptions, path_of, place_of, written_by,
+    FileSystemStat, MAX_TERMINALS, NewNode, OpenHow, Owner, SetTime, Vfs, VfsOptions, path_of, place_of,
+    written_by,
 };

@@ -8,7 +8,9 @@ use alloc::vec::Vec;
 
 use kobject::SpinLock;
 use linux_abi::MountFlags;
-use linux_abi::file_system::{OVERLAYFS_SUPER_MAGIC, PROC_SUPER_MAGIC, SYSFS_MAGIC, TMPFS_MAGIC};
+use linux_abi::file_system::{
+    DEVPTS_SUPER_MAGIC, OVERLAYFS_SUPER_MAGIC, PROC_SUPER_MAGIC, SYSFS_MAGIC, TMPFS_MAGIC,
+};
 use linux_abi::stat::makedev;
 
 /// A type of file system.
@@ -26,6 +28,8 @@ impl FileSystemType {
     /// The root: the image, with what was written in memory over it.
     pub(crate) const OVERLAY: Self = Self::new("overlay", OVERLAYFS_SUPER_MAGIC, true);
     pub(crate) const TMPFS: Self = Self::new("tmpfs", TMPFS_MAGIC, true);
+    /// `/dev/pts`
+    pub(crate) const DEVPTS: Self = Self::new("devpts", DEVPTS_SUPER_MAGIC, true);
     pub(crate) const PROC: Self = Self::new("proc", PROC_SUPER_MAGIC, false);
     pub(crate) const SYSFS: Self = Self::new("sysfs", SYSFS_MAGIC, false);
     /// `/dev/attestation`, whose magic number is of our own making.

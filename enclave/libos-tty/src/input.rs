@@ -3,8 +3,8 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-/// Bytes that are kept (N_TTY_BUF_SIZE of the kernel, less one).
-pub(crate) const MOST: usize = 4095;
+/// Bytes that are kept (N_TTY_BUF_SIZE of the kernel). The last place is for the end of a line that is too long.
+pub(crate) const MOST: usize = 4096;
 
 /// A byte that was received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,9 +31,9 @@ impl Input {
         self.queue.len()
     }
 
-    /// Whether nothing more can be kept.
+    /// Whether nothing more can be kept, but for the end of a line.
     pub(crate) fn is_full(&self) -> bool {
-        self.queue.len() >= MOST
+        self.queue.len() + 1 >= MOST
     }
 
     /// Whether there is a complete line.
@@ -64,11 +64,11 @@ impl Input {
 
     /// Adds a byte. One that finds no room replaces the last byte of an incomplete line, so that a line can always be ended.
     pub(crate) fn put(&mut self, byte: u8) {
-        if self.is_full() && !self.is_at_line_start() {
+        if self.queue.len() >= MOST && !self.is_at_line_start() {
             self.queue.pop_back();
         }
         // Callers look for room first; this keeps the bound whatever they do.
-        if !self.is_full() {
+        if self.queue.len() < MOST {
             self.queue.push_back(Received {
                 byte,
                 ends_line: false,

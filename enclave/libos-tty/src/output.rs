@@ -61,7 +61,11 @@ impl Output {
     pub(crate) fn room(&self) -> usize {
         match self.is_stopped {
             true => 0,
-            false => MOST_WRITTEN.saturating_sub(self.queue.len()),
+            false => match MOST_WRITTEN.saturating_sub(self.queue.len()) {
+                // Whatever is written next must fit.
+                0..TAB => 0,
+                room => room,
+            },
         }
     }
 
@@ -70,8 +74,7 @@ impl Output {
         let is_processed = settings.has_output(OutputModes::OPOST);
         let mut taken = 0;
         for &byte in bytes {
-            // A tab needs the most room.
-            if self.room() < TAB {
+            if self.room() == 0 {
                 break;
             }
             if is_processed {

@@ -3,6 +3,7 @@
 //! - [`syscall`]: the table of system calls, and a file for each family of them;
 //! - `process`, `signal`, `time`, `futex`, `loader`: what system calls work on. Files are in the crate `libos-fs`, pipes and sockets
 //!   in `libos-io`, memory in `libos-mm`;
+//! - `terminal`: pseudo-terminals and job control;
 //! - `boot`: from the measured configuration to the first instruction of the first program;
 //! - `trap`, `resume`: exceptions of programs, and the way back to a program;
 //! - `name_files`: /etc/hosts and its kin;
@@ -40,6 +41,7 @@ mod rootfs_source;
 mod signal;
 mod stats;
 pub mod syscall;
+mod terminal;
 mod time;
 mod trace;
 mod trap;

@@ -6,11 +6,12 @@ use core::sync::atomic::Ordering;
 
 use kobject::{Description, Errno, File, Result, clock};
 use libos_fs::{Context, Dentry, Kernel, Memory, NamedPipe, ProcessStatus, System, ThreadStatus};
+use linux_abi::device::DEV_TTY;
 use linux_abi::signal::{SIG_DFL, SIG_IGN};
 use linux_abi::{OpenFlags, Resource, Signal};
 
 use crate::process::{CURRENT, Process, limits, table};
-use crate::syscall;
+use crate::{syscall, terminal};
 
 /// The container, as the file systems ask for it.
 pub(crate) struct Source;
@@ -20,14 +21,15 @@ impl System for Source {
         Arc::new(Fifo(libos_io::pipe::Fifo::new()))
     }
 
-    fn terminal(&self) -> Option<Arc<dyn File>> {
-        CURRENT.with(|thread| {
-            let open = thread.process.descriptors.with(|table| table.all());
-            open.into_iter().map(|(_, file)| file).find_map(|file| {
-                let stream = file.object_as::<libos_io::Stream>()?;
-                stream.is_terminal().then(|| file.object().clone())
-            })
-        })
+    fn open_terminal(&self, number: u64, flags: OpenFlags, inode: Arc<dyn File>) -> Result<Arc<dyn File>> {
+        match terminal::open(number, flags, inode) {
+            Err(Errno::ENXIO) if number == DEV_TTY => host_terminal().ok_or(Errno::ENXIO),
+            opened => opened,
+        }
+    }
+
+    fn terminals(&self) -> usize {
+        terminal::count()
     }
 
     fn processes(&self) -> Vec<u32> {
@@ -83,6 +85,17 @@ impl System for Source {
         *crate::container().hostname.lock() = name.to_vec();
         Ok(())
     }
+}
+
+/// A terminal of the host's that the calling process has open, which stands in for a controlling terminal.
+fn host_terminal() -> Option<Arc<dyn File>> {
+    CURRENT.with(|thread| {
+        let open = thread.process.descriptors.with(|table| table.all());
+        open.into_iter().map(|(_, file)| file).find_map(|file| {
+            let stream = file.object_as::<libos_io::Stream>()?;
+            stream.is_terminal().then(|| file.object().clone())
+        })
+    })
 }
 
 struct Fifo(libos_io::pipe::Fifo);
@@ -159,13 +172,14 @@ impl libos_fs::Process for Shown {
             }
         }
         drop(actions);
+        let terminal = process.terminal.lock().clone();
         let first = table::process(table::INIT).map_or(0, |process| process.started);
         ProcessStatus {
             parent: process.parent(),
             group: process.group.load(Ordering::Relaxed),
             session: process.session.load(Ordering::Relaxed),
-            terminal: 0,
-            foreground: -1,
+            terminal: terminal.as_ref().map_or(0, |terminal| terminal.device() as u32),
+            foreground: terminal.map_or(-1, |terminal| terminal.foreground().cast_signed()),
             started: process.started.saturating_sub(first),
             virtual_memory,
             resident,

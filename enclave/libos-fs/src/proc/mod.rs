@@ -26,7 +26,7 @@ const ROOT: &[Item] = &[
     Item::text("cpuinfo", |fs, _| Ok(fs.system.cpu_info())),
     Item::fixed(
         "filesystems",
-        "nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tattestation\nnodev\toverlay\n\terofs\n",
+        "nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tdevpts\nnodev\tattestation\nnodev\toverlay\n\terofs\n",
     ),
     Item::text("loadavg", whole::load_average),
     Item::text("meminfo", whole::memory),

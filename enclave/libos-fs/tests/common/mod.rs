@@ -220,8 +220,12 @@ impl System for TestSystem {
         Arc::new(NoPipe)
     }
 
-    fn terminal(&self) -> Option<Arc<dyn File>> {
-        None
+    fn open_terminal(&self, _: u64, _: OpenFlags, _: Arc<dyn File>) -> Result<Arc<dyn File>> {
+        Err(Errno::ENXIO)
+    }
+
+    fn terminals(&self) -> usize {
+        0
     }
 
     fn processes(&self) -> Vec<u32> {

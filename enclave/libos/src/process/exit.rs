@@ -17,6 +17,7 @@ use super::descriptors::Fd;
 use super::kin;
 use super::table::INIT;
 use crate::signal::{SignalInfo, from_host};
+use crate::terminal::job_control;
 use crate::{crash, futex, rootfs_source, stats, user};
 
 /// How a process ended, as `wait` gives it.
@@ -157,6 +158,7 @@ fn leave(thread: &Arc<Thread>, status: Status) -> ! {
         if !process.descriptors.is_shared() {
             process.close_descriptors(0, Fd::MAX);
         }
+        job_control::leader_ended(process);
         drop(space);
         give_memory_up(thread);
         kin::end(process, status);

@@ -32,6 +32,7 @@ use linux_abi::{CloneFlags, PollEvents};
 
 use crate::signal::Actions;
 use crate::signal::pending::Pending;
+use crate::terminal::PseudoTerminal;
 use crate::time::interval::IntervalTimers;
 pub(crate) use descriptors::DescriptorTable;
 use exit::Ending;
@@ -69,6 +70,10 @@ pub(crate) struct Process {
     pub(crate) parent: AtomicU32,
     pub(crate) group: AtomicU32,
     pub(crate) session: AtomicU32,
+    /// Its controlling terminal.
+    pub(crate) terminal: SpinLock<Option<Arc<PseudoTerminal>>>,
+    /// Of a session's leader whose terminal was hung up: the group that was in its foreground; else 0.
+    pub(crate) former_foreground: AtomicU32,
     /// Its memory: another one from each exec on, and none in the end.
     space: SpinLock<Arc<AddressSpace>>,
     pub(crate) descriptors: DescriptorTable,
@@ -144,6 +149,8 @@ impl Process {
             parent: AtomicU32::new(0),
             group: AtomicU32::new(pid),
             session: AtomicU32::new(pid),
+            terminal: SpinLock::new(None),
+            former_foreground: AtomicU32::new(0),
             space: SpinLock::new(space),
             descriptors: DescriptorTable::new(),
             place: Arc::new(Mutex::new(Place {
@@ -207,6 +214,8 @@ impl Process {
             parent: AtomicU32::new(parent),
             group: copy(&self.group),
             session: copy(&self.session),
+            terminal: SpinLock::new(self.terminal.lock().clone()),
+            former_foreground: AtomicU32::new(0),
             space: SpinLock::new(space),
             descriptors,
             place,
