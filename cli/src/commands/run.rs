@@ -9,6 +9,7 @@ use base16ct::lower;
 use clap::Args;
 use enclave_config::{Config, HostChoices};
 use host_abi::BootFlags;
+use host_runtime::terminal::{self, RawMode};
 use host_runtime::{Platform, RootfsFile, Seed};
 use image_convert::{Conversion, Options, Package, PackageError, Part};
 use oci_image::{ImageRef, ImageSource, Transport};
@@ -31,6 +32,14 @@ pub struct Run {
     /// Set an environment variable, if the image allows it; NAME alone takes its value from the environment of nacre
     #[arg(short, long, value_name = "NAME[=VALUE]")]
     env: Vec<OsString>,
+
+    /// Keep standard input open; without -t, it is open anyhow
+    #[arg(short, long)]
+    interactive: bool,
+
+    /// Give the program a terminal, in the enclave; with -i, this terminal's keys go there
+    #[arg(short, long)]
+    tty: bool,
 
     /// Print a line for each system call (debug enclaves only)
     #[arg(long)]
@@ -56,7 +65,11 @@ impl Run {
         let flags = BootFlags {
             trace: self.trace,
             stats: self.stats,
+            terminal: self.tty,
         };
+        if self.tty && self.interactive && !terminal::input_is_terminal() {
+            bail!("the input device is not a TTY: leave out -t");
+        }
 
         let package = confidential(&image)?;
         let config = Config::decode(&package.read(Part::Config)?)
@@ -85,8 +98,17 @@ impl Run {
             hostname: Vec::new(),
             platform: Platform::emulator(Seed::of_this_user()?),
         };
+        let _raw = self.tty.then(|| attach(self.interactive)).transpose()?;
         host_runtime::run(options).with_context(|| format!("cannot run {image}"))
     }
+}
+
+/// Prepares this terminal for one in the enclave.
+fn attach(interactive: bool) -> Result<RawMode> {
+    if !interactive {
+        terminal::close_input().context("cannot open /dev/null")?;
+    }
+    RawMode::enter().context("cannot put the terminal into raw mode")
 }
 
 /// `NAME=VALUE` as it is; `NAME` with its value in nacre's environment, or nothing if it has none, as with Docker.

@@ -25,6 +25,7 @@ use crate::process::exit::{self, Status};
 use crate::process::{Process, Thread, exec, limits, table, turn};
 use crate::processor::Processor;
 use crate::signal::from_host;
+use crate::terminal::bridge;
 use crate::{attestation, console, name_files, proc_source, rootfs_source, stats, trace};
 
 /// Why a container does not start: a line for the user.
@@ -129,7 +130,11 @@ fn start() -> Result<enclave_rt::frame::TrapFrame, Refusal> {
     kobject::install_residence(&turn::Turn);
     process.space().admit(&thread.pin);
     thread.begin();
-    open_streams(&process, &terminal).map_err(|errno| Refusal::new(format!("standard streams: {errno}")))?;
+    let opened = match info.flags.terminal {
+        true => open_terminal(&process),
+        false => open_streams(&process, &terminal),
+    };
+    opened.map_err(|errno| Refusal::new(format!("standard streams: {errno}")))?;
     load(&config, &info, &context, &thread)
 }
 
@@ -272,6 +277,20 @@ fn open_streams(process: &Process, terminal: &Arc<Terminal>) -> kobject::Result<
         process
             .descriptors
             .with(|table| table.add(&description, OnExec::Keep, fd.raw(), limit))?;
+    }
+    Ok(())
+}
+
+/// A terminal for the first process, whose controlling terminal it becomes.
+fn open_terminal(process: &Process) -> kobject::Result<()> {
+    let Some(slave) = bridge::open_first()? else {
+        return Ok(());
+    };
+    for fd in [HostFd::STDIN, HostFd::STDOUT, HostFd::STDERR] {
+        let limit = limits::MAX_FILES;
+        process
+            .descriptors
+            .with(|table| table.add(&slave, OnExec::Keep, fd.raw(), limit))?;
     }
     Ok(())
 }

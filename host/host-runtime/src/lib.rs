@@ -7,6 +7,7 @@
 //! - `thread`: host threads at TCSs, and the loop around entries; `wake`: how a blocked one is woken;
 //! - `serve`: one module per kind of host call, behind the [`Host`] that tests replace;
 //! - `quoting`: quotes by Intel's service or by the simulated platform, which `seed` keeps;
+//! - [`terminal`]: the user's terminal in raw mode;
 //! - `signals`: the process's signals become the container's; `stats`: counts for `--stats`.
 //!
 //! Trust: this is the adversary's side. It checks what the enclave asks for only as far as it must to keep itself in
@@ -22,6 +23,7 @@ mod serve;
 mod signals;
 mod start;
 mod stats;
+pub mod terminal;
 mod thread;
 mod wake;
 

@@ -8,7 +8,7 @@ use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::kernel;
+use crate::{kernel, terminal};
 
 /// What the container gets; everything else keeps its meaning for the host's process.
 const FORWARDED: [libc::c_int; 8] = [
@@ -99,6 +99,7 @@ pub(crate) fn forward(pending: &'static Pending, tell: impl Fn() + Send + 'stati
 
 /// Ends the process as this status says (as `wait` gives it).
 pub(crate) fn end_process(status: u16) -> ! {
+    terminal::restore();
     let signal = libc::c_int::from(status & 0x7f);
     if signal != 0 {
         let none = libc::rlimit {

@@ -17,7 +17,7 @@ use crate::serve::{Honest, Host, Quoting};
 use crate::signals::{self, Pending};
 use crate::stats::EnclaveReport;
 use crate::thread::{Pool, Runtime, Slot, map_areas};
-use crate::{kernel, own_pages};
+use crate::{kernel, own_pages, terminal};
 
 /// What to run.
 pub struct Options<'a> {
@@ -184,7 +184,7 @@ impl Launch<'_> {
         signals::forward(&runtime.signals, || runtime.tell_any())
             .map_err(|error| Error::Kernel("cannot start a thread", error))?;
         if let Some(notice) = created.notice {
-            eprintln!("nacre: {notice}");
+            eprint!("{}", terminal::shown(format!("nacre: {notice}\n")));
         }
         own_pages::give_back();
         Ok(runtime.lend_main_thread()?)

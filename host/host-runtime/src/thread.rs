@@ -267,6 +267,7 @@ impl<E: Enclave> Runtime<E> {
 
 /// Ends the process: nothing can be done for this enclave.
 fn fatal(what: &str) -> ! {
+    crate::terminal::restore();
     eprintln!("nacre: {what}");
     // 70 is EX_SOFTWARE of sysexits.h.
     // SAFETY: ends the process.

@@ -226,6 +226,7 @@ fn change_info(info: &mut BootInfo, change: Boot) {
             info.flags = host_abi::BootFlags {
                 trace: true,
                 stats: true,
+                terminal: false,
             }
         }
         Boot::Word(..) | Boot::Cut(_) | Boot::Noise => {}

@@ -17,7 +17,7 @@ use super::descriptors::Fd;
 use super::kin;
 use super::table::INIT;
 use crate::signal::{SignalInfo, from_host};
-use crate::terminal::job_control;
+use crate::terminal::{bridge, job_control};
 use crate::{crash, futex, rootfs_source, stats, user};
 
 /// How a process ended, as `wait` gives it.
@@ -186,6 +186,7 @@ fn give_memory_up(thread: &Thread) {
 /// Ends the container, whose first process has ended.
 fn container(status: Status) -> ! {
     crate::container().sync();
+    bridge::drain_first();
     stats::report();
     rootfs_source::report();
     end(status)

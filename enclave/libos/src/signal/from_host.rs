@@ -5,6 +5,7 @@ use linux_abi::{Signal, SignalCode, SignalSet};
 
 use super::{SignalInfo, send};
 use crate::process::table;
+use crate::terminal::bridge;
 
 /// Sends the signals that the host has passed to the calling thread on to the container's first process.
 ///
@@ -22,6 +23,10 @@ pub(crate) fn forward() {
     ];
     let set = SignalSet(thread::take_host_signals());
     for signal in TAKEN.into_iter().filter(|&signal| set.contains(signal)) {
+        // The terminal in the enclave tells its foreground.
+        if signal == Signal::SIGWINCH && bridge::follow_first_size() {
+            continue;
+        }
         if let Some(first) = table::process(table::INIT) {
             // A full queue loses a signal, as on Linux.
             let _ = send::to_process(&first, SignalInfo::new(signal, SignalCode::SI_KERNEL));

@@ -143,7 +143,7 @@ impl File for Master {
 
     fn poll(&self, interest: PollEvents) -> PollEvents {
         let mut events = PollEvents::empty();
-        if self.terminal.slave_is_closed() {
+        if self.terminal.slave_is_closed() || self.terminal.is_hung_up() {
             events |= PollEvents::POLLHUP;
         }
         let (is_readable, has_status, room) = self
@@ -164,6 +164,6 @@ impl File for Master {
     }
 
     fn close(&self) {
-        self.terminal.end();
+        self.terminal.hang_up();
     }
 }

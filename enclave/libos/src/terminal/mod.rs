@@ -2,11 +2,13 @@
 //!
 //! - [`PseudoTerminal`]: a pair from `libos-tty` with who waits for it, and whose controlling terminal it is;
 //! - `master`, `slave`: its two kinds of open files; `ioctl`: what both understand;
+//! - `bridge`: a terminal that the host shows to its user;
 //! - `job_control`: sessions, the foreground, hang-ups.
 //!
 //! Locks: the table of terminals, a terminal's `control`, its `pair`. None is held while signals are sent, queues are told, or a
 //! program's memory is touched.
 
+pub(crate) mod bridge;
 mod ioctl;
 pub(crate) mod job_control;
 mod master;
@@ -149,9 +151,12 @@ impl PseudoTerminal {
         self.control.lock().slave_is_closed
     }
 
-    /// The master was closed: the terminal is gone.
-    fn end(&self) {
-        self.control.lock().is_hung_up = true;
+    /// The master was closed, or will not be used any more: the terminal is gone.
+    fn hang_up(&self) {
+        let was_hung_up = core::mem::replace(&mut self.control.lock().is_hung_up, true);
+        if was_hung_up {
+            return;
+        }
         TERMINALS.lock().remove(&self.number);
         // A program may have removed the name.
         let _ = crate::container().vfs.remove_terminal(self.number);
