@@ -140,13 +140,13 @@ impl BootInfo {
     }
 }
 
-fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+pub(crate) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
     out.extend_from_slice(bytes);
 }
 
-struct Reader<'a> {
-    rest: &'a [u8],
+pub(crate) struct Reader<'a> {
+    pub(crate) rest: &'a [u8],
 }
 
 impl<'a> Reader<'a> {
@@ -156,7 +156,7 @@ impl<'a> Reader<'a> {
         Ok(head)
     }
 
-    fn word(&mut self) -> Result<u64, BootError> {
+    pub(crate) fn word(&mut self) -> Result<u64, BootError> {
         let (head, rest) = self.rest.split_first_chunk().ok_or(BootError::Truncated)?;
         self.rest = rest;
         Ok(u64::from_le_bytes(*head))
@@ -181,7 +181,7 @@ impl<'a> Reader<'a> {
         self.take(len)
     }
 
-    fn list(&mut self) -> Result<Vec<Vec<u8>>, BootError> {
+    pub(crate) fn list(&mut self) -> Result<Vec<Vec<u8>>, BootError> {
         let count = self.count()?;
         (0..count).map(|_| self.bytes().map(<[u8]>::to_vec)).collect()
     }

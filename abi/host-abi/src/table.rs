@@ -450,6 +450,27 @@ host_calls! {
         is for the relying party to verify"
         by |_, answer| quote::length(answer),
     lie "There is no quote, or one that no relying party accepts.";
+
+    /// Takes a request of `nacre exec` or `nacre top`, see `Request`. EAGAIN when there is none. **Only enclaves that may be debugged make
+    /// this call**, when the host passes the signal that announces a request; in all others that signal means nothing.
+    TakeRequest = 58
+    staged "", returned "the request",
+    answer usize as "bytes of the request", checked "at most the staging buffer; what cannot be read is dropped"
+        by |_, answer| answer.count(STAGING_SIZE),
+    lie "None beyond what debugging allows: the host runs programs in the enclave, and sees its processes.";
+
+    /// Answers a request: the program has ended, or the text that was asked for.
+    AnswerRequest = 59 {
+        /// The number that the host gave it.
+        number: u64,
+        /// How the program ended, as `wait` gives it.
+        status: u16,
+        /// Bytes of text.
+        len: usize where ..=STAGING_SIZE,
+    }
+    staged "text, `len` bytes", returned "",
+    answer () as "passed on", checked "nothing depends on it" by |_, answer| answer.unit(),
+    lie "Whoever asked is told something else, or nothing.";
 }
 
 impl Poll {

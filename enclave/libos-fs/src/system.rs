@@ -81,6 +81,15 @@ pub trait Process: Send + Sync {
     /// Its root, working directory, umask and credentials.
     fn context(&self) -> Context;
 
+    /// Whether the process with this number may look into it (PTRACE_MODE_READ_FSCREDS of ptrace(2)).
+    fn is_inspected_by(&self, pid: u32) -> bool;
+
+    /// Whether it has ended, and waits to be waited for.
+    fn has_ended(&self) -> bool;
+
+    /// Numbers of its children, ascending.
+    fn children(&self) -> Vec<u32>;
+
     /// Its program; `None` for one without.
     fn executable(&self) -> Option<Arc<Dentry>>;
 

@@ -26,7 +26,7 @@ use crate::process::{Process, Thread, exec, limits, table, turn};
 use crate::processor::Processor;
 use crate::signal::from_host;
 use crate::terminal::bridge;
-use crate::{attestation, console, name_files, proc_source, rootfs_source, stats, trace};
+use crate::{attestation, console, name_files, proc_source, requests, rootfs_source, stats, trace};
 
 /// Why a container does not start: a line for the user.
 struct Refusal {
@@ -135,6 +135,7 @@ fn start() -> Result<enclave_rt::frame::TrapFrame, Refusal> {
         false => open_streams(&process, &terminal),
     };
     opened.map_err(|errno| Refusal::new(format!("standard streams: {errno}")))?;
+    requests::allow(&config, &context, environment(&config, &info));
     load(&config, &info, &context, &thread)
 }
 
@@ -321,7 +322,7 @@ fn load(
 }
 
 /// A program without a slash is looked for in PATH, as container runtimes do.
-fn search(context: &Context, program: &[u8], environment: &[Vec<u8>]) -> kobject::Result<Vec<u8>> {
+pub(crate) fn search(context: &Context, program: &[u8], environment: &[Vec<u8>]) -> kobject::Result<Vec<u8>> {
     if program.contains(&b'/') {
         return Ok(program.to_vec());
     }

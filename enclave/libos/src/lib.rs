@@ -6,6 +6,7 @@
 //! - `terminal`: pseudo-terminals and job control;
 //! - `boot`: from the measured configuration to the first instruction of the first program;
 //! - `trap`, `resume`: exceptions of programs, and the way back to a program;
+//! - `requests`: `nacre exec` and `nacre top`, where debugging is allowed;
 //! - `name_files`: /etc/hosts and its kin;
 //! - `attestation`: reports, quotes and sealing keys of this enclave;
 //! - `proc_source`: what /proc shows; `console`, `trace`, `stats`, `crash`: what a developer sees.
@@ -36,6 +37,7 @@ mod name_files;
 mod proc_source;
 mod process;
 mod processor;
+mod requests;
 mod resume;
 mod rootfs_source;
 mod signal;

@@ -8,9 +8,9 @@ use kobject::{Description, Errno, File, Result, clock};
 use libos_fs::{Context, Dentry, Kernel, Memory, NamedPipe, ProcessStatus, System, ThreadStatus};
 use linux_abi::device::DEV_TTY;
 use linux_abi::signal::{SIG_DFL, SIG_IGN};
-use linux_abi::{OpenFlags, Resource, Signal};
+use linux_abi::{Capabilities, OpenFlags, Resource, Signal};
 
-use crate::process::{CURRENT, Process, limits, table};
+use crate::process::{CURRENT, Process, kin, limits, table};
 use crate::{syscall, terminal};
 
 /// The container, as the file systems ask for it.
@@ -122,6 +122,26 @@ impl libos_fs::Process for Shown {
         self.0.context()
     }
 
+    fn is_inspected_by(&self, pid: u32) -> bool {
+        let Some(other) = table::process(pid) else {
+            return false;
+        };
+        let (own, other) = (self.0.credentials(), other.credentials());
+        let [users, groups] = [own.uid, own.gid].map(|[real, effective, saved, _]| [real, effective, saved]);
+        let is_same = users.iter().all(|&user| user == other.fsuid())
+            && groups.iter().all(|&group| group == other.fsgid())
+            && self.0.dumpable.load(Ordering::Relaxed) == 1;
+        pid == self.0.pid || is_same || other.has(Capabilities::CAP_SYS_PTRACE)
+    }
+
+    fn has_ended(&self) -> bool {
+        self.0.is_zombie.load(Ordering::Acquire)
+    }
+
+    fn children(&self) -> Vec<u32> {
+        kin::children(self.0.pid).iter().map(|child| child.pid).collect()
+    }
+
     fn executable(&self) -> Option<Arc<Dentry>> {
         self.0.image.lock().executable.clone()
     }
@@ -193,24 +213,42 @@ impl libos_fs::Process for Shown {
             ignored,
             caught,
             signal_limit: process.limits.lock()[Resource::RLIMIT_SIGPENDING].current,
-            nice: 0,
+            nice: process.nice.load(Ordering::Relaxed),
         }
     }
 
+    /// With the first thread, which stays until the process is gone.
     fn threads(&self) -> Vec<u32> {
-        self.0.threads().iter().map(|thread| thread.tid).collect()
+        let mut threads: Vec<u32> = self.0.threads().iter().map(|thread| thread.tid).collect();
+        if threads.first() != Some(&self.0.pid) {
+            threads.insert(0, self.0.pid);
+        }
+        threads
     }
 
     fn thread(&self, tid: u32) -> Option<ThreadStatus> {
-        let thread = self.0.thread(tid)?;
-        let name = *thread.name.lock();
-        let name = name.split(|&byte| byte == 0).next().unwrap_or_default().to_vec();
-        let is_self = CURRENT.with(|current| current.tid == tid);
-        let signals = thread.signals.lock();
+        let shown = |name: [u8; 16]| name.split(|&byte| byte == 0).next().unwrap_or_default().to_vec();
         let first = table::process(table::INIT).map_or(0, |process| process.started);
+        let Some(thread) = self.0.thread(tid) else {
+            return (tid == self.0.pid).then(|| ThreadStatus {
+                name: shown(*self.0.name_at_end.lock()),
+                state: b'Z',
+                started: self.0.started.saturating_sub(first),
+                ..ThreadStatus::default()
+            });
+        };
+        let name = shown(*thread.name.lock());
+        let state = if self.0.stop.is_stopped() {
+            b'T'
+        } else if thread.is_outside() {
+            b'S'
+        } else {
+            b'R'
+        };
+        let signals = thread.signals.lock();
         Some(ThreadStatus {
             name,
-            state: if is_self { b'R' } else { b'S' },
+            state,
             started: self.0.started.saturating_sub(first),
             times: [0; 2],
             pending: signals.pending.set().0,

@@ -157,6 +157,7 @@ fn start(arguments: Arguments) -> Result<(), String> {
             seed: Seed::of_this_user().map_err(|error| error.to_string())?,
             sites: arguments.sites,
         },
+        control: None,
     };
     // An engine's terminal: the one in the enclave does the work.
     let _raw = match options.flags.terminal {

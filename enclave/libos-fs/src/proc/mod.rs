@@ -28,10 +28,17 @@ const ROOT: &[Item] = &[
         "filesystems",
         "nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tdevpts\nnodev\tattestation\nnodev\toverlay\n\terofs\n",
     ),
+    Item::fixed(
+        "devices",
+        "Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/ptmx\n136 pts\n\nBlock devices:\n",
+    ),
+    Item::fixed("diskstats", ""),
     Item::text("loadavg", whole::load_average),
+    Item::fixed("locks", ""),
     Item::text("meminfo", whole::memory),
     Item::link("mounts", |_, _| path_link("self/mounts")),
     Item::link("net", |_, _| path_link("self/net")),
+    Item::fixed("partitions", "major minor  #blocks  name\n\n"),
     Item::link("self", |fs, _| {
         path_link(&alloc::format!("{}", fs.system.current().0))
     }),
@@ -44,6 +51,7 @@ const ROOT: &[Item] = &[
     }),
     Item::text("uptime", whole::uptime),
     Item::text("version", whole::version),
+    Item::text("vmstat", whole::virtual_memory),
 ];
 
 const PROCESSES: Numbered = Numbered {

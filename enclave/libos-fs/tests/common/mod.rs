@@ -302,6 +302,18 @@ impl Attester for TestSystem {
 }
 
 impl Process for Seven {
+    fn is_inspected_by(&self, _: u32) -> bool {
+        true
+    }
+
+    fn has_ended(&self) -> bool {
+        false
+    }
+
+    fn children(&self) -> Vec<u32> {
+        Vec::new()
+    }
+
     fn context(&self) -> Context {
         self.0
             .context

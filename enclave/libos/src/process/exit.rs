@@ -18,7 +18,7 @@ use super::kin;
 use super::table::INIT;
 use crate::signal::{SignalInfo, from_host};
 use crate::terminal::{bridge, job_control};
-use crate::{crash, futex, rootfs_source, stats, user};
+use crate::{crash, futex, requests, rootfs_source, stats, user};
 
 /// How a process ended, as `wait` gives it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,6 +162,7 @@ fn leave(thread: &Arc<Thread>, status: Status) -> ! {
         drop(space);
         give_memory_up(thread);
         kin::end(process, status);
+        requests::ended(process, status);
     } else {
         // Not the process's space any more, if another thread executes a program.
         space.unpin(&thread.pin);

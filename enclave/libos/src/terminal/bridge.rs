@@ -43,7 +43,8 @@ static FIRST: Once<Arc<Bridge>> = Once::new();
 
 impl Bridge {
     /// A new terminal of the calling process's user, shown on these streams. EMFILE and the like as for `/dev/ptmx`.
-    pub(crate) fn new(input: Arc<Stream>, output: Arc<Stream>, screen: HostFd) -> Result<Arc<Self>> {
+    pub(crate) fn new(input: Arc<Stream>, output: Arc<Stream>) -> Result<Arc<Self>> {
+        let screen = output.descriptor();
         let vfs = &crate::container().vfs;
         let flags = OpenFlags::O_RDWR | OpenFlags::O_NOCTTY | OpenFlags::O_NONBLOCK;
         let how = OpenHow::open(flags.bits(), 0)?;
@@ -212,7 +213,7 @@ pub(crate) fn open_first() -> Result<Option<Arc<Description>>> {
     let (Some(input), Some(output)) = (input, output) else {
         return Ok(None);
     };
-    let bridge = Bridge::new(input, output, HostFd::STDOUT)?;
+    let bridge = Bridge::new(input, output)?;
     let slave = bridge.open()?;
     bridge.start()?;
     FIRST.get_or_make(|| bridge);

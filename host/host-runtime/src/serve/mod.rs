@@ -156,6 +156,8 @@ impl<E: Enclave> Runtime<E> {
             CallCode::EpollControl => with(args, poll::epoll_control),
             CallCode::EpollWait => with(args, |call| poll::epoll_wait(call, caller)),
             CallCode::QuoteTarget => with(args, |call| self.quoting.target(call, staging)),
+            CallCode::TakeRequest => with(args, |call| self.requests.take(call, staging)),
+            CallCode::AnswerRequest => with(args, |call| self.requests.answer(call, staging)),
             CallCode::Quote => with(args, |call| self.quoting.quote(call, staging)),
         }
     }
