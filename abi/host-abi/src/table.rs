@@ -135,7 +135,7 @@ host_calls! {
         by |_, answer| answer.unit(),
     lie "The enclave ends, at once or when the pages are next used.";
 
-    /// Reads a standard stream into the staging buffer; 0 is the end of the stream.
+    /// Reads a standard stream, of the container or of a program that `nacre exec` runs in it, into the staging buffer; 0 is the end of the stream.
     StreamRead = 16 {
         /// 0, 1 or 2.
         fd: HostFd,
@@ -538,8 +538,8 @@ macro_rules! boot_inputs {
 }
 
 boot_inputs! {
-    flags: "`--trace` and `--stats`", checked "refused unless the measured configuration allows debugging",
-        lie "None beyond what that configuration allows.";
+    flags: "`--trace`, `--stats` and `-t`", checked "the first two are refused unless the measured configuration allows debugging",
+        lie "None beyond what that configuration allows; the first program has a terminal in the enclave where it expects a file, or none.";
     rootfs_address: "The image's address", checked "all of it lies outside the enclave",
         lie "Reading a file fails; where nothing is mapped, the enclave ends.";
     rootfs_len: "The image's length", checked "not below the measured length, which counts", lie "The container does not start.";

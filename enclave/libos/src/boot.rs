@@ -29,10 +29,10 @@ use crate::terminal::bridge;
 use crate::{attestation, console, name_files, proc_source, requests, rootfs_source, stats, trace};
 
 /// Why a container does not start: a line for the user.
-struct Refusal {
-    line: String,
+pub(crate) struct Refusal {
+    pub(crate) line: String,
     /// As a shell has it: 126 for what cannot be run, 127 for what is not there, 125 for the rest.
-    code: u8,
+    pub(crate) code: u8,
 }
 
 impl Refusal {
@@ -44,7 +44,7 @@ impl Refusal {
     }
 
     /// A program cannot be run because of `file`: itself, or an interpreter.
-    fn program(program: &[u8], file: &[u8], errno: Errno) -> Self {
+    pub(crate) fn program(program: &[u8], file: &[u8], errno: Errno) -> Self {
         let it = match program == file {
             true => String::from("it"),
             false => format!("{}, which it needs,", file.escape_ascii()),

@@ -205,7 +205,11 @@ impl libos_fs::Process for Shown {
             resident,
             code: 0,
             data: virtual_memory,
-            stack: limits::STACK_SIZE,
+            stack: if virtual_memory == 0 {
+                0
+            } else {
+                limits::STACK_SIZE
+            },
             stack_start: process.image.lock().stack_start,
             times: [clock::monotonic().saturating_sub(process.started), 0],
             child_times: [0; 2],

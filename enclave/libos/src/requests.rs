@@ -21,7 +21,7 @@ use libos_fs::Context;
 use libos_io::{Stream, Terminal};
 use linux_abi::{OpenFlags, SignalSet};
 
-use crate::boot;
+use crate::boot::{self, Refusal};
 use crate::process::descriptors::OnExec;
 use crate::process::exit::Status;
 use crate::process::{Process, Thread, exec, limits, table};
@@ -41,8 +41,7 @@ static BRIDGES: SpinLock<BTreeMap<u64, Arc<Bridge>>> = SpinLock::new(BTreeMap::n
 /// Most programs that were asked for and have a terminal.
 const MAX_BRIDGES: usize = 64;
 
-/// Exit codes of what was not run, as container engines have them: the program was not found, or cannot be run.
-const NOT_FOUND: u8 = 127;
+/// Exit code of what cannot be run, as container engines have it.
 const CANNOT_RUN: u8 = 126;
 
 /// Lets the host ask, if the configuration allows debugging.
@@ -105,39 +104,20 @@ fn answer(number: u64, status: Status, text: &str) {
     });
 }
 
-/// Why a program was not run.
-struct Failure {
-    code: u8,
-    text: String,
-}
-
-impl Failure {
-    fn of(file: &[u8], errno: Errno) -> Self {
-        Self {
-            code: if errno == Errno::ENOENT {
-                NOT_FOUND
-            } else {
-                CANNOT_RUN
-            },
-            text: format!("cannot run {}: {errno}", file.escape_ascii()),
-        }
-    }
-}
-
 /// The calling thread becomes the first one of a program, or answers why not.
 fn execute(request: Request) {
     let number = request.number;
     match begin(request) {
         Ok(mut frame) => entry::enter_program(&mut frame),
-        Err(failure) => {
+        Err(refusal) => {
             close(number);
-            answer(number, Status::exited(failure.code), &failure.text);
+            answer(number, Status::exited(refusal.code), &refusal.line);
         }
     }
 }
 
 /// Makes the program's process, and loads it. Nothing of what it holds is left on the stack.
-fn begin(request: Request) -> core::result::Result<TrapFrame, Failure> {
+fn begin(request: Request) -> core::result::Result<TrapFrame, Refusal> {
     let number = request.number;
     let (
         Wish::Execute {
@@ -149,7 +129,7 @@ fn begin(request: Request) -> core::result::Result<TrapFrame, Failure> {
         Some(allowed),
     ) = (request.wish, ALLOWED.get())
     else {
-        return Err(Failure::of(b"", Errno::EINVAL));
+        return Err(Refusal::program(b"", b"", Errno::EINVAL));
     };
     // Whatever happens, they are closed.
     let lent = streams.map(lend);
@@ -157,16 +137,17 @@ fn begin(request: Request) -> core::result::Result<TrapFrame, Failure> {
     let program = args.first().cloned().unwrap_or_default();
     let mut environment = allowed.environment.clone();
     environment.extend(env);
-    let path = boot::search(context, &program, &environment).map_err(|errno| Failure::of(&program, errno))?;
+    let path = boot::search(context, &program, &environment)
+        .map_err(|errno| Refusal::program(&program, &program, errno))?;
     let request = exec::Request {
         path: path.clone(),
         file: None,
         arguments: args,
         environment,
     };
-    let prepared =
-        exec::prepare(context, request).map_err(|failure| Failure::of(&failure.file, failure.errno))?;
-    let failed = |errno| Failure::of(&path, errno);
+    let prepared = exec::prepare(context, request)
+        .map_err(|failure| Refusal::program(&path, &failure.file, failure.errno))?;
+    let failed = |errno| Refusal::program(&path, &path, errno);
     let space = prepared.space(crate::container().memory).map_err(failed)?;
     let pid = table::new_number();
     let process = Process::first(pid, space.clone(), context.clone());
@@ -268,7 +249,7 @@ pub(crate) fn ended(process: &Process, status: Status) {
     }
 }
 
-/// The table of `nacre top`.
+/// The table of `nacre top`, and what turns have cost. The host adds what it counts.
 fn processes() -> String {
     let mut text = String::from("  PID  PPID   UID STATE THREADS     MEMORY  COMMAND\n");
     for process in table::processes() {
@@ -296,5 +277,10 @@ fn processes() -> String {
             words.join(" "),
         );
     }
+    let costs = libos_mm::turn_costs();
+    text += &format!(
+        "{} turns so far, which exchanged {} pages\n",
+        costs.turns, costs.exchanged
+    );
     text
 }

@@ -81,7 +81,7 @@ struct State {
     /// Encoded, for the enclave to take.
     queue: VecDeque<Vec<u8>>,
     /// Who waits for the answer.
-    waiting: HashMap<u64, UnixStream>,
+    waiting: HashMap<u64, (Question, UnixStream)>,
 }
 
 impl Requests {
@@ -102,10 +102,14 @@ impl Requests {
     }
 
     /// The enclave answers one.
-    pub(crate) fn answer(&self, call: AnswerRequest, staging: Staging) -> Answer {
+    pub(crate) fn answer(&self, call: AnswerRequest, staging: Staging, exits: &str) -> Answer {
         let waiting = self.state().waiting.remove(&call.number);
-        if let Some(stream) = waiting {
-            reply(&stream, call.status, &staging.read(0, call.len));
+        if let Some((question, stream)) = waiting {
+            let mut text = staging.read(0, call.len);
+            if question == Question::ListProcesses {
+                text.extend_from_slice(exits.as_bytes());
+            }
+            reply(&stream, call.status, &text);
         }
         Answer {
             value: 0,
@@ -113,12 +117,12 @@ impl Requests {
         }
     }
 
-    fn add(&self, wish: Wish, stream: UnixStream) -> u64 {
+    fn add(&self, question: Question, wish: Wish, stream: UnixStream) -> u64 {
         let mut state = self.state();
         state.last += 1;
         let number = state.last;
         state.queue.push_back(Request { number, wish }.encode());
-        state.waiting.insert(number, stream);
+        state.waiting.insert(number, (question, stream));
         number
     }
 }
@@ -188,7 +192,7 @@ fn serve_one(control: &Control, requests: &Requests, announce: &(impl Fn(u64) + 
         }
         _ => Wish::ListProcesses,
     };
-    let number = requests.add(wish, answer);
+    let number = requests.add(question, wish, answer);
     announce(REQUEST_SIGNAL);
     // What follows says that the window has another size.
     let mut byte = [0];

@@ -42,7 +42,7 @@ pub(crate) struct Pool {
     /// Slots whose host thread waits.
     idle: Vec<usize>,
     /// Slots below this have a host thread.
-    used: usize,
+    pub(crate) used: usize,
 }
 
 /// What belongs to one TCS.

@@ -294,6 +294,10 @@ impl Host for Liar {
         if code == CallCode::StreamWrite {
             self.has_written.store(true, Relaxed);
         }
+        // No sample was converted with --debug, so none may let its host run anything in it.
+        if matches!(code, CallCode::TakeRequest | CallCode::AnswerRequest) {
+            betrayed("an enclave without debugging takes requests of its host");
+        }
         match self.lie.tell {
             Tell::Answer(calls, when, what) if calls.contains(&code) => {
                 let answer = if self.is_told(when) {

@@ -28,6 +28,9 @@ fn say(pty: &mut Pty, keys: &str, answer: &str) {
     }
 }
 
+/// Runs until it is interrupted, and says when it is continued.
+const JOB: &str = "sh -c 'trap \"echo back\" CONT; echo on; while :; do sleep 0.1; done'\r";
+
 #[test]
 fn bash_edits_lines_and_controls_jobs() {
     let mut pty = start(&["bash", "--norc"]);
@@ -46,10 +49,11 @@ fn bash_edits_lines_and_controls_jobs() {
     say(&mut pty, "\x1b[A\r", "\r\noyster\r\n");
     say(&mut pty, "cat /etc/pass\t", "passwd ");
     say(&mut pty, "\x15", "");
-    say(&mut pty, "\rsleep 1000\r", "sleep 1000\r\n");
+    say(&mut pty, "\r", "$ ");
+    say(&mut pty, JOB, "\r\non\r\n");
     say(&mut pty, "\x1a", "Stopped");
-    say(&mut pty, "jobs; echo $?\r", "sleep 1000\r\n0\r\n");
-    say(&mut pty, "fg\r", "sleep 1000\r\n");
+    say(&mut pty, "jobs; echo $?\r", "done'\r\n0\r\n");
+    say(&mut pty, "fg\r", "\r\nback\r\n");
     say(&mut pty, "\x03", "^C");
     say(&mut pty, "echo $?\r", "\r\n130\r\n");
     say(&mut pty, "cat | tr a-z A-Z\r", "\r\n");
@@ -93,6 +97,7 @@ fn python_has_a_prompt_and_terminals_of_its_own() {
         "/dev/pts/1\r\n",
     );
     say(&mut pty, "word\r", "got word\r\n");
+    pty.expect(">>> ").unwrap();
     say(&mut pty, "\x04", "");
     let (status, shown) = pty.end().unwrap();
     assert_eq!(status.code(), Some(0), "{shown}");
