@@ -13,6 +13,8 @@ mod flags;
 #[cfg(feature = "verify")]
 mod input;
 mod output;
+#[cfg(feature = "run")]
+mod running;
 #[cfg(any(feature = "convert", feature = "verify"))]
 mod user_cache;
 
@@ -36,6 +38,12 @@ enum Command {
     Convert(commands::convert::Convert),
     #[cfg(feature = "run")]
     Run(commands::run::Run),
+    #[cfg(feature = "run")]
+    Exec(commands::exec::Exec),
+    #[cfg(feature = "run")]
+    Top(commands::exec::Top),
+    #[cfg(feature = "run")]
+    Ps(commands::exec::Ps),
     #[cfg(feature = "convert")]
     Inspect(commands::inspect::Inspect),
     #[cfg(feature = "convert")]
@@ -83,6 +91,12 @@ impl Command {
             Self::Convert(convert) => convert.run()?,
             #[cfg(feature = "run")]
             Self::Run(run) => match run.run()? {},
+            #[cfg(feature = "run")]
+            Self::Exec(exec) => return exec.run(),
+            #[cfg(feature = "run")]
+            Self::Top(top) => top.run()?,
+            #[cfg(feature = "run")]
+            Self::Ps(ps) => ps.run()?,
             #[cfg(feature = "convert")]
             Self::Inspect(inspect) => {
                 if !inspect.run()? {

@@ -23,6 +23,8 @@ pub struct BootFlags {
     pub trace: bool,
     /// `--stats`: counts at the end.
     pub stats: bool,
+    /// `-t`: the first process gets a terminal in the enclave, which standard input and output show.
+    pub terminal: bool,
 }
 
 /// The host's part of a start.
@@ -70,7 +72,12 @@ impl BootInfo {
         let mut out = Vec::new();
         let mut word = |value: u64| out.extend_from_slice(&value.to_le_bytes());
         word(Self::MAGIC);
-        word(u64::from(self.flags.trace) | u64::from(self.flags.stats) << 1);
+        let BootFlags {
+            trace,
+            stats,
+            terminal,
+        } = self.flags;
+        word(u64::from(trace) | u64::from(stats) << 1 | u64::from(terminal) << 2);
         word(self.rootfs_address);
         word(self.rootfs_len);
         word(self.tsc_hz);
@@ -105,6 +112,7 @@ impl BootInfo {
             flags: BootFlags {
                 trace: flags & 1 != 0,
                 stats: flags & 2 != 0,
+                terminal: flags & 4 != 0,
             },
             rootfs_address: reader.word()?,
             rootfs_len: reader.word()?,
@@ -132,13 +140,13 @@ impl BootInfo {
     }
 }
 
-fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+pub(crate) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
     out.extend_from_slice(bytes);
 }
 
-struct Reader<'a> {
-    rest: &'a [u8],
+pub(crate) struct Reader<'a> {
+    pub(crate) rest: &'a [u8],
 }
 
 impl<'a> Reader<'a> {
@@ -148,7 +156,7 @@ impl<'a> Reader<'a> {
         Ok(head)
     }
 
-    fn word(&mut self) -> Result<u64, BootError> {
+    pub(crate) fn word(&mut self) -> Result<u64, BootError> {
         let (head, rest) = self.rest.split_first_chunk().ok_or(BootError::Truncated)?;
         self.rest = rest;
         Ok(u64::from_le_bytes(*head))
@@ -173,7 +181,7 @@ impl<'a> Reader<'a> {
         self.take(len)
     }
 
-    fn list(&mut self) -> Result<Vec<Vec<u8>>, BootError> {
+    pub(crate) fn list(&mut self) -> Result<Vec<Vec<u8>>, BootError> {
         let count = self.count()?;
         (0..count).map(|_| self.bytes().map(<[u8]>::to_vec)).collect()
     }
@@ -188,6 +196,7 @@ mod tests {
             flags: BootFlags {
                 trace: true,
                 stats: false,
+                terminal: true,
             },
             rootfs_address: 0x7f00_0000_0000,
             rootfs_len: 4096,

@@ -135,7 +135,7 @@ host_calls! {
         by |_, answer| answer.unit(),
     lie "The enclave ends, at once or when the pages are next used.";
 
-    /// Reads a standard stream into the staging buffer; 0 is the end of the stream.
+    /// Reads a standard stream, of the container or of a program that `nacre exec` runs in it, into the staging buffer; 0 is the end of the stream.
     StreamRead = 16 {
         /// 0, 1 or 2.
         fd: HostFd,
@@ -459,6 +459,27 @@ host_calls! {
         is for the relying party to verify"
         by |_, answer| quote::length(answer),
     lie "There is no quote, or one that no relying party accepts.";
+
+    /// Takes a request of `nacre exec` or `nacre top`, see `Request`. EAGAIN when there is none. **Only enclaves that may be debugged make
+    /// this call**, when the host passes the signal that announces a request; in all others that signal means nothing.
+    TakeRequest = 58
+    staged "", returned "the request",
+    answer usize as "bytes of the request", checked "at most the staging buffer; what cannot be read is dropped"
+        by |_, answer| answer.count(STAGING_SIZE),
+    lie "None beyond what debugging allows: the host runs programs in the enclave, and sees its processes.";
+
+    /// Answers a request: the program has ended, or the text that was asked for.
+    AnswerRequest = 59 {
+        /// The number that the host gave it.
+        number: u64,
+        /// How the program ended, as `wait` gives it.
+        status: u16,
+        /// Bytes of text.
+        len: usize where ..=STAGING_SIZE,
+    }
+    staged "text, `len` bytes", returned "",
+    answer () as "passed on", checked "nothing depends on it" by |_, answer| answer.unit(),
+    lie "Whoever asked is told something else, or nothing.";
 }
 
 impl Poll {
@@ -526,8 +547,8 @@ macro_rules! boot_inputs {
 }
 
 boot_inputs! {
-    flags: "`--trace` and `--stats`", checked "refused unless the measured configuration allows debugging",
-        lie "None beyond what that configuration allows.";
+    flags: "`--trace`, `--stats` and `-t`", checked "the first two are refused unless the measured configuration allows debugging",
+        lie "None beyond what that configuration allows; the first program has a terminal in the enclave where it expects a file, or none.";
     rootfs_address: "The image's address", checked "all of it lies outside the enclave",
         lie "Reading a file fails; where nothing is mapped, the enclave ends.";
     rootfs_len: "The image's length", checked "not below the measured length, which counts", lie "The container does not start.";

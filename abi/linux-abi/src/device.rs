@@ -15,6 +15,8 @@ constants! {
     DEV_RANDOM: u64 = makedev(MEM_MAJOR, 8);
     DEV_URANDOM: u64 = makedev(MEM_MAJOR, 9);
     DEV_TTY: u64 = makedev(TTYAUX_MAJOR, 0);
+    /// Opening it makes a pseudo-terminal.
+    DEV_PTMX: u64 = makedev(TTYAUX_MAJOR, 2);
     /// The first pseudo-terminal, /dev/pts/0.
     DEV_PTS_0: u64 = makedev(UNIX98_PTY_SLAVE_MAJOR, 0);
 }

@@ -39,6 +39,7 @@ constants! {
     /// Bytes of an extended attribute's value.
     XATTR_SIZE_MAX: usize = 65_536;
     CGROUP2_SUPER_MAGIC: u64 = 0x6367_7270;
+    DEVPTS_SUPER_MAGIC: u64 = 0x1cd1;
     OVERLAYFS_SUPER_MAGIC: u64 = 0x794c_7630;
     PIPEFS_MAGIC: u64 = 0x5049_5045;
     PROC_SUPER_MAGIC: u64 = 0x9fa0;

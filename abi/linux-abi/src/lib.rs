@@ -41,6 +41,7 @@ pub mod socket;
 pub mod socket_option;
 pub mod stat;
 pub mod system;
+pub mod termios;
 pub mod time;
 pub mod wait;
 
@@ -74,5 +75,6 @@ pub use socket_option::{
 };
 pub use stat::StatxMask;
 pub use system::{EventFdFlags, RandomFlags};
+pub use termios::{FlowAction, FlushQueue, InputModes, LocalModes, OutputModes, PacketStatus};
 pub use time::{ClockId, IntervalTimer, TimerFdFlags, TimerFlags};
 pub use wait::{WaitFlags, WaitTarget};

@@ -225,6 +225,7 @@ fn device_is_as_in_the_headers() {
             DEV_RANDOM = libc::makedev(1, 8),
             DEV_URANDOM = libc::makedev(1, 9),
             DEV_TTY = libc::makedev(5, 0),
+            DEV_PTMX = libc::makedev(5, 2),
             DEV_PTS_0 = libc::makedev(136, 0),
         }
     );
@@ -294,7 +295,7 @@ fn file_system_is_as_in_the_headers() {
     compare!(XattrFlags::ALL; general [XATTR_CREATE XATTR_REPLACE]);
     compare!(file_system::ALL;
         general [
-            PATH_MAX NAME_MAX XATTR_NAME_MAX XATTR_SIZE_MAX OVERLAYFS_SUPER_MAGIC PIPEFS_MAGIC
+            PATH_MAX NAME_MAX XATTR_NAME_MAX XATTR_SIZE_MAX DEVPTS_SUPER_MAGIC OVERLAYFS_SUPER_MAGIC PIPEFS_MAGIC
             PROC_SUPER_MAGIC SYSFS_MAGIC TMPFS_MAGIC
         ]
         {
@@ -340,8 +341,11 @@ fn inotify_is_as_in_the_headers() {
 fn ioctl_is_as_in_the_headers() {
     compare!(Ioctl::ALL;
         ioctl [
-            TCGETS TCSETS TCSETSW TCSETSF TIOCGPGRP TIOCSPGRP TIOCOUTQ TIOCGWINSZ FIONREAD
-            FIONBIO TIOCGSID FIONCLEX FIOCLEX FIOASYNC FIOSETOWN SIOCSPGRP FIOGETOWN SIOCGPGRP
+            TCGETS TCSETS TCSETSW TCSETSF TCSBRK TCXONC TCFLSH TIOCEXCL TIOCNXCL TIOCSCTTY
+            TIOCGPGRP TIOCSPGRP TIOCOUTQ TIOCSTI TIOCGWINSZ TIOCSWINSZ FIONREAD TIOCPKT FIONBIO
+            TIOCNOTTY TIOCSETD TIOCGETD TCSBRKP TIOCSBRK TIOCCBRK TIOCGSID TCGETS2 TCSETS2
+            TCSETSW2 TCSETSF2 TIOCGPTN TIOCSPTLCK TIOCGDEV TIOCVHANGUP TIOCGPKT TIOCGPTLCK
+            TIOCGEXCL TIOCGPTPEER FIONCLEX FIOCLEX FIOASYNC FIOSETOWN SIOCSPGRP FIOGETOWN SIOCGPGRP
             SIOCATMARK SIOCADDRT SIOCDELRT SIOCGIFNAME SIOCGIFCONF SIOCGIFFLAGS SIOCSIFFLAGS
             SIOCGIFADDR SIOCSIFADDR SIOCGIFDSTADDR SIOCSIFDSTADDR SIOCGIFBRDADDR SIOCSIFBRDADDR
             SIOCGIFNETMASK SIOCSIFNETMASK SIOCGIFMETRIC SIOCSIFMETRIC SIOCGIFMTU SIOCSIFMTU
@@ -688,4 +692,42 @@ fn wait_is_as_in_the_headers() {
         WNOHANG WSTOPPED WEXITED WCONTINUED WNOWAIT __WNOTHREAD __WALL __WCLONE
     ]);
     compare!(WaitTarget::ALL; general [P_ALL P_PID P_PGID P_PIDFD]);
+}
+
+#[test]
+fn termios_is_as_in_the_headers() {
+    compare!(InputModes::ALL; general [
+        IGNBRK BRKINT IGNPAR PARMRK INPCK ISTRIP INLCR IGNCR ICRNL IUCLC IXON IXANY IXOFF IMAXBEL IUTF8
+    ]);
+    compare!(OutputModes::ALL; general [OPOST OLCUC ONLCR OCRNL ONOCR ONLRET OFILL OFDEL XTABS]);
+    compare!(LocalModes::ALL; general [
+        ISIG ICANON XCASE ECHO ECHOE ECHOK ECHONL NOFLSH TOSTOP ECHOCTL ECHOPRT ECHOKE FLUSHO PENDIN IEXTEN
+        EXTPROC
+    ]);
+    compare!(PacketStatus::ALL;
+        {
+            // include/uapi/asm-generic/ioctls.h
+            TIOCPKT_FLUSHREAD = 1,
+            TIOCPKT_FLUSHWRITE = 2,
+            TIOCPKT_STOP = 4,
+            TIOCPKT_START = 8,
+            TIOCPKT_NOSTOP = 16,
+            TIOCPKT_DOSTOP = 32,
+            TIOCPKT_IOCTL = 64,
+        }
+    );
+    compare!(FlushQueue::ALL; general [TCIFLUSH TCOFLUSH TCIOFLUSH]);
+    compare!(FlowAction::ALL; general [TCOOFF TCOON TCIOFF TCION]);
+    compare!(termios::ALL;
+        general [
+            VINTR VQUIT VERASE VKILL VEOF VTIME VMIN VSWTC VSTART VSTOP VSUSP VEOL VREPRINT VDISCARD
+            VWERASE VLNEXT VEOL2 NCCS CBAUD CBAUDEX B38400 BOTHER CSIZE CS8 CREAD PARENB TABDLY
+        ]
+        {
+            // include/uapi/asm-generic/ioctls.h
+            TIOCPKT_DATA = 0,
+            // include/uapi/linux/tty.h
+            N_TTY = 0,
+        }
+    );
 }

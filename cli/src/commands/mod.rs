@@ -7,6 +7,8 @@ pub mod collateral;
 pub mod completion;
 #[cfg(feature = "convert")]
 pub mod convert;
+#[cfg(feature = "run")]
+pub mod exec;
 #[cfg(feature = "verify")]
 pub mod explain;
 #[cfg(feature = "convert")]

@@ -9,6 +9,8 @@ use base16ct::lower;
 use clap::Args;
 use enclave_config::{Config, HostChoices};
 use host_abi::BootFlags;
+use host_runtime::control::Control;
+use host_runtime::terminal::{self, RawMode};
 use host_runtime::{Platform, RootfsFile, Seed};
 use image_convert::{Conversion, Options, Package, PackageError, Part};
 use oci_image::{ImageRef, ImageSource, Transport};
@@ -16,6 +18,7 @@ use sha2::{Digest, Sha256};
 
 use crate::confidential_image;
 use crate::output::progress::ProgressLine;
+use crate::running;
 use crate::user_cache::development_key::development_key;
 use crate::user_cache::{converted_images, retention};
 
@@ -31,6 +34,18 @@ pub struct Run {
     /// Set an environment variable, if the image allows it; NAME alone takes its value from the environment of nacre
     #[arg(short, long, value_name = "NAME[=VALUE]")]
     env: Vec<OsString>,
+
+    /// A name by which nacre exec, top and ps find the container; its process's number if none is given
+    #[arg(long)]
+    name: Option<String>,
+
+    /// Keep standard input open; without -t, it is open anyhow
+    #[arg(short, long)]
+    interactive: bool,
+
+    /// Give the program a terminal, in the enclave; with -i, this terminal's keys go there
+    #[arg(short, long)]
+    tty: bool,
 
     /// Print a line for each system call (debug enclaves only)
     #[arg(long)]
@@ -57,7 +72,11 @@ impl Run {
         let flags = BootFlags {
             trace: self.trace,
             stats: self.stats,
+            terminal: self.tty,
         };
+        if self.tty && self.interactive && !terminal::input_is_terminal() {
+            bail!("the input device is not a TTY: leave out -t");
+        }
 
         let package = confidential(&image)?;
         let config = Config::decode(&package.read(Part::Config)?)
@@ -85,13 +104,41 @@ impl Run {
             flags,
             hostname: Vec::new(),
             platform: Platform::emulator(Seed::of_this_user()?),
+            control: reachable(self.name.as_deref(), &image, config.debug)?,
         };
+        let _raw = self.tty.then(|| attach(self.interactive)).transpose()?;
         host_runtime::run(options).with_context(|| format!("cannot run {image}"))
     }
 }
 
+/// Lets other commands reach the container. Without a place for that it runs all the same, unless it was given a name.
+fn reachable(name: Option<&str>, image: &ImageRef, debug: bool) -> Result<Option<Control>> {
+    let description = format!(
+        "{}\t{}\t{image}",
+        std::process::id(),
+        if debug { "yes" } else { "no" }
+    );
+    let refusal = "the enclave refuses: its image was converted without --debug, so its host can neither run programs in it nor see its processes";
+    let refusal = (!debug).then(|| refusal.to_owned());
+    match running::listen(name, &description, refusal) {
+        Err(error) if name.is_none() => {
+            eprintln!("nacre: {error:#}: other commands do not find this container");
+            Ok(None)
+        }
+        listens => listens.map(Some),
+    }
+}
+
+/// Prepares this terminal for one in the enclave.
+fn attach(interactive: bool) -> Result<RawMode> {
+    if !interactive {
+        terminal::close_input().context("cannot open /dev/null")?;
+    }
+    RawMode::enter().context("cannot put the terminal into raw mode")
+}
+
 /// `NAME=VALUE` as it is; `NAME` with its value in nacre's environment, or nothing if it has none, as with Docker.
-fn variable(given: OsString) -> Option<Vec<u8>> {
+pub(super) fn variable(given: OsString) -> Option<Vec<u8>> {
     let bytes = given.clone().into_vec();
     if bytes.contains(&b'=') {
         return Some(bytes);

@@ -4,7 +4,9 @@ use alloc::sync::Arc;
 
 use enclave_rt::processor;
 use kobject::{Errno, File, Result, Sink, Source};
-use linux_abi::device;
+use linux_abi::OpenFlags;
+use linux_abi::device::{self, UNIX98_PTY_SLAVE_MAJOR};
+use linux_abi::stat::major;
 
 use crate::context::At;
 use crate::dentry::Dentry;
@@ -14,19 +16,21 @@ use crate::vfs::Vfs;
 
 /// Makes what is in `/dev`. `/dev/shm` is there already.
 pub(crate) fn make_nodes(vfs: &Vfs) -> Result<()> {
-    let nodes: [(&[u8], u64); 6] = [
+    let nodes: [(&[u8], u64); 7] = [
         (b"/dev/null", device::DEV_NULL),
         (b"/dev/zero", device::DEV_ZERO),
         (b"/dev/full", device::DEV_FULL),
         (b"/dev/random", device::DEV_RANDOM),
         (b"/dev/urandom", device::DEV_URANDOM),
         (b"/dev/tty", device::DEV_TTY),
+        (b"/dev/pts/ptmx", device::DEV_PTMX),
     ];
     for (path, number) in nodes {
         vfs.make_device(path, number)?;
     }
-    let links: [(&[u8], &[u8]); 4] = [
+    let links: [(&[u8], &[u8]); 5] = [
         (b"/dev/fd", b"/proc/self/fd"),
+        (b"/dev/ptmx", b"pts/ptmx"),
         (b"/dev/stdin", b"/proc/self/fd/0"),
         (b"/dev/stdout", b"/proc/self/fd/1"),
         (b"/dev/stderr", b"/proc/self/fd/2"),
@@ -39,12 +43,20 @@ pub(crate) fn make_nodes(vfs: &Vfs) -> Result<()> {
 }
 
 /// Opens the character device of this number; ENXIO if there is none.
-pub(crate) fn open(system: &Arc<dyn System>, number: u64, this: &Arc<Dentry>) -> Result<Arc<dyn File>> {
-    // The controlling terminal of whoever opens it.
-    if number == device::DEV_TTY {
-        return system.terminal().ok_or(Errno::ENXIO);
+pub(crate) fn open(
+    system: &Arc<dyn System>,
+    number: u64,
+    flags: OpenFlags,
+    this: &Arc<Dentry>,
+) -> Result<Arc<dyn File>> {
+    if is_terminal(number) {
+        return system.open_terminal(number, flags, OpenFile::of(this));
     }
     Ok(OpenFile::of_device(this, Device::of_number(number)?))
+}
+
+fn is_terminal(number: u64) -> bool {
+    matches!(number, device::DEV_TTY | device::DEV_PTMX) || major(number) == UNIX98_PTY_SLAVE_MAJOR
 }
 
 /// A device that is no object of another crate's.

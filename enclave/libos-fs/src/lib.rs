@@ -65,5 +65,6 @@ pub use notify::Inotify;
 pub use open_file::OpenFile;
 pub use system::{Kernel, Memory, NamedPipe, Process, ProcessStatus, System, SystemV, ThreadStatus};
 pub use vfs::{
-    FileSystemStat, NewNode, OpenHow, Owner, SetTime, Vfs, VfsOptions, path_of, place_of, written_by,
+    FileSystemStat, MAX_TERMINALS, NewNode, OpenHow, Owner, SetTime, Vfs, VfsOptions, path_of, place_of,
+    written_by,
 };

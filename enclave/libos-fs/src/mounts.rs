@@ -9,7 +9,8 @@ use alloc::vec::Vec;
 use kobject::SpinLock;
 use linux_abi::MountFlags;
 use linux_abi::file_system::{
-    CGROUP2_SUPER_MAGIC, OVERLAYFS_SUPER_MAGIC, PROC_SUPER_MAGIC, SYSFS_MAGIC, TMPFS_MAGIC,
+    CGROUP2_SUPER_MAGIC, DEVPTS_SUPER_MAGIC, OVERLAYFS_SUPER_MAGIC, PROC_SUPER_MAGIC, SYSFS_MAGIC,
+    TMPFS_MAGIC,
 };
 use linux_abi::stat::makedev;
 
@@ -28,6 +29,8 @@ impl FileSystemType {
     /// The root: the image, with what was written in memory over it.
     pub(crate) const OVERLAY: Self = Self::new("overlay", OVERLAYFS_SUPER_MAGIC, true);
     pub(crate) const TMPFS: Self = Self::new("tmpfs", TMPFS_MAGIC, true);
+    /// `/dev/pts`
+    pub(crate) const DEVPTS: Self = Self::new("devpts", DEVPTS_SUPER_MAGIC, true);
     pub(crate) const PROC: Self = Self::new("proc", PROC_SUPER_MAGIC, false);
     pub(crate) const SYSFS: Self = Self::new("sysfs", SYSFS_MAGIC, false);
     pub(crate) const CGROUP2: Self = Self::new("cgroup2", CGROUP2_SUPER_MAGIC, false);

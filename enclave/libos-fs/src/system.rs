@@ -20,8 +20,12 @@ pub trait System: Send + Sync {
     /// The pipe of a FIFO that is opened for the first time.
     fn named_pipe(&self) -> Arc<dyn NamedPipe>;
 
-    /// The calling process's controlling terminal.
-    fn terminal(&self) -> Option<Arc<dyn File>>;
+    /// Opens a terminal's device: the controlling terminal of the calling process (DEV_TTY), a new pseudo-terminal (DEV_PTMX), or the slave
+    /// of one. ENXIO if there is none, EIO for a slave that cannot be opened now. `inode` answers `fstat`.
+    fn open_terminal(&self, number: u64, flags: OpenFlags, inode: Arc<dyn File>) -> Result<Arc<dyn File>>;
+
+    /// How many pseudo-terminals there are.
+    fn terminals(&self) -> usize;
 
     /// Numbers of the processes, ascending.
     fn processes(&self) -> Vec<u32>;
@@ -90,6 +94,15 @@ pub struct Kernel {
 pub trait Process: Send + Sync {
     /// Its root, working directory, umask and credentials.
     fn context(&self) -> Context;
+
+    /// Whether the process with this number may look into it (PTRACE_MODE_READ_FSCREDS of ptrace(2)).
+    fn is_inspected_by(&self, pid: u32) -> bool;
+
+    /// Whether it has ended, and waits to be waited for.
+    fn has_ended(&self) -> bool;
+
+    /// Numbers of its children, ascending.
+    fn children(&self) -> Vec<u32>;
 
     /// Its program; `None` for one without.
     fn executable(&self) -> Option<Arc<Dentry>>;

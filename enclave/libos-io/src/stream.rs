@@ -13,7 +13,7 @@ use kobject::{Attributes, Errno, File, FileKind, How, Result, Sink, Source, Stat
 use linux_abi::{Ioctl, OpenFlags, PollEvents, device};
 
 use crate::anonymous;
-use crate::host::{call_until, send_staged};
+use crate::host::{OwnedHostFd, call_until, send_staged};
 
 /// The container's terminal, if it has one: who is in its foreground is the container's affair, not the
 /// host's.
@@ -24,25 +24,34 @@ pub struct Terminal {
     pub session: AtomicU32,
 }
 
-/// A standard stream.
+/// A standard stream, of the container or of a program that `nacre exec` runs in it.
 pub struct Stream {
     fd: HostFd,
+    /// Closes a descriptor that was lent.
+    _lent: Option<OwnedHostFd>,
     kind: StreamKind,
     terminal: Arc<Terminal>,
     attributes: Attributes,
 }
 
 impl Stream {
-    /// Standard stream 0, 1 or 2; `None` if the host says that it is closed.
+    /// Standard stream 0, 1 or 2, or one that was lent; `None` if the host says that it is closed.
     pub fn open(fd: HostFd, terminal: Arc<Terminal>) -> Result<Option<Arc<Self>>> {
         let kind = call::call(&StreamStat { fd })?;
+        let is_lent = ![HostFd::STDIN, HostFd::STDOUT, HostFd::STDERR].contains(&fd);
         let stream = Self {
             fd,
+            _lent: is_lent.then_some(OwnedHostFd(fd)),
             kind,
             terminal,
             attributes: Attributes::default(),
         };
         Ok((kind != StreamKind::Closed).then(|| Arc::new(stream)))
+    }
+
+    /// The host's descriptor.
+    pub fn descriptor(&self) -> HostFd {
+        self.fd
     }
 
     /// Whether it is a terminal.

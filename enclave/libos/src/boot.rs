@@ -26,13 +26,14 @@ use crate::process::exit::{self, Status};
 use crate::process::{Process, Thread, exec, limits, table, turn};
 use crate::processor::Processor;
 use crate::signal::from_host;
-use crate::{attestation, console, name_files, proc_source, rootfs_source, stats, trace};
+use crate::terminal::bridge;
+use crate::{attestation, console, name_files, proc_source, requests, rootfs_source, stats, trace};
 
 /// Why a container does not start: a line for the user.
-struct Refusal {
-    line: String,
+pub(crate) struct Refusal {
+    pub(crate) line: String,
     /// As a shell has it: 126 for what cannot be run, 127 for what is not there, 125 for the rest.
-    code: u8,
+    pub(crate) code: u8,
 }
 
 impl Refusal {
@@ -44,7 +45,7 @@ impl Refusal {
     }
 
     /// A program cannot be run because of `file`: itself, or an interpreter.
-    fn program(program: &[u8], file: &[u8], errno: Errno) -> Self {
+    pub(crate) fn program(program: &[u8], file: &[u8], errno: Errno) -> Self {
         let it = match program == file {
             true => String::from("it"),
             false => format!("{}, which it needs,", file.escape_ascii()),
@@ -131,7 +132,12 @@ fn start() -> Result<enclave_rt::frame::TrapFrame, Refusal> {
     kobject::install_residence(&turn::Turn);
     process.space().admit(&thread.pin);
     thread.begin();
-    open_streams(&process, &terminal).map_err(|errno| Refusal::new(format!("standard streams: {errno}")))?;
+    let opened = match info.flags.terminal {
+        true => open_terminal(&process),
+        false => open_streams(&process, &terminal),
+    };
+    opened.map_err(|errno| Refusal::new(format!("standard streams: {errno}")))?;
+    requests::allow(&config, &context, environment(&config, &info));
     load(&config, &info, &context, &thread)
 }
 
@@ -278,6 +284,20 @@ fn open_streams(process: &Process, terminal: &Arc<Terminal>) -> kobject::Result<
     Ok(())
 }
 
+/// A terminal for the first process, whose controlling terminal it becomes.
+fn open_terminal(process: &Process) -> kobject::Result<()> {
+    let Some(slave) = bridge::open_first()? else {
+        return Ok(());
+    };
+    for fd in [HostFd::STDIN, HostFd::STDOUT, HostFd::STDERR] {
+        let limit = limits::MAX_FILES;
+        process
+            .descriptors
+            .with(|table| table.add(&slave, OnExec::Keep, fd.raw(), limit))?;
+    }
+    Ok(())
+}
+
 fn load(
     config: &Config,
     info: &BootInfo,
@@ -304,7 +324,7 @@ fn load(
 }
 
 /// A program without a slash is looked for in PATH, as container runtimes do.
-fn search(context: &Context, program: &[u8], environment: &[Vec<u8>]) -> kobject::Result<Vec<u8>> {
+pub(crate) fn search(context: &Context, program: &[u8], environment: &[Vec<u8>]) -> kobject::Result<Vec<u8>> {
     if program.contains(&b'/') {
         return Ok(program.to_vec());
     }

@@ -3,8 +3,10 @@
 //! - [`syscall`]: the table of system calls, and a file for each family of them;
 //! - `process`, `signal`, `time`, `futex`, `loader`: what system calls work on. Files are in the crate `libos-fs`, pipes and sockets
 //!   in `libos-io`, System V IPC and message queues in `libos-ipc` (with `ipc` here), memory in `libos-mm`;
+//! - `terminal`: pseudo-terminals and job control;
 //! - `boot`: from the measured configuration to the first instruction of the first program;
 //! - `trap`, `resume`: exceptions of programs, and the way back to a program;
+//! - `requests`: `nacre exec` and `nacre top`, where debugging is allowed;
 //! - `name_files`: /etc/hosts and its kin;
 //! - `attestation`: reports, quotes and sealing keys of this enclave;
 //! - `proc_source`: what /proc shows; `console`, `trace`, `stats`, `crash`: what a developer sees.
@@ -36,11 +38,13 @@ mod name_files;
 mod proc_source;
 mod process;
 mod processor;
+mod requests;
 mod resume;
 mod rootfs_source;
 mod signal;
 mod stats;
 pub mod syscall;
+mod terminal;
 mod time;
 mod trace;
 mod trap;

@@ -6,11 +6,12 @@ use core::sync::atomic::Ordering;
 
 use kobject::{Description, Errno, File, Result, clock};
 use libos_fs::{Context, Dentry, Kernel, Memory, NamedPipe, ProcessStatus, System, SystemV, ThreadStatus};
+use linux_abi::device::DEV_TTY;
 use linux_abi::signal::{SIG_DFL, SIG_IGN};
-use linux_abi::{OpenFlags, Resource, Signal};
+use linux_abi::{Capabilities, OpenFlags, Resource, Signal};
 
-use crate::process::{CURRENT, Process, table};
-use crate::{ipc, syscall};
+use crate::process::{CURRENT, Process, kin, table};
+use crate::{ipc, syscall, terminal};
 
 /// The container, as the file systems ask for it.
 pub(crate) struct Source;
@@ -20,14 +21,15 @@ impl System for Source {
         Arc::new(Fifo(libos_io::pipe::Fifo::new()))
     }
 
-    fn terminal(&self) -> Option<Arc<dyn File>> {
-        CURRENT.with(|thread| {
-            let open = thread.process.descriptors.with(|table| table.all());
-            open.into_iter().map(|(_, file)| file).find_map(|file| {
-                let stream = file.object_as::<libos_io::Stream>()?;
-                stream.is_terminal().then(|| file.object().clone())
-            })
-        })
+    fn open_terminal(&self, number: u64, flags: OpenFlags, inode: Arc<dyn File>) -> Result<Arc<dyn File>> {
+        match terminal::open(number, flags, inode) {
+            Err(Errno::ENXIO) if number == DEV_TTY => host_terminal().ok_or(Errno::ENXIO),
+            opened => opened,
+        }
+    }
+
+    fn terminals(&self) -> usize {
+        terminal::count()
     }
 
     fn processes(&self) -> Vec<u32> {
@@ -95,6 +97,17 @@ impl System for Source {
     }
 }
 
+/// A terminal of the host's that the calling process has open, which stands in for a controlling terminal.
+fn host_terminal() -> Option<Arc<dyn File>> {
+    CURRENT.with(|thread| {
+        let open = thread.process.descriptors.with(|table| table.all());
+        open.into_iter().map(|(_, file)| file).find_map(|file| {
+            let stream = file.object_as::<libos_io::Stream>()?;
+            stream.is_terminal().then(|| file.object().clone())
+        })
+    })
+}
+
 struct Fifo(libos_io::pipe::Fifo);
 
 impl NamedPipe for Fifo {
@@ -117,6 +130,26 @@ fn joined(strings: &[Vec<u8>]) -> Vec<u8> {
 impl libos_fs::Process for Shown {
     fn context(&self) -> Context {
         self.0.context()
+    }
+
+    fn is_inspected_by(&self, pid: u32) -> bool {
+        let Some(other) = table::process(pid) else {
+            return false;
+        };
+        let (own, other) = (self.0.credentials(), other.credentials());
+        let [users, groups] = [own.uid, own.gid].map(|[real, effective, saved, _]| [real, effective, saved]);
+        let is_same = users.iter().all(|&user| user == other.fsuid())
+            && groups.iter().all(|&group| group == other.fsgid())
+            && self.0.dumpable.load(Ordering::Relaxed) == 1;
+        pid == self.0.pid || is_same || other.has(Capabilities::CAP_SYS_PTRACE)
+    }
+
+    fn has_ended(&self) -> bool {
+        self.0.is_zombie.load(Ordering::Acquire)
+    }
+
+    fn children(&self) -> Vec<u32> {
+        kin::children(self.0.pid).iter().map(|child| child.pid).collect()
     }
 
     fn executable(&self) -> Option<Arc<Dentry>> {
@@ -169,6 +202,7 @@ impl libos_fs::Process for Shown {
             }
         }
         drop(actions);
+        let terminal = process.terminal.lock().clone();
         let first = table::process(table::INIT).map_or(0, |process| process.started);
         let (stack_start, stack_size) = {
             let image = process.image.lock();
@@ -178,14 +212,14 @@ impl libos_fs::Process for Shown {
             parent: process.parent(),
             group: process.group.load(Ordering::Relaxed),
             session: process.session.load(Ordering::Relaxed),
-            terminal: 0,
-            foreground: -1,
+            terminal: terminal.as_ref().map_or(0, |terminal| terminal.device() as u32),
+            foreground: terminal.map_or(-1, |terminal| terminal.foreground().cast_signed()),
             started: process.started.saturating_sub(first),
             virtual_memory,
             resident,
             code: 0,
             data: virtual_memory,
-            stack: stack_size,
+            stack: if virtual_memory == 0 { 0 } else { stack_size },
             stack_start,
             times: [clock::monotonic().saturating_sub(process.started), 0],
             child_times: [0; 2],
@@ -193,24 +227,42 @@ impl libos_fs::Process for Shown {
             ignored,
             caught,
             signal_limit: process.limits.lock()[Resource::RLIMIT_SIGPENDING].current,
-            nice: 0,
+            nice: process.nice.load(Ordering::Relaxed),
         }
     }
 
+    /// With the first thread, which stays until the process is gone.
     fn threads(&self) -> Vec<u32> {
-        self.0.threads().iter().map(|thread| thread.tid).collect()
+        let mut threads: Vec<u32> = self.0.threads().iter().map(|thread| thread.tid).collect();
+        if threads.first() != Some(&self.0.pid) {
+            threads.insert(0, self.0.pid);
+        }
+        threads
     }
 
     fn thread(&self, tid: u32) -> Option<ThreadStatus> {
-        let thread = self.0.thread(tid)?;
-        let name = *thread.name.lock();
-        let name = name.split(|&byte| byte == 0).next().unwrap_or_default().to_vec();
-        let is_self = CURRENT.with(|current| current.tid == tid);
-        let signals = thread.signals.lock();
+        let shown = |name: [u8; 16]| name.split(|&byte| byte == 0).next().unwrap_or_default().to_vec();
         let first = table::process(table::INIT).map_or(0, |process| process.started);
+        let Some(thread) = self.0.thread(tid) else {
+            return (tid == self.0.pid).then(|| ThreadStatus {
+                name: shown(*self.0.name_at_end.lock()),
+                state: b'Z',
+                started: self.0.started.saturating_sub(first),
+                ..ThreadStatus::default()
+            });
+        };
+        let name = shown(*thread.name.lock());
+        let state = if self.0.stop.is_stopped() {
+            b'T'
+        } else if thread.is_outside() {
+            b'S'
+        } else {
+            b'R'
+        };
+        let signals = thread.signals.lock();
         Some(ThreadStatus {
             name,
-            state: if is_self { b'R' } else { b'S' },
+            state,
             started: self.0.started.saturating_sub(first),
             times: [0; 2],
             pending: signals.pending.set().0,

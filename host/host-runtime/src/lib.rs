@@ -8,11 +8,14 @@
 //! - `serve`: one module per kind of host call, behind the [`Host`] that tests replace;
 //! - `quoting`: quotes by Intel's service or by the simulated platform, which `seed` keeps;
 //! - `layout`: where this process's own memory lies;
+//! - [`control`]: how other commands reach a running container;
+//! - [`terminal`]: the user's terminal in raw mode;
 //! - `signals`: the process's signals become the container's; `stats`: counts for `--stats`.
 //!
 //! Trust: this is the adversary's side. It checks what the enclave asks for only as far as it must to keep itself in
 //! order; the enclave checks every answer. State that lives as long as the process is leaked on purpose.
 
+pub mod control;
 mod kernel;
 mod layout;
 mod own_pages;
@@ -24,6 +27,7 @@ mod serve;
 mod signals;
 mod start;
 mod stats;
+pub mod terminal;
 mod thread;
 mod wake;
 

@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use host_runtime::{EncluSites, Options, Platform, RootfsFile, Seed, make_room_for_enclave, run};
+use host_runtime::{EncluSites, Options, Platform, RootfsFile, Seed, make_room_for_enclave, run, terminal};
 
 const USAGE: &str = "\
 Runs a Nacre enclave.
@@ -78,6 +78,7 @@ fn parse() -> Result<Option<Arguments>, String> {
         hostname: Vec::new(),
         sites: EncluSites::Patched,
     };
+    arguments.flags.terminal = terminal::is_interactive();
     let mut parser = lexopt::Parser::from_env();
     let hint = |error: lexopt::Error| format!("{error} (see nacre-host --help)");
     while let Some(argument) = parser.next().map_err(hint)? {
@@ -157,6 +158,12 @@ fn start(arguments: Arguments) -> Result<(), String> {
             seed: Seed::of_this_user().map_err(|error| error.to_string())?,
             sites: arguments.sites,
         },
+        control: None,
+    };
+    // An engine's terminal: the one in the enclave does the work.
+    let _raw = match options.flags.terminal {
+        true => Some(terminal::RawMode::enter().map_err(|error| format!("standard input: {error}"))?),
+        false => None,
     };
     run(options)
         .map(|never| match never {})

@@ -8,7 +8,7 @@ use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::kernel;
+use crate::{control, kernel, terminal};
 
 /// What the container gets; everything else keeps its meaning for the host's process.
 const FORWARDED: [libc::c_int; 8] = [
@@ -30,6 +30,11 @@ const RETRY: Duration = Duration::from_millis(5);
 pub(crate) struct Pending(AtomicU64);
 
 impl Pending {
+    /// Adds some.
+    pub(crate) fn add(&self, signals: u64) {
+        self.0.fetch_or(signals, Ordering::AcqRel);
+    }
+
     /// Takes all of them.
     pub(crate) fn take(&self) -> u64 {
         // Most of the time there is nothing, and an exchange would cost more than the look.
@@ -99,6 +104,8 @@ pub(crate) fn forward(pending: &'static Pending, tell: impl Fn() + Send + 'stati
 
 /// Ends the process as this status says (as `wait` gives it).
 pub(crate) fn end_process(status: u16) -> ! {
+    terminal::restore();
+    control::remove();
     let signal = libc::c_int::from(status & 0x7f);
     if signal != 0 {
         let none = libc::rlimit {

@@ -11,13 +11,14 @@ use sgx_arch::{Malformed, Secs, SigStruct, SigStructError};
 use sgx_platform::sgxs::Stream;
 use sgx_platform::{Builder, PlatformError, processor};
 
+use crate::control::{self, Control, Requests};
 use crate::platform::{Created, Platform};
 use crate::rootfs::{RootfsFile, RootfsMapping};
 use crate::serve::{Honest, Host, Quoting};
 use crate::signals::{self, Pending};
 use crate::stats::EnclaveReport;
 use crate::thread::{Pool, Runtime, Slot, map_areas};
-use crate::{kernel, own_pages};
+use crate::{kernel, own_pages, terminal};
 
 /// What to run.
 pub struct Options<'a> {
@@ -37,6 +38,8 @@ pub struct Options<'a> {
     pub hostname: Vec<u8>,
     /// What the enclave runs on.
     pub platform: Platform,
+    /// How other commands reach the container, if they may.
+    pub control: Option<Control>,
 }
 
 impl<'a> Options<'a> {
@@ -51,6 +54,7 @@ impl<'a> Options<'a> {
             flags: BootFlags::default(),
             hostname: Vec::new(),
             platform,
+            control: None,
         }
     }
 }
@@ -119,6 +123,7 @@ pub fn run_with(options: Options, host: Box<dyn Host>) -> Result<Infallible, Err
         env: options.env,
         flags: options.flags,
         hostname: options.hostname,
+        control: options.control,
         host,
         clock,
     };
@@ -134,6 +139,7 @@ pub(crate) struct Launch<'a> {
     env: Vec<Vec<u8>>,
     flags: BootFlags,
     hostname: Vec<u8>,
+    control: Option<Control>,
     host: Box<dyn Host>,
     /// At the beginning of the start.
     clock: TscSample,
@@ -177,14 +183,23 @@ impl Launch<'_> {
             rootfs,
             quoting: Quoting::new(created.quoting),
             signals: Pending::default(),
+            requests: Requests::default(),
             report: EnclaveReport::default(),
             print_stats: self.flags.stats,
             pool: Mutex::new(Pool::default()),
         }));
         signals::forward(&runtime.signals, || runtime.tell_any())
             .map_err(|error| Error::Kernel("cannot start a thread", error))?;
+        if let Some(control) = self.control {
+            let announce = |signals| {
+                runtime.signals.add(signals);
+                runtime.tell_any();
+            };
+            control::serve(control, &runtime.requests, announce)
+                .map_err(|error| Error::Kernel("cannot start a thread", error))?;
+        }
         if let Some(notice) = created.notice {
-            eprintln!("nacre: {notice}");
+            eprint!("{}", terminal::shown(format!("nacre: {notice}\n")));
         }
         own_pages::give_back();
         Ok(runtime.lend_main_thread()?)

@@ -32,6 +32,12 @@ pub(crate) struct Counts {
     calls: [Count; 64],
 }
 
+/// A line about the exits of all threads.
+pub(crate) fn exits<'a>(threads: impl Iterator<Item = &'a Counts>) -> String {
+    let exits: u64 = threads.map(Counts::exits).sum();
+    format!("{exits} exits of the enclave so far, as the host counts\n")
+}
+
 /// One number, written by one thread.
 #[derive(Debug)]
 struct Count(AtomicU64);
@@ -62,6 +68,13 @@ impl Default for Counts {
 }
 
 impl Counts {
+    /// How often the thread has left the enclave, by a call or for an exception or interrupt.
+    fn exits(&self) -> u64 {
+        let calls: u64 = self.calls.iter().map(Count::get).sum();
+        let exceptions: u64 = self.exceptions.iter().map(Count::get).sum();
+        calls + exceptions + self.interrupts.get()
+    }
+
     pub(crate) fn enter(&self) {
         self.enters.add();
     }

@@ -11,6 +11,7 @@ use enclave_layout::{EntryReason, ExitReason, PAGE_SIZE};
 use host_abi::{AREA_SIZE, Answer, CallCode, Exit as ExitCall, RECORD_SIZE, Record, STAGING_OFFSET};
 use sgx_platform::{AsyncExit, Enclave, Exit, PlatformError, Thread};
 
+use crate::control::Requests;
 use crate::kernel;
 use crate::rootfs::RootfsMapping;
 use crate::serve::{Host, Quoting, Staging};
@@ -29,6 +30,7 @@ pub(crate) struct Runtime<E> {
     pub(crate) rootfs: RootfsMapping,
     pub(crate) quoting: Quoting,
     pub(crate) signals: Pending,
+    pub(crate) requests: Requests,
     pub(crate) report: EnclaveReport,
     pub(crate) print_stats: bool,
     pub(crate) pool: Mutex<Pool>,
@@ -40,7 +42,7 @@ pub(crate) struct Pool {
     /// Slots whose host thread waits.
     idle: Vec<usize>,
     /// Slots below this have a host thread.
-    used: usize,
+    pub(crate) used: usize,
 }
 
 /// What belongs to one TCS.
@@ -267,6 +269,8 @@ impl<E: Enclave> Runtime<E> {
 
 /// Ends the process: nothing can be done for this enclave.
 fn fatal(what: &str) -> ! {
+    crate::terminal::restore();
+    crate::control::remove();
     eprintln!("nacre: {what}");
     // 70 is EX_SOFTWARE of sysexits.h.
     // SAFETY: ends the process.

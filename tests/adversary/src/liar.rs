@@ -226,6 +226,7 @@ fn change_info(info: &mut BootInfo, change: Boot) {
             info.flags = host_abi::BootFlags {
                 trace: true,
                 stats: true,
+                terminal: false,
             }
         }
         Boot::Word(..) | Boot::Cut(_) | Boot::Noise => {}
@@ -292,6 +293,10 @@ impl Host for Liar {
         self.note(staging);
         if code == CallCode::StreamWrite {
             self.has_written.store(true, Relaxed);
+        }
+        // No sample was converted with --debug, so none may let its host run anything in it.
+        if matches!(code, CallCode::TakeRequest | CallCode::AnswerRequest) {
+            betrayed("an enclave without debugging takes requests of its host");
         }
         match self.lie.tell {
             Tell::Answer(calls, when, what) if calls.contains(&code) => {

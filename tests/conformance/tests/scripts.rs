@@ -13,9 +13,10 @@ use libtest_mimic::{Arguments, Trial};
 
 /// What the scripts call.
 const TOOLS: &[&str] = &[
-    "awk", "bash", "cat", "chmod", "chown", "dd", "diff", "echo", "env", "envsubst", "expr", "find", "grep",
-    "head", "id", "mkdir", "mkfifo", "paste", "printf", "rm", "sed", "seq", "setpriv", "sh", "sleep", "sort",
-    "stat", "tac", "tee", "touch", "tr", "uniq", "wc", "xargs", "yes",
+    "awk", "bash", "cat", "chmod", "chown", "dd", "diff", "echo", "env", "envsubst", "expr", "find", "free",
+    "fuser", "grep", "head", "id", "lsof", "mkdir", "mkfifo", "paste", "pgrep", "pkill", "printf", "ps",
+    "readlink", "rm", "sed", "seq", "setpriv", "sh", "sleep", "sort", "stat", "tac", "tee", "top", "touch",
+    "tr", "uniq", "uptime", "vmstat", "w", "wc", "xargs", "yes",
 ];
 
 /// What each script is given: a program to end in, for the entry point.
@@ -101,6 +102,11 @@ fn image(script: &Path, folder: &Path) -> Result<PathBuf> {
     let mut entries: Vec<Entry<'_>> = files.into_values().collect();
     entries.push(Entry::file("entry", 0o755, fs::read(script)?));
     entries.push(Entry::directory("tmp", 0o1777));
+    // Who owns processes, and what top asks even if it writes to no terminal.
+    let root = &b"root:x:0:0:root:/root:/bin/sh\n"[..];
+    entries.push(Entry::file("etc/passwd", 0o644, root));
+    let dumb = fs::read("/lib/terminfo/d/dumb").context("install the package ncurses-base")?;
+    entries.push(Entry::file("lib/terminfo/d/dumb", 0o644, dumb));
     let layer = archive::layer(entries)?;
     let config = Config {
         entrypoint: ["/entry"]

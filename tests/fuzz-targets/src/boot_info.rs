@@ -15,6 +15,7 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
         flags: BootFlags {
             trace: true,
             stats: true,
+            terminal: true,
         },
         rootfs_address: 0x7f00_0000_0000,
         rootfs_len: 1 << 20,

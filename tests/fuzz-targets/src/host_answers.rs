@@ -5,11 +5,11 @@
 use std::fmt::Debug;
 
 use host_abi::{
-    Accept, Answer, Bind, CallCode, CallError, ClockRead, Close, Commit, Connect, EpollControl, EpollCreate,
-    EpollEvent, EpollWait, Errno, Exit, GetPeerName, GetSockName, GetSockOpt, HostCall, HostClocks, HostFd,
-    Interrupt, Listen, MAX_SOCKADDR, Message, Park, Poll, PollEntry, Protect, Queued, Quote, QuoteTarget,
-    Recv, Remove, STAGING_SIZE, Send, SetSockOpt, Shutdown, Socket, Spawn, StreamRead, StreamStat,
-    StreamWrite, TerminalGet, TerminalSet, Trim, Unpark, WindowSize,
+    Accept, Answer, AnswerRequest, Bind, CallCode, CallError, ClockRead, Close, Commit, Connect,
+    EpollControl, EpollCreate, EpollEvent, EpollWait, Errno, Exit, GetPeerName, GetSockName, GetSockOpt,
+    HostCall, HostClocks, HostFd, Interrupt, Listen, MAX_SOCKADDR, Message, Park, Poll, PollEntry, Protect,
+    Queued, Quote, QuoteTarget, Recv, Remove, STAGING_SIZE, Send, SetSockOpt, Shutdown, Socket, Spawn,
+    StreamRead, StreamStat, StreamWrite, TakeRequest, TerminalGet, TerminalSet, Trim, Unpark, WindowSize,
 };
 
 const WORDS: usize = 9;
@@ -95,6 +95,8 @@ pub(crate) fn run(input: &[u8]) {
             });
             epoll_events(staging);
         }
+        CallCode::TakeRequest => call.check::<TakeRequest>(|_, &len| len <= STAGING_SIZE),
+        CallCode::AnswerRequest => call.check::<AnswerRequest>(|_, ()| true),
         CallCode::QuoteTarget => call.check::<QuoteTarget>(|_, ()| true),
         CallCode::Quote => call.check::<Quote>(|_, &len| len > 0 && within(len)),
     }

@@ -231,7 +231,9 @@ impl Guest {
         .collect();
         let mut hash = Sha256::new();
         hash.update(fs::read(&self.source)?);
-        hash.update(fs::read(guests_dir().join("check.h"))?);
+        for header in ["check.h", "terminal.h"] {
+            hash.update(fs::read(guests_dir().join(header))?);
+        }
         hash.update(format!("{compiler} {flags:?}"));
         let dir = cache.join(format!(
             "{}-{}-{}",

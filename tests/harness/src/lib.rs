@@ -3,6 +3,7 @@
 //! Linux is the oracle. A [`Guest`] is one program under `tests/guests`, built one way ([`Linkage`]). [`Outcome`] is
 //! what a run printed and how it ended, natively or in the enclave; both must agree, except for the known
 //! [`Differences`]. [`archive`] makes a `docker-archive` of files. [`images`] builds images of real programs.
+//! [`Pty`] runs a command on a terminal, as a user does.
 //! [`Running`] is a container that runs in the background.
 //!
 //! Nothing here is trusted: this crate runs on a developer's machine only.
@@ -13,11 +14,13 @@ mod differences;
 mod guest;
 pub mod images;
 mod outcome;
+mod pty;
 mod running;
 
 pub use differences::Differences;
 pub use guest::{Guest, Linkage};
 pub use outcome::Outcome;
+pub use pty::Pty;
 pub use running::Running;
 
 use std::path::{Path, PathBuf};

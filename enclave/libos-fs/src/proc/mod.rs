@@ -27,12 +27,19 @@ const ROOT: &[Item] = &[
     Item::text("cpuinfo", |fs, _| Ok(fs.system.cpu_info())),
     Item::fixed(
         "filesystems",
-        "nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tattestation\nnodev\toverlay\n\terofs\n",
+        "nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tdevpts\nnodev\tattestation\nnodev\toverlay\n\terofs\n",
     ),
+    Item::fixed(
+        "devices",
+        "Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/ptmx\n136 pts\n\nBlock devices:\n",
+    ),
+    Item::fixed("diskstats", ""),
     Item::text("loadavg", whole::load_average),
+    Item::fixed("locks", ""),
     Item::text("meminfo", whole::memory),
     Item::link("mounts", |_, _| path_link("self/mounts")),
     Item::link("net", |_, _| path_link("self/net")),
+    Item::fixed("partitions", "major minor  #blocks  name\n\n"),
     Item::link("self", |fs, _| {
         path_link(&alloc::format!("{}", fs.system.current().0))
     }),
@@ -46,6 +53,7 @@ const ROOT: &[Item] = &[
     }),
     Item::text("uptime", whole::uptime),
     Item::text("version", whole::version),
+    Item::text("vmstat", whole::virtual_memory),
 ];
 
 const SYSTEM_V: &[Item] = &[

@@ -192,7 +192,9 @@ pub(super) fn status(fs: &Synthetic, subject: Subject) -> Result<Vec<u8>> {
         ("VmSwap", 0),
         ("HugetlbPages", 0),
     ];
-    for (name, bytes) in memory {
+    // What has ended has none.
+    let shown = memory.into_iter().filter(|_| process.virtual_memory > 0);
+    for (name, bytes) in shown {
         text += &format!("{name}:\t{:>8} kB\n", bytes / 1024);
     }
     text += "CoreDumping:\t0\nTHP_enabled:\t0\nuntag_mask:\t0xffffffffffffffff\n";

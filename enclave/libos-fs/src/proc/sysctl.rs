@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use enclave_rt::processor;
 use kobject::Result;
 
+use crate::MAX_TERMINALS;
 use crate::notify::{MAX_QUEUED_EVENTS, MAX_USER_INSTANCES, MAX_USER_WATCHES};
 use crate::synthetic::{Item, Subject, Synthetic};
 
@@ -64,6 +65,7 @@ const KERNEL: &[Item] = &[
     Item::fixed("overflowuid", "65534\n"),
     Item::fixed("perf_event_paranoid", "4\n"),
     Item::fixed("pid_max", "4194304\n"),
+    Item::directory("pty", PTY),
     Item::directory("random", RANDOM),
     Item::fixed("randomize_va_space", "2\n"),
     Item::fixed("sem", "32000\t1024000000\t500\t32000\n"),
@@ -74,6 +76,14 @@ const KERNEL: &[Item] = &[
     Item::fixed("tainted", "0\n"),
     Item::fixed("threads-max", "192735\n"),
     Item::text("version", |fs, _| Ok(line(fs.system.kernel().version.into()))),
+];
+
+const PTY: &[Item] = &[
+    Item::text("max", |_, _| Ok(line(format!("{MAX_TERMINALS}").into_bytes()))),
+    Item::text("nr", |fs, _| {
+        Ok(line(format!("{}", fs.system.terminals()).into_bytes()))
+    }),
+    Item::fixed("reserve", "1024\n"),
 ];
 
 const RANDOM: &[Item] = &[

@@ -4,6 +4,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use enclave_layout::PAGE_SIZE;
 use kobject::Result;
 
 use super::status::ticks;
@@ -104,6 +105,41 @@ pub(super) fn uptime(fs: &Synthetic, _: Subject) -> Result<Vec<u8>> {
     let idle = (ticks(uptime) * processors).saturating_sub(user + system);
     let up = format!("{}.{:02}", uptime / SECOND, uptime % SECOND / 10_000_000);
     Ok(format!("{up} {}.{:02}\n", idle / 100, idle % 100).into_bytes())
+}
+
+/// What `vmstat` reads; nothing is paged or swapped.
+pub(super) fn virtual_memory(fs: &Synthetic, _: Subject) -> Result<Vec<u8>> {
+    let memory = fs.system.memory();
+    let pages = |bytes: u64| bytes / PAGE_SIZE;
+    let used = memory.total.saturating_sub(memory.free);
+    let mut text = format!(
+        "nr_free_pages {}\nnr_active_anon {}\nnr_anon_pages {}\n",
+        pages(memory.free),
+        pages(used),
+        pages(used)
+    );
+    for name in [
+        "nr_inactive_anon",
+        "nr_inactive_file",
+        "nr_active_file",
+        "nr_mapped",
+        "nr_file_pages",
+        "nr_dirty",
+        "nr_writeback",
+        "nr_shmem",
+        "pgpgin",
+        "pgpgout",
+        "pswpin",
+        "pswpout",
+        "pgalloc_normal",
+        "pgfree",
+        "pgfault",
+        "pgmajfault",
+        "oom_kill",
+    ] {
+        text += &format!("{name} 0\n");
+    }
+    Ok(text.into_bytes())
 }
 
 pub(super) fn version(fs: &Synthetic, _: Subject) -> Result<Vec<u8>> {

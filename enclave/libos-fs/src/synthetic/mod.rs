@@ -57,6 +57,8 @@ pub(crate) enum Shape {
     Fixed(&'static str),
     /// A file with the text that this makes.
     Text(MakeText),
+    /// As `Text`, for those who may look into the process.
+    Private(MakeText),
     /// As `Text`, with what a write does.
     Writable(MakeText, TakeText),
     /// A file with the bytes that this makes when it is opened, and what a write does. `size` is what `stat` says, 0 if nobody knows.
@@ -75,9 +77,12 @@ impl Shape {
     fn kind(self) -> FileKind {
         match self {
             Self::Directory(..) | Self::Mounted(_) => FileKind::Directory,
-            Self::Fixed(_) | Self::Text(_) | Self::Writable(..) | Self::Opened { .. } | Self::Secret(..) => {
-                FileKind::Regular
-            }
+            Self::Fixed(_)
+            | Self::Text(_)
+            | Self::Private(_)
+            | Self::Writable(..)
+            | Self::Opened { .. }
+            | Self::Secret(..) => FileKind::Regular,
             Self::Link(_) => FileKind::Symlink,
         }
     }
@@ -117,20 +122,20 @@ impl Item {
         }
     }
 
+    pub(crate) const fn private(name: &'static str, permissions: u32, make: MakeText) -> Self {
+        Self {
+            name,
+            permissions,
+            shape: Shape::Private(make),
+        }
+    }
+
     pub(crate) const fn writable(name: &'static str, make: MakeText, take: TakeText) -> Self {
         let shape = Shape::Writable(make, take);
         Self {
             name,
             permissions: 0o644,
             shape,
-        }
-    }
-
-    /// The same, for the process's user alone.
-    pub(crate) const fn readable_by_owner(self) -> Self {
-        Self {
-            permissions: 0o400,
-            ..self
         }
     }
 
@@ -190,6 +195,16 @@ impl Synthetic {
     /// A process; ESRCH is what a read of a file of one that has ended gives.
     pub(crate) fn process(&self, subject: Subject) -> Result<Arc<dyn crate::system::Process>> {
         self.system.process(subject.pid).ok_or(Errno::ESRCH)
+    }
+
+    /// A process that the calling one may look into; EACCES.
+    pub(crate) fn inspect(&self, subject: Subject) -> Result<Arc<dyn crate::system::Process>> {
+        let process = self.process(subject)?;
+        let (caller, _) = self.system.current();
+        match process.is_inspected_by(caller) {
+            true => Ok(process),
+            false => Err(Errno::EACCES),
+        }
     }
 }
 
@@ -348,6 +363,10 @@ impl Inode for Node {
             Shape::Directory(..) | Shape::Mounted(_) | Shape::Link(_) => return Ok(OpenFile::of(this)),
             Shape::Fixed(text) => (Make::Fixed(text), None),
             Shape::Text(make) => (Make::Anew(make), None),
+            Shape::Private(make) => {
+                self.fs.inspect(self.subject)?;
+                (Make::Anew(make), None)
+            }
             Shape::Writable(make, take) => (Make::Anew(make), Some(take)),
             Shape::Opened { make, take, .. } => (Make::Once(make), take),
             Shape::Secret(make, take) => (Make::Key(make), take),

@@ -6,6 +6,7 @@ mod attributes;
 mod names;
 mod open;
 mod sockets;
+mod terminals;
 mod xattr;
 
 use alloc::sync::Arc;
@@ -32,6 +33,10 @@ use crate::{attestation, proc, sys};
 pub use attributes::{FileSystemStat, Owner, SetTime, written_by};
 pub use names::NewNode;
 pub use open::OpenHow;
+pub use terminals::MAX_TERMINALS;
+
+/// Whose terminals are, and what they permit: as container runtimes mount them.
+const PTS_OPTIONS: &str = "gid=5,mode=620,ptmxmode=666";
 
 /// What a container's file systems are made from.
 pub struct VfsOptions {
@@ -79,7 +84,9 @@ impl Vfs {
         let proc_mount = mounts.add("/proc", FileSystemType::PROC, DATA_ONLY, "");
         let with_devices = MountFlags::ST_NOSUID | noatime;
         let dev = mounts.add("/dev", FileSystemType::TMPFS, with_devices, "mode=755");
+        let without_programs = with_devices | MountFlags::ST_NOEXEC;
         let shm = mounts.add("/dev/shm", FileSystemType::TMPFS, DATA_ONLY, "");
+        let pts = mounts.add("/dev/pts", FileSystemType::DEVPTS, without_programs, PTS_OPTIONS);
         let attestation_mount = mounts.add("/dev/attestation", FileSystemType::ATTESTATION, DATA_ONLY, "");
         let read_only = DATA_ONLY | MountFlags::ST_RDONLY;
         let sys_mount = mounts.add("/sys", FileSystemType::SYSFS, read_only, "");
@@ -114,6 +121,7 @@ impl Vfs {
         vfs.mount(&sys_mount, sys::root(sys))?;
         vfs.mount(&dev, tree(&dev, None, 0o755)?.1)?;
         vfs.mount(&shm, tree(&shm, None, 0o1777)?.1)?;
+        vfs.mount(&pts, tree(&pts, None, 0o755)?.1)?;
         vfs.mount(
             &attestation_mount,
             attestation::root(synthetic(&attestation_mount)),
@@ -261,7 +269,7 @@ fn open_dentry(system: &Arc<dyn System>, dentry: &Arc<Dentry>, flags: OpenFlags)
         return Ok(OpenFile::of(dentry));
     }
     match dentry.tree().map(|inode| &inode.body) {
-        Some(Body::CharDevice(number)) => crate::device::open(system, *number, dentry),
+        Some(Body::CharDevice(number)) => crate::device::open(system, *number, flags, dentry),
         Some(Body::BlockDevice(_) | Body::Socket(_)) => Err(Errno::ENXIO),
         Some(Body::Fifo(pipe)) => {
             let pipe = pipe.get_or_make(|| system.named_pipe());

@@ -162,7 +162,8 @@ impl Vfs {
         made: bool,
     ) -> Result<Arc<Description>> {
         let status = flags - FORGOTTEN;
-        let object = open_dentry(&self.system, dentry, status)?;
+        let noctty = flags & OpenFlags::O_NOCTTY;
+        let object = open_dentry(&self.system, dentry, status | noctty)?;
         if !flags.contains(OpenFlags::O_PATH) {
             notify::used(dentry, InotifyMask::IN_OPEN);
         }

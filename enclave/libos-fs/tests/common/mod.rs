@@ -220,8 +220,12 @@ impl System for TestSystem {
         Arc::new(NoPipe)
     }
 
-    fn terminal(&self) -> Option<Arc<dyn File>> {
-        None
+    fn open_terminal(&self, _: u64, _: OpenFlags, _: Arc<dyn File>) -> Result<Arc<dyn File>> {
+        Err(Errno::ENXIO)
+    }
+
+    fn terminals(&self) -> usize {
+        0
     }
 
     fn processes(&self) -> Vec<u32> {
@@ -302,6 +306,18 @@ impl Attester for TestSystem {
 }
 
 impl Process for Seven {
+    fn is_inspected_by(&self, _: u32) -> bool {
+        true
+    }
+
+    fn has_ended(&self) -> bool {
+        false
+    }
+
+    fn children(&self) -> Vec<u32> {
+        Vec::new()
+    }
+
     fn context(&self) -> Context {
         self.0
             .context

@@ -17,7 +17,8 @@ use super::descriptors::Fd;
 use super::kin;
 use super::table::INIT;
 use crate::signal::{SignalInfo, from_host};
-use crate::{crash, futex, rootfs_source, stats, user};
+use crate::terminal::{bridge, job_control};
+use crate::{crash, futex, requests, rootfs_source, stats, user};
 
 /// How a process ended, as `wait` gives it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,9 +159,11 @@ fn leave(thread: &Arc<Thread>, status: Status) -> ! {
         if !process.descriptors.is_shared() {
             process.close_descriptors(0, Fd::MAX);
         }
+        job_control::leader_ended(process);
         drop(space);
         give_memory_up(thread);
         kin::end(process, status);
+        requests::ended(process, status);
     } else {
         // Not the process's space any more, if another thread executes a program.
         space.unpin(&thread.pin);
@@ -185,6 +188,7 @@ fn give_memory_up(thread: &Thread) {
 /// Ends the container, whose first process has ended.
 fn container(status: Status) -> ! {
     crate::container().sync();
+    bridge::drain_first();
     stats::report();
     rootfs_source::report();
     end(status)

@@ -2,14 +2,14 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicU32, Ordering};
 
 use kobject::SpinLock;
 use linux_abi::signal::SIG_IGN;
 use linux_abi::{ActionFlags, PollEvents, Signal, SignalCode};
 
 use super::exit::Status;
-use super::{Process, table};
+use super::{Process, stop, table};
 use crate::signal::{SignalInfo, send};
 
 /// Held while a process becomes a zombie and while parents change, so that each end is told to who is the parent then.
@@ -40,8 +40,10 @@ pub(crate) fn end(process: &Arc<Process>, status: Status) {
         }
         orphans
     };
+    let groups = orphaned_groups(process, &orphans);
     process.ends.wake(PollEvents::READABLE);
     tell_parent(process, status);
+    groups.into_iter().for_each(let_go);
     for orphan in orphans {
         let signal = orphan.death_signal.load(Ordering::Relaxed);
         if let Some(signal) = Signal::from_raw(signal.into()) {
@@ -58,6 +60,38 @@ pub(crate) fn end(process: &Arc<Process>, status: Status) {
         }
     }
     forget_adopted();
+}
+
+/// The groups that nobody can continue any more, because this process has ended: its own, or those of its children.
+fn orphaned_groups(process: &Process, children: &[Arc<Process>]) -> Vec<u32> {
+    let id = |value: &AtomicU32| value.load(Ordering::Relaxed);
+    let could_continue = |parent: &Process, member: &Process| {
+        id(&parent.group) != id(&member.group) && id(&parent.session) == id(&member.session)
+    };
+    let parent = table::process(process.parent());
+    let own = parent.filter(|parent| could_continue(parent, process));
+    let of_children = children.iter().filter(|child| could_continue(process, child));
+    let mut groups: Vec<u32> = of_children.map(|child| id(&child.group)).collect();
+    groups.extend(own.map(|_| id(&process.group)));
+    groups.sort_unstable();
+    groups.dedup();
+    groups.retain(|&group| stop::is_orphaned(group));
+    groups
+}
+
+/// A stopped process of an orphaned group would stay so for ever: all of it gets SIGHUP and SIGCONT (setpgid(2)).
+fn let_go(group: u32) {
+    let mut members = table::processes();
+    members.retain(|member| member.group.load(Ordering::Relaxed) == group);
+    if !members.iter().any(|member| member.stop.is_stopped()) {
+        return;
+    }
+    for signal in [Signal::SIGHUP, Signal::SIGCONT] {
+        for member in &members {
+            // A full queue loses it, as on Linux.
+            let _ = send::to_process(member, SignalInfo::new(signal, SignalCode::SI_KERNEL));
+        }
+    }
 }
 
 /// Who becomes the parent of a process's orphans: the nearest ancestor that asked for it, or the first process.

@@ -23,7 +23,7 @@ pub(crate) mod wait;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
 
 use kobject::{Credentials, Description, Mutex, Result, SpinLock, WaitQueue};
 use libos_fs::{Context, Dentry};
@@ -32,6 +32,7 @@ use linux_abi::{CloneFlags, PollEvents};
 
 use crate::signal::Actions;
 use crate::signal::pending::Pending;
+use crate::terminal::PseudoTerminal;
 use crate::time::interval::IntervalTimers;
 pub(crate) use descriptors::DescriptorTable;
 use exit::Ending;
@@ -71,6 +72,10 @@ pub(crate) struct Process {
     pub(crate) parent: AtomicU32,
     pub(crate) group: AtomicU32,
     pub(crate) session: AtomicU32,
+    /// Its controlling terminal.
+    pub(crate) terminal: SpinLock<Option<Arc<PseudoTerminal>>>,
+    /// Of a session's leader whose terminal was hung up: the group that was in its foreground; else 0.
+    pub(crate) former_foreground: AtomicU32,
     /// Its memory: another one from each exec on, and none in the end.
     space: SpinLock<Arc<AddressSpace>>,
     pub(crate) descriptors: DescriptorTable,
@@ -117,10 +122,14 @@ pub(crate) struct Process {
     /// What it has registered for with membarrier(2).
     pub(crate) barriers: AtomicU32,
     threads: SpinLock<BTreeMap<u32, Arc<Thread>>>,
+    /// What its first thread was called, once that has ended.
+    pub(crate) name_at_end: SpinLock<[u8; 16]>,
     /// Told when a thread has ended.
     pub(crate) departures: Arc<WaitQueue>,
     /// The number of the thread that ends the others to execute another program, else 0.
     pub(crate) executing: AtomicU32,
+    /// The number of the request that it was made by (`nacre exec`), which its end answers; 0 for none.
+    pub(crate) request: AtomicU64,
     /// How it ends: set by the thread that ends it, or by its last one.
     pub(crate) ending: Ending,
 }
@@ -154,6 +163,8 @@ impl Process {
             parent: AtomicU32::new(0),
             group: AtomicU32::new(pid),
             session: AtomicU32::new(pid),
+            terminal: SpinLock::new(None),
+            former_foreground: AtomicU32::new(0),
             space: SpinLock::new(space),
             descriptors: DescriptorTable::new(),
             place: Arc::new(Mutex::new(Place {
@@ -185,8 +196,10 @@ impl Process {
             nice: AtomicI32::new(0),
             barriers: AtomicU32::new(0),
             threads: SpinLock::new(BTreeMap::new()),
+            name_at_end: SpinLock::new([0; 16]),
             departures: WaitQueue::new(),
             executing: AtomicU32::new(0),
+            request: AtomicU64::new(0),
             ending: Ending::new(),
         })
     }
@@ -217,6 +230,8 @@ impl Process {
             parent: AtomicU32::new(parent),
             group: copy(&self.group),
             session: copy(&self.session),
+            terminal: SpinLock::new(self.terminal.lock().clone()),
+            former_foreground: AtomicU32::new(0),
             space: SpinLock::new(space),
             descriptors,
             place,
@@ -244,8 +259,10 @@ impl Process {
             nice: AtomicI32::new(self.nice.load(Ordering::Relaxed)),
             barriers: copy(&self.barriers),
             threads: SpinLock::new(BTreeMap::new()),
+            name_at_end: SpinLock::new([0; 16]),
             departures: WaitQueue::new(),
             executing: AtomicU32::new(0),
+            request: AtomicU64::new(0),
             ending: Ending::new(),
         })
     }
@@ -283,6 +300,9 @@ impl Process {
 
     /// Takes a thread that has ended out; gives how many are left.
     pub(crate) fn remove_thread(&self, tid: u32) -> usize {
+        if let Some(first) = self.thread(tid).filter(|_| tid == self.pid) {
+            *self.name_at_end.lock() = *first.name.lock();
+        }
         let left = {
             let mut threads = self.threads.lock();
             threads.remove(&tid);

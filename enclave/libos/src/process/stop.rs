@@ -113,10 +113,14 @@ fn has_kill(thread: &Thread) -> bool {
 }
 
 /// Whether no process of a group has a parent in another group of its session, which could continue it (setpgid(2)).
-fn is_orphaned(group: u32) -> bool {
+pub(crate) fn is_orphaned(group: u32) -> bool {
     let load = |value: &core::sync::atomic::AtomicU32| value.load(Ordering::Relaxed);
     let processes = table::processes();
-    let mut members = processes.iter().filter(|process| load(&process.group) == group);
+    let lives = |process: &&Arc<Process>| !process.is_zombie.load(Ordering::Acquire);
+    let mut members = processes
+        .iter()
+        .filter(|process| load(&process.group) == group)
+        .filter(lives);
     !members.any(|member| {
         let parent = table::process(member.parent());
         parent.is_some_and(|parent| {

@@ -167,10 +167,24 @@ impl Thread {
             return true;
         }
         let signals = self.signals.lock();
-        let open = !signals.mask.0;
+        let open = self.open_signals(signals.mask).0;
         let own = signals.pending.set().0;
         drop(signals);
         (own | self.process.pending.lock().set().0) & open != 0
+    }
+
+    /// The signals that it takes now, given those that it blocks. What stops waits while its process uses its parent's memory (vfork(2)):
+    /// the parent waits for that memory, and could not continue it.
+    pub(crate) fn open_signals(&self, mask: SignalSet) -> SignalSet {
+        const STOPS: SignalSet = SignalSet::of(Signal::SIGSTOP)
+            .with(SignalSet::of(Signal::SIGTSTP))
+            .with(SignalSet::of(Signal::SIGTTIN))
+            .with(SignalSet::of(Signal::SIGTTOU));
+        let open = SignalSet(!mask.0).with(SignalSet::UNSTOPPABLE);
+        match self.process.borrows.load(Ordering::Acquire) {
+            true => open.without(STOPS),
+            false => open,
+        }
     }
 
     /// Makes an attempt that may wait, and makes it again for as long as what interrupts it is no signal for this thread.

@@ -74,7 +74,7 @@ pub(crate) fn deliver(
 /// Takes the next signal that the thread does not block.
 fn next(thread: &Arc<Thread>) -> Option<(SignalInfo, Signal, Action)> {
     let mut signals = thread.signals.lock();
-    let open = SignalSet(!signals.mask.0).with(SignalSet::UNSTOPPABLE);
+    let open = thread.open_signals(signals.mask);
     let own = signals.pending.take(open);
     drop(signals);
     let info = own.or_else(|| thread.process.pending.lock().take(open))?;

@@ -96,5 +96,7 @@ fn sys_setsid(call: &mut Call<'_>) -> Result<u64> {
     }
     process.group.store(process.pid, Ordering::Relaxed);
     process.session.store(process.pid, Ordering::Relaxed);
+    let terminal = process.terminal.lock().take();
+    drop(terminal);
     Ok(process.pid.into())
 }

@@ -12,6 +12,7 @@ use host_abi::{Answer, CallCode, HostCall, HostClocks, STAGING_SIZE};
 use sgx_platform::Enclave;
 
 use crate::kernel;
+use crate::stats;
 use crate::thread::Runtime;
 use crate::wake::Waker;
 
@@ -157,6 +158,12 @@ impl<E: Enclave> Runtime<E> {
             CallCode::EpollControl => with(args, poll::epoll_control),
             CallCode::EpollWait => with(args, |call| poll::epoll_wait(call, caller)),
             CallCode::QuoteTarget => with(args, |call| self.quoting.target(call, staging)),
+            CallCode::TakeRequest => with(args, |call| self.requests.take(call, staging)),
+            CallCode::AnswerRequest => with(args, |call| {
+                let used = self.pool.lock().map_or(0, |pool| pool.used);
+                let counts = self.slots[..used].iter().map(|slot| &slot.counts);
+                self.requests.answer(call, staging, &stats::exits(counts))
+            }),
             CallCode::Quote => with(args, |call| self.quoting.quote(call, staging)),
         }
     }

@@ -5,9 +5,9 @@ use std::io::Write;
 use host_abi::{Answer, Interrupt, Message, MessageKind, Park, Unpark};
 
 use super::{Caller, Staging, value};
-use crate::kernel;
 use crate::stats::EnclaveReport;
 use crate::thread::Slot;
+use crate::{kernel, terminal};
 
 pub(super) fn park(call: Park, caller: Caller) -> Answer {
     value(caller.waker.park(call.wait))
@@ -45,6 +45,6 @@ pub(super) fn message(call: Message, staging: Staging, report: &EnclaveReport) -
         }
     };
     // One write, so that lines of several threads do not mix. Nobody is left to tell if it fails.
-    let _ = std::io::stderr().write_all(line.as_bytes());
+    let _ = std::io::stderr().write_all(terminal::shown(line).as_bytes());
     value(0)
 }

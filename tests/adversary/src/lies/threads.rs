@@ -82,6 +82,8 @@ pub(super) const LIES: &[Lie] = table! {
     signals("threads/signals-all", "threads", u64::MAX, RIGHT),
     signals("threads/signals-kill", "streams", u64::MAX, KILLED),
     signals("threads/signals-stop", "streams", 1 << 18 | 1 << 8 | 1 << 63, RIGHT),
+    // As `nacre exec` does, in an enclave that may not be debugged: it may not ask what is wanted.
+    signals("threads/exec-without-debug", "threads", host_abi::REQUEST_SIGNAL, RIGHT),
     area("threads/area-at-0", 0),
     area("threads/area-inside", 0x10000),
     area("threads/area-at-the-end-inside", enclave_layout::ELRANGE_SIZE - 4096),

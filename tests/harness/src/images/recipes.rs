@@ -26,6 +26,33 @@ pub fn recipes() -> Vec<Recipe> {
             },
         },
         Recipe {
+            name: "terminal",
+            content: Content::Packages(&[
+                "bash",
+                "bsdutils",
+                "coreutils",
+                "dash",
+                "lsof",
+                "ncurses-base",
+                "procps",
+                "psmisc",
+                "python3",
+                "sed",
+            ]),
+            files: &[("etc/inputrc", "set enable-bracketed-paste off\n")],
+            config: Config {
+                cmd: words("bash"),
+                env: vec![
+                    PATH.to_owned(),
+                    "LANG=C.UTF-8".to_owned(),
+                    "TERM=xterm".to_owned(),
+                    "PS1=$ ".to_owned(),
+                ],
+                working_dir: "/".to_owned(),
+                ..Config::default()
+            },
+        },
+        Recipe {
             name: "redis",
             content: Content::Packages(&["redis-server"]),
             files: &[],
