@@ -194,19 +194,30 @@ impl libos_fs::Process for Shown {
     }
 
     fn threads(&self) -> Vec<u32> {
-        self.0.threads().iter().map(|thread| thread.tid).collect()
+        let numbers: Vec<u32> = self.0.threads().iter().map(|thread| thread.tid).collect();
+        match numbers.is_empty() && self.0.last_name.lock().is_some() {
+            // The first one stays until the process was waited for.
+            true => Vec::from([self.0.pid]),
+            false => numbers,
+        }
     }
 
     fn thread(&self, tid: u32) -> Option<ThreadStatus> {
-        let thread = self.0.thread(tid)?;
-        let name = *thread.name.lock();
-        let name = name.split(|&byte| byte == 0).next().unwrap_or_default().to_vec();
-        let is_self = CURRENT.with(|current| current.tid == tid);
+        let Some(thread) = self.0.thread(tid) else {
+            return self.ended(tid);
+        };
+        let name = shown_name(*thread.name.lock());
+        let state = match () {
+            () if CURRENT.with(|current| current.tid == tid) => b'R',
+            () if self.0.stop.is_stopped() => b'T',
+            () if thread.is_away.load(Ordering::Relaxed) => b'S',
+            () => b'R',
+        };
         let signals = thread.signals.lock();
         let first = table::process(table::INIT).map_or(0, |process| process.started);
         Some(ThreadStatus {
             name,
-            state: if is_self { b'R' } else { b'S' },
+            state,
             started: self.0.started.saturating_sub(first),
             times: [0; 2],
             pending: signals.pending.set().0,
@@ -219,4 +230,29 @@ impl libos_fs::Process for Shown {
         thread.set_name(name);
         Ok(())
     }
+}
+
+impl Shown {
+    /// The first thread of a process that has ended.
+    fn ended(&self, tid: u32) -> Option<ThreadStatus> {
+        let name = (*self.0.last_name.lock())?;
+        let first = table::process(table::INIT).map_or(0, |process| process.started);
+        (tid == self.0.pid).then(|| ThreadStatus {
+            name: shown_name(name),
+            state: match self.0.is_zombie.load(Ordering::Acquire) {
+                true => b'Z',
+                // It is still giving back what it had.
+                false => b'R',
+            },
+            started: self.0.started.saturating_sub(first),
+            times: [0; 2],
+            pending: 0,
+            blocked: 0,
+        })
+    }
+}
+
+/// A thread's name without what lies behind it.
+fn shown_name(name: [u8; 16]) -> Vec<u8> {
+    name.split(|&byte| byte == 0).next().unwrap_or_default().to_vec()
 }

@@ -115,6 +115,8 @@ pub(crate) struct Process {
     /// What it has registered for with membarrier(2).
     pub(crate) barriers: AtomicU32,
     threads: SpinLock<BTreeMap<u32, Arc<Thread>>>,
+    /// The name of its last thread, which has ended.
+    pub(crate) last_name: SpinLock<Option<[u8; 16]>>,
     /// Told when a thread has ended.
     pub(crate) departures: Arc<WaitQueue>,
     /// The number of the thread that ends the others to execute another program, else 0.
@@ -183,6 +185,7 @@ impl Process {
             nice: AtomicI32::new(0),
             barriers: AtomicU32::new(0),
             threads: SpinLock::new(BTreeMap::new()),
+            last_name: SpinLock::new(None),
             departures: WaitQueue::new(),
             executing: AtomicU32::new(0),
             ending: Ending::new(),
@@ -242,6 +245,7 @@ impl Process {
             nice: AtomicI32::new(self.nice.load(Ordering::Relaxed)),
             barriers: copy(&self.barriers),
             threads: SpinLock::new(BTreeMap::new()),
+            last_name: SpinLock::new(None),
             departures: WaitQueue::new(),
             executing: AtomicU32::new(0),
             ending: Ending::new(),
@@ -283,7 +287,11 @@ impl Process {
     pub(crate) fn remove_thread(&self, tid: u32) -> usize {
         let left = {
             let mut threads = self.threads.lock();
-            threads.remove(&tid);
+            if let Some(removed) = threads.remove(&tid)
+                && threads.is_empty()
+            {
+                *self.last_name.lock() = Some(*removed.name.lock());
+            }
             threads.len()
         };
         self.departures.wake(PollEvents::READABLE);
