@@ -210,7 +210,8 @@ impl libos_fs::Process for Shown {
         let state = match () {
             () if CURRENT.with(|current| current.tid == tid) => b'R',
             () if self.0.stop.is_stopped() => b'T',
-            () if thread.is_away.load(Ordering::Relaxed) => b'S',
+            // Who was woken runs, though it may not know yet.
+            () if thread.is_away.load(Ordering::Relaxed) && thread.is_outside() => b'S',
             () => b'R',
         };
         let signals = thread.signals.lock();
