@@ -237,7 +237,7 @@ impl System for TestSystem {
     }
 
     fn system_v(&self, _: libos_fs::SystemV) -> Vec<u8> {
-        Vec::new()
+        b"a header\n".to_vec()
     }
 
     fn memory(&self) -> Memory {
