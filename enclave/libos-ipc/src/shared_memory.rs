@@ -6,7 +6,7 @@
 use alloc::format;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 
 use kobject::{Errno, Mapping, Mutex, Result, SharedPagesSlot};
 use libos_mm::{AddressSpace, NamelessFile};
@@ -27,6 +27,8 @@ pub struct Segment {
     /// When it was detached last, seconds since 1970, and by whom it was attached or detached last.
     detached: AtomicI64,
     last_pid: AtomicU32,
+    /// It goes with its last attachment.
+    is_removed: AtomicBool,
     /// Who detaches, and when.
     now: fn() -> (u32, i64),
     file: NamelessFile,
@@ -60,6 +62,10 @@ impl Mapping for Segment {
 
     fn is_zeros(&self, offset: u64, len: u64) -> bool {
         self.file.is_zeros(offset, len)
+    }
+
+    fn outlives_mappings(&self) -> bool {
+        !self.is_removed.load(Ordering::Relaxed)
     }
 
     fn segment(&self) -> Option<i32> {
@@ -182,6 +188,7 @@ impl SharedMemory {
                 len,
                 detached: AtomicI64::new(0),
                 last_pid: AtomicU32::new(0),
+                is_removed: AtomicBool::new(false),
                 now: self.now,
                 file: NamelessFile::new(len),
             };
@@ -257,6 +264,7 @@ impl SharedMemory {
             entry.permissions.mode |= SHM_DEST;
             let segment = entry.segment();
             if let Some(segment) = &segment {
+                segment.is_removed.store(true, Ordering::Relaxed);
                 entry.held = Held::Removed(Arc::downgrade(segment));
             }
             segments.forget_key(id);

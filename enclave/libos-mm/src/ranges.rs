@@ -38,6 +38,23 @@ impl Ranges {
         self.take_within(SEARCH_START..SEARCH_END, len, align)
     }
 
+    /// Takes `len` bytes at the lowest free address of those that new mappings get: as far as possible from what programs map, unmap and
+    /// map again at addresses that they remember.
+    pub(crate) fn take_lowest(&mut self, len: u64) -> Option<PageRange> {
+        let first = self
+            .free()
+            .range(..=SEARCH_START)
+            .next_back()
+            .map(|(&start, _)| start);
+        let ranges = self.free.range(first.unwrap_or(SEARCH_START)..SEARCH_END);
+        let found = ranges
+            .map(|(&start, &end)| (start.max(SEARCH_START), end.min(SEARCH_END)))
+            .find(|&(start, end)| end.saturating_sub(start) >= len);
+        let range = PageRange::new(found?.0, len)?;
+        self.take(range);
+        Some(range)
+    }
+
     /// Takes `len` bytes at the highest free address that a sign-extended 32-bit number can be (MAP_32BIT).
     pub(crate) fn take_low(&mut self, len: u64) -> Option<PageRange> {
         self.take_within(LOW, len, PAGE_SIZE)
@@ -167,6 +184,18 @@ mod tests {
         assert!(!ranges.is_free(range(0x40_1000, 0x1000)));
         assert!(ranges.is_free(range(0x40_2000, 0x1000)));
         assert!(ranges.is_free(range(USER_START, 0x3f_f000 - USER_START)));
+    }
+
+    #[test]
+    fn the_lowest_is_far_from_the_highest() {
+        let mut ranges = Ranges::new();
+        let first = ranges.take_lowest(0x10000).unwrap();
+        assert_eq!(first.start(), SEARCH_START);
+        let second = ranges.take_lowest(0x10000).unwrap();
+        assert_eq!(second.start(), first.end());
+        ranges.give_back(first);
+        assert_eq!(ranges.take_lowest(0x11000).unwrap().start(), second.end());
+        assert_eq!(ranges.take_lowest(0x10000), Some(first));
     }
 
     #[test]

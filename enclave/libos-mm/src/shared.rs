@@ -170,7 +170,8 @@ impl SharedFile {
     /// A mapping ends, of which the caller has the last trace: takes the pages that `range`, which maps the file at `offset`, has out of
     /// use, and writes them back if anybody can see them.
     pub(crate) fn release(self: &Arc<Self>, range: PageRange, offset: u64) {
-        if Arc::strong_count(self) == 1 && !self.file.outlives_mappings() {
+        let is_last = Arc::strong_count(self) == 1 && Arc::strong_count(&self.file) == 1;
+        if is_last && !self.file.outlives_mappings() {
             self.held.lock().clear();
             self.arena.release(range, &mut Account::unlimited(), WARM_MIN);
         } else {

@@ -19,10 +19,14 @@ pub(crate) struct Ipc {
 }
 
 impl Ipc {
-    /// None yet. Segments may have `memory` bytes together.
+    /// None yet, for programs that have `memory` bytes. Segments may have half of it, as files: while nobody maps them, they take as much
+    /// of the kernel's memory.
     pub(crate) fn new(memory: u64) -> Self {
+        fn pid() -> u32 {
+            CURRENT.try_with(|thread| thread.process.pid).unwrap_or_default()
+        }
         Self {
-            shared_memory: SharedMemory::new(memory, || (CURRENT.with(|thread| thread.process.pid), now())),
+            shared_memory: SharedMemory::new(memory / 2, || (pid(), now())),
             semaphores: Semaphores::default(),
             messages: Messages::default(),
             queues: Names::default(),

@@ -241,23 +241,17 @@ impl libos_fs::Process for Shown {
     }
 
     fn thread(&self, tid: u32) -> Option<ThreadStatus> {
-        let shown = |name: [u8; 16]| name.split(|&byte| byte == 0).next().unwrap_or_default().to_vec();
         let first = table::process(table::INIT).map_or(0, |process| process.started);
         let Some(thread) = self.0.thread(tid) else {
-            return (tid == self.0.pid).then(|| ThreadStatus {
-                name: shown(*self.0.name_at_end.lock()),
-                state: b'Z',
-                started: self.0.started.saturating_sub(first),
-                ..ThreadStatus::default()
-            });
+            return self.ended(tid);
         };
-        let name = shown(*thread.name.lock());
-        let state = if self.0.stop.is_stopped() {
-            b'T'
-        } else if thread.is_outside() {
-            b'S'
-        } else {
-            b'R'
+        let name = shown_name(*thread.name.lock());
+        let state = match () {
+            () if CURRENT.with(|current| current.tid == tid) => b'R',
+            () if self.0.stop.is_stopped() => b'T',
+            // Who was woken runs, though it may not know yet.
+            () if thread.is_away.load(Ordering::Relaxed) && thread.is_outside() => b'S',
+            () => b'R',
         };
         let signals = thread.signals.lock();
         Some(ThreadStatus {
@@ -275,4 +269,29 @@ impl libos_fs::Process for Shown {
         thread.set_name(name);
         Ok(())
     }
+}
+
+impl Shown {
+    /// The first thread of a process that has ended.
+    fn ended(&self, tid: u32) -> Option<ThreadStatus> {
+        let first = table::process(table::INIT).map_or(0, |process| process.started);
+        let others_live = !self.0.threads().is_empty();
+        (tid == self.0.pid).then(|| ThreadStatus {
+            name: shown_name(*self.0.name_at_end.lock()),
+            state: match others_live || self.0.is_zombie.load(Ordering::Acquire) {
+                true => b'Z',
+                // It is still giving back what it had.
+                false => b'R',
+            },
+            started: self.0.started.saturating_sub(first),
+            times: [0; 2],
+            pending: 0,
+            blocked: 0,
+        })
+    }
+}
+
+/// A thread's name without what lies behind it.
+fn shown_name(name: [u8; 16]) -> Vec<u8> {
+    name.split(|&byte| byte == 0).next().unwrap_or_default().to_vec()
 }

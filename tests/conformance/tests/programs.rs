@@ -286,6 +286,8 @@ impl Database {
     fn start(options: &[&str]) -> Self {
         let port = free_port();
         let server = Server::start("postgres", &[&["postgres", "-p", &port], options].concat(), &port);
+        // The server for the scripts has said so, too.
+        server.says("database system is ready to accept connections", 2);
         Self { server, port }
     }
 

@@ -349,3 +349,34 @@ fn the_addresses_of_all_are_free_in_the_end() {
     let whole = PageRange::new(at, 16 * PAGE).unwrap();
     assert!(machine.arena.ranges.lock().is_free(whole));
 }
+
+#[test]
+fn relatives_map_the_same_part_of_a_file_at_one_address() {
+    let machine = Machine::new(1 << 30);
+    let parent = machine.space.clone();
+    let file = TestFile::new((0..4 * PAGE).map(|at| (at / PAGE) as u8).collect());
+    let map = |space: &AddressSpace, first: u64, count: u64| {
+        let backing = Backing::File(file.clone(), first * PAGE);
+        space
+            .map(0, count * PAGE, WRITE, MapFlags::MAP_SHARED, backing, b"")
+            .unwrap()
+    };
+    let child = parent.fork_quietly();
+    let at = map(&child, 0, 4);
+    assert!(store(&machine, &child, at + PAGE, 77));
+    parent.bring_in(child.id()).unwrap();
+    let again = map(&parent, 1, 2);
+    assert_eq!(again, at + PAGE);
+    assert!(is_there(&machine, again, WRITE), "the page did not move");
+    assert_eq!(load(&machine, &parent, again), Some(77));
+    assert!(store(&machine, &parent, again + PAGE, 78));
+    assert_ne!(
+        map(&parent, 1, 2),
+        again,
+        "a second mapping of one space is elsewhere"
+    );
+    drop(parent);
+    machine.space.clear();
+    child.bring_in(machine.space.id()).unwrap();
+    assert_eq!(load(&machine, &child, at + 2 * PAGE), Some(78));
+}

@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use enclave_rt::thread::{PerThread, ThreadNumber};
 use kobject::{Errno, Once, Result, SpinLock};
@@ -38,6 +38,8 @@ pub(crate) struct Thread {
     pub(crate) pin: Arc<Pin>,
     /// Where it runs, once it does.
     number: Once<ThreadNumber>,
+    /// Whether it waits for something else than its process's turn, as /proc shows it.
+    pub(crate) is_away: AtomicBool,
     pub(crate) signals: SpinLock<ThreadSignals>,
     /// CLONE_CHILD_CLEARTID, set_tid_address.
     pub(crate) clear_tid: AtomicU64,
@@ -94,6 +96,7 @@ impl Thread {
             process,
             pin,
             number: Once::new(),
+            is_away: AtomicBool::new(false),
             signals: SpinLock::new(signals),
             clear_tid: AtomicU64::new(0),
             robust_list: AtomicU64::new(0),

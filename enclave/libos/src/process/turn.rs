@@ -2,6 +2,7 @@
 
 use alloc::format;
 use alloc::sync::Arc;
+use core::sync::atomic::Ordering;
 
 use host_abi::MessageKind;
 use kobject::{Residence, Result};
@@ -16,11 +17,17 @@ pub(crate) struct Turn;
 
 impl Residence for Turn {
     fn away(&self) {
-        let _ = CURRENT.try_with(|thread| thread.process.space().unpin(&thread.pin));
+        let _ = CURRENT.try_with(|thread| {
+            thread.is_away.store(true, Ordering::Relaxed);
+            thread.process.space().unpin(&thread.pin);
+        });
     }
 
     fn back(&self) {
-        let _ = CURRENT.try_with(back);
+        let _ = CURRENT.try_with(|thread| {
+            thread.is_away.store(false, Ordering::Relaxed);
+            back(thread);
+        });
     }
 }
 

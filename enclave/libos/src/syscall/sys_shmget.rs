@@ -20,7 +20,13 @@ use crate::{console, container, user};
 
 /// Rows of the system-call table.
 pub(super) const ROWS: &[Row] = &[
-    Row::partial(29, "shmget", sys_shmget, "xdx", "SHM_HUGETLB is ENOMEM"),
+    Row::partial(
+        29,
+        "shmget",
+        sys_shmget,
+        "xdx",
+        "SHM_HUGETLB is ENOMEM, and so is more than half of the memory in all segments",
+    ),
     Row::partial(
         30,
         "shmat",
