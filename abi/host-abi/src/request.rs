@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 use crate::HostFd;
 use crate::boot::{BootError, Reader, put_bytes};
 
-/// Among the signals that a host passes at an entry: there is a request. No signal of Linux's that a host may pass has this number.
+/// Among the signals that a host passes at an entry: there is a request. Signal 64 has this number, too: a container whose
+/// StopSignal it is takes no requests.
 pub const REQUEST_SIGNAL: u64 = 1 << 63;
 
 /// A request, and the number by which it is answered.

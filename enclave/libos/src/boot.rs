@@ -115,6 +115,7 @@ fn start() -> Result<enclave_rt::frame::TrapFrame, Refusal> {
         processor: Processor::new(&info),
         memory: config.memory,
         debug: config.debug,
+        stop_signal: config.stop_signal,
     }
     .install();
 

@@ -21,6 +21,8 @@ pub(crate) struct Container {
     pub(crate) memory: u64,
     /// Whether the measured configuration lets the host trace and see crash reports.
     pub(crate) debug: bool,
+    /// The image's StopSignal, which the host may pass on.
+    pub(crate) stop_signal: u8,
 }
 
 static CONTAINER: Once<Container> = Once::new();
@@ -33,6 +35,11 @@ impl Container {
 
     /// Writes back what is to last: nothing yet, as all files are in memory.
     pub(crate) fn sync(&self) {}
+}
+
+/// The StopSignal of the image; 0 before the container is made.
+pub(crate) fn stop_signal() -> u8 {
+    CONTAINER.get().map_or(0, |container| container.stop_signal)
 }
 
 /// The container.

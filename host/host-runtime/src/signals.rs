@@ -8,19 +8,30 @@ use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use host_abi::{PASSED_SIGNALS, signal_bit};
+use sgx_platform::interruptible;
+
 use crate::{control, kernel, terminal};
 
 /// What the container gets; everything else keeps its meaning for the host's process.
-const FORWARDED: [libc::c_int; 8] = [
-    libc::SIGINT,
-    libc::SIGTERM,
-    libc::SIGHUP,
-    libc::SIGQUIT,
-    libc::SIGUSR1,
-    libc::SIGUSR2,
-    libc::SIGWINCH,
-    libc::SIGCONT,
-];
+static PASSED: AtomicU64 = AtomicU64::new(PASSED_SIGNALS);
+
+/// Signals that cannot be passed on: nobody can wait for them, or the emulated enclave uses them.
+fn is_own(signal: libc::c_int) -> bool {
+    const OWN: [libc::c_int; 8] = [
+        libc::SIGKILL,
+        libc::SIGSTOP,
+        libc::SIGILL,
+        libc::SIGTRAP,
+        libc::SIGBUS,
+        libc::SIGFPE,
+        libc::SIGSEGV,
+        libc::SIGSYS,
+    ];
+    // Between the last ordinary signal and the first real-time one lie the C library's.
+    let is_of_c_library = signal > libc::SIGSYS && signal < libc::SIGRTMIN();
+    OWN.contains(&signal) || is_of_c_library || signal == interruptible::signal()
+}
 
 /// How soon it is tried again, if no thread has taken a signal with it.
 const RETRY: Duration = Duration::from_millis(5);
@@ -51,15 +62,19 @@ fn forwarded() -> libc::sigset_t {
     unsafe { libc::sigemptyset(set.as_mut_ptr()) };
     // SAFETY: initialised above.
     let mut set = unsafe { set.assume_init() };
-    for signal in FORWARDED {
+    let passed = PASSED.load(Ordering::Relaxed);
+    for signal in (1..=64).filter(|&signal| passed & signal_bit(signal) != 0) {
         // SAFETY: a valid set and signal.
-        unsafe { libc::sigaddset(&mut set, signal) };
+        unsafe { libc::sigaddset(&mut set, signal.into()) };
     }
     set
 }
 
-/// Blocks the signals in the calling thread and all that it starts; and ignores SIGPIPE.
-pub(crate) fn block() -> io::Result<()> {
+/// Blocks the signals in the calling thread and all that it starts, the image's StopSignal among them; and ignores SIGPIPE.
+pub(crate) fn block(stop: Option<u8>) -> io::Result<()> {
+    if let Some(stop) = stop.filter(|&stop| !is_own(stop.into())) {
+        PASSED.fetch_or(signal_bit(stop), Ordering::Relaxed);
+    }
     // SAFETY: a valid set.
     let error = unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &forwarded(), std::ptr::null_mut()) };
     if error != 0 {

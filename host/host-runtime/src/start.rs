@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::io;
 use std::sync::Mutex;
 
+use enclave_config::Config;
 use enclave_layout::Slot as SlotAddress;
 use host_abi::{BootError, BootFlags, BootInfo, CpuidEntry, STAGING_SIZE};
 use sgx_arch::{Malformed, Secs, SigStruct, SigStructError};
@@ -104,7 +105,8 @@ pub fn run(options: Options) -> Result<Infallible, Error> {
 /// As [`run`], with a host that answers calls in its own way.
 pub fn run_with(options: Options, host: Box<dyn Host>) -> Result<Infallible, Error> {
     let clock = TscSample::now();
-    signals::block().map_err(|error| Error::Kernel("cannot block signals", error))?;
+    signals::block(stop_signal(&options.sgxs))
+        .map_err(|error| Error::Kernel("cannot block signals", error))?;
     let signature = SigStruct::from_bytes(options.signature)?;
     let create = Stream::new(&options.sgxs)?.create();
     let attributes = processor::attributes(&signature);
@@ -128,6 +130,12 @@ pub fn run_with(options: Options, host: Box<dyn Host>) -> Result<Infallible, Err
         clock,
     };
     options.platform.launch(secs, launch)
+}
+
+/// The image's StopSignal, if the enclave has a configuration that can be read: else it does not start anyway.
+fn stop_signal(sgxs: &[u8]) -> Option<u8> {
+    let configuration = Stream::new(sgxs).ok()?.configuration().ok()?;
+    Some(Config::decode(&configuration).ok()?.stop_signal)
 }
 
 /// A start on whatever platform.

@@ -60,7 +60,7 @@ pub unsafe fn syscall(token: &AtomicU32, number: libc::c_long, arguments: [u64; 
 }
 
 /// The signal that interrupts a thread.
-pub(crate) fn signal() -> libc::c_int {
+pub fn signal() -> libc::c_int {
     // The first two are used by C libraries.
     libc::SIGRTMIN() + 2
 }

@@ -6,8 +6,9 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use harness::archive::{self, Config, Entry};
+use harness::archive::{self, Entry};
 use harness::nacre;
+use serde_json::json;
 
 /// How many signals each test sends, each after the one before it was told of.
 const SIGNALS: usize = 20_000;
@@ -22,9 +23,12 @@ impl Drop for Running {
     }
 }
 
-fn none_is_lost(threads: &str) {
+/// A container of this program with these members of its configuration; it has written `+` when this returns.
+fn start(source: &str, config: serde_json::Value) -> (Running, Receiver<u8>) {
     let dir = tempfile::tempdir().unwrap();
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../images/count_signals.c");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../images")
+        .join(source);
     let program = dir.path().join("program");
     let gcc = Command::new("gcc")
         .args(["-static", "-O2", "-pthread", "-o"])
@@ -32,20 +36,10 @@ fn none_is_lost(threads: &str) {
         .status();
     assert!(gcc.unwrap().success(), "install the packages gcc and libc6-dev");
     let entry = Entry::file("program", 0o755, std::fs::read(&program).unwrap());
-    let config = Config {
-        entrypoint: vec!["/program".to_owned(), threads.to_owned()],
-        working_dir: "/".to_owned(),
-        ..Config::default()
-    };
     let image = dir.path().join("image.tar");
     let mut file = std::fs::File::create(&image).unwrap();
-    archive::write(
-        &mut file,
-        "image:latest",
-        &config,
-        &archive::layer([entry]).unwrap(),
-    )
-    .unwrap();
+    let layer = archive::layer([entry]).unwrap();
+    archive::write_with(&mut file, "image:latest", config, &layer).unwrap();
     let mut child = Command::new(nacre().unwrap())
         .arg("run")
         .arg(format!("docker-archive:{}", image.display()))
@@ -65,17 +59,48 @@ fn none_is_lost(threads: &str) {
             }
         }
     });
-    let next = |tells: &Receiver<u8>, what: &str| {
-        let told = tells.recv_timeout(Duration::from_secs(20));
-        told.unwrap_or_else(|_| panic!("{what} is not told of"))
-    };
     assert_eq!(next(&tells, "the start"), b'+');
+    (running, tells)
+}
+
+fn next(tells: &Receiver<u8>, what: &str) -> u8 {
+    let told = tells.recv_timeout(Duration::from_secs(20));
+    told.unwrap_or_else(|_| panic!("{what} is not told of"))
+}
+
+fn send(running: &Running, signal: i32) {
+    let pid = i32::try_from(running.0.id()).unwrap();
+    // SAFETY: sends a signal to a child that was not waited for. A command would take longer than the window that is meant.
+    assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
+}
+
+fn none_is_lost(threads: &str) {
+    let (running, tells) = start("count_signals.c", json!({ "Entrypoint": ["/program", threads] }));
     for number in 0..SIGNALS {
-        let pid = i32::try_from(running.0.id()).unwrap();
-        // SAFETY: sends a signal to a child that was not waited for. A command would take longer than the window that is meant.
-        assert_eq!(unsafe { libc::kill(pid, libc::SIGUSR1) }, 0);
+        send(&running, libc::SIGUSR1);
         assert_eq!(next(&tells, &format!("signal {number}")), b'.');
     }
+}
+
+/// The signal by which the image's configuration says that it is stopped arrives, whichever it is.
+fn arrives(stop_signal: &str, number: i32) {
+    let config = json!({
+        "Entrypoint": ["/program", number.to_string()],
+        "StopSignal": stop_signal,
+    });
+    let (mut running, tells) = start("end_by_signal.c", config);
+    send(&running, number);
+    assert_eq!(next(&tells, stop_signal), b'.');
+    assert_eq!(running.0.wait().unwrap().code(), Some(7), "{stop_signal}");
+}
+
+#[test]
+fn the_image_s_stop_signal_arrives() {
+    arrives("SIGALRM", libc::SIGALRM);
+    arrives("SIGRTMIN+3", libc::SIGRTMIN() + 3);
+    arrives("SIGRTMAX", libc::SIGRTMAX());
+    arrives("SIGCHLD", libc::SIGCHLD);
+    arrives("SIGTSTP", libc::SIGTSTP);
 }
 
 #[test]

@@ -97,6 +97,14 @@ pub fn layer<'a>(entries: impl IntoIterator<Item = Entry<'a>>) -> Result<Vec<u8>
 /// # Errors
 /// When `out` refuses.
 pub fn write(out: impl Write, name: &str, config: &Config, layer: &[u8]) -> Result<()> {
+    write_with(out, name, serde_json::to_value(config)?, layer)
+}
+
+/// As [`write`], with an image configuration of any members.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_with(out: impl Write, name: &str, config: serde_json::Value, layer: &[u8]) -> Result<()> {
     let diff_id = hex(&Sha256::digest(layer));
     let image = serde_json::to_vec(&json!({
         "architecture": "amd64",

@@ -159,7 +159,6 @@ pub fn recipes() -> Vec<Recipe> {
                     include_str!("../../../images/mariadb-entrypoint.sh"),
                 ),
                 // It reserves 8 TiB of addresses otherwise.
-                ("etc/my.cnf", "[mysqld]\ninnodb_buffer_pool_size_max=1G\n"),
             ],
             config: Config {
                 entrypoint: words("/bin/sh /entrypoint.sh"),
