@@ -25,13 +25,14 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 
-use kobject::{Credentials, Description, Mutex, Result, SpinLock, WaitQueue};
+use kobject::{Credentials, Description, Mutex, Result, SpinLock, WaitQueue, clock};
 use libos_fs::{Context, Dentry};
 use libos_mm::AddressSpace;
 use linux_abi::{CloneFlags, PollEvents};
 
 use crate::signal::Actions;
 use crate::signal::pending::Pending;
+use crate::time::cpu::Gone;
 use crate::time::interval::IntervalTimers;
 pub(crate) use descriptors::DescriptorTable;
 use exit::Ending;
@@ -115,6 +116,8 @@ pub(crate) struct Process {
     /// What it has registered for with membarrier(2).
     pub(crate) barriers: AtomicU32,
     threads: SpinLock<BTreeMap<u32, Arc<Thread>>>,
+    /// The CPU time of those that are gone.
+    pub(crate) gone: Gone,
     /// Told when a thread has ended.
     pub(crate) departures: Arc<WaitQueue>,
     /// The number of the thread that ends the others to execute another program, else 0.
@@ -175,6 +178,7 @@ impl Process {
             nice: AtomicI32::new(0),
             barriers: AtomicU32::new(0),
             threads: SpinLock::new(BTreeMap::new()),
+            gone: Gone::default(),
             departures: WaitQueue::new(),
             executing: AtomicU32::new(0),
             ending: Ending::new(),
@@ -234,6 +238,7 @@ impl Process {
             nice: AtomicI32::new(self.nice.load(Ordering::Relaxed)),
             barriers: copy(&self.barriers),
             threads: SpinLock::new(BTreeMap::new()),
+            gone: Gone::default(),
             departures: WaitQueue::new(),
             executing: AtomicU32::new(0),
             ending: Ending::new(),
@@ -262,6 +267,19 @@ impl Process {
         self.threads.lock().values().cloned().collect()
     }
 
+    /// Nanoseconds that its threads ran, with those that have ended.
+    pub(crate) fn cpu_time(&self) -> u64 {
+        let now = clock::monotonic();
+        let threads = self.threads.lock();
+        let running: u64 = threads.values().map(|thread| thread.cpu.at(now)).sum();
+        running + self.gone.threads()
+    }
+
+    /// How many threads it has.
+    pub(crate) fn thread_count(&self) -> usize {
+        self.threads.lock().len()
+    }
+
     /// One of its threads.
     pub(crate) fn thread(&self, tid: u32) -> Option<Arc<Thread>> {
         self.threads.lock().get(&tid).cloned()
@@ -273,9 +291,13 @@ impl Process {
 
     /// Takes a thread that has ended out; gives how many are left.
     pub(crate) fn remove_thread(&self, tid: u32) -> usize {
+        let now = clock::monotonic();
         let left = {
             let mut threads = self.threads.lock();
-            threads.remove(&tid);
+            if let Some(gone) = threads.remove(&tid) {
+                // Under the lock, so that its time always counts once.
+                self.gone.add_thread(gone.cpu.take(now));
+            }
             threads.len()
         };
         self.departures.wake(PollEvents::READABLE);

@@ -16,7 +16,10 @@ pub(crate) struct Turn;
 
 impl Residence for Turn {
     fn away(&self) {
-        let _ = CURRENT.try_with(|thread| thread.process.space().unpin(&thread.pin));
+        let _ = CURRENT.try_with(|thread| {
+            thread.cpu.stop();
+            thread.process.space().unpin(&thread.pin);
+        });
     }
 
     fn back(&self) {
@@ -28,12 +31,16 @@ impl Residence for Turn {
 pub(crate) fn back(thread: &Arc<Thread>) {
     let pinned = thread.process.space().pin(&thread.pin);
     go_on(thread, pinned);
+    thread.cpu.start();
 }
 
 /// Lets another process have its turn, if it is its time.
 pub(crate) fn gate(thread: &Arc<Thread>) {
+    // While another process has its turn, this one does not run.
+    thread.cpu.stop();
     let pinned = thread.process.space().gate(&thread.pin);
     go_on(thread, pinned);
+    thread.cpu.start();
 }
 
 /// A process whose memory cannot be brought in does not go on.
