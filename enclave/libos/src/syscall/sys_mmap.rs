@@ -35,6 +35,8 @@ fn sys_mmap(call: &mut Call<'_>) -> Result<u64> {
     );
     let protection = protection(ProtectionFlags::from_bits_truncate(prot as u32))?;
     let mut flags = MapFlags::from_bits_truncate(raw_flags as u32);
+    let validates = flags & MapFlags::MAP_TYPE == MapFlags::MAP_SHARED_VALIDATE;
+    let is_unknown = !MapFlags::LEGACY_MASK.contains(MapFlags::from_bits_retain(raw_flags as u32));
     let shared = match flags & MapFlags::MAP_TYPE {
         MapFlags::MAP_SHARED | MapFlags::MAP_SHARED_VALIDATE => true,
         MapFlags::MAP_PRIVATE => false,
@@ -46,12 +48,19 @@ fn sys_mmap(call: &mut Call<'_>) -> Result<u64> {
         return Err(Errno::EINVAL);
     }
     let backing = if flags.contains(MapFlags::MAP_ANONYMOUS) {
+        if validates {
+            return Err(Errno::EINVAL);
+        }
         Backing::Anonymous
     } else {
         let file = call.file(fd)?;
         let open = file.flags();
         if open.contains(OpenFlags::O_PATH) {
             return Err(Errno::EBADF);
+        }
+        // MAP_SYNC among them: no file lies on persistent memory.
+        if validates && is_unknown {
+            return Err(Errno::EOPNOTSUPP);
         }
         let writes = shared && protection.contains(Protection::READ_WRITE);
         if !open.readable() || (writes && !open.writable()) {
