@@ -62,7 +62,7 @@ pub use open::{AtFlags, CloseRangeFlags, OpenFlags, ResolveFlags};
 pub use poll::PollEvents;
 pub use prctl::{AmbientCommand, ArchPrctlOption, PrctlOption};
 pub use read_write::{AllocateFlags, FileAdvice, ReadWriteFlags, SpliceFlags, Whence};
-pub use sched::{MembarrierCommand, PriorityTarget, SchedulingPolicy, UsageTarget};
+pub use sched::{MembarrierCommand, PriorityTarget, SchedulingFlags, SchedulingPolicy, UsageTarget};
 pub use signal::{ActionFlags, MaskOperation, Signal, SignalCode, SignalEvent, SignalSet, StackFlags};
 pub use socket::{
     AddressFamily, ControlMessage, MessageFlags, Protocol, ShutdownDirection, SocketFlags, SocketType,

@@ -402,9 +402,16 @@ fn sched_is_as_in_the_headers() {
         MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED MEMBARRIER_CMD_PRIVATE_EXPEDITED
         MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED MEMBARRIER_CMD_GET_REGISTRATIONS
     ]);
+    compare!(SchedulingFlags::ALL; general [
+        SCHED_FLAG_RESET_ON_FORK SCHED_FLAG_RECLAIM SCHED_FLAG_DL_OVERRUN SCHED_FLAG_KEEP_POLICY
+        SCHED_FLAG_KEEP_PARAMS SCHED_FLAG_UTIL_CLAMP_MIN SCHED_FLAG_UTIL_CLAMP_MAX
+    ]);
     compare!(sched::ALL;
         general [SCHED_RESET_ON_FORK]
         {
+            // include/uapi/linux/sched/types.h
+            SCHED_ATTR_SIZE_VER0 = 48,
+            SCHED_ATTR_SIZE_VER1 = 56,
             // include/linux/sched/prio.h
             MIN_NICE = -20,
             MAX_NICE = 19,

@@ -7,7 +7,7 @@ use super::table::Row;
 use crate::user;
 
 /// Rows of the system-call table.
-pub(super) const ROWS: &[Row] = &[Row::full(27, "mincore", sys_mincore, "xdx")];
+pub(super) const ROWS: &[Row] = &[Row::full(27, "mincore", sys_mincore, "xlx")];
 
 fn sys_mincore(call: &mut Call<'_>) -> Result<u64> {
     let (address, len, out) = (call.pointer(0), call.ulong(1), call.pointer(2));

@@ -17,11 +17,11 @@ pub(super) const ROWS: &[Row] = &[
         9,
         "mmap",
         sys_mmap,
-        "xdxxdx",
+        "xlxxdl",
         "hints such as MAP_LOCKED and MAP_HUGETLB have no effect",
     ),
-    Row::full(11, "munmap", sys_munmap, "xd"),
-    Row::partial(25, "mremap", sys_mremap, "xddxx", "no MREMAP_DONTUNMAP"),
+    Row::full(11, "munmap", sys_munmap, "xl"),
+    Row::partial(25, "mremap", sys_mremap, "xllxx", "no MREMAP_DONTUNMAP"),
 ];
 
 fn sys_mmap(call: &mut Call<'_>) -> Result<u64> {

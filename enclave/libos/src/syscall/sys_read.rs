@@ -10,10 +10,10 @@ use super::table::{Restart, Row, SocketLimit};
 
 /// Rows of the system-call table.
 pub(super) const ROWS: &[Row] = &[
-    Row::full(0, "read", sys_read, "dxd")
+    Row::full(0, "read", sys_read, "dxl")
         .restarts(Restart::WithFlag)
         .obeys(SocketLimit::Receive),
-    Row::full(17, "pread64", sys_pread64, "dxdd"),
+    Row::full(17, "pread64", sys_pread64, "dxll"),
     Row::full(19, "readv", sys_readv, "dxd")
         .restarts(Restart::WithFlag)
         .obeys(SocketLimit::Receive),

@@ -14,10 +14,10 @@ use super::write_effects::{modified, raise_pipe, room_in_file};
 
 /// Rows of the system-call table.
 pub(super) const ROWS: &[Row] = &[
-    Row::full(1, "write", sys_write, "dbd")
+    Row::full(1, "write", sys_write, "dbl")
         .restarts(Restart::WithFlag)
         .obeys(SocketLimit::Send),
-    Row::full(18, "pwrite64", sys_pwrite64, "dbdd"),
+    Row::full(18, "pwrite64", sys_pwrite64, "dbll"),
     Row::full(20, "writev", sys_writev, "dxd")
         .restarts(Restart::WithFlag)
         .obeys(SocketLimit::Send),
