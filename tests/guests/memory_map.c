@@ -150,9 +150,7 @@ static void validated(void) {
           "an unknown flag");
     check(map(NULL, PAGE, PROT_READ, MAP_SHARED_VALIDATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED && errno == EINVAL,
           "of no file");
-    at = map(NULL, PAGE, PROT_READ, MAP_SHARED | 0x80000, fd, 0);
-    check(at != MAP_FAILED, "MAP_SHARED looks at none of them");
-    munmap(at, PAGE);
+    close(fd);
 }
 
 int main(void) {

@@ -15,6 +15,7 @@
 #[macro_use]
 mod macros;
 
+pub mod aio;
 pub mod auxv;
 pub mod capability;
 pub mod clone;
@@ -46,6 +47,7 @@ pub mod wait;
 #[cfg(test)]
 mod witness;
 
+pub use aio::{AioCommand, AioFlags};
 pub use auxv::AuxiliaryKey;
 pub use capability::{Capabilities, Securebits};
 pub use clone::CloneFlags;

@@ -36,6 +36,30 @@ macro_rules! compare {
 }
 
 #[test]
+fn aio_is_as_in_the_headers() {
+    compare!(AioCommand::ALL;
+        {
+            // include/uapi/linux/aio_abi.h
+            IOCB_CMD_PREAD = 0,
+            IOCB_CMD_PWRITE = 1,
+            IOCB_CMD_FSYNC = 2,
+            IOCB_CMD_FDSYNC = 3,
+            IOCB_CMD_POLL = 5,
+            IOCB_CMD_NOOP = 6,
+            IOCB_CMD_PREADV = 7,
+            IOCB_CMD_PWRITEV = 8,
+        }
+    );
+    compare!(AioFlags::ALL;
+        {
+            // include/uapi/linux/aio_abi.h
+            IOCB_FLAG_RESFD = 1 << 0,
+            IOCB_FLAG_IOPRIO = 1 << 1,
+        }
+    );
+}
+
+#[test]
 fn auxv_is_as_in_the_headers() {
     compare!(AuxiliaryKey::ALL; auxvec [
         AT_NULL AT_PHDR AT_PHENT AT_PHNUM AT_PAGESZ AT_BASE AT_FLAGS AT_ENTRY AT_UID AT_EUID

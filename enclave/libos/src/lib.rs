@@ -24,6 +24,7 @@
 
 extern crate alloc;
 
+mod aio;
 mod attestation;
 mod boot;
 mod console;

@@ -30,6 +30,7 @@ use libos_fs::{Context, Dentry};
 use libos_mm::AddressSpace;
 use linux_abi::{CloneFlags, PollEvents};
 
+use crate::aio::AioContexts;
 use crate::signal::Actions;
 use crate::signal::pending::Pending;
 use crate::time::cpu::Gone;
@@ -118,6 +119,8 @@ pub(crate) struct Process {
     threads: SpinLock<BTreeMap<u32, Arc<Thread>>>,
     /// The CPU time of those that are gone.
     pub(crate) gone: Gone,
+    /// Its contexts of asynchronous input and output.
+    pub(crate) aio: AioContexts,
     /// Told when a thread has ended.
     pub(crate) departures: Arc<WaitQueue>,
     /// The number of the thread that ends the others to execute another program, else 0.
@@ -179,6 +182,7 @@ impl Process {
             barriers: AtomicU32::new(0),
             threads: SpinLock::new(BTreeMap::new()),
             gone: Gone::default(),
+            aio: AioContexts::new(),
             departures: WaitQueue::new(),
             executing: AtomicU32::new(0),
             ending: Ending::new(),
@@ -239,6 +243,7 @@ impl Process {
             barriers: copy(&self.barriers),
             threads: SpinLock::new(BTreeMap::new()),
             gone: Gone::default(),
+            aio: AioContexts::new(),
             departures: WaitQueue::new(),
             executing: AtomicU32::new(0),
             ending: Ending::new(),

@@ -55,7 +55,7 @@ fn sys_preadv2(call: &mut Call<'_>) -> Result<u64> {
     read(call, &file, &pieces(call.pointer(1), call.ulong(2))?, at)
 }
 
-fn read(call: &Call<'_>, file: &Description, pieces: &[IoVec], at: Option<u64>) -> Result<u64> {
+pub(super) fn read(call: &Call<'_>, file: &Description, pieces: &[IoVec], at: Option<u64>) -> Result<u64> {
     let attempt = |pieces: &[IoVec]| {
         let mut sink = UserSink::new(pieces);
         let to: &mut dyn Sink = &mut sink;

@@ -87,6 +87,11 @@ enum Place {
     End(Option<u64>),
 }
 
+/// As pwritev(2).
+pub(super) fn write_at(call: &Call<'_>, file: &Description, pieces: &[IoVec], offset: u64) -> Result<u64> {
+    write(call, file, pieces, Place::Offset(offset))
+}
+
 fn write(call: &Call<'_>, file: &Description, pieces: &[IoVec], place: Place) -> Result<u64> {
     let attempt = |pieces: &[IoVec]| {
         let mut source = UserSource::new(pieces);

@@ -164,6 +164,7 @@ const FAMILIES: &[&[Row]] = &[
     super::sys_getsockname::ROWS,
     super::sys_getsockopt::ROWS,
     super::sys_inotify::ROWS,
+    super::sys_io_setup::ROWS,
     super::sys_ioctl::ROWS,
     super::sys_kill::ROWS,
     super::sys_link::ROWS,
