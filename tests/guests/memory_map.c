@@ -136,6 +136,23 @@ static void shared_anonymous(void) {
     close(zeroes);
 }
 
+static void validated(void) {
+    int fd = open("file", O_RDWR);
+    char *at = map(NULL, PAGE, PROT_READ, MAP_SHARED_VALIDATE, fd, 0);
+    check(at != MAP_FAILED && at[0] == '0', "MAP_SHARED_VALIDATE");
+    munmap(at, PAGE);
+    at = map(NULL, PAGE, PROT_READ, MAP_SHARED_VALIDATE | MAP_POPULATE | MAP_NORESERVE, fd, 0);
+    check(at != MAP_FAILED, "with flags that every file takes");
+    munmap(at, PAGE);
+    check(map(NULL, PAGE, PROT_READ, MAP_SHARED_VALIDATE | 0x80000, fd, 0) == MAP_FAILED && errno == EOPNOTSUPP,
+          "MAP_SYNC: the file is not on persistent memory");
+    check(map(NULL, PAGE, PROT_READ, MAP_SHARED_VALIDATE | 0x800000, fd, 0) == MAP_FAILED && errno == EOPNOTSUPP,
+          "an unknown flag");
+    check(map(NULL, PAGE, PROT_READ, MAP_SHARED_VALIDATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED && errno == EINVAL,
+          "of no file");
+    close(fd);
+}
+
 int main(void) {
     int fd = open("file", O_RDWR | O_CREAT, 0644);
     for (int i = 0; i < 3; i++) {
@@ -147,5 +164,6 @@ int main(void) {
     private_file(fd);
     shared_anonymous();
     shared_file(fd);
+    validated();
     return check_done();
 }

@@ -8,10 +8,10 @@ use minicbor::decode::Error as ReadError;
 use minicbor::encode::Error as WriteError;
 use minicbor::{Decoder, Encoder};
 
-use crate::{Config, ConfigError, Extent, HostEnv, Rootfs, User};
+use crate::{Config, ConfigError, Extent, HostEnv, Resolver, Rootfs, User};
 
 /// Version of the schema, the value of the first key. A change of the schema is a new version.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 
 /// The keys of the outer map, in their order.
 #[derive(Clone, Copy)]
@@ -33,9 +33,10 @@ enum Key {
     Volumes,
     Rootfs,
     SourceDigest,
+    Resolver,
 }
 
-const KEYS: u64 = Key::SourceDigest as u64 + 1;
+const KEYS: u64 = Key::Resolver as u64 + 1;
 
 pub(crate) fn encode(config: &Config) -> Result<Vec<u8>, ConfigError> {
     let mut bytes = Vec::new();
@@ -78,7 +79,11 @@ fn write(out: &mut Out, config: &Config) -> Written {
         Some(digest) => out.bytes(digest)?,
         None => out.null()?,
     };
-    Ok(())
+    out.u8(Key::Resolver as u8)?;
+    match &config.resolver {
+        Resolver::Servers(servers) => write_list(out, servers),
+        Resolver::OfHost => out.bool(true).map(drop),
+    }
 }
 
 fn write_list(out: &mut Out, items: &[Vec<u8>]) -> Written {
@@ -130,6 +135,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Config, ConfigError> {
         volumes: field(&mut input, Key::Volumes, read_list)?,
         rootfs: field(&mut input, Key::Rootfs, read_rootfs)?,
         source_digest: field(&mut input, Key::SourceDigest, read_digest)?,
+        resolver: field(&mut input, Key::Resolver, read_resolver)?,
     })
 }
 
@@ -191,6 +197,16 @@ fn read_host_env(input: &mut Decoder) -> Read<HostEnv> {
         };
     }
     read_list(input).map(HostEnv::Names)
+}
+
+fn read_resolver(input: &mut Decoder) -> Read<Resolver> {
+    if input.datatype()? == Type::Bool {
+        return match input.bool()? {
+            true => Ok(Resolver::OfHost),
+            false => Err(ReadError::message("not a list of servers")),
+        };
+    }
+    read_list(input).map(Resolver::Servers)
 }
 
 fn read_user(input: &mut Decoder) -> Read<User> {

@@ -35,7 +35,7 @@ use alloc::vec::Vec;
 pub use codec::VERSION;
 pub use error::ConfigError;
 pub use host_choices::{HostChoices, HostEnv, NotAllowed, is_variable_name};
-pub use rules::{MAX_HOSTNAME, MAX_MEMORY, MAX_THREADS};
+pub use rules::{MAX_HOSTNAME, MAX_MEMORY, MAX_NAME_SERVERS, MAX_THREADS};
 
 /// Most bytes of an encoded configuration: what the enclave's layout has room for, without the length word.
 pub const MAX_ENCODED: usize = enclave_layout::MAX_CONFIG as usize - 8;
@@ -77,6 +77,8 @@ pub struct Config {
     /// The source image's ID (the SHA-256 of its configuration document, which names all its layers), for
     /// information.
     pub source_digest: Option<[u8; 32]>,
+    /// Who resolves names, where the image's /etc/resolv.conf does not say so.
+    pub resolver: Resolver,
 }
 
 /// User and groups, as numbers: names were resolved with the image's own passwd and group at conversion.
@@ -88,6 +90,15 @@ pub struct User {
     pub gid: u32,
     /// Supplementary groups, sorted and distinct.
     pub groups: Vec<u32>,
+}
+
+/// Whom programs ask for addresses (resolv.conf(5)).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Resolver {
+    /// These name servers, by their addresses as text; [`MAX_NAME_SERVERS`] at most, maybe none.
+    Servers(Vec<Vec<u8>>),
+    /// Whom the host names.
+    OfHost,
 }
 
 /// How to verify the root file system's image.

@@ -1,13 +1,18 @@
 //! The rules that a configuration obeys beyond its types. Both directions check them, so that a bad configuration
 //! is neither written nor believed.
 
+use core::net::IpAddr;
+
 use alloc::vec::Vec;
 
 use enclave_layout::{MAX_SLOTS, PAGE_SIZE, USER_END, USER_START};
 use rootfs_format::BLOCK_SIZE;
 use rootfs_format::verity::MAX_VERITY_SALT;
 
-use crate::{Config, ConfigError, Extent, HostEnv, Rootfs, is_variable_name};
+use crate::{Config, ConfigError, Extent, HostEnv, Resolver, Rootfs, is_variable_name};
+
+/// Most name servers that C libraries ask (MAXNS of resolv.h).
+pub const MAX_NAME_SERVERS: usize = 3;
 
 /// Most bytes of memory that programs may have.
 pub const MAX_MEMORY: u64 = 55 << 30;
@@ -93,6 +98,18 @@ pub(crate) fn check(config: &Config) -> Result<(), ConfigError> {
         "the host name is longer than 64 bytes",
     )?;
     rule(no_nul(&config.hostname), "the host name holds a NUL byte")?;
+    if let Resolver::Servers(servers) = &config.resolver {
+        let is_address =
+            |server: &Vec<u8>| str::from_utf8(server).is_ok_and(|server| server.parse::<IpAddr>().is_ok());
+        rule(
+            servers.len() <= MAX_NAME_SERVERS,
+            "there are more than 3 name servers",
+        )?;
+        rule(
+            servers.iter().all(is_address),
+            "a name server is not an IP address",
+        )?;
+    }
     rule(
         (1..=64).contains(&config.stop_signal),
         "the stop signal is not between 1 and 64",

@@ -1,6 +1,6 @@
 //! One configuration, one sequence of bytes; and no input whatever makes the decoder panic.
 
-use enclave_config::{Config, ConfigError, Extent, HostChoices, HostEnv, NotAllowed, Rootfs, User};
+use enclave_config::{Config, ConfigError, Extent, HostChoices, HostEnv, NotAllowed, Resolver, Rootfs, User};
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 
@@ -39,6 +39,7 @@ fn sample() -> Config {
             },
         },
         source_digest: Some([7; 32]),
+        resolver: Resolver::Servers(vec![b"192.0.2.1".to_vec(), b"2001:db8::1".to_vec()]),
     }
 }
 
@@ -85,28 +86,28 @@ fn every_flipped_bit_is_refused_or_means_something_else() {
 #[test]
 fn longer_forms_of_the_same_value_are_refused() {
     let bytes = sample().encode().unwrap();
-    // The head of the map: 16 entries as one byte more (0xb0), or of indefinite length (0xbf … 0xff).
-    assert_eq!(bytes[0], 0xb0);
-    let long = [&[0xb8, 0x10], &bytes[1..]].concat();
+    // The head of the map: 17 entries as one byte more (0xb1), or of indefinite length (0xbf … 0xff).
+    assert_eq!(bytes[0], 0xb1);
+    let long = [&[0xb8, 0x11], &bytes[1..]].concat();
     assert_eq!(Config::decode(&long), Err(ConfigError::NotCanonical));
     let indefinite = [&[0xbf], &bytes[1..], &[0xff]].concat();
     assert_eq!(Config::decode(&indefinite), Err(ConfigError::Malformed));
     // The version as a two-byte integer.
-    let long = [&bytes[..2], &[0x18, 0x01], &bytes[3..]].concat();
+    let long = [&bytes[..2], &[0x18, 0x02], &bytes[3..]].concat();
     assert_eq!(Config::decode(&long), Err(ConfigError::NotCanonical));
 }
 
 #[test]
 fn another_version_says_so() {
     let mut bytes = sample().encode().unwrap();
-    bytes[2] = 2;
+    bytes[2] = 1;
     assert_eq!(Config::decode(&bytes), Err(ConfigError::Version));
 }
 
 #[test]
 fn a_lie_about_a_length_allocates_nothing() {
     // A map whose list of arguments claims 2^64 - 1 items.
-    let bytes = [&[0xb0, 0x00, 0x01, 0x01, 0x9b][..], &[0xff; 8]].concat();
+    let bytes = [&[0xb1, 0x00, 0x02, 0x01, 0x9b][..], &[0xff; 8]].concat();
     assert_eq!(Config::decode(&bytes), Err(ConfigError::Malformed));
 }
 
@@ -241,6 +242,7 @@ prop_compose! {
         blocks in 1..1u64 << 50,
         salt in vec(any::<u8>(), 0..257),
         source_digest: Option<[u8; 32]>,
+        servers in prop::option::of(vec(any::<std::net::IpAddr>(), 0..4)),
     ) -> Config {
         Config {
             entrypoint_len: args.len() as u32 / 2,
@@ -267,6 +269,9 @@ prop_compose! {
                 callsites: Extent { offset: blocks, len: blocks },
             },
             source_digest,
+            resolver: servers.map_or(Resolver::OfHost, |servers| {
+                Resolver::Servers(servers.iter().map(|server| server.to_string().into_bytes()).collect())
+            }),
         }
     }
 }

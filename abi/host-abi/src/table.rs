@@ -562,7 +562,8 @@ boot_inputs! {
         lie "None beyond what that configuration allows.";
     env: "Environment", checked "each name is one that the measured configuration lets the host set, else refused",
         lie "None beyond what that configuration allows.";
-    resolv_conf: "The host's `resolv.conf`", checked "nothing: nobody reads it yet", lie "None.";
+    resolv_conf: "The host's `resolv.conf`", checked "only where the measured configuration lets the host choose; well-formed lines only",
+        lie "Programs ask other name servers; who answers, TLS must tell.";
     hostname: "The host name", checked "letters, digits, `-` and `.`, 63 at most, and only where none is measured",
         lie "The container has another name.";
 }

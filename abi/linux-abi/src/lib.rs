@@ -15,6 +15,7 @@
 #[macro_use]
 mod macros;
 
+pub mod aio;
 pub mod auxv;
 pub mod capability;
 pub mod clone;
@@ -48,6 +49,7 @@ pub mod wait;
 #[cfg(test)]
 mod witness;
 
+pub use aio::{AioCommand, AioFlags};
 pub use auxv::AuxiliaryKey;
 pub use capability::{Capabilities, Securebits};
 pub use clone::CloneFlags;
@@ -65,7 +67,7 @@ pub use open::{AtFlags, CloseRangeFlags, OpenFlags, ResolveFlags};
 pub use poll::PollEvents;
 pub use prctl::{AmbientCommand, ArchPrctlOption, PrctlOption};
 pub use read_write::{AllocateFlags, FileAdvice, ReadWriteFlags, SpliceFlags, Whence};
-pub use sched::{MembarrierCommand, PriorityTarget, SchedulingPolicy, UsageTarget};
+pub use sched::{MembarrierCommand, PriorityTarget, SchedulingFlags, SchedulingPolicy, UsageTarget};
 pub use signal::{ActionFlags, MaskOperation, Signal, SignalCode, SignalEvent, SignalSet, StackFlags};
 pub use socket::{
     AddressFamily, ControlMessage, MessageFlags, Protocol, ShutdownDirection, SocketFlags, SocketType,

@@ -28,10 +28,17 @@ flags! {
         MAP_FIXED = 0x10,
         MAP_ANONYMOUS = 0x20,
         MAP_32BIT = 0x40,
+        MAP_ABOVE4G = 0x80,
         MAP_GROWSDOWN = 0x0100,
+        MAP_DENYWRITE = 0x0800,
+        MAP_EXECUTABLE = 0x1000,
+        MAP_LOCKED = 0x2000,
         MAP_NORESERVE = 0x4000,
         MAP_POPULATE = 0x8000,
+        MAP_NONBLOCK = 0x1_0000,
         MAP_STACK = 0x2_0000,
+        MAP_HUGETLB = 0x4_0000,
+        MAP_SYNC = 0x8_0000,
         MAP_FIXED_NOREPLACE = 0x10_0000,
     }
 }
@@ -39,6 +46,23 @@ flags! {
 impl MapFlags {
     /// `MAP_TYPE`, as far as it is used: the bits that tell shared mappings from private ones.
     pub const MAP_TYPE: Self = Self::MAP_SHARED_VALIDATE;
+
+    /// `LEGACY_MAP_MASK` of the kernel: what MAP_SHARED_VALIDATE takes of every file. The upper bits are the size of huge pages.
+    pub const LEGACY_MASK: Self = Self::MAP_TYPE
+        .union(Self::MAP_FIXED)
+        .union(Self::MAP_ANONYMOUS)
+        .union(Self::MAP_32BIT)
+        .union(Self::MAP_ABOVE4G)
+        .union(Self::MAP_GROWSDOWN)
+        .union(Self::MAP_DENYWRITE)
+        .union(Self::MAP_EXECUTABLE)
+        .union(Self::MAP_LOCKED)
+        .union(Self::MAP_NORESERVE)
+        .union(Self::MAP_POPULATE)
+        .union(Self::MAP_NONBLOCK)
+        .union(Self::MAP_STACK)
+        .union(Self::MAP_HUGETLB)
+        .union(Self::from_bits_retain(0xfc00_0000));
 }
 
 flags! {

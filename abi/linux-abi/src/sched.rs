@@ -42,7 +42,24 @@ flags! {
     }
 }
 
+flags! {
+    /// How the attributes of `sched_setattr` are meant.
+    pub struct SchedulingFlags(u64) {
+        SCHED_FLAG_RESET_ON_FORK = 0x01,
+        SCHED_FLAG_RECLAIM = 0x02,
+        SCHED_FLAG_DL_OVERRUN = 0x04,
+        SCHED_FLAG_KEEP_POLICY = 0x08,
+        SCHED_FLAG_KEEP_PARAMS = 0x10,
+        SCHED_FLAG_UTIL_CLAMP_MIN = 0x20,
+        SCHED_FLAG_UTIL_CLAMP_MAX = 0x40,
+    }
+}
+
 constants! {
+    /// Bytes of the first `struct sched_attr`.
+    SCHED_ATTR_SIZE_VER0: usize = 48;
+    /// Bytes of the one with bounds of utilisation.
+    SCHED_ATTR_SIZE_VER1: usize = 56;
     /// Beside a [`SchedulingPolicy`]: children do not inherit it.
     SCHED_RESET_ON_FORK: i32 = 0x4000_0000;
     /// The lowest nice value.

@@ -18,6 +18,11 @@ numbers! {
 }
 
 impl ClockId {
+    /// Whose clock a negative number is: a process or a thread, 0 for the caller (`CPUCLOCK_PID` of the kernel).
+    pub const fn owner(self) -> u32 {
+        !(self.0 >> 3) as u32
+    }
+
     /// Whether a negative number is the clock of a thread and not of a process (`CPUCLOCK_PERTHREAD` of the kernel).
     pub const fn is_of_thread(self) -> bool {
         self.0 & 4 != 0

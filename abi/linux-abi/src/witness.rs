@@ -36,6 +36,30 @@ macro_rules! compare {
 }
 
 #[test]
+fn aio_is_as_in_the_headers() {
+    compare!(AioCommand::ALL;
+        {
+            // include/uapi/linux/aio_abi.h
+            IOCB_CMD_PREAD = 0,
+            IOCB_CMD_PWRITE = 1,
+            IOCB_CMD_FSYNC = 2,
+            IOCB_CMD_FDSYNC = 3,
+            IOCB_CMD_POLL = 5,
+            IOCB_CMD_NOOP = 6,
+            IOCB_CMD_PREADV = 7,
+            IOCB_CMD_PWRITEV = 8,
+        }
+    );
+    compare!(AioFlags::ALL;
+        {
+            // include/uapi/linux/aio_abi.h
+            IOCB_FLAG_RESFD = 1 << 0,
+            IOCB_FLAG_IOPRIO = 1 << 1,
+        }
+    );
+}
+
+#[test]
 fn auxv_is_as_in_the_headers() {
     compare!(AuxiliaryKey::ALL; auxvec [
         AT_NULL AT_PHDR AT_PHENT AT_PHNUM AT_PAGESZ AT_BASE AT_FLAGS AT_ENTRY AT_UID AT_EUID
@@ -379,8 +403,9 @@ fn memory_is_as_in_the_headers() {
         general [PROT_READ PROT_WRITE PROT_EXEC PROT_SEM PROT_GROWSDOWN PROT_GROWSUP]
     );
     compare!(MapFlags::ALL; general [
-        MAP_SHARED MAP_PRIVATE MAP_SHARED_VALIDATE MAP_FIXED MAP_ANONYMOUS MAP_32BIT
-        MAP_GROWSDOWN MAP_NORESERVE MAP_POPULATE MAP_STACK MAP_FIXED_NOREPLACE
+        MAP_SHARED MAP_PRIVATE MAP_SHARED_VALIDATE MAP_FIXED MAP_ANONYMOUS MAP_32BIT MAP_ABOVE4G
+        MAP_GROWSDOWN MAP_DENYWRITE MAP_EXECUTABLE MAP_LOCKED MAP_NORESERVE MAP_POPULATE
+        MAP_NONBLOCK MAP_STACK MAP_HUGETLB MAP_SYNC MAP_FIXED_NOREPLACE
     ]);
     compare!(RemapFlags::ALL; general [MREMAP_MAYMOVE MREMAP_FIXED MREMAP_DONTUNMAP]);
     compare!(MemoryAdvice::ALL; general [
@@ -516,9 +541,16 @@ fn sched_is_as_in_the_headers() {
         MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED MEMBARRIER_CMD_PRIVATE_EXPEDITED
         MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED MEMBARRIER_CMD_GET_REGISTRATIONS
     ]);
+    compare!(SchedulingFlags::ALL; general [
+        SCHED_FLAG_RESET_ON_FORK SCHED_FLAG_RECLAIM SCHED_FLAG_DL_OVERRUN SCHED_FLAG_KEEP_POLICY
+        SCHED_FLAG_KEEP_PARAMS SCHED_FLAG_UTIL_CLAMP_MIN SCHED_FLAG_UTIL_CLAMP_MAX
+    ]);
     compare!(sched::ALL;
         general [SCHED_RESET_ON_FORK]
         {
+            // include/uapi/linux/sched/types.h
+            SCHED_ATTR_SIZE_VER0 = 48,
+            SCHED_ATTR_SIZE_VER1 = 56,
             // include/linux/sched/prio.h
             MIN_NICE = -20,
             MAX_NICE = 19,

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use base16ct::lower;
 use clap::Args;
-use enclave_config::{Config, HostEnv};
+use enclave_config::{Config, HostEnv, Resolver};
 use image_convert::{Part, label};
 use oci_image::ImageRef;
 use serde::Serialize;
@@ -65,6 +65,8 @@ struct Configuration {
     gid: u32,
     groups: Vec<u32>,
     hostname: String,
+    /// Addresses; `*` if the host chooses them.
+    name_servers: Vec<String>,
     stop_signal: u8,
     host_may_set_args: bool,
     /// Names, or `*` for all.
@@ -239,6 +241,14 @@ impl Report {
         row("memory", &ByteSize(config.memory))?;
         row("threads", &config.threads)?;
         row("host name", &config.hostname)?;
+        for server in &config.name_servers {
+            let server = if server == "*" {
+                "those of the host"
+            } else {
+                server
+            };
+            row("name server", &server)?;
+        }
         row("stop signal", &config.stop_signal)?;
         row("root hash", &config.rootfs_hash)?;
         row(
@@ -284,6 +294,10 @@ impl Configuration {
             gid: config.user.gid,
             groups: config.user.groups.clone(),
             hostname: text(&config.hostname),
+            name_servers: match &config.resolver {
+                Resolver::Servers(servers) => texts(servers),
+                Resolver::OfHost => vec!["*".into()],
+            },
             stop_signal: config.stop_signal,
             host_may_set_args: config.allow_args,
             host_may_set_env: match &config.host_env {

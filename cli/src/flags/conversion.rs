@@ -1,10 +1,11 @@
 //! The options of a conversion: flags override `nacre.toml`, which overrides the defaults.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 use clap::Args;
-use enclave_config::HostEnv;
+use enclave_config::{HostEnv, MAX_NAME_SERVERS, Resolver};
 use image_convert::Options;
 use sgx_sign::{Date, SignOptions};
 
@@ -33,6 +34,14 @@ pub struct EnclaveFlags {
     /// The host name that the programs see
     #[arg(long, value_name = "NAME")]
     hostname: Option<HostName>,
+
+    /// A name server for programs, if the image has no /etc/resolv.conf; can be given up to three times
+    #[arg(long, value_name = "ADDRESS")]
+    name_server: Vec<IpAddr>,
+
+    /// Allow the host to say which name servers programs ask, if the image has no /etc/resolv.conf
+    #[arg(long, conflicts_with = "name_server")]
+    allow_resolver: bool,
 
     /// Make a debug enclave, which its host can read (for --trace, --stats and crash reports)
     #[arg(long)]
@@ -85,7 +94,9 @@ impl ConversionSettings {
             .hostname
             .clone()
             .or(file.enclave.hostname.map(|name| name.0));
+        let resolver = resolver(enclave, &file.enclave.name_servers, file.host.allow_resolver)?;
         let options = Options {
+            resolver,
             memory: size.map_or(defaults.memory, |size| size.0),
             threads: threads.map_or(defaults.threads, |threads| threads.0),
             allow_args: enclave.allow_args || file.host.allow_args,
@@ -99,6 +110,28 @@ impl ConversionSettings {
             key: signature.key.clone().or(file.key),
         })
     }
+}
+
+/// Who resolves names: flags go before the file, and only one of the two ways can be meant.
+fn resolver(flags: &EnclaveFlags, servers: &[IpAddr], is_allowed: bool) -> Result<Resolver> {
+    let (servers, is_allowed) = match (flags.name_server.as_slice(), flags.allow_resolver) {
+        ([], false) => (servers, is_allowed),
+        (servers, is_allowed) => (servers, is_allowed),
+    };
+    if is_allowed && !servers.is_empty() {
+        bail!("name-servers and allow-resolver exclude each other: remove one of them from the file");
+    }
+    if servers.len() > MAX_NAME_SERVERS {
+        bail!(
+            "there are {} name servers, but programs ask {MAX_NAME_SERVERS} at most",
+            servers.len()
+        );
+    }
+    let text = |server: &IpAddr| server.to_string().into_bytes();
+    Ok(match is_allowed {
+        true => Resolver::OfHost,
+        false => Resolver::Servers(servers.iter().map(text).collect()),
+    })
 }
 
 impl SignatureFlags {
@@ -155,6 +188,7 @@ mod tests {
         size = "1GiB"
         threads = 7
         hostname = "redis"
+        name-servers = ["192.0.2.53"]
         [host]
         allow-args = true
         allow-env = ["TZ"]
@@ -173,6 +207,7 @@ mod tests {
             (1 << 30, 7, true)
         );
         assert_eq!(options.host_env, HostEnv::Names(vec![b"TZ".to_vec()]));
+        assert_eq!(options.resolver, Resolver::Servers(vec![b"192.0.2.53".to_vec()]));
         assert_eq!((options.sign.product, options.sign.security_version), (1, 3));
         assert_eq!(options.sign.date.to_string(), "2026-11-01");
         assert!(from_file.key.unwrap().ends_with("signer.pem"));
@@ -181,9 +216,11 @@ mod tests {
             threads: Some(Threads(9)),
             enclave_size: Some(EnclaveSize(8192)),
             allow_env: vec![VariableName("LANG".into())],
+            allow_resolver: true,
             ..EnclaveFlags::default()
         };
         let both = settings(FULL, flags).unwrap().options;
+        assert_eq!(both.resolver, Resolver::OfHost);
         assert_eq!((both.threads, both.memory), (9, 8192));
         assert_eq!(
             both.host_env,

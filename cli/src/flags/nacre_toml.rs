@@ -7,11 +7,13 @@
 //! size = "4GiB"                 # memory for programs
 //! threads = 128
 //! hostname = "redis"
+//! name-servers = ["192.0.2.53"] # for /etc/resolv.conf, if the image has none
 //! debug = false
 //!
 //! [host]                        # what the host may change
 //! allow-args = true
 //! allow-env = ["TZ", "LOG_LEVEL"]
+//! allow-resolver = true         # /etc/resolv.conf, if the image has none
 //!
 //! [signature]
 //! product = 1
@@ -20,6 +22,7 @@
 //! ```
 
 use std::io;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
@@ -48,6 +51,7 @@ pub struct Enclave {
     pub size: Option<Parsed<EnclaveSize>>,
     pub threads: Option<Threads>,
     pub hostname: Option<Parsed<HostName>>,
+    pub name_servers: Vec<IpAddr>,
     pub debug: bool,
 }
 
@@ -57,6 +61,7 @@ pub struct Enclave {
 pub struct Host {
     pub allow_args: bool,
     pub allow_env: Vec<Parsed<VariableName>>,
+    pub allow_resolver: bool,
 }
 
 /// The section `[signature]`: what the signature holds.

@@ -119,10 +119,11 @@ fn start() -> Result<enclave_rt::frame::TrapFrame, Refusal> {
     }
     .install();
 
+    let resolver = name_files::resolver(&config.resolver, &info.resolv_conf);
     let container = crate::container();
     let name = container.hostname.lock().clone();
-    name_files::make(&container.vfs, &container.vfs.root_context(), &name)
-        .map_err(|errno| Refusal::new(format!("/etc/hosts and /etc/hostname cannot be made ({errno})")))?;
+    name_files::make(&container.vfs, &container.vfs.root_context(), &name, &resolver)
+        .map_err(|errno| Refusal::new(format!("/etc/hosts and its like cannot be made ({errno})")))?;
     let context = first_context(&config)?;
     let pid = table::new_number();
     let space = AddressSpace::new(config.memory);

@@ -26,6 +26,7 @@
 
 extern crate alloc;
 
+mod aio;
 mod attestation;
 mod boot;
 mod console;

@@ -51,6 +51,7 @@ pub(crate) fn line(thread: &Thread, row: Option<&Row>, number: u64, args: &[u64;
 fn argument(line: &mut String, kind: u8, arg: u64, next: u64) {
     let _ = match (kind, arg) {
         (b'd', _) => write!(line, "{}", arg as i32),
+        (b'l', _) => write!(line, "{}", arg.cast_signed()),
         (_, 0) if kind != b'x' => write!(line, "NULL"),
         (b's', _) => match user::get_path(arg) {
             Ok(path) => write!(line, "\"{}\"", path.escape_ascii()),

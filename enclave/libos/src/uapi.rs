@@ -29,6 +29,11 @@ structures! {
     SignalStack { base: u64, flags: i32, _pad: u32, size: u64, }
     /// `struct iovec`
     RawIoVec { base: u64, len: u64, }
+    /// `struct iocb`
+    IoControlBlock {
+        data: u64, key: u32, rw_flags: u32, command: u16, priority: i16, descriptor: u32,
+        buffer: u64, len: u64, offset: i64, reserved: u64, flags: u32, event_descriptor: u32,
+    }
     /// `struct rlimit64`
     Rlimit { current: u64, maximum: u64, }
     /// `struct rusage`

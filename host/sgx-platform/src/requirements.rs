@@ -18,6 +18,11 @@ pub enum Missing {
         "this kernel has no Syscall User Dispatch (Linux 5.11 or later; gVisor and seccomp profiles may hide it), so the system calls of a program could escape from the emulated enclave"
     )]
     SyscallUserDispatch,
+    /// There is the feature, and an administrator forbids it.
+    #[error(
+        "this system forbids Syscall User Dispatch; allow it with: sysctl kernel.syscall_user_dispatch=1"
+    )]
+    SyscallUserDispatchForbidden,
     /// There is no SGX.
     #[error(
         "this machine has no /dev/sgx_enclave: SGX is missing, switched off in the firmware, or not passed into this container (--device /dev/sgx_enclave)"

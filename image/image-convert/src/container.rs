@@ -74,6 +74,7 @@ pub(crate) fn configure(
         volumes,
         rootfs: facts.rootfs,
         source_digest: facts.source_digest,
+        resolver: options.resolver.clone(),
     })
 }
 

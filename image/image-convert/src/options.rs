@@ -1,6 +1,6 @@
 //! The options of a conversion.
 
-use enclave_config::HostEnv;
+use enclave_config::{HostEnv, Resolver};
 use sgx_sign::SignOptions;
 
 /// The options of a conversion. All but those of the signature are measured.
@@ -18,6 +18,8 @@ pub struct Options {
     pub debug: bool,
     /// The host name that programs see.
     pub hostname: String,
+    /// Who resolves names, where the image does not say so.
+    pub resolver: Resolver,
     /// What the signature holds besides.
     pub sign: SignOptions,
 }
@@ -31,6 +33,7 @@ impl Default for Options {
             host_env: HostEnv::Names(Vec::new()),
             debug: false,
             hostname: "nacre".into(),
+            resolver: Resolver::Servers(Vec::new()),
             sign: SignOptions::default(),
         }
     }
@@ -42,6 +45,7 @@ impl Options {
         Self {
             allow_args: true,
             host_env: HostEnv::Any,
+            resolver: Resolver::OfHost,
             debug: true,
             ..Self::default()
         }

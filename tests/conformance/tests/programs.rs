@@ -505,6 +505,34 @@ fn node_has_children() {
     );
 }
 
+/// Node's `fs.watch` by inotify: a file is made, changed and removed in a watched directory.
+#[test]
+fn node_watches_files() {
+    let script = "const fs = require('fs'); const seen = []; \
+         fs.mkdirSync('/tmp/watched', { recursive: true }); \
+         const watcher = fs.watch('/tmp/watched', (event, name) => { \
+           seen.push(event + ' ' + name); \
+           if (seen.includes('change a')) { console.log(seen[0], seen.includes('change a')); watcher.close(); } \
+         }); \
+         fs.writeFileSync('/tmp/watched/a', 'text');";
+    prints("node", &["-e", script], "rename a true\n");
+}
+
+/// GNU's `tail -f` waits by inotify, and is woken by the line that is added.
+#[test]
+fn tail_follows_a_file() {
+    let script = "const fs = require('fs'); const { spawn } = require('child_process'); \
+         fs.writeFileSync('/tmp/log', 'one\\n'); \
+         const tail = spawn('tail', ['-n', '+1', '-f', '/tmp/log']); let seen = ''; \
+         tail.stdout.on('data', (data) => { \
+           seen += data; \
+           if (seen === 'one\\n') fs.appendFileSync('/tmp/log', 'two\\n'); \
+           if (seen === 'one\\ntwo\\n') tail.kill(); \
+         }); \
+         tail.on('close', (code, signal) => console.log(seen + signal));";
+    prints("node", &["-e", script], "one\ntwo\nSIGTERM\n");
+}
+
 #[test]
 fn python_has_children() {
     prints(
@@ -520,6 +548,36 @@ fn names_are_known_without_a_server() {
         "busybox",
         &["cat", "/etc/hosts", "/etc/hostname"],
         "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.0.1\tnacre\nnacre\n",
+    );
+}
+
+#[test]
+fn name_servers_are_those_that_were_measured() {
+    let dir = tempfile::tempdir().unwrap();
+    let target = format!("oci-archive:{}", dir.path().join("named.tar").display());
+    let mut convert = Command::new(nacre().unwrap());
+    let archive = images::provide(&images::recipe("busybox").unwrap()).unwrap();
+    convert
+        .arg("convert")
+        .arg(format!("docker-archive:{}", archive.display()))
+        .arg(&target)
+        .args([
+            "--allow-args",
+            "--name-server",
+            "192.0.2.53",
+            "--name-server",
+            "2001:db8::53",
+        ]);
+    let outcome = Outcome::of(convert, b"").unwrap();
+    assert_eq!(outcome.status, 0, "{outcome}");
+    let mut run = Command::new(nacre().unwrap());
+    run.args(["run", &target, "cat", "/etc/resolv.conf"]);
+    let outcome = Outcome::of(run, b"").unwrap();
+    let expected = "nameserver 192.0.2.53\nnameserver 2001:db8::53\n";
+    assert_eq!(
+        (outcome.stdout.as_str(), outcome.status),
+        (expected, 0),
+        "{outcome}"
     );
 }
 

@@ -1,6 +1,6 @@
 //! The measured configuration: each configuration has exactly one encoding.
 
-use enclave_config::{Config, Extent, HostEnv, Rootfs, User};
+use enclave_config::{Config, Extent, HostEnv, Resolver, Rootfs, User};
 
 pub(crate) fn run(input: &[u8]) {
     if let Ok(config) = Config::decode(input) {
@@ -25,6 +25,7 @@ pub(crate) fn sample() -> Config {
             groups: vec![4, 1000],
         },
         hostname: b"pearl".to_vec(),
+        resolver: Resolver::OfHost,
         stop_signal: 15,
         debug: false,
         memory: 1 << 28,

@@ -203,6 +203,7 @@ fn begin_anew(thread: &Thread, program: &Prepared) -> Result<()> {
     old.dismiss(&thread.pin);
     // The addresses are free before others are looked for.
     drop(old);
+    process.aio.clear();
     process.give_memory_back();
     process.has_executed.store(true, Ordering::Relaxed);
     nothing.dismiss(&thread.pin);

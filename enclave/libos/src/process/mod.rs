@@ -25,14 +25,16 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
 
-use kobject::{Credentials, Description, Mutex, Result, SpinLock, WaitQueue};
+use kobject::{Credentials, Description, Mutex, Result, SpinLock, WaitQueue, clock};
 use libos_fs::{Context, Dentry};
 use libos_mm::AddressSpace;
 use linux_abi::{CloneFlags, PollEvents};
 
+use crate::aio::AioContexts;
 use crate::signal::Actions;
 use crate::signal::pending::Pending;
 use crate::terminal::PseudoTerminal;
+use crate::time::cpu::Gone;
 use crate::time::interval::IntervalTimers;
 pub(crate) use descriptors::DescriptorTable;
 use exit::Ending;
@@ -124,6 +126,10 @@ pub(crate) struct Process {
     threads: SpinLock<BTreeMap<u32, Arc<Thread>>>,
     /// What its first thread was called, once that has ended.
     pub(crate) name_at_end: SpinLock<[u8; 16]>,
+    /// The CPU time of those that are gone.
+    pub(crate) gone: Gone,
+    /// Its contexts of asynchronous input and output.
+    pub(crate) aio: AioContexts,
     /// Told when a thread has ended.
     pub(crate) departures: Arc<WaitQueue>,
     /// The number of the thread that ends the others to execute another program, else 0.
@@ -197,6 +203,8 @@ impl Process {
             barriers: AtomicU32::new(0),
             threads: SpinLock::new(BTreeMap::new()),
             name_at_end: SpinLock::new([0; 16]),
+            gone: Gone::default(),
+            aio: AioContexts::new(),
             departures: WaitQueue::new(),
             executing: AtomicU32::new(0),
             request: AtomicU64::new(0),
@@ -260,6 +268,8 @@ impl Process {
             barriers: copy(&self.barriers),
             threads: SpinLock::new(BTreeMap::new()),
             name_at_end: SpinLock::new([0; 16]),
+            gone: Gone::default(),
+            aio: AioContexts::new(),
             departures: WaitQueue::new(),
             executing: AtomicU32::new(0),
             request: AtomicU64::new(0),
@@ -289,6 +299,19 @@ impl Process {
         self.threads.lock().values().cloned().collect()
     }
 
+    /// Nanoseconds that its threads ran, with those that have ended.
+    pub(crate) fn cpu_time(&self) -> u64 {
+        let now = clock::monotonic();
+        let threads = self.threads.lock();
+        let running: u64 = threads.values().map(|thread| thread.cpu.at(now)).sum();
+        running + self.gone.threads()
+    }
+
+    /// How many threads it has.
+    pub(crate) fn thread_count(&self) -> usize {
+        self.threads.lock().len()
+    }
+
     /// One of its threads.
     pub(crate) fn thread(&self, tid: u32) -> Option<Arc<Thread>> {
         self.threads.lock().get(&tid).cloned()
@@ -303,9 +326,13 @@ impl Process {
         if let Some(first) = self.thread(tid).filter(|_| tid == self.pid) {
             *self.name_at_end.lock() = *first.name.lock();
         }
+        let now = clock::monotonic();
         let left = {
             let mut threads = self.threads.lock();
-            threads.remove(&tid);
+            if let Some(gone) = threads.remove(&tid) {
+                // Under the lock, so that its time always counts once.
+                self.gone.add_thread(gone.cpu.take(now));
+            }
             threads.len()
         };
         self.departures.wake(PollEvents::READABLE);

@@ -15,6 +15,7 @@ use crate::loader::Prepared;
 use crate::signal::deliver::Interrupted;
 use crate::signal::pending::Pending;
 use crate::signal::{AlternateStack, from_host};
+use crate::time::cpu::Meter;
 
 /// The calling thread.
 pub(crate) static CURRENT: PerThread<Arc<Thread>> = PerThread::new();
@@ -34,6 +35,8 @@ pub(crate) struct ThreadSignals {
 pub(crate) struct Thread {
     pub(crate) tid: u32,
     pub(crate) process: Arc<Process>,
+    /// How long it ran.
+    pub(crate) cpu: Arc<Meter>,
     /// Whether it may touch its process's memory.
     pub(crate) pin: Arc<Pin>,
     /// Where it runs, once it does.
@@ -74,7 +77,7 @@ impl Thread {
 
     /// One that has not begun. Its process's space has to admit its pin.
     pub(crate) fn new(tid: u32, process: Arc<Process>, mask: SignalSet, name: [u8; 16]) -> Arc<Self> {
-        Self::with_pin(tid, process, mask, name, Pin::new())
+        Self::with_pin(tid, process, mask, name, Pin::new(), Meter::new().into())
     }
 
     fn with_pin(
@@ -83,6 +86,7 @@ impl Thread {
         mask: SignalSet,
         name: [u8; 16],
         pin: Arc<Pin>,
+        cpu: Arc<Meter>,
     ) -> Arc<Self> {
         let signals = ThreadSignals {
             mask,
@@ -94,6 +98,7 @@ impl Thread {
         Arc::new(Self {
             tid,
             process,
+            cpu,
             pin,
             number: Once::new(),
             is_away: AtomicBool::new(false),
@@ -114,7 +119,7 @@ impl Thread {
             let signals = self.signals.lock();
             (signals.mask, signals.stack)
         };
-        let thread = Self::with_pin(tid, process, mask, *self.name.lock(), pin);
+        let thread = Self::with_pin(tid, process, mask, *self.name.lock(), pin, Meter::new().into());
         thread.signals.lock().stack = stack;
         thread
     }
@@ -123,7 +128,14 @@ impl Thread {
     pub(crate) fn renumbered(&self, tid: u32) -> Arc<Self> {
         let name = *self.name.lock();
         let mask = self.signals.lock().mask;
-        let thread = Self::with_pin(tid, self.process.clone(), mask, name, self.pin.clone());
+        let thread = Self::with_pin(
+            tid,
+            self.process.clone(),
+            mask,
+            name,
+            self.pin.clone(),
+            self.cpu.clone(),
+        );
         let pending = core::mem::replace(&mut self.signals.lock().pending, Pending::new());
         thread.signals.lock().pending = pending;
         thread

@@ -19,6 +19,7 @@ impl Residence for Turn {
     fn away(&self) {
         let _ = CURRENT.try_with(|thread| {
             thread.is_away.store(true, Ordering::Relaxed);
+            thread.cpu.stop();
             thread.process.space().unpin(&thread.pin);
         });
     }
@@ -35,12 +36,16 @@ impl Residence for Turn {
 pub(crate) fn back(thread: &Arc<Thread>) {
     let pinned = thread.process.space().pin(&thread.pin);
     go_on(thread, pinned);
+    thread.cpu.start();
 }
 
 /// Lets another process have its turn, if it is its time.
 pub(crate) fn gate(thread: &Arc<Thread>) {
+    // While another process has its turn, this one does not run.
+    thread.cpu.stop();
     let pinned = thread.process.space().gate(&thread.pin);
     go_on(thread, pinned);
+    thread.cpu.start();
 }
 
 /// A process whose memory cannot be brought in does not go on.

@@ -75,6 +75,9 @@ fn look(process: &Process, target: Target, flags: WaitFlags) -> Result<Option<Re
             };
             // Of several threads that wait, one learns of it.
             if flags.contains(WaitFlags::WEXITED) && (leaves || table::remove(child.pid)) {
+                if !leaves {
+                    process.gone.add_child(child.cpu_time() + child.gone.children());
+                }
                 return Ok(Some(Report { child, status }));
             }
             continue;

@@ -49,6 +49,7 @@ mod sys_getrusage;
 mod sys_getsockname;
 mod sys_getsockopt;
 mod sys_inotify;
+mod sys_io_setup;
 mod sys_ioctl;
 mod sys_kill;
 mod sys_link;

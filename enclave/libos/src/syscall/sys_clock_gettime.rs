@@ -16,7 +16,7 @@ pub(super) const ROWS: &[Row] = &[
         "clock_gettime",
         sys_clock_gettime,
         "dx",
-        "CPU-time clocks show elapsed time",
+        "CPU time is the time that threads did not wait",
     ),
     Row::full(229, "clock_getres", sys_clock_getres, "dx"),
     Row::partial(

@@ -8,8 +8,8 @@ use super::table::Row;
 
 /// Rows of the system-call table.
 pub(super) const ROWS: &[Row] = &[
-    Row::partial(221, "fadvise64", sys_fadvise64, "dddd", "advice has no effect"),
-    Row::partial(187, "readahead", sys_readahead, "ddd", "has no effect"),
+    Row::partial(221, "fadvise64", sys_fadvise64, "dlld", "advice has no effect"),
+    Row::partial(187, "readahead", sys_readahead, "dll", "has no effect"),
 ];
 
 fn sys_fadvise64(call: &mut Call<'_>) -> Result<u64> {

@@ -8,7 +8,7 @@ use super::table::Row;
 use super::write_effects::{check_file_size, modified};
 
 /// Rows of the system-call table.
-pub(super) const ROWS: &[Row] = &[Row::full(285, "fallocate", sys_fallocate, "dxdd")];
+pub(super) const ROWS: &[Row] = &[Row::full(285, "fallocate", sys_fallocate, "dxll")];
 
 fn sys_fallocate(call: &mut Call<'_>) -> Result<u64> {
     let (fd, mode, offset, len) = (call.fd(0), call.uint(1), call.offset(2)?, call.offset(3)?);

@@ -11,7 +11,7 @@ pub(super) const ROWS: &[Row] = &[
     Row::full(74, "fsync", sys_fsync, "d"),
     Row::full(75, "fdatasync", sys_fsync, "d"),
     Row::full(306, "syncfs", sys_syncfs, "d"),
-    Row::full(277, "sync_file_range", sys_syncfs, "dddx"),
+    Row::full(277, "sync_file_range", sys_syncfs, "dllx"),
     Row::full(162, "sync", sys_sync, ""),
 ];
 

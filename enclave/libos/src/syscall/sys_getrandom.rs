@@ -11,7 +11,7 @@ use super::table::Row;
 use crate::user;
 
 /// Rows of the system-call table.
-pub(super) const ROWS: &[Row] = &[Row::full(318, "getrandom", sys_getrandom, "xdx")];
+pub(super) const ROWS: &[Row] = &[Row::full(318, "getrandom", sys_getrandom, "xlx")];
 
 fn sys_getrandom(call: &mut Call<'_>) -> Result<u64> {
     let (at, len, flags): (_, _, RandomFlags) = (call.pointer(0), call.len(1), call.flags(2)?);

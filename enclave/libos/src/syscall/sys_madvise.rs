@@ -12,7 +12,7 @@ pub(super) const ROWS: &[Row] = &[Row::partial(
     28,
     "madvise",
     sys_madvise,
-    "xdd",
+    "xld",
     "DONTNEED, FREE, WILLNEED and POPULATE take effect; the rest do not",
 )];
 

@@ -8,7 +8,7 @@ use super::table::Row;
 use crate::user;
 
 /// Rows of the system-call table.
-pub(super) const ROWS: &[Row] = &[Row::full(27, "mincore", sys_mincore, "xdx")];
+pub(super) const ROWS: &[Row] = &[Row::full(27, "mincore", sys_mincore, "xlx")];
 
 /// How much is looked at under one lock, in bytes.
 const PART: u64 = 64 << 20;

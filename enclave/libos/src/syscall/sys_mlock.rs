@@ -11,7 +11,7 @@ pub(super) const ROWS: &[Row] = &[
         149,
         "mlock",
         sys_mlock,
-        "xd",
+        "xl",
         "checked, and without effect: the host could page an enclave out all the same",
     ),
     Row::partial(325, "mlock2", sys_mlock, "xdx", "as mlock"),

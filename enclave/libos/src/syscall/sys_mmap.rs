@@ -21,11 +21,11 @@ pub(super) const ROWS: &[Row] = &[
         9,
         "mmap",
         sys_mmap,
-        "xdxxdx",
+        "xlxxdl",
         "hints such as MAP_LOCKED and MAP_HUGETLB have no effect",
     ),
-    Row::full(11, "munmap", sys_munmap, "xd"),
-    Row::partial(25, "mremap", sys_mremap, "xddxx", "no MREMAP_DONTUNMAP"),
+    Row::full(11, "munmap", sys_munmap, "xl"),
+    Row::partial(25, "mremap", sys_mremap, "xllxx", "no MREMAP_DONTUNMAP"),
 ];
 
 fn sys_mmap(call: &mut Call<'_>) -> Result<u64> {
@@ -39,6 +39,8 @@ fn sys_mmap(call: &mut Call<'_>) -> Result<u64> {
     );
     let protection = protection(ProtectionFlags::from_bits_truncate(prot as u32))?;
     let mut flags = MapFlags::from_bits_truncate(raw_flags as u32);
+    let validates = flags & MapFlags::MAP_TYPE == MapFlags::MAP_SHARED_VALIDATE;
+    let is_unknown = !MapFlags::LEGACY_MASK.contains(MapFlags::from_bits_retain(raw_flags as u32));
     let shared = match flags & MapFlags::MAP_TYPE {
         MapFlags::MAP_SHARED | MapFlags::MAP_SHARED_VALIDATE => true,
         MapFlags::MAP_PRIVATE => false,
@@ -50,12 +52,19 @@ fn sys_mmap(call: &mut Call<'_>) -> Result<u64> {
         return Err(Errno::EINVAL);
     }
     let backing = if flags.contains(MapFlags::MAP_ANONYMOUS) {
+        if validates {
+            return Err(Errno::EINVAL);
+        }
         Backing::Anonymous
     } else {
         let file = call.file(fd)?;
         let open = file.flags();
         if open.contains(OpenFlags::O_PATH) {
             return Err(Errno::EBADF);
+        }
+        // MAP_SYNC among them: no file lies on persistent memory.
+        if validates && is_unknown {
+            return Err(Errno::EOPNOTSUPP);
         }
         let writes = shared && protection.contains(Protection::READ_WRITE);
         if !open.readable() || (writes && !open.writable()) {

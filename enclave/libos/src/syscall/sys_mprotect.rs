@@ -8,7 +8,7 @@ use super::Call;
 use super::table::Row;
 
 /// Rows of the system-call table.
-pub(super) const ROWS: &[Row] = &[Row::full(10, "mprotect", sys_mprotect, "xdx")];
+pub(super) const ROWS: &[Row] = &[Row::full(10, "mprotect", sys_mprotect, "xlx")];
 
 /// What the host is asked for: PROT_GROWSDOWN, PROT_GROWSUP and PROT_SEM mean nothing here.
 pub(super) fn protection(flags: ProtectionFlags) -> Result<Protection> {

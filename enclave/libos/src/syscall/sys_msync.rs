@@ -8,7 +8,7 @@ use super::Call;
 use super::table::Row;
 
 /// Rows of the system-call table.
-pub(super) const ROWS: &[Row] = &[Row::full(26, "msync", sys_msync, "xdx")];
+pub(super) const ROWS: &[Row] = &[Row::full(26, "msync", sys_msync, "xlx")];
 
 fn sys_msync(call: &mut Call<'_>) -> Result<u64> {
     let (address, len, flags) = (call.pointer(0), call.ulong(1), call.uint(2));

@@ -32,7 +32,7 @@ fn sys_clock_nanosleep(call: &mut Call<'_>) -> Result<u64> {
         call.pointer(3),
     );
     let clock = Clock::from_raw(number)?;
-    if clock == Clock::ThreadCpu {
+    if matches!(clock, Clock::ThreadCpu(_)) {
         return Err(Errno::EINVAL);
     }
     let wanted = user::get::<Timespec>(request)?.nanoseconds()?;

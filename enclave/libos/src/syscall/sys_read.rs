@@ -10,10 +10,10 @@ use super::table::{Restart, Row, SocketLimit};
 
 /// Rows of the system-call table.
 pub(super) const ROWS: &[Row] = &[
-    Row::full(0, "read", sys_read, "dxd")
+    Row::full(0, "read", sys_read, "dxl")
         .restarts(Restart::WithFlag)
         .obeys(SocketLimit::Receive),
-    Row::full(17, "pread64", sys_pread64, "dxdd"),
+    Row::full(17, "pread64", sys_pread64, "dxll"),
     Row::full(19, "readv", sys_readv, "dxd")
         .restarts(Restart::WithFlag)
         .obeys(SocketLimit::Receive),
@@ -55,7 +55,7 @@ fn sys_preadv2(call: &mut Call<'_>) -> Result<u64> {
     read(call, &file, &pieces(call.pointer(1), call.ulong(2))?, at)
 }
 
-fn read(call: &Call<'_>, file: &Description, pieces: &[IoVec], at: Option<u64>) -> Result<u64> {
+pub(super) fn read(call: &Call<'_>, file: &Description, pieces: &[IoVec], at: Option<u64>) -> Result<u64> {
     let attempt = |pieces: &[IoVec]| {
         let mut sink = UserSink::new(pieces);
         let to: &mut dyn Sink = &mut sink;

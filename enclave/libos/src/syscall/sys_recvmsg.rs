@@ -15,7 +15,7 @@ use crate::user::{self, Address};
 
 /// Rows of the system-call table.
 pub(super) const ROWS: &[Row] = &[
-    Row::full(45, "recvfrom", sys_recvfrom, "dxdxxx")
+    Row::full(45, "recvfrom", sys_recvfrom, "dxlxxx")
         .restarts(Restart::WithFlag)
         .obeys(SocketLimit::Receive),
     Row::partial(47, "recvmsg", sys_recvmsg, "dxx", "as sendmsg")

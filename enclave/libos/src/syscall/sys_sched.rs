@@ -1,14 +1,18 @@
 //! sched_yield, and the policies and processors of threads, which the host would have to keep.
 
+use alloc::sync::Arc;
 use alloc::vec;
+use core::sync::atomic::Ordering;
 
 use kobject::{Errno, Result};
-use linux_abi::SchedulingPolicy;
-use linux_abi::sched::{MAX_RT_PRIO, SCHED_RESET_ON_FORK};
+use linux_abi::sched::{
+    MAX_NICE, MAX_RT_PRIO, MIN_NICE, SCHED_ATTR_SIZE_VER0, SCHED_ATTR_SIZE_VER1, SCHED_RESET_ON_FORK,
+};
+use linux_abi::{Capabilities, SchedulingFlags, SchedulingPolicy};
 
 use super::Call;
 use super::table::Row;
-use crate::process::table;
+use crate::process::{Process, table};
 use crate::user;
 
 /// Rows of the system-call table.
@@ -38,6 +42,20 @@ pub(super) const ROWS: &[Row] = &[
     ),
     Row::full(143, "sched_getparam", sys_sched_getparam, "dx"),
     Row::partial(142, "sched_setparam", sys_sched_setparam, "dx", "priority 0 only"),
+    Row::partial(
+        315,
+        "sched_getattr",
+        sys_sched_getattr,
+        "dxdx",
+        "always SCHED_OTHER, with the nice value",
+    ),
+    Row::partial(
+        314,
+        "sched_setattr",
+        sys_sched_setattr,
+        "dxx",
+        "as sched_setscheduler; of the attributes only the nice value is kept",
+    ),
     Row::full(146, "sched_get_priority_max", sys_sched_get_priority_max, "d"),
     Row::full(147, "sched_get_priority_min", sys_sched_get_priority_min, "d"),
 ];
@@ -104,6 +122,96 @@ fn sys_sched_setparam(call: &mut Call<'_>) -> Result<u64> {
     check_thread(call)?;
     let priority: u32 = user::get(call.pointer(1))?;
     if priority == 0 { Ok(0) } else { Err(Errno::EINVAL) }
+}
+
+/// `struct sched_attr`, as far as there are values: size, policy, flags (8), nice, priority; then runtime, deadline and period (8 each)
+/// and the bounds of utilisation.
+const ATTRIBUTES: usize = SCHED_ATTR_SIZE_VER1;
+
+/// The longest that a program may say that its structure is.
+const MAX_ATTRIBUTES: u32 = 4096;
+
+fn sys_sched_getattr(call: &mut Call<'_>) -> Result<u64> {
+    let (at, room, flags) = (call.pointer(1), call.uint(2), call.uint(3));
+    let is_size = (SCHED_ATTR_SIZE_VER0 as u32..=MAX_ATTRIBUTES).contains(&room);
+    if at == 0 || call.int(0) < 0 || !is_size || flags != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let process = process_of(call)?;
+    let mut bytes = vec![0; room as usize];
+    let size = room.min(ATTRIBUTES as u32);
+    let nice = process.nice.load(Ordering::Relaxed);
+    for (offset, value) in [(0, size), (16, nice.cast_unsigned())] {
+        if let Some(place) = bytes.get_mut(offset..offset + 4) {
+            place.copy_from_slice(&value.to_ne_bytes());
+        }
+    }
+    user::put_bytes(at, &bytes)?;
+    Ok(0)
+}
+
+fn sys_sched_setattr(call: &mut Call<'_>) -> Result<u64> {
+    let (at, call_flags) = (call.pointer(1), call.uint(2));
+    if at == 0 || call.int(0) < 0 || call_flags != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let size = match user::get::<u32>(at)? {
+        0 => SCHED_ATTR_SIZE_VER0 as u32,
+        size => size,
+    };
+    let too_big = || {
+        user::put(at, &(ATTRIBUTES as u32))?;
+        Err(Errno::E2BIG)
+    };
+    if !(SCHED_ATTR_SIZE_VER0 as u32..=MAX_ATTRIBUTES).contains(&size) {
+        return too_big();
+    }
+    let bytes = user::get_bytes(at, size as usize)?;
+    if bytes.iter().skip(ATTRIBUTES).any(|&byte| byte != 0) {
+        return too_big();
+    }
+    let (policy, flags): (i32, u64) = (user::get(at + 4)?, user::get(at + 8)?);
+    let (nice, priority): (i32, u32) = (user::get(at + 16)?, user::get(at + 20)?);
+    if policy < 0 {
+        return Err(Errno::EINVAL);
+    }
+    let process = process_of(call)?;
+    let flags = SchedulingFlags::from_bits(flags).ok_or(Errno::EINVAL)?;
+    let policy = match flags.contains(SchedulingFlags::SCHED_FLAG_KEEP_POLICY) {
+        true => SchedulingPolicy::SCHED_NORMAL,
+        false => SchedulingPolicy(policy),
+    };
+    match policy {
+        SchedulingPolicy::SCHED_NORMAL | SchedulingPolicy::SCHED_BATCH | SchedulingPolicy::SCHED_IDLE
+            if priority != 0 =>
+        {
+            return Err(Errno::EINVAL);
+        }
+        SchedulingPolicy::SCHED_NORMAL | SchedulingPolicy::SCHED_BATCH | SchedulingPolicy::SCHED_IDLE => {}
+        SchedulingPolicy::SCHED_FIFO | SchedulingPolicy::SCHED_RR | SchedulingPolicy::SCHED_DEADLINE => {
+            return Err(Errno::EPERM);
+        }
+        _ => return Err(Errno::EINVAL),
+    }
+    if !flags.contains(SchedulingFlags::SCHED_FLAG_KEEP_PARAMS) && policy != SchedulingPolicy::SCHED_IDLE {
+        let nice = nice.clamp(MIN_NICE, MAX_NICE);
+        if nice < process.nice.load(Ordering::Relaxed) {
+            let credentials = call.thread.process.credentials();
+            credentials.require(Capabilities::CAP_SYS_NICE)?;
+        }
+        process.nice.store(nice, Ordering::Relaxed);
+    }
+    Ok(0)
+}
+
+/// The process of the thread that the first argument names.
+fn process_of(call: &Call<'_>) -> Result<Arc<Process>> {
+    match call.uint(0) {
+        0 => Ok(call.thread.process.clone()),
+        tid => table::thread(tid)
+            .map(|thread| thread.process.clone())
+            .ok_or(Errno::ESRCH),
+    }
 }
 
 fn sys_sched_get_priority_max(call: &mut Call<'_>) -> Result<u64> {

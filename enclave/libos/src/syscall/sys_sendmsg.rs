@@ -16,7 +16,7 @@ use crate::user::{self, Address};
 
 /// Rows of the system-call table.
 pub(super) const ROWS: &[Row] = &[
-    Row::full(44, "sendto", sys_sendto, "dbdxxd")
+    Row::full(44, "sendto", sys_sendto, "dblxxd")
         .restarts(Restart::WithFlag)
         .obeys(SocketLimit::Send),
     Row::partial(

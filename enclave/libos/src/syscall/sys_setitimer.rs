@@ -21,7 +21,7 @@ pub(super) const ROWS: &[Row] = &[
         "setitimer",
         sys_setitimer,
         "dxx",
-        "ITIMER_VIRTUAL and ITIMER_PROF count elapsed time",
+        "ITIMER_VIRTUAL and ITIMER_PROF count the time that threads did not wait",
     ),
     Row::full(36, "getitimer", sys_getitimer, "dx"),
     Row::full(37, "alarm", sys_alarm, "d"),

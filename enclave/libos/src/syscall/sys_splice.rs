@@ -15,17 +15,17 @@ use crate::user::{self, Address};
 
 /// Rows of the system-call table.
 pub(super) const ROWS: &[Row] = &[
-    Row::full(40, "sendfile", sys_sendfile, "ddxd").restarts(Restart::WithFlag),
-    Row::full(326, "copy_file_range", sys_copy_file_range, "dxdxdx"),
+    Row::full(40, "sendfile", sys_sendfile, "ddxl").restarts(Restart::WithFlag),
+    Row::full(326, "copy_file_range", sys_copy_file_range, "dxdxlx"),
     Row::partial(
         275,
         "splice",
         sys_splice,
-        "dxdxdx",
+        "dxdxlx",
         "copies instead of moving pages",
     )
     .restarts(Restart::WithFlag),
-    Row::partial(276, "tee", sys_tee, "dddx", "copies instead of moving pages").restarts(Restart::WithFlag),
+    Row::partial(276, "tee", sys_tee, "ddlx", "copies instead of moving pages").restarts(Restart::WithFlag),
     Row::partial(
         278,
         "vmsplice",

@@ -19,7 +19,7 @@ pub(super) const ROWS: &[Row] = &[
         "timer_create",
         sys_timer_create,
         "dxx",
-        "CPU-time clocks count elapsed time",
+        "CPU-time clocks count the time that threads did not wait",
     ),
     Row::full(223, "timer_settime", sys_timer_settime, "ddxx"),
     Row::full(224, "timer_gettime", sys_timer_gettime, "dx"),

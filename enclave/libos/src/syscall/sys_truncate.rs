@@ -12,8 +12,8 @@ use crate::container;
 
 /// Rows of the system-call table.
 pub(super) const ROWS: &[Row] = &[
-    Row::full(76, "truncate", sys_truncate, "sd"),
-    Row::full(77, "ftruncate", sys_ftruncate, "dd"),
+    Row::full(76, "truncate", sys_truncate, "sl"),
+    Row::full(77, "ftruncate", sys_ftruncate, "dl"),
 ];
 
 fn sys_truncate(call: &mut Call<'_>) -> Result<u64> {

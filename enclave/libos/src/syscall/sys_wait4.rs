@@ -13,7 +13,7 @@ use crate::signal::SignalInfo;
 use crate::uapi::{Rusage, Timeval};
 use crate::user;
 
-const NOTE: &str = "the resource usage of children is 0";
+const NOTE: &str = "of the resource usage only CPU time, all of it as user time";
 
 /// Rows of the system-call table.
 pub(super) const ROWS: &[Row] = &[
@@ -54,7 +54,7 @@ fn sys_wait4(call: &mut Call<'_>) -> Result<u64> {
     };
     // What was learned is lost if it cannot be written, as on Linux.
     user::put_if(status_at, &u32::from(report.status.raw()))?;
-    user::put_if(usage_at, &NO_USAGE)?;
+    user::put_if(usage_at, &usage(&report))?;
     Ok(report.child.pid.into())
 }
 
@@ -79,8 +79,8 @@ fn sys_waitid(call: &mut Call<'_>) -> Result<u64> {
         _ => return Err(Errno::EINVAL),
     };
     let report = wait(call.thread, target, flags)?;
-    if report.is_some() {
-        user::put_if(usage_at, &NO_USAGE)?;
+    if let Some(report) = &report {
+        user::put_if(usage_at, &usage(report))?;
     }
     if info_at != 0 {
         put_info(info_at, report.as_ref())?;
@@ -88,12 +88,14 @@ fn sys_waitid(call: &mut Call<'_>) -> Result<u64> {
     Ok(0)
 }
 
-/// Only the host knows how long a process ran.
-const NO_USAGE: Rusage = Rusage {
-    user: Timeval::ZERO,
-    system: Timeval::ZERO,
-    counts: [0; 14],
-};
+/// What the child used, and its own children.
+fn usage(Report { child, .. }: &Report) -> Rusage {
+    Rusage {
+        user: Timeval::of(child.cpu_time() + child.gone.children()),
+        system: Timeval::ZERO,
+        counts: [0; 14],
+    }
+}
 
 /// What waitid(2) writes of `siginfo_t`: up to the status, and zeros in si_signo and si_pid if there is nothing to tell.
 fn put_info(at: user::Address, report: Option<&Report>) -> Result<()> {

@@ -14,10 +14,10 @@ use super::write_effects::{modified, raise_pipe, room_in_file};
 
 /// Rows of the system-call table.
 pub(super) const ROWS: &[Row] = &[
-    Row::full(1, "write", sys_write, "dbd")
+    Row::full(1, "write", sys_write, "dbl")
         .restarts(Restart::WithFlag)
         .obeys(SocketLimit::Send),
-    Row::full(18, "pwrite64", sys_pwrite64, "dbdd"),
+    Row::full(18, "pwrite64", sys_pwrite64, "dbll"),
     Row::full(20, "writev", sys_writev, "dxd")
         .restarts(Restart::WithFlag)
         .obeys(SocketLimit::Send),
@@ -85,6 +85,11 @@ enum Place {
     Offset(u64),
     /// The end, though an offset was given, which only tells whether the position moves.
     End(Option<u64>),
+}
+
+/// As pwritev(2).
+pub(super) fn write_at(call: &Call<'_>, file: &Description, pieces: &[IoVec], offset: u64) -> Result<u64> {
+    write(call, file, pieces, Place::Offset(offset))
 }
 
 fn write(call: &Call<'_>, file: &Description, pieces: &[IoVec], place: Place) -> Result<u64> {

@@ -46,7 +46,7 @@ pub struct Row {
     pub name: &'static str,
     /// How far it is supported.
     pub support: Support,
-    /// Its arguments for `--trace`, a letter each: `d` a number, `x` an address or flags, `s` a path, `b` bytes whose count follows.
+    /// Its arguments for `--trace`, a letter each: `d` an `int`, `l` a number of 64 bits, `x` an address or flags, `s` a path, `b` bytes whose count follows.
     pub arguments: &'static str,
     /// Why nobody is told when a program gets ENOSYS; everything else that gives it is named once.
     pub quiet: Option<&'static str>,
@@ -164,6 +164,7 @@ const FAMILIES: &[&[Row]] = &[
     super::sys_getsockname::ROWS,
     super::sys_getsockopt::ROWS,
     super::sys_inotify::ROWS,
+    super::sys_io_setup::ROWS,
     super::sys_ioctl::ROWS,
     super::sys_kill::ROWS,
     super::sys_link::ROWS,
@@ -230,8 +231,8 @@ const FAMILIES: &[&[Row]] = &[
     super::unsupported::ROWS,
 ];
 
-/// One more than the highest number of Linux 6.19.
-pub const COUNT: usize = 471;
+/// One more than the highest number of Linux 7.3.
+pub const COUNT: usize = 473;
 
 /// Numbers that x86-64 Linux has not given out: new ones begin at 424, where all architectures have the same.
 pub const NOT_GIVEN_OUT: core::ops::RangeInclusive<u64> = 337..=423;

@@ -39,7 +39,8 @@ pub(super) const ROWS: &[Row] = &[
         "io_uring_setup",
         Errno::ENOSYS,
         "not available in this version; programs fall back to epoll",
-    ),
+    )
+    .quiet("Node and others try it at every start"),
     Row::unsupported(426, "io_uring_enter", Errno::ENOSYS, "see io_uring_setup"),
     Row::unsupported(427, "io_uring_register", Errno::ENOSYS, "see io_uring_setup"),
     Row::unsupported(165, "mount", Errno::EPERM, MEASURED),
@@ -157,20 +158,10 @@ pub(super) const ROWS: &[Row] = &[
     Row::unsupported(248, "add_key", Errno::ENOSYS, NO_KEY_STORE),
     Row::unsupported(249, "request_key", Errno::ENOSYS, NO_KEY_STORE),
     Row::unsupported(250, "keyctl", Errno::ENOSYS, NO_KEY_STORE),
-    Row::unsupported(
-        206,
-        "io_setup",
-        Errno::ENOSYS,
-        "not available in this version; programs fall back to threads",
-    ),
-    Row::unsupported(207, "io_destroy", Errno::ENOSYS, "see io_setup"),
-    Row::unsupported(208, "io_getevents", Errno::ENOSYS, "see io_setup"),
-    Row::unsupported(209, "io_submit", Errno::ENOSYS, "see io_setup"),
-    Row::unsupported(210, "io_cancel", Errno::ENOSYS, "see io_setup"),
-    Row::unsupported(333, "io_pgetevents", Errno::ENOSYS, "see io_setup"),
-    Row::unsupported(237, "mbind", Errno::ENOSYS, NO_POLICY),
-    Row::unsupported(238, "set_mempolicy", Errno::ENOSYS, NO_POLICY),
-    Row::unsupported(239, "get_mempolicy", Errno::ENOSYS, NO_POLICY),
+    Row::unsupported(237, "mbind", Errno::ENOSYS, NO_POLICY).quiet("memory allocators try it at every start"),
+    Row::unsupported(238, "set_mempolicy", Errno::ENOSYS, NO_POLICY)
+        .quiet("memory allocators try it at every start"),
+    Row::unsupported(239, "get_mempolicy", Errno::ENOSYS, NO_POLICY).quiet("libnuma asks at every start"),
     Row::unsupported(256, "migrate_pages", Errno::ENOSYS, NO_POLICY),
     Row::unsupported(279, "move_pages", Errno::ENOSYS, NO_POLICY),
     Row::unsupported(
@@ -204,18 +195,6 @@ pub(super) const ROWS: &[Row] = &[
     Row::unsupported(252, "ioprio_get", Errno::ENOSYS, "the host schedules its disks"),
     Row::unsupported(300, "fanotify_init", Errno::EPERM, ADMIN),
     Row::unsupported(301, "fanotify_mark", Errno::EPERM, ADMIN),
-    Row::unsupported(
-        314,
-        "sched_setattr",
-        Errno::ENOSYS,
-        "not available in this version; sched_setscheduler is",
-    ),
-    Row::unsupported(
-        315,
-        "sched_getattr",
-        Errno::ENOSYS,
-        "not available in this version; sched_getscheduler is",
-    ),
     Row::unsupported(329, "pkey_mprotect", Errno::EINVAL, NO_KEYS),
     Row::unsupported(330, "pkey_alloc", Errno::ENOSPC, NO_KEYS),
     Row::unsupported(331, "pkey_free", Errno::EINVAL, NO_KEYS),
@@ -252,7 +231,8 @@ pub(super) const ROWS: &[Row] = &[
         "cachestat",
         Errno::ENOSYS,
         "there are no statistics of a page cache",
-    ),
+    )
+    .quiet("Go and databases try it, and go on without"),
     Row::unsupported(
         453,
         "map_shadow_stack",
@@ -346,6 +326,18 @@ pub(super) const ROWS: &[Row] = &[
         "files have no such attributes",
     ),
     Row::unsupported(470, "listns", Errno::ENOSYS, ONE_SET),
+    Row::unsupported(
+        471,
+        "rseq_slice_yield",
+        Errno::ENOSYS,
+        "there are no restartable sequences, see rseq",
+    ),
+    Row::unsupported(
+        472,
+        "fchroot",
+        Errno::ENOSYS,
+        "not available in this version; chroot is",
+    ),
 ];
 
 /// What a program gets that makes a system call without a handler.

@@ -41,15 +41,25 @@ pub(crate) struct SignalTimer {
 }
 
 struct State {
+    /// On the timer's base, see [`SignalTimer::now`].
     schedule: Schedule,
     armed: Option<Timer>,
+    /// Of a timer of CPU time: where its clock stood when it was last looked at, and for how long it is not looked at again.
+    seen: u64,
+    pause: u64,
 }
+
+/// How long a timer of CPU time is not looked at, in nanoseconds: the least, and the most while its owner waits.
+const MIN_PAUSE: u64 = 4_000_000;
+const MAX_PAUSE: u64 = 64_000_000;
 
 impl SignalTimer {
     fn new(number: u32, owner: &Arc<Process>, clock: Clock, notice: Notice) -> Arc<Self> {
         let state = Mutex::new(State {
             schedule: Schedule::default(),
             armed: None,
+            seen: 0,
+            pause: MIN_PAUSE,
         });
         Arc::new(Self {
             number,
@@ -61,15 +71,28 @@ impl SignalTimer {
         })
     }
 
+    /// What its schedule goes by: CPU time, or CLOCK_MONOTONIC.
+    fn now(&self) -> u64 {
+        match self.clock.is_cpu_time() {
+            true => self.clock.now(),
+            false => clock::monotonic(),
+        }
+    }
+
     /// Arms it for a time on CLOCK_MONOTONIC, or disarms it; gives what was left and the interval before.
     pub(crate) fn set(self: &Arc<Self>, next: Option<u64>, interval: u64) -> Result<(u64, u64)> {
+        let now = self.now();
+        let next = match self.clock.is_cpu_time() {
+            true => next.map(|next| now.saturating_add(next.saturating_sub(clock::monotonic()))),
+            false => next,
+        };
         let mut state = self.state.lock();
-        let before = (state.schedule.left(clock::monotonic()), state.schedule.interval);
+        let before = (state.schedule.left(now), state.schedule.interval);
         let interval = if next.is_some() { interval } else { 0 };
         state.schedule = Schedule { next, interval };
         self.overrun.store(0, Ordering::Relaxed);
         let old = core::mem::take(&mut state.armed);
-        state.armed = next.map(|next| self.arm(next)).transpose()?;
+        state.armed = next.map(|next| self.arm(&mut state, next, now)).transpose()?;
         drop(state);
         drop(old);
         Ok(before)
@@ -77,8 +100,9 @@ impl SignalTimer {
 
     /// What is left, and the interval.
     pub(crate) fn get(&self) -> (u64, u64) {
+        let now = self.now();
         let state = self.state.lock();
-        (state.schedule.left(clock::monotonic()), state.schedule.interval)
+        (state.schedule.left(now), state.schedule.interval)
     }
 
     /// timer_getoverrun(2).
@@ -86,13 +110,33 @@ impl SignalTimer {
         self.overrun.load(Ordering::Relaxed)
     }
 
-    fn arm(self: &Arc<Self>, next: u64) -> Result<Timer> {
+    fn arm(self: &Arc<Self>, state: &mut State, next: u64, now: u64) -> Result<Timer> {
+        let next = match self.clock.is_cpu_time() {
+            true => self.next_look(state, next, now),
+            false => next,
+        };
         let this = Arc::downgrade(self);
         crate::container().timers.arm(next, move || {
             if let Some(this) = this.upgrade() {
                 this.expire();
             }
         })
+    }
+
+    /// When a timer of CPU time is looked at: its clock cannot be there before, unless several threads run. While it stands still,
+    /// ever more rarely.
+    fn next_look(&self, state: &mut State, next: u64, now: u64) -> u64 {
+        state.pause = match now == state.seen {
+            true => (state.pause * 2).min(MAX_PAUSE),
+            false => MIN_PAUSE,
+        };
+        state.seen = now;
+        let threads = self
+            .owner
+            .upgrade()
+            .map_or(1, |owner| owner.thread_count().max(1));
+        let left = next.saturating_sub(now) / threads as u64;
+        clock::monotonic().saturating_add(left.max(state.pause))
     }
 
     /// Counts expirations as overruns, if the signal of an earlier one is pending still: a timer has one signal at a time.
@@ -112,11 +156,12 @@ impl SignalTimer {
     }
 
     fn expire(self: &Arc<Self>) {
+        let now = self.now();
         let mut state = self.state.lock();
-        let count = state.schedule.advance(clock::monotonic());
+        let count = state.schedule.advance(now);
         let next = state.schedule.next;
         let old = core::mem::take(&mut state.armed);
-        state.armed = next.and_then(|next| self.arm(next).ok());
+        state.armed = next.and_then(|next| self.arm(&mut state, next, now).ok());
         drop(state);
         drop(old);
         let Some(owner) = self.owner.upgrade().filter(|_| count > 0) else {
@@ -150,7 +195,7 @@ impl SignalTimer {
 
 /// The timers of a process.
 pub(crate) struct IntervalTimers {
-    /// ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF. The last two go by elapsed time too: see `time::cpu_time`.
+    /// ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF. The last two go by the same time: see `time::cpu`.
     interval: Mutex<[Option<Arc<SignalTimer>>; 3]>,
     created: Mutex<BTreeMap<u32, Arc<SignalTimer>>>,
 }
@@ -168,16 +213,16 @@ impl IntervalTimers {
 
     /// The interval timer with this number.
     pub(crate) fn interval(&self, process: &Arc<Process>, which: IntervalTimer) -> Result<Arc<SignalTimer>> {
-        let signal = match which {
-            IntervalTimer::ITIMER_REAL => Signal::SIGALRM,
-            IntervalTimer::ITIMER_VIRTUAL => Signal::SIGVTALRM,
-            IntervalTimer::ITIMER_PROF => Signal::SIGPROF,
+        let cpu = Clock::ProcessCpu(process.pid);
+        let (signal, clock) = match which {
+            IntervalTimer::ITIMER_REAL => (Signal::SIGALRM, Clock::Monotonic),
+            IntervalTimer::ITIMER_VIRTUAL => (Signal::SIGVTALRM, cpu),
+            IntervalTimer::ITIMER_PROF => (Signal::SIGPROF, cpu),
             _ => return Err(Errno::EINVAL),
         };
         let mut timers = self.interval.lock();
         let place = timers.get_mut(which.0 as usize).ok_or(Errno::EINVAL)?;
-        let timer = place
-            .get_or_insert_with(|| SignalTimer::new(0, process, Clock::Monotonic, Notice::Plain(signal)));
+        let timer = place.get_or_insert_with(|| SignalTimer::new(0, process, clock, Notice::Plain(signal)));
         Ok(timer.clone())
     }
 

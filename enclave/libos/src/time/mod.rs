@@ -1,5 +1,6 @@
 //! Time as programs see it: clocks by number, the vDSO, interval timers.
 
+pub(crate) mod cpu;
 pub(crate) mod interval;
 pub(crate) mod vdso;
 
@@ -7,18 +8,22 @@ use kobject::clock::{self, SECOND};
 use kobject::{Errno, Result};
 use linux_abi::ClockId;
 
+use crate::process::{CURRENT, table};
+
 /// A clock of clock_gettime(2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Clock {
     Realtime,
     Monotonic,
-    /// CPU time of the process or of a thread: the time since it began, since only the host knows what it got.
-    ProcessCpu,
-    ThreadCpu,
+    /// CPU time of a process.
+    ProcessCpu(u32),
+    /// CPU time of a thread.
+    ThreadCpu(u32),
 }
 
 impl Clock {
-    /// The clock with this number; EINVAL. Raw, coarse and boot-time clocks are the two that exist.
+    /// The clock with this number; EINVAL, also for the clock of a process that does not exist, or of another process's thread. Raw,
+    /// coarse and boot-time clocks are the two that exist.
     pub(crate) fn from_raw(id: ClockId) -> Result<Self> {
         match id {
             ClockId::CLOCK_REALTIME
@@ -30,21 +35,42 @@ impl Clock {
             | ClockId::CLOCK_MONOTONIC_COARSE
             | ClockId::CLOCK_BOOTTIME
             | ClockId::CLOCK_BOOTTIME_ALARM => Ok(Self::Monotonic),
-            ClockId::CLOCK_PROCESS_CPUTIME_ID => Ok(Self::ProcessCpu),
-            ClockId::CLOCK_THREAD_CPUTIME_ID => Ok(Self::ThreadCpu),
-            // Clocks of other processes and threads (clock_getcpuclockid(3)).
-            ClockId(..0) if id.is_of_thread() => Ok(Self::ThreadCpu),
-            ClockId(..0) => Ok(Self::ProcessCpu),
+            ClockId::CLOCK_PROCESS_CPUTIME_ID => Ok(Self::ProcessCpu(own_process())),
+            ClockId::CLOCK_THREAD_CPUTIME_ID => Ok(Self::ThreadCpu(own_thread())),
+            // Clocks of other processes and threads (clock_getcpuclockid(3)); 0 is the caller.
+            ClockId(..0) if id.is_of_thread() => match id.owner() {
+                0 => Ok(Self::ThreadCpu(own_thread())),
+                tid => CURRENT
+                    .with(|thread| thread.process.thread(tid))
+                    .map(|thread| Self::ThreadCpu(thread.tid))
+                    .ok_or(Errno::EINVAL),
+            },
+            ClockId(..0) => match id.owner() {
+                0 => Ok(Self::ProcessCpu(own_process())),
+                pid => table::process(pid)
+                    .map(|process| Self::ProcessCpu(process.pid))
+                    .ok_or(Errno::EINVAL),
+            },
             _ => Err(Errno::EINVAL),
         }
     }
 
-    /// Nanoseconds.
+    /// Whether it stands still while its owner waits.
+    pub(crate) fn is_cpu_time(self) -> bool {
+        matches!(self, Self::ProcessCpu(_) | Self::ThreadCpu(_))
+    }
+
+    /// Nanoseconds; 0 for who is gone.
     pub(crate) fn now(self) -> u64 {
         match self {
             Self::Realtime => clock::realtime(),
             Self::Monotonic => clock::monotonic(),
-            Self::ProcessCpu | Self::ThreadCpu => cpu_time(),
+            Self::ProcessCpu(pid) => table::process(pid).map_or(0, |process| process.cpu_time()),
+            Self::ThreadCpu(tid) => CURRENT
+                .try_with(|thread| (thread.tid == tid).then(|| thread.cpu.total()))
+                .flatten()
+                .or_else(|| table::thread(tid).map(|thread| thread.cpu.total()))
+                .unwrap_or(0),
         }
     }
 
@@ -54,10 +80,12 @@ impl Clock {
     }
 }
 
-/// The calling process's CPU time, as far as it can be known: the time since it began.
-pub(crate) fn cpu_time() -> u64 {
-    let started = crate::process::CURRENT.with(|thread| thread.process.started);
-    clock::monotonic().saturating_sub(started)
+fn own_process() -> u32 {
+    CURRENT.with(|thread| thread.process.pid)
+}
+
+fn own_thread() -> u32 {
+    CURRENT.with(|thread| thread.tid)
 }
 
 /// CLOCK_REALTIME in whole seconds.

@@ -405,10 +405,14 @@ fn dispatch_system_calls() -> Result<(), PlatformError> {
         )
     };
     if result == 0 {
-        Ok(())
-    } else {
-        Err(Missing::SyscallUserDispatch.into())
+        return Ok(());
     }
+    // Since Linux 7.3 a sysctl can forbid it: another error, and another remedy.
+    Err(match std::io::Error::last_os_error().raw_os_error() {
+        Some(libc::EPERM) => Missing::SyscallUserDispatchForbidden,
+        _ => Missing::SyscallUserDispatch,
+    }
+    .into())
 }
 
 /// A host thread at a TCS.

@@ -1,6 +1,6 @@
 //! A tiny LibOS and a configuration to go with it.
 
-use enclave_config::{Config, Extent, HostEnv, Rootfs, User};
+use enclave_config::{Config, Extent, HostEnv, Resolver, Rootfs, User};
 use enclave_layout::IMAGE_BASE;
 
 pub const R: u32 = 4;
@@ -64,6 +64,7 @@ pub fn config() -> Config {
         cwd: b"/".to_vec(),
         user: User::default(),
         hostname: vec![],
+        resolver: Resolver::Servers(vec![]),
         stop_signal: 15,
         debug: false,
         memory: 1 << 28,
