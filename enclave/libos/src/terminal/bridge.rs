@@ -79,7 +79,7 @@ impl Bridge {
     /// Starts the thread that copies. EAGAIN if every thread of the enclave is in use.
     pub(crate) fn start(self: &Arc<Self>) -> Result<()> {
         let bridge = self.clone();
-        Ok(thread::spawn(Box::new(move || bridge.copy()))?)
+        thread::spawn(Box::new(move || bridge.copy()))
     }
 
     /// Gives the terminal the size that the host's has, whatever the host says it is.
