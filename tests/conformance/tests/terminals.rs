@@ -139,6 +139,12 @@ fn input_that_is_no_terminal_is_refused() {
 }
 
 #[test]
+fn who_writes_without_end_holds_nothing_up() {
+    let pty = start(&["bash", "-c", "yes & exit 3"]);
+    assert_eq!(pty.end().unwrap().0.code(), Some(3));
+}
+
+#[test]
 fn all_output_is_shown_before_the_end() {
     let mut pty = start(&["bash", "-c", "seq 1 20000; printf end"]);
     let shown = pty.expect("20000\r\nend").unwrap();
