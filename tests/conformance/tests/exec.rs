@@ -129,7 +129,7 @@ fn a_program_gets_a_terminal() {
     say("fg\r", "\r\nback\r\n");
     say("\x03", "^C");
     say(
-        "bash -c 'trap \"stty size\" WINCH; echo set; while :; do sleep 0.1; done'\r",
+        "sh -c 'trap \"stty size\" WINCH; echo set; while :; do sleep 0.1; done'\r",
         "\r\nset\r\n",
     );
     pty.resize(30, 100).unwrap();

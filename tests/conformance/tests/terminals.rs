@@ -61,7 +61,7 @@ fn bash_edits_lines_and_controls_jobs() {
     say(&mut pty, "ps -o tty,comm -p $$\r", "pts/0    bash\r\n");
     say(
         &mut pty,
-        "bash -c 'trap \"stty size\" WINCH; echo set; while :; do sleep 0.1; done'\r",
+        "sh -c 'trap \"stty size\" WINCH; echo set; while :; do sleep 0.1; done'\r",
         "\r\nset\r\n",
     );
     pty.resize(30, 100).unwrap();
