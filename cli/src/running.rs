@@ -7,7 +7,7 @@ use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use host_runtime::control::{self, Control, Question};
@@ -78,7 +78,7 @@ pub fn listen(name: Option<&str>, description: &str, refusal: Option<String>) ->
     })
 }
 
-fn remove(path: &PathBuf) -> Result<()> {
+fn remove(path: &Path) -> Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             Err(error).with_context(|| format!("cannot remove {}", path.display()))
@@ -87,7 +87,7 @@ fn remove(path: &PathBuf) -> Result<()> {
     }
 }
 
-fn describe(path: &PathBuf) -> Option<String> {
+fn describe(path: &Path) -> Option<String> {
     let (_, text) = control::ask(path, Question::Describe, &[], &[]).ok()?;
     Some(String::from_utf8_lossy(&text).into_owned())
 }

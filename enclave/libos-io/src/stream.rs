@@ -27,6 +27,8 @@ pub struct Terminal {
 /// A standard stream, of the container or of a program that `nacre exec` runs in it.
 pub struct Stream {
     fd: HostFd,
+    /// Which standard stream it is to its program.
+    role: HostFd,
     /// Closes a descriptor that was lent.
     _lent: Option<OwnedHostFd>,
     kind: StreamKind,
@@ -35,12 +37,22 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// Standard stream 0, 1 or 2, or one that was lent; `None` if the host says that it is closed.
+    /// Standard stream 0, 1 or 2; `None` if the host says that it is closed.
     pub fn open(fd: HostFd, terminal: Arc<Terminal>) -> Result<Option<Arc<Self>>> {
+        Self::with_role(fd, fd, terminal)
+    }
+
+    /// A descriptor that the host lends in the role of standard stream 0, 1 or 2; `None` if it says that it is closed.
+    pub fn lent(fd: HostFd, role: HostFd, terminal: Arc<Terminal>) -> Result<Option<Arc<Self>>> {
+        Self::with_role(fd, role, terminal)
+    }
+
+    fn with_role(fd: HostFd, role: HostFd, terminal: Arc<Terminal>) -> Result<Option<Arc<Self>>> {
         let kind = call::call(&StreamStat { fd })?;
         let is_lent = ![HostFd::STDIN, HostFd::STDOUT, HostFd::STDERR].contains(&fd);
         let stream = Self {
             fd,
+            role,
             _lent: is_lent.then_some(OwnedHostFd(fd)),
             kind,
             terminal,
@@ -107,7 +119,7 @@ impl File for Stream {
     /// pipe or file.
     fn reopen(self: Arc<Self>, flags: OpenFlags) -> Result<Arc<dyn File>> {
         let is_one_way = matches!(self.kind, StreamKind::Pipe | StreamKind::File);
-        let fits = match self.fd {
+        let fits = match self.role {
             HostFd::STDIN => flags.readable(),
             _ => flags.writable(),
         };

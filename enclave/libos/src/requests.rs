@@ -132,7 +132,12 @@ fn begin(request: Request) -> core::result::Result<TrapFrame, Refusal> {
         return Err(Refusal::program(b"", b"", Errno::EINVAL));
     };
     // Whatever happens, they are closed.
-    let lent = streams.map(lend);
+    let [input, output, error] = streams;
+    let lent = [
+        lend(input, HostFd::STDIN),
+        lend(output, HostFd::STDOUT),
+        lend(error, HostFd::STDERR),
+    ];
     let context = &allowed.context;
     let program = args.first().cloned().unwrap_or_default();
     let mut environment = allowed.environment.clone();
@@ -178,12 +183,12 @@ fn begin(request: Request) -> core::result::Result<TrapFrame, Refusal> {
 }
 
 /// A stream that the host lends; `None` if it is closed, or an answer makes no sense.
-fn lend(fd: HostFd) -> Option<Arc<Stream>> {
+fn lend(fd: HostFd, role: HostFd) -> Option<Arc<Stream>> {
     let terminal = Arc::new(Terminal {
         foreground: 0.into(),
         session: 0.into(),
     });
-    Stream::open(fd, terminal).ok().flatten()
+    Stream::lent(fd, role, terminal).ok().flatten()
 }
 
 fn add(process: &Process, file: &Arc<Description>, fd: u32) -> Result<()> {

@@ -397,3 +397,48 @@ fn receive(stream: &UnixStream) -> io::Result<(Vec<u8>, Vec<OwnedFd>)> {
     stream.read_exact(&mut message)?;
     Ok((message, descriptors))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_arrives_with_its_descriptors() {
+        let (here, there) = UnixStream::pair().unwrap();
+        let (mut reader, writer) = io::pipe().unwrap();
+        send(&here, b"\x02words", &[writer.as_raw_fd(), 1, 2]).unwrap();
+        drop(writer);
+        let (message, mut descriptors) = receive(&there).unwrap();
+        assert_eq!((message.as_slice(), descriptors.len()), (&b"\x02words"[..], 3));
+        let mut pipe = std::fs::File::from(descriptors.remove(0));
+        pipe.write_all(b"through").unwrap();
+        drop(pipe);
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "through");
+        send(&here, b"\0", &[]).unwrap();
+        assert_eq!(receive(&there).unwrap().0, b"\0");
+        drop(here);
+        assert!(receive(&there).is_err());
+    }
+
+    #[test]
+    fn words_and_variables_are_told_apart() {
+        let streams = || -> Vec<OwnedFd> {
+            (0..3)
+                .map(|_| std::fs::File::open("/dev/null").unwrap().into())
+                .collect()
+        };
+        let wish = execute(Question::Execute, b"ps\0aux\0\0A=1\0", streams());
+        let Some(Wish::Execute {
+            args, env, terminal, ..
+        }) = wish
+        else {
+            panic!("{wish:?}");
+        };
+        assert_eq!(args, [b"ps".to_vec(), b"aux".to_vec()]);
+        assert_eq!((env, terminal), (vec![b"A=1".to_vec()], false));
+        assert_eq!(execute(Question::Execute, b"ps", streams()), None);
+        assert_eq!(execute(Question::Execute, b"ps\0\0", Vec::new()), None);
+    }
+}

@@ -82,7 +82,7 @@ fn a_program_runs_in_the_container() {
             NAME,
             "sh",
             "-c",
-            "cat; echo $WORD",
+            "cat /dev/stdin; echo $WORD",
         ],
         b"typed\n",
     );
@@ -128,10 +128,14 @@ fn a_program_gets_a_terminal() {
     say("\x1a", "Stopped");
     say("fg\r", "\r\nback\r\n");
     say("\x03", "^C");
-    say("trap 'stty size' WINCH\r", "$ ");
+    say(
+        "sh -c 'trap \"stty size\" WINCH; echo set; while :; do sleep 0.1; done'\r",
+        "\r\nset\r\n",
+    );
     pty.resize(30, 100).unwrap();
-    pty.press("\r").unwrap();
     pty.expect("30 100\r\n").unwrap();
+    pty.press("\x03").unwrap();
+    pty.expect("$ ").unwrap();
     pty.press("exit 7\r").unwrap();
     let (status, shown) = pty.end().unwrap();
     assert_eq!(status.code(), Some(7), "{shown}");

@@ -59,9 +59,15 @@ fn bash_edits_lines_and_controls_jobs() {
     say(&mut pty, "cat | tr a-z A-Z\r", "\r\n");
     say(&mut pty, "pearl\r\x04", "PEARL\r\n");
     say(&mut pty, "ps -o tty,comm -p $$\r", "pts/0    bash\r\n");
-    say(&mut pty, "trap 'stty size' WINCH\r", "$ ");
+    say(
+        &mut pty,
+        "sh -c 'trap \"stty size\" WINCH; echo set; while :; do sleep 0.1; done'\r",
+        "\r\nset\r\n",
+    );
     pty.resize(30, 100).unwrap();
-    say(&mut pty, "\r", "30 100\r\n");
+    pty.expect("30 100\r\n").unwrap();
+    pty.press("\x03").unwrap();
+    pty.expect("$ ").unwrap();
     pty.press("exit 7\r").unwrap();
     let (status, shown) = pty.end().unwrap();
     assert_eq!(status.code(), Some(7), "{shown}");
@@ -136,6 +142,12 @@ fn input_that_is_no_terminal_is_refused() {
         outcome.stderr.contains("the input device is not a TTY"),
         "{outcome}"
     );
+}
+
+#[test]
+fn who_writes_without_end_holds_nothing_up() {
+    let pty = start(&["bash", "-c", "yes & exit 3"]);
+    assert_eq!(pty.end().unwrap().0.code(), Some(3));
 }
 
 #[test]

@@ -20,6 +20,7 @@ mod oci_image;
 mod pcs_messages;
 mod quote;
 mod ra_tls_evidence;
+mod request;
 mod sgxs;
 mod sigstruct;
 mod token;
@@ -58,6 +59,8 @@ targets! {
     HOST_ANSWERS = host_answers;
     /// What the host tells at boot (`host-abi`).
     BOOT_INFO = boot_info;
+    /// What somebody on the host asks of a running container (`host-abi`).
+    REQUEST = request;
     /// The measured configuration (`enclave-config`).
     ENCLAVE_CONFIG = enclave_config;
     /// Maps of call sites (`callsite-map`).
@@ -127,6 +130,7 @@ mod tests {
     attacks! {
         host_answers = HOST_ANSWERS;
         boot_info = BOOT_INFO;
+        request = REQUEST;
         enclave_config = ENCLAVE_CONFIG;
         callsite_map = CALLSITE_MAP;
         erofs = EROFS;

@@ -193,7 +193,7 @@ pub(super) fn status(fs: &Synthetic, subject: Subject) -> Result<Vec<u8>> {
         ("HugetlbPages", 0),
     ];
     // What has ended has none.
-    let shown = memory.into_iter().filter(|_| process.virtual_memory > 0);
+    let shown = memory.into_iter().filter(|_| thread.state != b'Z');
     for (name, bytes) in shown {
         text += &format!("{name}:\t{:>8} kB\n", bytes / 1024);
     }

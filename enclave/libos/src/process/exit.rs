@@ -188,7 +188,7 @@ fn give_memory_up(thread: &Thread) {
 /// Ends the container, whose first process has ended.
 fn container(status: Status) -> ! {
     crate::container().sync();
-    bridge::drain_first();
+    bridge::end_first();
     stats::report();
     rootfs_source::report();
     end(status)

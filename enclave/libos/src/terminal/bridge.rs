@@ -79,7 +79,7 @@ impl Bridge {
     /// Starts the thread that copies. EAGAIN if every thread of the enclave is in use.
     pub(crate) fn start(self: &Arc<Self>) -> Result<()> {
         let bridge = self.clone();
-        Ok(thread::spawn(Box::new(move || bridge.copy()))?)
+        thread::spawn(Box::new(move || bridge.copy()))
     }
 
     /// Gives the terminal the size that the host's has, whatever the host says it is.
@@ -171,7 +171,7 @@ impl Bridge {
     }
 
     /// Shows all that programs have written, and waits for the host to take it.
-    pub(crate) fn drain(&self) {
+    fn drain(&self) {
         loop {
             self.send();
             if !self.has_output() {
@@ -190,13 +190,14 @@ impl Bridge {
         }
     }
 
-    /// Nobody uses the terminal any more: what is written still is shown, and the thread that copies ends.
+    /// Nobody uses the terminal any more. Programs can write nothing from here on; what they have written is shown before this returns.
     pub(crate) fn end(&self) {
-        self.drain();
-        self.is_over.store(true, Ordering::Release);
+        // First this: programs that write without end would be waited for without end.
         if let Ok(terminal) = self.terminal() {
             terminal.hang_up();
         }
+        self.is_over.store(true, Ordering::Release);
+        self.drain();
     }
 }
 
@@ -229,9 +230,9 @@ pub(crate) fn follow_first_size() -> bool {
     first.is_some()
 }
 
-/// The container ends: what was written to its terminal is shown before.
-pub(crate) fn drain_first() {
+/// The container ends, and its terminal before it.
+pub(crate) fn end_first() {
     if let Some(bridge) = FIRST.get() {
-        bridge.drain();
+        bridge.end();
     }
 }
