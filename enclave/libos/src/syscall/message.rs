@@ -138,9 +138,10 @@ impl ControlOut {
     fn new(header: &MessageHeader) -> Self {
         Self {
             bytes: Vec::new(),
-            room: match header.control {
-                0 => 0,
-                _ => usize::try_from(header.control_len).unwrap_or(usize::MAX),
+            room: if header.control == 0 {
+                0
+            } else {
+                usize::try_from(header.control_len).unwrap_or(usize::MAX)
             },
             is_cut: false,
         }

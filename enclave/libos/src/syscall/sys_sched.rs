@@ -155,9 +155,11 @@ fn sys_sched_setattr(call: &mut Call<'_>) -> Result<u64> {
     if at == 0 || call.int(0) < 0 || call_flags != 0 {
         return Err(Errno::EINVAL);
     }
-    let size = match user::get::<u32>(at)? {
-        0 => SCHED_ATTR_SIZE_VER0 as u32,
-        size => size,
+    let given: u32 = user::get(at)?;
+    let size = if given == 0 {
+        SCHED_ATTR_SIZE_VER0 as u32
+    } else {
+        given
     };
     let too_big = || {
         user::put(at, &(ATTRIBUTES as u32))?;
@@ -206,12 +208,12 @@ fn sys_sched_setattr(call: &mut Call<'_>) -> Result<u64> {
 
 /// The process of the thread that the first argument names.
 fn process_of(call: &Call<'_>) -> Result<Arc<Process>> {
-    match call.uint(0) {
-        0 => Ok(call.thread.process.clone()),
-        tid => table::thread(tid)
-            .map(|thread| thread.process.clone())
-            .ok_or(Errno::ESRCH),
+    let tid = call.uint(0);
+    if tid == 0 {
+        return Ok(call.thread.process.clone());
     }
+    let thread = table::thread(tid).ok_or(Errno::ESRCH)?;
+    Ok(thread.process.clone())
 }
 
 fn sys_sched_get_priority_max(call: &mut Call<'_>) -> Result<u64> {
