@@ -208,8 +208,29 @@ fn genuine_quotes() {
         ))
     };
     let (out, _, status) = verify("tdx_quote", AT, "");
+    let not_checked = "NOT CHECKED: which enclave or trust domain this is: anybody's passes (--mrenclave, --mrsigner or --mrtd)\n\
+         NOT CHECKED: what the report data says: an old quote, or one made for another, passes (--report-data or --nonce)\n";
+    assert!(
+        out.starts_with(&format!("ACCEPTABLE: UpToDate\n{not_checked}\n")),
+        "{out}"
+    );
+    assert_eq!(status, 0);
+    let field = |name: &str| {
+        let line = out.lines().find(|line| line.trim_start().starts_with(name));
+        line.and_then(|line| line.split_whitespace().last())
+            .unwrap_or_else(|| panic!("no {name} in {out}"))
+            .to_owned()
+    };
+    let named = format!(" --mrtd {} --report-data {}", field("MRTD"), field("report data"));
+    let (out, _, status) = verify("tdx_quote", AT, &named);
     assert!(out.starts_with("ACCEPTABLE: UpToDate\n\n"), "{out}");
     assert_eq!(status, 0);
+    let (out, _, _) = verify("tdx_quote", AT, " --json");
+    let json: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(
+        json["not_checked"],
+        serde_json::json!(["identity", "report_data"])
+    );
     let (out, _, status) = verify("sgx_quote", AT, "");
     assert!(
         out.starts_with("NOT ACCEPTABLE: ConfigurationAndSWHardeningNeeded"),

@@ -99,8 +99,10 @@ static void streams(void) {
     memset(much, 'x', sizeof much);
     ssize_t some = write(slave, much, sizeof much);
     check(some > 1000 && some < (ssize_t)sizeof much, "the output queue is bounded");
-    check_fails(write(slave, much, sizeof much), EAGAIN, "a full queue");
-    check(!(events(slave) & POLLOUT), "it does not poll writable");
+    // Linux moves what was written to the master's side at its leisure, which makes room.
+    ssize_t more;
+    while ((more = write(slave, much, sizeof much)) > 0) some += more;
+    check(more == -1 && errno == EAGAIN && some < 2 * (ssize_t)sizeof much, "a full queue");
     ssize_t got = 0;
     static char bytes[100000];
     while (got < some) {

@@ -8,7 +8,7 @@ use collateral_cache::Wanted;
 use judgement::Judgement;
 
 use super::report_data::{HexBytes, nonce};
-use super::verification::{VerificationFlags, claimed};
+use super::verification::{NotChecked, VerificationFlags, claimed};
 use crate::input;
 
 /// Much more than any quote.
@@ -29,6 +29,13 @@ pub struct QuoteFlags {
 }
 
 impl QuoteFlags {
+    /// What nobody asked for.
+    pub fn not_checked(&self) -> Vec<NotChecked> {
+        let mut missing = self.verification.not_checked();
+        missing.retain(|&what| what != NotChecked::ReportData || self.nonce.is_none());
+        missing
+    }
+
     /// Reads the files and verifies the quote.
     ///
     /// # Errors

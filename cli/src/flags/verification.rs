@@ -1,5 +1,6 @@
 //! The flags that all commands share which verify quotes: collateral, time, policy and identity.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -85,7 +86,47 @@ pub struct QuoteVerifier {
     pub at: UnixTime,
 }
 
+/// What a verdict says nothing about, since nobody asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotChecked {
+    /// Which enclave or trust domain it is.
+    Identity,
+    /// What the quote was made for.
+    ReportData,
+}
+
+impl NotChecked {
+    /// For programs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Identity => "identity",
+            Self::ReportData => "report_data",
+        }
+    }
+}
+
+/// For people: what it means, and what to do.
+impl fmt::Display for NotChecked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Identity => {
+                "which enclave or trust domain this is: anybody's passes (--mrenclave, --mrsigner or --mrtd)"
+            }
+            Self::ReportData => {
+                "what the report data says: an old quote, or one made for another, passes (--report-data or --nonce)"
+            }
+        })
+    }
+}
+
 impl VerificationFlags {
+    /// What nobody asked for.
+    pub fn not_checked(&self) -> Vec<NotChecked> {
+        let identity = self.identity.identity().is_none().then_some(NotChecked::Identity);
+        let report_data = self.report_data.is_none().then_some(NotChecked::ReportData);
+        identity.into_iter().chain(report_data).collect()
+    }
+
     /// Whether the collateral comes from standard input.
     pub fn reads_standard_input(&self) -> bool {
         self.collateral.as_deref().is_some_and(input::is_standard)

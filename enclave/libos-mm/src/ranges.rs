@@ -6,8 +6,10 @@ use core::ops::Range;
 use enclave_layout::{PAGE_SIZE, USER_END, USER_START};
 use host_abi::PageRange;
 
-/// New mappings are placed below this address, from the top down; what lies above stays for those that ask for it.
-const SEARCH_END: u64 = USER_END - (1 << 30);
+/// Where pages of parked processes lie.
+const FRAMES: Range<u64> = USER_END - (1 << 40)..USER_END;
+/// New mappings are placed below this address, from the top down.
+const SEARCH_END: u64 = FRAMES.start;
 /// New mappings are placed above this address: below lie programs that are linked at fixed addresses, and heaps.
 const SEARCH_START: u64 = 0x1_0000_0000;
 
@@ -38,21 +40,9 @@ impl Ranges {
         self.take_within(SEARCH_START..SEARCH_END, len, align)
     }
 
-    /// Takes `len` bytes at the lowest free address of those that new mappings get: as far as possible from what programs map, unmap and
-    /// map again at addresses that they remember.
-    pub(crate) fn take_lowest(&mut self, len: u64) -> Option<PageRange> {
-        let first = self
-            .free()
-            .range(..=SEARCH_START)
-            .next_back()
-            .map(|(&start, _)| start);
-        let ranges = self.free.range(first.unwrap_or(SEARCH_START)..SEARCH_END);
-        let found = ranges
-            .map(|(&start, &end)| (start.max(SEARCH_START), end.min(SEARCH_END)))
-            .find(|&(start, end)| end.saturating_sub(start) >= len);
-        let range = PageRange::new(found?.0, len)?;
-        self.take(range);
-        Some(range)
+    /// Takes `len` bytes where no program asks for addresses: pages of parked processes keep nobody from mapping anything.
+    pub(crate) fn take_for_frames(&mut self, len: u64) -> Option<PageRange> {
+        self.take_within(FRAMES, len, PAGE_SIZE)
     }
 
     /// Takes `len` bytes at the highest free address that a sign-extended 32-bit number can be (MAP_32BIT).
@@ -184,18 +174,6 @@ mod tests {
         assert!(!ranges.is_free(range(0x40_1000, 0x1000)));
         assert!(ranges.is_free(range(0x40_2000, 0x1000)));
         assert!(ranges.is_free(range(USER_START, 0x3f_f000 - USER_START)));
-    }
-
-    #[test]
-    fn the_lowest_is_far_from_the_highest() {
-        let mut ranges = Ranges::new();
-        let first = ranges.take_lowest(0x10000).unwrap();
-        assert_eq!(first.start(), SEARCH_START);
-        let second = ranges.take_lowest(0x10000).unwrap();
-        assert_eq!(second.start(), first.end());
-        ranges.give_back(first);
-        assert_eq!(ranges.take_lowest(0x11000).unwrap().start(), second.end());
-        assert_eq!(ranges.take_lowest(0x10000), Some(first));
     }
 
     #[test]

@@ -34,7 +34,7 @@ impl Arena {
         while stash.free.len() < count {
             let missing = (count - stash.free.len()) as u64;
             let len = missing.next_multiple_of(CHUNK) * PAGE_SIZE;
-            let chunk = self.ranges.lock().take_lowest(len).ok_or(Errno::ENOMEM)?;
+            let chunk = self.ranges.lock().take_for_frames(len).ok_or(Errno::ENOMEM)?;
             if let Err(error) = self.commit_zeroed(chunk, &mut Account::unlimited()) {
                 self.discard(chunk, &mut Account::unlimited());
                 self.ranges.lock().give_back(chunk);

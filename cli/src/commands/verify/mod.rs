@@ -8,10 +8,13 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
+use judgement::Judgement;
+use serde_json::Value;
 
 use self::tls::VerifyTls;
 use self::token::VerifyToken;
 use crate::flags::quote::QuoteFlags;
+use crate::flags::verification::NotChecked;
 
 /// Verify quotes, tokens and TLS servers of enclaves and trust domains
 #[derive(Args, Debug)]
@@ -53,17 +56,40 @@ impl Verify {
 impl VerifyQuote {
     fn run(self) -> Result<ExitCode> {
         let judgement = self.quote.judge()?;
+        let not_checked = self.quote.not_checked();
         if self.json {
-            println!("{}", serde_json::to_string_pretty(&judgement)?);
+            let mut json = serde_json::to_value(&judgement)?;
+            if let Some(members) = json.as_object_mut() {
+                members.insert("not_checked".to_owned(), names(&not_checked));
+            }
+            println!("{}", serde_json::to_string_pretty(&json)?);
         } else {
-            print!("{}", judgement::summary(&judgement));
+            print!(
+                "{}",
+                with_not_checked(&judgement::summary(&judgement), &judgement, &not_checked)
+            );
         }
         Ok(status(&judgement))
     }
 }
 
+/// In JSON.
+fn names(not_checked: &[NotChecked]) -> Value {
+    not_checked.iter().map(|what| what.name()).collect()
+}
+
+/// The summary, with what an acceptable quote was not asked behind its first line.
+fn with_not_checked(summary: &str, judgement: &Judgement, not_checked: &[NotChecked]) -> String {
+    let (verdict, rest) = summary.split_once('\n').unwrap_or((summary, ""));
+    let mut text = format!("{verdict}\n");
+    for what in not_checked.iter().filter(|_| judgement.is_acceptable()) {
+        text.push_str(&format!("NOT CHECKED: {what}\n"));
+    }
+    text + rest
+}
+
 /// Success if the quote is acceptable.
-pub fn status(judgement: &judgement::Judgement) -> ExitCode {
+pub fn status(judgement: &Judgement) -> ExitCode {
     if judgement.is_acceptable() {
         ExitCode::SUCCESS
     } else {

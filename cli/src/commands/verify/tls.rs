@@ -15,8 +15,9 @@ use ra_tls::{Evidence, Identity, RaTlsCertificate, Refusal, SourceError, Verifie
 use serde_json::{Value, json};
 
 use super::tls_peer::peer_certificate;
+use super::{names, with_not_checked};
 use crate::flags::report_data::{HexBytes, nonce};
-use crate::flags::verification::{QuoteVerifier, VerificationFlags};
+use crate::flags::verification::{NotChecked, QuoteVerifier, VerificationFlags};
 
 /// Verify the enclave or trust domain behind a TLS server (RA-TLS)
 ///
@@ -75,10 +76,17 @@ impl VerifyTls {
     }
 
     fn report(&self, findings: &Findings) -> Result<ExitCode> {
+        // The key is what the report data stands for.
+        let mut not_checked = self.verification.not_checked();
+        not_checked.retain(|&what| what != NotChecked::ReportData);
         if self.json {
-            println!("{}", serde_json::to_string_pretty(&findings.json(&self.peer))?);
+            let mut json = findings.json(&self.peer);
+            if let Some(members) = json.as_object_mut() {
+                members.insert("not_checked".to_owned(), names(&not_checked));
+            }
+            println!("{}", serde_json::to_string_pretty(&json)?);
         } else {
-            print!("{}", findings.text(&self.peer));
+            print!("{}", findings.text(&self.peer, &not_checked));
         }
         Ok(match findings.refusal {
             None => ExitCode::SUCCESS,
@@ -162,7 +170,7 @@ impl Findings {
         })
     }
 
-    fn text(&self, peer: &str) -> String {
+    fn text(&self, peer: &str, not_checked: &[NotChecked]) -> String {
         let mut out = match &self.refusal {
             None if self.is_simulated() => format!(
                 "PROVEN BY A SIMULATED PLATFORM, which protects nothing: {peer} has the key that the quote below speaks for\n"
@@ -194,7 +202,9 @@ impl Findings {
         // Two quotes that hold are about the same enclave.
         let shown = if self.refusal.is_none() { 1 } else { usize::MAX };
         for (evidence, _, judgement) in self.quotes().take(shown) {
-            let _ = write!(out, "\n{}:\n{}", evidence.format(), judgement::summary(judgement));
+            let summary = judgement::summary(judgement);
+            let summary = with_not_checked(&summary, judgement, not_checked);
+            let _ = write!(out, "\n{}:\n{summary}", evidence.format());
         }
         out
     }
