@@ -6,8 +6,8 @@ pub const PASSED_SIGNALS: u64 = mask(&[1, 2, 3, 10, 12, 15, 18, 28]);
 
 /// The bit of a signal, 1 to 64; none for other numbers.
 pub const fn signal_bit(signal: u8) -> u64 {
-    match signal {
-        1..=64 => 1 << (signal - 1),
+    match signal.checked_sub(1) {
+        Some(index) if index < 64 => 1 << index,
         _ => 0,
     }
 }
