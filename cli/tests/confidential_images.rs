@@ -254,4 +254,19 @@ fn another_signature_keeps_product_and_security_version() {
     let (_, warned) = sign(&["--security-version", "4"]);
     assert!(warned.contains("falls from 5 to 4"), "{warned}");
     assert_eq!(versions(), (7, 4));
+
+    // What a signature says that is not valid could be anyone's word (SIGSTRUCT.HEADER finds it; the modulus is behind).
+    let mut image = fs::read(place.path("out.tar")).unwrap();
+    let header = [0x06, 0, 0, 0, 0xe1, 0, 0, 0];
+    let at = image
+        .windows(header.len())
+        .position(|bytes| bytes == header)
+        .unwrap();
+    image[at + 600] ^= 1;
+    fs::write(place.path("out.tar"), image).unwrap();
+    let target = ["sign", "out.tar", "oci-archive:signed.tar", "--key"];
+    let line = place.fail(target.iter().copied().chain([key.to_str().unwrap()]));
+    assert!(line.contains("--security-version"), "{line}");
+    sign(&["--product", "7", "--security-version", "5"]);
+    assert_eq!(versions(), (7, 5));
 }

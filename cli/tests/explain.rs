@@ -96,6 +96,11 @@ fn a_program_that_needs_nothing_starts() {
     let text = place.succeed(["explain", "image.tar"]);
     assert!(text.contains("file            /bin/app: static"), "{text}");
     assert!(!text.contains("CANNOT START"), "{text}");
+    assert_eq!(
+        place.names(),
+        ["image.tar", "program", "program.c"],
+        "nothing is left behind"
+    );
 }
 
 #[test]

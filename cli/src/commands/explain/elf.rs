@@ -189,7 +189,7 @@ impl Elf {
             match entry.d_tag(LE) {
                 elf::DT_NEEDED => self.needed.extend(text(entry.d_val(LE))),
                 elf::DT_SONAME => self.soname = text(entry.d_val(LE)),
-                elf::DT_FLAGS_1 => is_pie |= entry.d_val(LE) & u64::from(elf::DF_1_PIE.0) != 0,
+                elf::DT_FLAGS_1 => is_pie |= entry.d_val(LE) & elf::DF_1_PIE.0 != 0,
                 _ => {}
             }
         }

@@ -58,8 +58,7 @@ fn problems(tree: &Tree, files: &ImageFiles, elf: &Elf) -> Vec<(String, &'static
         ));
     }
     // The sanitizer's own library has it as an export.
-    if elf.has_asan && !elf.exports.contains(&b"__asan_init"[..]) || elf.has_asan && elf.linkage.is_program()
-    {
+    if elf.has_asan && (elf.linkage.is_program() || !elf.exports.contains(&b"__asan_init"[..])) {
         problems.push((
             "it is built with AddressSanitizer, which needs addresses that an enclave does not have".into(),
             "build it without -fsanitize=address",
