@@ -52,7 +52,7 @@ enum Command {
     Sign(commands::sign::Sign),
     #[cfg(feature = "verify")]
     Verify(commands::verify::Verify),
-    #[cfg(feature = "verify")]
+    #[cfg(any(feature = "convert", feature = "verify"))]
     Explain(commands::explain::Explain),
     #[cfg(feature = "run")]
     SimulatedPlatform(commands::simulated_platform::SimulatedPlatform),
@@ -109,7 +109,7 @@ impl Command {
             Self::Sign(sign) => sign.run()?,
             #[cfg(feature = "verify")]
             Self::Verify(verify) => return verify.run(),
-            #[cfg(feature = "verify")]
+            #[cfg(any(feature = "convert", feature = "verify"))]
             Self::Explain(explain) => return explain.run(),
             #[cfg(feature = "run")]
             Self::SimulatedPlatform(command) => command.run()?,

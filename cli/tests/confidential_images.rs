@@ -217,3 +217,56 @@ fn a_key_that_is_elsewhere_signs_in_two_steps() {
     ]);
     assert!(line.contains("--product"), "{line}");
 }
+
+#[test]
+fn another_signature_keeps_product_and_security_version() {
+    let place = Workplace::new();
+    let plain = place.plain_image();
+    let convert = ["convert", plain, "oci-archive:out.tar", "--debug"];
+    place.succeed([&convert[..], &["--product", "7", "--security-version", "5"]].concat());
+    let key = test_key();
+    let sign = |args: &[&str]| {
+        let words = [
+            "sign",
+            "out.tar",
+            "oci-archive:signed.tar",
+            "--key",
+            key.to_str().unwrap(),
+        ];
+        let output = place.nacre([&words[..], args].concat());
+        assert!(output.status.success(), "{output:?}");
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (text(output.stdout), text(output.stderr))
+    };
+    let versions = || {
+        let signature = &inspect(&place, "oci-archive:signed.tar")["signature"];
+        (
+            signature["product"].as_u64().unwrap(),
+            signature["security_version"].as_u64().unwrap(),
+        )
+    };
+    let (said, warned) = sign(&[]);
+    assert!(said.contains("product 7, security version 5, DEBUG"), "{said}");
+    assert_eq!((versions(), warned.as_str()), ((7, 5), ""));
+    let (_, warned) = sign(&["--security-version", "6"]);
+    assert_eq!((versions(), warned.as_str()), ((7, 6), ""));
+    // Only who names a lower one gets it.
+    let (_, warned) = sign(&["--security-version", "4"]);
+    assert!(warned.contains("falls from 5 to 4"), "{warned}");
+    assert_eq!(versions(), (7, 4));
+
+    // What a signature says that is not valid could be anyone's word (SIGSTRUCT.HEADER finds it; the modulus is behind).
+    let mut image = fs::read(place.path("out.tar")).unwrap();
+    let header = [0x06, 0, 0, 0, 0xe1, 0, 0, 0];
+    let at = image
+        .windows(header.len())
+        .position(|bytes| bytes == header)
+        .unwrap();
+    image[at + 600] ^= 1;
+    fs::write(place.path("out.tar"), image).unwrap();
+    let target = ["sign", "out.tar", "oci-archive:signed.tar", "--key"];
+    let line = place.fail(target.iter().copied().chain([key.to_str().unwrap()]));
+    assert!(line.contains("--security-version"), "{line}");
+    sign(&["--product", "7", "--security-version", "5"]);
+    assert_eq!(versions(), (7, 5));
+}

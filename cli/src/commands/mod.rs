@@ -9,7 +9,7 @@ pub mod completion;
 pub mod convert;
 #[cfg(feature = "run")]
 pub mod exec;
-#[cfg(feature = "verify")]
+#[cfg(any(feature = "convert", feature = "verify"))]
 pub mod explain;
 #[cfg(feature = "convert")]
 pub mod inspect;

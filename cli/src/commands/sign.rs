@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use enclave_config::Config;
-use image_convert::Part;
+use image_convert::{Package, Part};
 use oci_image::ImageRef;
-use sgx_sign::{PublicKey, Sgxs, SigningKey, Unsigned};
+use sgx_arch::SigStruct;
+use sgx_sign::{PublicKey, Sgxs, SignOptions, SigningKey, Unsigned};
 
 use crate::confidential_image;
 use crate::flags::conversion::SignatureFlags;
@@ -21,6 +22,8 @@ use crate::output::progress::ProgressLine;
 /// FILE` (or --digest-out) writes what that key must sign (RSASSA-PKCS1-v1_5 with SHA-256), then `nacre sign IMAGE TARGET
 /// --signature FILE --public-key FILE` adds the signature. Give the same --product, --security-version and --date both
 /// times.
+///
+/// Product and security version stay what the image's signature says, unless they are given here.
 #[derive(Args, Debug)]
 pub struct Sign {
     /// The confidential image
@@ -57,7 +60,16 @@ impl Sign {
             .with_context(|| format!("{}: /{} is damaged", self.image, Part::Enclave.path()))?;
         let config = Config::decode(&sgxs.config)
             .map_err(|error| anyhow::anyhow!("{}: the configuration is damaged: {error}", self.image))?;
-        let unsigned = Unsigned::new(sgxs.mr_enclave, config.debug, &self.flags.options()?);
+        let before = signature_before(&package, &sgxs)?;
+        let options = self.flags.options_after(before.as_ref())?;
+        if let Some(before) = before.filter(|before| options.security_version < before.isv_svn) {
+            eprintln!(
+                "nacre: the security version falls from {} to {}: sealing keys of the higher one are out of reach, and \
+                 relying parties may refuse the lower one",
+                before.isv_svn, options.security_version
+            );
+        }
+        let unsigned = Unsigned::new(sgxs.mr_enclave, config.debug, &options);
 
         if self.digest_out.is_some() || self.bytes_out.is_some() {
             if let Some(path) = &self.digest_out {
@@ -66,7 +78,7 @@ impl Sign {
             if let Some(path) = &self.bytes_out {
                 write(path, &unsigned.bytes())?;
             }
-            return Ok(());
+            return print_choices(&options, config.debug);
         }
 
         let signature = match (&self.flags.key, &self.signature, &self.public_key) {
@@ -107,8 +119,30 @@ impl Sign {
         if let Some(key) = PublicKey::of(&signature) {
             output::line(format_args!("  MRSIGNER     {}", key.mr_signer()))?;
         }
-        Ok(())
+        print_choices(&options, config.debug)
     }
+}
+
+/// The image's signature, if it is one of this enclave: only then is kept what it says. Anyone could have written another.
+fn signature_before(package: &Package, sgxs: &Sgxs) -> Result<Option<SigStruct>> {
+    let bytes = package.read(Part::Signature)?;
+    let signature = SigStruct::from_bytes(&bytes).ok();
+    Ok(signature.filter(|signature| {
+        signature.enclave_hash == sgxs.mr_enclave.0 && sgx_sign::verify(signature).is_ok()
+    }))
+}
+
+/// What the signature says besides the measurement.
+fn print_choices(options: &SignOptions, debug: bool) -> Result<()> {
+    let debug = if debug {
+        ", DEBUG: the host can read this enclave"
+    } else {
+        ""
+    };
+    output::line(format_args!(
+        "  signature    {}, product {}, security version {}{debug}",
+        options.date, options.product, options.security_version
+    ))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {

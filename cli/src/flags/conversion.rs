@@ -7,6 +7,7 @@ use anyhow::{Result, anyhow, bail};
 use clap::Args;
 use enclave_config::{HostEnv, MAX_NAME_SERVERS, Resolver};
 use image_convert::Options;
+use sgx_arch::SigStruct;
 use sgx_sign::{Date, SignOptions};
 
 use super::enclave_values::{EnclaveSize, HostName, Threads, VariableName};
@@ -59,11 +60,11 @@ pub struct SignatureFlags {
     #[arg(long, value_name = "FILE")]
     pub key: Option<PathBuf>,
 
-    /// Product number (ISVPRODID) [default: 0]
+    /// Product number (ISVPRODID) [default: 0; of an image that is signed again, what it was]
     #[arg(long, value_name = "NUMBER")]
     product: Option<u16>,
 
-    /// Security version of the product (ISVSVN) [default: 0]
+    /// Security version of the product (ISVSVN) [default: 0; of an image that is signed again, what it was]
     #[arg(long, value_name = "NUMBER")]
     security_version: Option<u16>,
 
@@ -135,9 +136,23 @@ fn resolver(flags: &EnclaveFlags, servers: &[IpAddr], is_allowed: bool) -> Resul
 }
 
 impl SignatureFlags {
-    /// What the signature holds, without a `nacre.toml`.
-    pub fn options(&self) -> Result<SignOptions> {
-        sign_options(self, &Signature::default())
+    /// What the signature holds, without a `nacre.toml`. What is not told is kept from the signature before, if that can
+    /// be trusted to be one.
+    ///
+    /// # Errors
+    /// When there is nothing to keep it from.
+    pub fn options_after(&self, before: Option<&SigStruct>) -> Result<SignOptions> {
+        if before.is_none() && (self.product.is_none() || self.security_version.is_none()) {
+            bail!(
+                "the image's signature is not valid, so what it says is not kept: give --product and --security-version"
+            );
+        }
+        let kept = Signature {
+            product: before.map(|before| before.isv_prod_id),
+            security_version: before.map(|before| before.isv_svn),
+            ..Signature::default()
+        };
+        sign_options(self, &kept)
     }
 }
 

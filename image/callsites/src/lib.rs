@@ -25,9 +25,11 @@ mod descent;
 mod elf;
 mod functions;
 mod go;
+mod number;
 mod targets;
 mod unwind;
 
+use std::collections::BTreeSet;
 use std::ops::{AddAssign, Range};
 
 use callsite_map::Sites;
@@ -86,6 +88,9 @@ pub struct Report {
     pub counts: Counts,
     /// Addresses (as the file gives them) of system calls that will trap, with proof or without.
     pub trapping: Vec<u64>,
+    /// Numbers of the system calls, where the code says them as constants. Go's programs, and functions that are given
+    /// the number, do not.
+    pub numbers: BTreeSet<u32>,
 }
 
 /// Looks for system calls in the bytes of a file. `None` if it is no ELF64 x86-64 program or library, or 4 GiB and
@@ -171,6 +176,7 @@ fn scan_pairs(image: &Image<'_>, pairs: &[u64]) -> Report {
             let Some(function) = functions.get(which) else {
                 continue;
             };
+            report.numbers.extend(number::before(function, index));
             match choose::choose(image, function, index, &targets, &mut report.sites) {
                 Some(Form::InstructionBefore) => report.counts.instruction_before += 1,
                 Some(Form::Following) => report.counts.following += 1,

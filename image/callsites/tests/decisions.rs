@@ -407,3 +407,29 @@ fn code_that_is_far_apart_takes_no_memory_between() {
     assert_eq!(report.counts.patched(), 1, "{:?}", report.counts);
     assert_eq!(report.counts.unproven, 1, "{:?}", report.counts);
 }
+
+#[test]
+fn numbers_are_told_where_they_are_constants() {
+    let report = scanned(&ElfFile::function(|a| {
+        let mut behind = a.create_label();
+        a.mov(eax, 425).unwrap();
+        a.mov(edi, 8).unwrap();
+        a.syscall().unwrap();
+        a.xor(eax, eax).unwrap();
+        a.test(edi, edi).unwrap();
+        a.je(behind).unwrap();
+        a.syscall().unwrap();
+        a.set_label(&mut behind).unwrap();
+        // Not constants: an argument, a byte of a constant, and what another call gave.
+        a.mov(eax, edi).unwrap();
+        a.syscall().unwrap();
+        a.mov(eax, 7).unwrap();
+        a.mov(al, 9).unwrap();
+        a.syscall().unwrap();
+        a.mov(eax, 3).unwrap();
+        a.call(rcx).unwrap();
+        a.syscall().unwrap();
+        a.ret().unwrap();
+    }));
+    assert_eq!(report.numbers.into_iter().collect::<Vec<_>>(), [0, 425]);
+}

@@ -92,7 +92,7 @@ fn rooted(path: &str) -> Vec<u8> {
 }
 
 /// What of the image's configuration has no effect in a confidential container, in sentences for the user.
-pub(crate) fn left_out(image: &ContainerConfig) -> Vec<&'static str> {
+pub fn left_out(image: &ContainerConfig) -> Vec<&'static str> {
     let is_checked = image
         .healthcheck
         .as_ref()

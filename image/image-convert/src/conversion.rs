@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use enclave_config::Rootfs;
+use enclave_config::{Config, Rootfs};
 use oci_image::{ImageRef, ImageSource, Kind, Limits, Tree, WrittenImage, sparse_file};
 use sgx_sign::{Layout, Libos, MrEnclave, MrSigner, SigningKey, Unsigned};
 
@@ -78,16 +78,7 @@ impl Conversion<'_> {
             error => error,
         })?;
 
-        let config = container::configure(
-            &image.config().config,
-            self.options,
-            Facts {
-                passwd: &read_file(&tree, "/etc/passwd")?,
-                group: &read_file(&tree, "/etc/group")?,
-                rootfs: written,
-                source_digest: Some(*image.config_digest().as_bytes()),
-            },
-        )?;
+        let config = configure(image, &tree, self.options, written)?;
         let mut sgxs = Vec::new();
         let mr_enclave = Layout::new(&libos, &config)?
             .write(&mut sgxs)
@@ -116,6 +107,38 @@ impl Conversion<'_> {
             left_out: container::left_out(&image.config().config),
         })
     }
+}
+
+/// The configuration that a conversion of this image would measure, but for its root file system, which is left empty.
+/// `tree` has the image's files.
+///
+/// # Errors
+/// As a conversion would fail: the image's user, stop signal or working directory cannot be used.
+pub fn configuration(image: &ImageSource, tree: &Tree, options: &Options) -> Result<Config, ConvertError> {
+    let rootfs = Rootfs {
+        root_hash: [0; 32],
+        data_blocks: 0,
+        hash_offset: 0,
+        salt: Vec::new(),
+        total_len: 0,
+        callsites: enclave_config::Extent::default(),
+    };
+    configure(image, tree, options, rootfs)
+}
+
+fn configure(
+    image: &ImageSource,
+    tree: &Tree,
+    options: &Options,
+    rootfs: Rootfs,
+) -> Result<Config, ConvertError> {
+    let facts = Facts {
+        passwd: &read_file(tree, "/etc/passwd")?,
+        group: &read_file(tree, "/etc/group")?,
+        rootfs,
+        source_digest: Some(*image.config_digest().as_bytes()),
+    };
+    Ok(container::configure(&image.config().config, options, facts)?)
 }
 
 /// Where large intermediate files go: `$TMPDIR`, or beside the target, where there is room for the result. They have

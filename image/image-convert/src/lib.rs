@@ -2,7 +2,7 @@
 //!
 //! [`Conversion::run`] reads the image's layers, looks for system calls in its programs, writes the root file
 //! system, lays out and signs the enclave, and writes an image of five files, [`Part`]s, that run it. [`Package`]
-//! finds these files again in a confidential image.
+//! finds these files again in a confidential image. [`configuration`] tells without a conversion what would be measured.
 //!
 //! Nothing of the image is executed, and the same image, options and binaries give the same bytes. Memory is bounded
 //! by the image's metadata and its largest program; contents go through temporary files without a name.
@@ -27,8 +27,8 @@ mod tree_source;
 
 pub use accounts::AccountError;
 pub use call_sites::Coverage;
-pub use container::ContainerError;
-pub use conversion::{Conversion, Summary};
+pub use container::{ContainerError, left_out};
+pub use conversion::{Conversion, Summary, configuration};
 pub use error::ConvertError;
 pub use options::Options;
 pub use package::{Outside, Package, PackageError, Part, ResignError, label};
