@@ -495,6 +495,13 @@ fn java_serves() {
     assert!(server.text().contains("the end\n"), "{}", server.text());
 }
 
+/// A program that reserves great ranges with great alignments; its child reserves as much again.
+#[test]
+fn deno_runs() {
+    let numbers: Vec<_> = (0..20).map(|number: u32| number.to_string()).collect();
+    prints("deno", &[], &format!("{}\nNACRE\n0 42\n", numbers.join(" ")));
+}
+
 /// Node's children, messages, worker threads and a cluster; `localhost` is known without a server of names.
 #[test]
 fn node_has_children() {

@@ -35,6 +35,12 @@ pub struct Recipe {
 enum Content {
     /// Debian packages with all that they depend on.
     Packages(&'static [&'static str]),
+    /// A program of an npm package (name and version, its path there) as `/program`, with Debian packages.
+    Npm {
+        package: &'static str,
+        program: &'static str,
+        packages: &'static [&'static str],
+    },
     /// A Go program, static, as `/program`.
     Go(&'static str),
     /// A guest, with its libraries, as `/guest`.
@@ -95,6 +101,15 @@ fn build(recipe: &Recipe, path: &Path) -> Result<()> {
         .map(|(path, text)| Entry::file(path, 0o644, text.as_bytes()));
     let layer = match recipe.content {
         Content::Packages(packages) => debian::layer(packages, files.collect(), scratch.path())?,
+        Content::Npm {
+            package,
+            program,
+            packages,
+        } => {
+            let program = fs::read(unpack_npm(package, program, scratch.path())?)?;
+            let program = [Entry::file("program", 0o755, program)];
+            debian::layer(packages, files.chain(program).collect(), scratch.path())?
+        }
         Content::Go(source) => {
             let program = fs::read(build_go(source, scratch.path())?)?;
             archive::layer(
@@ -128,6 +143,30 @@ fn build(recipe: &Recipe, path: &Path) -> Result<()> {
     file.flush()?;
     file.persist(path)?;
     Ok(())
+}
+
+/// Fetches a package, which runs nothing, and gives the path of a file of it.
+fn unpack_npm(package: &str, path: &str, scratch: &Path) -> Result<PathBuf> {
+    let output = Command::new("npm")
+        .args(["pack", "--silent", package])
+        .current_dir(scratch)
+        .output();
+    let Ok(output) = output else {
+        bail!("cannot run npm; install the package npm")
+    };
+    ensure!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let archive = scratch.join(String::from_utf8(output.stdout)?.trim());
+    let unpacked = Command::new("tar")
+        .arg("xzf")
+        .arg(&archive)
+        .current_dir(scratch)
+        .status()?;
+    ensure!(unpacked.success(), "{} cannot be unpacked", archive.display());
+    Ok(scratch.join("package").join(path))
 }
 
 fn build_go(source: &str, scratch: &Path) -> Result<PathBuf> {

@@ -253,6 +253,21 @@ pub fn recipes() -> Vec<Recipe> {
             },
         },
         Recipe {
+            name: "deno",
+            content: Content::Npm {
+                package: "@deno/linux-x64-glibc@2.9.6",
+                program: "deno",
+                packages: &["libc6", "libgcc-s1"],
+            },
+            files: &[("app/main.ts", include_str!("../../../images/main.ts"))],
+            config: Config {
+                entrypoint: words("/program run --allow-all /app/main.ts"),
+                env: vec![PATH.to_owned()],
+                working_dir: "/app".to_owned(),
+                ..Config::default()
+            },
+        },
+        Recipe {
             name: "go",
             content: Content::Go(include_str!("../../../images/main.go")),
             files: &[],
