@@ -281,7 +281,6 @@ pub(super) const ROWS: &[Row] = &[
         Errno::EOPNOTSUPP,
         "there are no security modules",
     ),
-    Row::unsupported(462, "mseal", Errno::ENOSYS, "not available in this version"),
     Row::unsupported(
         463,
         "setxattrat",
