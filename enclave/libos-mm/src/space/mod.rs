@@ -21,7 +21,7 @@ pub use self::family::AddressLimits;
 pub(crate) use self::family::Family;
 use self::family::{Space, Spaces};
 pub use self::fault::FaultOutcome;
-pub use self::report::Word;
+pub use self::report::{MappingReport, Sizes, Word};
 use crate::arena::{Arena, PROGRAMS};
 use crate::call_sites::Patches;
 use crate::kept::View;
