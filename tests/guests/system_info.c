@@ -72,6 +72,15 @@ int main(void) {
     check(access("/sys/devices/system/cpu/cpu0", F_OK) == 0, "/sys/devices/system/cpu/cpu0");
     check(load("/sys/kernel/mm/transparent_hugepage/enabled") && strchr(text, '['),
           "/sys/kernel/mm/transparent_hugepage/enabled");
+    check(load("/sys/class/net/lo/address") && strcmp(text, "00:00:00:00:00:00\n") == 0, "lo: address");
+    check(load("/sys/class/net/lo/mtu") && strcmp(text, "65536\n") == 0, "lo: mtu");
+    check(load("/sys/class/net/lo/type") && strcmp(text, "772\n") == 0, "lo: type");
+    check(load("/sys/class/net/lo/ifindex") && strcmp(text, "1\n") == 0, "lo: ifindex");
+    check(load("/sys/class/net/lo/operstate"), "lo: operstate");
+    check(load("/sys/class/net/lo/statistics/rx_bytes"), "lo: statistics");
+    check(load("/proc/net/dev") && strstr(text, "Inter-|   Receive") == text, "/proc/net/dev has its header");
+    check(load("/proc/net/tcp") && strstr(text, "  sl  local_address rem_address   st") == text,
+          "/proc/net/tcp has its header");
     check(access("/proc/absent", F_OK) == -1 && errno == ENOENT, "nothing that is not there");
     return check_done();
 }

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <sys/ioctl.h>
@@ -165,6 +166,107 @@ static void names(void) {
     close(client);
 }
 
+static void *accept_one(void *shared) {
+    int *state = shared, listener = state[0];
+    __atomic_store_n(&state[1], gettid(), __ATOMIC_SEQ_CST);
+    state[0] = accept(listener, NULL, NULL);
+    state[2] = errno;
+    return NULL;
+}
+
+// Waits until a thread of this process sleeps.
+static void until_it_sleeps(int tid) {
+    char path[64], text[256] = "";
+    snprintf(path, sizeof path, "/proc/self/task/%d/stat", tid);
+    for (char *state = NULL; !state || state[2] != 'S'; sched_yield()) {
+        int fd = open(path, O_RDONLY);
+        if (fd < 0) return;
+        ssize_t length = read(fd, text, sizeof text - 1);
+        close(fd);
+        text[length > 0 ? length : 0] = 0;
+        state = strrchr(text, ')');
+    }
+}
+
+static int polled(int fd) {
+    struct pollfd poller = {fd, POLLIN | POLLOUT | POLLRDHUP, 0};
+    poll(&poller, 1, 0);
+    return poller.revents;
+}
+
+static void shut(int kind) {
+    printf("# shutdown without a connection, kind %d\n", kind);
+    struct sockaddr_un address = name("shut");
+    int listener = socket(AF_UNIX, kind, 0), early = socket(AF_UNIX, kind, 0), late = socket(AF_UNIX, kind, 0);
+    need(bind(listener, ADDRESS(address)) == 0 && listen(listener, 5) == 0, "a socket that listens");
+    int state[3] = {listener, 0, 0};
+    pthread_t thread;
+    pthread_create(&thread, NULL, accept_one, state);
+    while (!__atomic_load_n(&state[1], __ATOMIC_SEQ_CST)) sched_yield();
+    until_it_sleeps(state[1]);
+    check_eq(shutdown(listener, SHUT_WR), 0, "shut down for writing");
+    check_eq(connect(early, ADDRESS(address)), 0, "it still takes connections");
+    pthread_join(thread, NULL);
+    check(state[0] >= 0, "which who waits accepts");
+    close(state[0]), close(early);
+    check_eq(polled(listener), 0, "nothing to poll");
+
+    state[0] = listener, state[1] = 0;
+    pthread_create(&thread, NULL, accept_one, state);
+    while (!__atomic_load_n(&state[1], __ATOMIC_SEQ_CST)) sched_yield();
+    until_it_sleeps(state[1]);
+    check_eq(shutdown(listener, SHUT_RD), 0, "shut down for reading");
+    pthread_join(thread, NULL);
+    check(state[0] == -1 && state[2] == EINVAL, "ends an accept that waits");
+    check_fails(accept(listener, NULL, NULL), EINVAL, "and later ones");
+    fcntl(listener, F_SETFL, O_NONBLOCK);
+    check_fails(accept(listener, NULL, NULL), EAGAIN, "not those that do not wait");
+    fcntl(listener, F_SETFL, 0);
+    check_eq(polled(listener), POLLIN | POLLRDHUP | POLLHUP, "poll says it");
+    check_fails(connect(late, ADDRESS(address)), ECONNREFUSED, "nobody can connect");
+    check_eq(listen(listener, 5), 0, "listen does not change it");
+    check_fails(connect(late, ADDRESS(address)), ECONNREFUSED, "still nobody");
+    close(listener);
+    unlink("shut");
+
+    listener = socket(AF_UNIX, kind, 0), early = socket(AF_UNIX, kind, 0);
+    need(bind(listener, ADDRESS(address)) == 0 && listen(listener, 5) == 0, "another one");
+    check_eq(connect(early, ADDRESS(address)), 0, "a connection waits");
+    check_eq(shutdown(listener, SHUT_RDWR), 0, "shut down");
+    int accepted = accept(listener, NULL, NULL);
+    check(accepted >= 0 && write(early, "x", 1) == 1 && read(accepted, buffer, 1) == 1, "it is accepted");
+    check_fails(accept(listener, NULL, NULL), EINVAL, "none after it");
+    close(listener), close(early), close(accepted);
+    unlink("shut");
+
+    check_eq(shutdown(late, SHUT_WR), 0, "of a socket without a connection");
+    listener = socket(AF_UNIX, kind, 0);
+    need(bind(listener, ADDRESS(address)) == 0 && listen(listener, 5) == 0, "a third one");
+    check_eq(connect(late, ADDRESS(address)), 0, "it can connect");
+    check_fails(send(late, "x", 1, MSG_NOSIGNAL), EPIPE, "but not write");
+    close(listener), close(late);
+    unlink("shut");
+}
+
+static void modes(void) {
+    struct sockaddr_un address = name("mode");
+    struct stat st;
+    mode_t before = umask(0027);
+    int s = socket(AF_UNIX, SOCK_STREAM, 0);
+    check(bind(s, ADDRESS(address)) == 0 && stat("mode", &st) == 0, "bind under a umask");
+    check_eq(st.st_mode & 07777, 0750, "takes it away");
+    close(s), unlink("mode");
+    s = socket(AF_UNIX, SOCK_DGRAM, 0);
+    check_eq(fchmod(s, 0622), 0, "fchmod before bind");
+    check(bind(s, ADDRESS(address)) == 0 && stat("mode", &st) == 0, "bind");
+    check_eq(st.st_mode & 07777, 0600, "the file has that mode, without the umask");
+    check(fstat(s, &st) == 0 && (st.st_mode & 07777) == 0622, "the socket keeps it");
+    check(fchmod(s, 0666) == 0 && stat("mode", &st) == 0 && (st.st_mode & 07777) == 0600,
+          "later changes are the socket's alone");
+    close(s), unlink("mode");
+    umask(before);
+}
+
 static long pass(int through, int *fds, int count) {
     union {
         char bytes[CMSG_SPACE(sizeof(int) * 4)];
@@ -231,6 +333,9 @@ int main(void) {
     streams();
     packets();
     names();
+    shut(SOCK_STREAM);
+    shut(SOCK_SEQPACKET);
+    modes();
     descriptors();
     return check_done();
 }

@@ -55,6 +55,10 @@ constants! {
     FUTEX_OWNER_DIED: u32 = 0x4000_0000;
     FUTEX_TID_MASK: u32 = 0x3fff_ffff;
     FUTEX_BITSET_MATCH_ANY: u32 = 0xffff_ffff;
+    /// The size of a word in the flags of `futex_waitv`; the older name of FUTEX2_SIZE_U32.
+    FUTEX_32: u32 = 2;
+    /// Words that `futex_waitv` takes at most.
+    FUTEX_WAITV_MAX: u32 = 128;
     /// Entries of a robust list that are looked at.
     ROBUST_LIST_LIMIT: u32 = 2048;
 }

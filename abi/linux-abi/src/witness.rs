@@ -347,7 +347,7 @@ fn futex_is_as_in_the_headers() {
     ]);
     compare!(futex::ALL; general [
         FUTEX_OP_OPARG_SHIFT FUTEX_WAITERS FUTEX_OWNER_DIED FUTEX_TID_MASK
-        FUTEX_BITSET_MATCH_ANY ROBUST_LIST_LIMIT
+        FUTEX_BITSET_MATCH_ANY FUTEX_32 FUTEX_WAITV_MAX ROBUST_LIST_LIMIT
     ]);
 }
 

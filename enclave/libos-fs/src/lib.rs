@@ -63,7 +63,9 @@ pub use locks::{
 pub use mounts::Mount;
 pub use notify::Inotify;
 pub use open_file::OpenFile;
-pub use system::{Kernel, Memory, NamedPipe, Process, ProcessStatus, System, SystemV, ThreadStatus};
+pub use system::{
+    Kernel, MappingStatus, Memory, NamedPipe, Process, ProcessStatus, System, SystemV, ThreadStatus,
+};
 pub use vfs::{
     FileSystemStat, MAX_TERMINALS, NewNode, OpenHow, Owner, SetTime, Vfs, VfsOptions, path_of, place_of,
     written_by,

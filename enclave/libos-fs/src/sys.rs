@@ -13,7 +13,10 @@ use crate::synthetic::{Item, Numbered, Shape, Subject, Synthetic};
 
 const ROOT: &[Item] = &[
     Item::directory("block", &[]),
-    Item::directory("class", &[Item::directory("net", &[])]),
+    Item::directory(
+        "class",
+        &[Item::directory("net", &[Item::directory("lo", LOOPBACK)])],
+    ),
     Item::directory("devices", &[Item::directory("system", SYSTEM)]),
     Item::directory(
         "fs",
@@ -24,6 +27,43 @@ const ROOT: &[Item] = &[
         }],
     ),
     Item::directory("kernel", &[Item::directory("mm", MEMORY)]),
+];
+
+/// The loopback interface. The others are the host's, and what it says of them here would be believed.
+const LOOPBACK: &[Item] = &[
+    Item::fixed("addr_assign_type", "0\n"),
+    Item::fixed("addr_len", "6\n"),
+    Item::fixed("address", "00:00:00:00:00:00\n"),
+    Item::fixed("broadcast", "00:00:00:00:00:00\n"),
+    Item::fixed("carrier", "1\n"),
+    Item::fixed("dev_id", "0x0\n"),
+    Item::fixed("dev_port", "0\n"),
+    Item::fixed("dormant", "0\n"),
+    Item::fixed("flags", "0x9\n"),
+    Item::fixed("ifalias", ""),
+    Item::fixed("ifindex", "1\n"),
+    Item::fixed("iflink", "1\n"),
+    Item::fixed("link_mode", "0\n"),
+    Item::fixed("mtu", "65536\n"),
+    Item::fixed("operstate", "unknown\n"),
+    Item::directory(
+        "statistics",
+        &[
+            Item::fixed("collisions", "0\n"),
+            Item::fixed("multicast", "0\n"),
+            Item::fixed("rx_bytes", "0\n"),
+            Item::fixed("rx_dropped", "0\n"),
+            Item::fixed("rx_errors", "0\n"),
+            Item::fixed("rx_packets", "0\n"),
+            Item::fixed("tx_bytes", "0\n"),
+            Item::fixed("tx_dropped", "0\n"),
+            Item::fixed("tx_errors", "0\n"),
+            Item::fixed("tx_packets", "0\n"),
+        ],
+    ),
+    Item::fixed("tx_queue_len", "1000\n"),
+    Item::fixed("type", "772\n"),
+    Item::fixed("uevent", "INTERFACE=lo\nIFINDEX=1\n"),
 ];
 
 const SYSTEM: &[Item] = &[

@@ -119,6 +119,9 @@ pub trait Process: Send + Sync {
     /// The lines of `maps`.
     fn maps(&self) -> Vec<u8>;
 
+    /// What `smaps` tells of each mapping.
+    fn mappings(&self) -> Vec<MappingStatus>;
+
     /// Numbers of its open descriptors, ascending.
     fn descriptors(&self) -> Vec<u32>;
 
@@ -141,6 +144,19 @@ pub trait Process: Send + Sync {
     fn set_thread_name(&self, tid: u32, name: &[u8]) -> Result<()>;
 }
 
+/// A mapping, as `smaps` shows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MappingStatus {
+    /// Its line in `maps`, with the newline.
+    pub line: Vec<u8>,
+    /// Bytes.
+    pub size: u64,
+    /// Bytes of it in memory.
+    pub resident: u64,
+    /// Whether changes are seen by all who map the same.
+    pub is_shared: bool,
+}
+
 /// Numbers of a process for `stat`, `statm` and `status`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProcessStatus {
@@ -158,14 +174,22 @@ pub struct ProcessStatus {
     pub started: u64,
     /// Bytes mapped.
     pub virtual_memory: u64,
-    /// Bytes of them in memory.
-    pub resident: u64,
-    /// Bytes of code mapped.
+    /// Bytes of private memory that are there.
+    pub resident_anonymous: u64,
+    /// Bytes of shared files that are there.
+    pub resident_file: u64,
+    /// Bytes of shared memory without a file that are there.
+    pub resident_shared_memory: u64,
+    /// Bytes of the program's code.
     pub code: u64,
-    /// Bytes of writable private memory.
+    /// Bytes of other code that is mapped.
+    pub libraries: u64,
+    /// Bytes of writable private memory, without the stack.
     pub data: u64,
     /// Bytes of the stack.
     pub stack: u64,
+    /// The addresses of the program's code.
+    pub code_range: [u64; 2],
     /// Where the stack began.
     pub stack_start: u64,
     /// Processor time in nanoseconds: user, system.
@@ -182,6 +206,13 @@ pub struct ProcessStatus {
     pub signal_limit: u64,
     /// Niceness.
     pub nice: i32,
+}
+
+impl ProcessStatus {
+    /// Bytes that are there.
+    pub fn resident(&self) -> u64 {
+        self.resident_anonymous + self.resident_file + self.resident_shared_memory
+    }
 }
 
 /// A thread.

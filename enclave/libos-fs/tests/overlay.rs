@@ -592,10 +592,10 @@ fn locks_end_with_the_open_file() {
 fn sockets_are_found_by_their_names() {
     let container = Container::new(&tree());
     let (vfs, context) = (&container.vfs, &container.context);
-    vfs.bind_socket(context, b"/tmp/socket", std::sync::Arc::new(42u32))
+    vfs.bind_socket(context, b"/tmp/socket", std::sync::Arc::new(42u32), 0o777)
         .unwrap();
     assert_eq!(
-        vfs.bind_socket(context, b"/tmp/socket", std::sync::Arc::new(1u32)),
+        vfs.bind_socket(context, b"/tmp/socket", std::sync::Arc::new(1u32), 0o777),
         Err(Errno::EADDRINUSE)
     );
     let found = vfs.find_socket(context, b"/tmp/../tmp/socket").unwrap();

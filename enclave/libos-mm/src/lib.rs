@@ -54,5 +54,7 @@ pub use arena::{MAX_WARM, WARM_MIN, is_present};
 pub use call_sites::{CallSites, install as install_call_sites};
 pub use mapping::{Advice, Backing};
 pub use nameless::NamelessFile;
-pub use space::{ADDRESSES_END, AddressLimits, AddressSpace, FaultOutcome, STACK_NAME, SpaceId, Word};
+pub use space::{
+    ADDRESSES_END, AddressLimits, AddressSpace, FaultOutcome, MappingReport, STACK_NAME, Sizes, SpaceId, Word,
+};
 pub use turns::{Pin, TurnCosts, turn_costs};

@@ -28,6 +28,8 @@ bitflags::bitflags! {
         const UNWRITTEN = 1 << 6;
         /// A program's first stack.
         const STACK = 1 << 5;
+        /// It stays as it is until the program ends (mseal(2)).
+        const SEALED = 1 << 7;
     }
 }
 

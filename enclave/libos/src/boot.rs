@@ -336,6 +336,8 @@ pub(crate) fn search(context: &Context, program: &[u8], environment: &[Vec<u8>])
     let path = path.unwrap_or(b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
     let mut result = Err(Errno::ENOENT);
     for directory in path.split(|&byte| byte == b':') {
+        // An empty element is the current directory.
+        let directory = if directory.is_empty() { b"." } else { directory };
         let candidate = [directory, b"/", program].concat();
         match exec::open(context, At::Cwd, &candidate, AtFlags::empty()) {
             Ok(_) => return Ok(candidate),

@@ -20,6 +20,9 @@ use crate::process::{Process, Thread};
 use crate::uapi::RobustListHead;
 use crate::user;
 
+/// Bytes of a futex.
+const WORD: u64 = 4;
+
 /// Whose futex an address names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scope {
@@ -75,33 +78,102 @@ pub(crate) fn wait(
     if bits == 0 {
         return Err(Errno::EINVAL);
     }
+    let awaited = Awaited {
+        address,
+        expected,
+        scope,
+    };
+    let entry = enqueue(&thread.process, awaited, bits, Waiter::new())?;
+    let result = thread.retry_interrupted(|| entry.waiter.sleep(deadline));
+    match (dequeue(&entry), result) {
+        // Woken between the end of the sleep and now.
+        (false, Err(_)) => Ok(()),
+        (_, result) => result,
+    }
+}
+
+/// One word that is waited on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Awaited {
+    pub(crate) address: u64,
+    pub(crate) expected: u32,
+    pub(crate) scope: Scope,
+}
+
+/// `futex_waitv`: waits while all words are as expected; gives the index of one that was woken. The deadline is on CLOCK_MONOTONIC.
+///
+/// # Errors
+/// As futex_waitv(2): EINVAL, EFAULT, EAGAIN, ETIMEDOUT, EINTR.
+pub(crate) fn wait_multiple(thread: &Thread, words: &[Awaited], deadline: Option<u64>) -> Result<usize> {
+    // All addresses first, as Linux does (`futex_wait_multiple_setup`).
+    for word in words {
+        match word.scope {
+            Scope::Private if word.address.is_multiple_of(WORD) => {}
+            _ => drop(load(word.address)?),
+        }
+    }
+    let waiter = Waiter::new();
+    let mut entries = Vec::with_capacity(words.len());
+    let mut result = Ok(());
+    for &word in words {
+        match enqueue(&thread.process, word, FUTEX_BITSET_MATCH_ANY, waiter.clone()) {
+            Ok(entry) => entries.push(entry),
+            Err(error) => {
+                result = Err(error);
+                break;
+            }
+        }
+    }
+    if result.is_ok() {
+        result = thread.retry_interrupted(|| waiter.sleep(deadline));
+    }
+    // Who was woken says so, whatever else has happened.
+    let mut woken = None;
+    for (index, entry) in entries.iter().enumerate() {
+        if !dequeue(entry) {
+            woken = Some(index);
+        }
+    }
+    match (woken, result) {
+        (Some(index), _) => Ok(index),
+        (None, Err(error)) => Err(error),
+        // Nobody notifies a waiter whose entry is still there.
+        (None, Ok(())) => Err(Errno::EAGAIN),
+    }
+}
+
+/// Lets a waiter stand at a word. EAGAIN if the word is not as expected.
+fn enqueue(process: &Process, word: Awaited, bits: u32, waiter: Arc<Waiter>) -> Result<Arc<Entry>> {
+    let Awaited {
+        address,
+        expected,
+        scope,
+    } = word;
     // Once without the bucket's lock: this may have to bring the page in.
     if load(address)? != expected {
         return Err(Errno::EAGAIN);
     }
-    let key = Key::new(&thread.process, address, scope);
+    let key = Key::new(process, address, scope);
     let entry = Arc::new(Entry {
         key: SpinLock::new(key),
         bits,
-        waiter: Waiter::new(),
+        waiter,
     });
     WAITING.fetch_add(1, Ordering::SeqCst);
-    {
-        let mut bucket = key.bucket().lock();
-        if memory::load(address) != Ok(expected) {
-            WAITING.fetch_sub(1, Ordering::SeqCst);
-            return Err(Errno::EAGAIN);
-        }
-        bucket.push(entry.clone());
+    let mut bucket = key.bucket().lock();
+    if memory::load(address) != Ok(expected) {
+        WAITING.fetch_sub(1, Ordering::SeqCst);
+        return Err(Errno::EAGAIN);
     }
-    let result = thread.retry_interrupted(|| entry.waiter.sleep(deadline));
+    bucket.push(entry.clone());
+    drop(bucket);
+    Ok(entry)
+}
+
+/// Ends what [`enqueue`] began; false if a waker has taken the entry out.
+fn dequeue(entry: &Arc<Entry>) -> bool {
     WAITING.fetch_sub(1, Ordering::SeqCst);
-    let was_queued = remove(&entry);
-    match result {
-        // Woken between the end of the sleep and now.
-        Err(_) if !was_queued => Ok(()),
-        result => result,
-    }
+    remove(entry)
 }
 
 /// Takes an entry out of its bucket, which a requeue may change meanwhile; false if a waker has done so.
@@ -222,7 +294,7 @@ pub(crate) fn wake_op(
 }
 
 fn load(address: u64) -> Result<u32> {
-    if !address.is_multiple_of(4) {
+    if !address.is_multiple_of(WORD) {
         return Err(Errno::EINVAL);
     }
     Ok(memory::load(address)?)

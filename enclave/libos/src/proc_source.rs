@@ -4,8 +4,11 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
+use enclave_layout::PAGE_SIZE;
 use kobject::{Description, Errno, File, Result, clock};
-use libos_fs::{Context, Dentry, Kernel, Memory, NamedPipe, ProcessStatus, System, SystemV, ThreadStatus};
+use libos_fs::{
+    Context, Dentry, Kernel, MappingStatus, Memory, NamedPipe, ProcessStatus, System, SystemV, ThreadStatus,
+};
 use linux_abi::device::DEV_TTY;
 use linux_abi::signal::{SIG_DFL, SIG_IGN};
 use linux_abi::{Capabilities, OpenFlags, Resource, Signal};
@@ -172,6 +175,17 @@ impl libos_fs::Process for Shown {
         self.0.space().maps()
     }
 
+    fn mappings(&self) -> Vec<MappingStatus> {
+        let report = self.0.space().report().into_iter();
+        let shown = report.map(|mapping| MappingStatus {
+            line: mapping.line,
+            size: mapping.size,
+            resident: mapping.resident,
+            is_shared: mapping.is_shared,
+        });
+        shown.collect()
+    }
+
     fn descriptors(&self) -> Vec<u32> {
         self.0
             .descriptors
@@ -191,7 +205,7 @@ impl libos_fs::Process for Shown {
 
     fn status(&self) -> ProcessStatus {
         let process = &self.0;
-        let (virtual_memory, resident) = process.space().size();
+        let sizes = process.space().sizes();
         let (mut ignored, mut caught) = (0, 0);
         let actions = process.actions.lock();
         for signal in (1..=Signal::COUNT as u64).filter_map(Signal::from_raw) {
@@ -204,10 +218,16 @@ impl libos_fs::Process for Shown {
         drop(actions);
         let terminal = process.terminal.lock().clone();
         let first = table::process(table::INIT).map_or(0, |process| process.started);
-        let (stack_start, stack_size) = {
+        let (stack_start, (code_start, code_end)) = {
             let image = process.image.lock();
-            (image.stack_start, image.stack_size)
+            (image.stack_start, image.code)
         };
+        // As `task_mem` of the kernel: whole pages, and not more than is mapped.
+        let code_pages = code_end
+            .checked_next_multiple_of(PAGE_SIZE)
+            .unwrap_or(code_end)
+            .saturating_sub(code_start / PAGE_SIZE * PAGE_SIZE);
+        let code = code_pages.min(sizes.executable);
         ProcessStatus {
             parent: process.parent(),
             group: process.group.load(Ordering::Relaxed),
@@ -215,12 +235,16 @@ impl libos_fs::Process for Shown {
             terminal: terminal.as_ref().map_or(0, |terminal| terminal.device() as u32),
             foreground: terminal.map_or(-1, |terminal| terminal.foreground().cast_signed()),
             started: process.started.saturating_sub(first),
-            virtual_memory,
-            resident,
-            code: 0,
-            data: virtual_memory,
-            stack: if virtual_memory == 0 { 0 } else { stack_size },
+            virtual_memory: sizes.total,
+            resident_anonymous: sizes.resident_anonymous,
+            resident_file: sizes.resident_file,
+            resident_shared_memory: sizes.resident_shared_memory,
+            code,
+            libraries: sizes.executable.saturating_sub(code),
+            data: sizes.data,
+            stack: sizes.stack,
             stack_start,
+            code_range: [code_start, code_end],
             times: [clock::monotonic().saturating_sub(process.started), 0],
             child_times: [0; 2],
             pending: process.pending.lock().set().0,

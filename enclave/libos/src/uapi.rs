@@ -34,6 +34,8 @@ structures! {
         data: u64, key: u32, rw_flags: u32, command: u16, priority: i16, descriptor: u32,
         buffer: u64, len: u64, offset: i64, reserved: u64, flags: u32, event_descriptor: u32,
     }
+    /// `struct futex_waitv`
+    FutexWaiter { value: u64, address: u64, flags: u32, reserved: u32, }
     /// `struct rlimit64`
     Rlimit { current: u64, maximum: u64, }
     /// `struct rusage`

@@ -77,13 +77,22 @@ fn entry_point(entrypoint: &str) -> Config {
 fn scripts_are_run_by_their_interpreters() {
     let image = Image::new("arguments", Linkage::Static);
     let script = |path| Entry::file(path, 0o755, &b"#!/guest -e  two \nanything\n"[..]);
-    for (name, shown) in [("/script", "/script"), ("script", "/bin/script")] {
+    for (path, name, shown) in [
+        ("/bin", "/script", "/script"),
+        ("/bin", "script", "/bin/script"),
+        // An empty element is the current directory.
+        ("/none::/bin", "script", "./script"),
+    ] {
         let entries = vec![
             script("script"),
             Entry::directory("bin", 0o755),
             script("bin/script"),
         ];
-        let outcome = image.run(entry_point(&format!("{name} --flag last")), entries);
+        let config = Config {
+            env: vec![format!("PATH={path}")],
+            ..entry_point(&format!("{name} --flag last"))
+        };
+        let outcome = image.run(config, entries);
         let arguments: Vec<_> = outcome
             .stdout
             .lines()

@@ -12,7 +12,7 @@ use linux_abi::stat::{S_IRUSR, S_IWUSR, S_IXUSR};
 use super::{net, status};
 use crate::inode::Link;
 use crate::synthetic::{Item, Numbered, Shape, Subject, Synthetic};
-use crate::system::Process;
+use crate::system::{MappingStatus, Process};
 use crate::vfs::dentry_of;
 
 /// A process.
@@ -241,82 +241,80 @@ fn set_out_of_memory(fs: &Synthetic, _: Subject, text: &[u8]) -> Result<()> {
     Ok(())
 }
 
+/// The sizes of a mapping, or of all: their names, and kilobytes. What is there has been written, or may have been, so it counts as
+/// dirty; how many others map what is shared is not known, so it all counts.
+fn sizes_of(private: u64, shared: u64) -> [(&'static str, u64); 18] {
+    let resident = private + shared;
+    [
+        ("Rss", resident),
+        ("Pss", resident),
+        ("Pss_Dirty", resident),
+        ("Shared_Clean", 0),
+        ("Shared_Dirty", shared),
+        ("Private_Clean", 0),
+        ("Private_Dirty", private),
+        ("Referenced", resident),
+        ("Anonymous", private),
+        ("KSM", 0),
+        ("LazyFree", 0),
+        ("AnonHugePages", 0),
+        ("ShmemPmdMapped", 0),
+        ("FilePmdMapped", 0),
+        ("Shared_Hugetlb", 0),
+        ("Private_Hugetlb", 0),
+        ("Swap", 0),
+        ("SwapPss", 0),
+    ]
+}
+
+fn size_line((name, kilobytes): (&str, u64)) -> String {
+    format!("{:<16}{kilobytes:>8} kB\n", format!("{name}:"))
+}
+
+/// What of a mapping is there, in kilobytes: private and shared.
+fn resident(mapping: &MappingStatus) -> (u64, u64) {
+    match mapping.is_shared {
+        true => (0, mapping.resident / 1024),
+        false => (mapping.resident / 1024, 0),
+    }
+}
+
 /// `smaps_rollup`: one mapping that holds all.
 fn maps_in_sum(fs: &Synthetic, subject: Subject) -> Result<Vec<u8>> {
-    let resident = fs.process(subject)?.status().resident / 1024;
+    let mappings = fs.process(subject)?.mappings();
+    let (private, shared) = mappings
+        .iter()
+        .map(resident)
+        .fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
     let mut text =
         String::from("00000000-7fffffffffff ---p 00000000 00:00 0                          [rollup]\n");
-    for name in [
-        "Rss",
-        "Pss",
-        "Pss_Dirty",
-        "Pss_Anon",
-        "Private_Dirty",
-        "Anonymous",
-    ] {
-        text += &format!("{:<16}{resident:>8} kB\n", format!("{name}:"));
-    }
-    for name in [
-        "Shared_Clean",
-        "Shared_Dirty",
-        "Private_Clean",
-        "Referenced",
-        "Swap",
-        "SwapPss",
-        "Locked",
-    ] {
-        text += &format!("{:<16}{:>8} kB\n", format!("{name}:"), 0);
+    let kinds = [("Pss_Anon", private), ("Pss_File", 0), ("Pss_Shmem", shared)];
+    let sizes = sizes_of(private, shared).into_iter();
+    for size in sizes.chain(kinds).chain([("Locked", 0)]) {
+        text += &size_line(size);
     }
     Ok(text.into_bytes())
 }
 
-/// `smaps`: each line of `maps` with its size. Which of it is in memory is not known here, so all of it counts.
+/// `smaps`: each line of `maps` with its sizes.
 fn maps_in_detail(fs: &Synthetic, subject: Subject) -> Result<Vec<u8>> {
-    const ZERO: [&str; 17] = [
-        "Pss_Dirty",
-        "Shared_Clean",
-        "Shared_Dirty",
-        "Private_Clean",
-        "Referenced",
-        "Anonymous",
-        "KSM",
-        "LazyFree",
-        "AnonHugePages",
-        "ShmemPmdMapped",
-        "FilePmdMapped",
-        "Shared_Hugetlb",
-        "Private_Hugetlb",
-        "Swap",
-        "SwapPss",
-        "Locked",
-        "Private_Dirty",
-    ];
-    let maps = fs.process(subject)?.maps();
-    let mut text = Vec::with_capacity(maps.len() * 8);
-    for map in maps.split_inclusive(|&byte| byte == b'\n') {
-        text.extend_from_slice(map);
-        let line = |name: &str, kilobytes: u64| format!("{:<16}{kilobytes:>8} kB\n", format!("{name}:"));
-        let size = map_size(map).unwrap_or(0) / 1024;
-        let sizes = [
-            ("Size", size),
+    let mut text = Vec::new();
+    for mapping in fs.process(subject)?.mappings() {
+        text.extend_from_slice(&mapping.line);
+        let (private, shared) = resident(&mapping);
+        let pages = [
+            ("Size", mapping.size / 1024),
             ("KernelPageSize", 4),
             ("MMUPageSize", 4),
-            ("Rss", size),
-            ("Pss", size),
         ];
-        for (name, kilobytes) in sizes.into_iter().chain(ZERO.map(|name| (name, 0))) {
-            text.extend(line(name, kilobytes).into_bytes());
+        for size in pages
+            .into_iter()
+            .chain(sizes_of(private, shared))
+            .chain([("Locked", 0)])
+        {
+            text.extend_from_slice(size_line(size).as_bytes());
         }
         text.extend_from_slice(b"THPeligible:           0\nVmFlags: \n");
     }
     Ok(text)
-}
-
-/// Bytes of a mapping, from its line in `maps`.
-fn map_size(line: &[u8]) -> Option<u64> {
-    let line = core::str::from_utf8(line).ok()?;
-    let (start, rest) = line.split_once('-')?;
-    let (end, _) = rest.split_once(' ')?;
-    let number = |text| u64::from_str_radix(text, 16).ok();
-    number(end)?.checked_sub(number(start)?)
 }

@@ -73,6 +73,7 @@ pub(super) fn stat(fs: &Synthetic, subject: Subject) -> Result<Vec<u8>> {
     } else {
         thread.started
     };
+    let [code_start, code_end] = process.code_range;
     // As the kernel does, signals beyond 31 are left out of these old fields.
     let low = |signals: u64| signals & 0x7fff_ffff;
     let fields: [i128; 49] = [
@@ -96,10 +97,10 @@ pub(super) fn stat(fs: &Synthetic, subject: Subject) -> Result<Vec<u8>> {
         0,
         ticks(started).into(),
         process.virtual_memory.into(),
-        (process.resident / PAGE_SIZE).into(),
+        (process.resident() / PAGE_SIZE).into(),
         RLIM_INFINITY.into(),
-        0,
-        0,
+        code_start.into(),
+        code_end.into(),
         process.stack_start.into(),
         0,
         0,
@@ -139,9 +140,10 @@ pub(super) fn stat(fs: &Synthetic, subject: Subject) -> Result<Vec<u8>> {
 pub(super) fn memory(fs: &Synthetic, subject: Subject) -> Result<Vec<u8>> {
     let status = fs.process(subject)?.status();
     let pages = |bytes: u64| bytes / PAGE_SIZE;
-    let (size, resident) = (pages(status.virtual_memory), pages(status.resident));
+    let (size, resident) = (pages(status.virtual_memory), pages(status.resident()));
+    let shared = pages(status.resident_file + status.resident_shared_memory);
     let (code, data) = (pages(status.code), pages(status.data + status.stack));
-    Ok(format!("{size} {resident} 0 {code} 0 {data} 0\n").into_bytes())
+    Ok(format!("{size} {resident} {shared} {code} 0 {data} 0\n").into_bytes())
 }
 
 pub(super) fn status(fs: &Synthetic, subject: Subject) -> Result<Vec<u8>> {
@@ -179,15 +181,15 @@ pub(super) fn status(fs: &Synthetic, subject: Subject) -> Result<Vec<u8>> {
         ("VmSize", process.virtual_memory),
         ("VmLck", 0),
         ("VmPin", 0),
-        ("VmHWM", process.resident),
-        ("VmRSS", process.resident),
-        ("RssAnon", process.resident),
-        ("RssFile", 0),
-        ("RssShmem", 0),
+        ("VmHWM", process.resident()),
+        ("VmRSS", process.resident()),
+        ("RssAnon", process.resident_anonymous),
+        ("RssFile", process.resident_file),
+        ("RssShmem", process.resident_shared_memory),
         ("VmData", process.data),
         ("VmStk", process.stack),
         ("VmExe", process.code),
-        ("VmLib", 0),
+        ("VmLib", process.libraries),
         ("VmPTE", 0),
         ("VmSwap", 0),
         ("HugetlbPages", 0),

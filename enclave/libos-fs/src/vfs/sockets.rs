@@ -12,14 +12,15 @@ use crate::tree::Body;
 use crate::walk::{Follow, Walk};
 
 impl Vfs {
-    /// Gives a socket a path: EADDRINUSE if it is taken. The object is kept as long as the name.
+    /// Gives a socket a path, with these permissions less the umask: EADDRINUSE if it is taken. The object is kept as long as the name.
     pub fn bind_socket(
         &self,
         context: &Context,
         path: &[u8],
         object: Arc<dyn Any + Send + Sync>,
+        permissions: u32,
     ) -> Result<()> {
-        let made = self.make_node_at(context, At::Cwd, path, NewNode::Socket, 0o777);
+        let made = self.make_node_at(context, At::Cwd, path, NewNode::Socket, permissions);
         let made = made.map_err(|error| {
             if error == Errno::EEXIST {
                 Errno::EADDRINUSE

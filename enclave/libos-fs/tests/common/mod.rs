@@ -11,8 +11,8 @@ use kobject::{
     Result, Stat, Timestamp,
 };
 use libos_fs::{
-    At, Attester, Context, Dentry, Image, Kernel, Memory, NamedPipe, OpenHow, Process, ProcessStatus, System,
-    ThreadStatus, Vfs, VfsOptions,
+    At, Attester, Context, Dentry, Image, Kernel, MappingStatus, Memory, NamedPipe, OpenHow, Process,
+    ProcessStatus, System, ThreadStatus, Vfs, VfsOptions,
 };
 use linux_abi::{AtFlags, OpenFlags, RenameFlags};
 use rootfs::{BLOCK_SIZE, Block, Erofs, Error, Lock, VerifiedBlocks};
@@ -345,6 +345,15 @@ impl Process for Seven {
 
     fn maps(&self) -> Vec<u8> {
         b"00400000-00401000 r-xp 00000000 00:01 5 /bin/test\n".to_vec()
+    }
+
+    fn mappings(&self) -> Vec<MappingStatus> {
+        vec![MappingStatus {
+            line: self.maps(),
+            size: 4096,
+            resident: 4096,
+            is_shared: false,
+        }]
     }
 
     fn descriptors(&self) -> Vec<u32> {

@@ -104,8 +104,8 @@ pub type BoundSocket = Arc<dyn Any + Send + Sync>;
 /// Sockets that have a path. `libos` implements it over the file system; paths are relative to the caller's
 /// directories, and its permissions are checked.
 pub trait SocketNames {
-    /// Makes a socket inode that stands for `socket`. EADDRINUSE if the path exists.
-    fn bind(&self, path: &[u8], socket: BoundSocket) -> Result<()>;
+    /// Makes a socket inode that stands for `socket`, with these permissions less the umask. EEXIST if the path exists.
+    fn bind(&self, path: &[u8], socket: BoundSocket, permissions: u32) -> Result<()>;
 
     /// What [`SocketNames::bind`] was given for the path. ECONNREFUSED if it is no socket.
     fn find(&self, path: &[u8]) -> Result<BoundSocket>;

@@ -46,7 +46,7 @@ fn step() -> impl Strategy<Value = (usize, Step)> {
 struct NoNames;
 
 impl SocketNames for NoNames {
-    fn bind(&self, _: &[u8], _: BoundSocket) -> kobject::Result<()> {
+    fn bind(&self, _: &[u8], _: BoundSocket, _: u32) -> kobject::Result<()> {
         Err(Errno::EACCES)
     }
 

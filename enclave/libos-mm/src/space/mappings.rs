@@ -169,6 +169,7 @@ impl Spaces {
         if flags.contains(MapFlags::MAP_FIXED_NOREPLACE) && !parts.is_empty() {
             return Err(Errno::EEXIST);
         }
+        self.check_unsealed(range)?;
         self.arena.evict_kept(range);
         // Strangers' addresses, or stubs, cannot be had.
         let parts: Vec<PageRange> = parts.iter().map(|part| part.range).collect();
@@ -355,6 +356,9 @@ impl Spaces {
             {
                 return Err(Errno::EACCES);
             }
+            if part.traits.contains(Traits::SEALED) {
+                return Err(Errno::EPERM);
+            }
             end = part.range.end();
             if part.protection != protection {
                 self.protect_part(part, protection)?;
@@ -439,6 +443,11 @@ impl Spaces {
     pub(super) fn advise(&mut self, part: &MappingEntry, advice: Advice) -> Result<()> {
         let is_private = !part.is_shared();
         let is_zeros = matches!(part.content, Content::Zeros);
+        let discards = matches!(advice, Advice::DontNeed | Advice::Free);
+        let is_writable = part.protection.contains(Protection::READ_WRITE);
+        if part.traits.contains(Traits::SEALED) && discards && is_private && !is_writable {
+            return Err(Errno::EPERM);
+        }
         match advice {
             Advice::Free if !(is_private && is_zeros) => Err(Errno::EINVAL),
             // A shared mapping would show the same bytes again.

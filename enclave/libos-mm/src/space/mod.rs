@@ -6,6 +6,7 @@ mod fault;
 mod mappings;
 mod remap;
 mod report;
+mod seal;
 
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
@@ -20,7 +21,7 @@ pub use self::family::AddressLimits;
 pub(crate) use self::family::Family;
 use self::family::{Space, Spaces};
 pub use self::fault::FaultOutcome;
-pub use self::report::Word;
+pub use self::report::{MappingReport, Sizes, Word};
 use crate::arena::{Arena, PROGRAMS};
 use crate::call_sites::Patches;
 use crate::kept::View;
@@ -312,7 +313,9 @@ impl AddressSpace {
     /// `munmap`.
     pub fn unmap(&self, address: u64, len: u64) -> Result<()> {
         let range = page_range(address, len)?;
-        self.lock().remove(range);
+        let mut inner = self.lock();
+        inner.check_unsealed(range)?;
+        inner.remove(range);
         Ok(())
     }
 
@@ -352,6 +355,9 @@ impl AddressSpace {
                 return old;
             }
         } else if let Some(range) = PageRange::new(new_top, old_top - new_top) {
+            if inner.check_unsealed(range).is_err() {
+                return old;
+            }
             inner.remove(range);
         }
         inner.own.heap.1 = end;

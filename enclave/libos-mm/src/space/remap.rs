@@ -32,6 +32,9 @@ impl AddressSpace {
         let mut old = page_range(address, old_len)?;
         let mut inner = self.lock();
         let mapping = inner.find(address).cloned().ok_or(Errno::EFAULT)?;
+        if mapping.traits.contains(Traits::SEALED) {
+            return Err(Errno::EPERM);
+        }
         if let Some(target) = target {
             let new = page_range(target, new_len)?;
             if new.start() < old.end() && old.start() < new.end() {
@@ -77,6 +80,9 @@ impl AddressSpace {
         }
         let mut inner = self.lock();
         let mapping = inner.find(address).cloned().ok_or(Errno::EFAULT)?;
+        if mapping.traits.contains(Traits::SEALED) {
+            return Err(Errno::EPERM);
+        }
         if !mapping.is_shared() {
             return Err(Errno::EINVAL);
         }

@@ -6,12 +6,12 @@ use alloc::vec::Vec;
 use core::fmt::Write;
 
 use enclave_layout::{PAGE_SIZE, USER_END};
-use host_abi::PageRange;
+use host_abi::{PageRange, Protection};
 use kobject::{Errno, Result};
 use linux_abi::stat::{major, minor};
 
 use super::{AddressSpace, SpaceId, page_range};
-use crate::mapping::{Content, MappingEntry};
+use crate::mapping::{Content, MappingEntry, Traits};
 
 /// The column in /proc/self/maps where paths begin.
 const PATH_COLUMN: usize = 73;
@@ -23,6 +23,45 @@ pub enum Word {
     Private(SpaceId, u64),
     /// Of a file that is mapped shared, with or without a name: which one, and the offset.
     File(usize, u64),
+}
+
+/// Sizes of all mappings of a space, in bytes, as proc_pid_status(5) divides them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sizes {
+    /// All of them.
+    pub total: u64,
+    /// Private and writable, without the stack.
+    pub data: u64,
+    /// Stacks.
+    pub stack: u64,
+    /// Executable, and not writable.
+    pub executable: u64,
+    /// What is there of private memory.
+    pub resident_anonymous: u64,
+    /// What is there of files that are mapped shared.
+    pub resident_file: u64,
+    /// What is there of shared memory without a file.
+    pub resident_shared_memory: u64,
+}
+
+impl Sizes {
+    /// What is there of all.
+    pub fn resident(&self) -> u64 {
+        self.resident_anonymous + self.resident_file + self.resident_shared_memory
+    }
+}
+
+/// One mapping, for `smaps`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MappingReport {
+    /// Its line in `maps`, with the newline.
+    pub line: Vec<u8>,
+    /// Bytes.
+    pub size: u64,
+    /// Bytes that are there.
+    pub resident: u64,
+    /// Whether changes are seen by all who map the same.
+    pub is_shared: bool,
 }
 
 impl AddressSpace {
@@ -97,23 +136,51 @@ impl AddressSpace {
     /// The text of /proc/self/maps.
     pub fn maps(&self) -> Vec<u8> {
         let inner = self.lock();
-        let mut text = Vec::new();
+        inner.own.mappings.values().flat_map(line).collect()
+    }
+
+    /// What /proc/self/smaps tells of each mapping. Of a process that has relatives and is not resident, what is there is what its
+    /// relatives have there.
+    pub fn report(&self) -> Vec<MappingReport> {
+        let inner = self.lock();
+        let report = |mapping: &MappingEntry| MappingReport {
+            line: line(mapping),
+            size: mapping.range.len(),
+            resident: inner.arena.in_use(mapping.range),
+            is_shared: mapping.is_shared(),
+        };
+        inner.own.mappings.values().map(report).collect()
+    }
+
+    /// Sizes of all mappings.
+    pub fn sizes(&self) -> Sizes {
+        let inner = self.lock();
+        let mut sizes = Sizes {
+            resident_anonymous: inner.own.account.used(),
+            ..Sizes::default()
+        };
         for mapping in inner.own.mappings.values() {
-            let (line, path) = describe(mapping);
-            text.extend_from_slice(line.as_bytes());
-            if !path.is_empty() {
-                text.resize(text.len() + PATH_COLUMN.saturating_sub(line.len()), b' ');
+            let len = mapping.range.len();
+            sizes.total += len;
+            let is_writable = mapping.protection.contains(Protection::READ_WRITE);
+            let is_code = mapping.protection.contains(Protection::READ_EXECUTE);
+            // As `vm_stat_account` of the kernel.
+            if mapping.traits.intersects(Traits::STACK | Traits::GROWS_DOWN) {
+                sizes.stack += len;
+            } else if is_code && !is_writable {
+                sizes.executable += len;
+            } else if is_writable && !mapping.is_shared() {
+                sizes.data += len;
             }
-            for byte in path {
-                // As seq_path: a line stays one.
-                match byte {
-                    b'\n' => text.extend_from_slice(b"\\012"),
-                    byte => text.push(byte),
+            if matches!(mapping.content, Content::Shared { .. }) {
+                let there = inner.arena.in_use(mapping.range);
+                match mapping.traits.contains(Traits::SHARED_FILE) {
+                    true => sizes.resident_file += there,
+                    false => sizes.resident_shared_memory += there,
                 }
             }
-            text.push(b'\n');
         }
-        text
+        sizes
     }
 
     /// Bytes of all mappings, and of those that are there.
@@ -132,6 +199,24 @@ impl AddressSpace {
         let shared: u64 = inner.own.mappings.values().map(of_files).sum();
         (size, inner.own.account.used() + shared)
     }
+}
+
+/// A mapping's line in /proc/self/maps.
+fn line(mapping: &MappingEntry) -> Vec<u8> {
+    let (line, path) = describe(mapping);
+    let mut text = line.into_bytes();
+    if !path.is_empty() {
+        text.resize(text.len().max(PATH_COLUMN), b' ');
+    }
+    for byte in path {
+        // As seq_path: a line stays one.
+        match byte {
+            b'\n' => text.extend_from_slice(b"\\012"),
+            byte => text.push(byte),
+        }
+    }
+    text.push(b'\n');
+    text
 }
 
 /// A mapping's line without the path, and the path.

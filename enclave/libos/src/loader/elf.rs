@@ -70,6 +70,8 @@ pub(super) struct Program {
     pub(super) header_count: u64,
     /// Where its heap begins.
     pub(super) heap_start: u64,
+    /// Where its code begins and ends: (0, 0) if it has none.
+    pub(super) code: (u64, u64),
 }
 
 /// An ELF file that has been looked at and can be mapped.
@@ -138,8 +140,21 @@ impl Parsed {
             headers: headers_at.unwrap_or(0),
             header_count: self.header.program_header_count.into(),
             heap_start: base + self.extent.end,
+            code: code_of(base, &loads),
         })
     }
+}
+
+/// From the first to the last byte of all executable segments.
+fn code_of(base: u64, loads: &[&ProgramHeader]) -> (u64, u64) {
+    let code = loads.iter().filter(|load| load.flags & PF_X != 0);
+    let bounds = code.map(|load| {
+        let start = base.saturating_add(load.address);
+        (start, start.saturating_add(load.file_size))
+    });
+    bounds
+        .reduce(|all, one| (all.0.min(one.0), all.1.max(one.1)))
+        .unwrap_or((0, 0))
 }
 
 fn loads(headers: &[ProgramHeader]) -> Vec<&ProgramHeader> {

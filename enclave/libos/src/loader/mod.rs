@@ -141,7 +141,7 @@ impl Prepared {
             environment: self.environment,
             auxiliary: stack.auxiliary,
             stack_start: stack.pointer,
-            stack_size: stack.size,
+            code: program.code,
         };
         Ok(Loaded {
             start: TrapFrame::new(registers),

@@ -32,8 +32,6 @@ pub(super) struct Contents<'a> {
 /// A stack that is ready.
 pub(super) struct Stack {
     pub(super) pointer: u64,
-    /// Bytes.
-    pub(super) size: u64,
     /// The auxiliary vector, for /proc.
     pub(super) auxiliary: Vec<u8>,
 }
@@ -141,11 +139,7 @@ pub(super) fn build(space: &AddressSpace, contents: &Contents<'_>) -> Result<Sta
         .get(bytes.len() - auxiliary.len() * 16..)
         .unwrap_or_default()
         .to_vec();
-    Ok(Stack {
-        pointer,
-        size,
-        auxiliary,
-    })
+    Ok(Stack { pointer, auxiliary })
 }
 
 /// Writes downwards.

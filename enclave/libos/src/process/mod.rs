@@ -53,8 +53,8 @@ pub(crate) struct Image {
     pub(crate) auxiliary: Vec<u8>,
     /// Where the stack began.
     pub(crate) stack_start: u64,
-    /// How large it is, in bytes.
-    pub(crate) stack_size: u64,
+    /// Where the program's code begins and ends.
+    pub(crate) code: (u64, u64),
 }
 
 /// Where a process stands in the file system.

@@ -65,6 +65,7 @@ mod sys_mlock;
 mod sys_mmap;
 mod sys_mprotect;
 mod sys_mq_open;
+mod sys_mseal;
 mod sys_msgget;
 mod sys_msync;
 mod sys_nanosleep;

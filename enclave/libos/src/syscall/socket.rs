@@ -47,9 +47,11 @@ pub(super) fn identity(process: &Process) -> Identity {
 struct Names<'a>(&'a Process);
 
 impl SocketNames for Names<'_> {
-    fn bind(&self, path: &[u8], socket: BoundSocket) -> Result<()> {
+    fn bind(&self, path: &[u8], socket: BoundSocket, permissions: u32) -> Result<()> {
         let context = self.0.context();
-        crate::container().vfs.bind_socket(&context, path, socket)
+        crate::container()
+            .vfs
+            .bind_socket(&context, path, socket, permissions)
     }
 
     fn find(&self, path: &[u8]) -> Result<BoundSocket> {

@@ -180,6 +180,7 @@ const FAMILIES: &[&[Row]] = &[
     super::sys_mmap::ROWS,
     super::sys_mprotect::ROWS,
     super::sys_mq_open::ROWS,
+    super::sys_mseal::ROWS,
     super::sys_msgget::ROWS,
     super::sys_msync::ROWS,
     super::sys_nanosleep::ROWS,

@@ -219,12 +219,6 @@ pub(super) const ROWS: &[Row] = &[
     Row::unsupported(440, "process_madvise", Errno::ENOSYS, ONE_PROCESS),
     Row::unsupported(442, "mount_setattr", Errno::EPERM, MEASURED),
     Row::unsupported(448, "process_mrelease", Errno::ENOSYS, ONE_PROCESS),
-    Row::unsupported(
-        449,
-        "futex_waitv",
-        Errno::ENOSYS,
-        "not available in this version; programs fall back to futex",
-    ),
     Row::unsupported(450, "set_mempolicy_home_node", Errno::ENOSYS, NO_POLICY),
     Row::unsupported(
         451,
@@ -287,7 +281,6 @@ pub(super) const ROWS: &[Row] = &[
         Errno::EOPNOTSUPP,
         "there are no security modules",
     ),
-    Row::unsupported(462, "mseal", Errno::ENOSYS, "not available in this version"),
     Row::unsupported(
         463,
         "setxattrat",

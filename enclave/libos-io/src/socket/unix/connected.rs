@@ -23,6 +23,15 @@ pub(super) struct Connected {
     connection: Once<Connection>,
     /// Made by a connection to a listening socket.
     accepted: AtomicBool,
+    shut: Shut,
+}
+
+/// The directions that were shut down. They stay so: a later connection begins with them, and a socket that listens accepts nothing
+/// more.
+#[derive(Default)]
+struct Shut {
+    reads: AtomicBool,
+    writes: AtomicBool,
 }
 
 /// What a listening socket keeps.
@@ -67,6 +76,7 @@ pub(super) fn join(
             made = true;
             connection
         });
+        end.end_what_is_shut();
         made
     };
     let first = Connection {
@@ -94,7 +104,13 @@ impl Connected {
             backlog: Mutex::new(None),
             connection: Once::new(),
             accepted: AtomicBool::new(false),
+            shut: Shut::default(),
         }
+    }
+
+    /// Whether it receives, or accepts, nothing more.
+    fn is_shut(&self) -> bool {
+        self.shut.reads.load(Ordering::SeqCst)
     }
 
     pub fn is_connected(&self) -> bool {
@@ -171,6 +187,9 @@ impl Connected {
     fn try_take(&self, listener: &UnixSocket, client: &UnixSocket, identity: Identity) -> Result<()> {
         let mut backlog = self.backlog.lock();
         let backlog = backlog.as_mut().ok_or(Errno::ECONNREFUSED)?;
+        if self.is_shut() {
+            return Err(Errno::ECONNREFUSED);
+        }
         // One more than asked for, as on Linux.
         if backlog.waiting.len() > backlog.most {
             return Err(Errno::EAGAIN);
@@ -186,12 +205,20 @@ impl Connected {
         Ok(())
     }
 
+    /// What waits is accepted even after a shutdown. Then EINVAL, but EAGAIN for who would not wait, as on Linux
+    /// (`__skb_recv_datagram`).
     pub fn accept(&self, socket: &UnixSocket, how: How) -> Result<Arc<UnixSocket>> {
         let deadline = socket.timeouts.receive_deadline(how.nonblocking);
         let accepted = wait(&socket.queue, PollEvents::READABLE, deadline, || {
             let mut backlog = self.backlog.lock();
             let backlog = backlog.as_mut().ok_or(Errno::EINVAL)?;
-            backlog.waiting.pop_front().ok_or(Errno::EAGAIN)
+            backlog
+                .waiting
+                .pop_front()
+                .ok_or(match self.is_shut() && !how.nonblocking {
+                    true => Errno::EINVAL,
+                    false => Errno::EAGAIN,
+                })
         })?;
         socket.queue.wake(PollEvents::WRITABLE);
         Ok(accepted)
@@ -275,15 +302,28 @@ impl Connected {
         Ok(received)
     }
 
-    pub fn shutdown(&self, which: Shutdown) -> Result<()> {
-        let connection = self.connection.get().ok_or(Errno::ENOTCONN)?;
+    /// In any state, as on Linux (`unix_shutdown`).
+    pub fn shutdown(&self, which: Shutdown) {
         if which.reads() {
-            connection.incoming.end_receiving();
+            self.shut.reads.store(true, Ordering::SeqCst);
         }
         if which.writes() {
+            self.shut.writes.store(true, Ordering::SeqCst);
+        }
+        self.end_what_is_shut();
+    }
+
+    /// Whoever connects and whoever shuts down does this afterwards, so one of them sees what the other did.
+    fn end_what_is_shut(&self) {
+        let Some(connection) = self.connection.get() else {
+            return;
+        };
+        if self.is_shut() {
+            connection.incoming.end_receiving();
+        }
+        if self.shut.writes.load(Ordering::SeqCst) {
             connection.outgoing.end_sending(None);
         }
-        Ok(())
     }
 
     pub fn close(&self) {
@@ -303,16 +343,25 @@ impl Connected {
         }
     }
 
+    /// What polling says of a socket without a connection that was shut down.
+    fn shut_events(&self) -> PollEvents {
+        match (self.is_shut(), self.shut.writes.load(Ordering::SeqCst)) {
+            (false, _) => PollEvents::empty(),
+            (true, false) => PollEvents::READABLE | PollEvents::POLLRDHUP,
+            (true, true) => PollEvents::READABLE | PollEvents::POLLRDHUP | PollEvents::POLLHUP,
+        }
+    }
+
     pub fn poll(&self, socket: &UnixSocket) -> PollEvents {
         let mut events = PollEvents::empty();
         if let Some(backlog) = &*self.backlog.lock() {
             if !backlog.waiting.is_empty() {
                 events |= PollEvents::READABLE;
             }
-            return events;
+            return events | self.shut_events();
         }
         let Some(connection) = self.connection.get() else {
-            return PollEvents::WRITABLE | PollEvents::POLLHUP;
+            return PollEvents::WRITABLE | PollEvents::POLLHUP | self.shut_events();
         };
         let (incoming, outgoing) = (connection.incoming.status(), connection.outgoing.status());
         if incoming.has_data || incoming.ended {

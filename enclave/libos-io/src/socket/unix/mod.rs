@@ -235,7 +235,8 @@ impl Socket for UnixSocket {
         if self.name.get().is_some() {
             return Err(Errno::EINVAL);
         }
-        name.bind(self.this.clone(), caller)?;
+        // What `fchmod` made of the socket decides the file's mode.
+        name.bind(self.this.clone(), self.stat()?.permissions, caller)?;
         self.name.get_or_make(|| name);
         Ok(())
     }
@@ -335,7 +336,7 @@ impl Socket for UnixSocket {
 
     fn shutdown(&self, which: Shutdown) -> Result<()> {
         match &self.end {
-            Endpoint::Connected(end) => end.shutdown(which)?,
+            Endpoint::Connected(end) => end.shutdown(which),
             Endpoint::Datagram(end) => end.shutdown(which),
         }
         self.queue.wake(PollEvents::all());

@@ -57,12 +57,12 @@ impl Name {
         SocketAddress::new(&address).expect("a name comes from an address, so it fits into one")
     }
 
-    /// Gives the name to a socket; EADDRINUSE.
-    pub fn bind(&self, socket: Weak<UnixSocket>, caller: Caller<'_>) -> Result<()> {
+    /// Gives the name to a socket; a path gets these permissions, without the umask. EADDRINUSE.
+    pub fn bind(&self, socket: Weak<UnixSocket>, permissions: u32, caller: Caller<'_>) -> Result<()> {
         match self {
             Self::Path(path) => {
                 let bound: BoundSocket = Arc::new(socket);
-                match caller.names.bind(path, bound) {
+                match caller.names.bind(path, bound, permissions) {
                     Err(Errno::EEXIST) => Err(Errno::EADDRINUSE),
                     done => done,
                 }

@@ -23,7 +23,7 @@ const ME: Identity = Identity {
 struct Names(Mutex<Vec<(Vec<u8>, BoundSocket)>>);
 
 impl SocketNames for Names {
-    fn bind(&self, path: &[u8], socket: BoundSocket) -> Result<()> {
+    fn bind(&self, path: &[u8], socket: BoundSocket, _: u32) -> Result<()> {
         let mut names = self.0.lock();
         if names.iter().any(|(name, _)| name == path) {
             return Err(Errno::EEXIST);
