@@ -2,6 +2,7 @@
 // linkage: dynamic musl
 #include "check.h"
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <sys/epoll.h>
@@ -35,6 +36,47 @@ static long now(void) {
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC, &time);
     return time.tv_sec * 1000 + time.tv_nsec / 1000000;
+}
+
+// What is ready of a socket that is there by two descriptors: 1, 2, or both.
+static int which(void) {
+    int count = ready(), found = 0;
+    for (int i = 0; i < count; i++) found |= (events[i].events == EPOLLIN) << (events[i].data.u64 - 1);
+    return count == __builtin_popcount(found) ? found : -1;
+}
+
+// Programs add a copy of a descriptor to watch for the same socket in another way.
+static void one_socket_twice(void) {
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof address;
+    int first = socket(AF_INET, SOCK_DGRAM, 0), second = dup(first), sender = socket(AF_INET, SOCK_DGRAM, 0);
+    need(bind(first, (void *)&address, len) == 0 && getsockname(first, (void *)&address, &len) == 0, "a socket");
+    need(connect(sender, (void *)&address, len) == 0, "its peer");
+    char byte = 0;
+    check_eq(control(EPOLL_CTL_ADD, first, EPOLLIN, 1), 0, "a socket is added");
+    check_eq(control(EPOLL_CTL_ADD, second, EPOLLIN, 2), 0, "and its copy");
+    check_fails(control(EPOLL_CTL_ADD, second, EPOLLIN, 2), EEXIST, "once");
+    check_eq(which(), 0, "nothing yet");
+    write(sender, &byte, 1);
+    check_eq(epoll_wait(epoll, events, 16, -1) > 0 ? which() : -1, 3, "both are ready");
+    check_eq(which(), 3, "level: again");
+    check_eq(control(EPOLL_CTL_MOD, second, EPOLLIN | EPOLLONESHOT, 2), 0, "the copy is changed");
+    check_eq(which(), 3, "both are ready");
+    check_eq(which(), 1, "one shot");
+    check_eq(control(EPOLL_CTL_MOD, second, EPOLLIN | EPOLLET, 2), 0, "and changed again");
+    check_eq(which(), 3, "an edge");
+    check_eq(which(), 1, "is told once");
+    write(sender, &byte, 1);
+    check_eq(which(), 3, "another edge");
+    check_eq(control(EPOLL_CTL_DEL, first, 0, 0), 0, "the first goes");
+    check_eq(which(), 0, "no edge");
+    write(sender, &byte, 1);
+    check_eq(which(), 2, "the copy stays");
+    check_eq(control(EPOLL_CTL_ADD, first, EPOLLIN, 1), 0, "the first comes again");
+    check_eq(control(EPOLL_CTL_DEL, second, 0, 0), 0, "the copy goes");
+    check_eq(which(), 1, "the first stays");
+    close(first), close(second), close(sender);
+    check_eq(ready(), 0, "what is closed is gone");
 }
 
 int main(void) {
@@ -149,6 +191,8 @@ int main(void) {
     uint64_t value = 1;
     write(one, &value, 8);
     check_eq(ready(), 1, "EPOLLEXCLUSIVE");
+    close(one);
+    one_socket_twice();
 #ifdef __GLIBC__
     struct timespec soon = {0, 1000000};
     check_eq(epoll_pwait2(epoll, events, 16, &soon, NULL), 0, "epoll_pwait2");

@@ -502,6 +502,18 @@ fn deno_runs() {
     prints("deno", &[], &format!("{}\nNACRE\n0 42\n", numbers.join(" ")));
 }
 
+/// V8 with Google's allocator, which chooses its addresses itself; each connection is watched by two descriptors.
+#[test]
+fn workerd_serves() {
+    let port = free_port();
+    let address = format!("--socket-addr=http=127.0.0.1:{port}");
+    let mut server = Server::start("workerd", &["serve", "/app/workerd.capnp", &address], &port);
+    for _ in 0..20 {
+        assert_eq!(get(&port, "/").1, "nacre nacre ");
+    }
+    assert_eq!(server.terminate(), 0);
+}
+
 /// Node's children, messages, worker threads and a cluster; `localhost` is known without a server of names.
 #[test]
 fn node_has_children() {
@@ -594,7 +606,7 @@ fn get(port: &str, path: &str) -> (String, String) {
     connection
         .set_read_timeout(Some(Duration::from_secs(60)))
         .unwrap();
-    write!(connection, "GET {path} HTTP/1.0\r\n\r\n").unwrap();
+    write!(connection, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").unwrap();
     let mut answer = String::new();
     connection.read_to_string(&mut answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));

@@ -13,6 +13,7 @@ use kobject::{Description, Subscription};
 use linux_abi::{EpollFlags, PollEvents};
 
 use super::ready::Watch;
+use crate::host::OwnedHostFd;
 
 /// Names a member, as it is since its last change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +49,9 @@ pub(super) struct Member {
     believed_in: u64,
     /// The host's descriptor, if it is the host that tells of it.
     pub host: Option<HostFd>,
+    /// An instance of the host's for it alone, since the host takes a socket once into an instance, and Linux once for each descriptor.
+    /// That instance is in the one of the others in its place.
+    pub apart: Option<OwnedHostFd>,
     /// Its observer, if it is inside. An epoll instance can be both.
     pub watch: Option<(Arc<Watch>, Subscription)>,
 }
@@ -71,6 +75,7 @@ impl Member {
             armed: true,
             believed_in: 0,
             host: None,
+            apart: None,
             watch: None,
         };
         member.set(event);
@@ -115,6 +120,18 @@ impl Members {
         let slot = *self.by_key.get(&key(fd, description))?;
         let generation = self.slots.get(slot as usize)?.generation;
         Some(Token { slot, generation })
+    }
+
+    /// Whether the host has this descriptor of its own among the members.
+    pub fn has_host(&self, target: HostFd) -> bool {
+        let mut members = self.slots.iter().filter_map(|slot| slot.member.as_ref());
+        members.any(|member| member.host == Some(target))
+    }
+
+    /// The instance that the host has for the member alone which an event names, if it has one.
+    pub fn apart(&mut self, event: EpollEvent) -> Option<HostFd> {
+        let member = self.get(Token::from_raw(event.data))?;
+        member.apart.as_ref().map(|apart| apart.0)
     }
 
     /// The token that the next member gets.

@@ -122,7 +122,14 @@ impl Epoll {
         }
         if let Some(target) = member.host {
             let host = self.host_instance(&mut state)?;
-            tell_host(host, EpollOperation::Add, target, event.events, token)?;
+            if state.members.has_host(target) {
+                let apart = OwnedHostFd(call::call(&EpollCreate)?);
+                tell_host(apart.0, EpollOperation::Add, target, event.events, token)?;
+                tell_host(host, EpollOperation::Add, apart.0, READABLE, token)?;
+                member.apart = Some(apart);
+            } else {
+                tell_host(host, EpollOperation::Add, target, event.events, token)?;
+            }
             state.host_members += 1;
         }
         let swept = state.members.insert(token, member);
@@ -144,8 +151,15 @@ impl Epoll {
         // lost.
         member.set(event);
         self.watch(member, token, description);
-        if let (Some(target), Some(host)) = (member.host, host) {
-            tell_host(host, EpollOperation::Modify, target, event.events, token)?;
+        match (member.host, host, &member.apart) {
+            (Some(target), Some(host), Some(apart)) => {
+                tell_host(host, EpollOperation::Modify, apart.0, READABLE, token)?;
+                tell_host(apart.0, EpollOperation::Modify, target, event.events, token)?;
+            }
+            (Some(target), Some(host), None) => {
+                tell_host(host, EpollOperation::Modify, target, event.events, token)?;
+            }
+            _ => {}
         }
         drop(state);
         self.look_at_new(token, description, event);
@@ -159,6 +173,7 @@ impl Epoll {
         if let Some(target) = member.host {
             state.host_members -= 1;
             if let Some(host) = &state.host {
+                let target = member.apart.as_ref().map_or(target, |apart| apart.0);
                 // A host that keeps it is not believed about it any more.
                 let _ = tell_host(host.0, EpollOperation::Delete, target, 0, token);
             }
@@ -306,16 +321,30 @@ impl Epoll {
             wait,
         };
         let claimed = call_once(&request, wait)?.unwrap_or(0);
-        let staging = call::staging();
         let mut state = self.state.lock();
         state.members.begin_answer();
         let mut count = 0;
+        let mut apart = alloc::vec::Vec::new();
         for place in 0..claimed {
-            let mut bytes = [0; EpollEvent::SIZE];
-            staging
-                .part(place * EpollEvent::SIZE, EpollEvent::SIZE)
-                .read(&mut bytes);
-            if let Some(event) = state.members.believe(EpollEvent::from_bytes(bytes))
+            let event = staged(place);
+            if let Some(instance) = state.members.apart(event) {
+                apart.push(instance);
+            } else if let Some(event) = state.members.believe(event)
+                && let Some(place) = out.get_mut(count)
+            {
+                *place = event;
+                count += 1;
+            }
+        }
+        // The staging buffer is free again.
+        for epoll in apart {
+            let request = EpollWait {
+                epoll,
+                most: 1,
+                wait: Wait::NONE,
+            };
+            if call_once(&request, Wait::NONE)?.unwrap_or(0) == 1
+                && let Some(event) = state.members.believe(staged(0))
                 && let Some(place) = out.get_mut(count)
             {
                 *place = event;
@@ -324,6 +353,18 @@ impl Epoll {
         }
         Ok(count)
     }
+}
+
+/// What an instance of the host's for one member alone is watched for.
+const READABLE: u32 = PollEvents::POLLIN.bits();
+
+/// An event that the host has answered.
+fn staged(place: usize) -> EpollEvent {
+    let mut bytes = [0; EpollEvent::SIZE];
+    call::staging()
+        .part(place * EpollEvent::SIZE, EpollEvent::SIZE)
+        .read(&mut bytes);
+    EpollEvent::from_bytes(bytes)
 }
 
 fn tell_host(epoll: HostFd, operation: EpollOperation, fd: HostFd, events: u32, token: Token) -> Result<()> {

@@ -18,13 +18,7 @@ use crate::user;
 pub(super) const ROWS: &[Row] = &[
     Row::full(213, "epoll_create", sys_epoll_create, "d"),
     Row::full(291, "epoll_create1", sys_epoll_create1, "x"),
-    Row::partial(
-        233,
-        "epoll_ctl",
-        sys_epoll_ctl,
-        "dddx",
-        "a network socket can be added to an instance once, not once for each of its descriptors (EEXIST)",
-    ),
+    Row::full(233, "epoll_ctl", sys_epoll_ctl, "dddx"),
     Row::full(232, "epoll_wait", sys_epoll_wait, "dxdd"),
     Row::full(281, "epoll_pwait", sys_epoll_pwait, "dxddxd"),
     Row::full(441, "epoll_pwait2", sys_epoll_pwait2, "dxdxxd").restarts(Restart::Never),

@@ -268,6 +268,29 @@ pub fn recipes() -> Vec<Recipe> {
             },
         },
         Recipe {
+            name: "workerd",
+            content: Content::Npm {
+                package: "@cloudflare/workerd-linux-64@1.20261117.1",
+                program: "bin/workerd",
+                packages: &["libc6", "libgcc-s1"],
+            },
+            files: &[
+                ("app/workerd.capnp", include_str!("../../../images/workerd.capnp")),
+                // It does not start without any certificate of an authority.
+                (
+                    "etc/ssl/certs/ca-certificates.crt",
+                    include_str!("../../../images/authority.pem"),
+                ),
+            ],
+            config: Config {
+                entrypoint: words("/program"),
+                cmd: words("serve /app/workerd.capnp"),
+                env: vec![PATH.to_owned()],
+                working_dir: "/app".to_owned(),
+                ..Config::default()
+            },
+        },
+        Recipe {
             name: "go",
             content: Content::Go(include_str!("../../../images/main.go")),
             files: &[],
