@@ -120,6 +120,29 @@ static void details(char *untouched, char *shared) {
     check(field(text, "Anonymous") <= rolled && field(text, "Pss") <= rolled, "with its parts");
 }
 
+// Bytes and calls of /proc/self/io.
+static void transfers(void) {
+    unsigned long before[4], after[4];
+    char bytes[100] = {0};
+    int file = open("transfers", O_RDWR | O_CREAT | O_TRUNC, 0600), empty[2];
+    need(file >= 0 && pipe2(empty, O_NONBLOCK) == 0, "a file and a pipe");
+    load("/proc/self/io", text, sizeof text);
+    size_t length = strlen(text);
+    const char *format = "rchar: %lu\nwchar: %lu\nsyscr: %lu\nsyscw: %lu\n";
+    int good = sscanf(text, format, &before[0], &before[1], &before[2], &before[3]) == 4;
+    for (int i = 0; i < 3; i++) good &= write(file, bytes, 100) == 100;
+    good &= pwrite(file, bytes, 7, 0) == 7 && lseek(file, 0, SEEK_SET) == 0 && read(file, bytes, 60) == 60 &&
+            pread(file, bytes, 5, 0) == 5 && pread(file, bytes, 5, 1000) == 0;
+    good &= read(empty[0], bytes, 1) == -1 && read(-1, bytes, 1) == -1 && write(-1, bytes, 1) == -1;
+    load("/proc/self/io", text, sizeof text);
+    good &= sscanf(text, format, &after[0], &after[1], &after[2], &after[3]) == 4;
+    check(good, "io can be read");
+    check_eq(after[0] - before[0], length + 65, "rchar: bytes read, of io itself, too");
+    check_eq(after[1] - before[1], 307, "wchar: bytes written");
+    check_eq(after[2] - before[2], 2 + 4, "syscr: calls, also those that fail at the file");
+    check_eq(after[3] - before[3], 4, "syscw: calls");
+}
+
 int main(void) {
     size_t large = 64 << 20;
     setvbuf(stdout, NULL, _IOLBF, 0);
@@ -137,5 +160,6 @@ int main(void) {
     details(untouched, shared);
     munmap(untouched, large), munmap(shared, 1 << 20), munmap(nothing, large);
     status("without it");
+    transfers();
     return check_done();
 }

@@ -65,6 +65,7 @@ pub use notify::Inotify;
 pub use open_file::OpenFile;
 pub use system::{
     Kernel, MappingStatus, Memory, NamedPipe, Process, ProcessStatus, System, SystemV, ThreadStatus,
+    Transfers,
 };
 pub use vfs::{
     FileSystemStat, MAX_TERMINALS, NewNode, OpenHow, Owner, SetTime, Vfs, VfsOptions, path_of, place_of,

@@ -122,6 +122,9 @@ pub trait Process: Send + Sync {
     /// What `smaps` tells of each mapping.
     fn mappings(&self) -> Vec<MappingStatus>;
 
+    /// Bytes read and written, and calls that read and wrote.
+    fn transfers(&self) -> Transfers;
+
     /// Numbers of its open descriptors, ascending.
     fn descriptors(&self) -> Vec<u32>;
 
@@ -142,6 +145,19 @@ pub trait Process: Send + Sync {
 
     /// Names a thread (at most 15 bytes are kept).
     fn set_thread_name(&self, tid: u32, name: &[u8]) -> Result<()>;
+}
+
+/// What a process has read and written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Transfers {
+    /// Bytes.
+    pub read: u64,
+    /// Bytes.
+    pub written: u64,
+    /// Calls that read.
+    pub reads: u64,
+    /// Calls that wrote.
+    pub writes: u64,
 }
 
 /// A mapping, as `smaps` shows it.

@@ -8,6 +8,7 @@ use enclave_layout::PAGE_SIZE;
 use kobject::{Description, Errno, File, Result, clock};
 use libos_fs::{
     Context, Dentry, Kernel, MappingStatus, Memory, NamedPipe, ProcessStatus, System, SystemV, ThreadStatus,
+    Transfers,
 };
 use linux_abi::device::DEV_TTY;
 use linux_abi::signal::{SIG_DFL, SIG_IGN};
@@ -184,6 +185,16 @@ impl libos_fs::Process for Shown {
             is_shared: mapping.is_shared,
         });
         shown.collect()
+    }
+
+    fn transfers(&self) -> Transfers {
+        let ((reads, read), (writes, written)) = (self.0.reads.counts(), self.0.writes.counts());
+        Transfers {
+            read,
+            written,
+            reads,
+            writes,
+        }
     }
 
     fn descriptors(&self) -> Vec<u32> {

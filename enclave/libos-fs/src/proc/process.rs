@@ -12,7 +12,7 @@ use linux_abi::stat::{S_IRUSR, S_IWUSR, S_IXUSR};
 use super::{net, status};
 use crate::inode::Link;
 use crate::synthetic::{Item, Numbered, Shape, Subject, Synthetic};
-use crate::system::{MappingStatus, Process};
+use crate::system::{MappingStatus, Process, Transfers};
 use crate::vfs::dentry_of;
 
 /// A process.
@@ -35,7 +35,7 @@ macro_rules! items {
             Item { name: "fd", permissions: 0o500, shape: Shape::Directory(&[], Some(&DESCRIPTORS)) },
             Item { name: "fdinfo", permissions: 0o555, shape: Shape::Directory(&[], Some(&DESCRIPTOR_INFOS)) },
             Item::fixed("gid_map", ID_MAP),
-            Item::private("io", 0o400, |_, _| Ok(IO.into())),
+            Item::private("io", 0o400, transfers),
             Item::text("limits", status::limits),
             Item::fixed("loginuid", "4294967295"),
             Item::private("maps", 0o444, |fs, subject| Ok(fs.process(subject)?.maps())),
@@ -72,10 +72,6 @@ const TASK_ITEMS: &[Item] = items!(Item::text("children", children));
 /// Users and groups are the same inside and outside: there is one namespace.
 const ID_MAP: &str = "         0          0 4294967295\n";
 
-/// What a process has read and written is not counted.
-const IO: &[u8] =
-    b"rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\nread_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n";
-
 /// One of each kind, by the numbers that Linux gives to its first ones. They are names only: nothing opens them.
 const NAMESPACES: &[Item] = &[
     Item::link("cgroup", |fs, subject| {
@@ -99,6 +95,19 @@ const NAMESPACES: &[Item] = &[
 fn namespace(fs: &Synthetic, subject: Subject, name: &str) -> Result<Link> {
     fs.inspect(subject)?;
     Ok(Link::Path(name.as_bytes().into()))
+}
+
+/// What read(2), write(2) and their kin have moved; no file lies on a disk.
+fn transfers(fs: &Synthetic, subject: Subject) -> Result<Vec<u8>> {
+    let Transfers {
+        read,
+        written,
+        reads,
+        writes,
+    } = fs.process(subject)?.transfers();
+    let counts = format!("rchar: {read}\nwchar: {written}\nsyscr: {reads}\nsyscw: {writes}\n");
+    let disk = "read_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n";
+    Ok((counts + disk).into_bytes())
 }
 
 /// A process that the caller may look into and that has not ended: EACCES, ENOENT.

@@ -12,7 +12,7 @@ use kobject::{
 };
 use libos_fs::{
     At, Attester, Context, Dentry, Image, Kernel, MappingStatus, Memory, NamedPipe, OpenHow, Process,
-    ProcessStatus, System, ThreadStatus, Vfs, VfsOptions,
+    ProcessStatus, System, ThreadStatus, Transfers, Vfs, VfsOptions,
 };
 use linux_abi::{AtFlags, OpenFlags, RenameFlags};
 use rootfs::{BLOCK_SIZE, Block, Erofs, Error, Lock, VerifiedBlocks};
@@ -354,6 +354,10 @@ impl Process for Seven {
             resident: 4096,
             is_shared: false,
         }]
+    }
+
+    fn transfers(&self) -> Transfers {
+        Transfers::default()
     }
 
     fn descriptors(&self) -> Vec<u32> {

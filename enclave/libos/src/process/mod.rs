@@ -17,6 +17,7 @@ pub(crate) mod pidfd;
 pub(crate) mod stop;
 pub(crate) mod table;
 mod thread;
+mod transfers;
 pub(crate) mod turn;
 pub(crate) mod wait;
 
@@ -41,6 +42,7 @@ use exit::Ending;
 pub(crate) use limits::Limits;
 use stop::Stop;
 pub(crate) use thread::{CURRENT, Thread};
+use transfers::Transfers;
 
 /// What the program was started as, for /proc.
 #[derive(Clone, Default)]
@@ -130,6 +132,9 @@ pub(crate) struct Process {
     pub(crate) gone: Gone,
     /// Its contexts of asynchronous input and output.
     pub(crate) aio: AioContexts,
+    /// What it has read and written.
+    pub(crate) reads: Transfers,
+    pub(crate) writes: Transfers,
     /// Told when a thread has ended.
     pub(crate) departures: Arc<WaitQueue>,
     /// The number of the thread that ends the others to execute another program, else 0.
@@ -205,6 +210,8 @@ impl Process {
             name_at_end: SpinLock::new([0; 16]),
             gone: Gone::default(),
             aio: AioContexts::new(),
+            reads: Transfers::default(),
+            writes: Transfers::default(),
             departures: WaitQueue::new(),
             executing: AtomicU32::new(0),
             request: AtomicU64::new(0),
@@ -270,6 +277,8 @@ impl Process {
             name_at_end: SpinLock::new([0; 16]),
             gone: Gone::default(),
             aio: AioContexts::new(),
+            reads: Transfers::default(),
+            writes: Transfers::default(),
             departures: WaitQueue::new(),
             executing: AtomicU32::new(0),
             request: AtomicU64::new(0),

@@ -68,7 +68,7 @@ pub(super) fn read(call: &Call<'_>, file: &Description, pieces: &[IoVec], at: Op
         Err(Errno::EFAULT) => attempt(&reachable(call, file, pieces, Access::Write)?),
         done => done,
     };
-    Ok(result? as u64)
+    call.thread.process.reads.count(result.map(|len| len as u64))
 }
 
 /// How fast and how durable, which memory is at once.

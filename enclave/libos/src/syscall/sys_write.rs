@@ -111,7 +111,7 @@ fn write(call: &Call<'_>, file: &Description, pieces: &[IoVec], place: Place) ->
     if result.is_ok_and(|len| len > 0) {
         modified(call, file);
     }
-    raise_pipe(call, result)
+    call.thread.process.writes.count(raise_pipe(call, result))
 }
 
 /// What RLIMIT_FSIZE leaves of a write, if it does not leave all.
