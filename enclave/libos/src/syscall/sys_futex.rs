@@ -168,9 +168,9 @@ fn awaited(waiter: FutexWaiter) -> Result<Awaited> {
     Ok(Awaited {
         address: waiter.address,
         expected: u32::try_from(waiter.value).map_err(|_| Errno::EINVAL)?,
-        scope: match waiter.flags & private {
-            0 => Scope::Shared,
-            _ => Scope::Private,
+        scope: match waiter.flags & private == private {
+            true => Scope::Private,
+            false => Scope::Shared,
         },
     })
 }
