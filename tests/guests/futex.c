@@ -83,6 +83,26 @@ static void *die_robust(void *unused) {
     return unused;
 }
 
+static atomic_int from, to, stop;
+
+// Waits shortly, again and again, while it is moved to and fro.
+static void *wait_shortly(void *unused) {
+    struct timespec soon = {0, 20000};
+    while (!stop) futex(&from, FUTEX_WAIT_PRIVATE, 0, &soon, NULL, 0);
+    return unused;
+}
+
+// A wait that ends while it is moved leaves nothing behind that a wake could find.
+static void moves_and_ends(void) {
+    pthread_t waiters[3];
+    for (int i = 0; i < 3; i++) pthread_create(&waiters[i], NULL, wait_shortly, NULL);
+    for (int i = 0; i < 20000; i++) futex(&from, FUTEX_REQUEUE_PRIVATE, 0, (void *)3, &to, 0);
+    stop = 1;
+    for (int i = 0; i < 3; i++) pthread_join(waiters[i], NULL);
+    check_eq(futex(&from, FUTEX_WAKE_PRIVATE, 100, NULL, NULL, 0), 0, "nobody is left where they waited");
+    check_eq(futex(&to, FUTEX_WAKE_PRIVATE, 100, NULL, NULL, 0), 0, "nor where they were moved to");
+}
+
 int main(void) {
     struct timespec begin, timeout = {0, 30000000};
     check_fails(futex(&word, FUTEX_WAIT, 1, NULL, NULL, 0), EAGAIN, "the value has changed");
@@ -164,6 +184,8 @@ int main(void) {
              "the end of a thread wakes its robust lock");
     check(robust.lock.word & FUTEX_OWNER_DIED, "FUTEX_OWNER_DIED");
     pthread_join(threads[0], NULL);
+
+    moves_and_ends();
 
     // Not private: by what is mapped rather than by address.
     int fd = memfd_create("futex", 0);

@@ -232,8 +232,7 @@ pub(crate) fn requeue(
         Key::new(process, target, scope),
     );
     let mut moved = Vec::new();
-    {
-        let mut bucket = from.bucket().lock();
+    let mut choose = |bucket: &mut Bucket| {
         bucket.retain(|entry| {
             let chosen = (moved.len() as u32) < move_most && *entry.key.lock() == from;
             if chosen {
@@ -242,15 +241,25 @@ pub(crate) fn requeue(
             }
             !chosen
         });
-        if core::ptr::eq(from.bucket(), to.bucket()) {
-            let count = moved.len() as u32;
-            bucket.append(&mut moved);
-            return Ok(woken + count);
-        }
+    };
+    // Both at once: who looks for its entry finds it in the bucket that its key names. The lower one first, as everybody does.
+    let (old, new) = (from.bucket(), to.bucket());
+    if core::ptr::eq(old, new) {
+        let mut bucket = old.lock();
+        choose(&mut bucket);
+        bucket.extend(moved.iter().cloned());
+    } else if core::ptr::from_ref(old) < core::ptr::from_ref(new) {
+        let mut old = old.lock();
+        let mut new = new.lock();
+        choose(&mut old);
+        new.extend(moved.iter().cloned());
+    } else {
+        let mut new = new.lock();
+        let mut old = old.lock();
+        choose(&mut old);
+        new.extend(moved.iter().cloned());
     }
-    let count = moved.len() as u32;
-    to.bucket().lock().append(&mut moved);
-    Ok(woken + count)
+    Ok(woken + moved.len() as u32)
 }
 
 /// FUTEX_WAKE_OP: changes the second word as `operation` says, wakes on the first, and on the second if its old value compares.

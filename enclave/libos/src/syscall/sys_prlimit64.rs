@@ -19,7 +19,7 @@ pub(super) const ROWS: &[Row] = &[
         "setrlimit",
         sys_setrlimit,
         "dx",
-        "RLIMIT_NOFILE, FSIZE, AS, DATA and STACK take effect; the others are remembered",
+        "RLIMIT_NOFILE, FSIZE, AS, DATA, STACK and MSGQUEUE take effect; the others are remembered",
     ),
     Row::partial(302, "prlimit64", sys_prlimit64, "ddxx", "as setrlimit"),
 ];

@@ -11,13 +11,7 @@ use crate::uapi::Sigaction;
 use crate::user;
 
 /// Rows of the system-call table.
-pub(super) const ROWS: &[Row] = &[Row::partial(
-    13,
-    "rt_sigaction",
-    sys_rt_sigaction,
-    "dxxd",
-    "SA_NOCLDSTOP and SA_NOCLDWAIT have no effect: there are no child processes in this version",
-)];
+pub(super) const ROWS: &[Row] = &[Row::full(13, "rt_sigaction", sys_rt_sigaction, "dxxd")];
 
 fn sys_rt_sigaction(call: &mut Call<'_>) -> Result<u64> {
     let (number, new, old, size) = (call.uint(0), call.pointer(1), call.pointer(2), call.len(3));
