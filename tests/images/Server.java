@@ -1,7 +1,9 @@
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
 import java.io.IOException;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.net.NetworkInterface;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Executors;
@@ -56,6 +58,12 @@ public class Server {
         return "kept " + kept.size() + " of " + most / block + " blocks";
     }
 
+    static String interfaces() throws Exception {
+        NetworkInterface loopback = NetworkInterface.getByInetAddress(InetAddress.getByName("127.0.0.1"));
+        boolean isListed = NetworkInterface.networkInterfaces().anyMatch(loopback::equals);
+        return loopback.getName() + " " + loopback.isUp() + " " + isListed;
+    }
+
     static void serve(HttpServer server, String path, Page page) {
         server.createContext(path, (HttpExchange exchange) -> {
             byte[] body;
@@ -72,13 +80,14 @@ public class Server {
     }
 
     public static void main(String[] args) throws Exception {
-        var address = new InetSocketAddress("127.0.0.1", Integer.parseInt(args[0]));
+        var address = new InetSocketAddress(InetAddress.getLoopbackAddress(), Integer.parseInt(args[0]));
         HttpServer server = HttpServer.create(address, 0);
         server.setExecutor(Executors.newFixedThreadPool(4));
         serve(server, "/", () -> "An oyster lays nacre around what it encloses.");
         serve(server, "/exceptions", Server::exceptions);
         serve(server, "/child", Server::child);
         serve(server, "/heap", Server::heap);
+        serve(server, "/interfaces", Server::interfaces);
         Runtime.getRuntime().addShutdownHook(new Thread(() -> System.out.println("the end")));
         server.start();
     }

@@ -488,6 +488,7 @@ fn java_serves() {
     assert_eq!(body, "An oyster lays nacre around what it encloses.\n");
     assert_eq!(get(&port, "/exceptions").1, "caught 100000\n");
     assert_eq!(get(&port, "/child").1, "true 3\n");
+    assert_eq!(get(&port, "/interfaces").1, "lo true true\n");
     assert_eq!(get(&port, "/heap").1, "kept 1536 of 3072 blocks\n");
     assert_eq!(get(&port, "/exceptions").1, "caught 100000\n");
     // Java ends like this on SIGTERM, after its shutdown hooks; tini tells it.
