@@ -37,6 +37,15 @@ impl AccessMode {
     pub const ALL: Self = Self(4 | 2 | 1);
 }
 
+/// Whose program it is that is executed, by the set-user-ID and set-group-ID bits of its file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SetIds {
+    /// The effective user.
+    pub user: Option<u32>,
+    /// The effective group.
+    pub group: Option<u32>,
+}
+
 impl Credentials {
     /// These identities in every role, with the capabilities of a container's first program.
     pub fn new(uid: u32, gid: u32, groups: Vec<u32>) -> Self {
@@ -101,12 +110,18 @@ impl Credentials {
         self
     }
 
-    /// Those of the program that these execute (execve(2)), which has no set-ID bits and no capabilities of its own.
-    pub fn executed(mut self) -> Self {
+    /// Those of the program that these execute (execve(2)), whose file has no capabilities of its own.
+    pub fn executed(mut self, by_file: SetIds) -> Self {
         let [real, effective, ..] = self.uid;
+        let effective = by_file.user.unwrap_or(effective);
         self.uid = [real, effective, effective, effective];
         let [real_group, effective_group, ..] = self.gid;
+        let effective_group = by_file.group.unwrap_or(effective_group);
         self.gid = [real_group, effective_group, effective_group, effective_group];
+        if effective != real || effective_group != real_group {
+            // What a user has passed on is not for who acts as somebody else.
+            self.privileges.clear_ambient();
+        }
         self.privileges.execute(real, effective);
         self
     }
@@ -206,7 +221,7 @@ mod tests {
         before.gid = [1, 2, 3, 4];
         before.set_users([1000, 2000, 3000, 2000]);
         before.set_file_user(1000);
-        let after = before.executed();
+        let after = before.executed(SetIds::default());
         assert_eq!((after.uid, after.gid), ([1000, 2000, 2000, 2000], [1, 2, 2, 2]));
         assert_eq!(after.privileges.permitted, Capabilities::empty());
     }

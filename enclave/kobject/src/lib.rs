@@ -33,7 +33,7 @@ mod stat;
 mod wait;
 
 pub use attributes::Attributes;
-pub use credentials::Credentials;
+pub use credentials::{Credentials, SetIds};
 pub use description::Description;
 pub use enclave_rt::sync::{Mutex, MutexGuard, Once, SpinLock};
 pub use file::{DirectoryEntry, DirectorySink, File, How, Mapping, SharedPages, SharedPagesSlot};

@@ -173,7 +173,12 @@ impl Privileges {
         };
     }
 
-    /// What the program has that these users execute. Its file has no capabilities and no set-ID bits, or they have no effect.
+    /// Nothing stays over execve(2) but by the file.
+    pub(crate) fn clear_ambient(&mut self) {
+        self.ambient = Capabilities::empty();
+    }
+
+    /// What the program has that these users execute. Its file has no capabilities, or they have no effect.
     pub(crate) fn execute(&mut self, real: u32, effective: u32) {
         let root_counts = !self.securebits.contains(Securebits::SECBIT_NOROOT);
         let mut permitted = Capabilities::empty();

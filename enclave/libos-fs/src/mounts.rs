@@ -110,6 +110,11 @@ impl Mount {
         self.kind.is_in_memory
     }
 
+    /// Whether programs on it run as their owners if their bits say so.
+    pub(crate) fn heeds_set_ids(&self) -> bool {
+        !self.flags.contains(MountFlags::ST_NOSUID)
+    }
+
     /// Whether nothing can be written to it.
     pub(crate) fn is_read_only(&self) -> bool {
         self.flags.contains(MountFlags::ST_RDONLY)

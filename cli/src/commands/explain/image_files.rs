@@ -35,8 +35,6 @@ impl ImageFile {
 pub(super) struct ImageFiles {
     /// By inode, so that a file with several names is one.
     pub(super) files: BTreeMap<InodeId, ImageFile>,
-    /// Names of programs with a set-user-ID or set-group-ID bit.
-    pub(super) set_id: Vec<String>,
     /// What each file name of the image is, wherever it lies, links followed.
     names: BTreeMap<Vec<u8>, InodeId>,
 }
@@ -73,18 +71,11 @@ impl ImageFiles {
                 }
             }
         }
-        found.set_id.sort();
         Ok(found)
     }
 
     fn add(&mut self, tree: &Tree, id: InodeId, path: &[u8], content: &Content) -> Result<()> {
-        const SET_ID: u32 = 0o6000;
-        const EXECUTABLE: u32 = 0o111;
         let path = printable(&String::from_utf8_lossy(path));
-        let mode = tree.inode(id).mode;
-        if mode & SET_ID != 0 && mode & EXECUTABLE != 0 {
-            self.set_id.push(path.clone());
-        }
         let Some(bytes) = read_program(tree, content).context("cannot read a temporary file")? else {
             return Ok(());
         };

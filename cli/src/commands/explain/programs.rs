@@ -31,14 +31,6 @@ pub(super) fn findings(tree: &Tree, files: &ImageFiles, started: &BTreeSet<Inode
         findings.extend(problems.into_iter().map(finding));
         findings.extend(fixed(file));
     }
-    findings.extend(files.set_id.iter().map(|path| {
-        Finding::new(
-            Severity::Note,
-            path,
-            "its set-user-ID or set-group-ID bit has no effect: it runs as the user who starts it",
-            "let the container start as root and drop to a user (gosu, setpriv), if it needs sudo, su or ping",
-        )
-    }));
     findings
 }
 

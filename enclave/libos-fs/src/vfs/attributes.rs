@@ -3,7 +3,9 @@
 use alloc::sync::Arc;
 
 use kobject::credentials::AccessMode;
-use kobject::{Attributes, Credentials, Description, Errno, FileKind, Result, Stat, Timestamp, clock};
+use kobject::{
+    Attributes, Credentials, Description, Errno, FileKind, Result, SetIds, Stat, Timestamp, clock,
+};
 use linux_abi::file_system::{NAME_MAX, PIPEFS_MAGIC};
 use linux_abi::stat::{S_IALLUGO, S_ISGID, S_ISUID, S_IXGRP};
 use linux_abi::{AtFlags, Capabilities, InotifyMask, MountFlags};
@@ -74,6 +76,19 @@ impl Vfs {
             .of_device(device)
             .or_else(|| self.mounts.of_device(self.root.head().device))
             .ok_or(Errno::ENOENT)
+    }
+
+    /// Whose program a file is by its set-user-ID and set-group-ID bits, where its file system heeds them (`bprm_fill_uid` of the kernel).
+    pub fn set_ids(&self, stat: &Stat) -> SetIds {
+        let heeds = self
+            .mounts
+            .of_device(stat.device)
+            .is_some_and(|mount| mount.heeds_set_ids());
+        let has = |bits: u32| heeds && stat.permissions & bits == bits;
+        SetIds {
+            user: has(S_ISUID).then_some(stat.uid),
+            group: has(S_ISGID | S_IXGRP).then_some(stat.gid),
+        }
     }
 
     /// `access`, `faccessat2`: `mode` has R_OK, W_OK and X_OK bits. By the real identities unless `credentials` says otherwise.

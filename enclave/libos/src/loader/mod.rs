@@ -8,7 +8,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use enclave_rt::frame::{Registers, TrapFrame};
-use kobject::{Description, Errno, KernelSink, Result};
+use kobject::{Description, Errno, KernelSink, Result, SetIds};
 use libos_mm::AddressSpace;
 
 use crate::process::Image;
@@ -42,6 +42,7 @@ pub(crate) struct Prepared {
     arguments: Vec<Vec<u8>>,
     environment: Vec<Vec<u8>>,
     identities: [u32; 4],
+    set_ids: SetIds,
     program: elf::Parsed,
     interpreter: Option<elf::Parsed>,
 }
@@ -81,6 +82,7 @@ pub(crate) fn prepare(open: Open<'_>, request: Request<'_>) -> Result<Prepared> 
             arguments,
             environment,
             identities,
+            set_ids: SetIds::default(),
             program,
             interpreter,
         });
@@ -89,6 +91,24 @@ pub(crate) fn prepare(open: Open<'_>, request: Request<'_>) -> Result<Prepared> 
 }
 
 impl Prepared {
+    /// Lets the program run as its file's owner or group, if its bits say so. Those of a script have no effect, as on Linux.
+    ///
+    /// # Errors
+    /// EIO if the file cannot be looked at.
+    pub(crate) fn heed_set_ids(&mut self) -> Result<()> {
+        let stat = self.program.file().object().stat()?;
+        self.set_ids = crate::container().vfs.set_ids(&stat);
+        let [_, user, _, group] = &mut self.identities;
+        *user = self.set_ids.user.unwrap_or(*user);
+        *group = self.set_ids.group.unwrap_or(*group);
+        Ok(())
+    }
+
+    /// Whose program it is.
+    pub(crate) fn set_ids(&self) -> SetIds {
+        self.set_ids
+    }
+
     /// An address space that the program can be loaded into.
     ///
     /// # Errors

@@ -15,7 +15,7 @@ use enclave_rt::frame::TrapFrame;
 use enclave_rt::processor;
 use host_abi::MessageKind;
 use kobject::credentials::AccessMode;
-use kobject::{Credentials, Description, Errno, Result, Waiter};
+use kobject::{Credentials, Description, Errno, Result, SetIds, Waiter};
 use libos_fs::{At, Context, OpenHow};
 use libos_mm::AddressSpace;
 use linux_abi::{AtFlags, PollEvents, Resource, Signal};
@@ -107,7 +107,7 @@ pub(crate) fn finish() -> Option<TrapFrame> {
     let program = thread.next_program.lock().take()?;
     leave_alone(&thread);
     let thread = lead(thread);
-    forget(&thread);
+    forget(&thread, program.set_ids());
     // Signals are looked at again before the program begins.
     enclave_rt::thread::set_pending();
     let name = thread.program();
@@ -214,7 +214,7 @@ fn begin_anew(thread: &Thread, program: &Prepared) -> Result<()> {
 }
 
 /// Forgets what a new program does not inherit (execve(2), "Effect on process attributes").
-fn forget(thread: &Thread) {
+fn forget(thread: &Thread, set_ids: SetIds) {
     let process = &thread.process;
     futex::release_robust_list(thread);
     thread.robust_list.store(0, Ordering::Relaxed);
@@ -227,10 +227,19 @@ fn forget(thread: &Thread) {
     process.actions.lock().reset_for_exec();
     process.timers.delete_created();
     process.barriers.store(0, Ordering::Relaxed);
-    process.dumpable.store(1, Ordering::Relaxed);
-    {
+    let acts_as_another = {
         let mut credentials = process.credentials.lock();
-        *credentials = Arc::new(Credentials::clone(&credentials).executed());
+        let after = Credentials::clone(&credentials).executed(set_ids);
+        let acts_as_another = after.uid[0] != after.uid[1] || after.gid[0] != after.gid[1];
+        *credentials = Arc::new(after);
+        acts_as_another
+    };
+    // What acts as another user than its own is not for that user's eyes, nor for its parent's signals.
+    process
+        .dumpable
+        .store(u32::from(!acts_as_another), Ordering::Relaxed);
+    if acts_as_another {
+        process.death_signal.store(0, Ordering::Relaxed);
     }
     close_on_exec(process);
 }

@@ -15,7 +15,7 @@ use crate::process::exec::{self, Request};
 use crate::process::limits::MAX_ARGUMENTS;
 use crate::user::{self, Address};
 
-const NOTE: &str = "set-user-ID and set-group-ID bits and file capabilities of programs have no effect";
+const NOTE: &str = "file capabilities of programs have no effect";
 
 /// Rows of the system-call table.
 pub(super) const ROWS: &[Row] = &[
@@ -76,11 +76,15 @@ fn sys_execveat(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn execute(call: &Call<'_>, request: Request) -> Result<u64> {
-    let program = exec::prepare(&context(call), request).map_err(|failure| match failure.errno {
+    let context = context(call);
+    let mut program = exec::prepare(&context, request).map_err(|failure| match failure.errno {
         // Reading a directory gives it; executing one is not allowed.
         Errno::EISDIR => Errno::EACCES,
         errno => errno,
     })?;
+    if !context.credentials.privileges.no_new_privs {
+        program.heed_set_ids()?;
+    }
     exec::begin(call.thread, program);
     Ok(0)
 }

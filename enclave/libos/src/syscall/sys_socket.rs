@@ -12,7 +12,13 @@ use crate::user;
 
 /// Rows of the system-call table.
 pub(super) const ROWS: &[Row] = &[
-    Row::partial(41, "socket", sys_socket, "ddd", "AF_INET, AF_INET6, AF_UNIX, and AF_NETLINK for routes"),
+    Row::partial(
+        41,
+        "socket",
+        sys_socket,
+        "ddd",
+        "AF_INET, AF_INET6, AF_UNIX, and AF_NETLINK for routes",
+    ),
     Row::full(53, "socketpair", sys_socketpair, "dddx"),
 ];
 
