@@ -102,7 +102,7 @@ static void alignments(void) {
 }
 
 static void huge_files(void) {
-    int file = open("/tmp/huge", O_RDWR | O_CREAT | O_TRUNC, 0600);
+    int file = open("huge", O_RDWR | O_CREAT | O_TRUNC, 0600);
     need(file >= 0, "a file is made");
     need(ftruncate(file, TIB) == 0, "a sparse file of 1 TiB");
     char *map = mmap(NULL, TIB, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
@@ -116,7 +116,7 @@ static void huge_files(void) {
         check(pread(file, &byte, 1, 0) == 1 && byte == 'a', "what was written stays");
     }
     close(file);
-    unlink("/tmp/huge");
+    unlink("huge");
 }
 
 // RLIMIT_AS and RLIMIT_DATA count addresses, used or not.

@@ -27,7 +27,7 @@ pub(crate) fn is_present(address: u64, access: Access) -> bool {
         HEAP_START.. if address < HEAP_START + heap::committed() => access != Access::Execute,
         IMAGE_BASE..IMAGE_END => image::is_present(address, access),
         CONFIG_START..SLOTS_START => {
-            let len = (measured::configuration().len() + size_of::<u64>()) as u64;
+            let len = measured::known_len();
             access == Access::Read && address < CONFIG_START + len.next_multiple_of(PAGE_SIZE)
         }
         SLOTS_START.. => access != Access::Execute && is_in_slot(address),

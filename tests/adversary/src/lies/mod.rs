@@ -204,9 +204,15 @@ mod tests {
 
     #[test]
     fn every_call_is_lied_to() {
+        // These are not to be made at all without debugging, whatever the host announces: then the liar says so
+        // (threads/exec-without-debug). What a debug enclave reads of a request is fuzzed.
+        const NEVER: [CallCode; 2] = [CallCode::TakeRequest, CallCode::AnswerRequest];
         let told =
             |code| all().any(|lie| matches!(lie.tell, Tell::Answer(calls, ..) if calls.contains(&code)));
-        let honest: Vec<_> = CallCode::ALL.iter().filter(|&&code| !told(code)).collect();
+        let honest: Vec<_> = CallCode::ALL
+            .iter()
+            .filter(|code| !told(**code) && !NEVER.contains(code))
+            .collect();
         assert!(honest.is_empty(), "{honest:?}");
     }
 }
