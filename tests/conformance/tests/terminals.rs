@@ -56,7 +56,8 @@ fn bash_edits_lines_and_controls_jobs() {
     say(&mut pty, "fg\r", "\r\nback\r\n");
     say(&mut pty, "\x03", "^C");
     say(&mut pty, "echo $?\r", "\r\n130\r\n");
-    say(&mut pty, "cat | tr a-z A-Z\r", "\r\n");
+    // Once the shell runs a command, the terminal collects lines again; until then ^D would be a letter.
+    say(&mut pty, "echo ready; cat | tr a-z A-Z\r", "\r\nready\r\n");
     say(&mut pty, "pearl\r\x04", "PEARL\r\n");
     say(&mut pty, "ps -o tty,comm -p $$\r", "pts/0    bash\r\n");
     say(
