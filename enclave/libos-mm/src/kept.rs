@@ -1,9 +1,10 @@
 //! Code of programs that have ended, kept for the next time that the same program or library is mapped.
 //!
 //! A program that is executed maps files of the image that mostly were mapped before: itself, its interpreter, its libraries. When a
-//! program ends, what it had of such files and never could write to stays where it is, as long as there is room. Whoever maps the same
+//! program ends, what it had of such files and never could write to stays where it is, as long as there is room. Whoever loads the same
 //! file next, at no address of his own choice, gets the same addresses with the pages in place: nothing is read, verified, patched or
-//! accepted again.
+//! accepted again. The loader of programs asks for that, and dynamic linkers do by MAP_DENYWRITE. Other mappings are for reading, and
+//! show the file as it is, without our patches.
 //!
 //! A part that is kept belongs to nobody: its addresses are taken, and whoever wants them (`MAP_FIXED`) has it evicted. Its pages hold
 //! what the measured image has there, with the call sites patched: only files count that nobody has changed

@@ -89,8 +89,10 @@ impl Spaces {
         if flags.intersects(MapFlags::MAP_FIXED | MapFlags::MAP_FIXED_NOREPLACE) {
             return self.place_fixed(hint, len, flags, view);
         }
-        if let Some(view) = view
+        // Only dynamic linkers say this, which map over the code at once. Whoever reads a file has to see it without our patches.
+        if let Some(view) = view.filter(|view| view.is_unwritten())
             && hint == 0
+            && flags.contains(MapFlags::MAP_DENYWRITE)
             && !flags.contains(MapFlags::MAP_32BIT)
             && let Some(range) = self.place_kept(view, len)
         {

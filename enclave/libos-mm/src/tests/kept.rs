@@ -22,7 +22,7 @@ fn another(machine: &Machine) -> Machine {
 
 fn map(machine: &Machine, at: u64, file: &Arc<TestFile>, pages: (u64, u64), protection: Protection) -> u64 {
     let flags = match at {
-        0 => MapFlags::empty(),
+        0 => MapFlags::MAP_DENYWRITE,
         _ => MapFlags::MAP_FIXED,
     };
     let backing = Backing::File(file.clone(), pages.0 * PAGE);
@@ -63,6 +63,23 @@ fn code_is_in_place_when_it_is_mapped_again() {
         load(&second, &file()) + 8 * PAGE,
         "only once"
     );
+}
+
+#[test]
+fn who_reads_a_file_gets_it_as_it_is() {
+    let first = Machine::new(1 << 30);
+    let at = load(&first, &file());
+    let second = another(&first);
+    drop(first.space);
+    for protection in [READ, WRITE] {
+        let backing = Backing::File(file(), 0);
+        let read = second
+            .space
+            .map(0, 8 * PAGE, protection, MapFlags::empty(), backing, b"")
+            .unwrap();
+        assert_ne!(read, at);
+        assert!((2..5).all(|page| !is_code(&second, read + page * PAGE)));
+    }
 }
 
 #[test]
