@@ -69,14 +69,17 @@ int main(void) {
     check(fd >= 0 || errno == ENXIO, "/dev/stdout");
     fd = open("/dev/tty", O_RDWR);
     check(fd >= 0 || errno == ENXIO, "/dev/tty, if there is one");
-    fd = open("/dev/shm/nacre-test", O_RDWR | O_CREAT | O_EXCL, 0600);
-    check(fd >= 0 && unlink("/dev/shm/nacre-test") == 0, "/dev/shm");
-    fd = shm_open("/nacre-shm", O_RDWR | O_CREAT | O_EXCL, 0600);
+    // Names of this process alone: Linux runs several builds of this guest at once.
+    snprintf(path, sizeof path, "/dev/shm/nacre-test-%d", getpid());
+    fd = open(path, O_RDWR | O_CREAT | O_EXCL, 0600);
+    check(fd >= 0 && unlink(path) == 0, "/dev/shm");
+    snprintf(path, sizeof path, "/nacre-shm-%d", getpid());
+    fd = shm_open(path, O_RDWR | O_CREAT | O_EXCL, 0600);
     check(fd >= 0 && ftruncate(fd, 8192) == 0, "shm_open");
     char *a = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0),
          *b = mmap(NULL, 8192, PROT_READ, MAP_SHARED, fd, 0);
     a[5000] = 's';
-    check(b[5000] == 's' && shm_unlink("/nacre-shm") == 0, "shared memory");
+    check(b[5000] == 's' && shm_unlink(path) == 0, "shared memory");
     struct termios terminal;
     check_fails(tcgetattr(file, &terminal), ENOTTY, "a file is no terminal");
     struct winsize window;

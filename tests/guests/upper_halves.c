@@ -34,7 +34,7 @@ int main(void) {
     int two[2];
 
     // Descriptors and flags.
-    int fd = open("/tmp/upper", O_RDWR | O_CREAT, 0644);
+    int fd = open("upper", O_RDWR | O_CREAT, 0644);
     need(fd >= 0, "open");
     check_eq(syscall(SYS_write, H(fd), "abcd", 4), 4, "write");
     check_eq(syscall(SYS_pread64, H(fd), bytes, 4, 0), 4, "pread64");
@@ -43,8 +43,8 @@ int main(void) {
     check_eq(syscall(SYS_ftruncate, H(fd), 100), 0, "ftruncate");
     check_eq(syscall(SYS_fallocate, H(fd), H(0), 0, 200), 0, "fallocate");
     check_eq(syscall(SYS_fadvise64, H(fd), 0, 0, H(POSIX_FADV_NORMAL)), 0, "fadvise64");
-    opens(syscall(SYS_openat, H(AT_FDCWD), "/tmp/upper", H(O_RDONLY), H(0)), "openat");
-    opens(syscall(SYS_open, "/tmp/upper", H(O_RDONLY | O_CLOEXEC), H(0)), "open");
+    opens(syscall(SYS_openat, H(AT_FDCWD), "upper", H(O_RDONLY), H(0)), "openat");
+    opens(syscall(SYS_open, "upper", H(O_RDONLY | O_CLOEXEC), H(0)), "open");
     opens(syscall(SYS_dup, H(fd)), "dup");
     opens(syscall(SYS_dup3, H(fd), H(60), H(O_CLOEXEC)), "dup3");
     check_eq(syscall(SYS_dup2, H(fd), H(fd)), fd, "dup2 of itself");
@@ -89,34 +89,34 @@ int main(void) {
     need(pipe(other) == 0, "pipe");
     check_eq(syscall(SYS_tee, H(two[0]), H(other[1]), 2, H(SPLICE_F_NONBLOCK)), 2, "tee");
     check_eq(syscall(SYS_splice, H(two[0]), 0, H(other[1]), 0, 2, H(SPLICE_F_NONBLOCK)), 2, "splice");
-    int copy = open("/tmp/upper2", O_RDWR | O_CREAT, 0644);
+    int copy = open("upper2", O_RDWR | O_CREAT, 0644);
     long start = 0;
     check_eq(syscall(SYS_copy_file_range, H(fd), &start, H(copy), 0, 3, H(0)), 3, "copy_file_range");
     check_eq(syscall(SYS_preadv2, H(fd), &piece, 1, 0, 0, H(0)), 4, "preadv2");
     check_eq(syscall(SYS_pwritev2, H(fd), &piece, 1, 0, 0, H(0)), 4, "pwritev2");
 
     // Names.
-    check_eq(syscall(SYS_faccessat, H(AT_FDCWD), "/tmp/upper", H(R_OK)), 0, "faccessat");
-    check_eq(syscall(SYS_faccessat2, H(AT_FDCWD), "/tmp/upper", H(R_OK), H(AT_EACCESS)), 0, "faccessat2");
-    check_eq(syscall(SYS_access, "/tmp/upper", H(R_OK)), 0, "access");
-    check_eq(syscall(SYS_fchmodat, H(AT_FDCWD), "/tmp/upper", H(0600)), 0, "fchmodat");
-    check_eq(syscall(SYS_fchownat, H(AT_FDCWD), "/tmp/upper", H(-1), H(-1), H(0)), 0, "fchownat");
+    check_eq(syscall(SYS_faccessat, H(AT_FDCWD), "upper", H(R_OK)), 0, "faccessat");
+    check_eq(syscall(SYS_faccessat2, H(AT_FDCWD), "upper", H(R_OK), H(AT_EACCESS)), 0, "faccessat2");
+    check_eq(syscall(SYS_access, "upper", H(R_OK)), 0, "access");
+    check_eq(syscall(SYS_fchmodat, H(AT_FDCWD), "upper", H(0600)), 0, "fchmodat");
+    check_eq(syscall(SYS_fchownat, H(AT_FDCWD), "upper", H(-1), H(-1), H(0)), 0, "fchownat");
     struct stat stat;
-    check_eq(syscall(SYS_newfstatat, H(AT_FDCWD), "/tmp/upper", &stat, H(AT_SYMLINK_NOFOLLOW)), 0, "newfstatat");
+    check_eq(syscall(SYS_newfstatat, H(AT_FDCWD), "upper", &stat, H(AT_SYMLINK_NOFOLLOW)), 0, "newfstatat");
     check_eq(stat.st_mode, S_IFREG | 0600, "mode");
-    check_eq(syscall(SYS_statx, H(AT_FDCWD), "/tmp/upper", H(0), H(0x7ff), bytes), 0, "statx");
-    check_eq(syscall(SYS_utimensat, H(AT_FDCWD), "/tmp/upper", 0, H(0)), 0, "utimensat");
-    check_eq(syscall(SYS_linkat, H(AT_FDCWD), "/tmp/upper2", H(AT_FDCWD), "/tmp/upper3", H(0)), 0, "linkat");
-    check_eq(syscall(SYS_renameat2, H(AT_FDCWD), "/tmp/upper3", H(AT_FDCWD), "/tmp/upper4", H(RENAME_NOREPLACE)), 0,
+    check_eq(syscall(SYS_statx, H(AT_FDCWD), "upper", H(0), H(0x7ff), bytes), 0, "statx");
+    check_eq(syscall(SYS_utimensat, H(AT_FDCWD), "upper", 0, H(0)), 0, "utimensat");
+    check_eq(syscall(SYS_linkat, H(AT_FDCWD), "upper2", H(AT_FDCWD), "upper3", H(0)), 0, "linkat");
+    check_eq(syscall(SYS_renameat2, H(AT_FDCWD), "upper3", H(AT_FDCWD), "upper4", H(RENAME_NOREPLACE)), 0,
              "renameat2");
-    check_eq(syscall(SYS_unlinkat, H(AT_FDCWD), "/tmp/upper4", H(0)), 0, "unlinkat");
-    check_eq(syscall(SYS_mkdirat, H(AT_FDCWD), "/tmp/upperd", H(0700)), 0, "mkdirat");
-    check_eq(syscall(SYS_unlinkat, H(AT_FDCWD), "/tmp/upperd", H(AT_REMOVEDIR)), 0, "unlinkat, AT_REMOVEDIR");
-    check_eq(syscall(SYS_mknodat, H(AT_FDCWD), "/tmp/upperf", H(S_IFIFO | 0600), H(0)), 0, "mknodat");
-    check_eq(syscall(SYS_unlinkat, H(AT_FDCWD), "/tmp/upperf", H(0)), 0, "unlinkat of a FIFO");
-    check_eq(syscall(SYS_symlinkat, "to", H(AT_FDCWD), "/tmp/uppers"), 0, "symlinkat");
-    check_eq(syscall(SYS_readlinkat, H(AT_FDCWD), "/tmp/uppers", bytes, H(2)), 2, "readlinkat");
-    unlink("/tmp/uppers");
+    check_eq(syscall(SYS_unlinkat, H(AT_FDCWD), "upper4", H(0)), 0, "unlinkat");
+    check_eq(syscall(SYS_mkdirat, H(AT_FDCWD), "upperd", H(0700)), 0, "mkdirat");
+    check_eq(syscall(SYS_unlinkat, H(AT_FDCWD), "upperd", H(AT_REMOVEDIR)), 0, "unlinkat, AT_REMOVEDIR");
+    check_eq(syscall(SYS_mknodat, H(AT_FDCWD), "upperf", H(S_IFIFO | 0600), H(0)), 0, "mknodat");
+    check_eq(syscall(SYS_unlinkat, H(AT_FDCWD), "upperf", H(0)), 0, "unlinkat of a FIFO");
+    check_eq(syscall(SYS_symlinkat, "to", H(AT_FDCWD), "uppers"), 0, "symlinkat");
+    check_eq(syscall(SYS_readlinkat, H(AT_FDCWD), "uppers", bytes, H(2)), 2, "readlinkat");
+    unlink("uppers");
 
     // Memory.
     char *page = mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -190,7 +190,7 @@ int main(void) {
     check_eq(syscall(SYS_listen, H(listener), H(1)), 0, "listen");
     check_fails(syscall(SYS_accept4, H(listener), 0, 0, H(SOCK_CLOEXEC)), EAGAIN, "accept4");
 
-    unlink("/tmp/upper");
-    unlink("/tmp/upper2");
+    unlink("upper");
+    unlink("upper2");
     return check_done();
 }

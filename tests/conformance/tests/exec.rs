@@ -26,7 +26,7 @@ fn command(sockets: &Path, words: &[&str]) -> Command {
 impl Container {
     fn start(image: &str) -> Self {
         let sockets = tempfile::tempdir().unwrap();
-        // Says that it runs, and then waits for ever.
+        // Says that it runs, and then becomes a program that waits for ever.
         let program = [
             "bash",
             "-c",
@@ -67,10 +67,10 @@ impl Container {
 #[test]
 fn a_program_runs_in_the_container() {
     let container = Container::plain();
-    let outcome = container.outcome(
-        &["exec", NAME, "sh", "-c", "tr '\\0' ' ' </proc/1/cmdline; exit 5"],
-        b"",
-    );
+    // The shell that says "ready" becomes `sleep` a moment later.
+    let script = "until grep -q ^sleep /proc/1/cmdline; do :; done
+        tr '\\0' ' ' </proc/1/cmdline; exit 5";
+    let outcome = container.outcome(&["exec", NAME, "sh", "-c", script], b"");
     assert_eq!(outcome.stdout, "sleep 100000 ", "{outcome}");
     assert_eq!(outcome.status, 5, "{outcome}");
     let outcome = container.outcome(
