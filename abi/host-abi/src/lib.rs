@@ -48,7 +48,7 @@ pub use boot::{BootError, BootFlags, BootInfo, CpuidEntry};
 pub use descriptor::HostFd;
 pub use enclave_layout::{Acceptance, PageRange, Protection};
 pub use linux_abi::Errno;
-pub use poll::{EpollEvent, EpollOperation, PollEntry};
+pub use poll::{EpollEvent, EpollOperation, PollEntry, ReadyEvent};
 pub use process::{MessageKind, ParkEnd};
 pub use record::{AREA_SIZE, Answer, CallError, HostCall, RECORD_SIZE, Record, STAGING_OFFSET, STAGING_SIZE};
 pub use request::{REQUEST_SIGNAL, Request, Wish};

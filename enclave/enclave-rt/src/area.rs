@@ -44,6 +44,8 @@ pub struct ThreadArea {
     pub(crate) host_signals: AtomicU64,
     /// Host calls by code, and system calls answered, for `--stats`.
     pub(crate) calls: [AtomicU64; 64],
+    /// How often the thread has left for a call.
+    pub(crate) exits: AtomicU64,
     /// The last fault in a copy from or to a program's memory: its address.
     pub(crate) fault_address: AtomicU64,
     /// The error code of that fault.

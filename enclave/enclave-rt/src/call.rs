@@ -7,7 +7,7 @@ use host_abi::{AREA_SIZE, Answer, CallError, HostCall, RECORD_SIZE, Record, STAG
 
 use crate::area::ThreadArea;
 use crate::entry;
-use crate::thread;
+use crate::thread::{self, ThreadNumber};
 use crate::untrusted::HostMemory;
 use crate::vector_state;
 
@@ -30,6 +30,10 @@ pub fn call<C: HostCall>(call: &C) -> Result<C::Answer, CallError> {
     if let Some(count) = area.calls.get(C::CODE as usize) {
         count.store(count.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     }
+    area.exits.store(
+        area.exits.load(Ordering::Relaxed).wrapping_add(1),
+        Ordering::Relaxed,
+    );
     // The thread goes on: no instruction waits for a page.
     area.withheld.store(0, Ordering::Relaxed);
     vector_state::hidden(entry::host_call);
@@ -69,6 +73,13 @@ pub fn lengthy<C: HostCall>(request: &C) -> Result<C::Answer, CallError> {
 /// How often each call was made by the calling thread, by code.
 pub fn counts() -> &'static [AtomicU64; 64] {
     &ThreadArea::current().calls
+}
+
+/// A moment in the life of a thread: between two of its calls. It fits into an atomic word, and is never 0.
+pub fn moment() -> u64 {
+    let exits = ThreadArea::current().exits.load(Ordering::Relaxed);
+    // The threads' numbers have ten bits, and no thread leaves 2^48 times.
+    (ThreadNumber::current().index() as u64 + 1) << 48 | exits & ((1 << 48) - 1)
 }
 
 /// Checks the address of a call area that the host names when it starts a thread.

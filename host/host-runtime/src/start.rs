@@ -15,7 +15,7 @@ use sgx_platform::{Builder, PlatformError, processor};
 use crate::control::{self, Control, Requests};
 use crate::platform::{Created, Platform};
 use crate::rootfs::{RootfsFile, RootfsMapping};
-use crate::serve::{Honest, Host, Quoting};
+use crate::serve::{Ahead, Honest, Host, Quoting};
 use crate::signals::{self, Pending};
 use crate::stats::EnclaveReport;
 use crate::thread::{Pool, Runtime, Slot, map_areas};
@@ -190,6 +190,7 @@ impl Launch<'_> {
             slots,
             rootfs,
             quoting: Quoting::new(created.quoting),
+            ahead: Ahead::default(),
             signals: Pending::default(),
             requests: Requests::default(),
             report: EnclaveReport::default(),

@@ -14,7 +14,7 @@ use sgx_platform::{AsyncExit, Enclave, Exit, PlatformError, Thread};
 use crate::control::Requests;
 use crate::kernel;
 use crate::rootfs::RootfsMapping;
-use crate::serve::{Host, Quoting, Staging};
+use crate::serve::{Ahead, Host, Quoting, Staging};
 use crate::signals::{self, Pending};
 use crate::stats::{self, Counts, EnclaveReport};
 use crate::wake::Waker;
@@ -29,6 +29,7 @@ pub(crate) struct Runtime<E> {
     pub(crate) slots: Vec<Slot>,
     pub(crate) rootfs: RootfsMapping,
     pub(crate) quoting: Quoting,
+    pub(crate) ahead: Ahead,
     pub(crate) signals: Pending,
     pub(crate) requests: Requests,
     pub(crate) report: EnclaveReport,

@@ -1,5 +1,6 @@
 //! Host calls, decoded and served: one module per kind.
 
+mod ahead;
 mod changes;
 mod memory;
 mod poll;
@@ -16,6 +17,7 @@ use crate::stats;
 use crate::thread::Runtime;
 use crate::wake::Waker;
 
+pub(crate) use ahead::Ahead;
 pub(crate) use quote::Quoting;
 
 /// Who answers host calls. The default is [`Honest`]; the tests of the boundary have hosts that lie.
@@ -152,11 +154,12 @@ impl<E: Enclave> Runtime<E> {
             CallCode::GetSockOpt => with(args, |call| socket::option(call, staging)),
             CallCode::SetSockOpt => with(args, |call| socket::set_option(call, staging)),
             CallCode::Queued => with(args, socket::queued),
-            CallCode::Close => with(args, socket::close),
+            CallCode::Close => with(args, |call| socket::close(call, &self.ahead)),
             CallCode::Poll => with(args, |call| poll::poll(call, caller)),
             CallCode::EpollCreate => with(args, |call: host_abi::EpollCreate| poll::epoll_create(call)),
-            CallCode::EpollControl => with(args, poll::epoll_control),
-            CallCode::EpollWait => with(args, |call| poll::epoll_wait(call, caller)),
+            CallCode::EpollControl => with(args, |call| poll::epoll_control(call, &self.ahead)),
+            CallCode::EpollWait => with(args, |call| poll::epoll_wait(call, caller, &self.ahead)),
+            CallCode::StopAhead => with(args, |call: host_abi::StopAhead| value(self.ahead.stop(call.fd))),
             CallCode::QuoteTarget => with(args, |call| self.quoting.target(call, staging)),
             CallCode::TakeRequest => with(args, |call| self.requests.take(call, staging)),
             CallCode::AnswerRequest => with(args, |call| {

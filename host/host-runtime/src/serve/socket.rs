@@ -5,6 +5,7 @@ use host_abi::{
     Listen, MAX_CONTROL, MAX_SOCKADDR, Queue, Queued, Recv, Send, SetSockOpt, Shutdown, Socket, Wait, Wanted,
 };
 
+use super::ahead::Ahead;
 use super::changes::Changes;
 use super::stream::wait_for;
 use super::{Caller, Staging, value};
@@ -399,10 +400,32 @@ fn queue(fd: HostFd, queue: Queue) -> i64 {
 /// As `linux/sockios.h` has it, which `libc` does not.
 const SIOCATMARK: libc::Ioctl = 0x8905;
 
-pub(super) fn close(call: Close) -> Answer {
+/// Closing the socket will reset the connection (tcp(7), SO_LINGER in socket(7)).
+fn reset(fd: HostFd) {
+    let linger = libc::linger {
+        l_onoff: 1,
+        l_linger: 0,
+    };
+    let args = [
+        fd.raw().into(),
+        libc::SOL_SOCKET as u64,
+        libc::SO_LINGER as u64,
+        (&raw const linger) as u64,
+        size_of::<libc::linger>() as u64,
+        0,
+    ];
+    // SAFETY: reads the structure.
+    unsafe { kernel::syscall(libc::SYS_setsockopt, args) };
+}
+
+pub(super) fn close(call: Close, ahead: &Ahead) -> Answer {
     // The standard streams are the process's own.
     if call.fd.raw() <= 2 {
         return value(kernel::error(libc::EBADF));
+    }
+    ahead.close(call.fd);
+    if call.reset {
+        reset(call.fd);
     }
     // SAFETY: a descriptor that the enclave has asked for; the runtime uses none above 2 by number.
     value(unsafe { kernel::syscall(libc::SYS_close, [call.fd.raw().into(), 0, 0, 0, 0, 0]) })

@@ -37,6 +37,7 @@ const CALLS: &[CallCode] = &[
     EpollCreate,
     EpollControl,
     EpollWait,
+    StopAhead,
 ];
 const PAGES: &[CallCode] = &[Commit, Protect, Trim, Remove];
 
