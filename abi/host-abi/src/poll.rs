@@ -88,8 +88,8 @@ impl ReadyEvent {
 
     /// An event, and the result of `recv`, as the kernel gives it.
     pub fn new(event: EpollEvent, ahead: i64) -> Self {
-        let nothing = -i64::from(Errno::EAGAIN.raw());
-        let ahead = i32::try_from(ahead).unwrap_or(nothing as i32);
+        let nothing = i32::from(Errno::EAGAIN.raw()).wrapping_neg();
+        let ahead = i32::try_from(ahead).unwrap_or(nothing);
         Self { event, ahead }
     }
 

@@ -396,6 +396,15 @@ host_calls! {
     answer () as "closed", checked "nothing depends on it" by |_, answer| answer.unit(),
     lie "The connection stays open; the enclave does not use it again.";
 
+    /// Sends what another thread has posted ([`Posted`](crate::Posted)), since the caller is going to use the same stream.
+    Flush = 46 {
+        /// The number of the thread's slot.
+        slot: u32,
+    }
+    staged "", returned "",
+    answer () as "sent", checked "nothing depends on it" by |_, answer| answer.unit(),
+    lie "Data of two threads is sent in another order.";
+
     /// Waits for events of the descriptors in the staging buffer (`ppoll`), see [`PollEntry`]; the answer is how many of them
     /// have events.
     Poll = 48 {
@@ -562,6 +571,11 @@ pub const INPUTS: &[Input] = &[
         name: "Signals to the container, a word in each record",
         checked: "only HUP, INT, QUIT, USR1, USR2, TERM, CONT and WINCH are taken, for the first process",
         lie: "The container is asked to end, or is not. `docker stop` is the host's in any case.",
+    },
+    Input {
+        name: "What became of posted data, a word for each piece; whether outboxes are watched",
+        checked: "sent, kept, or one of Linux's errors, which the stream's next operation gives; anything else is EIO",
+        lie: "As for `Send`. Where the host says that it watches and does not, data waits until its thread makes a call.",
     },
     Input {
         name: "The memory of the root file system's image",

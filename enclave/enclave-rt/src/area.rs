@@ -8,6 +8,8 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering, compiler_fence};
 
 use enclave_layout::{GS_SYSCALL_ENTRY, STACK_SIZE, Slot};
 
+use crate::outbox::{self, Outbox};
+
 /// A thread's area, at the start of its `GS` page.
 #[repr(C)]
 pub struct ThreadArea {
@@ -44,8 +46,10 @@ pub struct ThreadArea {
     pub(crate) host_signals: AtomicU64,
     /// Host calls by code, and system calls answered, for `--stats`.
     pub(crate) calls: [AtomicU64; 64],
-    /// How often the thread has left for a call.
+    /// How often the thread is back from a call.
     pub(crate) exits: AtomicU64,
+    /// What it sends with its next one.
+    pub(crate) outbox: Outbox,
     /// The last fault in a copy from or to a program's memory: its address.
     pub(crate) fault_address: AtomicU64,
     /// The error code of that fault.
@@ -129,6 +133,7 @@ impl ThreadArea {
         unsafe { (&raw mut (*area).this).write_volatile(gs) };
         let area = Self::current();
         area.pending.store(0, Ordering::Relaxed);
+        outbox::forget(area);
         slot
     }
 

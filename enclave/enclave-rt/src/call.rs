@@ -7,6 +7,7 @@ use host_abi::{AREA_SIZE, Answer, CallError, HostCall, RECORD_SIZE, Record, STAG
 
 use crate::area::ThreadArea;
 use crate::entry;
+use crate::outbox;
 use crate::thread::{self, ThreadNumber};
 use crate::untrusted::HostMemory;
 use crate::vector_state;
@@ -30,15 +31,18 @@ pub fn call<C: HostCall>(call: &C) -> Result<C::Answer, CallError> {
     if let Some(count) = area.calls.get(C::CODE as usize) {
         count.store(count.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     }
-    area.exits.store(
-        area.exits.load(Ordering::Relaxed).wrapping_add(1),
-        Ordering::Relaxed,
-    );
     // The thread goes on: no instruction waits for a page.
     area.withheld.store(0, Ordering::Relaxed);
     vector_state::hidden(entry::host_call);
     let record = read_record(memory);
+    area.exits.store(
+        area.exits.load(Ordering::Relaxed).wrapping_add(1),
+        Ordering::Release,
+    );
     note_signals(area, record.signals);
+    if !outbox::is_empty() {
+        outbox::collect(area);
+    }
     call.check(Answer {
         value: record.value,
         extra: record.extra,
@@ -75,11 +79,24 @@ pub fn counts() -> &'static [AtomicU64; 64] {
     &ThreadArea::current().calls
 }
 
-/// A moment in the life of a thread: between two of its calls. It fits into an atomic word, and is never 0.
+/// How many bits of a [`moment`] count.
+const MOMENT_BITS: u32 = 48;
+
+/// A moment in the life of the calling thread: between two of its calls. It fits into an atomic word, and is never 0.
 pub fn moment() -> u64 {
-    let exits = ThreadArea::current().exits.load(Ordering::Relaxed);
-    // The threads' numbers have ten bits, and no thread leaves 2^48 times.
-    (ThreadNumber::current().index() as u64 + 1) << 48 | exits & ((1 << 48) - 1)
+    let thread = ThreadNumber::current();
+    (thread.index() as u64 + 1) << MOMENT_BITS | exits(thread)
+}
+
+/// Whose moment it is, and after how many calls; `None` for 0.
+pub(crate) fn parts_of(moment: u64) -> Option<(ThreadNumber, u64)> {
+    let thread = ThreadNumber::from_index((moment >> MOMENT_BITS).checked_sub(1)?)?;
+    Some((thread, moment & ((1 << MOMENT_BITS) - 1)))
+}
+
+/// How often a thread is back from a call; no thread is 2^48 times.
+pub(crate) fn exits(thread: ThreadNumber) -> u64 {
+    thread.area().exits.load(Ordering::Acquire) & ((1 << MOMENT_BITS) - 1)
 }
 
 /// Checks the address of a call area that the host names when it starts a thread.
@@ -95,7 +112,7 @@ pub(crate) fn take_host_signals(area: &ThreadArea) {
     note_signals(area, read_record(area_memory(area)).signals);
 }
 
-fn area_memory(area: &ThreadArea) -> HostMemory {
+pub(crate) fn area_memory(area: &ThreadArea) -> HostMemory {
     HostMemory::new(area.call_area_address(), AREA_SIZE as u64).expect("checked when the thread started")
 }
 

@@ -12,7 +12,9 @@ use sgx_arch::{Malformed, Secs, SigStruct, SigStructError};
 use sgx_platform::sgxs::Stream;
 use sgx_platform::{Builder, PlatformError, processor};
 
+use crate::backlog::Backlog;
 use crate::control::{self, Control, Requests};
+use crate::outbox::Watcher;
 use crate::platform::{Created, Platform};
 use crate::rootfs::{RootfsFile, RootfsMapping};
 use crate::serve::{Ahead, Honest, Host, Quoting};
@@ -191,6 +193,8 @@ impl Launch<'_> {
             rootfs,
             quoting: Quoting::new(created.quoting),
             ahead: Ahead::default(),
+            watcher: Watcher::default(),
+            backlog: Backlog::default(),
             signals: Pending::default(),
             requests: Requests::default(),
             report: EnclaveReport::default(),

@@ -328,6 +328,16 @@ impl Host for Liar {
         }
     }
 
+    fn sent(&self, honest: i64) -> i64 {
+        match self.lie.tell {
+            Tell::Posted(result) => {
+                self.is_told(When::Always);
+                result
+            }
+            _ => honest,
+        }
+    }
+
     fn call_area(&self, honest: u64) -> u64 {
         match self.lie.tell {
             Tell::CallArea(address) => address,

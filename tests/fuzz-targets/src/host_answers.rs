@@ -6,7 +6,7 @@ use std::fmt::Debug;
 
 use host_abi::{
     AHEAD_OFFSET, Accept, Answer, AnswerRequest, Bind, CallCode, CallError, ClockRead, Close, Commit,
-    Connect, EpollControl, EpollCreate, EpollWait, Errno, Exit, GetPeerName, GetSockName, GetSockOpt,
+    Connect, EpollControl, EpollCreate, EpollWait, Errno, Exit, Flush, GetPeerName, GetSockName, GetSockOpt,
     HostCall, HostClocks, HostFd, Interrupt, Listen, MAX_SOCKADDR, Message, Park, Poll, PollEntry, Protect,
     Queued, Quote, QuoteTarget, ReadyEvent, Recv, Remove, STAGING_SIZE, Send, SetSockOpt, Shutdown, Socket,
     Spawn, StopAhead, StreamRead, StreamStat, StreamWrite, TakeRequest, TerminalGet, TerminalSet, Trim,
@@ -99,6 +99,7 @@ pub(crate) fn run(input: &[u8]) {
             });
             epoll_events(staging);
         }
+        CallCode::Flush => call.check::<Flush>(|_, ()| true),
         CallCode::StopAhead => call.check::<StopAhead>(|_, &count| i32::try_from(count).is_ok()),
         CallCode::TakeRequest => call.check::<TakeRequest>(|_, &len| len <= STAGING_SIZE),
         CallCode::AnswerRequest => call.check::<AnswerRequest>(|_, ()| true),

@@ -41,6 +41,11 @@ pub trait Host: Send + Sync {
         honest
     }
 
+    /// What became of a posted piece ([`host_abi::Posted::result`]).
+    fn sent(&self, honest: i64) -> i64 {
+        honest
+    }
+
     /// Where a thread that enters is told that its call area lies.
     fn call_area(&self, honest: u64) -> u64 {
         honest
@@ -146,15 +151,24 @@ impl<E: Enclave> Runtime<E> {
             CallCode::Listen => with(args, socket::listen),
             CallCode::Accept => with(args, |call| socket::accept(call, caller)),
             CallCode::Connect => with(args, |call| socket::connect(call, caller)),
-            CallCode::Send => with(args, |call| socket::send(call, caller)),
+            CallCode::Send => with(args, |call| {
+                if socket::is_small(&call) {
+                    self.note_send();
+                }
+                socket::send(call, caller, &self.backlog)
+            }),
+            CallCode::Flush => with(args, |call: host_abi::Flush| {
+                self.flush(call.slot as usize);
+                value(0)
+            }),
             CallCode::Recv => with(args, |call| socket::recv(call, caller)),
-            CallCode::Shutdown => with(args, socket::shutdown),
+            CallCode::Shutdown => with(args, |call| socket::shutdown(call, &self.backlog)),
             CallCode::GetSockName => with(args, |call| socket::sock_name(call, staging)),
             CallCode::GetPeerName => with(args, |call| socket::peer_name(call, staging)),
             CallCode::GetSockOpt => with(args, |call| socket::option(call, staging)),
             CallCode::SetSockOpt => with(args, |call| socket::set_option(call, staging)),
-            CallCode::Queued => with(args, socket::queued),
-            CallCode::Close => with(args, |call| socket::close(call, &self.ahead)),
+            CallCode::Queued => with(args, |call| socket::queued(call, &self.backlog)),
+            CallCode::Close => with(args, |call| socket::close(call, &self.ahead, &self.backlog)),
             CallCode::Poll => with(args, |call| poll::poll(call, caller)),
             CallCode::EpollCreate => with(args, |call: host_abi::EpollCreate| poll::epoll_create(call)),
             CallCode::EpollControl => with(args, |call| poll::epoll_control(call, &self.ahead)),

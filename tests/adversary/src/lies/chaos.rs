@@ -38,6 +38,7 @@ const CALLS: &[CallCode] = &[
     EpollControl,
     EpollWait,
     StopAhead,
+    Flush,
 ];
 const PAGES: &[CallCode] = &[Commit, Protect, Trim, Remove];
 

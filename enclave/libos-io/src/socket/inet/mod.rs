@@ -5,6 +5,7 @@
 //! copy in between.
 
 mod ahead;
+mod posting;
 mod transfer;
 
 use alloc::sync::{Arc, Weak};
@@ -24,6 +25,8 @@ use kobject::{
 use linux_abi::{AddressFamily, Ioctl, MessageFlags, OptionLevel, PollEvents, Protocol, SocketOption};
 
 use self::ahead::Ahead;
+use self::posting::Posting;
+pub use self::posting::not_sent;
 use super::control::Kinds;
 use super::message::Identity;
 use super::option::{self, Timeouts, may_pass, put_int};
@@ -53,6 +56,8 @@ pub struct InetSocket {
     /// Whether receiving has been shut down.
     receiving_ends: AtomicBool,
     ahead: Ahead,
+    posting: Posting,
+    this: Weak<Self>,
 }
 
 impl InetSocket {
@@ -63,8 +68,8 @@ impl InetSocket {
         kind: SocketKind,
         protocol: Protocol,
         listener: Option<&Self>,
-    ) -> Self {
-        Self {
+    ) -> Arc<Self> {
+        Arc::new_cyclic(|this| Self {
             fd: OwnedHostFd::new(fd),
             domain,
             kind,
@@ -78,7 +83,9 @@ impl InetSocket {
             error: AtomicU32::new(0),
             receiving_ends: AtomicBool::new(false),
             ahead: Ahead::new(),
-        }
+            posting: Posting::new(listener.is_some()),
+            this: this.clone(),
+        })
     }
 
     fn queued(&self, queue: Queue) -> Result<usize> {
@@ -112,10 +119,12 @@ impl InetSocket {
             kind: kind as u16,
             protocol: protocol.0 as u16,
         })?;
-        Ok(Arc::new(Self::new(fd, domain, kind, protocol, None)))
+        Ok(Self::new(fd, domain, kind, protocol, None))
     }
 
+    /// The host's descriptor, for a call about it: what other threads have posted comes before.
     fn fd(&self) -> HostFd {
+        self.posting.settle();
         self.fd.fd()
     }
 
@@ -268,6 +277,9 @@ impl Socket for InetSocket {
                     answer?;
                     if address::family(address) == Ok(AddressFamily::AF_UNSPEC) {
                         self.ahead.clear();
+                        self.posting.forbid();
+                    } else {
+                        self.posting.allow();
                     }
                     return Ok(());
                 }
@@ -289,7 +301,7 @@ impl Socket for InetSocket {
         let accepted = call_until(deadline, |wait| Accept { fd, wait })?;
         let socket = Self::new(accepted.fd, self.domain, self.kind, self.protocol, Some(self));
         let address = self.staged_address(accepted.address_len)?;
-        Ok((Arc::new(socket), address))
+        Ok((socket, address))
     }
 
     fn send(&self, from: &mut dyn Source, message: Outgoing<'_>, how: How, _: Caller<'_>) -> Result<usize> {
@@ -304,6 +316,9 @@ impl Socket for InetSocket {
         let how = which as u8;
         if which.reads() {
             self.receiving_ends.store(true, Ordering::Relaxed);
+        }
+        if which.writes() {
+            self.posting.forbid();
         }
         Ok(call::call(&host_abi::Shutdown { fd: self.fd(), how })?)
     }
@@ -404,6 +419,7 @@ impl Socket for InetSocket {
 
 impl Drop for InetSocket {
     fn drop(&mut self) {
+        self.posting.close(self.inode);
         // As Linux does when data is left unread.
         self.fd.reset = self.ahead.len() > 0;
     }

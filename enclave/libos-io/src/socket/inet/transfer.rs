@@ -53,6 +53,11 @@ impl InetSocket {
     fn send_stream(&self, from: &mut dyn Source, flags: u32, deadline: Option<u64>) -> Result<usize> {
         let fd = self.fd();
         self.take_error()?;
+        if flags == 0
+            && let Some(posted) = self.post(from)
+        {
+            return posted;
+        }
         let mut done = 0;
         loop {
             let len = from.left().min(Send::MAX_LEN);
@@ -67,6 +72,9 @@ impl InetSocket {
                 wait,
             });
             done += count;
+            if count > 0 {
+                self.posting.allow();
+            }
             match end {
                 Err(error) if done == 0 => return Err(error),
                 Ok(()) if count == len && from.left() > 0 => {}
