@@ -453,8 +453,7 @@ impl Epoll {
         {
             let mut state = self.state.lock();
             let mut used = 0;
-            for place in 0..claimed {
-                let ready = staged(place);
+            for ready in Staged::new(claimed) {
                 if let Some(piece) = Piece::next(ready, ahead, &mut used)?
                     && let Some((token, description)) = state.members.stream(ready.event)
                 {
@@ -484,7 +483,7 @@ impl Epoll {
                 held: 0,
             };
             if call_once(&request, Wait::NONE)?.unwrap_or(0) == 1 {
-                let ready = staged(0);
+                let ready = Staged::new(1).next().ok_or(Errno::EIO)?;
                 self.state.lock().members.add_claim(ready.event, out, &mut count);
             }
         }
@@ -508,13 +507,37 @@ impl Epoll {
 /// What an instance of the host's for one member alone is watched for.
 const READABLE: u32 = PollEvents::POLLIN.bits();
 
-/// An event that the host has answered.
-fn staged(place: usize) -> ReadyEvent {
-    let mut bytes = [0; ReadyEvent::SIZE];
-    call::staging()
-        .part(place * ReadyEvent::SIZE, ReadyEvent::SIZE)
-        .read(&mut bytes);
-    ReadyEvent::from_bytes(bytes)
+/// The events that the host has answered, copied in by the dozen: each copy of the host's memory takes a while to begin.
+struct Staged {
+    left: core::ops::Range<usize>,
+    bytes: [u8; Self::AT_ONCE * ReadyEvent::SIZE],
+}
+
+impl Staged {
+    const AT_ONCE: usize = 12;
+
+    fn new(count: usize) -> Self {
+        Self {
+            left: 0..count,
+            bytes: [0; Self::AT_ONCE * ReadyEvent::SIZE],
+        }
+    }
+}
+
+impl Iterator for Staged {
+    type Item = ReadyEvent;
+
+    fn next(&mut self) -> Option<ReadyEvent> {
+        let place = self.left.next()?;
+        let at = place % Self::AT_ONCE;
+        if at == 0 {
+            let count = Self::AT_ONCE.min(self.left.len() + 1);
+            let part = call::staging().part(place * ReadyEvent::SIZE, count * ReadyEvent::SIZE);
+            part.read(self.bytes.get_mut(..part.len())?);
+        }
+        let event = self.bytes.as_chunks().0.get(at)?;
+        Some(ReadyEvent::from_bytes(*event))
+    }
 }
 
 /// What has come ahead with an event.
