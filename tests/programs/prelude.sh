@@ -1,3 +1,5 @@
+set -e
+
 # Waits until a command succeeds, for half a minute.
 await() {
     for _ in $(seq 150); do
@@ -7,4 +9,10 @@ await() {
     echo "never: $*"
     exit 1
 }
-set -e
+
+# Adds a user and a group, as a package's installation script would.
+user() {
+    number=$((200 + $(wc -l < /etc/passwd)))
+    echo "$1:x:$number:$number:$1:/tmp:/bin/sh" >> /etc/passwd
+    echo "$1:x:$number:" >> /etc/group
+}

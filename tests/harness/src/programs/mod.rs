@@ -180,19 +180,18 @@ fn compare(native: &crate::Outcome, enclave: &crate::Outcome) -> Verdict {
     Verdict::Differs(line, format!("natively: {native}\nin the enclave: {enclave}"))
 }
 
-/// The first word that is a version: digits, then points and digits, and no letters before them but `v`.
+/// The first word that begins with a version: numbers with points between them, perhaps behind a `v`. A part may have
+/// letters behind its digits, and parts without digits are left out.
 fn first_version(text: &str) -> Option<String> {
-    let is_version = |word: &&str| {
-        let parts: Vec<&str> = word.split('.').collect();
-        parts.len() > 1
-            && parts
-                .iter()
-                .all(|part| part.starts_with(|first: char| first.is_ascii_digit()))
-    };
-    text.split(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '.'))
-        .map(|word| word.trim_start_matches('v').trim_end_matches('.'))
-        .find(is_version)
-        .map(str::to_owned)
+    let words = text.split(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '.'));
+    let versions = words.map(|word| {
+        let parts = word.trim_start_matches('v').split('.');
+        parts
+            .take_while(|part| part.starts_with(|first: char| first.is_ascii_digit()))
+            .collect::<Vec<_>>()
+    });
+    let found = versions.into_iter().find(|parts| parts.len() > 1);
+    found.map(|parts| parts.join("."))
 }
 
 #[cfg(test)]
@@ -205,6 +204,7 @@ mod tests {
             ("Redis server v=7.0.15 sha=00000000:0", "7.0.15"),
             ("go version go1.19.8 linux/amd64\nv2.6.2", "2.6.2"),
             ("PHP 8.2.29 (cli) (built: Jul  3 2025)", "8.2.29"),
+            ("SBCL 2.2.9.debian", "2.2.9"),
             ("OpenSSH_9.2p1 Debian-2+deb12u7, 1.1", "9.2p1"),
         ] {
             assert_eq!(first_version(text).as_deref(), Some(version));

@@ -112,6 +112,7 @@ mkdir -p proc sys dev tmp run var/tmp root
 chmod 1777 tmp var/tmp
 mount -t proc proc proc
 mount -t sysfs sysfs sys
+mount -t tmpfs tmpfs tmp
 mount -t tmpfs tmpfs dev
 mkdir dev/pts dev/shm
 mount -t devpts -o newinstance,ptmxmode=0666 devpts dev/pts
