@@ -153,7 +153,7 @@ impl Program {
             })
             .collect();
         let mut packages = self.packages.clone();
-        packages.debian.extend(SHELL.map(str::to_owned));
+        packages.debian.extend(BASE.map(str::to_owned));
         Recipe::of_registries(&format!("program-{name}"), packages)
     }
 
@@ -162,8 +162,16 @@ impl Program {
     }
 }
 
-/// What every script may use.
-const SHELL: [&str; 4] = ["coreutils", "dash", "grep", "sed"];
+/// What every image of the distribution has, as far as scripts and programs rely on it.
+const BASE: [&str; 7] = [
+    "coreutils",
+    "dash",
+    "grep",
+    "libc-bin",
+    "libgcc-s1",
+    "libstdc++6",
+    "sed",
+];
 
 fn compare(native: &crate::Outcome, enclave: &crate::Outcome) -> Verdict {
     if (&native.stdout, native.status) == (&enclave.stdout, enclave.status) {
