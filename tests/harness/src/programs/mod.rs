@@ -163,9 +163,10 @@ impl Program {
 }
 
 /// What every image of the distribution has, as far as scripts and programs rely on it.
-const BASE: [&str; 7] = [
+const BASE: [&str; 8] = [
     "coreutils",
     "dash",
+    "findutils",
     "grep",
     "libc-bin",
     "libgcc-s1",
@@ -188,12 +189,14 @@ fn compare(native: &crate::Outcome, enclave: &crate::Outcome) -> Verdict {
     Verdict::Differs(line, format!("natively: {native}\nin the enclave: {enclave}"))
 }
 
-/// The first word that begins with a version: numbers with points between them, perhaps behind a `v`. A part may have
-/// letters behind its digits, and parts without digits are left out.
+/// The first word that begins with a version: numbers with points between them, perhaps behind letters (`v1.2`, `go1.2`).
+/// A part may have letters behind its digits. What follows a part without digits is left out.
 fn first_version(text: &str) -> Option<String> {
     let words = text.split(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '.'));
     let versions = words.map(|word| {
-        let parts = word.trim_start_matches('v').split('.');
+        let parts = word
+            .trim_start_matches(|letter: char| letter.is_ascii_alphabetic())
+            .split('.');
         parts
             .take_while(|part| part.starts_with(|first: char| first.is_ascii_digit()))
             .collect::<Vec<_>>()
@@ -210,7 +213,8 @@ mod tests {
     fn a_version_is_found() {
         for (text, version) in [
             ("Redis server v=7.0.15 sha=00000000:0", "7.0.15"),
-            ("go version go1.19.8 linux/amd64\nv2.6.2", "2.6.2"),
+            ("go version go1.19.8 linux/amd64", "1.19.8"),
+            ("v2.6.2", "2.6.2"),
             ("PHP 8.2.29 (cli) (built: Jul  3 2025)", "8.2.29"),
             ("SBCL 2.2.9.debian", "2.2.9"),
             ("OpenSSH_9.2p1 Debian-2+deb12u7, 1.1", "9.2p1"),
