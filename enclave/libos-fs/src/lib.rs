@@ -64,8 +64,8 @@ pub use mounts::Mount;
 pub use notify::Inotify;
 pub use open_file::OpenFile;
 pub use system::{
-    Kernel, MappingStatus, Memory, NamedPipe, Process, ProcessStatus, System, SystemV, ThreadStatus,
-    Transfers,
+    Cache, CacheKind, Kernel, MappingStatus, Memory, NamedPipe, Process, ProcessStatus, System, SystemV,
+    ThreadStatus, Transfers,
 };
 pub use vfs::{
     FileSystemStat, MAX_TERMINALS, NewNode, OpenHow, Owner, SetTime, Vfs, VfsOptions, path_of, place_of,

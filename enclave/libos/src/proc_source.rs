@@ -7,8 +7,8 @@ use core::sync::atomic::Ordering;
 use enclave_layout::PAGE_SIZE;
 use kobject::{Description, Errno, File, Result, clock};
 use libos_fs::{
-    Context, Dentry, Kernel, MappingStatus, Memory, NamedPipe, ProcessStatus, System, SystemV, ThreadStatus,
-    Transfers,
+    Cache, Context, Dentry, Kernel, MappingStatus, Memory, NamedPipe, ProcessStatus, System, SystemV,
+    ThreadStatus, Transfers,
 };
 use linux_abi::device::DEV_TTY;
 use linux_abi::signal::{SIG_DFL, SIG_IGN};
@@ -68,6 +68,10 @@ impl System for Source {
 
     fn processors(&self) -> u32 {
         crate::container().processor.count
+    }
+
+    fn caches(&self) -> Vec<Cache> {
+        crate::container().processor.caches()
     }
 
     fn cpu_info(&self) -> Vec<u8> {

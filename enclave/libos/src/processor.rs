@@ -3,12 +3,15 @@
 //! CPUID is illegal in an enclave, so answers come from a table that the host gave at boot. They are claims: a host can make a
 //! program believe in instructions that then trap, or hide some, which costs speed; it cannot make an instruction compute wrongly.
 
+mod topology;
+
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use enclave_rt::frame::{Exception, TrapFrame};
 use host_abi::{BootInfo, CpuidEntry};
+use libos_fs::Cache;
 
 use crate::user;
 
@@ -41,6 +44,13 @@ impl Processor {
     /// AT_HWCAP: CPUID.1:EDX.
     pub(crate) fn capabilities(&self) -> u64 {
         self.cpuid(1, 0)[3].into()
+    }
+
+    /// The caches of each processor.
+    pub(crate) fn caches(&self) -> Vec<Cache> {
+        let of = |leaf| topology::caches((0..topology::MAX_CACHES).map(|subleaf| self.cpuid(leaf, subleaf)));
+        let mut found = topology::CACHE_LEAVES.into_iter().map(of);
+        found.find(|caches| !caches.is_empty()).unwrap_or_default()
     }
 
     /// /proc/cpuinfo.
@@ -150,9 +160,10 @@ pub(crate) fn emulate(frame: &mut TrapFrame) -> bool {
     if user::get::<[u8; 2]>(registers.rip) != Ok(CPUID) {
         return false;
     }
-    let [a, b, c, d] = crate::container()
-        .processor
-        .cpuid(registers.rax as u32, registers.rcx as u32);
+    let processor = &crate::container().processor;
+    let (leaf, subleaf) = (registers.rax as u32, registers.rcx as u32);
+    let answer = processor.cpuid(leaf, subleaf);
+    let [a, b, c, d] = topology::place(leaf, subleaf, answer, processor.count, 0);
     (registers.rax, registers.rbx, registers.rcx, registers.rdx) = (a.into(), b.into(), c.into(), d.into());
     registers.rip += 2;
     frame.exception.vector = Exception::NONE;

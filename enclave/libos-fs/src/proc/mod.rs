@@ -68,7 +68,11 @@ const PROCESSES: Numbered = Numbered {
     subject: |fs, _, pid| {
         let threads = fs.system.process(pid)?.threads();
         let tid = threads.first().copied().unwrap_or(pid);
-        Some(Subject { pid, tid, number: 0 })
+        Some(Subject {
+            pid,
+            tid,
+            ..Subject::default()
+        })
     },
     permissions: |_, _| 0o555,
     shape: process::PROCESS,

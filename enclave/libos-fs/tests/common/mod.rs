@@ -259,6 +259,27 @@ impl System for TestSystem {
         2
     }
 
+    fn caches(&self) -> Vec<libos_fs::Cache> {
+        let cache = libos_fs::Cache {
+            level: 1,
+            kind: libos_fs::CacheKind::Data,
+            line_size: 64,
+            partitions: 1,
+            ways: 8,
+            sets: 64,
+            is_shared: false,
+        };
+        let last = libos_fs::Cache {
+            level: 3,
+            kind: libos_fs::CacheKind::Unified,
+            sets: 32768,
+            ways: 16,
+            is_shared: true,
+            ..cache
+        };
+        vec![cache, last]
+    }
+
     fn cpu_info(&self) -> Vec<u8> {
         b"processor\t: 0\n".to_vec()
     }
