@@ -57,7 +57,7 @@ pub use epoll::{EpollCommand, EpollFlags};
 pub use errno::Errno;
 pub use fcntl::{DescriptorFlags, FcntlCommand, FlockFlags, RecordLockType, Seals};
 pub use file_system::{MountFlags, RenameFlags, XattrFlags};
-pub use futex::{FutexCommand, FutexComparison, FutexFlags, FutexOperation};
+pub use futex::{Futex2Flags, FutexCommand, FutexComparison, FutexFlags, FutexOperation};
 pub use inotify::InotifyMask;
 pub use ioctl::Ioctl;
 pub use ipc::{IpcFlags, MsgCommand, MsgFlags, SemCommand, SemFlags, ShmCommand, ShmFlags};

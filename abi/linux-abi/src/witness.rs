@@ -338,6 +338,7 @@ fn futex_is_as_in_the_headers() {
         FUTEX_UNLOCK_PI FUTEX_TRYLOCK_PI FUTEX_WAIT_BITSET FUTEX_WAKE_BITSET FUTEX_LOCK_PI2
     ]);
     compare!(FutexFlags::ALL; general [FUTEX_PRIVATE_FLAG FUTEX_CLOCK_REALTIME]);
+    compare!(Futex2Flags::ALL; general [FUTEX2_SIZE_U32 FUTEX2_PRIVATE]);
     compare!(FutexOperation::ALL;
         general [FUTEX_OP_SET FUTEX_OP_ADD FUTEX_OP_OR FUTEX_OP_ANDN FUTEX_OP_XOR]
     );
@@ -347,7 +348,7 @@ fn futex_is_as_in_the_headers() {
     ]);
     compare!(futex::ALL; general [
         FUTEX_OP_OPARG_SHIFT FUTEX_WAITERS FUTEX_OWNER_DIED FUTEX_TID_MASK
-        FUTEX_BITSET_MATCH_ANY FUTEX_32 FUTEX_WAITV_MAX ROBUST_LIST_LIMIT
+        FUTEX_BITSET_MATCH_ANY FUTEX_WAITV_MAX ROBUST_LIST_LIMIT
     ]);
 }
 

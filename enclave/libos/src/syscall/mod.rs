@@ -39,6 +39,7 @@ mod sys_fcntl;
 mod sys_flock;
 mod sys_fsync;
 mod sys_futex;
+mod sys_futex_waitv;
 mod sys_getcpu;
 mod sys_getdents;
 mod sys_getgroups;

@@ -154,6 +154,7 @@ const FAMILIES: &[&[Row]] = &[
     super::sys_flock::ROWS,
     super::sys_fsync::ROWS,
     super::sys_futex::ROWS,
+    super::sys_futex_waitv::ROWS,
     super::sys_getcpu::ROWS,
     super::sys_getdents::ROWS,
     super::sys_getgroups::ROWS,

@@ -234,24 +234,6 @@ pub(super) const ROWS: &[Row] = &[
         "shadow stacks are not available in this version",
     ),
     Row::unsupported(
-        454,
-        "futex_wake",
-        Errno::ENOSYS,
-        "not available in this version; programs fall back to futex",
-    ),
-    Row::unsupported(
-        455,
-        "futex_wait",
-        Errno::ENOSYS,
-        "not available in this version; programs fall back to futex",
-    ),
-    Row::unsupported(
-        456,
-        "futex_requeue",
-        Errno::ENOSYS,
-        "not available in this version; programs fall back to futex",
-    ),
-    Row::unsupported(
         457,
         "statmount",
         Errno::ENOSYS,
@@ -280,30 +262,6 @@ pub(super) const ROWS: &[Row] = &[
         "lsm_list_modules",
         Errno::EOPNOTSUPP,
         "there are no security modules",
-    ),
-    Row::unsupported(
-        463,
-        "setxattrat",
-        Errno::ENOSYS,
-        "not available in this version; setxattr is",
-    ),
-    Row::unsupported(
-        464,
-        "getxattrat",
-        Errno::ENOSYS,
-        "not available in this version; getxattr is",
-    ),
-    Row::unsupported(
-        465,
-        "listxattrat",
-        Errno::ENOSYS,
-        "not available in this version; listxattr is",
-    ),
-    Row::unsupported(
-        466,
-        "removexattrat",
-        Errno::ENOSYS,
-        "not available in this version; removexattr is",
     ),
     Row::unsupported(467, "open_tree_attr", Errno::EPERM, MEASURED),
     Row::unsupported(
