@@ -67,7 +67,10 @@ pub use open::{AtFlags, CloseRangeFlags, OpenFlags, ResolveFlags};
 pub use poll::PollEvents;
 pub use prctl::{AmbientCommand, ArchPrctlOption, PrctlOption};
 pub use read_write::{AllocateFlags, FileAdvice, ReadWriteFlags, SpliceFlags, Whence};
-pub use sched::{MembarrierCommand, PriorityTarget, SchedulingFlags, SchedulingPolicy, UsageTarget};
+pub use sched::{
+    IoPriorityClass, IoPriorityTarget, MembarrierCommand, PriorityTarget, SchedulingFlags, SchedulingPolicy,
+    UsageTarget,
+};
 pub use signal::{ActionFlags, MaskOperation, Signal, SignalCode, SignalEvent, SignalSet, StackFlags};
 pub use socket::{
     AddressFamily, ControlMessage, MessageFlags, Protocol, ShutdownDirection, SocketFlags, SocketType,
@@ -76,7 +79,7 @@ pub use socket_option::{
     Ipv4Option, Ipv6Option, OptionLevel, SocketOption, TcpOption, TimestampingFlags, UdpOption,
 };
 pub use stat::StatxMask;
-pub use system::{EventFdFlags, RandomFlags};
+pub use system::{CompareType, EventFdFlags, RandomFlags};
 pub use termios::{FlowAction, FlushQueue, InputModes, LocalModes, OutputModes, PacketStatus};
 pub use time::{ClockId, IntervalTimer, TimerFdFlags, TimerFlags};
 pub use wait::{WaitFlags, WaitTarget};

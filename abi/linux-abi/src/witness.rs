@@ -536,6 +536,23 @@ fn sched_is_as_in_the_headers() {
         SCHED_NORMAL SCHED_FIFO SCHED_RR SCHED_BATCH SCHED_IDLE SCHED_DEADLINE
     ]);
     compare!(PriorityTarget::ALL; general [PRIO_PROCESS PRIO_PGRP PRIO_USER]);
+    compare!(IoPriorityTarget::ALL;
+        {
+            // include/uapi/linux/ioprio.h
+            IOPRIO_WHO_PROCESS = 1,
+            IOPRIO_WHO_PGRP = 2,
+            IOPRIO_WHO_USER = 3,
+        }
+    );
+    compare!(IoPriorityClass::ALL;
+        {
+            // include/uapi/linux/ioprio.h
+            IOPRIO_CLASS_NONE = 0,
+            IOPRIO_CLASS_RT = 1,
+            IOPRIO_CLASS_BE = 2,
+            IOPRIO_CLASS_IDLE = 3,
+        }
+    );
     compare!(UsageTarget::ALL; general [RUSAGE_SELF RUSAGE_THREAD RUSAGE_CHILDREN]);
     compare!(MembarrierCommand::ALL; membarrier_cmd [
         MEMBARRIER_CMD_GLOBAL MEMBARRIER_CMD_GLOBAL_EXPEDITED
@@ -552,6 +569,9 @@ fn sched_is_as_in_the_headers() {
             // include/uapi/linux/sched/types.h
             SCHED_ATTR_SIZE_VER0 = 48,
             SCHED_ATTR_SIZE_VER1 = 56,
+            // include/uapi/linux/ioprio.h
+            IOPRIO_CLASS_SHIFT = 13,
+            IOPRIO_LEVELS = 1 << 3,
             // include/linux/sched/prio.h
             MIN_NICE = -20,
             MAX_NICE = 19,
@@ -694,6 +714,19 @@ fn stat_is_as_in_the_headers() {
 #[test]
 fn system_is_as_in_the_headers() {
     compare!(RandomFlags::ALL; general [GRND_NONBLOCK GRND_RANDOM GRND_INSECURE]);
+    compare!(CompareType::ALL;
+        {
+            // include/uapi/linux/kcmp.h
+            KCMP_FILE = 0,
+            KCMP_VM = 1,
+            KCMP_FILES = 2,
+            KCMP_FS = 3,
+            KCMP_SIGHAND = 4,
+            KCMP_IO = 5,
+            KCMP_SYSVSEM = 6,
+            KCMP_EPOLL_TFD = 7,
+        }
+    );
     compare!(EventFdFlags::ALL; general [EFD_SEMAPHORE]);
     compare!(crate::system::ALL;
         system [__NEW_UTS_LEN]

@@ -36,6 +36,8 @@ structures! {
     }
     /// `struct futex_waitv`
     FutexWaiter { value: u64, address: u64, flags: u32, reserved: u32, }
+    /// `struct kcmp_epoll_slot`
+    EpollSlot { instance: u32, descriptor: u32, index: u32, }
     /// `struct xattr_args`
     XattrArgs { value: u64, size: u32, flags: u32, }
     /// `struct rlimit64`

@@ -69,8 +69,8 @@ fn sys_pidfd_send_signal(call: &mut Call<'_>) -> Result<u64> {
     let target = process_of(call, fd)?;
     let info = if info_at == 0 {
         signal_argument(raw)?.map(|signal| {
-            let sender = &call.thread.process;
-            SignalInfo::sent(signal, SignalCode::SI_USER, sender.pid, sender.uid())
+            let sender = call.thread;
+            SignalInfo::sent(signal, SignalCode::SI_USER, sender.process.pid, sender.uid())
         })
     } else {
         let info = queued_info(call, info_at, raw, target.pid)?;
@@ -94,7 +94,7 @@ fn sys_pidfd_getfd(call: &mut Call<'_>) -> Result<u64> {
     }
     let target = process_of(call, fd)?;
     // As for ptrace(2): the same users and groups, in all roles.
-    let (ours, theirs) = (call.thread.process.credentials(), target.credentials());
+    let (ours, theirs) = (call.thread.credentials(), target.credentials());
     let is_same = theirs.uid.iter().take(3).all(|&id| id == ours.uid[0])
         && theirs.gid.iter().take(3).all(|&id| id == ours.gid[0]);
     if !is_same && !ours.has(Capabilities::CAP_SYS_PTRACE) {

@@ -62,7 +62,7 @@ fn target<R>(
     form: Form,
     f: impl FnOnce(&Context, At<'_>, &[u8], AtFlags) -> Result<R>,
 ) -> Result<R> {
-    let context = call.thread.process.context();
+    let context = call.thread.context();
     match form {
         Form::Path => f(&context, At::Cwd, &call.path(0)?, AtFlags::empty()),
         Form::Link => f(&context, At::Cwd, &call.path(0)?, AtFlags::AT_SYMLINK_NOFOLLOW),

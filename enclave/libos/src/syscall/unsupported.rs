@@ -107,7 +107,6 @@ pub(super) const ROWS: &[Row] = &[
         Errno::EPERM,
         "nobody may write a confidential program's memory",
     ),
-    Row::unsupported(312, "kcmp", Errno::ENOSYS, ONE_PROCESS),
     Row::unsupported(
         317,
         "seccomp",
@@ -164,12 +163,6 @@ pub(super) const ROWS: &[Row] = &[
     Row::unsupported(239, "get_mempolicy", Errno::ENOSYS, NO_POLICY).quiet("libnuma asks at every start"),
     Row::unsupported(256, "migrate_pages", Errno::ENOSYS, NO_POLICY),
     Row::unsupported(279, "move_pages", Errno::ENOSYS, NO_POLICY),
-    Row::unsupported(
-        148,
-        "sched_rr_get_interval",
-        Errno::ENOSYS,
-        "there are no real-time policies",
-    ),
     Row::unsupported(153, "vhangup", Errno::EPERM, ADMIN),
     Row::unsupported(
         154,
@@ -191,8 +184,6 @@ pub(super) const ROWS: &[Row] = &[
         Errno::EINTR,
         "the LibOS restarts the system call itself",
     ),
-    Row::unsupported(251, "ioprio_set", Errno::ENOSYS, "the host schedules its disks"),
-    Row::unsupported(252, "ioprio_get", Errno::ENOSYS, "the host schedules its disks"),
     Row::unsupported(300, "fanotify_init", Errno::EPERM, ADMIN),
     Row::unsupported(301, "fanotify_mark", Errno::EPERM, ADMIN),
     Row::unsupported(329, "pkey_mprotect", Errno::EINVAL, NO_KEYS),
