@@ -389,6 +389,54 @@ fn ioctl_is_as_in_the_headers() {
 }
 
 #[test]
+fn memory_policy_is_as_in_the_headers() {
+    compare!(MemoryPolicyMode::ALL;
+        {
+            // include/uapi/linux/mempolicy.h
+            MPOL_DEFAULT = 0,
+            MPOL_PREFERRED = 1,
+            MPOL_BIND = 2,
+            MPOL_INTERLEAVE = 3,
+            MPOL_LOCAL = 4,
+            MPOL_PREFERRED_MANY = 5,
+            MPOL_WEIGHTED_INTERLEAVE = 6,
+        }
+    );
+    compare!(MemoryPolicyModeFlags::ALL;
+        {
+            // include/uapi/linux/mempolicy.h
+            MPOL_F_NUMA_BALANCING = 1 << 13,
+            MPOL_F_RELATIVE_NODES = 1 << 14,
+            MPOL_F_STATIC_NODES = 1 << 15,
+        }
+    );
+    compare!(PolicyQuery::ALL;
+        {
+            // include/uapi/linux/mempolicy.h
+            MPOL_F_NODE = 1,
+            MPOL_F_ADDR = 2,
+            MPOL_F_MEMS_ALLOWED = 4,
+        }
+    );
+    compare!(BindFlags::ALL;
+        {
+            // include/uapi/linux/mempolicy.h
+            MPOL_MF_STRICT = 1,
+            MPOL_MF_MOVE = 2,
+            MPOL_MF_MOVE_ALL = 4,
+        }
+    );
+    compare!(memory_policy::ALL;
+        {
+            // include/uapi/linux/mempolicy.h
+            MPOL_MODE_FLAGS = 0xe000,
+            // CONFIG_NODES_SHIFT of distributions: 10
+            MAX_NODES = 1 << 10,
+        }
+    );
+}
+
+#[test]
 fn limits_is_as_in_the_headers() {
     compare!(Resource::ALL; general [
         RLIMIT_CPU RLIMIT_FSIZE RLIMIT_DATA RLIMIT_STACK RLIMIT_CORE RLIMIT_RSS RLIMIT_NPROC

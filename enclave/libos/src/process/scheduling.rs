@@ -1,14 +1,24 @@
-//! What threads have asked the scheduler for: policy, nice value, processors, priority of input and output, slack of timers.
+//! What threads have asked the scheduler for: policy, nice value, processors, priority of input and output, slack of timers; and where
+//! their memory is to lie.
 //!
 //! It is remembered, told and inherited as on Linux. It does not change who runs when: the host schedules.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use linux_abi::SchedulingPolicy;
+use linux_abi::{MemoryPolicyMode, MemoryPolicyModeFlags, SchedulingPolicy};
 
 /// How late timers may be at first, in nanoseconds.
 const TIMER_SLACK: u64 = 50_000;
+
+/// set_mempolicy(2).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MemoryPolicy {
+    pub(crate) mode: MemoryPolicyMode,
+    pub(crate) flags: MemoryPolicyModeFlags,
+    /// A bit for each node.
+    pub(crate) nodes: u64,
+}
 
 /// What a thread has asked for.
 #[derive(Clone, Debug)]
@@ -28,6 +38,7 @@ pub(crate) struct Scheduling {
     pub(crate) timer_slack: u64,
     /// What `PR_SET_TIMERSLACK` with 0 brings back.
     pub(crate) default_timer_slack: u64,
+    pub(crate) memory_policy: MemoryPolicy,
 }
 
 impl Scheduling {
@@ -42,6 +53,11 @@ impl Scheduling {
             io_priority: 0,
             timer_slack: TIMER_SLACK,
             default_timer_slack: TIMER_SLACK,
+            memory_policy: MemoryPolicy {
+                mode: MemoryPolicyMode::MPOL_DEFAULT,
+                flags: MemoryPolicyModeFlags::empty(),
+                nodes: 0,
+            },
         }
     }
 

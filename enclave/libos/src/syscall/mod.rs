@@ -57,6 +57,7 @@ mod sys_link;
 mod sys_listen;
 mod sys_lseek;
 mod sys_madvise;
+mod sys_mbind;
 mod sys_membarrier;
 mod sys_memfd_create;
 mod sys_mincore;

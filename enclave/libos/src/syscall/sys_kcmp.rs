@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use core::cmp::Ordering as Order;
 use core::sync::atomic::Ordering;
 
-use kobject::{Credentials, Description, Errno, Result};
+use kobject::{Description, Errno, Result};
 use libos_io::Epoll;
 use linux_abi::{Capabilities, CompareType};
 
@@ -21,8 +21,7 @@ pub(super) const ROWS: &[Row] = &[Row::full(312, "kcmp", sys_kcmp, "dddxx")];
 fn sys_kcmp(call: &mut Call<'_>) -> Result<u64> {
     let (kind, first, second) = (CompareType(call.int(2)), call.ulong(3), call.ulong(4));
     let (one, two) = (thread_of(call.int(0))?, thread_of(call.int(1))?);
-    let caller = call.thread.credentials();
-    if !may_inspect(call.thread, &caller, &one) || !may_inspect(call.thread, &caller, &two) {
+    if !may_inspect(call.thread, &one.process) || !may_inspect(call.thread, &two.process) {
         return Err(Errno::EPERM);
     }
     let order = match kind {
@@ -69,18 +68,18 @@ fn thread_of(number: i32) -> Result<Arc<Thread>> {
 }
 
 /// Whether the caller may look into another's process (PTRACE_MODE_READ_REALCREDS of ptrace(2)).
-fn may_inspect(caller: &Thread, credentials: &Credentials, target: &Thread) -> bool {
-    if caller.process.pid == target.process.pid {
+pub(super) fn may_inspect(caller: &Thread, target: &Process) -> bool {
+    if caller.process.pid == target.pid {
         return true;
     }
-    let its = target.credentials();
+    let (credentials, its) = (caller.credentials(), target.credentials());
     let is_same = its.uid.iter().take(3).all(|&id| id == credentials.uid[0])
         && its.gid.iter().take(3).all(|&id| id == credentials.gid[0])
         && credentials
             .privileges
             .permitted
             .contains(its.privileges.permitted)
-        && target.process.dumpable.load(Ordering::Relaxed) == 1;
+        && target.dumpable.load(Ordering::Relaxed) == 1;
     is_same || credentials.has(Capabilities::CAP_SYS_PTRACE)
 }
 

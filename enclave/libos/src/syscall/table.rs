@@ -172,6 +172,7 @@ const FAMILIES: &[&[Row]] = &[
     super::sys_listen::ROWS,
     super::sys_lseek::ROWS,
     super::sys_madvise::ROWS,
+    super::sys_mbind::ROWS,
     super::sys_membarrier::ROWS,
     super::sys_memfd_create::ROWS,
     super::sys_mincore::ROWS,
