@@ -60,7 +60,7 @@ pub use image::Image;
 pub use locks::{
     LockKind, LockOwner, LockWait, RecordLock, lock_file, lock_record, release_records, test_record,
 };
-pub use mounts::Mount;
+pub use mounts::{FILE_SYSTEM_TYPES, Mount};
 pub use notify::Inotify;
 pub use open_file::OpenFile;
 pub use system::{

@@ -3,8 +3,8 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use kobject::{Description, File, Result};
-use linux_abi::OpenFlags;
+use kobject::{Credentials, Description, File, Result};
+use linux_abi::{OpenFlags, SchedulingPolicy};
 
 use crate::context::Context;
 use crate::dentry::Dentry;
@@ -264,8 +264,6 @@ pub struct ProcessStatus {
     pub caught: u64,
     /// Signals that may be queued.
     pub signal_limit: u64,
-    /// Niceness.
-    pub nice: i32,
 }
 
 impl ProcessStatus {
@@ -276,8 +274,10 @@ impl ProcessStatus {
 }
 
 /// A thread.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ThreadStatus {
+    /// Who it is.
+    pub credentials: Arc<Credentials>,
     /// Its name, at most 15 bytes.
     pub name: Vec<u8>,
     /// Whether it runs or sleeps, as `stat` has it: `R`, `S`, `T`, `Z`.
@@ -290,4 +290,14 @@ pub struct ThreadStatus {
     pub pending: u64,
     /// Signals that are blocked.
     pub blocked: u64,
+    /// Its scheduling policy.
+    pub policy: SchedulingPolicy,
+    /// Its priority under a policy of real time, else 0.
+    pub priority: u32,
+    /// Its nice value.
+    pub nice: i32,
+    /// The processors that it may use, a bit each, 8 in a byte.
+    pub processors: Vec<u8>,
+    /// How late its timers may be, in nanoseconds.
+    pub timer_slack: u64,
 }

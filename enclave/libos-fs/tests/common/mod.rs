@@ -14,7 +14,7 @@ use libos_fs::{
     At, Attester, Context, Dentry, Image, Kernel, MappingStatus, Memory, NamedPipe, OpenHow, Process,
     ProcessStatus, System, ThreadStatus, Transfers, Vfs, VfsOptions,
 };
-use linux_abi::{AtFlags, OpenFlags, RenameFlags};
+use linux_abi::{AtFlags, OpenFlags, RenameFlags, SchedulingPolicy};
 use rootfs::{BLOCK_SIZE, Block, Erofs, Error, Lock, VerifiedBlocks};
 use rootfs_image::{Device, Layout, Options, Source};
 
@@ -412,7 +412,16 @@ impl Process for Seven {
         (tid == 7).then(|| ThreadStatus {
             name,
             state: b'R',
-            ..ThreadStatus::default()
+            credentials: Arc::new(Credentials::new(0, 0, Vec::new())),
+            started: 0,
+            times: [0; 2],
+            pending: 0,
+            blocked: 0,
+            policy: SchedulingPolicy::SCHED_NORMAL,
+            priority: 0,
+            nice: 0,
+            processors: vec![1],
+            timer_slack: 50_000,
         })
     }
 

@@ -139,6 +139,14 @@ impl Members {
         Some(Token { slot, generation })
     }
 
+    /// The open files that are watched under this number.
+    pub fn under(&self, fd: u32) -> impl Iterator<Item = Arc<Description>> {
+        let members = self.slots.iter().filter_map(|slot| slot.member.as_ref());
+        members
+            .filter(move |member| member.key.1 == fd)
+            .filter_map(|member| member.description.upgrade())
+    }
+
     /// Whether the host has this descriptor of its own among the members.
     pub fn has_host(&self, target: HostFd) -> bool {
         let mut members = self.slots.iter().filter_map(|slot| slot.member.as_ref());

@@ -114,6 +114,14 @@ impl Epoll {
         })
     }
 
+    /// The open files that it watches under this descriptor number, of which there may be several when the number was used again: the one
+    /// with this index.
+    pub fn watched(&self, fd: u32, index: usize) -> Option<Arc<Description>> {
+        // Dropped without the lock: they may be the last references.
+        let watched: alloc::vec::Vec<_> = self.state.lock().members.under(fd).collect();
+        watched.into_iter().nth(index)
+    }
+
     /// `epoll_ctl` for the open file that descriptor number `fd` refers to. `event` is ignored by a deletion.
     pub fn control(
         &self,
