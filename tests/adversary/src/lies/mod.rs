@@ -55,6 +55,8 @@ pub enum Tell {
     Registers(Registers),
     /// The truth, but the pages of this range of addresses are taken away for an instant, one after the other, all the time.
     Withheld(u64, u64),
+    /// The truth, but each third reading of the time-stamp counter is so many ticks too small.
+    CounterBack(u64),
     /// While the enclave runs, the beginning of the staging buffers changes all the time.
     Race,
 }
