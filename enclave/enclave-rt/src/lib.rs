@@ -28,6 +28,7 @@ pub mod measured;
 mod patience;
 pub mod processor;
 mod sgx;
+pub mod state_component;
 pub mod sync;
 pub mod thread;
 pub mod untrusted;

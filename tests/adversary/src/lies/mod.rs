@@ -117,6 +117,8 @@ pub enum Boot {
     Cut(usize),
     /// Every answer of CPUID is this.
     Cpuid(u32),
+    /// This register (0 is EAX) of the answer for this leaf and subleaf.
+    CpuidRegister([u32; 2], usize, u32),
     /// Noise in the place of the answers of CPUID.
     CpuidNoise,
     /// So many arguments, of this many bytes each.
