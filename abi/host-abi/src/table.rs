@@ -604,7 +604,7 @@ boot_inputs! {
         lie "Time passes faster or slower between two readings of the clocks.";
     processors: "The number of processors", checked "between 1 and 4096, else the nearer one",
         lie "Programs start too many threads, or too few.";
-    cpuid: "CPUID's answers", checked "nothing: no code of the LibOS's depends on them",
+    cpuid: "CPUID's answers", checked "the state components, their sizes and places are those of the processor; features whose state the enclave does not have, and all of XSAVE's leaf, are answered by the enclave",
         lie "A program uses instructions that trap, or does without some: no instruction computes wrongly.";
     args: "Arguments", checked "refused unless the measured configuration lets the host choose them",
         lie "None beyond what that configuration allows.";

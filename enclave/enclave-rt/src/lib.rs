@@ -29,6 +29,7 @@ pub mod outbox;
 mod patience;
 pub mod processor;
 mod sgx;
+pub mod state_component;
 pub mod sync;
 pub mod thread;
 pub mod untrusted;

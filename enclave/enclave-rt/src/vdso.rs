@@ -6,8 +6,9 @@
 
 use core::arch::global_asm;
 
-/// Offsets in the pace that the code reads: sequence (u32), counter, monotonic, realtime, rate (u64).
-pub const PACE_FIELDS: [usize; 5] = [0, 8, 16, 24, 32];
+/// Offsets in the pace that the code reads: sequence (u32), counter, monotonic, realtime, rate (u64); and of the greatest
+/// monotonic time given (u64), which it also writes.
+pub const PACE_FIELDS: [usize; 6] = [0, 8, 16, 24, 32, 64];
 
 /// Beyond this many nanoseconds the host's clocks are to be read again.
 pub const FRESH: u64 = 1_000_000_000;
@@ -25,8 +26,7 @@ global_asm!(
 .p2align 4
 nacre_vdso_start:
 
-# (edi: bit set of clocks taken from the wall) -> rax nanoseconds since the reading plus its base, carry if stale.
-# Clobbers rcx, rdx, r8, r9.
+# edi = the clock, rax = its time in nanoseconds, carry if the pace is stale. Clobbers rcx, rdx, r8, r9, r10.
 nacre_vdso_now:
     mov r8, [rip + nacre_vdso_pace]
 2:  mov r9d, [r8]
@@ -50,7 +50,17 @@ nacre_vdso_now:
     add rax, rcx
     cmp r9d, [r8]
     jne 2b
-    clc
+    bt r10d, edi
+    jc 6f
+    # Monotonic time: never less than what was given, wherever the counter stands.
+    mov rcx, rax
+    mov rax, [r8 + {greatest}]
+5:  cmp rax, rcx
+    jae 6f
+    lock cmpxchg [r8 + {greatest}], rcx
+    jne 5b
+    mov rax, rcx
+6:  clc
     ret
 3:  pause
     jmp 2b
@@ -149,6 +159,7 @@ nacre_vdso_pace:
 nacre_vdso_end:
 "#,
     fresh = const FRESH,
+    greatest = const PACE_FIELDS[5],
     entry = const enclave_layout::GS_SYSCALL_ENTRY,
 );
 

@@ -1,8 +1,9 @@
 //! The time.
 //!
 //! Between two readings of the host's clocks, time advances with the time-stamp counter; at a reading, the monotonic clock may be
-//! held or stepped forward, never back, whatever the host says. The host may still lie about the date and about how
-//! fast time passes: it owns every clock but the counter, and the counter's frequency is its claim.
+//! held or stepped forward, never back, whatever the host says. A hypervisor can set the counter back, so the greatest monotonic time
+//! that was given to anybody is kept, and nobody is given less. The host may still lie about the date and about how
+//! fast time passes: it owns every clock, and the counter's frequency is its claim.
 
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
@@ -26,6 +27,19 @@ struct Pace {
     monotonic: AtomicU64,
     realtime: AtomicU64,
     rate: AtomicU64,
+    greatest: Greatest,
+}
+
+/// The greatest monotonic time that was given. In a cache line of its own: every reader writes it.
+#[repr(C, align(64))]
+struct Greatest(AtomicU64);
+
+impl Greatest {
+    /// The time to give at `now`.
+    fn give(&self, now: u64) -> u64 {
+        // One value that nothing else depends on.
+        self.0.fetch_max(now, Ordering::Relaxed).max(now)
+    }
 }
 
 #[expect(
@@ -40,6 +54,7 @@ const _: () = {
         offset_of!(Pace, monotonic),
         offset_of!(Pace, realtime),
         offset_of!(Pace, rate),
+        offset_of!(Pace, greatest),
     ];
     let mut field = 0;
     while field < offsets.len() {
@@ -54,6 +69,7 @@ static PACE: Pace = Pace {
     monotonic: AtomicU64::new(0),
     realtime: AtomicU64::new(0),
     rate: AtomicU64::new(0),
+    greatest: Greatest(AtomicU64::new(0)),
 };
 
 /// Held while the pace changes; the value is where the host's monotonic clock stood at start.
@@ -73,8 +89,15 @@ impl Reading {
     /// Nanoseconds since the reading.
     fn elapsed(&self, counter: u64) -> u64 {
         let ticks = counter.saturating_sub(self.counter);
-        ((u128::from(ticks) * u128::from(self.rate)) >> 32) as u64
+        let elapsed = (u128::from(ticks) * u128::from(self.rate)) >> 32;
+        u64::try_from(elapsed).unwrap_or(u64::MAX)
     }
+}
+
+/// A time that the counter may put anywhere: no later than Linux's clocks go.
+fn later(time: u64, elapsed: u64) -> u64 {
+    const LAST: u64 = i64::MAX as u64;
+    time.saturating_add(elapsed).min(LAST)
 }
 
 /// Starts the clock. `frequency` in Hz is the host's claim about the counter.
@@ -95,13 +118,13 @@ pub fn start(frequency: u64) {
 /// CLOCK_MONOTONIC (and CLOCK_BOOTTIME), nanoseconds.
 pub fn monotonic() -> u64 {
     let (reading, elapsed) = now();
-    reading.monotonic + elapsed
+    PACE.greatest.give(later(reading.monotonic, elapsed))
 }
 
 /// CLOCK_REALTIME, nanoseconds since 1970.
 pub fn realtime() -> u64 {
     let (reading, elapsed) = now();
-    reading.realtime + elapsed
+    later(reading.realtime, elapsed)
 }
 
 /// CLOCK_REALTIME for file times.
@@ -157,11 +180,14 @@ pub fn synchronise() {
     let (monotonic, realtime) = match clocks {
         Ok(clocks) => {
             // The reading lies between `before` and `counter`; by half the way it is off the least.
-            let delay = ((u128::from(counter.saturating_sub(before)) * u128::from(old.rate)) >> 33) as u64;
-            let floor = old.monotonic + elapsed;
-            ((clocks.monotonic + delay).max(floor), clocks.realtime + delay)
+            let delay = old.elapsed(old.counter.saturating_add(counter.saturating_sub(before))) / 2;
+            let floor = later(old.monotonic, elapsed);
+            (
+                later(clocks.monotonic, delay).max(floor),
+                later(clocks.realtime, delay),
+            )
         }
-        Err(_) => (old.monotonic + elapsed, old.realtime + elapsed),
+        Err(_) => (later(old.monotonic, elapsed), later(old.realtime, elapsed)),
     };
     PACE.sequence.fetch_add(1, Ordering::AcqRel);
     PACE.counter.store(counter, Ordering::Relaxed);
@@ -169,4 +195,29 @@ pub fn synchronise() {
     PACE.realtime.store(realtime, Ordering::Relaxed);
     PACE.sequence.fetch_add(1, Ordering::Release);
     drop(writer);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn monotonic_time_stands_still_while_the_counter_is_behind() {
+        let greatest = Greatest(AtomicU64::new(0));
+        let given = [100, 170, 30, 99, 171, 0].map(|now| greatest.give(now));
+        assert_eq!(given, [100, 170, 170, 170, 171, 171]);
+    }
+
+    #[test]
+    fn a_counter_that_leaps_stops_at_the_last_moment() {
+        let (counter, monotonic, realtime, rate) = (10, 5, 7, u64::MAX);
+        let reading = Reading {
+            counter,
+            monotonic,
+            realtime,
+            rate,
+        };
+        assert_eq!(reading.elapsed(9), 0);
+        assert_eq!(later(monotonic, reading.elapsed(u64::MAX)), i64::MAX as u64);
+    }
 }

@@ -24,7 +24,7 @@ use crate::ipc::Ipc;
 use crate::process::descriptors::OnExec;
 use crate::process::exit::{self, Status};
 use crate::process::{Process, Thread, exec, limits, table, turn};
-use crate::processor::Processor;
+use crate::processor::{Contradiction, Processor};
 use crate::signal::from_host;
 use crate::terminal::bridge;
 use crate::{attestation, console, name_files, proc_source, requests, rootfs_source, stats, trace};
@@ -101,6 +101,11 @@ fn start() -> Result<enclave_rt::frame::TrapFrame, Refusal> {
         stats::start();
     }
     refuse_what_is_not_allowed(&config, &info)?;
+    let processor = Processor::new(&info).map_err(|Contradiction(why)| {
+        Refusal::new(format!(
+            "what the host says of CPUID contradicts the processor: {why}"
+        ))
+    })?;
 
     let vfs = mount(&config, &info)?;
     let terminal = Arc::new(Terminal {
@@ -112,7 +117,7 @@ fn start() -> Result<enclave_rt::frame::TrapFrame, Refusal> {
         timers: Timers::new(from_host::forward),
         hostname: Mutex::new(hostname(&config, &info)),
         ipc: Ipc::new(config.memory),
-        processor: Processor::new(&info),
+        processor,
         memory: config.memory,
         debug: config.debug,
         stop_signal: config.stop_signal,

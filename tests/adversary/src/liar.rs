@@ -207,6 +207,11 @@ fn change_info(info: &mut BootInfo, change: Boot) {
             .cpuid
             .iter_mut()
             .for_each(|entry| entry.registers = [word; 4]),
+        Boot::CpuidRegister([leaf, subleaf], register, value) => {
+            let asked = |entry: &&mut CpuidEntry| [entry.leaf, entry.subleaf] == [leaf, subleaf];
+            let entry = info.cpuid.iter_mut().find(asked);
+            entry.expect("a leaf that every host tells").registers[register] = value;
+        }
         Boot::CpuidNoise => {
             let words = noise(16 * info.cpuid.len(), 3);
             for (entry, words) in info.cpuid.iter_mut().zip(words.as_chunks::<16>().0) {

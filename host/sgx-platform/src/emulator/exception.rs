@@ -30,6 +30,7 @@ use super::address_space::{CONTEXT_STRIDE, CONTEXTS, MAX_CONTEXTS};
 use super::context::Context;
 use super::crossing::{self, LeafRegisters};
 use super::epcm::{Epcm, LeafFault};
+use super::hostile;
 use super::leaf::{self, Identity, Operands, Outcome};
 use crate::{PlatformError, interruptible, processor};
 
@@ -154,6 +155,17 @@ extern "C" fn handle(
             context,
             enclave_fs,
         });
+        return RETURN;
+    }
+    let is_protection = signal == libc::SIGSEGV && machine.gregs[libc::REG_TRAPNO as usize] == 13;
+    if let Some((len, counter, aux)) = is_protection.then(|| hostile::counter(rip)).flatten() {
+        set_register(&mut machine.gregs, libc::REG_RAX, counter & 0xffff_ffff);
+        set_register(&mut machine.gregs, libc::REG_RDX, counter >> 32);
+        const RDTSCP_SIZE: u64 = 3;
+        if len == RDTSCP_SIZE {
+            set_register(&mut machine.gregs, libc::REG_RCX, aux.into());
+        }
+        set_register(&mut machine.gregs, libc::REG_RIP, rip + len);
         return RETURN;
     }
     match context {

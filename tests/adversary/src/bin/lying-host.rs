@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use adversary::liar::{Hands, Liar, status};
@@ -137,6 +137,18 @@ fn withhold(range: Range<u64>) {
     }
 }
 
+/// How far the time-stamp counter goes back.
+static TICKS_BACK: AtomicU64 = AtomicU64::new(0);
+
+/// The counter that the enclave reads in place of `now`.
+fn counter_back(now: u64) -> u64 {
+    static READINGS: AtomicU64 = AtomicU64::new(0);
+    match READINGS.fetch_add(1, Ordering::Relaxed) % 3 {
+        2 => now.saturating_sub(TICKS_BACK.load(Ordering::Relaxed)),
+        _ => now,
+    }
+}
+
 fn storm() {
     // It cannot fail for this process.
     let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::WINCH);
@@ -154,6 +166,10 @@ impl Host for Shared {
     }
 
     fn boot_info(&self, honest: Vec<u8>) -> Vec<u8> {
+        if let Tell::CounterBack(ticks) = self.liar.lie().tell {
+            TICKS_BACK.store(ticks, Ordering::Relaxed);
+            hostile::set_counter(counter_back).expect("the kernel lets RDTSC fault");
+        }
         self.start_threads();
         self.liar.boot_info(honest)
     }

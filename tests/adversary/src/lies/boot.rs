@@ -23,6 +23,11 @@ const ROOTFS_LEN: usize = 24;
 const PROCESSORS: usize = 40;
 const CPUID_COUNT: usize = 48;
 
+// Registers of an answer of CPUID.
+const EAX: usize = 0;
+const EBX: usize = 1;
+const ECX: usize = 2;
+
 /// End of the enclave's range.
 const ELRANGE: u64 = enclave_layout::ELRANGE_SIZE;
 
@@ -38,9 +43,14 @@ pub(super) const LIES: &[Lie] = table! {
     boot("boot/cut-in-cpuid", "streams", Boot::Cut(60), REFUSED),
     boot("boot/cpuid-count-huge", "streams", Boot::Word(CPUID_COUNT, u64::MAX), REFUSED),
     boot("boot/cpuid-count-beyond", "streams", Boot::Word(CPUID_COUNT, 1 << 15), REFUSED),
-    boot("boot/cpuid-zeros", "streams", Boot::Cpuid(0), RIGHT),
-    boot("boot/cpuid-ones", "streams", Boot::Cpuid(u32::MAX), &[End::Right, End::Killed]),
-    boot("boot/cpuid-noise", "streams", Boot::CpuidNoise, &[End::Right, End::Killed]),
+    boot("boot/cpuid-zeros", "streams", Boot::Cpuid(0), REFUSED),
+    boot("boot/cpuid-ones", "streams", Boot::Cpuid(u32::MAX), REFUSED),
+    boot("boot/cpuid-noise", "streams", Boot::CpuidNoise, REFUSED),
+    boot("boot/cpuid-xsave-absent", "streams", Boot::CpuidRegister([1, 0], ECX, !(1 << 27)), REFUSED),
+    boot("boot/cpuid-state-absent", "streams", Boot::CpuidRegister([0xd, 0], EAX, 1), REFUSED),
+    boot("boot/cpuid-state-small", "streams", Boot::CpuidRegister([0xd, 2], EAX, 16), REFUSED),
+    boot("boot/cpuid-state-elsewhere", "streams", Boot::CpuidRegister([0xd, 2], EBX, 512), REFUSED),
+    boot("boot/cpuid-image-small", "streams", Boot::CpuidRegister([0xd, 0], EBX, 576), RIGHT),
     boot("boot/processors-0", "threads", Boot::Word(PROCESSORS, 0), RIGHT),
     boot("boot/processors-huge", "threads", Boot::Word(PROCESSORS, u32::MAX as u64), RIGHT),
     boot("boot/processors-beyond-32-bits", "streams", Boot::Word(PROCESSORS, 1 << 32), REFUSED),

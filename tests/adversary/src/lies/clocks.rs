@@ -26,6 +26,15 @@ const fn frequency(name: &'static str, hz: u64, ends: &'static [End]) -> Lie {
     }
 }
 
+const fn counter_back(name: &'static str, ticks: u64) -> Lie {
+    Lie {
+        name,
+        guest: "clocks",
+        tell: Tell::CounterBack(ticks),
+        ends: RIGHT,
+    }
+}
+
 pub(super) const LIES: &[Lie] = table! {
     answer("clocks/stopped", "clocks", CLOCK, Always, Instead(0, [5, 7]), RIGHT),
     answer("clocks/zero", "clocks", CLOCK, Always, Instead(0, [0, 0]), RIGHT),
@@ -50,4 +59,7 @@ pub(super) const LIES: &[Lie] = table! {
     frequency("clocks/frequency-slow", 100_000_000, STARVED),
     frequency("clocks/frequency-fast", 9_999_999_999, RIGHT),
     frequency("clocks/frequency-huge", u64::MAX, RIGHT),
+    counter_back("clocks/counter-back-a-little", 1 << 14),
+    counter_back("clocks/counter-back", 1 << 27),
+    counter_back("clocks/counter-back-for-ever", 1 << 62),
 };

@@ -57,6 +57,8 @@ pub enum Tell {
     Registers(Registers),
     /// The truth, but the pages of this range of addresses are taken away for an instant, one after the other, all the time.
     Withheld(u64, u64),
+    /// The truth, but each third reading of the time-stamp counter is so many ticks too small.
+    CounterBack(u64),
     /// While the enclave runs, the beginning of the staging buffers changes all the time.
     Race,
 }
@@ -117,6 +119,8 @@ pub enum Boot {
     Cut(usize),
     /// Every answer of CPUID is this.
     Cpuid(u32),
+    /// This register (0 is EAX) of the answer for this leaf and subleaf.
+    CpuidRegister([u32; 2], usize, u32),
     /// Noise in the place of the answers of CPUID.
     CpuidNoise,
     /// So many arguments, of this many bytes each.

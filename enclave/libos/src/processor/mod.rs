@@ -1,8 +1,6 @@
-//! The processor as programs see it.
-//!
-//! CPUID is illegal in an enclave, so answers come from a table that the host gave at boot. They are claims: a host can make a
-//! program believe in instructions that then trap, or hide some, which costs speed; it cannot make an instruction compute wrongly.
+//! The processor as programs see it: CPUID, `/proc/cpuinfo`, the auxiliary vector.
 
+mod cpuid;
 mod topology;
 
 use alloc::format;
@@ -10,58 +8,56 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use enclave_rt::frame::{Exception, TrapFrame};
-use host_abi::{BootInfo, CpuidEntry};
+use enclave_rt::{processor, state_component};
+use host_abi::BootInfo;
 use libos_fs::Cache;
 
+pub(crate) use self::cpuid::Contradiction;
+use self::cpuid::Cpuid;
 use crate::user;
 
 /// What is known of the processor.
 pub(crate) struct Processor {
     /// How many the host lets the container use, 1 at least.
     pub(crate) count: u32,
-    table: Vec<CpuidEntry>,
+    cpuid: Cpuid,
     frequency: u64,
 }
 
 impl Processor {
-    pub(crate) fn new(info: &BootInfo) -> Self {
-        Self {
+    /// What the host says of it, unless that contradicts what it is.
+    pub(crate) fn new(info: &BootInfo) -> Result<Self, Contradiction> {
+        let layout = state_component::all().ok_or(Contradiction("XSAVE's layout is not known"))?;
+        Ok(Self {
             count: info.processors.clamp(1, 4096),
-            table: info.cpuid.clone(),
+            cpuid: Cpuid::new(info.cpuid.clone(), processor::components(), layout.collect())?,
             frequency: info.tsc_hz,
-        }
-    }
-
-    /// The answer of CPUID; zeros for a leaf that is not in the table, as for one beyond the highest.
-    fn cpuid(&self, leaf: u32, subleaf: u32) -> [u32; 4] {
-        let of_leaf = || self.table.iter().filter(|entry| entry.leaf == leaf);
-        let exact = of_leaf().find(|entry| entry.subleaf == subleaf);
-        // Leaves without subleaves ignore ECX; those that have them are in the table with more than one.
-        let any = || of_leaf().next().filter(|_| of_leaf().count() == 1);
-        exact.or_else(any).map_or([0; 4], |entry| entry.registers)
+        })
     }
 
     /// AT_HWCAP: CPUID.1:EDX.
     pub(crate) fn capabilities(&self) -> u64 {
-        self.cpuid(1, 0)[3].into()
+        self.cpuid.answer(1, 0)[3].into()
     }
 
     /// The caches of each processor.
     pub(crate) fn caches(&self) -> Vec<Cache> {
-        let of = |leaf| topology::caches((0..topology::MAX_CACHES).map(|subleaf| self.cpuid(leaf, subleaf)));
+        let of = |leaf| {
+            topology::caches((0..topology::MAX_CACHES).map(|subleaf| self.cpuid.answer(leaf, subleaf)))
+        };
         let mut found = topology::CACHE_LEAVES.into_iter().map(of);
         found.find(|caches| !caches.is_empty()).unwrap_or_default()
     }
 
     /// /proc/cpuinfo.
     pub(crate) fn info(&self) -> Vec<u8> {
-        let [_, b, c, d] = self.cpuid(0, 0);
+        let [_, b, c, d] = self.cpuid.answer(0, 0);
         let vendor: Vec<u8> = [b, d, c].iter().flat_map(|word| word.to_le_bytes()).collect();
-        let signature = self.cpuid(1, 0)[0];
+        let signature = self.cpuid.answer(1, 0)[0];
         let family = ((signature >> 8) & 0xf) + ((signature >> 20) & 0xff);
         let model = ((signature >> 4) & 0xf) | ((signature >> 12) & 0xf0);
         let name: Vec<u8> = (0x8000_0002..=0x8000_0004)
-            .flat_map(|leaf| self.cpuid(leaf, 0))
+            .flat_map(|leaf| self.cpuid.answer(leaf, 0))
             .flat_map(u32::to_le_bytes)
             .take_while(|&byte| byte != 0)
             .collect();
@@ -88,12 +84,12 @@ impl Processor {
     /// The flags that programs look for, by the kernel's names.
     fn flags(&self) -> String {
         let words = [
-            self.cpuid(1, 0)[3],
-            self.cpuid(1, 0)[2],
-            self.cpuid(7, 0)[1],
-            self.cpuid(7, 0)[2],
-            self.cpuid(0x8000_0001, 0)[2],
-            self.cpuid(0x8000_0001, 0)[3],
+            self.cpuid.answer(1, 0)[3],
+            self.cpuid.answer(1, 0)[2],
+            self.cpuid.answer(7, 0)[1],
+            self.cpuid.answer(7, 0)[2],
+            self.cpuid.answer(0x8000_0001, 0)[2],
+            self.cpuid.answer(0x8000_0001, 0)[3],
         ];
         let known = FLAGS
             .iter()
@@ -133,7 +129,6 @@ const FLAGS: &[(usize, u32, &str)] = &[
     (1, 30, "rdrand"),
     (4, 0, "lahf_lm"),
     (4, 5, "abm"),
-    (2, 0, "fsgsbase"),
     (2, 3, "bmi1"),
     (2, 5, "avx2"),
     (2, 8, "bmi2"),
@@ -162,7 +157,7 @@ pub(crate) fn emulate(frame: &mut TrapFrame) -> bool {
     }
     let processor = &crate::container().processor;
     let (leaf, subleaf) = (registers.rax as u32, registers.rcx as u32);
-    let answer = processor.cpuid(leaf, subleaf);
+    let answer = processor.cpuid.answer(leaf, subleaf);
     let [a, b, c, d] = topology::place(leaf, subleaf, answer, processor.count, 0);
     (registers.rax, registers.rbx, registers.rcx, registers.rdx) = (a.into(), b.into(), c.into(), d.into());
     registers.rip += 2;
