@@ -123,6 +123,25 @@ static void edge(void) {
     end(pair, epoll);
 }
 
+// The end comes right behind the data, and there is one edge for both.
+static void edge_and_end(void) {
+    struct pair pair = connected();
+    int epoll = watching(pair.here, EPOLLIN | EPOLLET);
+    write(pair.peer, "0123", 4);
+    shutdown(pair.peer, SHUT_WR);
+    usleep(10000);
+    check_eq(happened(epoll, -1), EPOLLIN, "data and the end");
+    check_eq(read(pair.here, bytes, 100), 4, "the data");
+    check_eq(read(pair.here, bytes, 100), 0, "the end");
+    end(pair, epoll);
+    pair = connected();
+    epoll = watching(pair.here, EPOLLOUT);
+    shutdown(pair.peer, SHUT_WR);
+    usleep(10000);
+    check_eq(happened(epoll, -1), EPOLLOUT, "who does not ask for data is not told of the end");
+    end(pair, epoll);
+}
+
 static void other_ways(void) {
     struct pair pair = connected();
     int epoll = watching(pair.here, EPOLLIN), other = watching(pair.here, EPOLLIN);
@@ -300,6 +319,7 @@ int main(void) {
     getsockname(listener, (struct sockaddr *)&address, &length);
     level();
     edge();
+    edge_and_end();
     other_ways();
     splices();
     resets();

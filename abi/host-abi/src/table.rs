@@ -436,7 +436,7 @@ host_calls! {
         events: u32,
         /// Comes back with each event.
         data: u64,
-        /// Whether it is a stream of which [`EpollWait`] may receive ahead.
+        /// Whether it is a stream of which [`EpollWait`] may receive ahead. Then the host adds EPOLLRDHUP to EPOLLIN.
         ahead: bool,
     }
     staged "", returned "",

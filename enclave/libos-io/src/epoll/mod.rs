@@ -576,7 +576,8 @@ impl Piece {
         *used = ahead.min((*used + len).next_multiple_of(ReadyEvent::ALIGNMENT));
         Ok(Some(Self {
             bytes,
-            is_all: len < room,
+            // The end is something, too: a program that is told of its data alone must find it.
+            is_all: len < room && ready.event.events & PollEvents::POLLRDHUP.bits() == 0,
         }))
     }
 

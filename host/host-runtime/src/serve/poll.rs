@@ -29,8 +29,11 @@ pub(super) fn epoll_create(_: EpollCreate) -> Answer {
 }
 
 pub(super) fn epoll_control(call: EpollControl, ahead: &Ahead) -> Answer {
+    // With data that is received ahead the enclave has to know whether the end comes right behind it.
+    let is_read_ahead = call.ahead && call.events & libc::EPOLLIN as u32 != 0;
+    let also = if is_read_ahead { libc::EPOLLRDHUP as u32 } else { 0 };
     let event = libc::epoll_event {
-        events: call.events,
+        events: call.events | also,
         u64: call.data,
     };
     let args = [
