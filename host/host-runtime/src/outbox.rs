@@ -211,3 +211,144 @@ impl Watcher {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    /// An outbox, and the enclave's side of it.
+    struct Enclave {
+        outbox: Outbox,
+        count: usize,
+        at: usize,
+    }
+
+    impl Enclave {
+        fn new() -> Self {
+            let memory: &'static mut [u64] = vec![0; OUTBOX_SIZE / 8].leak();
+            Self {
+                // SAFETY: as many bytes, for ever.
+                outbox: unsafe { Outbox::new(memory.as_mut_ptr().expose_provenance() as u64) },
+                count: 0,
+                at: 0,
+            }
+        }
+
+        /// Posts a piece whose first byte is a number.
+        fn post(&mut self, number: u8, len: usize) {
+            let posted = Posted {
+                fd: HostFd::STDIN,
+                len: len as u32,
+                result: 0,
+            };
+            let entry = self.outbox.at(Posted::ENTRIES_OFFSET + self.count * Posted::SIZE);
+            // SAFETY: within the outbox.
+            unsafe { entry.cast::<[u8; Posted::SIZE]>().write(posted.to_bytes()) };
+            if self.at < Posted::ROOM {
+                // SAFETY: as above.
+                unsafe { self.outbox.at(Posted::DATA_OFFSET + self.at).write(number) };
+            }
+            self.at = (self.at + len).next_multiple_of(Posted::ALIGNMENT);
+            self.count += 1;
+            self.outbox.set_word(Posted::COUNT_OFFSET, self.count as u64);
+        }
+
+        fn is_watched(&self) -> bool {
+            self.outbox.word(Posted::WATCHED_OFFSET) == 1
+        }
+    }
+
+    /// Takes note of what is sent.
+    #[derive(Default)]
+    struct Network(Mutex<Vec<u8>>);
+
+    impl Network {
+        fn send(&self, address: u64, len: usize) -> i64 {
+            if len > 0 {
+                // SAFETY: a piece in an outbox.
+                let number = unsafe { std::ptr::with_exposed_provenance::<u8>(address as usize).read() };
+                self.0.lock().unwrap().push(number);
+            }
+            len as i64
+        }
+
+        fn sent(&self) -> Vec<u8> {
+            self.0.lock().unwrap().clone()
+        }
+    }
+
+    fn until(condition: impl Fn() -> bool) {
+        let begin = Instant::now();
+        while !condition() {
+            assert!(begin.elapsed() < Duration::from_secs(30));
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    #[test]
+    fn each_piece_is_sent_once_by_whoever_comes_first() {
+        let (mut enclave, network, watcher) = (Enclave::new(), Network::default(), Watcher::default());
+        let send = |_: HostFd, at, len| network.send(at, len);
+        enclave.post(1, 10);
+        enclave.post(2, 5000);
+        enclave.outbox.send(&send);
+        assert_eq!(network.sent(), [1, 2]);
+        enclave.post(3, 1);
+        enclave.outbox.send(&send);
+        enclave.post(4, 16);
+        enclave.outbox.empty(&watcher, &send);
+        assert_eq!(network.sent(), [1, 2, 3, 4]);
+        assert_eq!(enclave.outbox.count(), 0);
+        enclave.outbox.send(&send);
+        enclave.outbox.empty(&watcher, &send);
+        assert_eq!(network.sent(), [1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn what_no_enclave_of_ours_posts_is_not_sent() {
+        let (mut enclave, network, watcher) = (Enclave::new(), Network::default(), Watcher::default());
+        let send = |_: HostFd, at, len| network.send(at, len);
+        // There is room for four.
+        for number in 0..5 {
+            enclave.post(number, Posted::MAX_LEN);
+        }
+        enclave.outbox.set_word(Posted::COUNT_OFFSET, u64::MAX);
+        enclave.outbox.empty(&watcher, &send);
+        assert_eq!(network.sent(), [0, 1, 2, 3]);
+        assert_eq!(enclave.outbox.count(), 0);
+    }
+
+    #[test]
+    fn a_thread_that_computes_is_watched_while_streams_are_busy() {
+        let mut enclave = Enclave::new();
+        let network: &'static Network = Box::leak(Box::default());
+        let watcher: &'static Watcher = Box::leak(Box::default());
+        let backlog: &'static Backlog = Box::leak(Box::default());
+        let address = enclave.outbox.address;
+        let start = move || {
+            Watcher::spawn(move || {
+                // SAFETY: the memory of the outbox above.
+                let same = unsafe { Outbox::new(address) };
+                let send = |_: HostFd, at, len| network.send(at, len);
+                watcher.watch(backlog, || std::iter::once(&same), &send);
+            })
+        };
+        watcher.note_send(start);
+        enclave.outbox.empty(watcher, &|_, at, len| network.send(at, len));
+        assert!(!enclave.is_watched(), "one piece is no crowd");
+        // On a busy machine two notes may be further apart than they should.
+        until(|| {
+            watcher.note_send(start);
+            watcher.watches.load(Ordering::SeqCst)
+        });
+        watcher.show(&enclave.outbox);
+        assert!(enclave.is_watched());
+        enclave.post(7, 10);
+        until(|| network.sent() == [7]);
+        // Nobody posts anything any more.
+        until(|| !enclave.is_watched());
+        assert_eq!(network.sent(), [7]);
+    }
+}
