@@ -34,7 +34,7 @@ use crate::user;
 
 /// How often in a row one instruction may meet a page that is there. Each time takes some microseconds, so a host that is busy and a
 /// page that comes back late are no reason to end.
-const MAX_WITHHELD: u32 = 1 << 20;
+const MAX_WITHHELD: u32 = 1 << 18;
 /// The same for a leaf that accepts a page, which the host has promised to add by then.
 const MAX_NOT_ADDED: u32 = 1 << 12;
 /// TF: a trap after the next instruction.
