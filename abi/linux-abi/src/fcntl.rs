@@ -60,6 +60,7 @@ flags! {
         LOCK_SH = 1,
         LOCK_EX = 2,
         LOCK_UN = 8,
+        LOCK_MAND = 32,
         LOCK_NB = 4,
     }
 }

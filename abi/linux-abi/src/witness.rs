@@ -303,7 +303,7 @@ fn fcntl_is_as_in_the_headers() {
     compare!(OwnerKind::ALL; general [F_OWNER_TID F_OWNER_PID F_OWNER_PGRP]);
     compare!(DescriptorFlags::ALL; general [FD_CLOEXEC]);
     compare!(RecordLockType::ALL; general [F_RDLCK F_WRLCK F_UNLCK]);
-    compare!(FlockFlags::ALL; general [LOCK_SH LOCK_EX LOCK_UN LOCK_NB]);
+    compare!(FlockFlags::ALL; general [LOCK_SH LOCK_EX LOCK_UN LOCK_MAND LOCK_NB]);
     compare!(Seals::ALL; general [
         F_SEAL_SEAL F_SEAL_SHRINK F_SEAL_GROW F_SEAL_WRITE F_SEAL_FUTURE_WRITE
     ]);

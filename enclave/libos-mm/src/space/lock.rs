@@ -169,12 +169,12 @@ impl Spaces {
 /// The pages that a range of bytes touches; `None` for no bytes. EINVAL if it wraps, ENOMEM beyond programs' addresses.
 fn whole_pages(address: u64, len: u64) -> Result<Option<PageRange>> {
     let within = address % PAGE_SIZE;
-    let len = len.checked_add(within).ok_or(Errno::EINVAL)?;
-    if len == within {
+    // As in the kernel, a length that wraps when it is rounded is none.
+    let len = len.wrapping_add(within).checked_next_multiple_of(PAGE_SIZE);
+    let (start, len) = (address - within, len.unwrap_or_default());
+    if len == 0 {
         return Ok(None);
     }
-    address.checked_add(len).ok_or(Errno::EINVAL)?;
-    page_range(address - within, len)
-        .map(Some)
-        .map_err(|_| Errno::ENOMEM)
+    start.checked_add(len).ok_or(Errno::EINVAL)?;
+    page_range(start, len).map(Some).map_err(|_| Errno::ENOMEM)
 }

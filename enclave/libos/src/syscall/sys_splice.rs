@@ -106,17 +106,18 @@ fn sys_copy_file_range(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn sys_splice(call: &mut Call<'_>) -> Result<u64> {
-    let (from, from_at, to, to_at, len, flags) = (
+    let (from, from_at, to, to_at, len) = (
         call.fd(0),
         call.pointer(1),
         call.fd(2),
         call.pointer(3),
         call.len(4),
-        call.flags(5)?,
     );
+    // Before anything else is looked at.
     if len == 0 {
         return Ok(0);
     }
+    let flags = call.flags(5)?;
     let (from, to) = (call.file(from)?, call.file(to)?);
     if !is_pipe(&from) && !is_pipe(&to) {
         return Err(Errno::EINVAL);
@@ -148,7 +149,11 @@ fn sys_splice(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn sys_tee(call: &mut Call<'_>) -> Result<u64> {
-    let (from, to, len, flags) = (call.fd(0), call.fd(1), call.len(2), call.flags(3)?);
+    let (from, to, len) = (call.fd(0), call.fd(1), call.len(2));
+    let flags = call.flags(3)?;
+    if len == 0 {
+        return Ok(0);
+    }
     let (from, to) = (call.file(from)?, call.file(to)?);
     let (Some(source), Some(target)) = (from.object_as::<PipeEnd>(), to.object_as::<PipeEnd>()) else {
         return Err(Errno::EINVAL);
@@ -158,9 +163,6 @@ fn sys_tee(call: &mut Call<'_>) -> Result<u64> {
     }
     if source.is_same_pipe(target) {
         return Err(Errno::EINVAL);
-    }
-    if len == 0 {
-        return Ok(0);
     }
     let (source_end, mut target_end) = (
         End {
