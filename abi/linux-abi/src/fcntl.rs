@@ -13,14 +13,28 @@ numbers! {
         F_SETLKW = 7,
         F_SETOWN = 8,
         F_GETOWN = 9,
+        F_SETSIG = 10,
+        F_GETSIG = 11,
+        F_SETOWN_EX = 15,
+        F_GETOWN_EX = 16,
         F_OFD_GETLK = 36,
         F_OFD_SETLK = 37,
         F_OFD_SETLKW = 38,
+        F_DUPFD_QUERY = 1024 + 3,
         F_DUPFD_CLOEXEC = 1030,
         F_SETPIPE_SZ = 1031,
         F_GETPIPE_SZ = 1032,
         F_ADD_SEALS = 1033,
         F_GET_SEALS = 1034,
+    }
+}
+
+numbers! {
+    /// Whom a signal tells of events at an open file.
+    pub struct OwnerKind(i32) {
+        F_OWNER_TID = 0,
+        F_OWNER_PID = 1,
+        F_OWNER_PGRP = 2,
     }
 }
 
@@ -46,6 +60,7 @@ flags! {
         LOCK_SH = 1,
         LOCK_EX = 2,
         LOCK_UN = 8,
+        LOCK_MAND = 32,
         LOCK_NB = 4,
     }
 }

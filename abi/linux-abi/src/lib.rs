@@ -56,19 +56,21 @@ pub use capability::{Capabilities, Securebits};
 pub use clone::CloneFlags;
 pub use epoll::{EpollCommand, EpollFlags};
 pub use errno::Errno;
-pub use fcntl::{DescriptorFlags, FcntlCommand, FlockFlags, RecordLockType, Seals};
+pub use fcntl::{DescriptorFlags, FcntlCommand, FlockFlags, OwnerKind, RecordLockType, Seals};
 pub use file_system::{MountFlags, RenameFlags, XattrFlags};
 pub use futex::{Futex2Flags, FutexCommand, FutexComparison, FutexFlags, FutexOperation};
 pub use inotify::InotifyMask;
 pub use ioctl::Ioctl;
 pub use ipc::{IpcFlags, MsgCommand, MsgFlags, SemCommand, SemFlags, ShmCommand, ShmFlags};
 pub use limits::Resource;
-pub use memory::{MapFlags, MemfdFlags, MemoryAdvice, ProtectionFlags, RemapFlags, SyncFlags};
+pub use memory::{
+    LockAllFlags, LockFlags, MapFlags, MemfdFlags, MemoryAdvice, ProtectionFlags, RemapFlags, SyncFlags,
+};
 pub use memory_policy::{BindFlags, MemoryPolicyMode, MemoryPolicyModeFlags, PolicyQuery};
 pub use open::{AtFlags, CloseRangeFlags, OpenFlags, ResolveFlags};
 pub use poll::PollEvents;
 pub use prctl::{AmbientCommand, ArchPrctlOption, PrctlOption};
-pub use read_write::{AllocateFlags, FileAdvice, ReadWriteFlags, SpliceFlags, Whence};
+pub use read_write::{AllocateFlags, FileAdvice, ReadWriteFlags, SpliceFlags, SyncRangeFlags, Whence};
 pub use sched::{
     IoPriorityClass, IoPriorityTarget, MembarrierCommand, PriorityTarget, SchedulingFlags, SchedulingPolicy,
     UsageTarget,

@@ -66,6 +66,22 @@ impl MapFlags {
 }
 
 flags! {
+    /// How `mlock2` locks.
+    pub struct LockFlags(u32) {
+        MLOCK_ONFAULT = 1,
+    }
+}
+
+flags! {
+    /// What `mlockall` locks.
+    pub struct LockAllFlags(u32) {
+        MCL_CURRENT = 1,
+        MCL_FUTURE = 2,
+        MCL_ONFAULT = 4,
+    }
+}
+
+flags! {
     /// How `mremap` may resize and move a mapping.
     pub struct RemapFlags(u32) {
         MREMAP_MAYMOVE = 1,

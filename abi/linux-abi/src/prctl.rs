@@ -16,6 +16,10 @@ numbers! {
         PR_CAPBSET_DROP = 24,
         PR_GET_SECUREBITS = 27,
         PR_SET_SECUREBITS = 28,
+        PR_GET_TIMING = 13,
+        PR_SET_TIMING = 14,
+        PR_GET_TSC = 25,
+        PR_SET_TSC = 26,
         PR_SET_TIMERSLACK = 29,
         PR_GET_TIMERSLACK = 30,
         PR_SET_CHILD_SUBREAPER = 36,
@@ -46,14 +50,16 @@ numbers! {
         ARCH_SET_FS = 0x1002,
         ARCH_GET_FS = 0x1003,
         ARCH_GET_GS = 0x1004,
+        ARCH_GET_CPUID = 0x1011,
+        ARCH_SET_CPUID = 0x1012,
     }
 }
 
 constants! {
+    /// The time stamp counter can be read.
+    PR_TSC_ENABLE: u32 = 1;
     /// Bytes of a thread's name, with the NUL behind it.
     TASK_COMM_LEN: usize = 16;
-    /// The bits of a personality that are the execution domain.
-    PER_MASK: u32 = 0xff;
     /// `personality` with this changes nothing (personality(2); it has no name).
     PERSONALITY_QUERY: u32 = 0xffff_ffff;
 }

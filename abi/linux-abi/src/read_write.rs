@@ -12,6 +12,15 @@ numbers! {
 }
 
 flags! {
+    /// What `sync_file_range` does.
+    pub struct SyncRangeFlags(u32) {
+        SYNC_FILE_RANGE_WAIT_BEFORE = 1,
+        SYNC_FILE_RANGE_WRITE = 2,
+        SYNC_FILE_RANGE_WAIT_AFTER = 4,
+    }
+}
+
+flags! {
     /// The flags of `preadv2` and `pwritev2`.
     pub struct ReadWriteFlags(u32) {
         RWF_HIPRI = 0x01,

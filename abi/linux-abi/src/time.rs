@@ -27,6 +27,11 @@ impl ClockId {
     pub const fn is_of_thread(self) -> bool {
         self.0 & 4 != 0
     }
+
+    /// Whether a clock is that of an open device (`CLOCKFD` of the kernel).
+    pub const fn is_of_descriptor(self) -> bool {
+        self.0 & 3 == 3
+    }
 }
 
 numbers! {

@@ -6,7 +6,8 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use linux_abi::{OpenFlags, Whence};
 
-use crate::{DirectorySink, Errno, File, How, Mutex, MutexGuard, Result, Sink, Source};
+use crate::async_notice::AsyncNotice;
+use crate::{DirectorySink, Errno, File, How, Mutex, MutexGuard, Once, Result, Sink, Source};
 
 /// An open file description: what `open` makes and descriptors share.
 pub struct Description {
@@ -16,6 +17,8 @@ pub struct Description {
     position: Position,
     /// The path that it was opened by, for /proc.
     path: Box<[u8]>,
+    /// Who is told of events by a signal, once somebody has asked for it.
+    async_notice: Once<Arc<AsyncNotice>>,
 }
 
 impl Description {
@@ -27,6 +30,7 @@ impl Description {
             flags,
             position: Position::default(),
             path: path.into(),
+            async_notice: Once::new(),
         })
     }
 
@@ -50,6 +54,11 @@ impl Description {
         let kept = self.flags() - OpenFlags::SETTABLE;
         self.flags
             .store((kept | (flags & OpenFlags::SETTABLE)).bits(), Ordering::Relaxed);
+    }
+
+    /// Who is told of events by a signal.
+    pub fn async_notice(&self) -> Arc<AsyncNotice> {
+        self.async_notice.get_or_make(AsyncNotice::new).clone()
     }
 
     /// The path that it was opened by.

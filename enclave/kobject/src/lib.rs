@@ -22,6 +22,7 @@
 
 extern crate alloc;
 
+pub mod async_notice;
 mod attributes;
 pub mod clock;
 pub mod credentials;

@@ -240,6 +240,8 @@ pub struct ProcessStatus {
     pub resident_file: u64,
     /// Bytes of shared memory without a file that are there.
     pub resident_shared_memory: u64,
+    /// Bytes that are locked (mlock(2)).
+    pub locked: u64,
     /// Bytes of the program's code.
     pub code: u64,
     /// Bytes of other code that is mapped.
@@ -262,6 +264,8 @@ pub struct ProcessStatus {
     pub ignored: u64,
     /// Signals that are caught.
     pub caught: u64,
+    /// Signals that are queued for its user.
+    pub signals_queued: u64,
     /// Signals that may be queued.
     pub signal_limit: u64,
 }

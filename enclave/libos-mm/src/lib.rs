@@ -55,6 +55,7 @@ pub use call_sites::{CallSites, install as install_call_sites};
 pub use mapping::{Advice, Backing};
 pub use nameless::NamelessFile;
 pub use space::{
-    ADDRESSES_END, AddressLimits, AddressSpace, FaultOutcome, MappingReport, STACK_NAME, Sizes, SpaceId, Word,
+    ADDRESSES_END, AddressLimits, AddressSpace, Bring, FaultOutcome, MappingReport, STACK_NAME, Sizes,
+    SpaceId, Word,
 };
 pub use turns::{Pin, TurnCosts, turn_costs};

@@ -13,7 +13,7 @@ use crate::shared::SharedFile;
 bitflags::bitflags! {
     /// What a mapping is, beyond the moment when it is made.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub(crate) struct Traits: u8 {
+    pub(crate) struct Traits: u16 {
         /// Changes are seen by all who map the same.
         const SHARED = 1 << 0;
         /// Grows down when touched below.
@@ -30,6 +30,12 @@ bitflags::bitflags! {
         const STACK = 1 << 5;
         /// It stays as it is until the program ends (mseal(2)).
         const SEALED = 1 << 7;
+        /// Counted as locked (mlock(2)).
+        const LOCKED = 1 << 8;
+        /// Children do not have it (MADV_DONTFORK).
+        const NOT_FORKED = 1 << 9;
+        /// Children find zeros in it (MADV_WIPEONFORK).
+        const WIPED = 1 << 10;
     }
 }
 
@@ -76,6 +82,10 @@ pub enum Advice {
     Free,
     /// Will be needed soon.
     WillNeed,
+    /// Children do not have it (MADV_DONTFORK), or have it again (MADV_DOFORK).
+    NotForked(bool),
+    /// Children find zeros in it (MADV_WIPEONFORK), or what their parent has (MADV_KEEPONFORK). Private memory without a file only.
+    Wiped(bool),
     /// A hint that changes nothing here.
     Hint,
 }

@@ -16,6 +16,7 @@ use linux_abi::{Capabilities, OpenFlags, Resource, Signal};
 
 use crate::process::scheduling::Scheduling;
 use crate::process::{CURRENT, Process, kin, table};
+use crate::signal::send;
 use crate::{ipc, syscall, terminal};
 
 /// The container, as the file systems ask for it.
@@ -63,8 +64,7 @@ impl System for Source {
     }
 
     fn uptime(&self) -> u64 {
-        let first = table::process(table::INIT).map_or(0, |process| process.started);
-        clock::monotonic().saturating_sub(first)
+        table::uptime()
     }
 
     fn processors(&self) -> u32 {
@@ -244,6 +244,8 @@ impl libos_fs::Process for Shown {
             .unwrap_or(code_end)
             .saturating_sub(code_start / PAGE_SIZE * PAGE_SIZE);
         let code = code_pages.min(sizes.executable);
+        // Not below: locks that are taken there are held to the end.
+        let signals_queued = send::waiting_for(process.uid()) as u64;
         ProcessStatus {
             parent: process.parent(),
             group: process.group.load(Ordering::Relaxed),
@@ -252,6 +254,7 @@ impl libos_fs::Process for Shown {
             foreground: terminal.map_or(-1, |terminal| terminal.foreground().cast_signed()),
             started: process.started.saturating_sub(first),
             virtual_memory: sizes.total,
+            locked: sizes.locked,
             resident_anonymous: sizes.resident_anonymous,
             resident_file: sizes.resident_file,
             resident_shared_memory: sizes.resident_shared_memory,
@@ -266,6 +269,7 @@ impl libos_fs::Process for Shown {
             pending: process.pending.lock().set().0,
             ignored,
             caught,
+            signals_queued,
             signal_limit: process.limits.lock()[Resource::RLIMIT_SIGPENDING].current,
         }
     }

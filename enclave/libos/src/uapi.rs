@@ -36,6 +36,8 @@ structures! {
     }
     /// `struct futex_waitv`
     FutexWaiter { value: u64, address: u64, flags: u32, reserved: u32, }
+    /// `struct f_owner_ex`
+    FileOwner { kind: i32, number: i32, }
     /// `struct ustat`
     Ustat { free_blocks: i32, _pad: u32, free_inodes: u64, names: [u8; 12], _end: [u8; 4], }
     /// `struct kcmp_epoll_slot`

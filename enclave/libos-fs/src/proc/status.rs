@@ -181,7 +181,7 @@ pub(super) fn status(fs: &Synthetic, subject: Subject) -> Result<Vec<u8>> {
     let memory = [
         ("VmPeak", process.virtual_memory),
         ("VmSize", process.virtual_memory),
-        ("VmLck", 0),
+        ("VmLck", process.locked),
         ("VmPin", 0),
         ("VmHWM", process.resident()),
         ("VmRSS", process.resident()),
@@ -202,7 +202,10 @@ pub(super) fn status(fs: &Synthetic, subject: Subject) -> Result<Vec<u8>> {
         text += &format!("{name}:\t{:>8} kB\n", bytes / 1024);
     }
     text += "CoreDumping:\t0\nTHP_enabled:\t0\nuntag_mask:\t0xffffffffffffffff\n";
-    text += &format!("Threads:\t{}\nSigQ:\t0/{}\n", view.threads, process.signal_limit);
+    text += &format!(
+        "Threads:\t{}\nSigQ:\t{}/{}\n",
+        view.threads, process.signals_queued, process.signal_limit
+    );
     let privileges = &credentials.privileges;
     let masks = [
         ("SigPnd", thread.pending),

@@ -216,7 +216,7 @@ impl PipeEnd {
     /// F_SETPIPE_SZ: gives the new capacity, which is `size` rounded up to a power of two of pages. EBUSY if
     /// the pipe holds more than that, EPERM beyond [`MAX_CAPACITY`] without privilege.
     pub fn set_capacity(&self, size: u64, privileged: bool) -> Result<usize> {
-        if size == 0 || size > 1 << 31 {
+        if size > 1 << 31 {
             return Err(Errno::EINVAL);
         }
         let capacity = (size as usize).next_power_of_two().max(ATOMIC);

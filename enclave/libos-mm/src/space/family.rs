@@ -24,7 +24,7 @@ use kobject::{Errno, Mutex, Result};
 use super::{SpaceId, next_id};
 use crate::arena::{Account, Arena};
 use crate::kept::Adopted;
-use crate::mapping::{Content, MappingEntry};
+use crate::mapping::{Content, MappingEntry, Traits};
 use crate::stash::{self, Frame};
 use crate::turns::{self, Turns};
 
@@ -93,6 +93,8 @@ pub(crate) struct Space {
     /// What private pages take.
     pub(crate) account: Account,
     pub(super) limits: AddressLimits,
+    /// New mappings are locked (MCL_FUTURE).
+    pub(super) locks_later: bool,
     pub(super) versions: BTreeMap<u64, Version>,
     /// What the last touch of memory that was not there has brought.
     pub(super) last_window: Option<PageRange>,
@@ -109,6 +111,7 @@ impl Space {
             heap: (0, 0),
             account: Account::new(limit),
             limits: AddressLimits::default(),
+            locks_later: false,
             versions: BTreeMap::new(),
             last_window: None,
             adopted: Vec::new(),
@@ -463,10 +466,14 @@ impl Spaces {
         }
         turns::count(|costs| costs.forked += copied.len() as u64);
         let id = next_id();
-        let child = Space {
+        let mut child = Space {
             id,
+            locks_later: false,
             ..self.own.clone()
         };
+        for mapping in child.mappings.values_mut() {
+            mapping.traits.remove(Traits::LOCKED);
+        }
         self.own.versions = copied.into_iter().collect();
         self.relatives.push(child);
         Ok(id)

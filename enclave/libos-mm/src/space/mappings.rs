@@ -455,6 +455,9 @@ impl Spaces {
             // A shared mapping would show the same bytes again.
             Advice::DontNeed | Advice::Free if is_private => self.forget(part),
             Advice::DontNeed | Advice::Free | Advice::Hint => Ok(()),
+            Advice::NotForked(on) => self.mark(part.range, Traits::NOT_FORKED, on),
+            Advice::Wiped(true) if !(is_private && is_zeros) => Err(Errno::EINVAL),
+            Advice::Wiped(on) => self.mark(part.range, Traits::WIPED, on),
             Advice::WillNeed => {
                 let readable = part.protection != Protection::NONE && !is_zeros;
                 if readable && part.range.len() <= EAGER_FILE {

@@ -3,6 +3,7 @@
 mod exchange;
 pub(crate) mod family;
 mod fault;
+mod lock;
 mod mappings;
 mod remap;
 mod report;
@@ -21,6 +22,7 @@ pub use self::family::AddressLimits;
 pub(crate) use self::family::Family;
 use self::family::{Space, Spaces};
 pub use self::fault::FaultOutcome;
+pub use self::lock::Bring;
 pub use self::report::{MappingReport, Sizes, Word};
 use crate::arena::{Arena, PROGRAMS};
 use crate::call_sites::Patches;
@@ -168,6 +170,11 @@ impl AddressSpace {
             family: self.family.clone(),
         });
         child.make_known();
+        if let Err(error) = child.leave_out() {
+            drop(child);
+            self.family.turns.reopen(self.id);
+            return Err(error);
+        }
         caller.unpin();
         self.family.turns.adopt(id, pin);
         Ok(child)
@@ -236,6 +243,7 @@ impl AddressSpace {
         }
         let mut traits = Traits::of(flags, &backing);
         traits.set(Traits::STACK, name == STACK_NAME);
+        traits.set(Traits::LOCKED, flags.contains(MapFlags::MAP_LOCKED));
         let shared = match traits.contains(Traits::SHARED) {
             true => self.shared_content(&backing, len),
             false => None,

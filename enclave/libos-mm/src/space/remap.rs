@@ -40,6 +40,7 @@ impl AddressSpace {
             if new.start() < old.end() && old.start() < new.end() {
                 return Err(Errno::EINVAL);
             }
+            inner.check_unsealed(new)?;
         }
         if let Some(tail) = old
             .len()

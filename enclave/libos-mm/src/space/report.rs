@@ -32,6 +32,8 @@ pub struct Sizes {
     pub total: u64,
     /// Private and writable, without the stack.
     pub data: u64,
+    /// Counted as locked.
+    pub locked: u64,
     /// Stacks.
     pub stack: u64,
     /// Executable, and not writable.
@@ -157,6 +159,7 @@ impl AddressSpace {
         let inner = self.lock();
         let mut sizes = Sizes {
             resident_anonymous: inner.own.account.used(),
+            locked: inner.locked_len(),
             ..Sizes::default()
         };
         for mapping in inner.own.mappings.values() {

@@ -10,7 +10,8 @@ use enclave_rt::{entry, processor};
 use host_abi::MessageKind;
 use kobject::{Errno, Result, Waiter};
 use libos_mm::{AddressSpace, Pin};
-use linux_abi::{CloneFlags, OpenFlags, PollEvents};
+use linux_abi::limits::RLIM_INFINITY;
+use linux_abi::{Capabilities, CloneFlags, OpenFlags, PollEvents, Resource};
 
 use super::descriptors::Fd;
 use super::{Process, Thread, barrier, table};
@@ -34,16 +35,21 @@ pub(crate) struct CloneRequest {
 }
 
 impl CloneRequest {
-    /// EINVAL for what Linux does not allow together, or is for namespaces.
+    /// EINVAL for what Linux does not allow together, EPERM for namespaces: a container has one set of them.
     fn check(&self) -> Result<()> {
         let has = |flags| self.flags.contains(flags);
         let thread = CloneFlags::CLONE_THREAD;
         let signals = CloneFlags::CLONE_SIGHAND;
         let is_wrong = (has(thread) && !has(signals))
             || (has(signals) && !has(CloneFlags::CLONE_VM))
+            || has(signals | CloneFlags::CLONE_CLEAR_SIGHAND)
             // In clone(2), both numbers would be written to the same place; a descriptor names a process.
             || (has(CloneFlags::CLONE_PIDFD) && (has(thread) || self.pidfd == self.parent_tid && has(CloneFlags::CLONE_PARENT_SETTID)));
-        if is_wrong { Err(Errno::EINVAL) } else { Ok(()) }
+        match is_wrong {
+            true => Err(Errno::EINVAL),
+            false if self.flags.intersects(CloneFlags::NAMESPACES) => Err(Errno::EPERM),
+            false => Ok(()),
+        }
     }
 
     /// The state that the child begins with: the caller's, with 0 in `rax`.
@@ -69,10 +75,29 @@ impl CloneRequest {
 /// As clone(2). EAGAIN if every thread of the enclave is in use.
 pub(crate) fn clone(parent: &Arc<Thread>, request: &CloneRequest, state: TrapFrame) -> Result<u32> {
     request.check()?;
+    check_count(parent)?;
     match request.flags.contains(CloneFlags::CLONE_THREAD) {
         true => thread(parent, request, state),
         false => process(parent, request, state),
     }
+}
+
+/// EAGAIN if the user has as many threads as RLIMIT_NPROC allows, and no privilege.
+fn check_count(parent: &Thread) -> Result<()> {
+    let limit = parent.process.limits.lock()[Resource::RLIMIT_NPROC].current;
+    let credentials = parent.credentials();
+    let [user, ..] = credentials.uid;
+    let is_free = user == 0
+        || credentials.has(Capabilities::CAP_SYS_RESOURCE)
+        || credentials.has(Capabilities::CAP_SYS_ADMIN);
+    if limit == RLIM_INFINITY || is_free {
+        return Ok(());
+    }
+    let threads = table::processes()
+        .into_iter()
+        .flat_map(|process| process.threads());
+    let count = threads.filter(|thread| thread.uid() == user).count() as u64;
+    if count < limit { Ok(()) } else { Err(Errno::EAGAIN) }
 }
 
 fn thread(parent: &Arc<Thread>, request: &CloneRequest, state: TrapFrame) -> Result<u32> {

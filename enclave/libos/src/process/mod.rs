@@ -235,6 +235,9 @@ impl Process {
             true => self.actions.clone(),
             false => Arc::new(SpinLock::new(self.actions.lock().clone())),
         };
+        if shares.contains(CloneFlags::CLONE_CLEAR_SIGHAND) {
+            actions.lock().reset_for_exec();
+        }
         let place = match shares.contains(CloneFlags::CLONE_FS) {
             true => self.place.clone(),
             false => Arc::new(Mutex::new(self.place.lock().clone())),

@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use kobject::SpinLock;
+use kobject::{SpinLock, clock};
 
 use super::{Process, Thread};
 
@@ -30,7 +30,7 @@ pub(crate) fn new_number() -> u32 {
 }
 
 /// Whether it names something: a thread, a process that has ended and was not waited for, a group or a session.
-fn is_used(number: u32) -> bool {
+pub(crate) fn is_used(number: u32) -> bool {
     processes().iter().any(|process| {
         process.pid == number
             || process.group.load(Ordering::Relaxed) == number
@@ -64,4 +64,10 @@ pub(crate) fn processes() -> Vec<Arc<Process>> {
 /// The thread with this number.
 pub(crate) fn thread(tid: u32) -> Option<Arc<Thread>> {
     processes().iter().find_map(|process| process.thread(tid))
+}
+
+/// Nanoseconds since the first process began.
+pub(crate) fn uptime() -> u64 {
+    let first = process(INIT).map_or(0, |process| process.started);
+    clock::monotonic().saturating_sub(first)
 }

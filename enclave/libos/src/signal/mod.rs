@@ -2,6 +2,7 @@
 //!
 //! [`pending`] keeps those that have been sent, [`send`] sends them, [`deliver`] hands them to the program.
 
+pub(crate) mod async_notice;
 pub(crate) mod deliver;
 pub(crate) mod frame;
 pub(crate) mod from_host;

@@ -28,6 +28,11 @@ impl Pending {
         self.set
     }
 
+    /// How many wait.
+    pub(crate) fn len(&self) -> usize {
+        self.queue.len()
+    }
+
     /// Adds one; false if a realtime signal finds the queue full. A standard signal that is pending stays as it is, but for those of
     /// timers: each timer has one of its own.
     pub(crate) fn add(&mut self, signal: Signal, info: SignalInfo) -> bool {

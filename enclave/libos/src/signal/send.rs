@@ -3,11 +3,12 @@
 use alloc::sync::Arc;
 
 use kobject::{Errno, Result};
+use linux_abi::limits::RLIM_INFINITY;
 use linux_abi::signal::SIG_IGN;
-use linux_abi::{PollEvents, Signal, SignalSet};
+use linux_abi::{PollEvents, Resource, Signal, SignalCode, SignalSet};
 
 use super::{Effect, SignalInfo};
-use crate::process::{Process, Thread, stop};
+use crate::process::{Process, Thread, stop, table};
 
 /// Sends to a process: the first thread that does not block the signal takes it.
 pub(crate) fn to_process(process: &Arc<Process>, info: SignalInfo) -> Result<()> {
@@ -19,7 +20,7 @@ pub(crate) fn to_process(process: &Arc<Process>, info: SignalInfo) -> Result<()>
     if !prepare(process, signal, is_blocked_by_all) {
         return Ok(());
     }
-    if !process.pending.lock().add(signal, info) {
+    if !has_room(process, signal, &info) || !process.pending.lock().add(signal, info) {
         return Err(Errno::EAGAIN);
     }
     process.signal_observers.wake(PollEvents::POLLIN);
@@ -43,7 +44,7 @@ pub(crate) fn to_thread(thread: &Arc<Thread>, info: SignalInfo) -> Result<()> {
     if !prepare(&thread.process, signal, thread.blocks(signal)) {
         return Ok(());
     }
-    if !thread.signals.lock().pending.add(signal, info) {
+    if !has_room(&thread.process, signal, &info) || !thread.signals.lock().pending.add(signal, info) {
         return Err(Errno::EAGAIN);
     }
     thread.process.signal_observers.wake(PollEvents::POLLIN);
@@ -51,6 +52,29 @@ pub(crate) fn to_thread(thread: &Arc<Thread>, info: SignalInfo) -> Result<()> {
         thread.notify();
     }
     Ok(())
+}
+
+/// Whether RLIMIT_SIGPENDING lets one more signal wait for the user whose process it is. Only real-time signals that are queued are lost
+/// otherwise: of the others one may always wait.
+fn has_room(process: &Process, signal: Signal, info: &SignalInfo) -> bool {
+    if !signal.is_realtime() || info.code == SignalCode::SI_USER.0 {
+        return true;
+    }
+    let limit = process.limits.lock()[Resource::RLIMIT_SIGPENDING].current;
+    limit == RLIM_INFINITY || (waiting_for(process.uid()) as u64) < limit
+}
+
+/// How many signals wait for the processes of a user.
+pub(crate) fn waiting_for(user: u32) -> usize {
+    let processes = table::processes()
+        .into_iter()
+        .filter(|process| process.uid() == user);
+    let of_process = |process: Arc<Process>| {
+        let threads = process.threads().into_iter();
+        let of_threads: usize = threads.map(|thread| thread.signals.lock().pending.len()).sum();
+        process.pending.lock().len() + of_threads
+    };
+    processes.map(of_process).sum()
 }
 
 /// An instruction of the calling thread caused a signal: it is delivered even if it is blocked or ignored, which then kills.

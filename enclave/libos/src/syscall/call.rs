@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 use bitflags::Flags;
 use enclave_rt::frame::{Registers, SyscallFrame, TrapFrame};
 use kobject::{Description, Errno, Result};
+use linux_abi::OpenFlags;
 
 use crate::process::Thread;
 use crate::process::descriptors::Fd;
@@ -67,8 +68,17 @@ impl<'a> Call<'a> {
         &self.args
     }
 
-    /// What a descriptor refers to; EBADF.
+    /// The open file that a descriptor refers to; EBADF for one that is a path only (O_PATH), as for nearly all calls (`fdget` of the
+    /// kernel).
     pub(super) fn file(&self, fd: Fd) -> Result<Arc<Description>> {
+        match self.file_or_path(fd)? {
+            file if file.flags().contains(OpenFlags::O_PATH) => Err(Errno::EBADF),
+            file => Ok(file),
+        }
+    }
+
+    /// What a descriptor refers to, for a call that needs no more than its place (`fdget_raw` of the kernel); EBADF.
+    pub(super) fn file_or_path(&self, fd: Fd) -> Result<Arc<Description>> {
         self.thread
             .process
             .descriptors

@@ -13,8 +13,9 @@ use crate::uapi::RawIoVec;
 use crate::user::{self, Address};
 
 pub(super) fn piece(at: Address, len: usize) -> Result<[IoVec; 1]> {
+    // No program has so many addresses (`access_ok` of the kernel).
     if (len as isize) < 0 {
-        return Err(Errno::EINVAL);
+        return Err(Errno::EFAULT);
     }
     let len = len.min(MAX_RW_COUNT);
     enclave_rt::user::check(at, len)?;

@@ -59,7 +59,7 @@ pub(super) fn control_in(call: &Call<'_>, header: &MessageHeader) -> Result<Anci
             (OptionLevel::SOL_SOCKET, ControlMessage::SCM_RIGHTS) => {
                 for fd in data.chunks_exact(4) {
                     let fd = u32::from_le_bytes(fd.try_into().map_err(|_| Errno::EINVAL)?);
-                    ancillary.rights.push(call.file(fd)?);
+                    ancillary.rights.push(call.file_or_path(fd)?);
                 }
             }
             (OptionLevel::SOL_SOCKET, ControlMessage::SCM_CREDENTIALS) => {

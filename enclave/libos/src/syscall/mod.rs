@@ -6,6 +6,7 @@
 
 mod call;
 mod deadline;
+mod file_owner;
 mod iovec;
 mod ipc_object;
 mod message;

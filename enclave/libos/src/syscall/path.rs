@@ -2,7 +2,7 @@
 
 use kobject::{Errno, Result};
 use libos_fs::{At, Context};
-use linux_abi::{AtFlags, OpenFlags};
+use linux_abi::AtFlags;
 
 use super::Call;
 use crate::process::descriptors::Fd;
@@ -21,7 +21,7 @@ pub(super) fn at<R>(call: &Call<'_>, fd: Fd, path: &[u8], f: impl FnOnce(At<'_>)
     if fd == AT_FDCWD || path.first() == Some(&b'/') {
         return f(At::Cwd);
     }
-    let file = call.file(fd)?;
+    let file = call.file_or_path(fd)?;
     f(At::Descriptor(&file))
 }
 
@@ -34,9 +34,3 @@ pub(super) fn at_flags(raw: u32, allowed: AtFlags) -> Result<AtFlags> {
 
 /// What most calls take.
 pub(super) const EITHER: AtFlags = AtFlags::AT_SYMLINK_NOFOLLOW.union(AtFlags::AT_EMPTY_PATH);
-
-/// What changes an open file refuses one that was opened with O_PATH: EBADF.
-pub(super) fn open_only(call: &Call<'_>) -> Result<()> {
-    let is_path = call.file(call.fd(0))?.flags().contains(OpenFlags::O_PATH);
-    if is_path { Err(Errno::EBADF) } else { Ok(()) }
-}

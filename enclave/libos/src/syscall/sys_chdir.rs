@@ -26,7 +26,7 @@ fn sys_chdir(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn sys_fchdir(call: &mut Call<'_>) -> Result<u64> {
-    let file = call.file(call.fd(0))?;
+    let file = call.file_or_path(call.fd(0))?;
     let directory =
         container()
             .vfs

@@ -4,7 +4,7 @@ use kobject::Result;
 use linux_abi::AtFlags;
 
 use super::Call;
-use super::path::{AT_FDCWD, EITHER, at, at_flags, context, open_only};
+use super::path::{AT_FDCWD, EITHER, at, at_flags, context};
 use super::table::Row;
 use crate::container;
 use crate::process::descriptors::Fd;
@@ -23,7 +23,7 @@ fn sys_chmod(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn sys_fchmod(call: &mut Call<'_>) -> Result<u64> {
-    open_only(call)?;
+    call.file(call.fd(0))?;
     change_mode(call, call.fd(0), b"", call.uint(1), AtFlags::AT_EMPTY_PATH)
 }
 

@@ -5,7 +5,7 @@ use libos_fs::Owner;
 use linux_abi::AtFlags;
 
 use super::Call;
-use super::path::{AT_FDCWD, EITHER, at, at_flags, context, open_only};
+use super::path::{AT_FDCWD, EITHER, at, at_flags, context};
 use super::table::Row;
 use crate::container;
 use crate::process::descriptors::Fd;
@@ -43,7 +43,7 @@ fn sys_lchown(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn sys_fchown(call: &mut Call<'_>) -> Result<u64> {
-    open_only(call)?;
+    call.file(call.fd(0))?;
     change_owner(
         call,
         call.fd(0),

@@ -75,6 +75,7 @@ fn sys_clone3(call: &mut Call<'_>) -> Result<u64> {
         (stack, size) => stack.checked_add(size).ok_or(Errno::EINVAL)?,
     };
     let flags = CloneFlags::from_bits(args.flags).ok_or(Errno::EINVAL)?;
+    // In clone(2) these bits are not flags.
     let exit_signal = u32::try_from(args.exit_signal).map_err(|_| Errno::EINVAL)?;
     let is_thread = flags.contains(CloneFlags::CLONE_THREAD);
     let is_wrong = exit_signal > Signal::COUNT as u32 || (is_thread && exit_signal != 0);

@@ -20,7 +20,7 @@ fn sys_dup(call: &mut Call<'_>) -> Result<u64> {
 }
 
 pub(super) fn duplicate(call: &Call<'_>, from: u32, on_exec: OnExec) -> Result<u64> {
-    let file = call.file(call.fd(0))?;
+    let file = call.file_or_path(call.fd(0))?;
     let process = &call.thread.process;
     let limit = limit(process);
     let fd = process
@@ -31,7 +31,7 @@ pub(super) fn duplicate(call: &Call<'_>, from: u32, on_exec: OnExec) -> Result<u
 
 fn sys_dup2(call: &mut Call<'_>) -> Result<u64> {
     if call.fd(0) == call.fd(1) {
-        call.file(call.fd(0))?;
+        call.file_or_path(call.fd(0))?;
         return Ok(call.fd(1).into());
     }
     replace(call, OnExec::Keep)
@@ -46,7 +46,7 @@ fn sys_dup3(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn replace(call: &Call<'_>, on_exec: OnExec) -> Result<u64> {
-    let file = call.file(call.fd(0))?;
+    let file = call.file_or_path(call.fd(0))?;
     let process = &call.thread.process;
     let fd = call.fd(1);
     if u64::from(fd) >= limit(process) {

@@ -55,7 +55,7 @@ fn sys_execveat(call: &mut Call<'_>) -> Result<u64> {
     };
     let file = match &path[..] {
         b"" if directory != AT_FDCWD => {
-            call.file(directory)?;
+            call.file_or_path(directory)?;
             let link = format!("/proc/self/fd/{directory}").into_bytes();
             exec::open(&context(call), At::Cwd, &link, AtFlags::empty())?
         }

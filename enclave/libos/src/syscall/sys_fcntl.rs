@@ -7,7 +7,7 @@ use super::new_descriptor::limit;
 use super::sys_dup::duplicate;
 use super::sys_setuid::with;
 use super::table::{Restart, Row};
-use super::{Call, record_lock};
+use super::{Call, file_owner, record_lock};
 use crate::process::descriptors::OnExec;
 
 /// Rows of the system-call table.
@@ -16,13 +16,13 @@ pub(super) const ROWS: &[Row] = &[Row::partial(
     "fcntl",
     sys_fcntl,
     "ddx",
-    "no leases, directory notifications or owners (F_SETOWN)",
+    "no leases and directory notifications; O_ASYNC tells of pipes, terminals and Unix sockets only",
 )
 .restarts(Restart::WithFlag)];
 
 fn sys_fcntl(call: &mut Call<'_>) -> Result<u64> {
     let (fd, command, argument) = (call.fd(0), FcntlCommand(call.uint(1)), call.ulong(2));
-    let file = call.file(fd)?;
+    let file = call.file_or_path(fd)?;
     let process = &call.thread.process;
     let allowed_on_path = matches!(
         command,
@@ -31,6 +31,7 @@ fn sys_fcntl(call: &mut Call<'_>) -> Result<u64> {
             | FcntlCommand::F_GETFD
             | FcntlCommand::F_SETFD
             | FcntlCommand::F_GETFL
+            | FcntlCommand::F_DUPFD_QUERY
     );
     if file.flags().contains(OpenFlags::O_PATH) && !allowed_on_path {
         return Err(Errno::EBADF);
@@ -42,6 +43,11 @@ fn sys_fcntl(call: &mut Call<'_>) -> Result<u64> {
                 return Err(Errno::EINVAL);
             }
             duplicate(call, from, OnExec::of(command == FcntlCommand::F_DUPFD_CLOEXEC))
+        }
+        // Whether another descriptor refers to the same open file.
+        FcntlCommand::F_DUPFD_QUERY => {
+            let other = call.file_or_path(call.fd(2))?;
+            Ok(alloc::sync::Arc::ptr_eq(&file, &other).into())
         }
         FcntlCommand::F_GETFD => Ok(match process.descriptors.with(|table| table.on_exec(fd))? {
             OnExec::Close => DescriptorFlags::FD_CLOEXEC.bits().into(),
@@ -55,7 +61,7 @@ fn sys_fcntl(call: &mut Call<'_>) -> Result<u64> {
         }
         FcntlCommand::F_GETFL => Ok(file.flags().bits().into()),
         FcntlCommand::F_SETFL => {
-            file.set_flags(OpenFlags::from_bits_truncate(call.uint(2)));
+            file_owner::set_flags(&file, fd, OpenFlags::from_bits_truncate(call.uint(2)));
             Ok(0)
         }
         FcntlCommand::F_GETLK
@@ -64,8 +70,12 @@ fn sys_fcntl(call: &mut Call<'_>) -> Result<u64> {
         | FcntlCommand::F_OFD_GETLK
         | FcntlCommand::F_OFD_SETLK
         | FcntlCommand::F_OFD_SETLKW => record_lock::record_lock(call, &file, command, argument),
-        // Nobody is told by SIGIO.
-        FcntlCommand::F_SETOWN | FcntlCommand::F_GETOWN => Ok(0),
+        FcntlCommand::F_SETOWN
+        | FcntlCommand::F_GETOWN
+        | FcntlCommand::F_SETSIG
+        | FcntlCommand::F_GETSIG
+        | FcntlCommand::F_SETOWN_EX
+        | FcntlCommand::F_GETOWN_EX => file_owner::owner(call, &file, command),
         FcntlCommand::F_SETPIPE_SZ | FcntlCommand::F_GETPIPE_SZ => {
             let pipe = file.object_as::<libos_io::pipe::PipeEnd>().ok_or(Errno::EBADF)?;
             if command == FcntlCommand::F_GETPIPE_SZ {

@@ -12,13 +12,17 @@ pub(super) const ROWS: &[Row] = &[Row::full(73, "flock", sys_flock, "dd").restar
 
 fn sys_flock(call: &mut Call<'_>) -> Result<u64> {
     let (fd, operation) = (call.fd(0), FlockFlags::from_bits_retain(call.uint(1)));
-    let file = call.file(fd)?;
+    // Mandatory locks are no more, and asking for one has no effect.
+    if operation.contains(FlockFlags::LOCK_MAND) {
+        return Ok(0);
+    }
     let kind = match operation - FlockFlags::LOCK_NB {
         FlockFlags::LOCK_SH => LockKind::Shared,
         FlockFlags::LOCK_EX => LockKind::Exclusive,
         FlockFlags::LOCK_UN => LockKind::Unlock,
         _ => return Err(Errno::EINVAL),
     };
+    let file = call.file(fd)?;
     let wait = if operation.contains(FlockFlags::LOCK_NB) {
         LockWait::Try
     } else {

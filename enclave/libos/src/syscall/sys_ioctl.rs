@@ -3,9 +3,9 @@
 use kobject::{Errno, Result};
 use linux_abi::{Ioctl, OpenFlags};
 
-use super::Call;
 use super::new_descriptor::add_open;
 use super::table::{Restart, Row};
+use super::{Call, file_owner};
 use crate::process::descriptors::OnExec;
 use crate::terminal::{self, Master, Slave, job_control};
 use crate::user;
@@ -16,14 +16,11 @@ pub(super) const ROWS: &[Row] = &[Row::full(16, "ioctl", sys_ioctl, "dxx").resta
 fn sys_ioctl(call: &mut Call<'_>) -> Result<u64> {
     let (fd, request, argument) = (call.fd(0), Ioctl(call.uint(1)), call.ulong(2));
     let file = call.file(fd)?;
-    if file.flags().contains(OpenFlags::O_PATH) {
-        return Err(Errno::EBADF);
-    }
     let set = |flag: OpenFlags| {
         let on: i32 = user::get(argument)?;
         let mut flags = file.flags();
         flags.set(flag, on != 0);
-        file.set_flags(flags);
+        file_owner::set_flags(&file, fd, flags);
         Ok(0)
     };
     match request {

@@ -18,7 +18,7 @@ pub(super) const ROWS: &[Row] = &[
     Row::partial(440, "process_madvise", sys_process_madvise, "dxddx", NOTE),
 ];
 
-const NOTE: &str = "DONTNEED, FREE, WILLNEED and POPULATE take effect; the rest do not";
+const NOTE: &str = "DONTNEED, FREE, WILLNEED, POPULATE, DONTFORK and WIPEONFORK take effect; the rest do not";
 
 fn sys_madvise(call: &mut Call<'_>) -> Result<u64> {
     let (address, len, advice) = (call.pointer(0), call.ulong(1), MemoryAdvice(call.uint(2)));
@@ -89,19 +89,19 @@ fn effect(advice: MemoryAdvice) -> Result<Advice> {
         MemoryAdvice::MADV_WILLNEED
         | MemoryAdvice::MADV_POPULATE_READ
         | MemoryAdvice::MADV_POPULATE_WRITE => Advice::WillNeed,
+        MemoryAdvice::MADV_DONTFORK => Advice::NotForked(true),
+        MemoryAdvice::MADV_DOFORK => Advice::NotForked(false),
+        MemoryAdvice::MADV_WIPEONFORK => Advice::Wiped(true),
+        MemoryAdvice::MADV_KEEPONFORK => Advice::Wiped(false),
         MemoryAdvice::MADV_NORMAL
         | MemoryAdvice::MADV_RANDOM
         | MemoryAdvice::MADV_SEQUENTIAL
-        | MemoryAdvice::MADV_DONTFORK
-        | MemoryAdvice::MADV_DOFORK
         | MemoryAdvice::MADV_MERGEABLE
         | MemoryAdvice::MADV_UNMERGEABLE
         | MemoryAdvice::MADV_HUGEPAGE
         | MemoryAdvice::MADV_NOHUGEPAGE
         | MemoryAdvice::MADV_DONTDUMP
         | MemoryAdvice::MADV_DODUMP
-        | MemoryAdvice::MADV_WIPEONFORK
-        | MemoryAdvice::MADV_KEEPONFORK
         | MemoryAdvice::MADV_COLD
         | MemoryAdvice::MADV_PAGEOUT
         | MemoryAdvice::MADV_COLLAPSE => Advice::Hint,

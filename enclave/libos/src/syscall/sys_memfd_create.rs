@@ -24,7 +24,14 @@ fn sys_memfd_create(call: &mut Call<'_>) -> Result<u64> {
     /// Which size huge pages are to have.
     const HUGE_PAGE_SIZE: u32 = MFD_HUGE_MASK << MFD_HUGE_SHIFT;
     let (name, raw) = (call.pointer(0), call.uint(1));
-    let flags = MemfdFlags::from_bits(raw & !HUGE_PAGE_SIZE).ok_or(Errno::EINVAL)?;
+    let sizes = match MemfdFlags::from_bits_retain(raw).contains(MemfdFlags::MFD_HUGETLB) {
+        true => HUGE_PAGE_SIZE,
+        false => 0,
+    };
+    let flags = MemfdFlags::from_bits(raw & !sizes).ok_or(Errno::EINVAL)?;
+    if flags.contains(MemfdFlags::MFD_EXEC | MemfdFlags::MFD_NOEXEC_SEAL) {
+        return Err(Errno::EINVAL);
+    }
     let name = user::get_string(name, MFD_NAME_MAX_LEN, Errno::EINVAL)?;
     let context = call.thread.context();
     let seals = if flags.intersects(MemfdFlags::MFD_ALLOW_SEALING | MemfdFlags::MFD_NOEXEC_SEAL) {

@@ -8,9 +8,10 @@ use host_abi::{MessageKind, PageRange, Protection};
 use kobject::{Description, Errno, FileKind, Result};
 use libos_mm::{ADDRESSES_END, Backing};
 use linux_abi::device::DEV_ZERO;
-use linux_abi::{MapFlags, OpenFlags, ProtectionFlags, RemapFlags, Seals};
+use linux_abi::{MapFlags, ProtectionFlags, RemapFlags, Seals};
 
 use super::Call;
+use super::sys_mlock;
 use super::sys_mprotect::protection;
 use super::table::Row;
 use crate::console;
@@ -22,7 +23,7 @@ pub(super) const ROWS: &[Row] = &[
         "mmap",
         sys_mmap,
         "xlxxdl",
-        "hints such as MAP_LOCKED and MAP_HUGETLB have no effect",
+        "hints such as MAP_HUGETLB have no effect",
     ),
     Row::full(11, "munmap", sys_munmap, "xl"),
     Row::partial(25, "mremap", sys_mremap, "xllxx", "no MREMAP_DONTUNMAP"),
@@ -49,7 +50,7 @@ fn sys_mmap(call: &mut Call<'_>) -> Result<u64> {
     };
     flags.remove(MapFlags::MAP_TYPE);
     flags.set(MapFlags::MAP_SHARED, shared);
-    if !offset.is_multiple_of(PAGE_SIZE) || len == 0 {
+    if !offset.is_multiple_of(PAGE_SIZE) {
         return Err(Errno::EINVAL);
     }
     let backing = if flags.contains(MapFlags::MAP_ANONYMOUS) {
@@ -60,8 +61,8 @@ fn sys_mmap(call: &mut Call<'_>) -> Result<u64> {
     } else {
         let file = call.file(fd)?;
         let open = file.flags();
-        if open.contains(OpenFlags::O_PATH) {
-            return Err(Errno::EBADF);
+        if len == 0 {
+            return Err(Errno::EINVAL);
         }
         // MAP_SYNC among them: no file lies on persistent memory.
         if validates && is_unknown {
@@ -87,6 +88,10 @@ fn sys_mmap(call: &mut Call<'_>) -> Result<u64> {
         }
     };
     let space = call.thread.process.space();
+    if flags.contains(MapFlags::MAP_LOCKED) || space.locks_later() {
+        space.check_lock(len, sys_mlock::limit(call)?)?;
+        flags |= MapFlags::MAP_LOCKED | MapFlags::MAP_POPULATE;
+    }
     let mapped = space.map(hint, len, protection, flags, backing, b"");
     if mapped.is_err() && flags.intersects(MapFlags::MAP_FIXED | MapFlags::MAP_FIXED_NOREPLACE) {
         say_if_beyond(call, hint, len);

@@ -16,6 +16,10 @@ fn sys_msync(call: &mut Call<'_>) -> Result<u64> {
     if !address.is_multiple_of(PAGE_SIZE) || flags.contains(SyncFlags::MS_ASYNC | SyncFlags::MS_SYNC) {
         return Err(Errno::EINVAL);
     }
-    call.thread.process.space().check_mapped(address, len)?;
+    let space = call.thread.process.space();
+    if flags.contains(SyncFlags::MS_INVALIDATE) && space.is_locked(address, len) {
+        return Err(Errno::EBUSY);
+    }
+    space.check_mapped(address, len)?;
     Ok(0)
 }

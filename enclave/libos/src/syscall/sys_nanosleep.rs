@@ -31,9 +31,11 @@ fn sys_clock_nanosleep(call: &mut Call<'_>) -> Result<u64> {
         call.pointer(2),
         call.pointer(3),
     );
-    let clock = Clock::from_raw(number)?;
-    if matches!(clock, Clock::ThreadCpu(_)) {
-        return Err(Errno::EINVAL);
+    let clock = Clock::to_wait_by(number)?;
+    match clock {
+        Clock::ThreadCpu(_) if number == ClockId::CLOCK_THREAD_CPUTIME_ID => return Err(Errno::EOPNOTSUPP),
+        Clock::ThreadCpu(_) => return Err(Errno::EINVAL),
+        _ => {}
     }
     let wanted = user::get::<Timespec>(request)?.nanoseconds()?;
     if flags.contains(TimerFlags::TIMER_ABSTIME) {

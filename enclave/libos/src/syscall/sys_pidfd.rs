@@ -101,6 +101,9 @@ fn sys_pidfd_getfd(call: &mut Call<'_>) -> Result<u64> {
     if !is_same && !ours.has(Capabilities::CAP_SYS_PTRACE) {
         return Err(Errno::EPERM);
     }
+    if target.is_zombie.load(Ordering::Acquire) {
+        return Err(Errno::ESRCH);
+    }
     let file: Arc<Description> = target.descriptors.with(|table| table.find(wanted).cloned())?;
     Ok(add_open(&call.thread.process, file, OnExec::Close)?.into())
 }

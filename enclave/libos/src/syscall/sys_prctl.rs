@@ -3,7 +3,7 @@
 use core::sync::atomic::Ordering;
 
 use kobject::{Errno, Result};
-use linux_abi::prctl::TASK_COMM_LEN;
+use linux_abi::prctl::{PR_TSC_ENABLE, TASK_COMM_LEN};
 use linux_abi::{AmbientCommand, Capabilities, PrctlOption, Securebits, Signal};
 
 use super::Call;
@@ -101,7 +101,14 @@ fn sys_prctl(call: &mut Call<'_>) -> Result<u64> {
         PrctlOption::PR_GET_NO_NEW_PRIVS if rest(call, 1) == 0 => {
             Ok(with(call, |caller| caller.privileges.no_new_privs).into())
         }
-        PrctlOption::PR_SET_THP_DISABLE | PrctlOption::PR_GET_THP_DISABLE => Ok(0),
+        PrctlOption::PR_SET_THP_DISABLE if rest(call, 2) == 0 => Ok(0),
+        PrctlOption::PR_GET_THP_DISABLE if rest(call, 1) == 0 => Ok(0),
+        // Statistical, which is 0.
+        PrctlOption::PR_GET_TIMING => Ok(0),
+        PrctlOption::PR_SET_TIMING if argument == 0 => Ok(0),
+        // It can be read, and that cannot be forbidden.
+        PrctlOption::PR_GET_TSC => user::put(argument, &PR_TSC_ENABLE).map(|()| 0),
+        PrctlOption::PR_SET_TSC if argument == u64::from(PR_TSC_ENABLE) => Ok(0),
         // Names for anonymous memory.
         PrctlOption::PR_SET_VMA => Ok(0),
         _ => Err(Errno::EINVAL),

@@ -19,7 +19,7 @@ pub(super) const ROWS: &[Row] = &[
         "setrlimit",
         sys_setrlimit,
         "dx",
-        "RLIMIT_NOFILE, FSIZE, AS, DATA, STACK and MSGQUEUE take effect; the others are remembered",
+        "RLIMIT_CPU, CORE, RSS, LOCKS, RTTIME and those of what has no effect are remembered only",
     ),
     Row::partial(302, "prlimit64", sys_prlimit64, "ddxx", "as setrlimit"),
 ];

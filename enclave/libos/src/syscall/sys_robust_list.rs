@@ -5,6 +5,7 @@ use core::sync::atomic::Ordering;
 use kobject::{Errno, Result};
 
 use super::Call;
+use super::sys_kcmp::may_inspect;
 use super::table::Row;
 use crate::process::table;
 use crate::uapi::RobustListHead;
@@ -31,6 +32,9 @@ fn sys_get_robust_list(call: &mut Call<'_>) -> Result<u64> {
     } else {
         table::thread(tid).ok_or(Errno::ESRCH)?
     };
+    if !may_inspect(call.thread, &thread.process) {
+        return Err(Errno::EPERM);
+    }
     let list = thread.robust_list.load(Ordering::Relaxed);
     user::put(len, &(size_of::<RobustListHead>() as u64))?;
     user::put(head, &list)?;

@@ -43,6 +43,9 @@ fn sys_rt_sigprocmask(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn sys_rt_sigpending(call: &mut Call<'_>) -> Result<u64> {
+    if call.len(1) > size_of::<u64>() {
+        return Err(Errno::EINVAL);
+    }
     let signals = call.thread.signals.lock();
     let mask = signals.mask.0;
     let own = signals.pending.set().0;

@@ -89,7 +89,7 @@ fn select(call: &mut Call<'_>, deadline: Option<u64>) -> Result<u64> {
             }
         }
         if !interest.is_empty() {
-            let description = Some(call.file(fd as Fd)?);
+            let description = Some(call.file_or_path(fd as Fd)?);
             items.push(PollItem {
                 description,
                 interest,

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use kobject::{Description, Errno, File, How, KernelSink, KernelSource, Result, UserSource};
+use kobject::{Description, Errno, File, How, IoVec, KernelSink, KernelSource, Result, UserSink, UserSource};
 use libos_io::pipe::PipeEnd;
 use linux_abi::read_write::MAX_RW_COUNT;
 use linux_abi::{OpenFlags, SpliceFlags, Whence};
@@ -31,7 +31,7 @@ pub(super) const ROWS: &[Row] = &[
         "vmsplice",
         sys_vmsplice,
         "dxdx",
-        "copies instead of moving pages; into a pipe only",
+        "copies instead of moving pages",
     )
     .restarts(Restart::WithFlag),
 ];
@@ -106,19 +106,25 @@ fn sys_copy_file_range(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn sys_splice(call: &mut Call<'_>) -> Result<u64> {
-    let (from, from_at, to, to_at, len, flags) = (
+    let (from, from_at, to, to_at, len) = (
         call.fd(0),
         call.pointer(1),
         call.fd(2),
         call.pointer(3),
         call.len(4),
-        call.flags(5)?,
     );
+    // Before anything else is looked at.
     if len == 0 {
         return Ok(0);
     }
+    let flags = call.flags(5)?;
     let (from, to) = (call.file(from)?, call.file(to)?);
     if !is_pipe(&from) && !is_pipe(&to) {
+        return Err(Errno::EINVAL);
+    }
+    if let (Some(source), Some(target)) = (from.object_as::<PipeEnd>(), to.object_as::<PipeEnd>())
+        && source.is_same_pipe(target)
+    {
         return Err(Errno::EINVAL);
     }
     if (is_pipe(&from) && from_at != 0) || (is_pipe(&to) && to_at != 0) {
@@ -143,7 +149,11 @@ fn sys_splice(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn sys_tee(call: &mut Call<'_>) -> Result<u64> {
-    let (from, to, len, flags) = (call.fd(0), call.fd(1), call.len(2), call.flags(3)?);
+    let (from, to, len) = (call.fd(0), call.fd(1), call.len(2));
+    let flags = call.flags(3)?;
+    if len == 0 {
+        return Ok(0);
+    }
     let (from, to) = (call.file(from)?, call.file(to)?);
     let (Some(source), Some(target)) = (from.object_as::<PipeEnd>(), to.object_as::<PipeEnd>()) else {
         return Err(Errno::EINVAL);
@@ -153,9 +163,6 @@ fn sys_tee(call: &mut Call<'_>) -> Result<u64> {
     }
     if source.is_same_pipe(target) {
         return Err(Errno::EINVAL);
-    }
-    if len == 0 {
-        return Ok(0);
     }
     let (source_end, mut target_end) = (
         End {
@@ -175,15 +182,42 @@ fn sys_tee(call: &mut Call<'_>) -> Result<u64> {
     raise_pipe(call, result)
 }
 
+/// Into a pipe that is open for writing as much as fits; waits only for a full one, as Linux does. Otherwise out of one.
 fn sys_vmsplice(call: &mut Call<'_>) -> Result<u64> {
-    let (fd, at, count) = (call.fd(0), call.pointer(1), call.ulong(2));
+    let (fd, at, count, flags) = (call.fd(0), call.pointer(1), call.ulong(2), call.flags(3)?);
     let file = call.file(fd)?;
-    if !is_pipe(&file) || !file.flags().writable() {
+    let (reads, writes) = (file.flags().readable(), file.flags().writable());
+    if !reads && !writes {
         return Err(Errno::EBADF);
     }
     let pieces = pieces(at, count)?;
-    let result = file.write(&mut UserSource::new(&pieces));
-    raise_pipe(call, result)
+    let pipe = End {
+        file: &file,
+        offset: None,
+    };
+    if pieces.is_empty() {
+        return Ok(0);
+    }
+    let end = pipe.pipe().ok_or(Errno::EBADF)?;
+    let waits = waits(flags);
+    if writes {
+        let fitting = first(&pieces, pipe.room(waits)?);
+        let (count, _) = end.write(0, &mut UserSource::new(&fitting), pipe.how(waits))?;
+        return Ok(count as u64);
+    }
+    Ok(end.read(0, &mut UserSink::new(&pieces), pipe.how(waits))? as u64)
+}
+
+/// The first bytes of memory, `most` of them.
+fn first(pieces: &[IoVec], most: usize) -> Vec<IoVec> {
+    let mut room = most;
+    let mut first = Vec::new();
+    for piece in pieces {
+        let len = piece.len.min(room);
+        room -= len;
+        first.push(IoVec { len, ..*piece });
+    }
+    first
 }
 
 /// Bytes that are copied at a time.

@@ -34,7 +34,7 @@ fn sys_lstat(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn sys_fstat(call: &mut Call<'_>) -> Result<u64> {
-    let stat = call.file(call.fd(0))?.object().stat()?;
+    let stat = call.file_or_path(call.fd(0))?.object().stat()?;
     user::put(call.pointer(1), &raw_stat(&stat))?;
     Ok(0)
 }
@@ -43,7 +43,7 @@ fn sys_newfstatat(call: &mut Call<'_>) -> Result<u64> {
     let (fd, path, out, flags) = (call.fd(0), call.pointer(1), call.pointer(2), call.uint(3));
     let flags = at_flags(flags, EITHER | AtFlags::AT_NO_AUTOMOUNT)?;
     if flags.contains(AtFlags::AT_EMPTY_PATH) && fd != AT_FDCWD && user::get::<u8>(path) == Ok(0) {
-        let stat = call.file(fd)?.object().stat()?;
+        let stat = call.file_or_path(fd)?.object().stat()?;
         user::put(out, &raw_stat(&stat))?;
         return Ok(0);
     }

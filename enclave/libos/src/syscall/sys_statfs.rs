@@ -28,7 +28,7 @@ fn sys_statfs(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn sys_fstatfs(call: &mut Call<'_>) -> Result<u64> {
-    let file = call.file(call.fd(0))?;
+    let file = call.file_or_path(call.fd(0))?;
     let stat = container().vfs.stat_file_system_at(&file)?;
     user::put(call.pointer(1), &raw_statfs(&stat))?;
     Ok(0)

@@ -37,7 +37,7 @@ fn sys_statx(call: &mut Call<'_>) -> Result<u64> {
     let vfs = &container().vfs;
     let anonymous = path.is_empty() && flags.contains(AtFlags::AT_EMPTY_PATH) && fd != AT_FDCWD;
     let (stat, mount) = if anonymous {
-        let file = call.file(fd)?;
+        let file = call.file_or_path(fd)?;
         let mount = vfs.mount_of(&context, At::Descriptor(&file), &path, flags);
         (file.object().stat()?, mount.map_or(0, |mount| mount.number()))
     } else {

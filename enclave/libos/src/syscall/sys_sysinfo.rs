@@ -1,12 +1,11 @@
 //! sysinfo.
 
-use kobject::{
-    Result,
-    clock::{self, SECOND},
-};
+use kobject::Result;
+use kobject::clock::SECOND;
 
 use super::Call;
 use super::table::Row;
+use crate::process::table;
 use crate::uapi::Sysinfo;
 use crate::user;
 
@@ -17,7 +16,7 @@ fn sys_sysinfo(call: &mut Call<'_>) -> Result<u64> {
     let total = crate::container().memory;
     let used = call.thread.process.space().size().1;
     let info = Sysinfo {
-        uptime: (clock::monotonic() / SECOND) as i64,
+        uptime: (table::uptime() / SECOND) as i64,
         loads: [0; 3],
         total_ram: total,
         free_ram: total.saturating_sub(used),
@@ -25,7 +24,7 @@ fn sys_sysinfo(call: &mut Call<'_>) -> Result<u64> {
         buffer_ram: 0,
         total_swap: 0,
         free_swap: 0,
-        processes: crate::process::table::processes().len() as u16,
+        processes: table::processes().len() as u16,
         pad: 0,
         pad2: 0,
         total_high: 0,

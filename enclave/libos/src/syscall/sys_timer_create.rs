@@ -6,7 +6,6 @@ use linux_abi::{ClockId, Signal, SignalEvent, TimerFlags};
 use super::Call;
 use super::sys_setitimer::armed;
 use super::table::Row;
-use crate::process::table;
 use crate::time::Clock;
 use crate::time::interval::Notice;
 use crate::uapi::{Itimerspec, Timespec};
@@ -29,7 +28,7 @@ pub(super) const ROWS: &[Row] = &[
 
 fn sys_timer_create(call: &mut Call<'_>) -> Result<u64> {
     let (clock, event, out) = (call.int(0), call.pointer(1), call.pointer(2));
-    let clock = Clock::from_raw(ClockId(clock))?;
+    let clock = Clock::to_wait_by(ClockId(clock))?;
     // struct sigevent: value (8), signal (4), notify (4), thread (4).
     let event = if event == 0 {
         None
@@ -38,6 +37,7 @@ fn sys_timer_create(call: &mut Call<'_>) -> Result<u64> {
         let [signal, notify, tid]: [u32; 3] = user::get(event + 8)?;
         Some((value, signal, SignalEvent(notify), tid))
     };
+    let process = call.thread.process.clone();
     let notice = move |number: u32| -> Result<Notice> {
         let Some((value, signal, notify, tid)) = event else {
             return Ok(Notice::Queued {
@@ -51,12 +51,13 @@ fn sys_timer_create(call: &mut Call<'_>) -> Result<u64> {
         }
         let signal = Signal::from_raw(signal.into()).ok_or(Errno::EINVAL)?;
         match notify {
-            SignalEvent::SIGEV_SIGNAL => Ok(Notice::Queued {
+            // The library starts the thread.
+            SignalEvent::SIGEV_SIGNAL | SignalEvent::SIGEV_THREAD => Ok(Notice::Queued {
                 signal,
                 value,
                 thread: None,
             }),
-            SignalEvent::SIGEV_THREAD_ID if table::thread(tid).is_some() => Ok(Notice::Queued {
+            SignalEvent::SIGEV_THREAD_ID if process.thread(tid).is_some() => Ok(Notice::Queued {
                 signal,
                 value,
                 thread: Some(tid),
@@ -78,9 +79,9 @@ fn sys_timer_create(call: &mut Call<'_>) -> Result<u64> {
 
 fn sys_timer_settime(call: &mut Call<'_>) -> Result<u64> {
     let (number, flags, new, old) = (call.uint(0), call.uint(1), call.pointer(2), call.pointer(3));
-    let timer = call.thread.process.timers.created(number)?;
-    let new: Itimerspec = user::get(new)?;
+    let new = user::get_if::<Itimerspec>(new)?.ok_or(Errno::EINVAL)?;
     let value = new.value.nanoseconds()?;
+    let timer = call.thread.process.timers.created(number)?;
     let absolute = TimerFlags::from_bits_retain(flags).contains(TimerFlags::TIMER_ABSTIME);
     let next = match absolute && value != 0 {
         true => Some(timer.clock.deadline(value)),

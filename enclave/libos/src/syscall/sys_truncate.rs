@@ -2,7 +2,7 @@
 
 use kobject::{Errno, FileKind, Result};
 use libos_fs::At;
-use linux_abi::{AtFlags, OpenFlags};
+use linux_abi::AtFlags;
 
 use super::Call;
 use super::path::context;
@@ -31,9 +31,6 @@ fn sys_truncate(call: &mut Call<'_>) -> Result<u64> {
 fn sys_ftruncate(call: &mut Call<'_>) -> Result<u64> {
     let len = call.offset(1)?;
     let file = call.file(call.fd(0))?;
-    if file.flags().contains(OpenFlags::O_PATH) {
-        return Err(Errno::EBADF);
-    }
     if !file.flags().writable() {
         return Err(Errno::EINVAL);
     }

@@ -67,7 +67,10 @@ fn sys_utimensat(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn set_times(call: &Call<'_>, fd: Fd, path: Address, times: [SetTime; 2], flags: AtFlags) -> Result<u64> {
-    // A null path means the open file itself.
+    // A null path means the open file itself, which must not be a path only.
+    if path == 0 && fd != AT_FDCWD {
+        call.file(fd)?;
+    }
     let (path, flags) = if path == 0 {
         (alloc::vec::Vec::new(), flags | AtFlags::AT_EMPTY_PATH)
     } else {

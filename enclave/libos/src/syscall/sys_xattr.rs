@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use kobject::{Errno, Result};
 use libos_fs::{At, Context};
 use linux_abi::file_system::{XATTR_NAME_MAX, XATTR_SIZE_MAX};
-use linux_abi::{AtFlags, OpenFlags, XattrFlags};
+use linux_abi::{AtFlags, XattrFlags};
 
 use super::Call;
 use super::path::{self, AT_FDCWD, EITHER, at_flags};
@@ -82,12 +82,9 @@ fn target<R>(
     }
 }
 
-/// Calls `f` with the open file that the first argument is; EBADF for one that is a path only.
+/// Calls `f` with the open file that the first argument is.
 fn of_descriptor<R>(call: &Call<'_>, f: impl FnOnce(At<'_>) -> Result<R>) -> Result<R> {
     let file = call.file(call.fd(0))?;
-    if file.flags().contains(OpenFlags::O_PATH) {
-        return Err(Errno::EBADF);
-    }
     f(At::Descriptor(&file))
 }
 

@@ -37,6 +37,8 @@ impl Clock {
             | ClockId::CLOCK_BOOTTIME_ALARM => Ok(Self::Monotonic),
             ClockId::CLOCK_PROCESS_CPUTIME_ID => Ok(Self::ProcessCpu(own_process())),
             ClockId::CLOCK_THREAD_CPUTIME_ID => Ok(Self::ThreadCpu(own_thread())),
+            // By a descriptor of a device with a clock (`CLOCKFD` of the kernel), of which there is none.
+            ClockId(..0) if id.is_of_descriptor() => Err(Errno::EINVAL),
             // Clocks of other processes and threads (clock_getcpuclockid(3)); 0 is the caller.
             ClockId(..0) if id.is_of_thread() => match id.owner() {
                 0 => Ok(Self::ThreadCpu(own_thread())),
@@ -52,6 +54,16 @@ impl Clock {
                     .ok_or(Errno::EINVAL),
             },
             _ => Err(Errno::EINVAL),
+        }
+    }
+
+    /// As [`Self::from_raw`], for timers and sleep; EOPNOTSUPP for clocks that can only be read.
+    pub(crate) fn to_wait_by(id: ClockId) -> Result<Self> {
+        match id {
+            ClockId::CLOCK_REALTIME_COARSE
+            | ClockId::CLOCK_MONOTONIC_COARSE
+            | ClockId::CLOCK_MONOTONIC_RAW => Err(Errno::EOPNOTSUPP),
+            id => Self::from_raw(id),
         }
     }
 
