@@ -74,7 +74,8 @@ pub(super) fn build(space: &AddressSpace, contents: &Contents<'_>) -> Result<Sta
         guard + GUARD_SIZE,
         size,
         Protection::READ_WRITE,
-        MapFlags::MAP_STACK | MapFlags::MAP_FIXED,
+        // Without a limit it may become as large as all memory, which nothing is set aside for.
+        MapFlags::MAP_STACK | MapFlags::MAP_FIXED | MapFlags::MAP_NORESERVE,
         Backing::Anonymous,
         STACK_NAME,
     )?;
