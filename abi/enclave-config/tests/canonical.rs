@@ -1,6 +1,8 @@
 //! One configuration, one sequence of bytes; and no input whatever makes the decoder panic.
 
-use enclave_config::{Config, ConfigError, Extent, HostChoices, HostEnv, NotAllowed, Resolver, Rootfs, User};
+use enclave_config::{
+    Config, ConfigError, Extent, HostChoices, HostEnv, HostSignals, NotAllowed, Resolver, Rootfs, User,
+};
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 
@@ -23,6 +25,7 @@ fn sample() -> Config {
         },
         hostname: b"pearl".to_vec(),
         stop_signal: 15,
+        host_signals: HostSignals::USUAL,
         debug: false,
         memory: 1 << 30,
         threads: 64,
@@ -54,6 +57,25 @@ fn what_is_written_is_read() {
         ..sample()
     };
     assert_eq!(Config::decode(&any.encode().unwrap()), Ok(any));
+}
+
+#[test]
+fn nul_bytes_of_the_host_are_refused() {
+    let config = Config {
+        host_env: HostEnv::Any,
+        ..sample()
+    };
+    let given = [b"A=b\0c".to_vec()];
+    let args = HostChoices {
+        args: &given,
+        ..HostChoices::default()
+    };
+    let env = HostChoices {
+        env: &given,
+        ..HostChoices::default()
+    };
+    assert_eq!(config.check_host_choices(&args), Err(NotAllowed::Nul));
+    assert_eq!(config.check_host_choices(&env), Err(NotAllowed::Nul));
 }
 
 #[test]
@@ -237,6 +259,7 @@ prop_compose! {
         (uid, gid, groups) in (any::<u32>(), any::<u32>(), btree_set(any::<u32>(), 0..5)),
         hostname in vec(1..=255u8, 0..64),
         stop_signal in 1..=64u8,
+        signals: u64,
         pages in 1..14_417_920u64,
         threads in 1..1000u32,
         blocks in 1..1u64 << 50,
@@ -257,6 +280,7 @@ prop_compose! {
             user: User { uid, gid, groups: groups.into_iter().collect() },
             hostname,
             stop_signal,
+            host_signals: HostSignals::from_bits(signals).with(stop_signal),
             memory: pages * 4096,
             threads,
             volumes: vec![],
