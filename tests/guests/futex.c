@@ -120,6 +120,7 @@ int main(void) {
     timeout = (struct timespec){0, 1000000000};
     check_fails(futex(&word, FUTEX_WAIT, 0, &timeout, NULL, 0), EINVAL, "a wrong timeout");
     check_fails(futex(&word, FUTEX_WAIT_BITSET, 0, NULL, NULL, 0), EINVAL, "no bits");
+    check_fails(futex((void *)8, FUTEX_WAKE, 1, NULL, NULL, 0), EFAULT, "a bad address that is shared");
     check_fails(futex((char *)&word + 1, FUTEX_WAKE, 1, NULL, NULL, 0), EINVAL, "an odd address");
     check_fails(futex(&word, 0x7f, 0, NULL, NULL, 0), ENOSYS, "a wrong operation");
     check_fails(futex((void *)8, FUTEX_WAIT, 0, NULL, NULL, 0), EFAULT, "a bad address");
@@ -131,7 +132,7 @@ int main(void) {
              "FUTEX_WAKE_BITSET wakes those of these bits");
     settle(2);
     check_eq(woken, 2, "only them");
-    check_eq(futex(&word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0), 1, "FUTEX_WAKE wakes as many as it is told");
+    check_eq(futex(&word, FUTEX_WAKE_PRIVATE, -7, NULL, NULL, 0), 1, "FUTEX_WAKE wakes one at least");
     settle(3);
     check_eq(woken, 3, "not more");
     check_eq(futex(&word, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0), 1, "or all");

@@ -30,7 +30,11 @@ const PACKAGES: &[(&str, &str)] = &[
     ("umoci", "that umoci can add layers to our images"),
     (
         "python3-venv",
-        "that Microsoft's client accepts our attestation service",
+        "Microsoft's client of our attestation service, and images with PyPI's packages",
+    ),
+    (
+        "iproute2",
+        "programs that run on both sides, each with a network of its own",
     ),
     (
         "openssl",

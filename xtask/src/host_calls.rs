@@ -45,7 +45,8 @@ answer anything, at any time, or not at all. So everything that it says is a cla
 once, checked, and then used.
 
 - **Leaves** is what the host learns: the arguments, and the bytes in the *staging buffer*, {staging} KiB of the host's
-  memory that belong to one thread. All of it is public.
+  memory that belong to one thread. All of it is public. So is what a thread *posts*: small pieces that it sends on a
+  stream lie in its *outbox* until its next call, with which the host sends them (`abi/host-abi/src/outbox.rs`).
 - **Comes back** is what the host answers. Each call may also be answered with an error, which is one of Linux's error
   numbers (1 to 133); any other number is a lie.
 - **Checked** is what holds before the enclave believes the answer. An answer that fails the check is a lie: the program

@@ -16,6 +16,7 @@ mod deny;
 mod host_calls;
 mod images;
 mod links;
+mod programs;
 mod reproducibility;
 mod shell;
 mod syscalls;
@@ -59,6 +60,8 @@ enum Command {
     Deny(deny::Options),
     /// Build the images of real programs from Debian packages; print where they are.
     Images(images::Options),
+    /// Run real programs natively and in the enclave, compare, and write docs/programs.md.
+    Programs(programs::Options),
     /// Write docs/host-calls.md from the table of host calls.
     HostCalls,
     /// Write docs/syscalls.md from the table of system calls.
@@ -81,6 +84,7 @@ fn main() -> ExitCode {
         Command::CheckFeatures => check_features::run(),
         Command::Deny(options) => deny::run(&options),
         Command::Images(options) => images::run(&options),
+        Command::Programs(options) => programs::run(&options),
         Command::HostCalls => host_calls::run(),
         Command::Syscalls => syscalls::run(),
         Command::Reproducibility => reproducibility::run(),

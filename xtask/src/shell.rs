@@ -31,6 +31,18 @@ pub fn target_directory() -> Result<PathBuf> {
     Ok(metadata.target_directory.into())
 }
 
+/// `$NACRE`, or nacre as it ships, which is built first.
+///
+/// # Errors
+/// When it cannot be built, or `$NACRE` is not there.
+pub fn nacre() -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os("NACRE") {
+        return std::fs::canonicalize(&path).with_context(|| format!("NACRE is {}", path.display()));
+    }
+    run(cargo().args(["build", "--release", "--package", "nacre"]))?;
+    Ok(target_directory()?.join("release/nacre"))
+}
+
 /// Runs it, showing what it prints.
 ///
 /// # Errors

@@ -103,6 +103,20 @@ impl Word for usize {
     }
 }
 
+impl Word for bool {
+    fn to_word(self) -> u64 {
+        self.into()
+    }
+
+    fn from_word(word: u64) -> Option<Self> {
+        match word {
+            0 => Some(false),
+            1 => Some(true),
+            _ => None,
+        }
+    }
+}
+
 impl Word for HostFd {
     fn to_word(self) -> u64 {
         self.raw().into()

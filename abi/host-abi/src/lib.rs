@@ -1,7 +1,7 @@
 //! The host boundary: every call from the enclave to the host, typed and checked.
 //!
-//! A thread of the enclave owns one *call area* in untrusted memory: a [`Record`] (the call and its answer)
-//! and a staging buffer for the bytes that go along. A call is **staged** (arguments and bytes copied out),
+//! A thread of the enclave owns one *call area* in untrusted memory: a [`Record`] (the call and its answer),
+//! a staging buffer for the bytes that go along, and an outbox for what goes with the next call ([`Posted`]). A call is **staged** (arguments and bytes copied out),
 //! **committed** (the enclave leaves; the host serves it) and **collected** (the answer is copied in once, then
 //! checked by [`HostCall::check`] before anything believes it). What the host answers is a claim: a length
 //! beyond what was asked, an unknown error number, a descriptor out of range or an impossible event is a
@@ -32,6 +32,7 @@ extern crate alloc;
 mod argument;
 mod boot;
 mod descriptor;
+mod outbox;
 mod poll;
 mod process;
 mod quote;
@@ -47,9 +48,13 @@ pub use boot::{BootError, BootFlags, BootInfo, CpuidEntry};
 pub use descriptor::HostFd;
 pub use enclave_layout::{Acceptance, PageRange, Protection};
 pub use linux_abi::Errno;
-pub use poll::{EpollEvent, EpollOperation, PollEntry};
+pub use outbox::{Fate, Posted, WATCH_NANOSECONDS};
+pub use poll::{EpollEvent, EpollOperation, PollEntry, ReadyEvent};
 pub use process::{MessageKind, ParkEnd};
-pub use record::{AREA_SIZE, Answer, CallError, HostCall, RECORD_SIZE, Record, STAGING_OFFSET, STAGING_SIZE};
+pub use record::{
+    AREA_SIZE, Answer, CallError, HostCall, OUTBOX_OFFSET, OUTBOX_SIZE, RECORD_SIZE, Record, STAGING_OFFSET,
+    STAGING_SIZE,
+};
 pub use request::{REQUEST_SIGNAL, Request, Wish};
 pub use row::{Field, Input, Row};
 pub use socket::{Accepted, CONTROL_OFFSET, MAX_CONTROL, MAX_SOCKADDR, Queue, Received, Wanted};

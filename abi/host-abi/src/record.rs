@@ -3,12 +3,16 @@
 use crate::argument::ARGUMENT_WORDS;
 use crate::{CallCode, Errno};
 
-/// Bytes of a call area: the record's page, then the staging buffer.
-pub const AREA_SIZE: usize = STAGING_OFFSET + STAGING_SIZE;
+/// Bytes of a call area: the record's page, then the staging buffer, then the outbox.
+pub const AREA_SIZE: usize = OUTBOX_OFFSET + OUTBOX_SIZE;
 /// Where the staging buffer begins in a call area.
 pub const STAGING_OFFSET: usize = enclave_layout::PAGE_SIZE as usize;
 /// Bytes of the staging buffer: what one call can carry.
 pub const STAGING_SIZE: usize = 256 * 1024;
+/// Where the outbox begins in a call area, see [`crate::Posted`].
+pub const OUTBOX_OFFSET: usize = STAGING_OFFSET + STAGING_SIZE;
+/// Bytes of the outbox.
+pub const OUTBOX_SIZE: usize = 68 * 1024;
 /// Bytes of a record.
 pub const RECORD_SIZE: usize = 96;
 

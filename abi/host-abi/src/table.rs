@@ -7,8 +7,8 @@
 use crate::argument::{ARGUMENT_WORDS, Argument};
 use crate::row::{Field, Input, Row, host_calls};
 use crate::{
-    Acceptance, Accepted, Answer, BootInfo, CallError, EpollEvent, EpollOperation, HostCall, HostClocks,
-    HostFd, MAX_CONTROL, MAX_SOCKADDR, MessageKind, PageRange, ParkEnd, PollEntry, Protection, Queue,
+    Acceptance, Accepted, Answer, BootInfo, CallError, EpollOperation, HostCall, HostClocks, HostFd,
+    MAX_CONTROL, MAX_SOCKADDR, MessageKind, PageRange, ParkEnd, PollEntry, Protection, Queue, ReadyEvent,
     Received, STAGING_SIZE, StreamKind, Wait, Wanted, process, quote, socket, stream, time,
 };
 
@@ -19,7 +19,13 @@ pub const MAX_DATA: usize = STAGING_SIZE - MAX_SOCKADDR - MAX_CONTROL;
 /// Most entries of one [`Poll`].
 pub const MAX_POLL: usize = STAGING_SIZE / PollEntry::SIZE;
 /// Most events of one [`EpollWait`].
-pub const MAX_EVENTS: usize = STAGING_SIZE / EpollEvent::SIZE;
+pub const MAX_EVENTS: usize = 4096;
+/// Where the data begins that an [`EpollWait`] receives ahead: behind the events.
+pub const AHEAD_OFFSET: usize = MAX_EVENTS * ReadyEvent::SIZE;
+/// Most data that one [`EpollWait`] receives ahead.
+pub const MAX_AHEAD: usize = STAGING_SIZE - AHEAD_OFFSET;
+/// Most members of which an [`EpollWait`] says that nothing is to be received ahead.
+pub const MAX_HELD: usize = 1024;
 
 host_calls! {
     /// Ends the container. Does not return.
@@ -383,10 +389,21 @@ host_calls! {
     Close = 45 {
         /// The descriptor.
         fd: HostFd,
+        /// Whether the peer's connection is reset instead of ended: the program has not read all that came (RFC 1122, 4.2.2.13).
+        reset: bool,
     }
     staged "", returned "",
     answer () as "closed", checked "nothing depends on it" by |_, answer| answer.unit(),
     lie "The connection stays open; the enclave does not use it again.";
+
+    /// Sends what another thread has posted ([`Posted`](crate::Posted)), since the caller is going to use the same stream.
+    Flush = 46 {
+        /// The number of the thread's slot.
+        slot: u32,
+    }
+    staged "", returned "",
+    answer () as "sent", checked "nothing depends on it" by |_, answer| answer.unit(),
+    lie "Data of two threads is sent in another order.";
 
     /// Waits for events of the descriptors in the staging buffer (`ppoll`), see [`PollEntry`]; the answer is how many of them
     /// have events.
@@ -419,13 +436,16 @@ host_calls! {
         events: u32,
         /// Comes back with each event.
         data: u64,
+        /// Whether it is a stream of which [`EpollWait`] may receive ahead. Then the host adds EPOLLRDHUP to EPOLLIN.
+        ahead: bool,
     }
     staged "", returned "",
     answer () as "done", checked "nothing more: an error is passed on" by |_, answer| answer.unit(),
     lie "As for `EpollWait`.";
 
-    /// Waits for events of an epoll instance (`epoll_wait`). They come in the staging buffer, see [`EpollEvent`]; the answer
-    /// is how many.
+    /// Waits for events of an epoll instance (`epoll_wait`). They come in the staging buffer, see [`ReadyEvent`]; the answer
+    /// is how many. Of members that are readable and of which it may, the host receives at once what is there: one exit brings
+    /// the events and the data.
     EpollWait = 51 {
         /// The instance.
         epoll: HostFd,
@@ -433,12 +453,29 @@ host_calls! {
         most: usize where 1..=MAX_EVENTS,
         /// How long it may block.
         wait: Wait,
+        /// Most bytes to receive ahead, all members together; 0 for none.
+        ahead: usize where ..=MAX_AHEAD,
+        /// Of how many members nothing is to be received ahead now, since the program has not read what came before.
+        held: usize where ..=MAX_HELD,
     }
-    staged "", returned "the events, 16 bytes each",
+    staged "the data words of `held` members, 8 bytes each",
+    returned "the events, 16 bytes each; from [`AHEAD_OFFSET`](crate::AHEAD_OFFSET) on what was received ahead, in the order of the events, each \
+        from a multiple of 16 on",
     answer usize as "events", checked "at most `most`; each is of a member that is there now, once per answer, and asked for; \
-        the program's own data does not leave the enclave, but a number for it"
+        the program's own data does not leave the enclave, but a number for it. What was received ahead: at most `ahead` bytes together, \
+        of members that allow it; an error is one of Linux's"
         by |call, answer| answer.count(call.most),
-    lie "The program reads or writes too early, and waits or gets EAGAIN; or it waits for ever.";
+    lie "The program reads or writes too early, and waits or gets EAGAIN; or it waits for ever. Data as for `Recv`.";
+
+    /// Stops receiving ahead of a stream ([`EpollControl::ahead`]), since another thread is going to read it. The answer is how often it was
+    /// done since it was allowed: who reads waits until all of that has come.
+    StopAhead = 52 {
+        /// The socket.
+        fd: HostFd,
+    }
+    staged "", returned "",
+    answer usize as "how often", checked "at most 2^31 - 1" by |_, answer| answer.count(i32::MAX as usize),
+    lie "Data comes out of order, as with `Recv`; or who reads waits for ever.";
 
     /// Asks who is to check the reports that are to become quotes: the TARGETINFO of the quoting enclave in the
     /// staging buffer. ENODEV when there is none.
@@ -490,6 +527,12 @@ impl Poll {
 impl EpollWait {
     /// Most events of one call.
     pub const MAX_EVENTS: usize = self::MAX_EVENTS;
+    /// Where the data begins that is received ahead.
+    pub const AHEAD_OFFSET: usize = self::AHEAD_OFFSET;
+    /// Most data that is received ahead.
+    pub const MAX_AHEAD: usize = self::MAX_AHEAD;
+    /// Most members of which nothing is received ahead.
+    pub const MAX_HELD: usize = self::MAX_HELD;
 }
 
 impl Send {
@@ -528,6 +571,11 @@ pub const INPUTS: &[Input] = &[
         name: "Signals to the container, a word in each record",
         checked: "only HUP, INT, QUIT, USR1, USR2, TERM, CONT and WINCH are taken, for the first process",
         lie: "The container is asked to end, or is not. `docker stop` is the host's in any case.",
+    },
+    Input {
+        name: "What became of posted data, a word for each piece; whether outboxes are watched",
+        checked: "sent, kept, or one of Linux's errors, which the stream's next operation gives; anything else is EIO",
+        lie: "As for `Send`. Where the host says that it watches and does not, data waits until its thread makes a call.",
     },
     Input {
         name: "The memory of the root file system's image",

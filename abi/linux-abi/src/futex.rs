@@ -25,6 +25,14 @@ flags! {
     }
 }
 
+flags! {
+    /// Flags of `futex_wake` and its kin. Two bits are no set but the size of a word, of which there is one.
+    pub struct Futex2Flags(u32) {
+        FUTEX2_SIZE_U32 = 2,
+        FUTEX2_PRIVATE = 128,
+    }
+}
+
 numbers! {
     /// How `FUTEX_WAKE_OP` changes the second word.
     pub struct FutexOperation(u32) {
@@ -55,8 +63,6 @@ constants! {
     FUTEX_OWNER_DIED: u32 = 0x4000_0000;
     FUTEX_TID_MASK: u32 = 0x3fff_ffff;
     FUTEX_BITSET_MATCH_ANY: u32 = 0xffff_ffff;
-    /// The size of a word in the flags of `futex_waitv`; the older name of FUTEX2_SIZE_U32.
-    FUTEX_32: u32 = 2;
     /// Words that `futex_waitv` takes at most.
     FUTEX_WAITV_MAX: u32 = 128;
     /// Entries of a robust list that are looked at.

@@ -31,6 +31,7 @@ pub mod ioctl;
 pub mod ipc;
 pub mod limits;
 pub mod memory;
+pub mod memory_policy;
 pub mod netlink;
 pub mod open;
 pub mod poll;
@@ -57,17 +58,21 @@ pub use epoll::{EpollCommand, EpollFlags};
 pub use errno::Errno;
 pub use fcntl::{DescriptorFlags, FcntlCommand, FlockFlags, RecordLockType, Seals};
 pub use file_system::{MountFlags, RenameFlags, XattrFlags};
-pub use futex::{FutexCommand, FutexComparison, FutexFlags, FutexOperation};
+pub use futex::{Futex2Flags, FutexCommand, FutexComparison, FutexFlags, FutexOperation};
 pub use inotify::InotifyMask;
 pub use ioctl::Ioctl;
 pub use ipc::{IpcFlags, MsgCommand, MsgFlags, SemCommand, SemFlags, ShmCommand, ShmFlags};
 pub use limits::Resource;
 pub use memory::{MapFlags, MemfdFlags, MemoryAdvice, ProtectionFlags, RemapFlags, SyncFlags};
+pub use memory_policy::{BindFlags, MemoryPolicyMode, MemoryPolicyModeFlags, PolicyQuery};
 pub use open::{AtFlags, CloseRangeFlags, OpenFlags, ResolveFlags};
 pub use poll::PollEvents;
 pub use prctl::{AmbientCommand, ArchPrctlOption, PrctlOption};
 pub use read_write::{AllocateFlags, FileAdvice, ReadWriteFlags, SpliceFlags, Whence};
-pub use sched::{MembarrierCommand, PriorityTarget, SchedulingFlags, SchedulingPolicy, UsageTarget};
+pub use sched::{
+    IoPriorityClass, IoPriorityTarget, MembarrierCommand, PriorityTarget, SchedulingFlags, SchedulingPolicy,
+    UsageTarget,
+};
 pub use signal::{ActionFlags, MaskOperation, Signal, SignalCode, SignalEvent, SignalSet, StackFlags};
 pub use socket::{
     AddressFamily, ControlMessage, MessageFlags, Protocol, ShutdownDirection, SocketFlags, SocketType,
@@ -76,7 +81,7 @@ pub use socket_option::{
     Ipv4Option, Ipv6Option, OptionLevel, SocketOption, TcpOption, TimestampingFlags, UdpOption,
 };
 pub use stat::StatxMask;
-pub use system::{EventFdFlags, RandomFlags};
+pub use system::{CompareType, EventFdFlags, RandomFlags};
 pub use termios::{FlowAction, FlushQueue, InputModes, LocalModes, OutputModes, PacketStatus};
 pub use time::{ClockId, IntervalTimer, TimerFdFlags, TimerFlags};
 pub use wait::{WaitFlags, WaitTarget};

@@ -22,6 +22,25 @@ numbers! {
 }
 
 numbers! {
+    /// Whom `ioprio_get` and `ioprio_set` are about.
+    pub struct IoPriorityTarget(i32) {
+        IOPRIO_WHO_PROCESS = 1,
+        IOPRIO_WHO_PGRP = 2,
+        IOPRIO_WHO_USER = 3,
+    }
+}
+
+numbers! {
+    /// The class of a priority of input and output.
+    pub struct IoPriorityClass(u32) {
+        IOPRIO_CLASS_NONE = 0,
+        IOPRIO_CLASS_RT = 1,
+        IOPRIO_CLASS_BE = 2,
+        IOPRIO_CLASS_IDLE = 3,
+    }
+}
+
+numbers! {
     /// Whom `getrusage` is about.
     pub struct UsageTarget(i32) {
         RUSAGE_SELF = 0,
@@ -62,6 +81,10 @@ constants! {
     SCHED_ATTR_SIZE_VER1: usize = 56;
     /// Beside a [`SchedulingPolicy`]: children do not inherit it.
     SCHED_RESET_ON_FORK: i32 = 0x4000_0000;
+    /// An [`IoPriorityClass`] stands above this many bits, which are a level and a hint.
+    IOPRIO_CLASS_SHIFT: u32 = 13;
+    /// Levels of a class (`IOPRIO_NR_LEVELS`).
+    IOPRIO_LEVELS: u32 = 8;
     /// The lowest nice value.
     MIN_NICE: i32 = -20;
     /// The highest nice value.

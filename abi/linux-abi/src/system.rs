@@ -1,4 +1,4 @@
-//! The system as a whole, and small objects: uname(2), getrandom(2), eventfd(2).
+//! The system as a whole, and small objects: uname(2), getrandom(2), eventfd(2), kcmp(2).
 
 flags! {
     /// How `getrandom` gives.
@@ -13,6 +13,20 @@ flags! {
     /// What an eventfd is, beyond `O_NONBLOCK` and `O_CLOEXEC`.
     pub struct EventFdFlags(u32) {
         EFD_SEMAPHORE = 1,
+    }
+}
+
+numbers! {
+    /// What of two processes `kcmp` compares.
+    pub struct CompareType(i32) {
+        KCMP_FILE = 0,
+        KCMP_VM = 1,
+        KCMP_FILES = 2,
+        KCMP_FS = 3,
+        KCMP_SIGHAND = 4,
+        KCMP_IO = 5,
+        KCMP_SYSVSEM = 6,
+        KCMP_EPOLL_TFD = 7,
     }
 }
 

@@ -338,6 +338,7 @@ fn futex_is_as_in_the_headers() {
         FUTEX_UNLOCK_PI FUTEX_TRYLOCK_PI FUTEX_WAIT_BITSET FUTEX_WAKE_BITSET FUTEX_LOCK_PI2
     ]);
     compare!(FutexFlags::ALL; general [FUTEX_PRIVATE_FLAG FUTEX_CLOCK_REALTIME]);
+    compare!(Futex2Flags::ALL; general [FUTEX2_SIZE_U32 FUTEX2_PRIVATE]);
     compare!(FutexOperation::ALL;
         general [FUTEX_OP_SET FUTEX_OP_ADD FUTEX_OP_OR FUTEX_OP_ANDN FUTEX_OP_XOR]
     );
@@ -347,7 +348,7 @@ fn futex_is_as_in_the_headers() {
     ]);
     compare!(futex::ALL; general [
         FUTEX_OP_OPARG_SHIFT FUTEX_WAITERS FUTEX_OWNER_DIED FUTEX_TID_MASK
-        FUTEX_BITSET_MATCH_ANY FUTEX_32 FUTEX_WAITV_MAX ROBUST_LIST_LIMIT
+        FUTEX_BITSET_MATCH_ANY FUTEX_WAITV_MAX ROBUST_LIST_LIMIT
     ]);
 }
 
@@ -383,6 +384,54 @@ fn ioctl_is_as_in_the_headers() {
             SIOCGMIIPHY = 0x8947,
             SIOCGMIIREG = 0x8948,
             SIOCSMIIREG = 0x8949,
+        }
+    );
+}
+
+#[test]
+fn memory_policy_is_as_in_the_headers() {
+    compare!(MemoryPolicyMode::ALL;
+        {
+            // include/uapi/linux/mempolicy.h
+            MPOL_DEFAULT = 0,
+            MPOL_PREFERRED = 1,
+            MPOL_BIND = 2,
+            MPOL_INTERLEAVE = 3,
+            MPOL_LOCAL = 4,
+            MPOL_PREFERRED_MANY = 5,
+            MPOL_WEIGHTED_INTERLEAVE = 6,
+        }
+    );
+    compare!(MemoryPolicyModeFlags::ALL;
+        {
+            // include/uapi/linux/mempolicy.h
+            MPOL_F_NUMA_BALANCING = 1 << 13,
+            MPOL_F_RELATIVE_NODES = 1 << 14,
+            MPOL_F_STATIC_NODES = 1 << 15,
+        }
+    );
+    compare!(PolicyQuery::ALL;
+        {
+            // include/uapi/linux/mempolicy.h
+            MPOL_F_NODE = 1,
+            MPOL_F_ADDR = 2,
+            MPOL_F_MEMS_ALLOWED = 4,
+        }
+    );
+    compare!(BindFlags::ALL;
+        {
+            // include/uapi/linux/mempolicy.h
+            MPOL_MF_STRICT = 1,
+            MPOL_MF_MOVE = 2,
+            MPOL_MF_MOVE_ALL = 4,
+        }
+    );
+    compare!(memory_policy::ALL;
+        {
+            // include/uapi/linux/mempolicy.h
+            MPOL_MODE_FLAGS = 0xe000,
+            // CONFIG_NODES_SHIFT of distributions: 10
+            MAX_NODES = 1 << 10,
         }
     );
 }
@@ -535,6 +584,23 @@ fn sched_is_as_in_the_headers() {
         SCHED_NORMAL SCHED_FIFO SCHED_RR SCHED_BATCH SCHED_IDLE SCHED_DEADLINE
     ]);
     compare!(PriorityTarget::ALL; general [PRIO_PROCESS PRIO_PGRP PRIO_USER]);
+    compare!(IoPriorityTarget::ALL;
+        {
+            // include/uapi/linux/ioprio.h
+            IOPRIO_WHO_PROCESS = 1,
+            IOPRIO_WHO_PGRP = 2,
+            IOPRIO_WHO_USER = 3,
+        }
+    );
+    compare!(IoPriorityClass::ALL;
+        {
+            // include/uapi/linux/ioprio.h
+            IOPRIO_CLASS_NONE = 0,
+            IOPRIO_CLASS_RT = 1,
+            IOPRIO_CLASS_BE = 2,
+            IOPRIO_CLASS_IDLE = 3,
+        }
+    );
     compare!(UsageTarget::ALL; general [RUSAGE_SELF RUSAGE_THREAD RUSAGE_CHILDREN]);
     compare!(MembarrierCommand::ALL; membarrier_cmd [
         MEMBARRIER_CMD_GLOBAL MEMBARRIER_CMD_GLOBAL_EXPEDITED
@@ -551,6 +617,9 @@ fn sched_is_as_in_the_headers() {
             // include/uapi/linux/sched/types.h
             SCHED_ATTR_SIZE_VER0 = 48,
             SCHED_ATTR_SIZE_VER1 = 56,
+            // include/uapi/linux/ioprio.h
+            IOPRIO_CLASS_SHIFT = 13,
+            IOPRIO_LEVELS = 1 << 3,
             // include/linux/sched/prio.h
             MIN_NICE = -20,
             MAX_NICE = 19,
@@ -693,6 +762,19 @@ fn stat_is_as_in_the_headers() {
 #[test]
 fn system_is_as_in_the_headers() {
     compare!(RandomFlags::ALL; general [GRND_NONBLOCK GRND_RANDOM GRND_INSECURE]);
+    compare!(CompareType::ALL;
+        {
+            // include/uapi/linux/kcmp.h
+            KCMP_FILE = 0,
+            KCMP_VM = 1,
+            KCMP_FILES = 2,
+            KCMP_FS = 3,
+            KCMP_SIGHAND = 4,
+            KCMP_IO = 5,
+            KCMP_SYSVSEM = 6,
+            KCMP_EPOLL_TFD = 7,
+        }
+    );
     compare!(EventFdFlags::ALL; general [EFD_SEMAPHORE]);
     compare!(crate::system::ALL;
         system [__NEW_UTS_LEN]

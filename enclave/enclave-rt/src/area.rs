@@ -8,6 +8,8 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering, compiler_fence};
 
 use enclave_layout::{GS_SYSCALL_ENTRY, STACK_SIZE, Slot};
 
+use crate::outbox::{self, Outbox};
+
 /// A thread's area, at the start of its `GS` page.
 #[repr(C)]
 pub struct ThreadArea {
@@ -44,6 +46,10 @@ pub struct ThreadArea {
     pub(crate) host_signals: AtomicU64,
     /// Host calls by code, and system calls answered, for `--stats`.
     pub(crate) calls: [AtomicU64; 64],
+    /// How often the thread is back from a call.
+    pub(crate) exits: AtomicU64,
+    /// What it sends with its next one.
+    pub(crate) outbox: Outbox,
     /// The last fault in a copy from or to a program's memory: its address.
     pub(crate) fault_address: AtomicU64,
     /// The error code of that fault.
@@ -134,6 +140,7 @@ impl ThreadArea {
         area.withheld.store(0, Ordering::Relaxed);
         area.withheld_at.store(0, Ordering::Relaxed);
         area.withheld_page.store(0, Ordering::Relaxed);
+        outbox::forget(area);
         slot
     }
 

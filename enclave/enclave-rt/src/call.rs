@@ -7,7 +7,8 @@ use host_abi::{AREA_SIZE, Answer, CallError, HostCall, RECORD_SIZE, Record, STAG
 
 use crate::area::ThreadArea;
 use crate::entry;
-use crate::thread;
+use crate::outbox;
+use crate::thread::{self, ThreadNumber};
 use crate::untrusted::HostMemory;
 use crate::vector_state;
 
@@ -34,7 +35,14 @@ pub fn call<C: HostCall>(call: &C) -> Result<C::Answer, CallError> {
     area.withheld.store(0, Ordering::Relaxed);
     vector_state::hidden(entry::host_call);
     let record = read_record(memory);
+    area.exits.store(
+        area.exits.load(Ordering::Relaxed).wrapping_add(1),
+        Ordering::Release,
+    );
     note_signals(area, record.signals);
+    if !outbox::is_empty() {
+        outbox::collect(area);
+    }
     call.check(Answer {
         value: record.value,
         extra: record.extra,
@@ -71,6 +79,26 @@ pub fn counts() -> &'static [AtomicU64; 64] {
     &ThreadArea::current().calls
 }
 
+/// How many bits of a [`moment`] count.
+const MOMENT_BITS: u32 = 48;
+
+/// A moment in the life of the calling thread: between two of its calls. It fits into an atomic word, and is never 0.
+pub fn moment() -> u64 {
+    let thread = ThreadNumber::current();
+    (thread.index() as u64 + 1) << MOMENT_BITS | exits(thread)
+}
+
+/// Whose moment it is, and after how many calls; `None` for 0.
+pub(crate) fn parts_of(moment: u64) -> Option<(ThreadNumber, u64)> {
+    let thread = ThreadNumber::from_index((moment >> MOMENT_BITS).checked_sub(1)?)?;
+    Some((thread, moment & ((1 << MOMENT_BITS) - 1)))
+}
+
+/// How often a thread is back from a call; no thread is 2^48 times.
+pub(crate) fn exits(thread: ThreadNumber) -> u64 {
+    thread.area().exits.load(Ordering::Acquire) & ((1 << MOMENT_BITS) - 1)
+}
+
 /// Checks the address of a call area that the host names when it starts a thread.
 pub(crate) fn accept_area(address: u64) -> Option<HostMemory> {
     if address < ELRANGE_SIZE || !address.is_multiple_of(64) {
@@ -84,7 +112,7 @@ pub(crate) fn take_host_signals(area: &ThreadArea) {
     note_signals(area, read_record(area_memory(area)).signals);
 }
 
-fn area_memory(area: &ThreadArea) -> HostMemory {
+pub(crate) fn area_memory(area: &ThreadArea) -> HostMemory {
     HostMemory::new(area.call_area_address(), AREA_SIZE as u64).expect("checked when the thread started")
 }
 

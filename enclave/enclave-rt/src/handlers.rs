@@ -19,6 +19,9 @@ pub trait Kernel: Sync {
     /// Something is pending for a thread that is about to return to its program from a trap.
     fn trap_pending(&self, frame: &mut TrapFrame);
 
+    /// A piece that `sender` has posted ([`crate::outbox::post`]) was not sent: the host keeps it for now, or there was an error.
+    fn not_sent(&self, sender: u64, error: Option<host_abi::Errno>);
+
     /// A program's memory is touched by the LibOS on its behalf and is not there yet: whether it is now.
     fn populate(&self, address: u64, access: crate::user::Access) -> bool;
 

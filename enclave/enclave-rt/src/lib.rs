@@ -5,7 +5,7 @@
 //!
 //! - [`entry`]: the assembly that the processor enters: threads, system calls, exceptions, and the ways out;
 //! - [`area`]: the page that `GS` points to, one per thread; [`frame`]: a program's saved registers;
-//! - [`call`]: leaves the enclave with one typed call of `host-abi` and checks what comes back;
+//! - [`call`]: leaves the enclave with one typed call of `host-abi` and checks what comes back; [`outbox`]: what goes with the next one;
 //!   [`untrusted`]: copies from and to the host's memory, never a reference into it;
 //! - [`user`]: copies from and to the programs' memory, which can fault;
 //! - [`memory`]: pages, accepted one by one; [`heap`], [`own_memory`]: the LibOS's own memory;
@@ -26,6 +26,7 @@ pub mod handlers;
 pub mod heap;
 mod host_copy;
 pub mod measured;
+pub mod outbox;
 mod patience;
 pub mod processor;
 mod sgx;

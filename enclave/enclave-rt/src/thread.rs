@@ -20,6 +20,7 @@ use crate::area::ThreadArea;
 use crate::call;
 use crate::entry;
 use crate::handlers;
+use crate::outbox;
 use crate::patience;
 use crate::sync::SpinLock;
 
@@ -100,7 +101,12 @@ impl ThreadNumber {
         self.0 as usize
     }
 
-    fn area(self) -> &'static ThreadArea {
+    /// The thread with this number, which is below [`MAX_SLOTS`].
+    pub(crate) fn from_index(index: u64) -> Option<Self> {
+        (index < MAX_SLOTS).then_some(Self(index as u32))
+    }
+
+    pub(crate) fn area(self) -> &'static ThreadArea {
         let slot = Slot::new(self.0.into()).expect("a thread's number is a slot's");
         // SAFETY: the GS page of a slot that a thread runs on, or has run on: measured memory that stays.
         unsafe { &*(slot.gs() as *const ThreadArea) }
@@ -257,8 +263,8 @@ pub(crate) fn end_block() {
 
 /// Waits for [`wake`], at most this long. May return early.
 pub fn park(wait: Wait) {
-    // Not before a wait that is about as short.
-    if wait.limit().is_none_or(|limit| limit > 200_000) {
+    // Not before a wait that is about as short, nor while what was posted waits.
+    if outbox::is_empty() && wait.limit().is_none_or(|limit| limit > 200_000) {
         let own = state(ThreadNumber::current());
         patience::look(|| own.load(Ordering::Relaxed) == TOKEN || is_pending());
     }

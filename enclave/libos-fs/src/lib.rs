@@ -60,12 +60,12 @@ pub use image::Image;
 pub use locks::{
     LockKind, LockOwner, LockWait, RecordLock, lock_file, lock_record, release_records, test_record,
 };
-pub use mounts::Mount;
+pub use mounts::{FILE_SYSTEM_TYPES, Mount};
 pub use notify::Inotify;
 pub use open_file::OpenFile;
 pub use system::{
-    Kernel, MappingStatus, Memory, NamedPipe, Process, ProcessStatus, System, SystemV, ThreadStatus,
-    Transfers,
+    Cache, CacheKind, Kernel, MappingStatus, Memory, NamedPipe, Process, ProcessStatus, System, SystemV,
+    ThreadStatus, Transfers,
 };
 pub use vfs::{
     FileSystemStat, MAX_TERMINALS, NewNode, OpenHow, Owner, SetTime, Vfs, VfsOptions, path_of, place_of,

@@ -14,6 +14,27 @@ use linux_abi::file_system::{
 };
 use linux_abi::stat::makedev;
 
+/// The names of the types of file systems that there are, and whether their files lie on a device.
+pub const FILE_SYSTEM_TYPES: &[(&str, bool)] = &[
+    ("sysfs", false),
+    ("tmpfs", false),
+    ("proc", false),
+    ("cgroup2", false),
+    ("devpts", false),
+    ("attestation", false),
+    ("overlay", false),
+    ("erofs", true),
+];
+
+/// `/proc/filesystems`
+pub(crate) fn file_systems() -> Vec<u8> {
+    let line = |(name, on_device): &(&str, bool)| match on_device {
+        true => alloc::format!("\t{name}\n").into_bytes(),
+        false => alloc::format!("nodev\t{name}\n").into_bytes(),
+    };
+    FILE_SYSTEM_TYPES.iter().flat_map(line).collect()
+}
+
 /// A type of file system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FileSystemType {

@@ -3,8 +3,8 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use kobject::{Description, File, Result};
-use linux_abi::OpenFlags;
+use kobject::{Credentials, Description, File, Result};
+use linux_abi::{OpenFlags, SchedulingPolicy};
 
 use crate::context::Context;
 use crate::dentry::Dentry;
@@ -45,6 +45,9 @@ pub trait System: Send + Sync {
     /// Processors that the container uses.
     fn processors(&self) -> u32;
 
+    /// The caches of each processor, from the innermost on.
+    fn caches(&self) -> Vec<Cache>;
+
     /// What `/proc/cpuinfo` says.
     fn cpu_info(&self) -> Vec<u8>;
 
@@ -59,6 +62,47 @@ pub trait System: Send + Sync {
 
     /// Sets the host name, as a write to `/proc/sys/kernel/hostname` does.
     fn set_host_name(&self, name: &[u8]) -> Result<()>;
+}
+
+/// A cache of each processor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cache {
+    /// 1 for the innermost.
+    pub level: u32,
+    /// What it holds.
+    pub kind: CacheKind,
+    /// Bytes of a line.
+    pub line_size: u32,
+    /// Lines that share a tag.
+    pub partitions: u32,
+    /// Places that a line may have.
+    pub ways: u32,
+    /// Sets of so many ways.
+    pub sets: u32,
+    /// Whether all processors share it; otherwise each has one of its own.
+    pub is_shared: bool,
+}
+
+impl Cache {
+    /// Bytes that it holds.
+    pub fn size(&self) -> u64 {
+        [self.partitions, self.ways, self.sets]
+            .into_iter()
+            .fold(self.line_size.into(), |size: u64, count| {
+                size.saturating_mul(count.into())
+            })
+    }
+}
+
+/// What a cache holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CacheKind {
+    /// Data only.
+    Data,
+    /// Instructions only.
+    Instruction,
+    /// Both.
+    Unified,
 }
 
 /// The facilities of System V IPC.
@@ -220,8 +264,6 @@ pub struct ProcessStatus {
     pub caught: u64,
     /// Signals that may be queued.
     pub signal_limit: u64,
-    /// Niceness.
-    pub nice: i32,
 }
 
 impl ProcessStatus {
@@ -232,8 +274,10 @@ impl ProcessStatus {
 }
 
 /// A thread.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ThreadStatus {
+    /// Who it is.
+    pub credentials: Arc<Credentials>,
     /// Its name, at most 15 bytes.
     pub name: Vec<u8>,
     /// Whether it runs or sleeps, as `stat` has it: `R`, `S`, `T`, `Z`.
@@ -246,4 +290,14 @@ pub struct ThreadStatus {
     pub pending: u64,
     /// Signals that are blocked.
     pub blocked: u64,
+    /// Its scheduling policy.
+    pub policy: SchedulingPolicy,
+    /// Its priority under a policy of real time, else 0.
+    pub priority: u32,
+    /// Its nice value.
+    pub nice: i32,
+    /// The processors that it may use, a bit each, 8 in a byte.
+    pub processors: Vec<u8>,
+    /// How late its timers may be, in nanoseconds.
+    pub timer_slack: u64,
 }

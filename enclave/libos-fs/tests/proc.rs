@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::fs;
+
 use common::{Container, Tree, read_all};
 use linux_abi::Whence;
 
@@ -246,6 +248,36 @@ fn everything_can_be_read_and_listed() {
     assert_eq!(
         ours(&container, "/sys/devices/system/cpu/cpu1/topology/core_id"),
         "1\n"
+    );
+}
+
+/// Each file of a processor of this machine's is there, and the masks mean the lists.
+#[test]
+fn processors_have_their_masks_and_caches() {
+    let container = container();
+    let cpu = |file: &str| ours(&container, &format!("/sys/devices/system/cpu/cpu1/{file}"));
+    for folder in ["topology", "cache/index0"] {
+        let of_linux = fs::read_dir(format!("/sys/devices/system/cpu/cpu0/{folder}"));
+        for file in of_linux.into_iter().flatten() {
+            let name = file.unwrap().file_name().into_string().unwrap();
+            // Events of devices, and the serial number of the processor.
+            if name != "uevent" && name != "ppin" {
+                assert!(
+                    cpu(&format!("{folder}/{name}")).ends_with('\n'),
+                    "{folder}/{name}"
+                );
+            }
+        }
+    }
+    assert_eq!(cpu("topology/thread_siblings"), "2\n");
+    assert_eq!(cpu("topology/package_cpus"), "3\n");
+    assert_eq!(cpu("cache/index0/shared_cpu_map"), "2\n");
+    assert_eq!(cpu("cache/index0/size"), "32K\n");
+    assert_eq!(cpu("cache/index1/shared_cpu_list"), "0-1\n");
+    assert_eq!(cpu("cache/index1/type"), "Unified\n");
+    assert_eq!(
+        container.list("/sys/devices/system/cpu/cpu1/cache").unwrap(),
+        ["index0", "index1"]
     );
 }
 

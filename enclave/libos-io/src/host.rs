@@ -8,12 +8,27 @@ use kobject::{Errno, Result, Wait, away, remaining};
 use crate::NOW;
 
 /// A descriptor of the host's, closed when dropped.
-pub(crate) struct OwnedHostFd(pub(crate) HostFd);
+pub(crate) struct OwnedHostFd {
+    fd: HostFd,
+    /// Whether the peer is to see a reset connection.
+    pub(crate) reset: bool,
+}
+
+impl OwnedHostFd {
+    pub(crate) fn new(fd: HostFd) -> Self {
+        Self { fd, reset: false }
+    }
+
+    pub(crate) fn fd(&self) -> HostFd {
+        self.fd
+    }
+}
 
 impl Drop for OwnedHostFd {
     fn drop(&mut self) {
+        let Self { fd, reset } = *self;
         // Whether the host closes it or not is its own affair.
-        let _ = call::call(&Close { fd: self.0 });
+        let _ = call::call(&Close { fd, reset });
     }
 }
 

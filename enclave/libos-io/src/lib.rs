@@ -60,7 +60,7 @@ pub use epoll::{Epoll, EpollEvent, EpollOperation};
 pub use eventfd::{EventFd, EventMode};
 pub use poll::{PollItem, poll};
 pub use signalfd::{SIGNAL_INFO_SIZE, SignalFd, SignalSource};
-pub use socket::{Socket, as_socket};
+pub use socket::{Socket, as_socket, not_sent};
 pub use stream::{Stream, Terminal};
 pub use timer::{Schedule, Timer, Timers};
 pub use timerfd::{TimerBase, TimerClock, TimerFd, TimerSetting};

@@ -24,6 +24,10 @@ impl Kernel for NoKernel {
         false
     }
 
+    fn not_sent(&self, _: u64, _: Option<kobject::Errno>) {
+        unreachable!("nothing is posted without an enclave")
+    }
+
     fn is_present(&self, _: u64, _: Access) -> bool {
         false
     }

@@ -53,7 +53,7 @@ impl Stream {
         let stream = Self {
             fd,
             role,
-            _lent: is_lent.then_some(OwnedHostFd(fd)),
+            _lent: is_lent.then_some(OwnedHostFd::new(fd)),
             kind,
             terminal,
             attributes: Attributes::default(),

@@ -379,6 +379,11 @@ impl Semaphores {
         self.sets.lock().all().map(|(id, set)| set.state(id)).collect()
     }
 
+    /// Whether something is to be undone when this process ends.
+    pub fn undoes(&self, pid: u32) -> bool {
+        self.sets.lock().all().any(|(_, set)| set.undo.contains_key(&pid))
+    }
+
     /// A process has ended: what it did with `SEM_UNDO` is undone.
     pub fn process_ended(&self, pid: u32, now: i64) {
         let mut woken = Vec::new();

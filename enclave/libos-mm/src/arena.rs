@@ -1,7 +1,6 @@
 //! The programs' part of the enclave: who has which addresses, and what each page is at the moment.
 
 use alloc::boxed::Box;
-use alloc::sync::Weak;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
@@ -11,10 +10,10 @@ use enclave_rt::user::Access;
 use host_abi::{PageRange, Protection};
 use kobject::{Errno, Mutex, Once, Result};
 
-use crate::AddressSpace;
 use crate::kept::KeptParts;
 use crate::memory::{Enclave, PageMemory};
 use crate::ranges::Ranges;
+use crate::space::Known;
 use crate::stash::Stash;
 
 /// How much memory that was unmapped stays committed for reuse, in bytes.
@@ -126,7 +125,7 @@ pub(crate) struct Arena {
     pub(crate) stash: Mutex<Stash>,
     pub(crate) kept: Mutex<KeptParts>,
     /// All address spaces. Locked before any of them.
-    pub(crate) spaces: Mutex<Vec<Weak<AddressSpace>>>,
+    pub(crate) spaces: Mutex<Vec<Known>>,
     /// States by page, as a tree: a branch and a leaf of it are made when the first of their pages is committed.
     states: [Once<Branch>; BRANCHES],
     /// Bytes of pages that are warm.

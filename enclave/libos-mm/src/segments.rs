@@ -1,6 +1,6 @@
 //! Mappings of System V shared memory segments.
 
-use alloc::sync::{Arc, Weak};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use enclave_layout::PAGE_SIZE;
@@ -16,7 +16,7 @@ impl AddressSpace {
     pub fn attachments(segment: i32) -> u64 {
         let spaces: Vec<Arc<Self>> = {
             let known = PROGRAMS.spaces.lock();
-            known.iter().filter_map(Weak::upgrade).collect()
+            known.iter().filter_map(|known| known.space.upgrade()).collect()
         };
         spaces
             .iter()

@@ -17,7 +17,7 @@ use kobject::{Credentials, Description, Errno, File, Mutex, clock};
 use libos_fs::{At, Context, Vfs, VfsOptions};
 use libos_io::{Stream, Terminal, Timers};
 use libos_mm::AddressSpace;
-use linux_abi::{AtFlags, OpenFlags, SignalSet};
+use linux_abi::{AtFlags, OpenFlags};
 use sgx_arch::Attributes;
 
 use crate::container::Container;
@@ -138,7 +138,7 @@ fn start() -> Result<enclave_rt::frame::TrapFrame, Refusal> {
     let pid = table::new_number();
     let space = AddressSpace::new(config.memory);
     let process = Process::first(pid, space, context.clone());
-    let thread = Thread::new(pid, process.clone(), SignalSet(0), [0; 16]);
+    let thread = Thread::first(process.clone());
     process.add_thread(thread.clone());
     table::add(process.clone());
     kobject::install_residence(&turn::Turn);

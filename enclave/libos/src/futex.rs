@@ -107,10 +107,7 @@ pub(crate) struct Awaited {
 pub(crate) fn wait_multiple(thread: &Thread, words: &[Awaited], deadline: Option<u64>) -> Result<usize> {
     // All addresses first, as Linux does (`futex_wait_multiple_setup`).
     for word in words {
-        match word.scope {
-            Scope::Private if word.address.is_multiple_of(WORD) => {}
-            _ => drop(load(word.address)?),
-        }
+        check(word.address, word.scope)?;
     }
     let waiter = Waiter::new();
     let mut entries = Vec::with_capacity(words.len());
@@ -190,6 +187,18 @@ fn remove(entry: &Arc<Entry>) -> bool {
     }
 }
 
+/// Whether a futex can lie at an address (`get_futex_key` of the kernel): EINVAL unless it is aligned, EFAULT beyond programs' addresses,
+/// and where nothing is mapped for one that others look up by what is mapped.
+pub(crate) fn check(address: u64, scope: Scope) -> Result<()> {
+    if !address.is_multiple_of(WORD) {
+        return Err(Errno::EINVAL);
+    }
+    match scope {
+        Scope::Private => Ok(memory::check(address, WORD as usize)?),
+        Scope::Shared => load(address).map(drop),
+    }
+}
+
 /// FUTEX_WAKE_BITSET: wakes at most `most`; gives how many.
 pub(crate) fn wake(process: &Process, address: u64, most: u32, bits: u32, scope: Scope) -> u32 {
     if WAITING.load(Ordering::SeqCst) == 0 {
@@ -222,6 +231,8 @@ pub(crate) fn requeue(
     expected: Option<u32>,
     scope: Scope,
 ) -> Result<u32> {
+    check(address, scope)?;
+    check(target, scope)?;
     if expected.is_some_and(|expected| load(address) != Ok(expected)) {
         load(address)?;
         return Err(Errno::EAGAIN);

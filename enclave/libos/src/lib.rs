@@ -105,6 +105,10 @@ impl Kernel for LibOs {
         CURRENT.with(|thread| thread.process.space().handle_fault(address, access) == FaultOutcome::Handled)
     }
 
+    fn not_sent(&self, sender: u64, error: Option<kobject::Errno>) {
+        libos_io::not_sent(sender, error);
+    }
+
     fn is_present(&self, address: u64, access: Access) -> bool {
         libos_mm::is_present(address, access)
     }

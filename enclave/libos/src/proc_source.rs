@@ -7,13 +7,14 @@ use core::sync::atomic::Ordering;
 use enclave_layout::PAGE_SIZE;
 use kobject::{Description, Errno, File, Result, clock};
 use libos_fs::{
-    Context, Dentry, Kernel, MappingStatus, Memory, NamedPipe, ProcessStatus, System, SystemV, ThreadStatus,
-    Transfers,
+    Cache, Context, Dentry, Kernel, MappingStatus, Memory, NamedPipe, ProcessStatus, System, SystemV,
+    ThreadStatus, Transfers,
 };
 use linux_abi::device::DEV_TTY;
 use linux_abi::signal::{SIG_DFL, SIG_IGN};
 use linux_abi::{Capabilities, OpenFlags, Resource, Signal};
 
+use crate::process::scheduling::Scheduling;
 use crate::process::{CURRENT, Process, kin, table};
 use crate::{ipc, syscall, terminal};
 
@@ -68,6 +69,10 @@ impl System for Source {
 
     fn processors(&self) -> u32 {
         crate::container().processor.count
+    }
+
+    fn caches(&self) -> Vec<Cache> {
+        crate::container().processor.caches()
     }
 
     fn cpu_info(&self) -> Vec<u8> {
@@ -133,7 +138,7 @@ fn joined(strings: &[Vec<u8>]) -> Vec<u8> {
 
 impl libos_fs::Process for Shown {
     fn context(&self) -> Context {
-        self.0.context()
+        self.0.context(self.0.credentials())
     }
 
     fn is_inspected_by(&self, pid: u32) -> bool {
@@ -262,7 +267,6 @@ impl libos_fs::Process for Shown {
             ignored,
             caught,
             signal_limit: process.limits.lock()[Resource::RLIMIT_SIGPENDING].current,
-            nice: process.nice.load(Ordering::Relaxed),
         }
     }
 
@@ -288,8 +292,15 @@ impl libos_fs::Process for Shown {
             () if thread.is_away.load(Ordering::Relaxed) && thread.is_outside() => b'S',
             () => b'R',
         };
+        let scheduling = thread.scheduling.lock().clone();
         let signals = thread.signals.lock();
         Some(ThreadStatus {
+            credentials: thread.credentials(),
+            policy: scheduling.policy,
+            priority: scheduling.priority,
+            nice: scheduling.nice,
+            processors: scheduling.processors(),
+            timer_slack: scheduling.timer_slack,
             name,
             state,
             started: self.0.started.saturating_sub(first),
@@ -311,7 +322,14 @@ impl Shown {
     fn ended(&self, tid: u32) -> Option<ThreadStatus> {
         let first = table::process(table::INIT).map_or(0, |process| process.started);
         let others_live = !self.0.threads().is_empty();
+        let nothing_asked = Scheduling::first();
         (tid == self.0.pid).then(|| ThreadStatus {
+            credentials: self.0.credentials(),
+            policy: nothing_asked.policy,
+            priority: nothing_asked.priority,
+            nice: nothing_asked.nice,
+            processors: nothing_asked.processors(),
+            timer_slack: nothing_asked.timer_slack,
             name: shown_name(*self.0.name_at_end.lock()),
             state: match others_live || self.0.is_zombie.load(Ordering::Acquire) {
                 true => b'Z',

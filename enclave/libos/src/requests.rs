@@ -19,7 +19,7 @@ use host_abi::{AnswerRequest, HostFd, Request, STAGING_SIZE, TakeRequest, Wish};
 use kobject::{Description, Errno, Once, Result, SpinLock};
 use libos_fs::Context;
 use libos_io::{Stream, Terminal};
-use linux_abi::{OpenFlags, SignalSet};
+use linux_abi::OpenFlags;
 
 use crate::boot::{self, Refusal};
 use crate::process::descriptors::OnExec;
@@ -156,7 +156,7 @@ fn begin(request: Request) -> core::result::Result<TrapFrame, Refusal> {
     let space = prepared.space(crate::container().memory).map_err(failed)?;
     let pid = table::new_number();
     let process = Process::first(pid, space.clone(), context.clone());
-    let thread = Thread::new(pid, process.clone(), SignalSet(0), [0; 16]);
+    let thread = Thread::first(process.clone());
     process.add_thread(thread.clone());
     space.admit(&thread.pin);
     table::add(process.clone());

@@ -36,6 +36,12 @@ structures! {
     }
     /// `struct futex_waitv`
     FutexWaiter { value: u64, address: u64, flags: u32, reserved: u32, }
+    /// `struct ustat`
+    Ustat { free_blocks: i32, _pad: u32, free_inodes: u64, names: [u8; 12], _end: [u8; 4], }
+    /// `struct kcmp_epoll_slot`
+    EpollSlot { instance: u32, descriptor: u32, index: u32, }
+    /// `struct xattr_args`
+    XattrArgs { value: u64, size: u32, flags: u32, }
     /// `struct rlimit64`
     Rlimit { current: u64, maximum: u64, }
     /// `struct rusage`

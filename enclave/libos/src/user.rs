@@ -31,6 +31,30 @@ pub(crate) fn get_if<T: FromBytes + IntoBytes>(at: Address) -> Result<Option<T>>
     if at == 0 { Ok(None) } else { get(at).map(Some) }
 }
 
+/// Reads a structure that later versions of Linux may have made longer than `T`, and that an earlier program may know only the first
+/// `size` bytes of (`copy_struct_from_user` of the kernel); what it does not have is zero.
+///
+/// # Errors
+/// EINVAL below `least` bytes, E2BIG beyond a page and for anything but zeros behind `T`, EFAULT.
+pub(crate) fn get_extensible<T: FromBytes + IntoBytes>(at: Address, size: usize, least: usize) -> Result<T> {
+    if size < least {
+        return Err(Errno::EINVAL);
+    }
+    if size > PAGE_SIZE as usize {
+        return Err(Errno::E2BIG);
+    }
+    let bytes = get_bytes(at, size)?;
+    let (known, unknown) = bytes.split_at(size.min(size_of::<T>()));
+    if unknown.iter().any(|&byte| byte != 0) {
+        return Err(Errno::E2BIG);
+    }
+    let mut value = T::new_zeroed();
+    for (place, byte) in value.as_mut_bytes().iter_mut().zip(known) {
+        *place = *byte;
+    }
+    Ok(value)
+}
+
 /// Reads `count` structures; EINVAL beyond `most`.
 pub(crate) fn get_all<T: FromBytes + IntoBytes + Clone>(
     at: Address,

@@ -6,6 +6,7 @@
 //! - `platform`: what it runs on, the emulator or the processor's own SGX;
 //! - `thread`: host threads at TCSs, and the loop around entries; `wake`: how a blocked one is woken;
 //! - `serve`: one module per kind of host call, behind the [`Host`] that tests replace;
+//! - `outbox`: what threads send with their next calls; `backlog`: what of it the network does not take yet;
 //! - `quoting`: quotes by Intel's service or by the simulated platform, which `seed` keeps;
 //! - `layout`: where this process's own memory lies;
 //! - [`control`]: how other commands reach a running container;
@@ -15,9 +16,11 @@
 //! Trust: this is the adversary's side. It checks what the enclave asks for only as far as it must to keep itself in
 //! order; the enclave checks every answer. State that lives as long as the process is leaked on purpose.
 
+mod backlog;
 pub mod control;
 mod kernel;
 mod layout;
+mod outbox;
 mod own_pages;
 mod platform;
 mod quoting;

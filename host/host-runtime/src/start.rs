@@ -12,10 +12,12 @@ use sgx_arch::{Malformed, Secs, SigStruct, SigStructError};
 use sgx_platform::sgxs::Stream;
 use sgx_platform::{Builder, PlatformError, processor};
 
+use crate::backlog::Backlog;
 use crate::control::{self, Control, Requests};
+use crate::outbox::Watcher;
 use crate::platform::{Created, Platform};
 use crate::rootfs::{RootfsFile, RootfsMapping};
-use crate::serve::{Honest, Host, Quoting};
+use crate::serve::{Ahead, Honest, Host, Quoting};
 use crate::signals::{self, Pending};
 use crate::stats::EnclaveReport;
 use crate::thread::{Pool, Runtime, Slot, map_areas};
@@ -191,6 +193,9 @@ impl Launch<'_> {
             slots,
             rootfs,
             quoting: Quoting::new(created.quoting),
+            ahead: Ahead::default(),
+            watcher: Watcher::default(),
+            backlog: Backlog::default(),
             signals: Pending::default(),
             requests: Requests::default(),
             report: EnclaveReport::default(),

@@ -6,21 +6,29 @@ use std::convert::Infallible;
 use std::io;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use enclave_layout::{EntryReason, ExitReason, PAGE_SIZE};
-use host_abi::{AREA_SIZE, Answer, CallCode, Exit as ExitCall, RECORD_SIZE, Record, STAGING_OFFSET};
+use host_abi::{
+    AREA_SIZE, Answer, CallCode, Exit as ExitCall, HostFd, OUTBOX_OFFSET, RECORD_SIZE, Record, STAGING_OFFSET,
+};
 use sgx_platform::{AsyncExit, Enclave, Exit, PlatformError, Thread};
 
+use crate::backlog::Backlog;
 use crate::control::Requests;
 use crate::kernel;
+use crate::outbox::{Outbox, Watcher};
 use crate::rootfs::RootfsMapping;
-use crate::serve::{Host, Quoting, Staging};
+use crate::serve::{Ahead, Host, Quoting, Staging};
 use crate::signals::{self, Pending};
 use crate::stats::{self, Counts, EnclaveReport};
 use crate::wake::Waker;
 
 /// Bytes of a host thread's stack; the enclave's threads have their own.
 const STACK_SIZE: usize = 256 * 1024;
+
+/// How long a container that has ended waits for the network to take what it had sent.
+const LAST_SENDING: Duration = Duration::from_secs(5);
 
 /// A running enclave and all that serves it. It lives as long as the process.
 pub(crate) struct Runtime<E> {
@@ -29,6 +37,9 @@ pub(crate) struct Runtime<E> {
     pub(crate) slots: Vec<Slot>,
     pub(crate) rootfs: RootfsMapping,
     pub(crate) quoting: Quoting,
+    pub(crate) ahead: Ahead,
+    pub(crate) watcher: Watcher,
+    pub(crate) backlog: Backlog,
     pub(crate) signals: Pending,
     pub(crate) requests: Requests,
     pub(crate) report: EnclaveReport,
@@ -51,6 +62,7 @@ pub(crate) struct Slot {
     area: CallArea,
     pub(crate) waker: Waker,
     pub(crate) counts: Counts,
+    outbox: Outbox,
     /// 1: the waiting host thread is to enter.
     start: AtomicU32,
 }
@@ -70,6 +82,11 @@ impl CallArea {
     pub(crate) fn staging(self) -> Staging {
         // SAFETY: the rest of the area.
         unsafe { Staging::new(self.0 + STAGING_OFFSET as u64) }
+    }
+
+    fn outbox(self) -> Outbox {
+        // SAFETY: the last part of the area.
+        unsafe { Outbox::new(self.0 + OUTBOX_OFFSET as u64) }
     }
 
     fn record(self) -> *mut Record {
@@ -113,6 +130,7 @@ impl Slot {
             area,
             waker: Waker::default(),
             counts: Counts::default(),
+            outbox: area.outbox(),
             start: AtomicU32::new(0),
         }
     }
@@ -209,7 +227,11 @@ impl<E: Enclave> Runtime<E> {
                         self.serve_call(number, slot);
                         enter(thread, EntryReason::Normal)
                     }
-                    Some(ExitReason::ThreadEnd) => return,
+                    Some(ExitReason::ThreadEnd) => {
+                        slot.outbox
+                            .empty(&self.watcher, &|fd, at, len| self.send(fd, at, len));
+                        return;
+                    }
                     Some(ExitReason::Resume) => {
                         slot.counts.resume();
                         thread.resume()
@@ -235,6 +257,8 @@ impl<E: Enclave> Runtime<E> {
     }
 
     fn serve_call(&'static self, number: usize, slot: &Slot) {
+        slot.outbox
+            .empty(&self.watcher, &|fd, at, len| self.send(fd, at, len));
         let (code, args) = slot.area.read();
         let staging = slot.area.staging();
         let answer = match CallCode::from_raw(code) {
@@ -251,10 +275,39 @@ impl<E: Enclave> Runtime<E> {
         slot.area.write(answer);
     }
 
+    /// Sends a posted piece that lies at an address; what became of it.
+    fn send(&self, fd: HostFd, address: u64, len: usize) -> i64 {
+        // SAFETY: a piece lies in an outbox, which is mapped for ever.
+        let result = unsafe { self.backlog.send(fd, address, len) };
+        self.host.sent(result)
+    }
+
+    /// Sends what the thread in a slot has posted.
+    pub(crate) fn flush(&self, slot: usize) {
+        if let Some(slot) = self.slots.get(slot) {
+            slot.outbox.send(&|fd, at, len| self.send(fd, at, len));
+        }
+    }
+
+    /// A small piece is sent by a call of its own.
+    pub(crate) fn note_send(&'static self) {
+        let used = || self.pool.lock().map_or(0, |pool| pool.used);
+        let watch = move || {
+            self.watcher.watch(
+                &self.backlog,
+                || self.slots[..used()].iter().map(|slot| &slot.outbox),
+                &|fd, at, len| self.send(fd, at, len),
+            );
+        };
+        self.watcher.note_send(|| Watcher::spawn(watch));
+    }
+
     /// Ends the process as the container has ended.
     pub(crate) fn end(&self, call: ExitCall) -> ! {
+        let used = self.pool.lock().map_or(0, |pool| pool.used);
+        (0..used).for_each(|slot| self.flush(slot));
+        self.backlog.drain(LAST_SENDING);
         if self.print_stats {
-            let used = self.pool.lock().map_or(0, |pool| pool.used);
             eprint!(
                 "{}",
                 stats::table(self.slots[..used].iter().map(|slot| &slot.counts), &self.report)

@@ -90,9 +90,9 @@ fn bytes_go_to_a_peer_and_back() {
         })
         .call(recv(Wait::FOREVER))
         .expect(0, 106)
-        .call(Close { fd })
+        .call(Close { fd, reset: false })
         .expect(0, 107)
-        .call(Close { fd })
+        .call(Close { fd, reset: false })
         .expect(-9, 108)
         .exit(0);
     let mut host = script.host();
@@ -127,6 +127,7 @@ fn events_come_in_the_boundary_s_form() {
         fd,
         events: libc::EPOLLIN as u32,
         data: 0x1122_3344_5566_7788,
+        ahead: false,
     };
     let entry = PollEntry {
         fd,
@@ -147,6 +148,8 @@ fn events_come_in_the_boundary_s_form() {
             epoll,
             most: 8,
             wait: Wait::NONE,
+            ahead: 0,
+            held: 0,
         })
         .expect(0, 104)
         .call_staged(
@@ -165,6 +168,8 @@ fn events_come_in_the_boundary_s_form() {
             epoll,
             most: 8,
             wait: Wait::FOREVER,
+            ahead: 0,
+            held: 0,
         })
         .expect(1, 105)
         .call(out(16))
@@ -195,7 +200,8 @@ fn events_come_in_the_boundary_s_form() {
     assert_eq!(
         event,
         [
-            &[1, 0, 0, 0, 0, 0, 0, 0],
+            &[1, 0, 0, 0],
+            &(-libc::EAGAIN).to_le_bytes(),
             &0x1122_3344_5566_7788u64.to_le_bytes()[..]
         ]
         .concat()

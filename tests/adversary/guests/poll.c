@@ -2,8 +2,10 @@
 #include "claims.h"
 #include <netinet/in.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #define PAIRS 3
@@ -80,6 +82,22 @@ static void wait_once(int epoll, int most, int limit) {
     }
 }
 
+// Reads what there may be, in small parts, here or in another thread.
+static void *reads(void *unused) {
+    for (int i = 0; i < PAIRS; i++) {
+        if (near[i] < 0) continue;
+        int count = -1;
+        if (seen(ioctl(near[i], FIONREAD, &count)) == 0) promise(count >= 0, count);
+        for (int part = 0; part < 3; part++) {
+            char *bytes = guard(&events);
+            long got = seen(recv(near[i], bytes, 5, MSG_DONTWAIT));
+            promise(got <= 5, got);
+            untouched_behind(&events, got);
+        }
+    }
+    return unused;
+}
+
 static void epolls(int pipe_end) {
     int epoll = seen(epoll_create1(0));
     for (int i = 0; i <= PAIRS; i++) {
@@ -87,7 +105,14 @@ static void epolls(int pipe_end) {
         int fd = i < PAIRS ? near[i] : pipe_end;
         is_member[i] = seen(epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event)) == 0;
     }
-    for (int round = 0; round < 4; round++) wait_once(epoll, 100, round * 10);
+    for (int round = 0; round < 4; round++) {
+        wait_once(epoll, 100, round * 10);
+        if (round == 1) reads(NULL);
+    }
+    pthread_t other;
+    if (far[1] >= 0) seen(send(far[1], "another byte", 12, MSG_NOSIGNAL));
+    wait_once(epoll, 100, 10);
+    promise(pthread_create(&other, NULL, reads, NULL) == 0 && pthread_join(other, NULL) == 0, errno);
     wait_once(epoll, 1, 10);
     shots = 0;
     struct epoll_event again = {ASKED[2], {.u64 = DATA[2]}};

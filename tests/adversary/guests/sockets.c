@@ -2,6 +2,7 @@
 #include "claims.h"
 #include <ifaddrs.h>
 #include <net/if.h>
+#include <pthread.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
@@ -185,6 +186,41 @@ static void controls(void) {
     seen(close(b));
 }
 
+static int posting;
+
+static void *posts(void *unused) {
+    for (int i = 0; i < 100; i++) {
+        long count = seen(send(posting, "pearl", 5, MSG_DONTWAIT));
+        promise(count <= 5, count);
+    }
+    return unused;
+}
+
+// Many small pieces, which go with later calls; two threads send them on one stream.
+static void pieces(void) {
+    int server = host_socket(AF_INET, SOCK_STREAM), peer = host_socket(AF_INET, SOCK_STREAM);
+    struct sockaddr_in own = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t length = sizeof own;
+    seen(bind(server, (void *)&own, sizeof own));
+    seen(listen(server, 4));
+    seen(getsockname(server, (void *)&own, &length));
+    seen(connect(peer, (void *)&own, sizeof own));
+    posting = seen(accept(server, NULL, NULL));
+    for (int round = 0; round < 3; round++) {
+        pthread_t other;
+        posts(NULL);
+        promise(pthread_create(&other, NULL, posts, NULL) == 0 && pthread_join(other, NULL) == 0, errno);
+        posts(NULL);
+        char *bytes = guard(&data);
+        long count = seen(recv(peer, bytes, 1000, MSG_DONTWAIT));
+        promise(count <= 1000, count);
+        untouched_behind(&data, count);
+    }
+    seen(close(posting));
+    seen(close(peer));
+    seen(close(server));
+}
+
 static void interfaces(void) {
     int fd = host_socket(AF_INET, SOCK_DGRAM);
     struct ifconf all = {.ifc_len = 400, .ifc_buf = guard(&data)};
@@ -205,6 +241,7 @@ int main(void) {
     streams(AF_INET6);
     datagrams(AF_INET);
     controls();
+    pieces();
     interfaces();
     return end();
 }

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread::ThreadId;
 
-use host_abi::{Answer, BootInfo, CallCode, CpuidEntry, EpollEvent, STAGING_SIZE};
+use host_abi::{Answer, BootInfo, CallCode, CpuidEntry, ReadyEvent, STAGING_SIZE};
 use host_runtime::hostile::{HostRegisters, Left, VectorState};
 use host_runtime::{Host, Staging};
 
@@ -154,7 +154,7 @@ impl Liar {
                 if answer.value <= 0 {
                     return answer;
                 }
-                let first = staging.read(0, EpollEvent::SIZE);
+                let first = staging.read(0, ReadyEvent::SIZE);
                 staging.write(0, &first.repeat(count as usize));
                 Answer {
                     value: count,
@@ -328,6 +328,16 @@ impl Host for Liar {
         match self.lie.tell {
             Tell::Signals(mask) if self.has_written.load(Relaxed) && self.next_random().is_multiple_of(8) => {
                 mask
+            }
+            _ => honest,
+        }
+    }
+
+    fn sent(&self, honest: i64) -> i64 {
+        match self.lie.tell {
+            Tell::Posted(result) => {
+                self.is_told(When::Always);
+                result
             }
             _ => honest,
         }

@@ -68,10 +68,10 @@ impl Container {
 fn a_program_runs_in_the_container() {
     let container = Container::plain();
     // The shell that says "ready" becomes `sleep` a moment later.
-    let script = "until grep -q ^sleep /proc/1/cmdline; do :; done
-        tr '\\0' ' ' </proc/1/cmdline; exit 5";
+    let script = "until set -- $(tr '\\0' ' ' </proc/1/cmdline); [ \"$1\" = sleep ]; do :; done
+        echo \"$*\"; exit 5";
     let outcome = container.outcome(&["exec", NAME, "sh", "-c", script], b"");
-    assert_eq!(outcome.stdout, "sleep 100000 ", "{outcome}");
+    assert_eq!(outcome.stdout, "sleep 100000\n", "{outcome}");
     assert_eq!(outcome.status, 5, "{outcome}");
     let outcome = container.outcome(
         &[

@@ -5,11 +5,12 @@
 use std::fmt::Debug;
 
 use host_abi::{
-    Accept, Answer, AnswerRequest, Bind, CallCode, CallError, ClockRead, Close, Commit, Connect,
-    EpollControl, EpollCreate, EpollEvent, EpollWait, Errno, Exit, GetPeerName, GetSockName, GetSockOpt,
+    AHEAD_OFFSET, Accept, Answer, AnswerRequest, Bind, CallCode, CallError, ClockRead, Close, Commit,
+    Connect, EpollControl, EpollCreate, EpollWait, Errno, Exit, Flush, GetPeerName, GetSockName, GetSockOpt,
     HostCall, HostClocks, HostFd, Interrupt, Listen, MAX_SOCKADDR, Message, Park, Poll, PollEntry, Protect,
-    Queued, Quote, QuoteTarget, Recv, Remove, STAGING_SIZE, Send, SetSockOpt, Shutdown, Socket, Spawn,
-    StreamRead, StreamStat, StreamWrite, TakeRequest, TerminalGet, TerminalSet, Trim, Unpark, WindowSize,
+    Queued, Quote, QuoteTarget, ReadyEvent, Recv, Remove, STAGING_SIZE, Send, SetSockOpt, Shutdown, Socket,
+    Spawn, StopAhead, StreamRead, StreamStat, StreamWrite, TakeRequest, TerminalGet, TerminalSet, Trim,
+    Unpark, WindowSize,
 };
 
 const WORDS: usize = 9;
@@ -91,10 +92,15 @@ pub(crate) fn run(input: &[u8]) {
         CallCode::EpollControl => call.check::<EpollControl>(|_, ()| true),
         CallCode::EpollWait => {
             call.check::<EpollWait>(|call, &count| {
-                count <= call.most && within(call.most * EpollEvent::SIZE)
+                count <= call.most
+                    && within(call.most * ReadyEvent::SIZE)
+                    && within(AHEAD_OFFSET + call.ahead)
+                    && within(call.held * 8)
             });
             epoll_events(staging);
         }
+        CallCode::Flush => call.check::<Flush>(|_, ()| true),
+        CallCode::StopAhead => call.check::<StopAhead>(|_, &count| i32::try_from(count).is_ok()),
         CallCode::TakeRequest => call.check::<TakeRequest>(|_, &len| len <= STAGING_SIZE),
         CallCode::AnswerRequest => call.check::<AnswerRequest>(|_, ()| true),
         CallCode::QuoteTarget => call.check::<QuoteTarget>(|_, ()| true),
@@ -149,8 +155,9 @@ fn poll_entries(staging: &[[u8; 8]]) {
 
 fn epoll_events(staging: &[[u8; 8]]) {
     for bytes in staging.as_flattened().as_chunks().0 {
-        let event = EpollEvent::from_bytes(*bytes);
-        assert_eq!(EpollEvent::from_bytes(event.to_bytes()), event);
+        let event = ReadyEvent::from_bytes(*bytes);
+        assert_eq!(ReadyEvent::from_bytes(event.to_bytes()), event);
+        assert!(event.ahead().is_ok_and(|len| len <= ReadyEvent::MAX_LEN) || event.ahead().is_err());
     }
 }
 

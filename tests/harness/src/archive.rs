@@ -1,9 +1,12 @@
 //! Writes a `docker-archive` (what `docker save` writes) of one layer, the same bytes for the same input.
 
 use std::borrow::Cow;
+use std::fs;
 use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -62,6 +65,36 @@ impl<'a> Entry<'a> {
             target: target.to_owned(),
             ..Self::new(path, tar::EntryType::Link, 0o644)
         }
+    }
+
+    /// The folder at `source` and all that is in it, at `path`, sorted by name.
+    ///
+    /// # Errors
+    /// When it cannot be read, or holds something else than files, folders and symbolic links.
+    pub fn folder(path: &str, source: &Path) -> Result<Vec<Self>> {
+        let mut entries = vec![Self::directory(path, 0o755)];
+        let mut items = fs::read_dir(source)?.collect::<io::Result<Vec<_>>>()?;
+        items.sort_by_key(fs::DirEntry::file_name);
+        for item in items {
+            let (name, source) = (item.file_name(), item.path());
+            let name = name
+                .to_str()
+                .with_context(|| format!("{} is not UTF-8", source.display()))?;
+            let path = format!("{path}/{name}");
+            let metadata = item.metadata()?;
+            if metadata.is_dir() {
+                entries.extend(Self::folder(&path, &source)?);
+            } else if metadata.is_symlink() {
+                let target = fs::read_link(&source)?;
+                entries.push(Self::symlink(&path, target.to_str().context("not UTF-8")?));
+            } else if metadata.is_file() {
+                let mode = metadata.permissions().mode() & 0o7777;
+                entries.push(Self::file(&path, mode, fs::read(&source)?));
+            } else {
+                bail!("{} is neither a file nor a folder", source.display());
+            }
+        }
+        Ok(entries)
     }
 
     /// Where it is, relative to the root.

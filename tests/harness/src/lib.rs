@@ -3,7 +3,7 @@
 //! Linux is the oracle. A [`Guest`] is one program under `tests/guests`, built one way ([`Linkage`]). [`Outcome`] is
 //! what a run printed and how it ended, natively or in the enclave; both must agree, except for the known
 //! [`Differences`]. [`archive`] makes a `docker-archive` of files. [`images`] builds images of real programs.
-//! [`Pty`] runs a command on a terminal, as a user does.
+//! [`programs`] runs such programs on both sides. [`Pty`] runs a command on a terminal, as a user does.
 //! [`Running`] is a container that runs in the background.
 //!
 //! Nothing here is trusted: this crate runs on a developer's machine only.
@@ -14,6 +14,7 @@ mod differences;
 mod guest;
 pub mod images;
 mod outcome;
+pub mod programs;
 mod pty;
 mod running;
 

@@ -59,7 +59,15 @@ impl Outcome {
     ///
     /// # Errors
     /// When it does not start, or does not end in time.
-    pub fn of(mut command: Command, stdin: &[u8]) -> Result<Self> {
+    pub fn of(command: Command, stdin: &[u8]) -> Result<Self> {
+        Self::within(TIME_LIMIT, command, stdin)
+    }
+
+    /// As [`Self::of`], with another limit.
+    ///
+    /// # Errors
+    /// As [`Self::of`].
+    pub fn within(limit: Duration, mut command: Command, stdin: &[u8]) -> Result<Self> {
         // Files rather than pipes for input and errors: nobody has to read them while it runs.
         let mut input = tempfile::tempfile()?;
         input.write_all(stdin)?;
@@ -77,7 +85,7 @@ impl Outcome {
             pipe.read_to_end(&mut bytes)
                 .map(|_| String::from_utf8_lossy(&bytes).into_owned())
         });
-        let deadline = Instant::now() + TIME_LIMIT;
+        let deadline = Instant::now() + limit;
         let status = loop {
             if let Some(status) = child.try_wait()? {
                 break status;
@@ -88,10 +96,7 @@ impl Outcome {
                 let stdout = reader
                     .join()
                     .map_err(|_| anyhow::anyhow!("the reader panicked"))??;
-                bail!(
-                    "still runs after {TIME_LIMIT:?}\n{stdout}\n{}",
-                    read(&mut errors)?
-                );
+                bail!("still runs after {limit:?}\n{stdout}\n{}", read(&mut errors)?);
             }
             std::thread::sleep(Duration::from_millis(2));
         };

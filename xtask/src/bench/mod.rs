@@ -77,7 +77,7 @@ pub fn run(options: &Options) -> Result<()> {
         "no row has such a name; they are: {}",
         names()
     );
-    let nacre = nacre()?;
+    let nacre = shell::nacre()?;
     let machine = table::machine()?;
     let mut bench = Bench::new(nacre, options.quick)?;
     let mut results = Results::default();
@@ -95,15 +95,6 @@ pub fn run(options: &Options) -> Result<()> {
     let path = shell::workspace().join(REPORT);
     let report = table::replace(&fs::read_to_string(&path).unwrap_or_default(), &machine, &table);
     write(path, report)
-}
-
-/// `$NACRE`, or nacre as it ships, which is built first.
-fn nacre() -> Result<PathBuf> {
-    if let Some(path) = std::env::var_os("NACRE") {
-        return fs::canonicalize(&path).with_context(|| format!("NACRE is {}", path.display()));
-    }
-    shell::run(shell::cargo().args(["build", "--release", "--package", "nacre"]))?;
-    Ok(shell::target_directory()?.join("release/nacre"))
 }
 
 fn write(path: PathBuf, report: String) -> Result<()> {

@@ -5,9 +5,9 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use harness::archive::{self, Config, Entry};
-use harness::images::{provide, recipe};
+use harness::images::{provide, recipe, unpack};
 use tempfile::TempDir;
 
 use crate::shell;
@@ -83,7 +83,7 @@ impl Bench {
     pub fn packages(&self, name: &str, program: &str) -> Result<Image> {
         let plain = provide(&recipe(name)?)?;
         let root = self.scratch().join(name);
-        unpack(&plain, &root)?;
+        unpack(&plain, &root).with_context(|| plain.display().to_string())?;
         let libraries = root.join("usr/lib/x86_64-linux-gnu");
         let native = [
             libraries.join("ld-linux-x86-64.so.2").into(),
@@ -207,18 +207,6 @@ impl Image {
             }
         }
     }
-}
-
-/// The layers' files of a `docker-archive`, below `root`.
-fn unpack(plain: &Path, root: &Path) -> Result<()> {
-    let mut image = tar::Archive::new(File::open(plain)?);
-    for entry in image.entries()? {
-        let entry = entry?;
-        if entry.path()?.ends_with("layer.tar") {
-            return Ok(tar::Archive::new(entry).unpack(root)?);
-        }
-    }
-    bail!("{} has no layer", plain.display())
 }
 
 /// Bytes without a pattern, the same each time (the generator is SplitMix64).

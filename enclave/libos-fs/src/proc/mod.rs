@@ -13,6 +13,7 @@ use alloc::sync::Arc;
 use kobject::Result;
 
 use crate::inode::{Inode, Link};
+use crate::mounts;
 use crate::synthetic::{Item, Numbered, Subject, Synthetic};
 use crate::system::SystemV;
 
@@ -25,10 +26,7 @@ const ROOT: &[Item] = &[
     ),
     Item::fixed("cmdline", "\n"),
     Item::text("cpuinfo", |fs, _| Ok(fs.system.cpu_info())),
-    Item::fixed(
-        "filesystems",
-        "nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tdevpts\nnodev\tattestation\nnodev\toverlay\n\terofs\n",
-    ),
+    Item::text("filesystems", |_, _| Ok(mounts::file_systems())),
     Item::fixed(
         "devices",
         "Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/ptmx\n136 pts\n\nBlock devices:\n",
@@ -68,7 +66,11 @@ const PROCESSES: Numbered = Numbered {
     subject: |fs, _, pid| {
         let threads = fs.system.process(pid)?.threads();
         let tid = threads.first().copied().unwrap_or(pid);
-        Some(Subject { pid, tid, number: 0 })
+        Some(Subject {
+            pid,
+            tid,
+            ..Subject::default()
+        })
     },
     permissions: |_, _| 0o555,
     shape: process::PROCESS,

@@ -9,7 +9,6 @@ use kobject::{Errno, Result};
 use linux_abi::limits::RLIM_INFINITY;
 use linux_abi::sched::PF_RANDOMIZE;
 
-use crate::context::Context;
 use crate::synthetic::{Subject, Synthetic};
 use crate::system::{ProcessStatus, ThreadStatus};
 
@@ -21,7 +20,7 @@ pub(super) fn ticks(nanoseconds: u64) -> u64 {
 /// A process or thread, with all that its files tell.
 struct View {
     subject: Subject,
-    context: Context,
+    umask: u32,
     process: ProcessStatus,
     thread: ThreadStatus,
     threads: usize,
@@ -35,7 +34,7 @@ impl View {
         let threads = process.threads();
         Ok(Self {
             subject,
-            context: process.context(),
+            umask: process.context().umask,
             process: process.status(),
             thread: process.thread(subject.tid).ok_or(Errno::ESRCH)?,
             threads: threads.len(),
@@ -91,8 +90,11 @@ pub(super) fn stat(fs: &Synthetic, subject: Subject) -> Result<Vec<u8>> {
         ticks(system).into(),
         ticks(child_user).into(),
         ticks(child_system).into(),
-        (20 + process.nice).into(),
-        process.nice.into(),
+        match thread.priority {
+            0 => 20 + i128::from(thread.nice),
+            priority => -1 - i128::from(priority),
+        },
+        thread.nice.into(),
         view.threads as i128,
         0,
         ticks(started).into(),
@@ -114,8 +116,8 @@ pub(super) fn stat(fs: &Synthetic, subject: Subject) -> Result<Vec<u8>> {
         // SIGCHLD
         17,
         0,
-        0,
-        0,
+        thread.priority.into(),
+        thread.policy.0.into(),
         0,
         0,
         0,
@@ -149,7 +151,7 @@ pub(super) fn memory(fs: &Synthetic, subject: Subject) -> Result<Vec<u8>> {
 pub(super) fn status(fs: &Synthetic, subject: Subject) -> Result<Vec<u8>> {
     let view = View::new(fs, subject)?;
     let (process, thread) = (&view.process, &view.thread);
-    let credentials = &view.context.credentials;
+    let credentials = &thread.credentials;
     let state = match thread.state {
         b'R' => "R (running)",
         b'T' => "T (stopped)",
@@ -169,7 +171,7 @@ pub(super) fn status(fs: &Synthetic, subject: Subject) -> Result<Vec<u8>> {
          Uid:{}\nGid:{}\nFDSize:\t256\nGroups:\t{groups}\nNStgid:\t{pid}\nNSpid:\t{number}\nNSpgid:\t{}\nNSsid:\t{}\n\
          Kthread:\t0\n",
         view.name(),
-        view.context.umask,
+        view.umask,
         process.parent,
         four(credentials.uid),
         four(credentials.gid),
@@ -217,17 +219,56 @@ pub(super) fn status(fs: &Synthetic, subject: Subject) -> Result<Vec<u8>> {
     for (name, mask) in masks {
         text += &format!("{name}:\t{mask:016x}\n");
     }
-    let processors = fs.system.processors().clamp(1, 64);
-    let mask = u64::MAX >> (64 - processors);
     text += &format!("NoNewPrivs:\t{}\n", u8::from(privileges.no_new_privs));
     text += "Seccomp:\t0\nSeccomp_filters:\t0\nSpeculation_Store_Bypass:\tvulnerable\n";
     text += "SpeculationIndirectBranch:\talways enabled\n";
     text += &format!(
-        "Cpus_allowed:\t{mask:x}\nCpus_allowed_list:\t{}\n",
-        processor_list(processors)
+        "Cpus_allowed:\t{}\nCpus_allowed_list:\t{}\n",
+        mask(&thread.processors),
+        list(&thread.processors),
     );
     text += "Mems_allowed:\t1\nMems_allowed_list:\t0\nvoluntary_ctxt_switches:\t0\nnonvoluntary_ctxt_switches:\t0\n";
     Ok(text.into_bytes())
+}
+
+/// A mask as the kernel prints it: `3`, or `1,ffffffff` for more than 32 bits.
+fn mask(bytes: &[u8]) -> String {
+    let mut words: Vec<u32> = Vec::new();
+    for word in bytes.chunks(4) {
+        words.push(
+            word.iter()
+                .rev()
+                .fold(0, |word, &byte| word << 8 | u32::from(byte)),
+        );
+    }
+    let mut text = String::new();
+    for (index, word) in words.iter().rev().enumerate() {
+        text += &match index {
+            0 => format!("{word:x}"),
+            _ => format!(",{word:08x}"),
+        };
+    }
+    text
+}
+
+/// The bits of a mask as a list: `0-3,8`.
+fn list(bytes: &[u8]) -> String {
+    let is_set = |bit: usize| bytes.get(bit / 8).is_some_and(|byte| byte >> (bit % 8) & 1 == 1);
+    let mut parts: Vec<String> = Vec::new();
+    let mut bit = 0;
+    while bit < bytes.len() * 8 {
+        let first = bit;
+        while is_set(bit) {
+            bit += 1;
+        }
+        match bit - first {
+            0 => {}
+            1 => parts.push(format!("{first}")),
+            _ => parts.push(format!("{first}-{}", bit - 1)),
+        }
+        bit += 1;
+    }
+    parts.join(",")
 }
 
 /// `0-3`
@@ -271,4 +312,21 @@ pub(super) fn limits(fs: &Synthetic, subject: Subject) -> Result<Vec<u8>> {
         text.push('\n');
     }
     Ok(text.into_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn masks_are_shown_as_the_kernel_shows_them() {
+        for (bytes, text, numbers) in [
+            (&[0b11][..], "3", "0-1"),
+            (&[0, 0b101], "500", "8,10"),
+            (&[0xff, 0xff, 0xff, 0xff, 1], "1,ffffffff", "0-32"),
+            (&[1, 0, 0, 0, 0x80], "80,00000001", "0,39"),
+        ] {
+            assert_eq!((mask(bytes).as_str(), list(bytes).as_str()), (text, numbers));
+        }
+    }
 }

@@ -35,6 +35,8 @@ pub(crate) struct Subject {
     pub(crate) tid: u32,
     /// The descriptor, or the number of a processor.
     pub(crate) number: u32,
+    /// The number of one of the processor's caches.
+    pub(crate) cache: u32,
 }
 
 /// Makes a file's text.
@@ -148,7 +150,7 @@ impl Item {
     }
 }
 
-/// Names with numbers: processes, threads, descriptors, processors.
+/// Names with numbers: processes, threads, descriptors, processors, caches.
 pub(crate) struct Numbered {
     /// What stands before the number.
     pub(crate) prefix: &'static str,

@@ -219,18 +219,24 @@ impl Vfs {
     /// `statfs`.
     pub fn stat_file_system(&self, context: &Context, path: &[u8]) -> Result<FileSystemStat> {
         let found = self.locate(context, At::Cwd, path, AtFlags::empty())?;
-        Ok(self.stat_file_system_of(found.head()))
+        Ok(self.stat_file_system_of(found.head().device))
     }
 
     /// `fstatfs`.
     pub fn stat_file_system_at(&self, file: &Description) -> Result<FileSystemStat> {
-        Ok(self.stat_file_system_of(dentry_of(file)?.head()))
+        Ok(self.stat_file_system_of(dentry_of(file)?.head().device))
     }
 
-    fn stat_file_system_of(&self, head: &Head) -> FileSystemStat {
+    /// `ustat`: EINVAL for the number of a device that nothing is mounted from.
+    pub fn stat_mounted(&self, device: u64) -> Result<FileSystemStat> {
+        self.mounts.of_device(device).ok_or(Errno::EINVAL)?;
+        Ok(self.stat_file_system_of(device))
+    }
+
+    fn stat_file_system_of(&self, device: u64) -> FileSystemStat {
         const BLOCK: u64 = 4096;
         // Objects that are of no file system are of one of their own.
-        let mount = self.mounts.of_device(head.device);
+        let mount = self.mounts.of_device(device);
         let in_memory = mount.as_ref().is_some_and(Mount::is_in_memory);
         let (limit, free) = if in_memory {
             (self.budget.limit(), self.budget.free())
@@ -244,7 +250,7 @@ impl Vfs {
             free_blocks: free / BLOCK,
             files: limit / 512,
             free_files: free / 512,
-            device: head.device,
+            device,
             name_max: NAME_MAX as u64,
             flags: mount.as_ref().map_or(MountFlags::empty(), Mount::statfs_flags),
         }

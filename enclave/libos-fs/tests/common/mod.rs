@@ -14,7 +14,7 @@ use libos_fs::{
     At, Attester, Context, Dentry, Image, Kernel, MappingStatus, Memory, NamedPipe, OpenHow, Process,
     ProcessStatus, System, ThreadStatus, Transfers, Vfs, VfsOptions,
 };
-use linux_abi::{AtFlags, OpenFlags, RenameFlags};
+use linux_abi::{AtFlags, OpenFlags, RenameFlags, SchedulingPolicy};
 use rootfs::{BLOCK_SIZE, Block, Erofs, Error, Lock, VerifiedBlocks};
 use rootfs_image::{Device, Layout, Options, Source};
 
@@ -259,6 +259,27 @@ impl System for TestSystem {
         2
     }
 
+    fn caches(&self) -> Vec<libos_fs::Cache> {
+        let cache = libos_fs::Cache {
+            level: 1,
+            kind: libos_fs::CacheKind::Data,
+            line_size: 64,
+            partitions: 1,
+            ways: 8,
+            sets: 64,
+            is_shared: false,
+        };
+        let last = libos_fs::Cache {
+            level: 3,
+            kind: libos_fs::CacheKind::Unified,
+            sets: 32768,
+            ways: 16,
+            is_shared: true,
+            ..cache
+        };
+        vec![cache, last]
+    }
+
     fn cpu_info(&self) -> Vec<u8> {
         b"processor\t: 0\n".to_vec()
     }
@@ -391,7 +412,16 @@ impl Process for Seven {
         (tid == 7).then(|| ThreadStatus {
             name,
             state: b'R',
-            ..ThreadStatus::default()
+            credentials: Arc::new(Credentials::new(0, 0, Vec::new())),
+            started: 0,
+            times: [0; 2],
+            pending: 0,
+            blocked: 0,
+            policy: SchedulingPolicy::SCHED_NORMAL,
+            priority: 0,
+            nice: 0,
+            processors: vec![1],
+            timer_slack: 50_000,
         })
     }
 

@@ -14,6 +14,7 @@ use linux_abi::{EpollFlags, PollEvents};
 
 use super::ready::Watch;
 use crate::host::OwnedHostFd;
+use crate::socket::InetSocket;
 
 /// Names a member, as it is since its last change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,8 +46,12 @@ pub(super) struct Member {
     data: u64,
     /// Cleared by the event of an EPOLLONESHOT member.
     armed: bool,
-    /// The answer of the host ([`Members::begin_answer`]) in which it was last believed.
+    /// The answer ([`Members::begin_answer`]) in which the host was last believed.
     believed_in: u64,
+    /// The answer in which it was last told of from inside, and its place there.
+    told: (u64, usize),
+    /// Whether the host may receive of it ahead: this instance has claimed the stream.
+    pub ahead: bool,
     /// The host's descriptor, if it is the host that tells of it.
     pub host: Option<HostFd>,
     /// An instance of the host's for it alone, since the host takes a socket once into an instance, and Linux once for each descriptor.
@@ -74,6 +79,8 @@ impl Member {
             data: 0,
             armed: true,
             believed_in: 0,
+            told: (0, 0),
+            ahead: false,
             host: None,
             apart: None,
             watch: None,
@@ -94,6 +101,16 @@ impl Member {
     fn is_open(&self) -> bool {
         self.description.strong_count() > 0
     }
+}
+
+/// What the host's claim adds to an answer. A program that gets two events of a member at once may have freed what the second speaks of,
+/// so an answer has no more than one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Believed {
+    /// An event.
+    Event(EpollEvent),
+    /// These bits, for the event at this place.
+    Also(usize, u32),
 }
 
 /// The members.
@@ -122,6 +139,14 @@ impl Members {
         Some(Token { slot, generation })
     }
 
+    /// The open files that are watched under this number.
+    pub fn under(&self, fd: u32) -> impl Iterator<Item = Arc<Description>> {
+        let members = self.slots.iter().filter_map(|slot| slot.member.as_ref());
+        members
+            .filter(move |member| member.key.1 == fd)
+            .filter_map(|member| member.description.upgrade())
+    }
+
     /// Whether the host has this descriptor of its own among the members.
     pub fn has_host(&self, target: HostFd) -> bool {
         let mut members = self.slots.iter().filter_map(|slot| slot.member.as_ref());
@@ -131,7 +156,7 @@ impl Members {
     /// The instance that the host has for the member alone which an event names, if it has one.
     pub fn apart(&mut self, event: EpollEvent) -> Option<HostFd> {
         let member = self.get(Token::from_raw(event.data))?;
-        member.apart.as_ref().map(|apart| apart.0)
+        member.apart.as_ref().map(OwnedHostFd::fd)
     }
 
     /// The token that the next member gets.
@@ -251,14 +276,21 @@ impl Members {
         })
     }
 
-    /// The claims that follow are of one answer.
+    /// What follows is of one answer to the program.
     pub fn begin_answer(&mut self) {
         self.answers += 1;
     }
 
-    /// An event that the host claims, if it can be true. A program that gets two events of a member at once may have freed
-    /// what the second speaks of, so one answer has no more than one.
-    pub fn believe(&mut self, claim: EpollEvent) -> Option<EpollEvent> {
+    /// An event from inside, for this place of the answer.
+    pub fn tell(&mut self, token: Token, happened: PollEvents, place: usize) -> Option<EpollEvent> {
+        let event = self.report(token, happened)?;
+        let answer = self.answers;
+        self.get(token)?.told = (answer, place);
+        Some(event)
+    }
+
+    /// What an event that the host claims adds to an answer, if it can be true.
+    pub fn believe(&mut self, claim: EpollEvent) -> Option<Believed> {
         let answer = self.answers;
         let token = Token::from_raw(claim.data);
         let member = self.get(token)?;
@@ -266,7 +298,60 @@ impl Members {
         if core::mem::replace(&mut member.believed_in, answer) == answer {
             return None;
         }
-        self.report(token, PollEvents::from_bits_truncate(claim.events))
+        let happened = PollEvents::from_bits_truncate(claim.events);
+        match member.told {
+            (told_in, place) if told_in == answer => {
+                Some(Believed::Also(place, (happened & member.interest).bits()))
+            }
+            _ => self.report(token, happened).map(Believed::Event),
+        }
+    }
+
+    /// Adds what can be true of a claim of the host's to an answer, which has `count` events.
+    pub fn add_claim(&mut self, claim: EpollEvent, answer: &mut [EpollEvent], count: &mut usize) {
+        match self.believe(claim) {
+            Some(Believed::Event(event)) => {
+                if let Some(place) = answer.get_mut(*count) {
+                    *place = event;
+                    *count += 1;
+                }
+            }
+            Some(Believed::Also(place, bits)) => {
+                if let Some(event) = answer.get_mut(place) {
+                    event.events |= bits;
+                }
+            }
+            None => {}
+        }
+    }
+
+    /// Lets the host receive of a member ahead no more, as far as this instance goes; whether it could.
+    pub fn forbid_ahead(&mut self, token: Token) -> bool {
+        self.get(token)
+            .is_some_and(|member| core::mem::take(&mut member.ahead))
+    }
+
+    /// The member that an event of the host's names, if the host may receive of it ahead.
+    pub fn stream(&mut self, event: EpollEvent) -> Option<(Token, Arc<Description>)> {
+        let token = Token::from_raw(event.data);
+        let member = self.get(token).filter(|member| member.ahead)?;
+        Some((token, member.description.upgrade()?))
+    }
+
+    /// Of the members of which the host has received ahead, those that the program has not read: they stay on the list. A level that
+    /// lasts is told again.
+    pub fn look_at_unread(&mut self, list: &mut Vec<Token>) {
+        list.retain(|&token| {
+            let is_unread = self.get(token).is_some_and(|member| {
+                let description = member.description.upgrade();
+                let socket = description.as_ref().and_then(|it| it.object_as::<InetSocket>());
+                socket.is_some_and(InetSocket::is_unread)
+            });
+            if is_unread && let Some(watch) = self.level_watch(token) {
+                watch.queue();
+            }
+            is_unread
+        });
     }
 
     /// The open files that are watched.
@@ -308,7 +393,13 @@ mod tests {
         let claim = |token: Token, events| event(events, token.raw());
         let believed = |members: &mut Members, claim| {
             members.begin_answer();
-            members.believe(claim)
+            match members.believe(claim) {
+                Some(Believed::Event(event)) => Some(event),
+                other => {
+                    assert_eq!(other, None);
+                    None
+                }
+            }
         };
         assert_eq!(believed(&mut members, claim(token, 0x1)), Some(event(1, 77)));
         assert_eq!(
@@ -346,6 +437,24 @@ mod tests {
             assert!(members.believe(event(1, token.raw())).is_none());
             assert!(members.believe(event(1, other.raw())).is_some());
         }
+    }
+
+    #[test]
+    fn what_the_host_says_of_a_member_that_is_told_of_goes_into_the_same_event() {
+        let (mut members, file) = (Members::default(), file());
+        let token = add(&mut members, 3, &file, event(0x5, 7));
+        members.begin_answer();
+        assert_eq!(members.tell(token, PollEvents::POLLIN, 2), Some(event(0x1, 7)));
+        assert_eq!(
+            members.believe(event(0x6, token.raw())),
+            Some(Believed::Also(2, 0x4))
+        );
+        assert_eq!(members.believe(event(0x4, token.raw())), None);
+        members.begin_answer();
+        assert_eq!(
+            members.believe(event(0x4, token.raw())),
+            Some(Believed::Event(event(0x4, 7)))
+        );
     }
 
     #[test]

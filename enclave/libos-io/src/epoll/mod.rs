@@ -4,6 +4,8 @@
 //! made with the first of them; members inside are observed and come on a list when something may have
 //! happened to them. A wait with host members is one host call, one without them none but the sleep itself.
 //!
+//! With the events come the data of streams that are readable, so that to read them is no further call ([`InetSocket::claim_ahead`]).
+//!
 //! What the host says of a member is believed only as far as it can be true: the member exists, was not
 //! changed since, asked for the event and, with EPOLLONESHOT, has not had it yet. See [`members`].
 
@@ -12,11 +14,13 @@ mod nesting;
 mod ready;
 
 use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
 use core::any::Any;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use enclave_rt::{call, thread};
-use host_abi::{EpollControl, EpollCreate, EpollWait, HostFd};
+use enclave_rt::call;
+use enclave_rt::thread::{self, ThreadNumber};
+use host_abi::{CallError, EpollControl, EpollCreate, EpollWait, HostFd, ReadyEvent};
 use kobject::{
     Description, Errno, File, FileKind, Mutex, Observer, Result, Stat, Subscription, Wait, Waiter, remaining,
 };
@@ -25,6 +29,7 @@ use linux_abi::{EpollFlags, PollEvents};
 use crate::NOW;
 use crate::anonymous;
 use crate::host::{OwnedHostFd, call_once};
+use crate::socket::InetSocket;
 use members::{Member, Members, Token};
 use ready::{Ready, Watch};
 
@@ -56,8 +61,39 @@ struct State {
     host: Option<OwnedHostFd>,
     /// How many members are in it.
     host_members: usize,
+    waiter: WaitingThread,
+    /// The members of which the host has received ahead, until they are read.
+    unread: Vec<Token>,
     /// The instances that this one is a member of.
-    parents: alloc::vec::Vec<Weak<Epoll>>,
+    parents: Vec<Weak<Epoll>>,
+}
+
+/// Which threads wait for an instance. Only where it is always the same one may the host receive ahead
+/// ([`InetSocket::claim_ahead`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum WaitingThread {
+    Nobody,
+    One(ThreadNumber),
+    Several,
+}
+
+impl WaitingThread {
+    /// The calling thread waits; whether it is the only one.
+    fn wait(&mut self) -> bool {
+        if !self.may_claim() {
+            *self = Self::Several;
+        }
+        *self != Self::Several
+    }
+
+    /// Whether the calling thread is the only one that waits. The first that asks is.
+    fn may_claim(&mut self) -> bool {
+        let thread = ThreadNumber::current();
+        if *self == Self::Nobody {
+            *self = Self::One(thread);
+        }
+        *self == Self::One(thread)
+    }
 }
 
 impl Epoll {
@@ -69,11 +105,21 @@ impl Epoll {
                 members: Members::default(),
                 host: None,
                 host_members: 0,
-                parents: alloc::vec::Vec::new(),
+                waiter: WaitingThread::Nobody,
+                unread: Vec::new(),
+                parents: Vec::new(),
             }),
             ready: Ready::new(),
             hosts_turn: AtomicBool::new(false),
         })
+    }
+
+    /// The open files that it watches under this descriptor number, of which there may be several when the number was used again: the one
+    /// with this index.
+    pub fn watched(&self, fd: u32, index: usize) -> Option<Arc<Description>> {
+        // Dropped without the lock: they may be the last references.
+        let watched: alloc::vec::Vec<_> = self.state.lock().members.under(fd).collect();
+        watched.into_iter().nth(index)
     }
 
     /// `epoll_ctl` for the open file that descriptor number `fd` refers to. `event` is ignored by a deletion.
@@ -115,22 +161,45 @@ impl Epoll {
         let token = state.members.next_token();
         let mut member = Member::new(fd, description, event);
         member.host = object.host_fd();
+        if let Some(target) = member.host {
+            let host = self.host_instance(&mut state)?;
+            if state.members.has_host(target) {
+                let apart = OwnedHostFd::new(call::call(&EpollCreate)?);
+                tell_host(
+                    apart.fd(),
+                    EpollOperation::Add,
+                    target,
+                    event.events,
+                    token,
+                    false,
+                )?;
+                tell_host(host, EpollOperation::Add, apart.fd(), READABLE, token, false)?;
+                member.apart = Some(apart);
+            } else {
+                let stream = description.object_as::<InetSocket>();
+                member.ahead = stream.is_some_and(|stream| {
+                    stream.may_come_ahead() && state.waiter.may_claim() && stream.claim_ahead()
+                });
+                let done = tell_host(
+                    host,
+                    EpollOperation::Add,
+                    target,
+                    event.events,
+                    token,
+                    member.ahead,
+                );
+                if let (Err(error), true, Some(stream)) = (done, member.ahead, stream) {
+                    stream.stop_ahead()?;
+                    return Err(error);
+                }
+                done?;
+            }
+            state.host_members += 1;
+        }
         self.watch(&mut member, token, description);
         if member.host.is_none() && member.watch.is_none() {
             // Always ready, as regular files are.
             return Err(Errno::EPERM);
-        }
-        if let Some(target) = member.host {
-            let host = self.host_instance(&mut state)?;
-            if state.members.has_host(target) {
-                let apart = OwnedHostFd(call::call(&EpollCreate)?);
-                tell_host(apart.0, EpollOperation::Add, target, event.events, token)?;
-                tell_host(host, EpollOperation::Add, apart.0, READABLE, token)?;
-                member.apart = Some(apart);
-            } else {
-                tell_host(host, EpollOperation::Add, target, event.events, token)?;
-            }
-            state.host_members += 1;
         }
         let swept = state.members.insert(token, member);
         state.host_members -= swept;
@@ -140,9 +209,10 @@ impl Epoll {
     }
 
     fn modify(&self, fd: u32, description: &Arc<Description>, event: EpollEvent) -> Result<()> {
+        self.stop_ahead_of_others(fd, description)?;
         let mut state = self.state.lock();
         let token = state.members.find(fd, description).ok_or(Errno::ENOENT)?;
-        let host = state.host.as_ref().map(|host| host.0);
+        let host = state.host.as_ref().map(OwnedHostFd::fd);
         if state.members.is_exclusive(token) {
             return Err(Errno::EINVAL);
         }
@@ -153,11 +223,25 @@ impl Epoll {
         self.watch(member, token, description);
         match (member.host, host, &member.apart) {
             (Some(target), Some(host), Some(apart)) => {
-                tell_host(host, EpollOperation::Modify, apart.0, READABLE, token)?;
-                tell_host(apart.0, EpollOperation::Modify, target, event.events, token)?;
+                tell_host(host, EpollOperation::Modify, apart.fd(), READABLE, token, false)?;
+                tell_host(
+                    apart.fd(),
+                    EpollOperation::Modify,
+                    target,
+                    event.events,
+                    token,
+                    false,
+                )?;
             }
             (Some(target), Some(host), None) => {
-                tell_host(host, EpollOperation::Modify, target, event.events, token)?;
+                tell_host(
+                    host,
+                    EpollOperation::Modify,
+                    target,
+                    event.events,
+                    token,
+                    member.ahead,
+                )?;
             }
             _ => {}
         }
@@ -167,15 +251,21 @@ impl Epoll {
     }
 
     fn delete(&self, fd: u32, description: &Arc<Description>) -> Result<()> {
+        self.stop_ahead_of_others(fd, description)?;
         let mut state = self.state.lock();
         let token = state.members.find(fd, description).ok_or(Errno::ENOENT)?;
         let member = state.members.remove(token).ok_or(Errno::ENOENT)?;
         if let Some(target) = member.host {
             state.host_members -= 1;
             if let Some(host) = &state.host {
-                let target = member.apart.as_ref().map_or(target, |apart| apart.0);
+                let target = member.apart.as_ref().map_or(target, OwnedHostFd::fd);
                 // A host that keeps it is not believed about it any more.
-                let _ = tell_host(host.0, EpollOperation::Delete, target, 0, token);
+                let _ = tell_host(host.fd(), EpollOperation::Delete, target, 0, token, false);
+            }
+            if member.ahead
+                && let Some(stream) = description.object_as::<InetSocket>()
+            {
+                stream.release_ahead();
             }
         }
         drop(state);
@@ -185,10 +275,34 @@ impl Epoll {
         Ok(())
     }
 
+    /// Before a thread changes a member of which the host receives ahead for the waits of another: what is under way must find the
+    /// member as it is.
+    fn stop_ahead_of_others(&self, fd: u32, description: &Arc<Description>) -> Result<()> {
+        let Some(stream) = description.object_as::<InetSocket>() else {
+            return Ok(());
+        };
+        {
+            let mut state = self.state.lock();
+            let Some(token) = state.members.find(fd, description) else {
+                return Ok(());
+            };
+            if state.waiter.may_claim() || !state.members.forbid_ahead(token) {
+                return Ok(());
+            }
+        }
+        // Not under the lock, which a thread needs that brings data.
+        stream.stop_ahead()
+    }
+
     /// Observes a member, if it can be.
     fn watch(&self, member: &mut Member, token: Token, description: &Description) {
         let watch = Watch::new(&self.ready, token);
-        let interest = member.interest;
+        // Of what comes ahead by this instance it takes note itself.
+        let interest = if member.ahead {
+            PollEvents::empty()
+        } else {
+            member.interest
+        };
         let subscription = description.object().subscribe(interest, Watch::observer(&watch));
         member.watch = subscription.map(|subscription| (watch, subscription));
     }
@@ -207,10 +321,10 @@ impl Epoll {
 
     fn host_instance(&self, state: &mut State) -> Result<HostFd> {
         if let Some(host) = &state.host {
-            return Ok(host.0);
+            return Ok(host.fd());
         }
         let host = call::call(&EpollCreate)?;
-        state.host = Some(OwnedHostFd(host));
+        state.host = Some(OwnedHostFd::new(host));
         // Who polls this instance has to poll the host's from now on.
         self.ready.wake();
         Ok(host)
@@ -222,6 +336,7 @@ impl Epoll {
         if out.is_empty() {
             return Err(Errno::EINVAL);
         }
+        self.look_at_unread();
         if deadline == NOW {
             return self.look(out);
         }
@@ -252,7 +367,8 @@ impl Epoll {
                 Ok(wait) if !thread::is_pending() => wait,
                 _ => Wait::NONE,
             };
-            match self.look_outside(host, out, wait)? {
+            self.state.lock().members.begin_answer();
+            match self.look_outside(host, out, 0, wait)? {
                 0 if wait != Wait::NONE => {}
                 0 if remaining(deadline).is_err() => return Ok(0),
                 0 => return Err(Errno::EINTR),
@@ -261,14 +377,23 @@ impl Epoll {
         }
     }
 
+    fn look_at_unread(&self) {
+        let mut state = self.state.lock();
+        if !state.unread.is_empty() {
+            let State { members, unread, .. } = &mut *state;
+            members.look_at_unread(unread);
+        }
+    }
+
     fn host_with_members(&self) -> Option<HostFd> {
         let state = self.state.lock();
         let host = state.host.as_ref().filter(|_| state.host_members > 0);
-        host.map(|host| host.0)
+        host.map(OwnedHostFd::fd)
     }
 
     /// Takes what is ready now, inside and outside.
     fn look(&self, out: &mut [EpollEvent]) -> Result<usize> {
+        self.state.lock().members.begin_answer();
         let Some(host) = self.host_with_members() else {
             return Ok(self.look_inside(out));
         };
@@ -276,7 +401,7 @@ impl Epoll {
         let room = out.len() - reserved;
         let mut count = self.look_inside(out.get_mut(..room).unwrap_or_default());
         if count < out.len() {
-            count += self.look_outside(host, out.get_mut(count..).unwrap_or_default(), Wait::NONE)?;
+            count = self.look_outside(host, out, count, Wait::NONE)?;
         }
         if count == 0 {
             count = self.look_inside(out);
@@ -299,7 +424,7 @@ impl Epoll {
             let Some(happened) = state.members.look_at(token) else {
                 continue;
             };
-            let Some(event) = state.members.report(token, happened) else {
+            let Some(event) = state.members.tell(token, happened, count) else {
                 continue;
             };
             if let Some(watch) = state.members.level_watch(token) {
@@ -313,27 +438,47 @@ impl Epoll {
         count
     }
 
-    /// Asks the host for events of its members. That it returned early is no error.
-    fn look_outside(&self, host: HostFd, out: &mut [EpollEvent], wait: Wait) -> Result<usize> {
+    /// Asks the host for events of its members, and adds them to the answer, which has `count` already; gives how many it has then. That
+    /// the host returned early is no error.
+    fn look_outside(
+        &self,
+        host: HostFd,
+        out: &mut [EpollEvent],
+        mut count: usize,
+        wait: Wait,
+    ) -> Result<usize> {
+        let (ahead, held) = self.stage_unread();
         let request = EpollWait {
             epoll: host,
-            most: out.len().min(EpollWait::MAX_EVENTS),
+            most: (out.len() - count).min(EpollWait::MAX_EVENTS),
             wait,
+            ahead,
+            held,
         };
         let claimed = call_once(&request, wait)?.unwrap_or(0);
-        let mut state = self.state.lock();
-        state.members.begin_answer();
-        let mut count = 0;
-        let mut apart = alloc::vec::Vec::new();
-        for place in 0..claimed {
-            let event = staged(place);
-            if let Some(instance) = state.members.apart(event) {
-                apart.push(instance);
-            } else if let Some(event) = state.members.believe(event)
-                && let Some(place) = out.get_mut(count)
-            {
-                *place = event;
-                count += 1;
+        let mut apart = Vec::new();
+        let mut received = Vec::new();
+        {
+            let mut state = self.state.lock();
+            let mut used = 0;
+            for ready in Staged::new(claimed) {
+                if let Some(piece) = Piece::next(ready, ahead, &mut used)?
+                    && let Some((token, description)) = state.members.stream(ready.event)
+                {
+                    state.unread.push(token);
+                    received.push((piece, description));
+                }
+                if let Some(instance) = state.members.apart(ready.event) {
+                    apart.push(instance);
+                } else {
+                    state.members.add_claim(ready.event, out, &mut count);
+                }
+            }
+        }
+        // Not under the lock, since whoever waits for what comes is told.
+        for (piece, description) in received {
+            if let Some(stream) = description.object_as::<InetSocket>() {
+                piece.deliver(stream);
             }
         }
         // The staging buffer is free again.
@@ -342,32 +487,114 @@ impl Epoll {
                 epoll,
                 most: 1,
                 wait: Wait::NONE,
+                ahead: 0,
+                held: 0,
             };
-            if call_once(&request, Wait::NONE)?.unwrap_or(0) == 1
-                && let Some(event) = state.members.believe(staged(0))
-                && let Some(place) = out.get_mut(count)
-            {
-                *place = event;
-                count += 1;
+            if call_once(&request, Wait::NONE)?.unwrap_or(0) == 1 {
+                let ready = Staged::new(1).next().ok_or(Errno::EIO)?;
+                self.state.lock().members.add_claim(ready.event, out, &mut count);
             }
         }
         Ok(count)
+    }
+
+    /// Tells the host of which members it is to receive nothing ahead now; how much of the others, and of how many that is.
+    fn stage_unread(&self) -> (usize, usize) {
+        let mut state = self.state.lock();
+        if !state.waiter.wait() || state.unread.len() > EpollWait::MAX_HELD {
+            return (0, 0);
+        }
+        for (place, token) in state.unread.iter().enumerate() {
+            let word = call::staging().part(place * size_of::<u64>(), size_of::<u64>());
+            word.write(&token.raw().to_le_bytes());
+        }
+        (EpollWait::MAX_AHEAD, state.unread.len())
     }
 }
 
 /// What an instance of the host's for one member alone is watched for.
 const READABLE: u32 = PollEvents::POLLIN.bits();
 
-/// An event that the host has answered.
-fn staged(place: usize) -> EpollEvent {
-    let mut bytes = [0; EpollEvent::SIZE];
-    call::staging()
-        .part(place * EpollEvent::SIZE, EpollEvent::SIZE)
-        .read(&mut bytes);
-    EpollEvent::from_bytes(bytes)
+/// The events that the host has answered, copied in by the dozen: each copy of the host's memory takes a while to begin.
+struct Staged {
+    left: core::ops::Range<usize>,
+    bytes: [u8; Self::AT_ONCE * ReadyEvent::SIZE],
 }
 
-fn tell_host(epoll: HostFd, operation: EpollOperation, fd: HostFd, events: u32, token: Token) -> Result<()> {
+impl Staged {
+    const AT_ONCE: usize = 12;
+
+    fn new(count: usize) -> Self {
+        Self {
+            left: 0..count,
+            bytes: [0; Self::AT_ONCE * ReadyEvent::SIZE],
+        }
+    }
+}
+
+impl Iterator for Staged {
+    type Item = ReadyEvent;
+
+    fn next(&mut self) -> Option<ReadyEvent> {
+        let place = self.left.next()?;
+        let at = place % Self::AT_ONCE;
+        if at == 0 {
+            let count = Self::AT_ONCE.min(self.left.len() + 1);
+            let part = call::staging().part(place * ReadyEvent::SIZE, count * ReadyEvent::SIZE);
+            part.read(self.bytes.get_mut(..part.len())?);
+        }
+        let event = self.bytes.as_chunks().0.get(at)?;
+        Some(ReadyEvent::from_bytes(*event))
+    }
+}
+
+/// What has come ahead with an event.
+struct Piece {
+    /// The bytes in the staging buffer: where they begin, and how many they are.
+    bytes: Result<(usize, usize)>,
+    /// Whether the stream held no more.
+    is_all: bool,
+}
+
+impl Piece {
+    /// The next one of an answer to a wait that allowed `ahead` bytes, of which so many are `used`; `None` if nothing has come with this
+    /// event. EIO if the host claims what cannot be.
+    fn next(ready: ReadyEvent, ahead: usize, used: &mut usize) -> Result<Option<Self>> {
+        let room = (ahead - *used).min(ReadyEvent::MAX_LEN);
+        let len = match ready.ahead() {
+            Ok(len) if len <= room => len,
+            Err(CallError::Errno(Errno::EAGAIN)) => return Ok(None),
+            Err(CallError::Errno(error)) => {
+                return Ok(Some(Self {
+                    bytes: Err(error),
+                    is_all: false,
+                }));
+            }
+            _ => return Err(Errno::EIO),
+        };
+        let bytes = Ok((EpollWait::AHEAD_OFFSET + *used, len));
+        *used = ahead.min((*used + len).next_multiple_of(ReadyEvent::ALIGNMENT));
+        Ok(Some(Self {
+            bytes,
+            // The end is something, too: a program that is told of its data alone must find it.
+            is_all: len < room && ready.event.events & PollEvents::POLLRDHUP.bits() == 0,
+        }))
+    }
+
+    fn deliver(self, stream: &InetSocket) {
+        let bytes = self.bytes.map(|(at, len)| call::staging().part(at, len));
+        stream.deliver_ahead(bytes, self.is_all);
+    }
+}
+
+fn tell_host(
+    epoll: HostFd,
+    operation: EpollOperation,
+    fd: HostFd,
+    events: u32,
+    token: Token,
+    ahead: bool,
+) -> Result<()> {
     let passed = EpollFlags::EPOLLET | EpollFlags::EPOLLONESHOT | EpollFlags::EPOLLEXCLUSIVE;
     Ok(call::call(&EpollControl {
         epoll,
@@ -375,6 +602,7 @@ fn tell_host(epoll: HostFd, operation: EpollOperation, fd: HostFd, events: u32, 
         fd,
         events: events & (PollEvents::all().bits() | passed.bits()),
         data: token.raw(),
+        ahead,
     })?)
 }
 
@@ -388,6 +616,7 @@ impl File for Epoll {
     }
 
     fn poll(&self, interest: PollEvents) -> PollEvents {
+        self.look_at_unread();
         let mut state = self.state.lock();
         for _ in 0..self.ready.len() {
             let Some(token) = self.ready.pop() else {
@@ -408,7 +637,7 @@ impl File for Epoll {
     }
 
     fn host_fd(&self) -> Option<HostFd> {
-        self.state.lock().host.as_ref().map(|host| host.0)
+        self.state.lock().host.as_ref().map(OwnedHostFd::fd)
     }
 }
 

@@ -26,7 +26,7 @@ use crate::NOW;
 
 pub use address::{MAX_ADDRESS, SocketAddress};
 pub use control::Control;
-pub use inet::InetSocket;
+pub use inet::{InetSocket, not_sent};
 pub use message::{Ancillary, Identity, Outgoing, Received};
 pub use option::Timeouts;
 pub use unix::UnixSocket;

@@ -74,12 +74,12 @@ fn dump<T>(
     answer: MessageType,
     parse: impl Fn(&[u8]) -> Result<T>,
 ) -> Result<Vec<T>> {
-    let socket = OwnedHostFd(call_now(&host_abi::Socket {
+    let socket = OwnedHostFd::new(call_now(&host_abi::Socket {
         domain: AddressFamily::AF_NETLINK.0,
         kind: SocketKind::Raw as u16,
         protocol: Protocol::NETLINK_ROUTE.0 as u16,
     })?);
-    let fd = socket.0;
+    let fd = socket.fd();
     // The header, and the longer of the two bodies (`ifinfomsg`), zeros but for the family.
     let mut message = [0; 32];
     let flags = RequestFlags::NLM_F_REQUEST | RequestFlags::NLM_F_DUMP;

@@ -86,6 +86,8 @@ impl Default for AddressLimits {
 pub(crate) struct Space {
     pub(super) id: SpaceId,
     pub(super) mappings: BTreeMap<u64, MappingEntry>,
+    /// Where its program is linked, which it maps once it is resident.
+    pub(super) fixed: Option<PageRange>,
     /// Where the heap begins and ends (`brk`).
     pub(super) heap: (u64, u64),
     /// What private pages take.
@@ -103,6 +105,7 @@ impl Space {
         Self {
             id,
             mappings: BTreeMap::new(),
+            fixed: None,
             heap: (0, 0),
             account: Account::new(limit),
             limits: AddressLimits::default(),
@@ -123,6 +126,12 @@ impl Space {
         let from = first.map_or(range.start(), |mapping| mapping.range.start());
         let mappings = self.mappings.range(from..range.end());
         mappings.filter_map(|(_, mapping)| mapping.part(range)).collect()
+    }
+
+    /// Whether it maps anything of a range, or is going to.
+    fn claims(&self, range: PageRange) -> bool {
+        let is_linked_there = |fixed: PageRange| fixed.start() < range.end() && range.start() < fixed.end();
+        self.fixed.is_some_and(is_linked_there) || !self.within(range).is_empty()
     }
 
     /// Whether it has what lies in the place of a page that is in use.
@@ -193,6 +202,17 @@ impl Spaces {
             }
         }
         merged
+    }
+
+    /// Adds a space for a program that is linked at `fixed`, if one that is there has some of these addresses; whether it has.
+    pub(super) fn join(&mut self, id: SpaceId, limit: u64, fixed: PageRange) -> bool {
+        let is_rival = self.own.claims(fixed) || self.relatives.iter().any(|space| space.claims(fixed));
+        if is_rival {
+            let mut space = Space::new(id, limit);
+            space.fixed = Some(fixed);
+            self.relatives.push(space);
+        }
+        is_rival
     }
 
     /// Whether a relative maps anything of a range.

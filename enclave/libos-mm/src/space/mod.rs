@@ -44,6 +44,13 @@ pub struct AddressSpace {
     family: Arc<Family>,
 }
 
+/// A space that [`AddressSpace::at`] can find, until it has given back its addresses.
+pub(crate) struct Known {
+    id: SpaceId,
+    pub(crate) space: Weak<AddressSpace>,
+    family: Weak<Family>,
+}
+
 /// What a program's first stack is called in /proc/PID/maps.
 pub const STACK_NAME: &[u8] = b"[stack]";
 
@@ -70,9 +77,15 @@ impl AddressSpace {
 
     /// Lets [`Self::at`] find it.
     fn make_known(self: &Arc<Self>) {
-        let mut known = self.arena.spaces.lock();
-        known.retain(|space| space.strong_count() != 0);
-        known.push(Arc::downgrade(self));
+        self.arena.spaces.lock().push(self.known());
+    }
+
+    fn known(self: &Arc<Self>) -> Known {
+        Known {
+            id: self.id,
+            space: Arc::downgrade(self),
+            family: Arc::downgrade(&self.family),
+        }
     }
 
     fn in_new_family(arena: &'static Arena, limit: u64) -> Arc<Self> {
@@ -102,10 +115,14 @@ impl AddressSpace {
 
     pub(crate) fn at_in_arena(arena: &'static Arena, limit: u64, fixed: PageRange) -> Result<Arc<Self>> {
         let mut known = arena.spaces.lock();
-        known.retain(|space| space.strong_count() != 0);
-        let others: Vec<Arc<Self>> = known.iter().filter_map(Weak::upgrade).collect();
-        let rival = others.iter().find(|other| !other.lock().within(fixed).is_empty());
-        let space = match rival {
+        // One that another thread drops just now has its addresses until its family is without it.
+        let families: Vec<Arc<Family>> = known.iter().filter_map(|known| known.family.upgrade()).collect();
+        let id = next_id();
+        let rival = families
+            .into_iter()
+            .find(|family| family.spaces.lock().join(id, limit, fixed));
+        let (space, reserved) = match rival {
+            Some(family) => (Arc::new(Self { arena, id, family }), Ok(0)),
             None => {
                 let space = Self::in_new_family(arena, limit);
                 let flags = MapFlags::MAP_FIXED_NOREPLACE;
@@ -117,24 +134,12 @@ impl AddressSpace {
                     Backing::Anonymous,
                     b"",
                 );
-                reserved.map_err(|_| Errno::ENOMEM)?;
-                space
-            }
-            Some(rival) => {
-                let id = next_id();
-                rival.lock().relatives.push(Space::new(id, limit));
-                Arc::new(Self {
-                    arena,
-                    id,
-                    family: rival.family.clone(),
-                })
+                (space, reserved)
             }
         };
-        known.push(Arc::downgrade(&space));
+        known.push(space.known());
         drop(known);
-        // Perhaps the last reference of one that has ended meanwhile.
-        drop(others);
-        Ok(space)
+        reserved.map(|_| space).map_err(|_| Errno::ENOMEM)
     }
 
     /// Its number.
@@ -186,6 +191,12 @@ impl AddressSpace {
             id,
             family: self.family.clone(),
         })
+    }
+
+    /// Whether the two take turns.
+    #[cfg(test)]
+    pub(crate) fn is_related(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.family, &other.family)
     }
 
     /// Whether the page at this address is mapped.
@@ -424,6 +435,7 @@ impl Drop for AddressSpace {
         self.clear();
         self.lock().leave();
         self.family.turns.leave(self.id);
+        self.arena.spaces.lock().retain(|known| known.id != self.id);
     }
 }
 

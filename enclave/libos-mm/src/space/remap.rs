@@ -1,4 +1,4 @@
-//! `mremap`.
+//! `mremap`, `remap_file_pages`.
 
 use enclave_layout::{PAGE_SIZE, USER_END};
 use host_abi::{PageRange, Protection};
@@ -71,6 +71,45 @@ impl AddressSpace {
         let whole = mapping.part(old).ok_or(Errno::EFAULT)?;
         let range = inner.place(target.unwrap_or(0), new_len, flags, None)?;
         inner.move_to(whole, range)
+    }
+
+    /// `remap_file_pages`: a part of a shared mapping shows the file from another offset on, in bytes.
+    ///
+    /// # Errors
+    /// EINVAL unless all of the range is mapped shared, shows one file and may be accessed in one way.
+    pub fn remap_file(&self, range: PageRange, offset: u64) -> Result<()> {
+        let mut inner = self.lock();
+        inner.check_unsealed(range)?;
+        let parts = inner.within(range);
+        let mapping = parts.first().cloned().ok_or(Errno::EINVAL)?;
+        let shows = |part: &MappingEntry| part.content.file().map(|(file, _)| file.identity());
+        let is_alike = |part: &MappingEntry| {
+            part.is_shared()
+                && shows(part) == shows(&mapping)
+                && (part.protection, part.traits) == (mapping.protection, mapping.traits)
+        };
+        let covered: u64 = parts.iter().map(|part| part.range.len()).sum();
+        if covered != range.len() || !parts.iter().all(is_alike) {
+            return Err(Errno::EINVAL);
+        }
+        let content = match mapping.content {
+            Content::Shared { file, .. } => Content::Shared { file, offset },
+            Content::Private { file, .. } => Content::Private {
+                file,
+                offset,
+                patches: None,
+            },
+            Content::Zeros => return Err(Errno::EINVAL),
+        };
+        let range = inner.place(range.start(), range.len(), MapFlags::MAP_FIXED, None)?;
+        let shown = MappingEntry {
+            range,
+            content,
+            traits: mapping.traits,
+            protection: mapping.protection,
+            name: mapping.name,
+        };
+        inner.add(shown, MapFlags::empty()).map(drop)
     }
 
     /// `mremap` with an old length of 0: a second mapping of what is shared there.

@@ -2,6 +2,7 @@
 
 mod call_sites;
 mod family;
+mod fixed;
 mod kept;
 mod model;
 mod shared;

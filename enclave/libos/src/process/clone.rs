@@ -82,8 +82,7 @@ fn thread(parent: &Arc<Thread>, request: &CloneRequest, state: TrapFrame) -> Res
     }
     let process = &parent.process;
     let tid = table::new_number();
-    let mask = parent.signals.lock().mask;
-    let child = Thread::new(tid, process.clone(), mask, *parent.name.lock());
+    let child = parent.sibling(tid);
     if request.flags.contains(CloneFlags::CLONE_PARENT_SETTID) {
         user::put(request.parent_tid, &tid)?;
     }
@@ -109,7 +108,7 @@ fn process(parent: &Arc<Thread>, request: &CloneRequest, state: TrapFrame) -> Re
         true => caller.parent(),
         false => caller.pid,
     };
-    let process = caller.child(pid, pid_of_parent, caller.space(), flags);
+    let process = caller.child(pid, pid_of_parent, caller.space(), flags, parent.credentials());
     // While the memory is the caller's to write to.
     let descriptor = match flags.contains(CloneFlags::CLONE_PIDFD) {
         true => Some(describe(caller, &process, request.pidfd)?),

@@ -62,6 +62,12 @@ impl DescriptorTable {
         Arc::strong_count(&self.0.lock()) > 1
     }
 
+    /// 'Equal' if both are one table; else an order that means nothing.
+    pub(crate) fn cmp(&self, other: &Self) -> core::cmp::Ordering {
+        let place = |table: &Self| Arc::as_ptr(&table.0.lock()).addr();
+        place(self).cmp(&place(other))
+    }
+
     /// Makes it this process's own, with the same open files.
     pub(crate) fn unshare(&self) {
         if self.is_shared() {

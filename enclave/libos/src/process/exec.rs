@@ -230,13 +230,9 @@ fn forget(thread: &Thread, set_ids: SetIds) {
     process.pending.lock().remove_of_timers();
     process.actions.lock().reset_for_exec();
     process.barriers.store(0, Ordering::Relaxed);
-    let acts_as_another = {
-        let mut credentials = process.credentials.lock();
-        let after = Credentials::clone(&credentials).executed(set_ids);
-        let acts_as_another = after.uid[0] != after.uid[1] || after.gid[0] != after.gid[1];
-        *credentials = Arc::new(after);
-        acts_as_another
-    };
+    let after = Credentials::clone(&thread.credentials()).executed(set_ids);
+    let acts_as_another = after.uid[0] != after.uid[1] || after.gid[0] != after.gid[1];
+    thread.set_credentials(after);
     // What acts as another user than its own is not for that user's eyes, nor for its parent's signals.
     process
         .dumpable

@@ -14,6 +14,7 @@ pub(crate) mod exit;
 pub(crate) mod kin;
 pub(crate) mod limits;
 pub(crate) mod pidfd;
+pub(crate) mod scheduling;
 pub(crate) mod stop;
 pub(crate) mod table;
 mod thread;
@@ -24,7 +25,7 @@ pub(crate) mod wait;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use kobject::{Credentials, Description, Mutex, Result, SpinLock, WaitQueue, clock};
 use libos_fs::{Context, Dentry};
@@ -85,8 +86,8 @@ pub(crate) struct Process {
     pub(crate) descriptors: DescriptorTable,
     /// Where it stands in the file system. Several processes may share it (CLONE_FS), as the actions (CLONE_SIGHAND).
     pub(crate) place: Arc<Mutex<Place>>,
-    /// Who it is: its own, whatever it shares.
-    pub(crate) credentials: Mutex<Arc<Credentials>>,
+    /// Who its first thread is, for whoever asks about the process; each thread has its own.
+    credentials: Mutex<Arc<Credentials>>,
     pub(crate) actions: Arc<SpinLock<Actions>>,
     pub(crate) pending: SpinLock<Pending>,
     /// Told when a signal arrives, for signalfd.
@@ -120,9 +121,8 @@ pub(crate) struct Process {
     pub(crate) borrows: AtomicBool,
     /// Told when it does not any more.
     pub(crate) returns: Arc<WaitQueue>,
-    /// personality(2) and nice(2): remembered.
+    /// personality(2): remembered.
     pub(crate) personality: AtomicU32,
-    pub(crate) nice: AtomicI32,
     /// What it has registered for with membarrier(2).
     pub(crate) barriers: AtomicU32,
     threads: SpinLock<BTreeMap<u32, Arc<Thread>>>,
@@ -204,7 +204,6 @@ impl Process {
             borrows: AtomicBool::new(false),
             returns: WaitQueue::new(),
             personality: AtomicU32::new(0),
-            nice: AtomicI32::new(0),
             barriers: AtomicU32::new(0),
             threads: SpinLock::new(BTreeMap::new()),
             name_at_end: SpinLock::new([0; 16]),
@@ -219,13 +218,14 @@ impl Process {
         })
     }
 
-    /// A child without threads, with what fork(2) says is inherited.
+    /// A child without threads, with what fork(2) says is inherited, and the credentials of the thread that forks.
     pub(crate) fn child(
         &self,
         pid: u32,
         parent: u32,
         space: Arc<AddressSpace>,
         shares: CloneFlags,
+        credentials: Arc<Credentials>,
     ) -> Arc<Self> {
         let descriptors = match shares.contains(CloneFlags::CLONE_FILES) {
             true => self.descriptors.share(),
@@ -250,7 +250,7 @@ impl Process {
             space: SpinLock::new(space),
             descriptors,
             place,
-            credentials: Mutex::new(self.credentials()),
+            credentials: Mutex::new(credentials),
             actions,
             pending: SpinLock::new(Pending::new()),
             signal_observers: WaitQueue::new(),
@@ -271,7 +271,6 @@ impl Process {
             borrows: AtomicBool::new(shares.contains(CloneFlags::CLONE_VFORK)),
             returns: WaitQueue::new(),
             personality: copy(&self.personality),
-            nice: AtomicI32::new(self.nice.load(Ordering::Relaxed)),
             barriers: copy(&self.barriers),
             threads: SpinLock::new(BTreeMap::new()),
             name_at_end: SpinLock::new([0; 16]),
@@ -348,24 +347,29 @@ impl Process {
         left
     }
 
-    /// Its real user, for signals that it sends or causes.
+    /// Its real user, for signals that it causes.
     pub(crate) fn uid(&self) -> u32 {
         self.credentials.lock().uid[0]
     }
 
-    /// Who it is.
+    /// Who it is: its first thread.
     pub(crate) fn credentials(&self) -> Arc<Credentials> {
         self.credentials.lock().clone()
     }
 
-    /// What it brings along to every call that takes a path.
-    pub(crate) fn context(&self) -> Context {
+    /// Its first thread is somebody else from now on.
+    fn set_credentials(&self, credentials: Arc<Credentials>) {
+        *self.credentials.lock() = credentials;
+    }
+
+    /// Where it stands in the file system, for a thread of it.
+    pub(crate) fn context(&self, credentials: Arc<Credentials>) -> Context {
         let Place { root, cwd, umask } = self.place.lock().clone();
         Context {
             root,
             cwd,
             umask,
-            credentials: self.credentials(),
+            credentials,
         }
     }
 

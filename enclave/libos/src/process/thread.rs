@@ -6,10 +6,12 @@ use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use enclave_rt::thread::{PerThread, ThreadNumber};
-use kobject::{Errno, Once, Result, SpinLock};
+use kobject::{Credentials, Errno, Mutex, Once, Result, SpinLock};
+use libos_fs::Context;
 use libos_mm::Pin;
 use linux_abi::{Signal, SignalSet};
 
+use super::scheduling::Scheduling;
 use super::{Process, barrier, turn};
 use crate::loader::Prepared;
 use crate::signal::deliver::Interrupted;
@@ -31,10 +33,22 @@ pub(crate) struct ThreadSignals {
     pub(crate) awaited: SignalSet,
 }
 
+/// What a thread gets from the one that makes it.
+struct Traits {
+    mask: SignalSet,
+    name: [u8; 16],
+    credentials: Arc<Credentials>,
+    scheduling: Scheduling,
+}
+
 /// A thread.
 pub(crate) struct Thread {
     pub(crate) tid: u32,
     pub(crate) process: Arc<Process>,
+    /// Who it is.
+    credentials: Mutex<Arc<Credentials>>,
+    /// What it has asked the scheduler for.
+    pub(crate) scheduling: SpinLock<Scheduling>,
     /// How long it ran.
     pub(crate) cpu: Arc<Meter>,
     /// Whether it may touch its process's memory.
@@ -75,21 +89,20 @@ impl Thread {
         *self.name.lock() = kept;
     }
 
-    /// One that has not begun. Its process's space has to admit its pin.
-    pub(crate) fn new(tid: u32, process: Arc<Process>, mask: SignalSet, name: [u8; 16]) -> Arc<Self> {
-        Self::with_pin(tid, process, mask, name, Pin::new(), Meter::new().into())
+    /// The first thread of a program that no other one has started. It has not begun; its process's space has to admit its pin.
+    pub(crate) fn first(process: Arc<Process>) -> Arc<Self> {
+        let traits = Traits {
+            mask: SignalSet(0),
+            name: [0; 16],
+            credentials: process.credentials(),
+            scheduling: Scheduling::first(),
+        };
+        Self::with(process.pid, process, traits, Pin::new(), Meter::new().into())
     }
 
-    fn with_pin(
-        tid: u32,
-        process: Arc<Process>,
-        mask: SignalSet,
-        name: [u8; 16],
-        pin: Arc<Pin>,
-        cpu: Arc<Meter>,
-    ) -> Arc<Self> {
+    fn with(tid: u32, process: Arc<Process>, traits: Traits, pin: Arc<Pin>, cpu: Arc<Meter>) -> Arc<Self> {
         let signals = ThreadSignals {
-            mask,
+            mask: traits.mask,
             suspended: None,
             pending: Pending::new(),
             stack: AlternateStack::NONE,
@@ -98,6 +111,8 @@ impl Thread {
         Arc::new(Self {
             tid,
             process,
+            credentials: Mutex::new(traits.credentials),
+            scheduling: SpinLock::new(traits.scheduling),
             cpu,
             pin,
             number: Once::new(),
@@ -105,7 +120,7 @@ impl Thread {
             signals: SpinLock::new(signals),
             clear_tid: AtomicU64::new(0),
             robust_list: AtomicU64::new(0),
-            name: SpinLock::new(name),
+            name: SpinLock::new(traits.name),
             interrupted: SpinLock::new(None),
             next_program: SpinLock::new(None),
             ending: AtomicU32::new(0),
@@ -113,35 +128,72 @@ impl Thread {
         })
     }
 
-    /// The first thread of a process that this one has forked: with its mask, its name and its alternate stack.
+    fn traits(&self) -> Traits {
+        Traits {
+            mask: self.signals.lock().mask,
+            name: *self.name.lock(),
+            credentials: self.credentials(),
+            scheduling: self.scheduling.lock().clone(),
+        }
+    }
+
+    /// What a thread or process has that this one makes.
+    fn inherited(&self) -> Traits {
+        let traits = self.traits();
+        let scheduling = traits.scheduling.inherited();
+        Traits { scheduling, ..traits }
+    }
+
+    /// Another thread of its process, which has not begun. The process's space has to admit its pin.
+    pub(crate) fn sibling(&self, tid: u32) -> Arc<Self> {
+        let process = self.process.clone();
+        Self::with(tid, process, self.inherited(), Pin::new(), Meter::new().into())
+    }
+
+    /// The first thread of a process that this one has forked, with its alternate stack.
     pub(crate) fn forked(&self, tid: u32, process: Arc<Process>, pin: Arc<Pin>) -> Arc<Self> {
-        let (mask, stack) = {
-            let signals = self.signals.lock();
-            (signals.mask, signals.stack)
-        };
-        let thread = Self::with_pin(tid, process, mask, *self.name.lock(), pin, Meter::new().into());
+        let stack = self.signals.lock().stack;
+        let thread = Self::with(tid, process, self.inherited(), pin, Meter::new().into());
         thread.signals.lock().stack = stack;
         thread
     }
 
     /// The same thread with another number. It is the calling one, and takes no part in anything.
     pub(crate) fn renumbered(&self, tid: u32) -> Arc<Self> {
-        let name = *self.name.lock();
-        let mask = self.signals.lock().mask;
-        let thread = Self::with_pin(
-            tid,
-            self.process.clone(),
-            mask,
-            name,
-            self.pin.clone(),
-            self.cpu.clone(),
-        );
+        let process = self.process.clone();
+        let thread = Self::with(tid, process, self.traits(), self.pin.clone(), self.cpu.clone());
         let pending = core::mem::replace(&mut self.signals.lock().pending, Pending::new());
         thread.signals.lock().pending = pending;
         thread
             .barrier
             .store(self.barrier.load(Ordering::Acquire), Ordering::Release);
+        // Who asks about the process hears of this one from now on.
+        thread.process.set_credentials(self.credentials());
         thread
+    }
+
+    /// Its real user, for signals that it sends or causes.
+    pub(crate) fn uid(&self) -> u32 {
+        self.credentials.lock().uid[0]
+    }
+
+    /// Who it is.
+    pub(crate) fn credentials(&self) -> Arc<Credentials> {
+        self.credentials.lock().clone()
+    }
+
+    /// It is somebody else from now on.
+    pub(crate) fn set_credentials(&self, credentials: Credentials) {
+        let credentials = Arc::new(credentials);
+        *self.credentials.lock() = credentials.clone();
+        if self.tid == self.process.pid {
+            self.process.set_credentials(credentials);
+        }
+    }
+
+    /// What it brings along to every call that takes a path.
+    pub(crate) fn context(&self) -> Context {
+        self.process.context(self.credentials())
     }
 
     /// The calling thread begins to be this one, and waits for its process's turn.

@@ -1,6 +1,7 @@
 //! The processor as programs see it: CPUID, `/proc/cpuinfo`, the auxiliary vector.
 
 mod cpuid;
+mod topology;
 
 use alloc::format;
 use alloc::string::String;
@@ -9,6 +10,7 @@ use alloc::vec::Vec;
 use enclave_rt::frame::{Exception, TrapFrame};
 use enclave_rt::{processor, state_component};
 use host_abi::BootInfo;
+use libos_fs::Cache;
 
 pub(crate) use self::cpuid::Contradiction;
 use self::cpuid::Cpuid;
@@ -36,6 +38,15 @@ impl Processor {
     /// AT_HWCAP: CPUID.1:EDX.
     pub(crate) fn capabilities(&self) -> u64 {
         self.cpuid.answer(1, 0)[3].into()
+    }
+
+    /// The caches of each processor.
+    pub(crate) fn caches(&self) -> Vec<Cache> {
+        let of = |leaf| {
+            topology::caches((0..topology::MAX_CACHES).map(|subleaf| self.cpuid.answer(leaf, subleaf)))
+        };
+        let mut found = topology::CACHE_LEAVES.into_iter().map(of);
+        found.find(|caches| !caches.is_empty()).unwrap_or_default()
     }
 
     /// /proc/cpuinfo.
@@ -144,10 +155,10 @@ pub(crate) fn emulate(frame: &mut TrapFrame) -> bool {
     if user::get::<[u8; 2]>(registers.rip) != Ok(CPUID) {
         return false;
     }
-    let [a, b, c, d] = crate::container()
-        .processor
-        .cpuid
-        .answer(registers.rax as u32, registers.rcx as u32);
+    let processor = &crate::container().processor;
+    let (leaf, subleaf) = (registers.rax as u32, registers.rcx as u32);
+    let answer = processor.cpuid.answer(leaf, subleaf);
+    let [a, b, c, d] = topology::place(leaf, subleaf, answer, processor.count, 0);
     (registers.rax, registers.rbx, registers.rcx, registers.rdx) = (a.into(), b.into(), c.into(), d.into());
     registers.rip += 2;
     frame.exception.vector = Exception::NONE;

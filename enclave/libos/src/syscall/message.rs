@@ -80,7 +80,7 @@ pub(super) fn control_in(call: &Call<'_>, header: &MessageHeader) -> Result<Anci
 /// What a process may say of itself (unix(7)): EPERM for numbers that are not its own, nor its capabilities allow.
 fn check_claim(call: &Call<'_>, [pid, uid, gid]: [u32; 3]) -> Result<Identity> {
     let process = &call.thread.process;
-    let credentials = process.credentials();
+    let credentials = call.thread.credentials();
     if pid != process.pid {
         credentials.require(Capabilities::CAP_SYS_ADMIN)?;
     }

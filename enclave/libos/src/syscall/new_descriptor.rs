@@ -5,8 +5,8 @@ use alloc::sync::Arc;
 use kobject::{Description, Errno, File, Result};
 use linux_abi::{OpenFlags, Resource};
 
-use crate::process::Process;
 use crate::process::descriptors::{Fd, OnExec};
+use crate::process::{CURRENT, Process};
 
 /// O_NONBLOCK and O_CLOEXEC, which all these calls take (as EFD_NONBLOCK, TFD_CLOEXEC and so on); EINVAL for bits beyond these and
 /// `others`.
@@ -25,7 +25,7 @@ pub(super) fn flags(raw: u32, others: u32) -> Result<(OpenFlags, OnExec)> {
 /// Opens a descriptor for a new object.
 pub(super) fn add(process: &Process, object: Arc<dyn File>, flags: OpenFlags, on_exec: OnExec) -> Result<Fd> {
     if let Some(attributes) = object.attributes() {
-        let credentials = process.credentials();
+        let credentials = CURRENT.with(|thread| thread.credentials());
         attributes.set_owner((credentials.fsuid(), credentials.fsgid()));
     }
     add_open(process, Description::new(object, flags, b""), on_exec)

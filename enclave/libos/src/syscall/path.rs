@@ -12,7 +12,7 @@ pub(super) const AT_FDCWD: Fd = linux_abi::open::AT_FDCWD.cast_unsigned();
 
 /// Where the paths of a process begin.
 pub(super) fn context(call: &Call<'_>) -> Context {
-    call.thread.process.context()
+    call.thread.context()
 }
 
 /// Calls `f` with the directory that a descriptor is.

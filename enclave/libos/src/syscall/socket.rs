@@ -11,7 +11,7 @@ use linux_abi::{OpenFlags, SocketFlags, SocketType};
 
 use super::Call;
 use super::table::SocketLimit;
-use crate::process::Process;
+use crate::process::Thread;
 use crate::process::descriptors::{Fd, OnExec};
 use crate::user;
 
@@ -25,26 +25,25 @@ pub(super) fn with<R>(
     f: impl FnOnce(&dyn Socket, Caller<'_>, How) -> Result<R>,
 ) -> Result<R> {
     let file = call.file(fd)?;
-    let process = &call.thread.process;
-    let names = Names(process);
+    let names = Names(call.thread);
     let caller = Caller {
-        identity: identity(process),
+        identity: identity(call.thread),
         names: &names,
     };
     f(as_socket(&**file.object())?, caller, how(&file))
 }
 
-pub(super) fn identity(process: &Process) -> Identity {
-    let credentials = process.credentials();
+pub(super) fn identity(thread: &Thread) -> Identity {
+    let credentials = thread.credentials();
     Identity {
-        pid: process.pid,
+        pid: thread.process.pid,
         uid: credentials.euid(),
         gid: credentials.egid(),
     }
 }
 
-/// Socket paths, as the calling process sees them.
-struct Names<'a>(&'a Process);
+/// Socket paths, as the calling thread sees them.
+struct Names<'a>(&'a Thread);
 
 impl SocketNames for Names<'_> {
     fn bind(&self, path: &[u8], socket: BoundSocket, permissions: u32) -> Result<()> {

@@ -13,12 +13,10 @@ use super::table::Row;
 use crate::process::table;
 use crate::user::{self, Address};
 
-const NOTE: &str = "capabilities are the process's: its threads share them";
-
 /// Rows of the system-call table.
 pub(super) const ROWS: &[Row] = &[
-    Row::partial(125, "capget", sys_capget, "xx", NOTE),
-    Row::partial(126, "capset", sys_capset, "xx", NOTE),
+    Row::full(125, "capget", sys_capget, "xx"),
+    Row::full(126, "capset", sys_capset, "xx"),
 ];
 
 /// `struct __user_cap_data_struct`: 32 bits of the effective, the permitted and the inheritable set.
@@ -54,11 +52,12 @@ fn sys_capget(call: &mut Call<'_>) -> Result<u64> {
     }
     let words = words?;
     let pid = u32::try_from(pid(header)?).map_err(|_| Errno::EINVAL)?;
-    let process = match table::thread(pid) {
-        Some(thread) => thread.process.clone(),
-        None => process_of(call, pid)?,
+    let credentials = match (pid, table::thread(pid)) {
+        (0, _) => call.thread.credentials(),
+        (_, Some(thread)) => thread.credentials(),
+        // One that has ended.
+        (_, None) => process_of(call, pid)?.credentials(),
     };
-    let credentials = process.credentials();
     let Privileges {
         effective,
         permitted,
@@ -77,8 +76,10 @@ fn sys_capset(call: &mut Call<'_>) -> Result<u64> {
     let (header, data) = (call.pointer(0), call.pointer(1));
     let words = words(header)?;
     let pid = pid(header)?;
-    let own = [0, call.thread.process.pid, call.thread.tid];
-    if !own.iter().any(|&own| i64::from(own) == i64::from(pid)) {
+    if ![0, call.thread.tid]
+        .iter()
+        .any(|&own| i64::from(own) == i64::from(pid))
+    {
         return Err(Errno::EPERM);
     }
     let mut halves: [Data; 2] = [[0; 3]; 2];

@@ -68,19 +68,7 @@ fn sys_clone(call: &mut Call<'_>) -> Result<u64> {
 
 fn sys_clone3(call: &mut Call<'_>) -> Result<u64> {
     let (at, size) = (call.pointer(0), call.len(1));
-    // Later versions add what is zero here.
-    if size < CLONE_ARGS_SIZE_VER0 {
-        return Err(Errno::EINVAL);
-    }
-    if size > 4096 {
-        return Err(Errno::E2BIG);
-    }
-    let mut bytes = user::get_bytes(at, size)?;
-    if bytes.iter().skip(size_of::<CloneArgs>()).any(|&byte| byte != 0) {
-        return Err(Errno::E2BIG);
-    }
-    bytes.resize(size_of::<CloneArgs>(), 0);
-    let args: CloneArgs = zerocopy::transmute!(*bytes.first_chunk::<88>().ok_or(Errno::EINVAL)?);
+    let args: CloneArgs = user::get_extensible(at, size, CLONE_ARGS_SIZE_VER0)?;
     let stack = match (args.stack, args.stack_size) {
         (0, 0) => 0,
         (0, _) | (_, 0) => return Err(Errno::EINVAL),

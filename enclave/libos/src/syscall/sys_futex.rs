@@ -1,36 +1,24 @@
-//! futex, futex_waitv.
-
-use alloc::vec::Vec;
+//! futex.
 
 use kobject::{Errno, Result, clock};
-use linux_abi::futex::{FUTEX_32, FUTEX_BITSET_MATCH_ANY, FUTEX_WAITV_MAX};
-use linux_abi::{ClockId, FutexCommand, FutexFlags};
+use linux_abi::futex::FUTEX_BITSET_MATCH_ANY;
+use linux_abi::{FutexCommand, FutexFlags};
 
 use super::Call;
 use super::table::{Restart, Row};
-use crate::futex::{Awaited, Scope};
-use crate::uapi::{FutexWaiter, Timespec};
+use crate::futex::Scope;
+use crate::uapi::Timespec;
 use crate::{futex, user};
 
 /// Rows of the system-call table.
-pub(super) const ROWS: &[Row] = &[
-    Row::partial(
-        202,
-        "futex",
-        sys_futex,
-        "xxxxxx",
-        "no FUTEX_WAIT_REQUEUE_PI; priorities do not exist, so none is inherited",
-    )
-    .restarts(Restart::WithFlag),
-    Row::partial(
-        449,
-        "futex_waitv",
-        sys_futex_waitv,
-        "xxxxx",
-        "words of 32 bits, as on Linux; no FUTEX2_NUMA",
-    )
-    .restarts(Restart::WithFlag),
-];
+pub(super) const ROWS: &[Row] = &[Row::partial(
+    202,
+    "futex",
+    sys_futex,
+    "xxxxxx",
+    "no FUTEX_WAIT_REQUEUE_PI; priorities do not exist, so none is inherited",
+)
+.restarts(Restart::WithFlag)];
 
 fn sys_futex(call: &mut Call<'_>) -> Result<u64> {
     let (address, operation, value, timeout, second, third) = (
@@ -83,10 +71,11 @@ fn sys_futex(call: &mut Call<'_>) -> Result<u64> {
                 FutexCommand::FUTEX_WAKE => FUTEX_BITSET_MATCH_ANY,
                 _ => third,
             };
-            if !address.is_multiple_of(4) || bits == 0 {
+            if bits == 0 {
                 return Err(Errno::EINVAL);
             }
-            Ok(futex::wake(process, address, value, bits, scope).into())
+            futex::check(address, scope)?;
+            Ok(futex::wake(process, address, at_least_one(value), bits, scope).into())
         }
         FutexCommand::FUTEX_REQUEUE | FutexCommand::FUTEX_CMP_REQUEUE => {
             let expected = (command == FutexCommand::FUTEX_CMP_REQUEUE).then_some(third);
@@ -97,7 +86,7 @@ fn sys_futex(call: &mut Call<'_>) -> Result<u64> {
             Ok(futex::requeue(process, address, second, counts, expected, scope)?.into())
         }
         FutexCommand::FUTEX_WAKE_OP => {
-            let counts = (value, count);
+            let counts = (at_least_one(value), at_least_one(count));
             Ok(futex::wake_op(process, (address, second), counts, third, scope)?.into())
         }
         // The timeout of the first is on CLOCK_REALTIME, that of the second as the flag says.
@@ -124,53 +113,7 @@ fn sys_futex(call: &mut Call<'_>) -> Result<u64> {
     }
 }
 
-fn sys_futex_waitv(call: &mut Call<'_>) -> Result<u64> {
-    let (waiters, count, flags) = (call.pointer(0), call.uint(1), call.uint(2));
-    let (timeout, clock) = (call.pointer(3), ClockId(call.int(4)));
-    if flags != 0 || count == 0 || count > FUTEX_WAITV_MAX || waiters == 0 {
-        return Err(Errno::EINVAL);
-    }
-    let deadline = if timeout == 0 {
-        None
-    } else {
-        Some(absolute_time(timeout, clock)?)
-    };
-    let mut words = Vec::with_capacity(count as usize);
-    for at in 0..u64::from(count) {
-        let offset = at * size_of::<FutexWaiter>() as u64;
-        let address = waiters.checked_add(offset).ok_or(Errno::EFAULT)?;
-        words.push(awaited(user::get(address)?)?);
-    }
-    Ok(futex::wait_multiple(call.thread, &words, deadline)? as u64)
-}
-
-/// The deadline on CLOCK_MONOTONIC of a time on either clock.
-fn absolute_time(timeout: u64, clock: ClockId) -> Result<u64> {
-    let is_realtime = match clock {
-        ClockId::CLOCK_REALTIME => true,
-        ClockId::CLOCK_MONOTONIC => false,
-        _ => return Err(Errno::EINVAL),
-    };
-    let at = user::get::<Timespec>(timeout)?.nanoseconds()?;
-    Ok(if is_realtime {
-        futex::deadline_of_realtime(at)
-    } else {
-        at
-    })
-}
-
-/// What one element asks for; EINVAL for flags and sizes that do not exist.
-fn awaited(waiter: FutexWaiter) -> Result<Awaited> {
-    let private = FutexFlags::FUTEX_PRIVATE_FLAG.bits();
-    if waiter.flags & !private != FUTEX_32 || waiter.reserved != 0 {
-        return Err(Errno::EINVAL);
-    }
-    Ok(Awaited {
-        address: waiter.address,
-        expected: u32::try_from(waiter.value).map_err(|_| Errno::EINVAL)?,
-        scope: match waiter.flags & private == private {
-            true => Scope::Private,
-            false => Scope::Shared,
-        },
-    })
+/// How many to wake at most: Linux counts the first one before it looks, whatever the number is.
+fn at_least_one(count: u32) -> u32 {
+    count.cast_signed().max(1).cast_unsigned()
 }

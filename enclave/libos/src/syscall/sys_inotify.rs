@@ -33,7 +33,7 @@ fn sys_inotify_init1(call: &mut Call<'_>) -> Result<u64> {
 fn make(call: &Call<'_>, raw: u32) -> Result<u64> {
     let (given, on_exec) = flags(raw, 0)?;
     let process = &call.thread.process;
-    let [user, ..] = process.credentials().uid;
+    let [user, ..] = call.thread.credentials().uid;
     let instance = Inotify::new(user)?;
     // It is only read.
     let fd = add(process, instance, given - OpenFlags::O_ACCMODE, on_exec)?;
@@ -51,7 +51,7 @@ fn sys_inotify_add_watch(call: &mut Call<'_>) -> Result<u64> {
     }
     let instance = file.object_as::<Inotify>().ok_or(Errno::EINVAL)?;
     let path = call.path(1)?;
-    let context = call.thread.process.context();
+    let context = call.thread.context();
     let watch = instance.watch(&crate::container().vfs, &context, &path, mask)?;
     Ok(watch as u64)
 }

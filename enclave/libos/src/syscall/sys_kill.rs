@@ -44,7 +44,7 @@ fn sys_kill(call: &mut Call<'_>) -> Result<u64> {
         if may_signal(call, target).is_ok() {
             result = Ok(0);
             if let Some(signal) = signal {
-                let info = SignalInfo::sent(signal, SignalCode::SI_USER, process.pid, process.uid());
+                let info = SignalInfo::sent(signal, SignalCode::SI_USER, process.pid, call.thread.uid());
                 send::to_process(target, info)?;
             }
         }
@@ -86,7 +86,7 @@ fn signal_thread(call: &Call<'_>, group: Option<u32>, tid: u32, raw: u32) -> Res
         let process = &call.thread.process;
         send::to_thread(
             &thread,
-            SignalInfo::sent(signal, SignalCode::SI_TKILL, process.pid, process.uid()),
+            SignalInfo::sent(signal, SignalCode::SI_TKILL, process.pid, call.thread.uid()),
         )?;
     }
     Ok(0)
@@ -134,7 +134,7 @@ pub(super) fn signal_argument(raw: u32) -> Result<Option<Signal>> {
 }
 
 pub(super) fn may_signal(call: &Call<'_>, target: &Process) -> Result<()> {
-    let sender = call.thread.process.credentials();
+    let sender = call.thread.credentials();
     let target = target.credentials();
     let allowed = sender.has(Capabilities::CAP_KILL)
         || [sender.uid[0], sender.uid[1]]

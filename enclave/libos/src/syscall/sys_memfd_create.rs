@@ -26,7 +26,7 @@ fn sys_memfd_create(call: &mut Call<'_>) -> Result<u64> {
     let (name, raw) = (call.pointer(0), call.uint(1));
     let flags = MemfdFlags::from_bits(raw & !HUGE_PAGE_SIZE).ok_or(Errno::EINVAL)?;
     let name = user::get_string(name, MFD_NAME_MAX_LEN, Errno::EINVAL)?;
-    let context = call.thread.process.context();
+    let context = call.thread.context();
     let seals = if flags.intersects(MemfdFlags::MFD_ALLOW_SEALING | MemfdFlags::MFD_NOEXEC_SEAL) {
         Seals::empty()
     } else {

@@ -1,10 +1,10 @@
-//! mmap, munmap, mremap.
+//! mmap, munmap, mremap, remap_file_pages.
 
 use alloc::format;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use enclave_layout::{PAGE_SIZE, USER_END};
-use host_abi::{MessageKind, Protection};
+use host_abi::{MessageKind, PageRange, Protection};
 use kobject::{Description, Errno, FileKind, Result};
 use libos_mm::{ADDRESSES_END, Backing};
 use linux_abi::device::DEV_ZERO;
@@ -26,6 +26,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     Row::full(11, "munmap", sys_munmap, "xl"),
     Row::partial(25, "mremap", sys_mremap, "xllxx", "no MREMAP_DONTUNMAP"),
+    Row::full(216, "remap_file_pages", sys_remap_file_pages, "xlxlx"),
 ];
 
 fn sys_mmap(call: &mut Call<'_>) -> Result<u64> {
@@ -145,4 +146,15 @@ fn sys_mremap(call: &mut Call<'_>) -> Result<u64> {
         .process
         .space()
         .remap(old, old_len, new_len, may_move, target)
+}
+
+fn sys_remap_file_pages(call: &mut Call<'_>) -> Result<u64> {
+    let (start, len, prot, page) = (call.pointer(0), call.ulong(1), call.ulong(2), call.ulong(3));
+    let range = PageRange::new(start - start % PAGE_SIZE, len - len % PAGE_SIZE);
+    let range = range.filter(|range| prot == 0 && range.end() <= ADDRESSES_END);
+    let range = range.ok_or(Errno::EINVAL)?;
+    let offset = page.checked_mul(PAGE_SIZE).ok_or(Errno::EINVAL)?;
+    offset.checked_add(range.len()).ok_or(Errno::EINVAL)?;
+    call.thread.process.space().remap_file(range, offset)?;
+    Ok(0)
 }

@@ -66,7 +66,7 @@ fn sys_mq_open(call: &mut Call<'_>) -> Result<u64> {
         (true, true) => Making::Always(mode, shape),
     };
     let process = &call.thread.process;
-    let context = process.context();
+    let context = call.thread.context();
     let opener = Opener {
         credentials: &context.credentials,
         umask: context.umask,
@@ -82,7 +82,7 @@ fn sys_mq_open(call: &mut Call<'_>) -> Result<u64> {
 
 fn sys_mq_unlink(call: &mut Call<'_>) -> Result<u64> {
     let name = call.path(0)?;
-    let credentials = call.thread.process.credentials();
+    let credentials = call.thread.credentials();
     container().ipc.queues.unlink(&credentials, &name)?;
     Ok(0)
 }
@@ -150,8 +150,8 @@ fn announce(call: &Call<'_>, notice: Notice) {
     let (Some(signal), Some(process)) = (notice.signal, table::process(notice.pid)) else {
         return;
     };
-    let sender = &call.thread.process;
-    let mut info = SignalInfo::sent(signal, SignalCode::SI_MESGQ, sender.pid, sender.uid());
+    let sender = call.thread;
+    let mut info = SignalInfo::sent(signal, SignalCode::SI_MESGQ, sender.process.pid, sender.uid());
     info.fields[1] = notice.value;
     // EAGAIN: too many signals wait already, and this one is lost, as on Linux.
     let _ = send::to_process(&process, info);

@@ -36,7 +36,7 @@ const KIND_LEN: u64 = 8;
 fn sys_msgget(call: &mut Call<'_>) -> Result<u64> {
     let (key, flags) = (call.int(0), call.uint(1));
     let process = &call.thread.process;
-    let credentials = process.credentials();
+    let credentials = call.thread.credentials();
     let queues = &container().ipc.messages;
     let id = queues.open(caller(process, &credentials), key, flags)?;
     Ok(id as u64)
@@ -56,7 +56,7 @@ fn sys_msgsnd(call: &mut Call<'_>) -> Result<u64> {
     }
     let text = user::get_bytes(at + KIND_LEN, len)?;
     let process = &call.thread.process;
-    let credentials = process.credentials();
+    let credentials = call.thread.credentials();
     let mut wait = sleep(call.thread, None);
     let sleep: Option<libos_ipc::Sleep<'_>> = match flags.contains(IpcFlags::IPC_NOWAIT) {
         true => None,
@@ -81,7 +81,7 @@ fn sys_msgrcv(call: &mut Call<'_>) -> Result<u64> {
     let may_wait = !IpcFlags::from_bits_truncate(raw_flags).contains(IpcFlags::IPC_NOWAIT);
     let limit = (!flags.contains(MsgFlags::MSG_NOERROR)).then_some(len);
     let process = &call.thread.process;
-    let credentials = process.credentials();
+    let credentials = call.thread.credentials();
     let me = caller(process, &credentials);
     let queues = &container().ipc.messages;
     let message = if flags.contains(MsgFlags::MSG_COPY) {
@@ -117,7 +117,7 @@ fn sys_msgctl(call: &mut Call<'_>) -> Result<u64> {
     let (id, command, buffer) = (call.int(0), call.int(1), call.pointer(2));
     check_id(id, command)?;
     let process = &call.thread.process;
-    let credentials = process.credentials();
+    let credentials = call.thread.credentials();
     let me = caller(process, &credentials);
     let queues = &container().ipc.messages;
     let command = MsgCommand(command.cast_unsigned());

@@ -1,6 +1,6 @@
 //! open, creat, openat, openat2.
 
-use kobject::{Errno, Result};
+use kobject::Result;
 use libos_fs::OpenHow;
 use linux_abi::OpenFlags;
 use linux_abi::open::OPEN_HOW_SIZE_VER0;
@@ -60,18 +60,7 @@ fn sys_openat(call: &mut Call<'_>) -> Result<u64> {
 fn sys_openat2(call: &mut Call<'_>) -> Result<u64> {
     let (fd, path, how, size) = (call.fd(0), call.pointer(1), call.pointer(2), call.len(3));
     // struct open_how: flags, mode, resolve.
-    if size < OPEN_HOW_SIZE_VER0 {
-        return Err(Errno::EINVAL);
-    }
-    if size > 4096 {
-        return Err(Errno::E2BIG);
-    }
-    let bytes = user::get_bytes(how, size)?;
-    if bytes.iter().skip(OPEN_HOW_SIZE_VER0).any(|&byte| byte != 0) {
-        return Err(Errno::E2BIG);
-    }
-    let [flags, mode, resolve]: [u64; 3] =
-        zerocopy::transmute!(*bytes.first_chunk::<OPEN_HOW_SIZE_VER0>().ok_or(Errno::EINVAL)?);
+    let [flags, mode, resolve]: [u64; 3] = user::get_extensible(how, size, OPEN_HOW_SIZE_VER0)?;
     open(
         call,
         fd,

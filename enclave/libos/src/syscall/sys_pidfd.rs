@@ -1,4 +1,4 @@
-//! Descriptors of processes: pidfd_open, pidfd_send_signal, pidfd_getfd.
+//! Descriptors of processes: pidfd_open, pidfd_send_signal, pidfd_getfd, process_mrelease.
 
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
@@ -27,6 +27,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     Row::full(424, "pidfd_send_signal", sys_pidfd_send_signal, "ddxx"),
     Row::full(438, "pidfd_getfd", sys_pidfd_getfd, "ddx"),
+    Row::full(448, "process_mrelease", sys_process_mrelease, "dx"),
 ];
 
 /// The process that a descriptor names; EBADF for another kind of descriptor.
@@ -69,8 +70,8 @@ fn sys_pidfd_send_signal(call: &mut Call<'_>) -> Result<u64> {
     let target = process_of(call, fd)?;
     let info = if info_at == 0 {
         signal_argument(raw)?.map(|signal| {
-            let sender = &call.thread.process;
-            SignalInfo::sent(signal, SignalCode::SI_USER, sender.pid, sender.uid())
+            let sender = call.thread;
+            SignalInfo::sent(signal, SignalCode::SI_USER, sender.process.pid, sender.uid())
         })
     } else {
         let info = queued_info(call, info_at, raw, target.pid)?;
@@ -94,7 +95,7 @@ fn sys_pidfd_getfd(call: &mut Call<'_>) -> Result<u64> {
     }
     let target = process_of(call, fd)?;
     // As for ptrace(2): the same users and groups, in all roles.
-    let (ours, theirs) = (call.thread.process.credentials(), target.credentials());
+    let (ours, theirs) = (call.thread.credentials(), target.credentials());
     let is_same = theirs.uid.iter().take(3).all(|&id| id == ours.uid[0])
         && theirs.gid.iter().take(3).all(|&id| id == ours.gid[0]);
     if !is_same && !ours.has(Capabilities::CAP_SYS_PTRACE) {
@@ -102,4 +103,20 @@ fn sys_pidfd_getfd(call: &mut Call<'_>) -> Result<u64> {
     }
     let file: Arc<Description> = target.descriptors.with(|table| table.find(wanted).cloned())?;
     Ok(add_open(&call.thread.process, file, OnExec::Close)?.into())
+}
+
+/// A process that is ending gives its memory back by itself.
+fn sys_process_mrelease(call: &mut Call<'_>) -> Result<u64> {
+    let (fd, flags) = (call.fd(0), call.uint(1));
+    if flags != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let target = process_of(call, fd)?;
+    if target.is_zombie.load(Ordering::Acquire) {
+        return Err(Errno::ESRCH);
+    }
+    match target.ending.status() {
+        Some(_) => Ok(0),
+        None => Err(Errno::EINVAL),
+    }
 }

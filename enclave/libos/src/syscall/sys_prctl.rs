@@ -75,8 +75,15 @@ fn sys_prctl(call: &mut Call<'_>) -> Result<u64> {
             Ok(())
         }),
         PrctlOption::PR_CAP_AMBIENT => ambient(call, AmbientCommand(argument)),
-        PrctlOption::PR_SET_TIMERSLACK => Ok(0),
-        PrctlOption::PR_GET_TIMERSLACK => Ok(50_000),
+        PrctlOption::PR_SET_TIMERSLACK => {
+            let mut scheduling = call.thread.scheduling.lock();
+            scheduling.timer_slack = match argument {
+                0 => scheduling.default_timer_slack,
+                slack => slack,
+            };
+            Ok(0)
+        }
+        PrctlOption::PR_GET_TIMERSLACK => Ok(call.thread.scheduling.lock().timer_slack),
         PrctlOption::PR_SET_CHILD_SUBREAPER => {
             process.is_subreaper.store(argument != 0, Ordering::Relaxed);
             Ok(0)

@@ -33,7 +33,7 @@ pub(super) const ROWS: &[Row] = &[
 fn sys_semget(call: &mut Call<'_>) -> Result<u64> {
     let (key, len, flags) = (call.int(0), call.int(1), call.uint(2));
     let process = &call.thread.process;
-    let credentials = process.credentials();
+    let credentials = call.thread.credentials();
     let sets = &container().ipc.semaphores;
     let id = sets.open(caller(process, &credentials), key, len, flags)?;
     Ok(id as u64)
@@ -68,7 +68,7 @@ fn operate(call: &Call<'_>, limit: Option<Timespec>) -> Result<u64> {
         })
         .collect();
     let process = &call.thread.process;
-    let credentials = process.credentials();
+    let credentials = call.thread.credentials();
     let me = caller(process, &credentials);
     let sets = &container().ipc.semaphores;
     sets.operate(me, id, &operations, &mut sleep(call.thread, deadline))?;
@@ -79,7 +79,7 @@ fn sys_semctl(call: &mut Call<'_>) -> Result<u64> {
     let (id, number, command, argument) = (call.int(0), call.int(1), call.uint(2), call.ulong(3));
     check_id(id, 0)?;
     let process = &call.thread.process;
-    let credentials = process.credentials();
+    let credentials = call.thread.credentials();
     let me = caller(process, &credentials);
     let sets = &container().ipc.semaphores;
     let command = SemCommand(command);

@@ -1,6 +1,5 @@
-//! The identities of a process: getuid, setuid and all their kin for users and groups.
+//! The identities of a thread: getuid, setuid and all their kin for users and groups.
 
-use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 
 use kobject::{Credentials, Errno, Result};
@@ -28,20 +27,19 @@ pub(super) const ROWS: &[Row] = &[
     Row::full(123, "setfsgid", sys_setfsgid, "d"),
 ];
 
-/// Changes the credentials of the calling process, which all its threads have; not at all if `f` fails.
+/// Changes the credentials of the calling thread; not at all if `f` fails. Libraries let all threads of a process do the same.
 pub(super) fn change(call: &Call<'_>, f: impl FnOnce(&mut Credentials) -> Result<()>) -> Result<u64> {
-    let process = &call.thread.process;
-    let mut credentials = process.credentials.lock();
-    let old = &credentials;
-    let mut changed = Credentials::clone(old);
+    let thread = call.thread;
+    let old = thread.credentials();
+    let mut changed = Credentials::clone(&old);
     f(&mut changed)?;
     let acts_as = |credentials: &Credentials| [credentials.uid, credentials.gid].map(|[_, e, _, f]| [e, f]);
     let gains = !old.privileges.permitted.contains(changed.privileges.permitted);
-    if gains || acts_as(&changed) != acts_as(old) {
+    if gains || acts_as(&changed) != acts_as(&old) {
         // A parent has no say about a child that acts as somebody else (PR_SET_PDEATHSIG(2const)).
-        process.death_signal.store(0, Ordering::Relaxed);
+        thread.process.death_signal.store(0, Ordering::Relaxed);
     }
-    *credentials = Arc::new(changed);
+    thread.set_credentials(changed);
     Ok(0)
 }
 
@@ -210,7 +208,7 @@ fn sys_setfsgid(call: &mut Call<'_>) -> Result<u64> {
     set_fs(call, Kind::Group)
 }
 
-/// Looks at the credentials of the calling process.
+/// Looks at the credentials of the calling thread.
 pub(super) fn with<R>(call: &Call<'_>, f: impl FnOnce(&Credentials) -> R) -> R {
-    f(&call.thread.process.credentials())
+    f(&call.thread.credentials())
 }

@@ -47,7 +47,7 @@ pub(super) const ROWS: &[Row] = &[
 fn sys_shmget(call: &mut Call<'_>) -> Result<u64> {
     let (key, len, flags) = (call.int(0), call.ulong(1), call.uint(2));
     let process = &call.thread.process;
-    let credentials = process.credentials();
+    let credentials = call.thread.credentials();
     let segments = &container().ipc.shared_memory;
     let id = segments.open(caller(process, &credentials), key, len, flags)?;
     Ok(id as u64)
@@ -66,7 +66,7 @@ fn sys_shmat(call: &mut Call<'_>) -> Result<u64> {
         return Err(Errno::EINVAL);
     }
     let process = &call.thread.process;
-    let credentials = process.credentials();
+    let credentials = call.thread.credentials();
     let me = caller(process, &credentials);
     let segments = &container().ipc.shared_memory;
     let attachment = segments.attach(me, id, flags)?;
@@ -119,7 +119,7 @@ fn sys_shmctl(call: &mut Call<'_>) -> Result<u64> {
     let (id, command, buffer) = (call.int(0), call.int(1), call.pointer(2));
     check_id(id, command)?;
     let process = &call.thread.process;
-    let credentials = process.credentials();
+    let credentials = call.thread.credentials();
     let me = caller(process, &credentials);
     let segments = &container().ipc.shared_memory;
     let command = ShmCommand(command.cast_unsigned());

@@ -28,7 +28,7 @@ fn sys_socket(call: &mut Call<'_>) -> Result<u64> {
     let domain = u16::try_from(domain)
         .map(AddressFamily)
         .map_err(|_| Errno::EAFNOSUPPORT)?;
-    let creator = identity(&call.thread.process);
+    let creator = identity(call.thread);
     let socket = libos_io::socket::open(domain, SocketKind::from_raw(kind)?, protocol, creator)?;
     Ok(add(&call.thread.process, socket, flags, on_exec)?.into())
 }
@@ -45,7 +45,7 @@ fn sys_socketpair(call: &mut Call<'_>) -> Result<u64> {
     if domain != u32::from(AddressFamily::AF_UNIX.0) {
         return Err(Errno::EOPNOTSUPP);
     }
-    let (first, second) = UnixSocket::pair(SocketKind::from_raw(kind)?, protocol, identity(process))?;
+    let (first, second) = UnixSocket::pair(SocketKind::from_raw(kind)?, protocol, identity(call.thread))?;
     let first = add(process, first, flags, on_exec)?;
     let second =
         add(process, second, flags, on_exec).inspect_err(|_| drop(process.take_descriptor(first)))?;

@@ -1,4 +1,4 @@
-//! Extended attributes: getxattr, setxattr, listxattr, removexattr, with their l and f forms.
+//! Extended attributes: getxattr, setxattr, listxattr, removexattr, with their l, f and at forms.
 
 use alloc::vec::Vec;
 
@@ -8,7 +8,9 @@ use linux_abi::file_system::{XATTR_NAME_MAX, XATTR_SIZE_MAX};
 use linux_abi::{AtFlags, OpenFlags, XattrFlags};
 
 use super::Call;
+use super::path::{self, AT_FDCWD, EITHER, at_flags};
 use super::table::Row;
+use crate::uapi::XattrArgs;
 use crate::user::Address;
 use crate::{container, user};
 
@@ -26,40 +28,99 @@ pub(super) const ROWS: &[Row] = &[
     Row::partial(197, "removexattr", sys_removexattr, "ss", NO_ACLS),
     Row::partial(198, "lremovexattr", sys_lremovexattr, "ss", NO_ACLS),
     Row::partial(199, "fremovexattr", sys_fremovexattr, "ds", NO_ACLS),
+    Row::partial(463, "setxattrat", sys_setxattrat, "dsxsxd", NO_ACLS),
+    Row::partial(464, "getxattrat", sys_getxattrat, "dsxsxd", NO_ACLS),
+    Row::full(465, "listxattrat", sys_listxattrat, "dsxxd"),
+    Row::partial(466, "removexattrat", sys_removexattrat, "dsxs", NO_ACLS),
 ];
 
 const NO_ACLS: &str = "no access control lists";
 
 /// Which file is meant.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Form {
     Path,
     Link,
     Descriptor,
+    /// A path relative to a descriptor, with flags.
+    At,
 }
 
-/// Calls `f` with the file that the first argument names.
+impl Form {
+    /// How many arguments name the file.
+    fn arguments(self) -> usize {
+        match self {
+            Self::At => 3,
+            _ => 1,
+        }
+    }
+}
+
+/// Calls `f` with the file that the first arguments name.
 fn target<R>(
     call: &Call<'_>,
     form: Form,
     f: impl FnOnce(&Context, At<'_>, &[u8], AtFlags) -> Result<R>,
 ) -> Result<R> {
-    let context = call.thread.process.context();
+    let context = call.thread.context();
     match form {
         Form::Path => f(&context, At::Cwd, &call.path(0)?, AtFlags::empty()),
         Form::Link => f(&context, At::Cwd, &call.path(0)?, AtFlags::AT_SYMLINK_NOFOLLOW),
-        Form::Descriptor => {
-            let file = call.file(call.fd(0))?;
-            if file.flags().contains(OpenFlags::O_PATH) {
-                return Err(Errno::EBADF);
+        Form::Descriptor => of_descriptor(call, |at| f(&context, at, b"", AtFlags::AT_EMPTY_PATH)),
+        Form::At => {
+            let (fd, path, flags) = (call.fd(0), call.pointer(1), at_flags(call.uint(2), EITHER)?);
+            // A null pointer is an empty path where that may be.
+            let path = match path == 0 && flags.contains(AtFlags::AT_EMPTY_PATH) {
+                true => Vec::new(),
+                false => user::get_path(path)?,
+            };
+            match path.is_empty() && flags.contains(AtFlags::AT_EMPTY_PATH) && fd != AT_FDCWD {
+                true => of_descriptor(call, |at| f(&context, at, b"", flags)),
+                false => path::at(call, fd, &path, |at| f(&context, at, &path, flags)),
             }
-            f(&context, At::Descriptor(&file), b"", AtFlags::AT_EMPTY_PATH)
         }
     }
 }
 
-fn name(at: Address) -> Result<Vec<u8>> {
-    let name = user::get_string(at, XATTR_NAME_MAX, Errno::ERANGE)?;
+/// Calls `f` with the open file that the first argument is; EBADF for one that is a path only.
+fn of_descriptor<R>(call: &Call<'_>, f: impl FnOnce(At<'_>) -> Result<R>) -> Result<R> {
+    let file = call.file(call.fd(0))?;
+    if file.flags().contains(OpenFlags::O_PATH) {
+        return Err(Errno::EBADF);
+    }
+    f(At::Descriptor(&file))
+}
+
+/// Where a program has a value, or room for one.
+struct Value {
+    at: Address,
+    len: usize,
+    /// What else it asks for.
+    flags: u32,
+}
+
+/// The value that the last arguments describe: three of them, or a structure and its size.
+fn value(call: &Call<'_>, form: Form) -> Result<Value> {
+    if form != Form::At {
+        return Ok(Value {
+            at: call.pointer(2),
+            len: call.len(3),
+            flags: call.uint(4),
+        });
+    }
+    let arguments: XattrArgs = user::get_extensible(call.pointer(4), call.len(5), size_of::<XattrArgs>())?;
+    // Before the name is looked at, as on Linux.
+    at_flags(call.uint(2), EITHER)?;
+    Ok(Value {
+        at: arguments.value,
+        len: arguments.size as usize,
+        flags: arguments.flags,
+    })
+}
+
+/// The name of the attribute.
+fn name(call: &Call<'_>, form: Form) -> Result<Vec<u8>> {
+    let name = user::get_string(call.pointer(form.arguments()), XATTR_NAME_MAX, Errno::ERANGE)?;
     if name.is_empty() {
         Err(Errno::ERANGE)
     } else {
@@ -79,18 +140,22 @@ fn give(bytes: &[u8], at: Address, room: usize) -> Result<u64> {
 }
 
 fn get(call: &Call<'_>, form: Form) -> Result<u64> {
-    let (name_at, at, room) = (call.pointer(1), call.pointer(2), call.len(3));
-    let name = name(name_at)?;
+    let Value { at, len, flags } = value(call, form)?;
+    // The older forms have no flags.
+    if form == Form::At && flags != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let name = name(call, form)?;
     let value = target(call, form, |context, at, path, flags| {
         container().vfs.xattr(context, at, path, &name, flags)
     })?;
-    give(&value, at, room)
+    give(&value, at, len)
 }
 
 fn set(call: &Call<'_>, form: Form) -> Result<u64> {
-    let (at, len) = (call.pointer(2), call.len(3));
-    let how: XattrFlags = call.flags(4)?;
-    let name = name(call.pointer(1))?;
+    let Value { at, len, flags } = value(call, form)?;
+    let how = XattrFlags::from_bits(flags).ok_or(Errno::EINVAL)?;
+    let name = name(call, form)?;
     if len > XATTR_SIZE_MAX {
         return Err(Errno::E2BIG);
     }
@@ -104,7 +169,7 @@ fn set(call: &Call<'_>, form: Form) -> Result<u64> {
 }
 
 fn list(call: &Call<'_>, form: Form) -> Result<u64> {
-    let (at, room) = (call.pointer(1), call.len(2));
+    let (at, room) = (call.pointer(form.arguments()), call.len(form.arguments() + 1));
     let names = target(call, form, |context, at, path, flags| {
         container().vfs.xattr_names(context, at, path, flags)
     })?;
@@ -112,7 +177,10 @@ fn list(call: &Call<'_>, form: Form) -> Result<u64> {
 }
 
 fn remove(call: &Call<'_>, form: Form) -> Result<u64> {
-    let name = name(call.pointer(1))?;
+    if form == Form::At {
+        at_flags(call.uint(2), EITHER)?;
+    }
+    let name = name(call, form)?;
     target(call, form, |context, at, path, flags| {
         container().vfs.remove_xattr(context, at, path, &name, flags)
     })?;
@@ -131,13 +199,17 @@ forms! {
     sys_getxattr = get(Path);
     sys_lgetxattr = get(Link);
     sys_fgetxattr = get(Descriptor);
+    sys_getxattrat = get(At);
     sys_setxattr = set(Path);
     sys_lsetxattr = set(Link);
     sys_fsetxattr = set(Descriptor);
+    sys_setxattrat = set(At);
     sys_listxattr = list(Path);
     sys_llistxattr = list(Link);
     sys_flistxattr = list(Descriptor);
+    sys_listxattrat = list(At);
     sys_removexattr = remove(Path);
     sys_lremovexattr = remove(Link);
     sys_fremovexattr = remove(Descriptor);
+    sys_removexattrat = remove(At);
 }

@@ -10,8 +10,6 @@ use super::table::{Row, Support};
 use crate::console;
 use crate::process::Thread;
 
-const ONE_PROCESS: &str = "not available in this version";
-const NO_POLICY: &str = "the host decides where memory lies";
 const NO_KEY_STORE: &str = "there is no key store; sealing keys are below /dev/attestation";
 const ONE_SET: &str = "a container has one set of namespaces";
 const ADMIN: &str = "only the host can administer the machine";
@@ -107,7 +105,6 @@ pub(super) const ROWS: &[Row] = &[
         Errno::EPERM,
         "nobody may write a confidential program's memory",
     ),
-    Row::unsupported(312, "kcmp", Errno::ENOSYS, ONE_PROCESS),
     Row::unsupported(
         317,
         "seccomp",
@@ -140,8 +137,6 @@ pub(super) const ROWS: &[Row] = &[
     ),
     Row::unsupported(156, "_sysctl", Errno::ENOSYS, REMOVED),
     Row::unsupported(134, "uselib", Errno::ENOSYS, REMOVED),
-    Row::unsupported(136, "ustat", Errno::ENOSYS, REMOVED),
-    Row::unsupported(139, "sysfs", Errno::ENOSYS, REMOVED),
     Row::unsupported(174, "create_module", Errno::ENOSYS, REMOVED),
     Row::unsupported(177, "get_kernel_syms", Errno::ENOSYS, REMOVED),
     Row::unsupported(178, "query_module", Errno::ENOSYS, REMOVED),
@@ -158,18 +153,6 @@ pub(super) const ROWS: &[Row] = &[
     Row::unsupported(248, "add_key", Errno::ENOSYS, NO_KEY_STORE),
     Row::unsupported(249, "request_key", Errno::ENOSYS, NO_KEY_STORE),
     Row::unsupported(250, "keyctl", Errno::ENOSYS, NO_KEY_STORE),
-    Row::unsupported(237, "mbind", Errno::ENOSYS, NO_POLICY).quiet("memory allocators try it at every start"),
-    Row::unsupported(238, "set_mempolicy", Errno::ENOSYS, NO_POLICY)
-        .quiet("memory allocators try it at every start"),
-    Row::unsupported(239, "get_mempolicy", Errno::ENOSYS, NO_POLICY).quiet("libnuma asks at every start"),
-    Row::unsupported(256, "migrate_pages", Errno::ENOSYS, NO_POLICY),
-    Row::unsupported(279, "move_pages", Errno::ENOSYS, NO_POLICY),
-    Row::unsupported(
-        148,
-        "sched_rr_get_interval",
-        Errno::ENOSYS,
-        "there are no real-time policies",
-    ),
     Row::unsupported(153, "vhangup", Errno::EPERM, ADMIN),
     Row::unsupported(
         154,
@@ -180,19 +163,11 @@ pub(super) const ROWS: &[Row] = &[
     Row::unsupported(214, "epoll_ctl_old", Errno::ENOSYS, REMOVED),
     Row::unsupported(215, "epoll_wait_old", Errno::ENOSYS, REMOVED),
     Row::unsupported(
-        216,
-        "remap_file_pages",
-        Errno::ENOSYS,
-        "not available in this version; deprecated since Linux 3.16",
-    ),
-    Row::unsupported(
         219,
         "restart_syscall",
         Errno::EINTR,
         "the LibOS restarts the system call itself",
     ),
-    Row::unsupported(251, "ioprio_set", Errno::ENOSYS, "the host schedules its disks"),
-    Row::unsupported(252, "ioprio_get", Errno::ENOSYS, "the host schedules its disks"),
     Row::unsupported(300, "fanotify_init", Errno::EPERM, ADMIN),
     Row::unsupported(301, "fanotify_mark", Errno::EPERM, ADMIN),
     Row::unsupported(329, "pkey_mprotect", Errno::EINVAL, NO_KEYS),
@@ -216,10 +191,7 @@ pub(super) const ROWS: &[Row] = &[
     Row::unsupported(431, "fsconfig", Errno::EPERM, MEASURED),
     Row::unsupported(432, "fsmount", Errno::EPERM, MEASURED),
     Row::unsupported(433, "fspick", Errno::EPERM, MEASURED),
-    Row::unsupported(440, "process_madvise", Errno::ENOSYS, ONE_PROCESS),
     Row::unsupported(442, "mount_setattr", Errno::EPERM, MEASURED),
-    Row::unsupported(448, "process_mrelease", Errno::ENOSYS, ONE_PROCESS),
-    Row::unsupported(450, "set_mempolicy_home_node", Errno::ENOSYS, NO_POLICY),
     Row::unsupported(
         451,
         "cachestat",
@@ -232,24 +204,6 @@ pub(super) const ROWS: &[Row] = &[
         "map_shadow_stack",
         Errno::EOPNOTSUPP,
         "shadow stacks are not available in this version",
-    ),
-    Row::unsupported(
-        454,
-        "futex_wake",
-        Errno::ENOSYS,
-        "not available in this version; programs fall back to futex",
-    ),
-    Row::unsupported(
-        455,
-        "futex_wait",
-        Errno::ENOSYS,
-        "not available in this version; programs fall back to futex",
-    ),
-    Row::unsupported(
-        456,
-        "futex_requeue",
-        Errno::ENOSYS,
-        "not available in this version; programs fall back to futex",
     ),
     Row::unsupported(
         457,
@@ -280,30 +234,6 @@ pub(super) const ROWS: &[Row] = &[
         "lsm_list_modules",
         Errno::EOPNOTSUPP,
         "there are no security modules",
-    ),
-    Row::unsupported(
-        463,
-        "setxattrat",
-        Errno::ENOSYS,
-        "not available in this version; setxattr is",
-    ),
-    Row::unsupported(
-        464,
-        "getxattrat",
-        Errno::ENOSYS,
-        "not available in this version; getxattr is",
-    ),
-    Row::unsupported(
-        465,
-        "listxattrat",
-        Errno::ENOSYS,
-        "not available in this version; listxattr is",
-    ),
-    Row::unsupported(
-        466,
-        "removexattrat",
-        Errno::ENOSYS,
-        "not available in this version; removexattr is",
     ),
     Row::unsupported(467, "open_tree_attr", Errno::EPERM, MEASURED),
     Row::unsupported(

@@ -11,7 +11,12 @@ use crate::signal::{SignalInfo, send};
 pub(super) fn raise_pipe(call: &Call<'_>, result: Result<usize>) -> Result<u64> {
     if result == Err(Errno::EPIPE) {
         let process = &call.thread.process;
-        let info = SignalInfo::sent(Signal::SIGPIPE, SignalCode::SI_USER, process.pid, process.uid());
+        let info = SignalInfo::sent(
+            Signal::SIGPIPE,
+            SignalCode::SI_USER,
+            process.pid,
+            call.thread.uid(),
+        );
         send::to_thread(call.thread, info)?;
     }
     Ok(result? as u64)
@@ -20,7 +25,7 @@ pub(super) fn raise_pipe(call: &Call<'_>, result: Result<usize>) -> Result<u64> 
 /// A file whose contents a process without privilege has changed is no longer run with its owner's rights.
 pub(super) fn modified(call: &Call<'_>, file: &Description) {
     if file.object().is_seekable() {
-        libos_fs::written_by(file, &call.thread.process.credentials());
+        libos_fs::written_by(file, &call.thread.credentials());
     }
 }
 

@@ -140,7 +140,7 @@ fn both(terminal: &Arc<PseudoTerminal>, request: Ioctl, argument: u64) -> Result
         // Typing for others is off, as in Linux's dev.tty.legacy_tiocsti = 0.
         Ioctl::TIOCSTI => return Err(Errno::EIO),
         Ioctl::TIOCVHANGUP => {
-            CURRENT.with(|thread| thread.process.credentials().require(Capabilities::CAP_SYS_ADMIN))?;
+            CURRENT.with(|thread| thread.credentials().require(Capabilities::CAP_SYS_ADMIN))?;
             return Err(Errno::ENOTTY);
         }
         _ => return Err(Errno::ENOTTY),

@@ -118,7 +118,7 @@ pub(crate) fn take(terminal: &Arc<PseudoTerminal>, steals: bool, is_readable: bo
         if !leads(process) || process.terminal.lock().is_some() {
             return Err(Errno::EPERM);
         }
-        let is_admin = process.credentials().has(Capabilities::CAP_SYS_ADMIN);
+        let is_admin = thread.credentials().has(Capabilities::CAP_SYS_ADMIN);
         if session != 0 {
             if !steals || !is_admin {
                 return Err(Errno::EPERM);

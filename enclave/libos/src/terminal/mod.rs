@@ -169,7 +169,7 @@ impl PseudoTerminal {
 pub(crate) fn open(number: u64, flags: OpenFlags, inode: Arc<dyn File>) -> Result<Arc<dyn File>> {
     match number {
         DEV_PTMX => {
-            let owner = CURRENT.with(|thread| thread.process.credentials().fsuid());
+            let owner = CURRENT.with(|thread| thread.credentials().fsuid());
             Ok(Arc::new(Master::new(PseudoTerminal::make(owner)?, inode)))
         }
         DEV_TTY => {
@@ -189,7 +189,7 @@ fn open_slave(number: u32, flags: OpenFlags, inode: Arc<dyn File>) -> Result<Arc
     if is_locked {
         return Err(Errno::EIO);
     }
-    let is_admin = || CURRENT.with(|thread| thread.process.credentials().has(Capabilities::CAP_SYS_ADMIN));
+    let is_admin = || CURRENT.with(|thread| thread.credentials().has(Capabilities::CAP_SYS_ADMIN));
     if is_exclusive && !is_admin() {
         return Err(Errno::EBUSY);
     }

@@ -1,5 +1,6 @@
 //! Host calls, decoded and served: one module per kind.
 
+mod ahead;
 mod changes;
 mod memory;
 mod poll;
@@ -16,6 +17,7 @@ use crate::stats;
 use crate::thread::Runtime;
 use crate::wake::Waker;
 
+pub(crate) use ahead::Ahead;
 pub(crate) use quote::Quoting;
 
 /// Who answers host calls. The default is [`Honest`]; the tests of the boundary have hosts that lie.
@@ -36,6 +38,11 @@ pub trait Host: Send + Sync {
 
     /// The signals that the enclave is told of at an entry: bit `n - 1` for signal `n`.
     fn signals(&self, honest: u64) -> u64 {
+        honest
+    }
+
+    /// What became of a posted piece ([`host_abi::Posted::result`]).
+    fn sent(&self, honest: i64) -> i64 {
         honest
     }
 
@@ -144,19 +151,29 @@ impl<E: Enclave> Runtime<E> {
             CallCode::Listen => with(args, socket::listen),
             CallCode::Accept => with(args, |call| socket::accept(call, caller)),
             CallCode::Connect => with(args, |call| socket::connect(call, caller)),
-            CallCode::Send => with(args, |call| socket::send(call, caller)),
+            CallCode::Send => with(args, |call| {
+                if socket::is_small(&call) {
+                    self.note_send();
+                }
+                socket::send(call, caller, &self.backlog)
+            }),
+            CallCode::Flush => with(args, |call: host_abi::Flush| {
+                self.flush(call.slot as usize);
+                value(0)
+            }),
             CallCode::Recv => with(args, |call| socket::recv(call, caller)),
-            CallCode::Shutdown => with(args, socket::shutdown),
+            CallCode::Shutdown => with(args, |call| socket::shutdown(call, &self.backlog)),
             CallCode::GetSockName => with(args, |call| socket::sock_name(call, staging)),
             CallCode::GetPeerName => with(args, |call| socket::peer_name(call, staging)),
             CallCode::GetSockOpt => with(args, |call| socket::option(call, staging)),
             CallCode::SetSockOpt => with(args, |call| socket::set_option(call, staging)),
-            CallCode::Queued => with(args, socket::queued),
-            CallCode::Close => with(args, socket::close),
+            CallCode::Queued => with(args, |call| socket::queued(call, &self.backlog)),
+            CallCode::Close => with(args, |call| socket::close(call, &self.ahead, &self.backlog)),
             CallCode::Poll => with(args, |call| poll::poll(call, caller)),
             CallCode::EpollCreate => with(args, |call: host_abi::EpollCreate| poll::epoll_create(call)),
-            CallCode::EpollControl => with(args, poll::epoll_control),
-            CallCode::EpollWait => with(args, |call| poll::epoll_wait(call, caller)),
+            CallCode::EpollControl => with(args, |call| poll::epoll_control(call, &self.ahead)),
+            CallCode::EpollWait => with(args, |call| poll::epoll_wait(call, caller, &self.ahead)),
+            CallCode::StopAhead => with(args, |call: host_abi::StopAhead| value(self.ahead.stop(call.fd))),
             CallCode::QuoteTarget => with(args, |call| self.quoting.target(call, staging)),
             CallCode::TakeRequest => with(args, |call| self.requests.take(call, staging)),
             CallCode::AnswerRequest => with(args, |call| {

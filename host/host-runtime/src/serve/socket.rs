@@ -2,12 +2,15 @@
 
 use host_abi::{
     Accept, Answer, Bind, CONTROL_OFFSET, Close, Connect, GetPeerName, GetSockName, GetSockOpt, HostFd,
-    Listen, MAX_CONTROL, MAX_SOCKADDR, Queue, Queued, Recv, Send, SetSockOpt, Shutdown, Socket, Wait, Wanted,
+    Listen, MAX_CONTROL, MAX_SOCKADDR, Posted, Queue, Queued, Recv, Send, SetSockOpt, Shutdown, Socket, Wait,
+    Wanted,
 };
 
+use super::ahead::Ahead;
 use super::changes::Changes;
 use super::stream::wait_for;
 use super::{Caller, Staging, value};
+use crate::backlog::Backlog;
 use crate::kernel::{self, Deadline};
 
 const EAGAIN: i64 = kernel::error(libc::EAGAIN);
@@ -149,7 +152,12 @@ fn connect_error(fd: HostFd) -> i64 {
     if result < 0 { -result } else { error.into() }
 }
 
-pub(super) fn send(call: Send, caller: Caller) -> Answer {
+/// Whether the enclave would rather have posted it.
+pub(super) fn is_small(call: &Send) -> bool {
+    call.len <= Posted::MAX_LEN && call.flags == 0 && call.address_len == 0 && call.control_len == 0
+}
+
+pub(super) fn send(call: Send, caller: Caller, backlog: &Backlog) -> Answer {
     let flags = call.flags | (libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT) as u32;
     let deadline = Deadline::of(call.wait);
     if call.control_len != 0 {
@@ -171,6 +179,10 @@ pub(super) fn send(call: Send, caller: Caller) -> Answer {
         call.address_len as u64,
     ];
     retry(call.fd, libc::POLLOUT, deadline, caller, |_| {
+        // What was sent before comes first. If the network does not take it, it tells when it has room.
+        if !backlog.is_empty() && !backlog.flush(call.fd) {
+            return value(EAGAIN);
+        }
         // SAFETY: `Send` bounds both lengths to the staging buffer.
         value(unsafe { kernel::syscall(libc::SYS_sendto, args) })
     })
@@ -317,7 +329,15 @@ fn recv_message(call: Recv, flags: u32, staging: Staging) -> Answer {
     }
 }
 
-pub(super) fn shutdown(call: Shutdown) -> Answer {
+pub(super) fn shutdown(call: Shutdown, backlog: &Backlog) -> Answer {
+    let how = libc::c_int::from(call.how);
+    if how != libc::SHUT_RD && backlog.shut_down_later(call.fd) {
+        if how == libc::SHUT_RDWR {
+            // SAFETY: no preconditions.
+            unsafe { libc::shutdown(call.fd.raw().cast_signed(), libc::SHUT_RD) };
+        }
+        return value(0);
+    }
     // SAFETY: no preconditions.
     value(unsafe {
         kernel::syscall(
@@ -375,8 +395,15 @@ pub(super) fn set_option(call: SetSockOpt, staging: Staging) -> Answer {
     value(unsafe { kernel::syscall(libc::SYS_setsockopt, args) })
 }
 
-pub(super) fn queued(call: Queued) -> Answer {
-    value(queue(call.fd, call.queue))
+pub(super) fn queued(call: Queued, backlog: &Backlog) -> Answer {
+    let here = match call.queue {
+        Queue::Unsent => backlog.len(call.fd) as i64,
+        Queue::Unread | Queue::AtMark => 0,
+    };
+    match queue(call.fd, call.queue) {
+        error if error < 0 => value(error),
+        count => value(count + here),
+    }
 }
 
 /// What is in a queue, or a negated error number.
@@ -399,10 +426,35 @@ fn queue(fd: HostFd, queue: Queue) -> i64 {
 /// As `linux/sockios.h` has it, which `libc` does not.
 const SIOCATMARK: libc::Ioctl = 0x8905;
 
-pub(super) fn close(call: Close) -> Answer {
+/// Closing the socket will reset the connection (tcp(7), SO_LINGER in socket(7)).
+fn reset(fd: HostFd) {
+    let linger = libc::linger {
+        l_onoff: 1,
+        l_linger: 0,
+    };
+    let args = [
+        fd.raw().into(),
+        libc::SOL_SOCKET as u64,
+        libc::SO_LINGER as u64,
+        (&raw const linger) as u64,
+        size_of::<libc::linger>() as u64,
+        0,
+    ];
+    // SAFETY: reads the structure.
+    unsafe { kernel::syscall(libc::SYS_setsockopt, args) };
+}
+
+pub(super) fn close(call: Close, ahead: &Ahead, backlog: &Backlog) -> Answer {
     // The standard streams are the process's own.
     if call.fd.raw() <= 2 {
         return value(kernel::error(libc::EBADF));
+    }
+    ahead.close(call.fd);
+    if call.reset {
+        backlog.forget(call.fd);
+        reset(call.fd);
+    } else if backlog.close_later(call.fd) {
+        return value(0);
     }
     // SAFETY: a descriptor that the enclave has asked for; the runtime uses none above 2 by number.
     value(unsafe { kernel::syscall(libc::SYS_close, [call.fd.raw().into(), 0, 0, 0, 0, 0]) })

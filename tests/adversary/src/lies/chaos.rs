@@ -37,6 +37,8 @@ const CALLS: &[CallCode] = &[
     EpollCreate,
     EpollControl,
     EpollWait,
+    StopAhead,
+    Flush,
 ];
 const PAGES: &[CallCode] = &[Commit, Protect, Trim, Remove];
 

@@ -44,6 +44,8 @@ pub enum Tell {
     Truth,
     /// Another answer to these calls, each time that `when` says.
     Answer(&'static [CallCode], When, Answer),
+    /// This became of each posted piece, which is sent or not as the truth is.
+    Posted(i64),
     /// Other boot information.
     Boot(Boot),
     /// These signals, at one entry in eight from the first output of the program on: it has its handlers then.
@@ -189,6 +191,16 @@ const fn answer(
         guest,
         tell: Tell::Answer(calls, when, answer),
         ends,
+    }
+}
+
+/// A lie about posted pieces.
+const fn posted(name: &'static str, result: i64) -> Lie {
+    Lie {
+        name,
+        guest: "sockets",
+        tell: Tell::Posted(result),
+        ends: RIGHT,
     }
 }
 

@@ -5,7 +5,7 @@ use host_abi::CallCode::{self, *};
 
 use super::Answer::{Extra, Filled, Instead, Noise, Random, Shifted, Staged, Stale, Value};
 use super::When::{Always, Every, Only};
-use super::{EAGAIN, EINTR, EPERM, End, Lie, RIGHT, answer};
+use super::{EAGAIN, EINTR, EPERM, End, Lie, RIGHT, answer, posted};
 
 const ALL: &[CallCode] = &[
     Socket,
@@ -22,6 +22,7 @@ const ALL: &[CallCode] = &[
     SetSockOpt,
     Queued,
     Close,
+    Flush,
 ];
 const MAKING: &[CallCode] = &[Socket, Accept];
 const MOVING: &[CallCode] = &[Send, Recv];
@@ -43,6 +44,12 @@ const LENGTH_0: &[u8] = &[0; 256];
 const LENGTH_HUGE: &[u8] = &[0xff; 256];
 
 pub(super) const LIES: &[Lie] = table! {
+    posted("sockets/posted-and-kept", 0),
+    posted("sockets/posted-more-than-there-was", 1 << 20),
+    posted("sockets/posted-a-lot-more", i64::MAX),
+    posted("sockets/posted-to-nobody", -32),
+    posted("sockets/posted-with-an-unknown-error", -4095),
+    posted("sockets/posted-with-the-smallest-error", i64::MIN),
     answer("sockets/value-impossible", "sockets", ALL, Always, Value(i64::MAX), RIGHT),
     answer("sockets/value-of-32-bits", "sockets", ALL, Always, Value(1 << 32), RIGHT),
     answer("sockets/one-more", "sockets", MOVING, Always, Shifted(1), RIGHT),

@@ -39,6 +39,7 @@ pub(super) fn layer(packages: &[&str], files: Vec<Entry<'_>>, scratch: &Path) ->
     );
     entries.extend(files);
     let mut taken: BTreeSet<String> = entries.iter().map(|entry| entry.path().to_owned()).collect();
+    let wants_perl = packages.iter().any(|package| package.starts_with("perl"));
     let mut tar = tar::Archive::new(File::open(&unpacked)?);
     for item in tar.entries()? {
         let mut item = item?;
@@ -48,7 +49,8 @@ pub(super) fn layer(packages: &[&str], files: Vec<Entry<'_>>, scratch: &Path) ->
             .context("a package has a file whose name is not UTF-8")?
             .to_owned();
         let path = merged(&path).into_owned();
-        if path.is_empty() || is_dropped(&path) || !taken.insert(path.clone()) {
+        let is_dropped = is_dropped(&path) || (is_perl(&path) && !wants_perl);
+        if path.is_empty() || is_dropped || !taken.insert(path.clone()) {
             continue;
         }
         let mode = item.header().mode()?;
@@ -123,8 +125,18 @@ fn merged(path: &str) -> Cow<'_, str> {
     }
 }
 
-/// Documentation, translations, devices, what mmdebstrap adds of this machine, and Perl, which only the packages'
-/// installation scripts use.
+/// Perl, which only the packages' installation scripts use, unless it is asked for.
+fn is_perl(path: &str) -> bool {
+    const PERL: &[&str] = &[
+        "usr/bin/perl",
+        "usr/lib/x86_64-linux-gnu/libperl",
+        "usr/lib/x86_64-linux-gnu/perl",
+        "usr/share/perl",
+    ];
+    PERL.iter().any(|prefix| path.starts_with(prefix))
+}
+
+/// Documentation, translations, devices, and what mmdebstrap adds of this machine.
 fn is_dropped(path: &str) -> bool {
     const DROPPED: &[&str] = &[
         "dev/",
@@ -133,18 +145,14 @@ fn is_dropped(path: &str) -> bool {
         "etc/fstab",
         "etc/hostname",
         "etc/resolv.conf",
-        "usr/bin/perl",
         // Modules of Java for those who link images of their own.
         "usr/lib/jvm/java-17-openjdk-amd64/jmods/",
-        "usr/lib/x86_64-linux-gnu/libperl",
-        "usr/lib/x86_64-linux-gnu/perl",
         "usr/share/bug/",
         "usr/share/doc/",
         "usr/share/info/",
         "usr/share/lintian/",
         "usr/share/locale/",
         "usr/share/man/",
-        "usr/share/perl",
         "var/cache/apt/",
         "var/lib/apt/",
         "var/lib/dpkg/",

@@ -4,8 +4,11 @@
 //! build it, and root is not needed where user namespaces are allowed.
 
 mod debian;
+mod npm;
+mod pypi;
 mod recipes;
 
+use std::borrow::Cow;
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -13,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use crate::archive::{self, Entry};
@@ -24,7 +28,7 @@ pub use recipes::recipes;
 #[derive(Clone, Debug)]
 pub struct Recipe {
     /// Its name, and its repository name.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     content: Content,
     /// Path and text of files that are added.
     files: &'static [(&'static str, &'static str)],
@@ -35,6 +39,8 @@ pub struct Recipe {
 enum Content {
     /// Debian packages with all that they depend on.
     Packages(&'static [&'static str]),
+    /// Packages of several registries, with all that they depend on.
+    Registries(Registries),
     /// A program of an npm package (name and version, its path there) as `/program`, with Debian packages.
     Npm {
         package: &'static str,
@@ -47,6 +53,46 @@ enum Content {
     Guest(&'static str, Linkage),
 }
 
+/// Packages by their registry, none of which is executed when they are unpacked.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Registries {
+    /// Debian's, each by its name.
+    #[serde(default)]
+    pub debian: Vec<String>,
+    /// PyPI's, each as `NAME==VERSION`; Debian's Python finds them.
+    #[serde(default)]
+    pub pypi: Vec<String>,
+    /// npm's, each as `NAME@VERSION`, in `/app/node_modules`.
+    #[serde(default)]
+    pub npm: Vec<String>,
+}
+
+impl Recipe {
+    /// An image of packages, whose command the user gives.
+    pub fn of_registries(name: &str, registries: Registries) -> Self {
+        Self {
+            name: name.to_owned().into(),
+            content: Content::Registries(registries),
+            files: &[],
+            config: archive::Config {
+                cmd: vec!["/bin/sh".to_owned()],
+                env: vec![
+                    recipes::PATH.to_owned(),
+                    "HOME=/root".to_owned(),
+                    "LANG=C.UTF-8".to_owned(),
+                ],
+                working_dir: "/".to_owned(),
+                ..archive::Config::default()
+            },
+        }
+    }
+
+    /// The environment of its processes, as `NAME=value`.
+    pub fn env(&self) -> &[String] {
+        &self.config.env
+    }
+}
+
 /// The path of this recipe's `docker-archive`, which is built unless it is cached.
 ///
 /// # Errors
@@ -56,7 +102,7 @@ pub fn provide(recipe: &Recipe) -> Result<PathBuf> {
     fs::create_dir_all(&cache).with_context(|| cache.display().to_string())?;
     let mut key = Sha256::new();
     key.update(format!("{FORMAT} {recipe:?} {}", debian::codename()?));
-    if let Content::Guest(name, _) = recipe.content {
+    if let Content::Guest(name, _) = &recipe.content {
         key.update(fs::read(guests_dir().join(name).with_extension("c"))?);
     }
     let key = key.finalize();
@@ -75,7 +121,7 @@ pub fn provide(recipe: &Recipe) -> Result<PathBuf> {
 /// # Errors
 /// When there is none.
 pub fn recipe(name: &str) -> Result<Recipe> {
-    let known: Vec<&str> = recipes().iter().map(|recipe| recipe.name).collect();
+    let known: Vec<_> = recipes().into_iter().map(|recipe| recipe.name).collect();
     let found = recipes().into_iter().find(|recipe| recipe.name == name);
     found.with_context(|| format!("there is no image {name}, only {}", known.join(", ")))
 }
@@ -99,14 +145,21 @@ fn build(recipe: &Recipe, path: &Path) -> Result<()> {
         .files
         .iter()
         .map(|(path, text)| Entry::file(path, 0o644, text.as_bytes()));
-    let layer = match recipe.content {
+    let layer = match &recipe.content {
         Content::Packages(packages) => debian::layer(packages, files.collect(), scratch.path())?,
+        Content::Registries(registries) => {
+            let mut files: Vec<_> = files.collect();
+            files.extend(pypi::files(&registries.pypi, scratch.path())?);
+            files.extend(npm::files(&registries.npm, scratch.path())?);
+            let packages: Vec<&str> = registries.debian.iter().map(String::as_str).collect();
+            debian::layer(&packages, files, scratch.path())?
+        }
         Content::Npm {
             package,
             program,
             packages,
         } => {
-            let program = fs::read(unpack_npm(package, program, scratch.path())?)?;
+            let program = fs::read(npm::unpack(package, program, scratch.path())?)?;
             let program = [Entry::file("program", 0o755, program)];
             debian::layer(packages, files.chain(program).collect(), scratch.path())?
         }
@@ -124,7 +177,7 @@ fn build(recipe: &Recipe, path: &Path) -> Result<()> {
         Content::Guest(name, linkage) => {
             let guest = Guest::all()?
                 .into_iter()
-                .find(|guest| guest.name == name && guest.linkage == linkage);
+                .find(|guest| guest.name == *name && guest.linkage == *linkage);
             let guest = guest.with_context(|| format!("there is no guest {name}, linked {linkage}"))?;
             let program = guest.build(scratch.path())?;
             archive::layer(guest.entries(&program)?.into_iter().chain(files))?
@@ -145,28 +198,21 @@ fn build(recipe: &Recipe, path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Fetches a package, which runs nothing, and gives the path of a file of it.
-fn unpack_npm(package: &str, path: &str, scratch: &Path) -> Result<PathBuf> {
-    let output = Command::new("npm")
-        .args(["pack", "--silent", package])
-        .current_dir(scratch)
-        .output();
-    let Ok(output) = output else {
-        bail!("cannot run npm; install the package npm")
-    };
-    ensure!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let archive = scratch.join(String::from_utf8(output.stdout)?.trim());
-    let unpacked = Command::new("tar")
-        .arg("xzf")
-        .arg(&archive)
-        .current_dir(scratch)
-        .status()?;
-    ensure!(unpacked.success(), "{} cannot be unpacked", archive.display());
-    Ok(scratch.join("package").join(path))
+/// The layer's files of a `docker-archive`, below `root`.
+///
+/// # Errors
+/// When it has no layer, or `root` cannot be written.
+pub fn unpack(image: &Path, root: &Path) -> Result<()> {
+    let mut image = tar::Archive::new(fs::File::open(image)?);
+    for entry in image.entries()? {
+        let entry = entry?;
+        if entry.path()?.ends_with("layer.tar") {
+            let mut layer = tar::Archive::new(entry);
+            layer.set_preserve_permissions(true);
+            return Ok(layer.unpack(root)?);
+        }
+    }
+    bail!("it has no layer")
 }
 
 fn build_go(source: &str, scratch: &Path) -> Result<PathBuf> {

@@ -11,7 +11,7 @@ const PAGE: &str = "An oyster lays nacre around what it encloses.\n";
 pub fn recipes() -> Vec<Recipe> {
     vec![
         Recipe {
-            name: "python",
+            name: "python".into(),
             content: Content::Packages(&["python3"]),
             files: &[
                 ("app/main.py", include_str!("../../../images/main.py")),
@@ -26,7 +26,7 @@ pub fn recipes() -> Vec<Recipe> {
             },
         },
         Recipe {
-            name: "terminal",
+            name: "terminal".into(),
             content: Content::Packages(&[
                 "bash",
                 "bsdutils",
@@ -53,7 +53,7 @@ pub fn recipes() -> Vec<Recipe> {
             },
         },
         Recipe {
-            name: "redis",
+            name: "redis".into(),
             content: Content::Packages(&["redis-server"]),
             files: &[],
             config: Config {
@@ -69,7 +69,7 @@ pub fn recipes() -> Vec<Recipe> {
             },
         },
         Recipe {
-            name: "memcached",
+            name: "memcached".into(),
             content: Content::Packages(&["memcached"]),
             files: &[],
             config: Config {
@@ -81,7 +81,7 @@ pub fn recipes() -> Vec<Recipe> {
             },
         },
         Recipe {
-            name: "busybox",
+            name: "busybox".into(),
             content: Content::Packages(&["busybox-static"]),
             files: &[("etc/motd", PAGE)],
             config: Config {
@@ -93,7 +93,7 @@ pub fn recipes() -> Vec<Recipe> {
             },
         },
         Recipe {
-            name: "nginx",
+            name: "nginx".into(),
             content: Content::Packages(&["nginx-light", "dash", "coreutils", "findutils", "gettext-base"]),
             files: &[
                 (
@@ -116,7 +116,7 @@ pub fn recipes() -> Vec<Recipe> {
             },
         },
         Recipe {
-            name: "postgres",
+            name: "postgres".into(),
             content: Content::Packages(&["postgresql", "gosu", "dash", "coreutils", "findutils"]),
             files: &[
                 (
@@ -142,7 +142,7 @@ pub fn recipes() -> Vec<Recipe> {
             },
         },
         Recipe {
-            name: "mariadb",
+            name: "mariadb".into(),
             content: Content::Packages(&[
                 "mariadb-server",
                 "gosu",
@@ -169,7 +169,7 @@ pub fn recipes() -> Vec<Recipe> {
             },
         },
         Recipe {
-            name: "supervisor",
+            name: "supervisor".into(),
             content: Content::Packages(&["supervisor", "dash", "coreutils"]),
             files: &[
                 (
@@ -186,7 +186,7 @@ pub fn recipes() -> Vec<Recipe> {
             },
         },
         Recipe {
-            name: "runit",
+            name: "runit".into(),
             content: Content::Packages(&["runit", "busybox", "dash", "coreutils"]),
             files: &[
                 (
@@ -203,7 +203,7 @@ pub fn recipes() -> Vec<Recipe> {
             },
         },
         Recipe {
-            name: "php-fpm",
+            name: "php-fpm".into(),
             content: Content::Packages(&["php-fpm", "dash", "coreutils"]),
             files: &[
                 ("entrypoint.sh", include_str!("../../../images/php-entrypoint.sh")),
@@ -217,7 +217,7 @@ pub fn recipes() -> Vec<Recipe> {
             },
         },
         Recipe {
-            name: "flask",
+            name: "flask".into(),
             content: Content::Packages(&["gunicorn", "python3-flask"]),
             files: &[("app/flask_app.py", include_str!("../../../images/flask_app.py"))],
             config: Config {
@@ -229,7 +229,7 @@ pub fn recipes() -> Vec<Recipe> {
             },
         },
         Recipe {
-            name: "node",
+            name: "node".into(),
             content: Content::Packages(&["nodejs", "dash", "coreutils"]),
             files: &[("app/children.js", include_str!("../../../images/children.js"))],
             config: Config {
@@ -241,7 +241,7 @@ pub fn recipes() -> Vec<Recipe> {
             },
         },
         Recipe {
-            name: "java",
+            name: "java".into(),
             // The program is source text, which the development kit compiles when it starts.
             content: Content::Packages(&["openjdk-17-jdk-headless", "tini", "dash"]),
             files: &[("app/Server.java", include_str!("../../../images/Server.java"))],
@@ -253,7 +253,7 @@ pub fn recipes() -> Vec<Recipe> {
             },
         },
         Recipe {
-            name: "deno",
+            name: "deno".into(),
             content: Content::Npm {
                 package: "@deno/linux-x64-glibc@2.9.6",
                 program: "deno",
@@ -268,7 +268,7 @@ pub fn recipes() -> Vec<Recipe> {
             },
         },
         Recipe {
-            name: "workerd",
+            name: "workerd".into(),
             content: Content::Npm {
                 package: "@cloudflare/workerd-linux-64@1.20261117.1",
                 program: "bin/workerd",
@@ -291,7 +291,7 @@ pub fn recipes() -> Vec<Recipe> {
             },
         },
         Recipe {
-            name: "go",
+            name: "go".into(),
             content: Content::Go(include_str!("../../../images/main.go")),
             files: &[],
             config: Config {
@@ -305,11 +305,12 @@ pub fn recipes() -> Vec<Recipe> {
     ]
 }
 
-const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// Where programs are looked for.
+pub(super) const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 fn guest(name: &'static str, guest: &'static str, linkage: Linkage) -> Recipe {
     Recipe {
-        name,
+        name: name.into(),
         content: Content::Guest(guest, linkage),
         files: &[],
         config: Config {

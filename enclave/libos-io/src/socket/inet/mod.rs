@@ -4,22 +4,29 @@
 //! Each operation is one host call. Data goes between the staging buffer and the program's memory without a
 //! copy in between.
 
+mod ahead;
+mod posting;
 mod transfer;
 
-use alloc::sync::Arc;
+use alloc::sync::{Arc, Weak};
 use core::any::Any;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
+use enclave_rt::untrusted::HostMemory;
 use enclave_rt::{call, thread};
 use host_abi::{
     Accept, Bind, CallError, Connect, GetPeerName, GetSockName, GetSockOpt, HostFd, Listen, Poll, PollEntry,
     Queue, Queued, SetSockOpt,
 };
 use kobject::{
-    Attributes, Errno, File, FileKind, How, Result, Sink, Source, SpinLock, Stat, Wait, away, remaining,
+    Attributes, Errno, File, FileKind, How, Observer, Result, Sink, Source, SpinLock, Stat, Subscription,
+    Wait, away, remaining,
 };
 use linux_abi::{AddressFamily, Ioctl, MessageFlags, OptionLevel, PollEvents, Protocol, SocketOption};
 
+use self::ahead::Ahead;
+use self::posting::Posting;
+pub use self::posting::not_sent;
 use super::control::Kinds;
 use super::message::Identity;
 use super::option::{self, Timeouts, may_pass, put_int};
@@ -48,6 +55,9 @@ pub struct InetSocket {
     error: AtomicU32,
     /// Whether receiving has been shut down.
     receiving_ends: AtomicBool,
+    ahead: Ahead,
+    posting: Posting,
+    this: Weak<Self>,
 }
 
 impl InetSocket {
@@ -58,9 +68,9 @@ impl InetSocket {
         kind: SocketKind,
         protocol: Protocol,
         listener: Option<&Self>,
-    ) -> Self {
-        Self {
-            fd: OwnedHostFd(fd),
+    ) -> Arc<Self> {
+        Arc::new_cyclic(|this| Self {
+            fd: OwnedHostFd::new(fd),
             domain,
             kind,
             protocol,
@@ -72,7 +82,10 @@ impl InetSocket {
             least: AtomicU32::new(listener.map_or(1, |listener| listener.least.load(Ordering::Relaxed))),
             error: AtomicU32::new(0),
             receiving_ends: AtomicBool::new(false),
-        }
+            ahead: Ahead::new(),
+            posting: Posting::new(listener.is_some()),
+            this: this.clone(),
+        })
     }
 
     fn queued(&self, queue: Queue) -> Result<usize> {
@@ -106,11 +119,52 @@ impl InetSocket {
             kind: kind as u16,
             protocol: protocol.0 as u16,
         })?;
-        Ok(Arc::new(Self::new(fd, domain, kind, protocol, None)))
+        Ok(Self::new(fd, domain, kind, protocol, None))
     }
 
+    /// The host's descriptor, for a call about it: what other threads have posted comes before.
     fn fd(&self) -> HostFd {
-        self.fd.0
+        self.posting.settle();
+        self.fd.fd()
+    }
+
+    /// Whether the host may receive of it ahead without its program seeing a difference.
+    pub(crate) fn may_come_ahead(&self) -> bool {
+        self.protocol == Protocol::IPPROTO_TCP
+            && !self.listens.load(Ordering::Relaxed)
+            && self.least.load(Ordering::Relaxed) == 1
+            && self.asked().is_empty()
+    }
+
+    /// Lets the host receive of it ahead in the waits of the calling thread; whether it does so.
+    pub(crate) fn claim_ahead(&self) -> bool {
+        self.may_come_ahead() && self.ahead.claim()
+    }
+
+    /// Lets the host receive ahead no more.
+    pub(crate) fn stop_ahead(&self) -> Result<()> {
+        self.ahead.stop(self.fd())
+    }
+
+    /// The stream has left the epoll instance for which the calling thread had claimed it.
+    pub(crate) fn release_ahead(&self) {
+        self.ahead.release();
+    }
+
+    /// The host has received ahead, as [`host_abi::ReadyEvent::ahead`] tells. `is_all` if it found no more.
+    pub(crate) fn deliver_ahead(&self, received: Result<HostMemory>, is_all: bool) {
+        match received {
+            Ok(bytes) => self.ahead.deliver(bytes, is_all),
+            Err(error) => {
+                self.error.store(error.raw().into(), Ordering::Relaxed);
+                self.ahead.count_delivery();
+            }
+        }
+    }
+
+    /// Whether the program has not read all that has come ahead.
+    pub(crate) fn is_unread(&self) -> bool {
+        self.ahead.is_unread() || self.error.load(Ordering::Relaxed) != 0
     }
 
     /// The address of `len` bytes that the host has put into the staging buffer; EIO if it is none of the
@@ -219,13 +273,23 @@ impl Socket for InetSocket {
                         }
                     })?;
                 }
-                answer => return Ok(answer?),
+                answer => {
+                    answer?;
+                    if address::family(address) == Ok(AddressFamily::AF_UNSPEC) {
+                        self.ahead.clear();
+                        self.posting.forbid();
+                    } else {
+                        self.posting.allow();
+                    }
+                    return Ok(());
+                }
             }
         }
     }
 
     fn listen(&self, backlog: u32, _: Caller<'_>) -> Result<()> {
         let fd = self.fd();
+        self.ahead.stop(fd)?;
         call::call(&Listen { fd, backlog })?;
         self.listens.store(true, Ordering::Relaxed);
         Ok(())
@@ -237,7 +301,7 @@ impl Socket for InetSocket {
         let accepted = call_until(deadline, |wait| Accept { fd, wait })?;
         let socket = Self::new(accepted.fd, self.domain, self.kind, self.protocol, Some(self));
         let address = self.staged_address(accepted.address_len)?;
-        Ok((Arc::new(socket), address))
+        Ok((socket, address))
     }
 
     fn send(&self, from: &mut dyn Source, message: Outgoing<'_>, how: How, _: Caller<'_>) -> Result<usize> {
@@ -252,6 +316,9 @@ impl Socket for InetSocket {
         let how = which as u8;
         if which.reads() {
             self.receiving_ends.store(true, Ordering::Relaxed);
+        }
+        if which.writes() {
+            self.posting.forbid();
         }
         Ok(call::call(&host_abi::Shutdown { fd: self.fd(), how })?)
     }
@@ -322,6 +389,10 @@ impl Socket for InetSocket {
         // Before the host is told: what it sends from then on has been asked for.
         let asked = Kinds::asked_by(level, name, value)?;
         *self.asked.lock() |= asked;
+        let is_least = level == OptionLevel::SOL_SOCKET && SocketOption(name) == SocketOption::SO_RCVLOWAT;
+        if is_least || !asked.is_empty() {
+            self.ahead.stop(self.fd())?;
+        }
         if value.len() > MAX_OPTION {
             return Err(Errno::EINVAL);
         }
@@ -333,7 +404,7 @@ impl Socket for InetSocket {
             name,
             len,
         })?;
-        if level == OptionLevel::SOL_SOCKET && SocketOption(name) == SocketOption::SO_RCVLOWAT {
+        if is_least {
             // As Linux has it: a negative one is the most, and 0 is 1.
             let least = option::int(value)?.min(i32::MAX.cast_unsigned()).max(1);
             self.least.store(least, Ordering::Relaxed);
@@ -343,6 +414,14 @@ impl Socket for InetSocket {
 
     fn timeouts(&self) -> &Timeouts {
         &self.timeouts
+    }
+}
+
+impl Drop for InetSocket {
+    fn drop(&mut self) {
+        self.posting.close(self.inode);
+        // As Linux does when data is left unread.
+        self.fd.reset = self.ahead.len() > 0;
     }
 }
 
@@ -374,8 +453,20 @@ impl File for InetSocket {
         Ok((self.send_message(from, &Outgoing::default(), how)?, 0))
     }
 
-    fn poll(&self, _: PollEvents) -> PollEvents {
-        PollEvents::empty()
+    fn poll(&self, interest: PollEvents) -> PollEvents {
+        let mut happened = PollEvents::empty();
+        if self.ahead.is_unread() {
+            happened |= PollEvents::READABLE;
+        }
+        if self.error.load(Ordering::Relaxed) != 0 {
+            happened |= PollEvents::POLLERR;
+        }
+        happened & (interest | PollEvents::UNASKED)
+    }
+
+    fn subscribe(&self, interest: PollEvents, observer: Weak<dyn Observer>) -> Option<Subscription> {
+        let may_come = self.protocol == Protocol::IPPROTO_TCP && !self.listens.load(Ordering::Relaxed);
+        may_come.then(|| self.ahead.queue.subscribe(interest, observer))
     }
 
     fn host_fd(&self) -> Option<HostFd> {
@@ -384,12 +475,22 @@ impl File for InetSocket {
 
     fn ioctl(&self, request: Ioctl, argument: u64) -> Result<u64> {
         match request {
-            Ioctl::FIONREAD => anonymous::answer_int(argument, self.queued(Queue::Unread)?),
+            Ioctl::FIONREAD => {
+                self.ahead.settle(self.fd())?;
+                let unread = self.ahead.len() + self.queued(Queue::Unread)?;
+                anonymous::answer_int(argument, unread)
+            }
             Ioctl::TIOCOUTQ if self.protocol != Protocol::NETLINK_ROUTE => {
                 anonymous::answer_int(argument, self.queued(Queue::Unsent)?)
             }
             Ioctl::SIOCATMARK if self.kind == SocketKind::Stream => {
-                anonymous::answer_int(argument, self.queued(Queue::AtMark)?)
+                // The mark is behind what has come ahead: receiving stops there.
+                let at_mark = if self.ahead.len() > 0 {
+                    0
+                } else {
+                    self.queued(Queue::AtMark)?
+                };
+                anonymous::answer_int(argument, at_mark)
             }
             _ => interfaces::ioctl(self.domain, request, argument),
         }

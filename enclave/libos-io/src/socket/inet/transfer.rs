@@ -10,6 +10,7 @@ use kobject::{Errno, How, Result, Sink, Source};
 use linux_abi::MessageFlags;
 
 use super::{InetSocket, stage_address};
+use crate::NOW;
 use crate::host::{call_until, send_staged};
 use crate::socket::control::{self, Kinds};
 use crate::socket::{Ancillary, MAX_ADDRESS, Outgoing, Received, SocketKind};
@@ -51,6 +52,12 @@ impl InetSocket {
 
     fn send_stream(&self, from: &mut dyn Source, flags: u32, deadline: Option<u64>) -> Result<usize> {
         let fd = self.fd();
+        self.take_error()?;
+        if flags == 0
+            && let Some(posted) = self.post(from)
+        {
+            return posted;
+        }
         let mut done = 0;
         loop {
             let len = from.left().min(Send::MAX_LEN);
@@ -65,6 +72,9 @@ impl InetSocket {
                 wait,
             });
             done += count;
+            if count > 0 {
+                self.posting.allow();
+            }
             match end {
                 Err(error) if done == 0 => return Err(error),
                 Ok(()) if count == len && from.left() > 0 => {}
@@ -146,9 +156,7 @@ impl InetSocket {
         asked: Kinds,
         deadline: Option<u64>,
     ) -> Result<Received> {
-        if let Some(error) = Errno::from_raw(self.error.swap(0, Ordering::Relaxed).into()) {
-            return Err(error);
-        }
+        self.ahead.settle(self.fd())?;
         let peeks = flags.contains(MessageFlags::MSG_PEEK);
         // With MSG_TRUNC the data is dropped instead of given.
         let drops = flags.contains(MessageFlags::MSG_TRUNC);
@@ -163,9 +171,24 @@ impl InetSocket {
             false => total.min(self.least.load(Ordering::Relaxed) as usize),
         };
         let mut result = Received::default();
+        if !flags.contains(MessageFlags::MSG_OOB)
+            && let Some(count) = self.ahead.take(to, peeks, drops)?
+        {
+            result.len = count;
+            if count == 0 || count >= total || !waits_for_all && count >= least {
+                return Ok(result);
+            }
+        }
+        if result.len == 0 {
+            self.take_error()?;
+            if deadline == NOW && !flags.intersects(RECEIVE_FLAGS) && self.ahead.was_just_emptied() {
+                return Err(Errno::EAGAIN);
+            }
+        }
         loop {
             let len = (total - result.len).min(Recv::MAX_LEN);
-            let received = match self.receive_once(len, least.min(len), flags, wanted, deadline) {
+            let least = least.saturating_sub(result.len).min(len);
+            let received = match self.receive_once(len, least, flags, wanted, deadline) {
                 Err(error) if result.len > 0 => {
                     if !matches!(error, Errno::EAGAIN | Errno::EINTR) {
                         self.error.store(error.raw().into(), Ordering::Relaxed);
@@ -187,6 +210,18 @@ impl InetSocket {
             if !fills || result.len >= total || received.full_len == 0 {
                 return Ok(result);
             }
+        }
+    }
+
+    /// An error that is waiting to be told.
+    fn take_error(&self) -> Result<()> {
+        // Not always a swap: a locked instruction takes long, and there is hardly ever one.
+        if self.error.load(Ordering::Relaxed) == 0 {
+            return Ok(());
+        }
+        match Errno::from_raw(self.error.swap(0, Ordering::Relaxed).into()) {
+            Some(error) => Err(error),
+            None => Ok(()),
         }
     }
 

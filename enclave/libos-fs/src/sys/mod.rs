@@ -1,5 +1,7 @@
 //! `/sys`, as far as programs look at it: processors, memory nodes, huge pages, limits.
 
+mod processors;
+
 use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -8,8 +10,7 @@ use enclave_layout::PAGE_SIZE;
 use kobject::Result;
 
 use crate::inode::Inode;
-use crate::proc::processor_list;
-use crate::synthetic::{Item, Numbered, Shape, Subject, Synthetic};
+use crate::synthetic::{Item, Shape, Subject, Synthetic};
 
 const ROOT: &[Item] = &[
     Item::directory("block", &[]),
@@ -80,43 +81,9 @@ const SYSTEM: &[Item] = &[
     Item {
         name: "cpu",
         permissions: 0o555,
-        shape: Shape::Directory(PROCESSORS, Some(&PROCESSOR)),
+        shape: Shape::Directory(processors::ALL, Some(&processors::EACH)),
     },
     Item::directory("node", NODES),
-];
-
-const PROCESSORS: &[Item] = &[
-    Item::fixed("isolated", "\n"),
-    Item::fixed("kernel_max", "8191\n"),
-    Item::fixed("offline", "\n"),
-    Item::text("online", all_processors),
-    Item::text("possible", all_processors),
-    Item::text("present", all_processors),
-];
-
-const PROCESSOR: Numbered = Numbered {
-    prefix: "cpu",
-    numbers: |fs, _| (0..fs.system.processors()).collect(),
-    subject: |fs, subject, number| (number < fs.system.processors()).then_some(Subject { number, ..subject }),
-    permissions: |_, _| 0o555,
-    shape: Shape::Directory(
-        &[
-            Item::fixed("online", "1\n"),
-            Item::directory("topology", TOPOLOGY),
-        ],
-        None,
-    ),
-};
-
-// Each processor is a core of its own, all of one package: how they share caches is the host's secret, or its lie.
-const TOPOLOGY: &[Item] = &[
-    Item::text("core_cpus_list", this_processor),
-    Item::text("core_id", this_processor),
-    Item::text("core_siblings_list", all_processors),
-    Item::fixed("die_id", "0\n"),
-    Item::text("package_cpus_list", all_processors),
-    Item::fixed("physical_package_id", "0\n"),
-    Item::text("thread_siblings_list", this_processor),
 ];
 
 const NODES: &[Item] = &[
@@ -126,8 +93,8 @@ const NODES: &[Item] = &[
     Item::directory(
         "node0",
         &[
-            Item::text("cpulist", all_processors),
-            Item::text("cpumap", processor_map),
+            Item::text("cpulist", processors::list_of_all),
+            Item::text("cpumap", processors::mask_of_all),
             Item::fixed("distance", "10\n"),
             Item::text("meminfo", node_memory),
         ],
@@ -140,7 +107,7 @@ const CGROUP: &[Item] = &[
     Item::fixed("cgroup.controllers", "cpu memory pids\n"),
     Item::fixed("cpu.max", "max 100000\n"),
     Item::fixed("cpu.weight", "100\n"),
-    Item::text("cpuset.cpus.effective", all_processors),
+    Item::text("cpuset.cpus.effective", processors::list_of_all),
     Item::text("memory.current", |fs, _| {
         let memory = fs.system.memory();
         Ok(format!("{}\n", memory.total.saturating_sub(memory.free)).into_bytes())
@@ -167,19 +134,6 @@ const MEMORY: &[Item] = &[
         ],
     ),
 ];
-
-fn all_processors(fs: &Synthetic, _: Subject) -> Result<Vec<u8>> {
-    Ok(format!("{}\n", processor_list(fs.system.processors())).into_bytes())
-}
-
-fn this_processor(_: &Synthetic, subject: Subject) -> Result<Vec<u8>> {
-    Ok(format!("{}\n", subject.number).into_bytes())
-}
-
-fn processor_map(fs: &Synthetic, _: Subject) -> Result<Vec<u8>> {
-    let mask = u64::MAX >> (64 - fs.system.processors().clamp(1, 64));
-    Ok(format!("{mask:x}\n").into_bytes())
-}
 
 fn node_memory(fs: &Synthetic, _: Subject) -> Result<Vec<u8>> {
     let memory = fs.system.memory();
