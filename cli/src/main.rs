@@ -44,6 +44,8 @@ enum Command {
     Top(commands::exec::Top),
     #[cfg(feature = "run")]
     Ps(commands::exec::Ps),
+    #[cfg(feature = "run")]
+    Doctor(commands::doctor::Doctor),
     #[cfg(feature = "convert")]
     Inspect(commands::inspect::Inspect),
     #[cfg(feature = "convert")]
@@ -97,6 +99,8 @@ impl Command {
             Self::Top(top) => top.run()?,
             #[cfg(feature = "run")]
             Self::Ps(ps) => ps.run()?,
+            #[cfg(feature = "run")]
+            Self::Doctor(doctor) => return doctor.run(),
             #[cfg(feature = "convert")]
             Self::Inspect(inspect) => {
                 if !inspect.run()? {

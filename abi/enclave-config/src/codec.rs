@@ -8,10 +8,10 @@ use minicbor::decode::Error as ReadError;
 use minicbor::encode::Error as WriteError;
 use minicbor::{Decoder, Encoder};
 
-use crate::{Config, ConfigError, Extent, HostEnv, Resolver, Rootfs, User};
+use crate::{Config, ConfigError, Extent, HostEnv, HostSignals, Resolver, Rootfs, User};
 
 /// Version of the schema, the value of the first key. A change of the schema is a new version.
-pub const VERSION: u8 = 2;
+pub const VERSION: u8 = 3;
 
 /// The keys of the outer map, in their order.
 #[derive(Clone, Copy)]
@@ -34,9 +34,10 @@ enum Key {
     Rootfs,
     SourceDigest,
     Resolver,
+    HostSignals,
 }
 
-const KEYS: u64 = Key::Resolver as u64 + 1;
+const KEYS: u64 = Key::HostSignals as u64 + 1;
 
 pub(crate) fn encode(config: &Config) -> Result<Vec<u8>, ConfigError> {
     let mut bytes = Vec::new();
@@ -81,9 +82,11 @@ fn write(out: &mut Out, config: &Config) -> Written {
     };
     out.u8(Key::Resolver as u8)?;
     match &config.resolver {
-        Resolver::Servers(servers) => write_list(out, servers),
-        Resolver::OfHost => out.bool(true).map(drop),
+        Resolver::Servers(servers) => write_list(out, servers)?,
+        Resolver::OfHost => out.bool(true).map(drop)?,
     }
+    out.u8(Key::HostSignals as u8)?.u64(config.host_signals.bits())?;
+    Ok(())
 }
 
 fn write_list(out: &mut Out, items: &[Vec<u8>]) -> Written {
@@ -136,6 +139,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Config, ConfigError> {
         rootfs: field(&mut input, Key::Rootfs, read_rootfs)?,
         source_digest: field(&mut input, Key::SourceDigest, read_digest)?,
         resolver: field(&mut input, Key::Resolver, read_resolver)?,
+        host_signals: field(&mut input, Key::HostSignals, Decoder::u64).map(HostSignals::from_bits)?,
     })
 }
 

@@ -52,6 +52,8 @@ pub enum NotAllowed<'a> {
     Args,
     /// Set the variable of this name.
     Variable(&'a [u8]),
+    /// Give an argument or a variable that holds a NUL byte: programs would see another one.
+    Nul,
     /// See traces and statistics.
     Debugging,
 }
@@ -71,6 +73,7 @@ impl fmt::Display for NotAllowed<'_> {
                      without -e {name}"
                 )
             }
+            Self::Nul => f.write_str("an argument or a variable that the host gives holds a NUL byte"),
             Self::Debugging => f.write_str(
                 "this image does not allow --trace and --stats, which show its data to the host; convert it with --debug",
             ),
@@ -88,6 +91,14 @@ impl Config {
     pub fn check_host_choices<'a>(&self, choices: &HostChoices<'a>) -> Result<(), NotAllowed<'a>> {
         if !choices.args.is_empty() && !self.allow_args {
             return Err(NotAllowed::Args);
+        }
+        if choices
+            .args
+            .iter()
+            .chain(choices.env)
+            .any(|text| text.contains(&0))
+        {
+            return Err(NotAllowed::Nul);
         }
         for variable in choices.env {
             let name = variable.split(|&byte| byte == b'=').next().unwrap_or_default();

@@ -5,7 +5,7 @@
 //! bytes: it is deterministic CBOR (RFC 8949, section 4.2.1), a map from small integers to values in which every
 //! key is present. [`Config::decode`] accepts exactly what [`Config::encode`] writes, and nothing else.
 //!
-//! Key types: [`Config`], [`Rootfs`], [`HostEnv`], [`HostChoices`], [`ConfigError`]. Neighbours: `enclave-layout` says where the
+//! Key types: [`Config`], [`Rootfs`], [`HostEnv`], [`HostSignals`], [`HostChoices`], [`ConfigError`]. Neighbours: `enclave-layout` says where the
 //! bytes lie in the enclave.
 //!
 //! Trust: the LibOS reads measured bytes, yet the tools read files that anyone may have made. Decoding therefore
@@ -28,6 +28,7 @@ extern crate alloc;
 mod codec;
 mod error;
 mod host_choices;
+mod host_signals;
 mod rules;
 
 use alloc::vec::Vec;
@@ -35,6 +36,7 @@ use alloc::vec::Vec;
 pub use codec::VERSION;
 pub use error::ConfigError;
 pub use host_choices::{HostChoices, HostEnv, NotAllowed, is_variable_name};
+pub use host_signals::HostSignals;
 pub use rules::{MAX_HOSTNAME, MAX_MEMORY, MAX_NAME_SERVERS, MAX_THREADS};
 
 /// Most bytes of an encoded configuration: what the enclave's layout has room for, without the length word.
@@ -57,6 +59,8 @@ pub struct Config {
     pub hostname: Vec<u8>,
     /// The number of the signal that asks the program to end, 1 to 64.
     pub stop_signal: u8,
+    /// Which signals the host may send, the stop signal among them.
+    pub host_signals: HostSignals,
     /// Whether the host may give arguments in place of the image's Cmd.
     pub allow_args: bool,
     /// How many of [`Config::args`] stay when the host gives arguments of its own (the image's Entrypoint).

@@ -114,6 +114,10 @@ pub(crate) fn check(config: &Config) -> Result<(), ConfigError> {
         (1..=64).contains(&config.stop_signal),
         "the stop signal is not between 1 and 64",
     )?;
+    rule(
+        config.host_signals.has(config.stop_signal),
+        "the stop signal is not among those that the host may send",
+    )?;
 
     rule(config.memory > 0, "the enclave has no memory")?;
     rule(

@@ -1,6 +1,8 @@
 //! One configuration, one sequence of bytes; and no input whatever makes the decoder panic.
 
-use enclave_config::{Config, ConfigError, Extent, HostChoices, HostEnv, NotAllowed, Resolver, Rootfs, User};
+use enclave_config::{
+    Config, ConfigError, Extent, HostChoices, HostEnv, HostSignals, NotAllowed, Resolver, Rootfs, User,
+};
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 
@@ -23,6 +25,7 @@ fn sample() -> Config {
         },
         hostname: b"pearl".to_vec(),
         stop_signal: 15,
+        host_signals: HostSignals::USUAL,
         debug: false,
         memory: 1 << 30,
         threads: 64,
@@ -57,6 +60,25 @@ fn what_is_written_is_read() {
 }
 
 #[test]
+fn nul_bytes_of_the_host_are_refused() {
+    let config = Config {
+        host_env: HostEnv::Any,
+        ..sample()
+    };
+    let given = [b"A=b\0c".to_vec()];
+    let args = HostChoices {
+        args: &given,
+        ..HostChoices::default()
+    };
+    let env = HostChoices {
+        env: &given,
+        ..HostChoices::default()
+    };
+    assert_eq!(config.check_host_choices(&args), Err(NotAllowed::Nul));
+    assert_eq!(config.check_host_choices(&env), Err(NotAllowed::Nul));
+}
+
+#[test]
 fn every_prefix_and_every_trailing_byte_is_refused() {
     let bytes = sample().encode().unwrap();
     for len in 0..bytes.len() {
@@ -86,14 +108,14 @@ fn every_flipped_bit_is_refused_or_means_something_else() {
 #[test]
 fn longer_forms_of_the_same_value_are_refused() {
     let bytes = sample().encode().unwrap();
-    // The head of the map: 17 entries as one byte more (0xb1), or of indefinite length (0xbf … 0xff).
-    assert_eq!(bytes[0], 0xb1);
-    let long = [&[0xb8, 0x11], &bytes[1..]].concat();
+    // The head of the map: 18 entries as one byte more (0xb2), or of indefinite length (0xbf … 0xff).
+    assert_eq!(bytes[0], 0xb2);
+    let long = [&[0xb8, 0x12], &bytes[1..]].concat();
     assert_eq!(Config::decode(&long), Err(ConfigError::NotCanonical));
     let indefinite = [&[0xbf], &bytes[1..], &[0xff]].concat();
     assert_eq!(Config::decode(&indefinite), Err(ConfigError::Malformed));
     // The version as a two-byte integer.
-    let long = [&bytes[..2], &[0x18, 0x02], &bytes[3..]].concat();
+    let long = [&bytes[..2], &[0x18, 0x03], &bytes[3..]].concat();
     assert_eq!(Config::decode(&long), Err(ConfigError::NotCanonical));
 }
 
@@ -107,14 +129,14 @@ fn another_version_says_so() {
 #[test]
 fn a_lie_about_a_length_allocates_nothing() {
     // A map whose list of arguments claims 2^64 - 1 items.
-    let bytes = [&[0xb1, 0x00, 0x02, 0x01, 0x9b][..], &[0xff; 8]].concat();
+    let bytes = [&[0xb2, 0x00, 0x03, 0x01, 0x9b][..], &[0xff; 8]].concat();
     assert_eq!(Config::decode(&bytes), Err(ConfigError::Malformed));
 }
 
 #[test]
 fn rules_are_checked_in_both_directions() {
     type Damage = fn(&mut Config);
-    let broken: [(Damage, &str); 11] = [
+    let broken: [(Damage, &str); 12] = [
         (|c| c.args.clear(), "no program"),
         (|c| c.args.push(b"a\0b".to_vec()), "NUL"),
         (|c| c.entrypoint_len = 9, "entry point"),
@@ -126,6 +148,7 @@ fn rules_are_checked_in_both_directions() {
         (|c| c.threads = 0, "no threads"),
         (|c| c.threads = 2048, "2047"),
         (|c| c.rootfs.callsites.len = 1 << 40, "call-site"),
+        (|c| c.host_signals = HostSignals::NONE, "among those"),
     ];
     for (damage, words) in broken {
         let mut config = sample();
@@ -237,6 +260,7 @@ prop_compose! {
         (uid, gid, groups) in (any::<u32>(), any::<u32>(), btree_set(any::<u32>(), 0..5)),
         hostname in vec(1..=255u8, 0..64),
         stop_signal in 1..=64u8,
+        signals: u64,
         pages in 1..14_417_920u64,
         threads in 1..1000u32,
         blocks in 1..1u64 << 50,
@@ -257,6 +281,7 @@ prop_compose! {
             user: User { uid, gid, groups: groups.into_iter().collect() },
             hostname,
             stop_signal,
+            host_signals: HostSignals::from_bits(signals).with(stop_signal),
             memory: pages * 4096,
             threads,
             volumes: vec![],

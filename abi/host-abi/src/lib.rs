@@ -39,7 +39,6 @@ mod quote;
 mod record;
 mod request;
 mod row;
-mod signals;
 mod socket;
 mod stream;
 mod table;
@@ -58,7 +57,6 @@ pub use record::{
 };
 pub use request::{REQUEST_SIGNAL, Request, Wish};
 pub use row::{Field, Input, Row};
-pub use signals::{PASSED_SIGNALS, signal_bit};
 pub use socket::{Accepted, CONTROL_OFFSET, MAX_CONTROL, MAX_SOCKADDR, Queue, Received, Wanted};
 pub use stream::StreamKind;
 pub use table::*;

@@ -32,8 +32,9 @@ pub struct Record {
     /// Signals that the host's process has received (bit `n - 1` is signal `n`) and that the host asks the
     /// enclave to deliver. Written by the host, which clears them once a thread has been told.
     pub signals: u64,
-    /// Always zero.
-    pub reserved: u64,
+    /// How many times the enclave has delivered signals of the host's, when the thread here last did. Written by the enclave, so that
+    /// the host sees that somebody listens.
+    pub deliveries: u64,
 }
 
 const _: () = assert!(size_of::<Record>() == RECORD_SIZE);

@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use base16ct::lower;
 use clap::Args;
 use enclave_config::{Config, HostEnv, Resolver};
-use image_convert::{Part, label};
+use image_convert::{Part, label, signal_name};
 use oci_image::ImageRef;
 use serde::Serialize;
 use sgx_arch::{Attributes, SigStruct};
@@ -68,6 +68,8 @@ struct Configuration {
     /// Addresses; `*` if the host chooses them.
     name_servers: Vec<String>,
     stop_signal: u8,
+    /// Names.
+    host_may_send: Vec<String>,
     host_may_set_args: bool,
     /// Names, or `*` for all.
     host_may_set_env: Vec<String>,
@@ -250,6 +252,7 @@ impl Report {
             row("name server", &server)?;
         }
         row("stop signal", &config.stop_signal)?;
+        row("host may send", &config.host_may_send.join(" "))?;
         row("root hash", &config.rootfs_hash)?;
         row(
             "made from",
@@ -299,6 +302,10 @@ impl Configuration {
                 Resolver::OfHost => vec!["*".into()],
             },
             stop_signal: config.stop_signal,
+            host_may_send: (1..=64)
+                .filter(|&signal| config.host_signals.has(signal))
+                .map(signal_name)
+                .collect(),
             host_may_set_args: config.allow_args,
             host_may_set_env: match &config.host_env {
                 HostEnv::Names(names) => texts(names),

@@ -8,6 +8,8 @@ pub mod completion;
 #[cfg(feature = "convert")]
 pub mod convert;
 #[cfg(feature = "run")]
+pub mod doctor;
+#[cfg(feature = "run")]
 pub mod exec;
 #[cfg(any(feature = "convert", feature = "verify"))]
 pub mod explain;

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStringExt;
 
 use anyhow::{Context, Result, bail};
 use base16ct::lower;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use enclave_config::{Config, HostChoices};
 use host_abi::BootFlags;
 use host_runtime::control::Control;
@@ -14,6 +14,7 @@ use host_runtime::terminal::{self, RawMode};
 use host_runtime::{Platform, RootfsFile, Seed};
 use image_convert::{Conversion, Options, Package, PackageError, Part};
 use oci_image::{ImageRef, ImageSource, Transport};
+use sgx_platform::driver;
 use sha2::{Digest, Sha256};
 
 use crate::confidential_image;
@@ -47,6 +48,10 @@ pub struct Run {
     #[arg(short, long)]
     tty: bool,
 
+    /// Where the enclave runs; auto takes SGX where this machine has it, and otherwise says that it takes the emulator
+    #[arg(long, value_enum, default_value_t = PlatformChoice::Auto)]
+    platform: PlatformChoice,
+
     /// Print a line for each system call (debug enclaves only)
     #[arg(long)]
     trace: bool,
@@ -58,6 +63,33 @@ pub struct Run {
     /// The image, and arguments that replace its command (Cmd), if it allows them
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_names = ["IMAGE", "ARGS"])]
     image_and_args: Vec<OsString>,
+}
+
+/// The platforms that a user can ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum PlatformChoice {
+    /// SGX if there is the device, or else the emulator.
+    Auto,
+    /// SGX, or nothing.
+    Sgx,
+    /// The emulator, which protects nothing.
+    Emulator,
+}
+
+impl PlatformChoice {
+    fn platform(self) -> Result<Platform> {
+        let has_sgx = driver::is_present();
+        if self == Self::Auto && has_sgx {
+            // Never in silence: it is another platform than the machine offers.
+            eprintln!(
+                "nacre: this machine has SGX, which nacre does not support yet: the enclave is emulated"
+            );
+        }
+        Ok(match self {
+            Self::Sgx => Platform::Driver,
+            Self::Auto | Self::Emulator => Platform::emulator(Seed::of_this_user()?),
+        })
+    }
 }
 
 impl Run {
@@ -103,7 +135,7 @@ impl Run {
             env,
             flags,
             hostname: Vec::new(),
-            platform: Platform::emulator(Seed::of_this_user()?),
+            platform: self.platform.platform()?,
             control: reachable(self.name.as_deref(), &image, config.debug)?,
         };
         let _raw = self.tty.then(|| attach(self.interactive)).transpose()?;

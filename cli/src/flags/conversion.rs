@@ -5,12 +5,12 @@ use std::path::PathBuf;
 
 use anyhow::{Result, anyhow, bail};
 use clap::Args;
-use enclave_config::{HostEnv, MAX_NAME_SERVERS, Resolver};
+use enclave_config::{HostEnv, HostSignals, MAX_NAME_SERVERS, Resolver};
 use image_convert::Options;
 use sgx_arch::SigStruct;
 use sgx_sign::{Date, SignOptions};
 
-use super::enclave_values::{EnclaveSize, HostName, Threads, VariableName};
+use super::enclave_values::{EnclaveSize, HostName, Parsed, SignalName, Threads, VariableName};
 use super::nacre_toml::{File, Signature};
 
 /// The flags of `nacre convert` that say what the enclave is and what its host may change.
@@ -31,6 +31,11 @@ pub struct EnclaveFlags {
     /// Allow the host to set this environment variable; can be given several times
     #[arg(long, value_name = "NAME")]
     allow_env: Vec<VariableName>,
+
+    /// Allow the host to send these signals to the first process, and no others but the image's StopSignal; can be given several
+    /// times [default: HUP, INT, QUIT, USR1, USR2, TERM, WINCH]
+    #[arg(long, value_name = "SIGNAL", value_delimiter = ',')]
+    allow_signals: Vec<SignalName>,
 
     /// The host name that the programs see
     #[arg(long, value_name = "NAME")]
@@ -102,6 +107,11 @@ impl ConversionSettings {
             threads: threads.map_or(defaults.threads, |threads| threads.0),
             allow_args: enclave.allow_args || file.host.allow_args,
             host_env: HostEnv::Names(names.map(|name| name.0.into_bytes()).collect()),
+            host_signals: host_signals(
+                &enclave.allow_signals,
+                file.host.allow_signals,
+                defaults.host_signals,
+            ),
             debug: enclave.debug || file.enclave.debug,
             hostname: hostname.map_or(defaults.hostname, |name| name.0),
             sign: sign_options(signature, &file.signature)?,
@@ -110,6 +120,22 @@ impl ConversionSettings {
             options,
             key: signature.key.clone().or(file.key),
         })
+    }
+}
+
+/// The signals that the host may send: flags go before the file, and either goes before the default.
+fn host_signals(
+    flags: &[SignalName],
+    file: Option<Vec<Parsed<SignalName>>>,
+    default: HostSignals,
+) -> HostSignals {
+    let set = |names: &mut dyn Iterator<Item = SignalName>| {
+        names.fold(HostSignals::NONE, |set, SignalName(number)| set.with(number))
+    };
+    match (flags, file) {
+        ([], None) => default,
+        ([], Some(names)) => set(&mut names.into_iter().map(|name| name.0)),
+        (flags, _) => set(&mut flags.iter().copied()),
     }
 }
 
@@ -207,6 +233,7 @@ mod tests {
         [host]
         allow-args = true
         allow-env = ["TZ"]
+        allow-signals = ["SIGHUP", "40"]
         [signature]
         product = 1
         security-version = 3
@@ -222,6 +249,7 @@ mod tests {
             (1 << 30, 7, true)
         );
         assert_eq!(options.host_env, HostEnv::Names(vec![b"TZ".to_vec()]));
+        assert_eq!(options.host_signals, HostSignals::NONE.with(1).with(40));
         assert_eq!(options.resolver, Resolver::Servers(vec![b"192.0.2.53".to_vec()]));
         assert_eq!((options.sign.product, options.sign.security_version), (1, 3));
         assert_eq!(options.sign.date.to_string(), "2026-11-01");
@@ -231,11 +259,13 @@ mod tests {
             threads: Some(Threads(9)),
             enclave_size: Some(EnclaveSize(8192)),
             allow_env: vec![VariableName("LANG".into())],
+            allow_signals: vec![SignalName(15)],
             allow_resolver: true,
             ..EnclaveFlags::default()
         };
         let both = settings(FULL, flags).unwrap().options;
         assert_eq!(both.resolver, Resolver::OfHost);
+        assert_eq!(both.host_signals, HostSignals::NONE.with(15));
         assert_eq!((both.threads, both.memory), (9, 8192));
         assert_eq!(
             both.host_env,

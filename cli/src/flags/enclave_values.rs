@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use enclave_config::{MAX_HOSTNAME, MAX_MEMORY, MAX_THREADS, is_variable_name};
+use image_convert::signal_number;
 use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
@@ -20,6 +21,10 @@ pub struct Threads(pub u32);
 /// The name of an environment variable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VariableName(pub String);
+
+/// A signal, by its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SignalName(pub u8);
 
 /// The host name that programs see.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +45,9 @@ pub enum ValueError {
     /// Not a name.
     #[error("'{0}' is not the name of an environment variable (names only, without '=')")]
     Variable(String),
+    /// Not a signal.
+    #[error("'{0}' is not a signal (a name such as SIGHUP or HUP, or a number from 1 to 64)")]
+    Signal(String),
     /// Not a host name.
     #[error("'{0}' is not a host name (letters, digits, '-' and '.', at most {MAX_HOSTNAME} bytes)")]
     HostName(String),
@@ -55,6 +63,16 @@ impl FromStr for EnclaveSize {
             .filter(|size| (1..=MAX_MEMORY).contains(size))
             .map(Self)
             .ok_or(ValueError::Memory(size))
+    }
+}
+
+impl FromStr for SignalName {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        signal_number(text)
+            .map(Self)
+            .ok_or_else(|| ValueError::Signal(text.into()))
     }
 }
 

@@ -13,6 +13,7 @@
 //! [host]                        # what the host may change
 //! allow-args = true
 //! allow-env = ["TZ", "LOG_LEVEL"]
+//! allow-signals = ["HUP"]       # besides the image's StopSignal
 //! allow-resolver = true         # /etc/resolv.conf, if the image has none
 //!
 //! [signature]
@@ -29,7 +30,7 @@ use anyhow::{Context, Result, anyhow};
 use serde::Deserialize;
 use sgx_sign::Date;
 
-use super::enclave_values::{EnclaveSize, HostName, Parsed, Threads, VariableName};
+use super::enclave_values::{EnclaveSize, HostName, Parsed, SignalName, Threads, VariableName};
 
 /// The name of the file in the current directory that is read by default.
 const NAME: &str = "nacre.toml";
@@ -61,6 +62,7 @@ pub struct Enclave {
 pub struct Host {
     pub allow_args: bool,
     pub allow_env: Vec<Parsed<VariableName>>,
+    pub allow_signals: Option<Vec<Parsed<SignalName>>>,
     pub allow_resolver: bool,
 }
 

@@ -13,9 +13,11 @@ pub mod unpacked_layers;
 #[cfg(feature = "convert")]
 use std::fs;
 #[cfg(feature = "convert")]
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::PathBuf;
 
+#[cfg(feature = "convert")]
+use anyhow::bail;
 use anyhow::{Context, Result};
 
 /// `$XDG_CACHE_HOME/nacre` or `~/.cache/nacre`.
@@ -44,7 +46,17 @@ pub fn open() -> Result<PathBuf> {
         .create(&dir)
         .with_context(|| format!("cannot make the cache directory {}", dir.display()))?;
     // It may be there, and not be ours to write to.
-    tempfile::tempfile_in(&dir)
+    let own = tempfile::tempfile_in(&dir)
+        .and_then(|file| file.metadata())
         .with_context(|| format!("cannot write to the cache directory {}", dir.display()))?;
+    // Whoever writes there chooses what is run.
+    let found = fs::metadata(&dir).with_context(|| dir.display().to_string())?;
+    if found.uid() != own.uid() || found.permissions().mode() & 0o022 != 0 {
+        bail!(
+            "other users can change what is in the cache directory {}: set XDG_CACHE_HOME to another one, or take it with \
+             chown and chmod go-w",
+            dir.display()
+        );
+    }
     Ok(dir)
 }

@@ -34,15 +34,34 @@ impl Write for Line {
     }
 }
 
-/// A panic is a mistake of ours or a host that broke its side; either way the enclave ends. The message holds
-/// no data of the program.
+/// Where a panic was, as `file:line`.
+struct Place<'a>(&'a core::panic::PanicInfo<'a>);
+
+impl core::fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self.0.location() {
+            Some(place) => write!(f, "{}:{}", place.file(), place.line()),
+            None => f.write_str("an unknown place"),
+        }
+    }
+}
+
+/// A panic is a mistake of ours or a host that broke its side; either way the enclave ends: no thread that the host enters goes on.
+///
+/// What is formatted into a message may be a program's data, or its addresses. So the host gets it only where the measured
+/// configuration allows debugging, and otherwise where the panic was and the words that the code has.
 #[panic_handler]
 fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
     let mut line = Line {
         bytes: [0; 512],
         len: 0,
     };
-    let _ = writeln!(line, "{info}");
+    let words = info.message();
+    let _ = match (enclave_rt::measured::allows_debugging(), words.as_str()) {
+        (true, _) => writeln!(line, "{info}"),
+        (false, Some(words)) => writeln!(line, "panicked at {}: {words}", Place(info)),
+        (false, None) => writeln!(line, "panicked at {}", Place(info)),
+    };
     if let Some(bytes) = line.bytes.get(..line.len) {
         enclave_rt::call::staging().write(bytes);
     }
@@ -50,6 +69,7 @@ fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
         kind: MessageKind::Panic,
         len: line.len,
     });
+    enclave_rt::thread::refuse_entries();
     loop {
         // SIGABRT, as `wait` gives it.
         let _ = enclave_rt::call::call(&host_abi::Exit { status: 6 });

@@ -132,7 +132,14 @@ impl ThreadArea {
         // SAFETY: as above.
         unsafe { (&raw mut (*area).this).write_volatile(gs) };
         let area = Self::current();
-        area.pending.store(0, Ordering::Relaxed);
+        // What an earlier thread of this slot has left is not this one's; but for signals, which are the container's.
+        let has_signals = area.host_signals.load(Ordering::Relaxed) != 0;
+        area.pending.store(has_signals.into(), Ordering::Relaxed);
+        area.fault_address.store(0, Ordering::Relaxed);
+        area.fault_error.store(0, Ordering::Relaxed);
+        area.withheld.store(0, Ordering::Relaxed);
+        area.withheld_at.store(0, Ordering::Relaxed);
+        area.withheld_page.store(0, Ordering::Relaxed);
         outbox::forget(area);
         slot
     }
@@ -145,6 +152,11 @@ impl ThreadArea {
     pub(crate) fn call_area_address(&self) -> u64 {
         // SAFETY: written once, by this thread, before any other use.
         unsafe { *self.call_area.get() }
+    }
+
+    /// What GS holds in this thread.
+    pub(crate) fn gs_base(&self) -> u64 {
+        self.this
     }
 
     pub(crate) fn stack_top(&self) -> u64 {

@@ -129,8 +129,15 @@ fn read_record(memory: HostMemory) -> Record {
         value: words[7].cast_signed(),
         extra: [words[8], words[9]],
         signals: words[10],
-        reserved: words[11],
+        deliveries: words[11],
     }
+}
+
+/// Tells the host that its signals have been delivered, for the `count`th time.
+pub fn tell_deliveries(count: u64) {
+    const AT: usize = core::mem::offset_of!(Record, deliveries);
+    let record = area_memory(ThreadArea::current());
+    record.part(AT, size_of::<u64>()).write(&count.to_le_bytes());
 }
 
 fn note_signals(area: &ThreadArea, signals: u64) {

@@ -24,6 +24,7 @@ pub mod call;
 pub mod frame;
 pub mod handlers;
 pub mod heap;
+mod host_copy;
 pub mod measured;
 pub mod outbox;
 mod patience;

@@ -1,11 +1,24 @@
 //! What was measured with the enclave besides its code: the configuration.
 
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use enclave_layout::{CONFIG_START, MAX_CONFIG};
 
 /// What the length word says, once it has been read.
 static LENGTH: AtomicU64 = AtomicU64::new(0);
+
+/// Whether the configuration allows debugging, once it has been read.
+static ALLOWS_DEBUGGING: AtomicBool = AtomicBool::new(false);
+
+/// Tells that the measured configuration allows the host to debug.
+pub fn allow_debugging() {
+    ALLOWS_DEBUGGING.store(true, Ordering::Relaxed);
+}
+
+/// Whether it does; not before it has been read.
+pub fn allows_debugging() -> bool {
+    ALLOWS_DEBUGGING.load(Ordering::Relaxed)
+}
 
 /// Bytes of the configuration, length word included, as far as they have been looked at. Reads no page of it: the exception handler
 /// asks, perhaps because the host has taken one away.

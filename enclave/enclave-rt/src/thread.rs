@@ -153,6 +153,12 @@ pub fn take_host_signals() -> u64 {
     ThreadArea::current().host_signals.swap(0, Ordering::Relaxed)
 }
 
+/// Lets no thread that the host enters from now on go on in the enclave: it leaves at once. The calling thread can make one more host
+/// call, from which it does not return. Threads that are inside stop at their next exit.
+pub fn refuse_entries() {
+    entry::DEAD.store(true, Ordering::Release);
+}
+
 /// Ends the calling thread, whatever is on its stack: nothing there is dropped.
 pub fn end() -> ! {
     entry::thread_end()

@@ -3,9 +3,9 @@
 //! Everything here lies outside ELRANGE, which is checked when a range is made; no Rust reference to it ever
 //! exists, since the host may change it at any time.
 
-use core::arch::asm;
-
 use enclave_layout::ELRANGE_SIZE;
+
+use crate::host_copy;
 
 /// A range of host memory.
 #[derive(Clone, Copy, Debug)]
@@ -56,8 +56,9 @@ impl HostMemory {
     /// If `out` is longer than the range.
     pub fn read(self, out: &mut [u8]) {
         assert!(out.len() <= self.len, "a read beyond host memory");
-        // SAFETY: source in the host's memory, destination exclusively ours; `copy` is opaque to the compiler.
-        unsafe { copy(out.as_mut_ptr() as u64, self.address, out.len()) };
+        // SAFETY: source in the host's memory, destination exclusively ours; the assembly is opaque to the compiler.
+        let fault = unsafe { host_copy::read(out.as_mut_ptr() as u64, self.address, out.len()) };
+        assert!(fault == 0, "no program's memory is involved");
     }
 
     /// Copies out of the enclave, to the start of the range.
@@ -67,20 +68,11 @@ impl HostMemory {
     pub fn write(self, bytes: &[u8]) {
         assert!(bytes.len() <= self.len, "a write beyond host memory");
         // SAFETY: the destination lies outside the enclave.
-        unsafe { copy(self.address, bytes.as_ptr() as u64, bytes.len()) };
+        let fault = unsafe { host_copy::write(self.address, bytes.as_ptr() as u64, bytes.len()) };
+        assert!(fault == 0, "no program's memory is involved");
     }
 
     pub(crate) fn address(self) -> u64 {
         self.address
-    }
-}
-
-/// # Safety
-/// `to` and `from` are valid for `len` bytes, or belong to the host.
-unsafe fn copy(to: u64, from: u64, len: usize) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        asm!("rep movsb", inout("rdi") to => _, inout("rsi") from => _, inout("rcx") len => _,
-            options(nostack, preserves_flags));
     }
 }

@@ -17,6 +17,7 @@ use enclave_layout::{USER_END, USER_START};
 use crate::area::ThreadArea;
 use crate::frame::Exception;
 use crate::handlers;
+use crate::host_copy;
 use crate::untrusted::HostMemory;
 
 /// An address that a program named, in its memory or not.
@@ -79,7 +80,7 @@ pub fn write_untrusted(to: Address, from: HostMemory, len: usize) -> Result<(), 
     let from = from.part(0, len);
     retrying(|| {
         // SAFETY: from host memory to programs' memory, both checked.
-        unsafe { nacre_user_copy(to, from.address(), len) }
+        unsafe { host_copy::read(to, from.address(), len) }
     })
 }
 
@@ -92,7 +93,7 @@ pub fn read_untrusted(from: Address, to: HostMemory, len: usize) -> Result<(), F
     let to = to.part(0, len);
     retrying(|| {
         // SAFETY: from programs' memory to host memory, both checked.
-        unsafe { nacre_user_copy(to.address(), from, len) }
+        unsafe { host_copy::write(to.address(), from, len) }
     })
 }
 
@@ -179,6 +180,7 @@ fn retrying(mut routine: impl FnMut() -> u64) -> Result<(), Fault> {
 global_asm!(
     r#"
 .globl nacre_user_copy
+.globl nacre_user_copy_words
 .globl nacre_user_zero
 .globl nacre_user_load
 .globl nacre_user_store
@@ -232,6 +234,20 @@ nacre_user_copy:
 3:  rep movsb
     xor eax, eax
     ret
+nacre_user_copy_words:
+    mov rcx, rdx
+    cmp rdx, 16
+    ja 3f
+    jmp 2f
+1:  mov rax, [rsi + rcx * 8]
+    mov [rdi + rcx * 8], rax
+2:  dec rcx
+    jns 1b
+    xor eax, eax
+    ret
+3:  rep movsq
+    xor eax, eax
+    ret
 nacre_user_zero:
     xor eax, eax
     mov rcx, rsi
@@ -280,11 +296,30 @@ nacre_user_failed:
 
 unsafe extern "C" {
     fn nacre_user_copy(to: u64, from: u64, len: usize) -> u64;
+    fn nacre_user_copy_words(to: u64, from: u64, words: usize) -> u64;
     fn nacre_user_zero(to: u64, len: usize) -> u64;
     fn nacre_user_load(at: u64, out: *mut u32) -> u64;
     fn nacre_user_store(at: u64, value: u32) -> u64;
     fn nacre_user_compare_exchange(at: u64, expected_then_found: *mut u32, new: u32) -> u64;
     fn nacre_user_end();
+}
+
+/// Copies bytes between two places in the enclave, one of which may be a program's. 0, or 1 if that faulted.
+///
+/// # Safety
+/// Both places are valid for `len` bytes, or a program's.
+pub(crate) unsafe fn copy_bytes(to: u64, from: u64, len: usize) -> u64 {
+    // SAFETY: the caller's promise.
+    unsafe { nacre_user_copy(to, from, len) }
+}
+
+/// As [`copy_bytes`], words of eight bytes, each by one instruction. Either place may be the host's.
+///
+/// # Safety
+/// As [`copy_bytes`].
+pub(crate) unsafe fn copy_words(to: u64, from: u64, words: usize) -> u64 {
+    // SAFETY: the caller's promise.
+    unsafe { nacre_user_copy_words(to, from, words) }
 }
 
 /// Where a thread that met an exception in one of the routines goes on.

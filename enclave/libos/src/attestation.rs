@@ -96,7 +96,7 @@ fn sealing_key(bound_to: SealedTo) -> Result<Key> {
         // All of what the enclave may do counts, but not the state components that the host chooses by what processor it has.
         attributes_mask: Attributes {
             flags: !0,
-            xfrm: Xfrm(!(Xfrm::AVX | Xfrm::AVX512)),
+            xfrm: Xfrm(!(Xfrm::AVX | Xfrm::AVX512 | Xfrm::PKRU)),
         },
         key_id: [0; 32],
         misc_mask: !0,

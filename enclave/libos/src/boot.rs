@@ -18,6 +18,7 @@ use libos_fs::{At, Context, Vfs, VfsOptions};
 use libos_io::{Stream, Terminal, Timers};
 use libos_mm::AddressSpace;
 use linux_abi::{AtFlags, OpenFlags};
+use sgx_arch::Attributes;
 
 use crate::container::Container;
 use crate::ipc::Ipc;
@@ -92,6 +93,10 @@ fn start() -> Result<enclave_rt::frame::TrapFrame, Refusal> {
     let config = Config::decode(measured::configuration())
         .map_err(|error| Refusal::new(format!("the measured configuration cannot be read: {error}")))?;
     own_memory::set_threads(config.threads.into());
+    if config.debug {
+        measured::allow_debugging();
+    }
+    refuse_other_attributes(&config)?;
     let info = boot_info()?;
     clock::start(info.tsc_hz);
     if config.debug && info.flags.trace {
@@ -120,7 +125,7 @@ fn start() -> Result<enclave_rt::frame::TrapFrame, Refusal> {
         processor,
         memory: config.memory,
         debug: config.debug,
-        stop_signal: config.stop_signal,
+        host_signals: config.host_signals,
     }
     .install();
 
@@ -153,6 +158,35 @@ fn boot_info() -> Result<BootInfo, Refusal> {
     call::staging().read(&mut bytes);
     BootInfo::decode(&bytes)
         .map_err(|error| Refusal::new(format!("the host's boot information cannot be read ({error:?})")))
+}
+
+/// MRENCLAVE says nothing of ATTRIBUTES and MISCSELECT, which the host and the signature choose. What the LibOS builds on is checked.
+fn refuse_other_attributes(config: &Config) -> Result<(), Refusal> {
+    let own = enclave_rt::attestation::own_body().map_err(|error| {
+        Refusal::new(format!(
+            "the processor does not say what this enclave is: {error}"
+        ))
+    })?;
+    let is_debug = own.attributes.flags & Attributes::DEBUG != 0;
+    if is_debug != config.debug {
+        return Err(Refusal::new(if is_debug {
+            "the signature makes this a debug enclave, which its configuration does not allow"
+        } else {
+            "the configuration allows debugging, but the signature makes this no debug enclave"
+        }));
+    }
+    if own.attributes.xfrm.0 != instructions::components() {
+        return Err(Refusal::new(format!(
+            "the host has given the enclave state components that it cannot have (XFRM {:#x})",
+            own.attributes.xfrm.0
+        )));
+    }
+    if !own.misc_select.has_exinfo() {
+        return Err(Refusal::new(
+            "the signature does not let the enclave see page faults (MISCSELECT.EXINFO)",
+        ));
+    }
+    Ok(())
 }
 
 /// A host that asks for more than the image allows is told so.

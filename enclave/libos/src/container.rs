@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use enclave_config::HostSignals;
 use kobject::{Mutex, Once};
 use libos_fs::Vfs;
 use libos_io::Timers;
@@ -21,8 +22,8 @@ pub(crate) struct Container {
     pub(crate) memory: u64,
     /// Whether the measured configuration lets the host trace and see crash reports.
     pub(crate) debug: bool,
-    /// The image's StopSignal, which the host may pass on.
-    pub(crate) stop_signal: u8,
+    /// The signals that the host may send to the first process.
+    pub(crate) host_signals: HostSignals,
 }
 
 static CONTAINER: Once<Container> = Once::new();
@@ -37,9 +38,11 @@ impl Container {
     pub(crate) fn sync(&self) {}
 }
 
-/// The StopSignal of the image; 0 before the container is made.
-pub(crate) fn stop_signal() -> u8 {
-    CONTAINER.get().map_or(0, |container| container.stop_signal)
+/// The signals that the host may send; none before the container is made.
+pub(crate) fn host_signals() -> HostSignals {
+    CONTAINER
+        .get()
+        .map_or(HostSignals::NONE, |container| container.host_signals)
 }
 
 /// The container.

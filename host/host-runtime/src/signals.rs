@@ -6,15 +6,15 @@
 use std::io;
 use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use host_abi::{PASSED_SIGNALS, signal_bit};
+use enclave_config::HostSignals;
 use sgx_platform::interruptible;
 
 use crate::{control, kernel, terminal};
 
 /// What the container gets; everything else keeps its meaning for the host's process.
-static PASSED: AtomicU64 = AtomicU64::new(PASSED_SIGNALS);
+static PASSED: AtomicU64 = AtomicU64::new(0);
 
 /// Signals that cannot be passed on: nobody can wait for them, or the emulated enclave uses them.
 fn is_own(signal: libc::c_int) -> bool {
@@ -62,19 +62,17 @@ fn forwarded() -> libc::sigset_t {
     unsafe { libc::sigemptyset(set.as_mut_ptr()) };
     // SAFETY: initialised above.
     let mut set = unsafe { set.assume_init() };
-    let passed = PASSED.load(Ordering::Relaxed);
-    for signal in (1..=64).filter(|&signal| passed & signal_bit(signal) != 0) {
+    let passed = HostSignals::from_bits(PASSED.load(Ordering::Relaxed));
+    for signal in (1..=64).filter(|&signal| passed.has(signal) && !is_own(signal.into())) {
         // SAFETY: a valid set and signal.
         unsafe { libc::sigaddset(&mut set, signal.into()) };
     }
     set
 }
 
-/// Blocks the signals in the calling thread and all that it starts, the image's StopSignal among them; and ignores SIGPIPE.
-pub(crate) fn block(stop: Option<u8>) -> io::Result<()> {
-    if let Some(stop) = stop.filter(|&stop| !is_own(stop.into())) {
-        PASSED.fetch_or(signal_bit(stop), Ordering::Relaxed);
-    }
+/// Blocks the signals that the container takes, in the calling thread and all that it starts; and ignores SIGPIPE.
+pub(crate) fn block(taken: HostSignals) -> io::Result<()> {
+    PASSED.store(taken.bits(), Ordering::Relaxed);
     // SAFETY: a valid set.
     let error = unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &forwarded(), std::ptr::null_mut()) };
     if error != 0 {
@@ -85,13 +83,55 @@ pub(crate) fn block(stop: Option<u8>) -> io::Result<()> {
     Ok(())
 }
 
-/// Starts the thread that waits; `tell` makes some thread of the enclave enter soon.
-pub(crate) fn forward(pending: &'static Pending, tell: impl Fn() + Send + 'static) -> io::Result<()> {
+/// Who gets the signals.
+pub(crate) trait Listener: Sync {
+    /// Makes some thread of the enclave enter soon.
+    fn tell(&self);
+
+    /// How many times the enclave has delivered signals.
+    fn deliveries(&self) -> u64;
+
+    /// Ends the process.
+    fn give_up(&self) -> !;
+}
+
+/// A signal by which somebody asks the container to end, which has not been delivered.
+struct Asked {
+    since: Instant,
+    /// What the listener counted then.
+    deliveries: u64,
+}
+
+/// How long an enclave may take to deliver such a signal; `docker stop` waits as long for the end.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// After this time, a second such signal is no accident.
+const IMPATIENCE: Duration = Duration::from_secs(1);
+/// How soon it is looked again whether it has.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Starts the thread that waits.
+///
+/// An enclave that has lost its way delivers nothing, and the signals that would end any other process are blocked here. So this
+/// process ends when SIGTERM or SIGINT has not been delivered after [`PATIENCE`], or comes again after [`IMPATIENCE`] and was not.
+pub(crate) fn forward(pending: &'static Pending, listener: &'static impl Listener) -> io::Result<()> {
     let body = move || {
         let set = forwarded();
+        let mut asked: Option<Asked> = None;
         loop {
+            asked = asked.filter(|asked| listener.deliveries() == asked.deliveries);
+            if asked
+                .as_ref()
+                .is_some_and(|asked| asked.since.elapsed() > PATIENCE)
+            {
+                listener.give_up();
+            }
             let is_pending = pending.0.load(Ordering::Acquire) != 0;
-            let limit = is_pending.then(|| kernel::timespec(RETRY.as_nanos() as u64));
+            let limit = match (is_pending, &asked) {
+                (true, _) => Some(RETRY),
+                (false, Some(_)) => Some(LOOK),
+                (false, None) => None,
+            };
+            let limit = limit.map(|limit| kernel::timespec(limit.as_nanos() as u64));
             let args = [
                 (&raw const set) as u64,
                 0,
@@ -102,11 +142,27 @@ pub(crate) fn forward(pending: &'static Pending, tell: impl Fn() + Send + 'stati
             ];
             // SAFETY: the kernel reads the first word of the set, and the limit.
             let signal = unsafe { kernel::syscall(libc::SYS_rt_sigtimedwait, args) };
+            if matches!(signal as libc::c_int, libc::SIGTERM | libc::SIGINT) {
+                let deliveries = listener.deliveries();
+                let unheard = asked.filter(|asked| asked.deliveries == deliveries);
+                if unheard
+                    .as_ref()
+                    .is_some_and(|asked| asked.since.elapsed() > IMPATIENCE)
+                {
+                    listener.give_up();
+                }
+                asked = unheard.or_else(|| {
+                    Some(Asked {
+                        since: Instant::now(),
+                        deliveries,
+                    })
+                });
+            }
             if signal > 0 {
                 pending.0.fetch_or(1 << (signal - 1), Ordering::AcqRel);
             }
             if pending.0.load(Ordering::Acquire) != 0 {
-                tell();
+                listener.tell();
             }
         }
     };

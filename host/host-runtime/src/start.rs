@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::io;
 use std::sync::Mutex;
 
-use enclave_config::Config;
+use enclave_config::{Config, HostSignals};
 use enclave_layout::Slot as SlotAddress;
 use host_abi::{BootError, BootFlags, BootInfo, CpuidEntry, STAGING_SIZE};
 use sgx_arch::{Malformed, Secs, SigStruct, SigStructError};
@@ -107,7 +107,7 @@ pub fn run(options: Options) -> Result<Infallible, Error> {
 /// As [`run`], with a host that answers calls in its own way.
 pub fn run_with(options: Options, host: Box<dyn Host>) -> Result<Infallible, Error> {
     let clock = TscSample::now();
-    signals::block(stop_signal(&options.sgxs))
+    signals::block(host_signals(&options.sgxs))
         .map_err(|error| Error::Kernel("cannot block signals", error))?;
     let signature = SigStruct::from_bytes(options.signature)?;
     let create = Stream::new(&options.sgxs)?.create();
@@ -134,10 +134,11 @@ pub fn run_with(options: Options, host: Box<dyn Host>) -> Result<Infallible, Err
     options.platform.launch(secs, launch)
 }
 
-/// The image's StopSignal, if the enclave has a configuration that can be read: else it does not start anyway.
-fn stop_signal(sgxs: &[u8]) -> Option<u8> {
-    let configuration = Stream::new(sgxs).ok()?.configuration().ok()?;
-    Some(Config::decode(&configuration).ok()?.stop_signal)
+/// The signals that the container takes; the usual ones if the enclave has no configuration that can be read, and so does not start.
+fn host_signals(sgxs: &[u8]) -> HostSignals {
+    let configuration = Stream::new(sgxs).and_then(|stream| stream.configuration());
+    let config = configuration.ok().and_then(|bytes| Config::decode(&bytes).ok());
+    config.map_or(HostSignals::USUAL, |config| config.host_signals)
 }
 
 /// A start on whatever platform.
@@ -201,7 +202,7 @@ impl Launch<'_> {
             print_stats: self.flags.stats,
             pool: Mutex::new(Pool::default()),
         }));
-        signals::forward(&runtime.signals, || runtime.tell_any())
+        signals::forward(&runtime.signals, runtime)
             .map_err(|error| Error::Kernel("cannot start a thread", error))?;
         if let Some(control) = self.control {
             let announce = |signals| {

@@ -109,6 +109,12 @@ impl CallArea {
         unsafe { (&raw mut (*record).extra).write_volatile(answer.extra) };
     }
 
+    /// See [`Record::deliveries`].
+    fn deliveries(self) -> u64 {
+        // SAFETY: as above.
+        unsafe { (&raw const (*self.record()).deliveries).read_volatile() }
+    }
+
     fn set_signals(self, signals: u64) {
         // SAFETY: as above.
         unsafe { (&raw mut (*self.record()).signals).write_volatile(signals) };
@@ -317,6 +323,22 @@ impl<E: Enclave> Runtime<E> {
         if !threads.iter().any(|slot| slot.waker.wake_if_blocked()) {
             threads.iter().for_each(|slot| slot.waker.interrupt());
         }
+    }
+}
+
+impl<E: Enclave> signals::Listener for Runtime<E> {
+    fn tell(&self) {
+        self.tell_any();
+    }
+
+    fn deliveries(&self) -> u64 {
+        let used = self.pool.lock().map_or(0, |pool| pool.used);
+        let slots = self.slots[..used].iter();
+        slots.map(|slot| slot.area.deliveries()).max().unwrap_or(0)
+    }
+
+    fn give_up(&self) -> ! {
+        fatal("the enclave does not deliver the signals that it gets, so it is ended")
     }
 }
 

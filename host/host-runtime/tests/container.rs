@@ -4,12 +4,12 @@ mod scripted_enclave;
 
 use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
-use std::process::Output;
+use std::process::{Output, Stdio};
 
 use host_abi::{
     BootInfo, Exit, HostFd, Message, MessageKind, Park, STAGING_SIZE, StreamRead, StreamWrite, Wait,
 };
-use scripted_enclave::{Host, SIGNALS, Script};
+use scripted_enclave::{FLAG, Host, SIGNALS, Script};
 
 const EINTR: i64 = -4;
 const EAGAIN: i64 = -11;
@@ -214,6 +214,32 @@ fn signals_reach_the_enclave_wherever_its_thread_is() {
             Some(5)
         );
     }
+}
+
+#[test]
+fn an_enclave_that_hears_nothing_is_ended_by_the_second_signal() {
+    let deaf = Script::default()
+        .thread()
+        .call_staged(write_out(1), 0, b"+")
+        .spin_until(FLAG, 1)
+        .exit(0);
+    let mut host = deaf.host();
+    let mut child = host
+        .command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdout.take().unwrap().read_exact(&mut [0]).unwrap();
+    let pid = child.id() as libc::pid_t;
+    for _ in 0..2 {
+        // SAFETY: a child that has not been waited for.
+        assert_eq!(unsafe { libc::kill(pid, libc::SIGTERM) }, 0);
+        std::thread::sleep(std::time::Duration::from_millis(1200));
+    }
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(70));
+    assert!(text(&output.stderr).contains("does not deliver the signals"));
 }
 
 #[test]

@@ -13,9 +13,8 @@ use enclave_layout::{Acceptance, EntryReason, PageRange, Protection};
 use sgx_arch::{PAGE_SIZE, SecInfo, Secs, SigStruct};
 
 use crate::requirements::Missing;
+use crate::survey::DEVICE;
 use crate::{Builder, Chunks, Debugged, Enclave, EnclaveError, Exit, Interrupter, PlatformError, Thread};
-
-const DEVICE: &str = "/dev/sgx_enclave";
 
 /// Whether the machine offers SGX to this process.
 pub fn is_present() -> bool {

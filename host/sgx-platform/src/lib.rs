@@ -6,7 +6,7 @@
 //! - [`emulator`]: a software model of what the SDM says. It measures, checks the signature, keeps an EPCM, TCS
 //!   and SSA states and delivers exceptions as the hardware does. It protects nothing from this host.
 //!
-//! [`sgxs`] reads an enclave file into a builder; [`processor`] chooses what state it has; [`requirements`] says what a machine lacks. [`interruptible`]
+//! [`sgxs`] reads an enclave file into a builder; [`processor`] chooses what state it has; [`requirements`] says what a machine lacks, and [`survey`] what to do about it. [`interruptible`]
 //! is the system call that another thread can end.
 //!
 //! Trust: none. All of this is the adversary's side; what goes wrong here may stop an enclave, not open it. The
@@ -18,6 +18,7 @@ pub mod interruptible;
 pub mod processor;
 pub mod requirements;
 pub mod sgxs;
+pub mod survey;
 
 mod platform;
 

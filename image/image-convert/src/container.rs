@@ -4,7 +4,7 @@ use enclave_config::{Config, HostEnv, Rootfs};
 use oci_image::ContainerConfig;
 
 use crate::accounts::{self, AccountError};
-use crate::{Options, stop_signal};
+use crate::{Options, signal_name};
 
 /// What Docker gives a program if the image says nothing.
 const DEFAULT_PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -37,7 +37,7 @@ pub(crate) fn configure(
     facts: Facts,
 ) -> Result<Config, ContainerError> {
     let account = accounts::resolve(&image.user, facts.passwd, facts.group)?;
-    let stop_signal = stop_signal::parse(&image.stop_signal)
+    let stop_signal = signal_name::stop_signal(&image.stop_signal)
         .ok_or_else(|| ContainerError::StopSignal(image.stop_signal.clone()))?;
     let mut volumes: Vec<_> = image.volumes.keys().map(|volume| rooted(volume)).collect();
     volumes.sort();
@@ -68,6 +68,7 @@ pub(crate) fn configure(
         user: account.user,
         hostname: options.hostname.clone().into_bytes(),
         stop_signal,
+        host_signals: options.host_signals.with(stop_signal),
         debug: options.debug,
         memory: options.memory,
         threads: options.threads,

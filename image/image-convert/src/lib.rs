@@ -22,7 +22,7 @@ mod error;
 mod options;
 mod package;
 mod progress;
-mod stop_signal;
+mod signal_name;
 mod tree_source;
 
 pub use accounts::AccountError;
@@ -33,3 +33,4 @@ pub use error::ConvertError;
 pub use options::Options;
 pub use package::{Outside, Package, PackageError, Part, ResignError, label};
 pub use progress::{Progress, Silent, Stage};
+pub use signal_name::{signal_name, signal_number};

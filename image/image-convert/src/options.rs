@@ -1,6 +1,6 @@
 //! The options of a conversion.
 
-use enclave_config::{HostEnv, Resolver};
+use enclave_config::{HostEnv, HostSignals, Resolver};
 use sgx_sign::SignOptions;
 
 /// The options of a conversion. All but those of the signature are measured.
@@ -14,6 +14,8 @@ pub struct Options {
     pub allow_args: bool,
     /// Which variables of the environment the host may set.
     pub host_env: HostEnv,
+    /// Which signals the host may send besides the image's StopSignal.
+    pub host_signals: HostSignals,
     /// Whether the host may read the enclave: traces, statistics, crash reports; a debugger on silicon.
     pub debug: bool,
     /// The host name that programs see.
@@ -31,6 +33,7 @@ impl Default for Options {
             threads: 128,
             allow_args: false,
             host_env: HostEnv::Names(Vec::new()),
+            host_signals: HostSignals::USUAL,
             debug: false,
             hostname: "nacre".into(),
             resolver: Resolver::Servers(Vec::new()),

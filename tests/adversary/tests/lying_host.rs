@@ -164,6 +164,11 @@ fn pages() -> Result<()> {
 }
 
 #[test]
+fn steps() -> Result<()> {
+    tell_all("steps/")
+}
+
+#[test]
 fn registers() -> Result<()> {
     tell_all("registers/")
 }

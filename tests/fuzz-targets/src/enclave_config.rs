@@ -1,6 +1,6 @@
 //! The measured configuration: each configuration has exactly one encoding.
 
-use enclave_config::{Config, Extent, HostEnv, Resolver, Rootfs, User};
+use enclave_config::{Config, Extent, HostEnv, HostSignals, Resolver, Rootfs, User};
 
 pub(crate) fn run(input: &[u8]) {
     if let Ok(config) = Config::decode(input) {
@@ -27,6 +27,7 @@ pub(crate) fn sample() -> Config {
         hostname: b"pearl".to_vec(),
         resolver: Resolver::OfHost,
         stop_signal: 15,
+        host_signals: HostSignals::USUAL,
         debug: false,
         memory: 1 << 28,
         threads: 3,

@@ -14,12 +14,16 @@
 
 use core::arch::global_asm;
 use core::mem::offset_of;
+use core::sync::atomic::AtomicBool;
 
 use enclave_layout::{EXCEPTION_STACK_SIZE, ExitReason};
 
 use crate::area::offset;
 use crate::frame::{Registers, SyscallFrame, TrapFrame};
 use crate::{processor, vector_state};
+
+/// Whether the enclave has ended by a panic: every entry leaves at once.
+pub(crate) static DEAD: AtomicBool = AtomicBool::new(false);
 
 /// CF, PF, AF, ZF, SF and OF.
 const STATUS_FLAGS: u32 = 0x8d5;
@@ -79,6 +83,8 @@ global_asm!(
 .globl nacre_enter
 nacre_enter:
     cld
+    cmp byte ptr [rip + {dead}], 0
+    jne 7f
     test rax, rax
     jnz 5f
     mov gs:[{exit_target}], rcx
@@ -138,6 +144,11 @@ nacre_thread_end:
     mov rbp, gs:[{exception_host_rbp}]
 6:  mov rbx, rcx
     mov edi, {resume}
+    jmp nacre_eexit
+
+# The enclave has ended.
+7:  mov rbx, rcx
+    mov edi, {thread_end}
     jmp nacre_eexit
 
 # edi = why: from a thread's own stack.
@@ -393,6 +404,7 @@ nacre_start_on:
     not_sse = const (processor::COMPONENTS & !vector_state::SSE) as u32,
     components = const processor::COMPONENTS as u32,
     initial = sym vector_state::INITIAL,
+    dead = sym DEAD,
     slow_flags = const !(STATUS_FLAGS | FIXED_FLAGS) as i32,
     host_call = const ExitReason::HostCall as u64,
     thread_end = const ExitReason::ThreadEnd as u64,

@@ -47,6 +47,16 @@ pub(crate) extern "C" fn handle() {
     let saved = (frame + PAGE_SIZE - GprSgx::SIZE as u64) as *mut GprSgx;
     // SAFETY: this thread's own SSA frame; CSSA is 1, so the processor has filled frame 0 and lets it be.
     let mut state = unsafe { saved.read() };
+    if state.gs_base != area.gs_base() {
+        // A program has executed WRGSBASE, and nothing of the LibOS can run on this thread with what it wrote.
+        state.gs_base = area.gs_base();
+        state.rip = gs_changed as *const () as u64;
+        state.rsp = area.stack_top() - 8;
+        state.rflags = 2;
+        // SAFETY: as above; nothing on the LibOS stack is needed any more.
+        unsafe { saved.write(state) };
+        return;
+    }
     let mut exception = exception_of(&state, saved);
     let tries = match exception.vector {
         Exception::PAGE_FAULT if entry::is_at_leaf(state.rip) => Some(MAX_NOT_ADDED),
@@ -230,6 +240,10 @@ impl LastWords {
 extern "C" fn withheld() -> ! {
     let [_, address, rip, _] = LAST_WORDS.words();
     panic!("the host withholds the page at {address:#x} from the instruction at {rip:#x}")
+}
+
+extern "C" fn gs_changed() -> ! {
+    panic!("a program has changed GS, which is the enclave's own in every thread")
 }
 
 extern "C" fn broken() -> ! {

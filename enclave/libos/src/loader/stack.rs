@@ -7,7 +7,6 @@ use enclave_rt::processor;
 use host_abi::Protection;
 use kobject::{Errno, Result};
 use libos_mm::{AddressSpace, Backing, STACK_NAME};
-use linux_abi::auxv::HWCAP2_FSGSBASE;
 use linux_abi::time::USER_HZ;
 use linux_abi::{AuxiliaryKey, MapFlags};
 
@@ -120,7 +119,8 @@ pub(super) fn build(space: &AddressSpace, contents: &Contents<'_>) -> Result<Sta
         // Whoever began it acts as somebody else; nobody gains capabilities but user 0.
         (AuxiliaryKey::AT_SECURE, (uid != euid || gid != egid).into()),
         (AuxiliaryKey::AT_RANDOM, random),
-        (AuxiliaryKey::AT_HWCAP2, HWCAP2_FSGSBASE),
+        // Not HWCAP2_FSGSBASE: GS is the LibOS's own, and a program that writes it ends the enclave.
+        (AuxiliaryKey::AT_HWCAP2, 0),
         (AuxiliaryKey::AT_EXECFN, name),
         (AuxiliaryKey::AT_PLATFORM, platform),
         (AuxiliaryKey::AT_MINSIGSTKSZ, frame::minimum_stack()),

@@ -224,8 +224,11 @@ fn forget(thread: &Thread, set_ids: SetIds) {
         signals.stack = AlternateStack::NONE;
         signals.suspended = None;
     }
-    process.actions.lock().reset_for_exec();
     process.timers.delete_created();
+    // Of timers that the new program does not know: it has no handler any more, and they would end it.
+    thread.signals.lock().pending.remove_of_timers();
+    process.pending.lock().remove_of_timers();
+    process.actions.lock().reset_for_exec();
     process.barriers.store(0, Ordering::Relaxed);
     let after = Credentials::clone(&thread.credentials()).executed(set_ids);
     let acts_as_another = after.uid[0] != after.uid[1] || after.gid[0] != after.gid[1];

@@ -76,6 +76,17 @@ impl Pending {
         Some(overrun)
     }
 
+    /// Forgets the signals of timers that were made (timer_create(2)).
+    pub(crate) fn remove_of_timers(&mut self) {
+        self.queue.retain(|info| info.code != SignalCode::SI_TIMER.0);
+        let numbers = self
+            .queue
+            .iter()
+            .filter_map(|info| u64::try_from(info.signal).ok());
+        let left = numbers.filter_map(Signal::from_raw);
+        self.set = left.fold(SignalSet(0), |set, signal| set.with(SignalSet::of(signal)));
+    }
+
     /// Forgets a signal.
     pub(crate) fn remove(&mut self, signal: Signal) {
         self.queue.retain(|info| info.signal != i32::from(signal.raw()));
@@ -123,6 +134,23 @@ mod tests {
         assert_eq!(pending.take(all).unwrap().code, SignalCode::SI_USER.0);
         assert_eq!(pending.take(all).unwrap().fields[..2], [7 | 3 << 32, 12]);
         assert_eq!(pending.overrun(7, 1), None);
+    }
+
+    #[test]
+    fn signals_of_timers_are_forgotten_alone() {
+        let mut pending = Pending::new();
+        for signal in [Signal::SIGUSR1, Signal::SIGALRM] {
+            pending.add(signal, SignalInfo::timer(signal, 7, 0, 12));
+        }
+        pending.add(
+            Signal::SIGUSR1,
+            SignalInfo::new(Signal::SIGUSR1, SignalCode::SI_USER),
+        );
+        pending.remove_of_timers();
+        let all = SignalSet(u64::MAX);
+        assert_eq!(pending.set().0, SignalSet::of(Signal::SIGUSR1).0);
+        assert_eq!(pending.take(all).unwrap().code, SignalCode::SI_USER.0);
+        assert!(pending.take(all).is_none() && pending.set().is_empty());
     }
 
     #[test]

@@ -44,6 +44,13 @@ pub(super) struct Context {
     pub(super) address: u64,
     /// The [`super::leaf::Identity`] of the TCS's enclave.
     pub(super) identity: *const c_void,
+    /// Instructions that are still to be stepped through ([`super::stepping`]), how many were since the thread came into the LibOS, and
+    /// what chooses where it is interrupted.
+    pub(super) steps: u64,
+    pub(super) steps_in_libos: u64,
+    pub(super) random: u64,
+    /// Whether the next entry is stepped through, or has registers of a hostile host: what the fast path of an entry does not do.
+    pub(super) unusual: u32,
     /// XSAVE images of [`super::hostile`]: what to load before the entry, and where to save what an exit leaves. Null for an
     /// honest host.
     pub(super) presented: *const u8,

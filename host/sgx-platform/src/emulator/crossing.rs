@@ -50,6 +50,16 @@ global_asm!(
     push r15
 .endm
 
+# What EENTER loads, and r11 = the entry.
+.macro NACRE_ENTRY
+    mov eax, [rdi + {cssa}]
+    mov rbx, [rdi + {tcs}]
+    mov rcx, [rdi + {exit_thunk}]
+    mov r11, [rdi + {entry}]
+    mov rdi, rsi
+    mov rsi, rdx
+.endm
+
 # extern "C" fn(rdi context, rsi call area, rdx reason) -> Landing
 .hidden nacre_emulator_enter
 .globl nacre_emulator_enter
@@ -64,28 +74,30 @@ nacre_emulator_enter:
     je 1f
     wrgsbase r8
 1:  mov dword ptr [rdi + {inside}], 1
-    cmp qword ptr [rdi + {observed}], 0
+    cmp dword ptr [rdi + {unusual}], 0
     jne 3f
-2:  mov eax, [rdi + {cssa}]
-    mov rbx, [rdi + {tcs}]
-    mov rcx, [rdi + {exit_thunk}]
-    mov r11, [rdi + {entry}]
-    mov rdi, rsi
-    mov rsi, rdx
+2:  NACRE_ENTRY
     jmp r11
 
-# A hostile host: with the registers that it presents, if any.
+# A hostile host: with the registers that it presents, if any, and step by step, if it wants.
 3:  mov [rdi + {host_stack}], rsp
     mov [rdi + {host_stack} + 8], rbp
     mov rcx, [rdi + {presented}]
     test rcx, rcx
-    jz 2b
+    jz 4f
     mov r8, rdx
     mov eax, [rdi + {observed_components}]
     mov edx, [rdi + {observed_components} + 4]
     xrstor64 [rcx]
     mov rdx, r8
-    jmp 2b
+4:  cmp qword ptr [rdi + {steps}], 0
+    je 2b
+    NACRE_ENTRY
+    # The trap comes after the jump.
+    pushfq
+    or dword ptr [rsp], {trap_flag}
+    popfq
+    jmp r11
 
 # One thunk per context, 16 bytes each.
 .balign 16
@@ -225,6 +237,9 @@ nacre_emulator_resume_end:
     entry = const offset_of!(Context, entry),
     interrupted = const offset_of!(Context, interrupted),
     presented = const offset_of!(Context, presented),
+    unusual = const offset_of!(Context, unusual),
+    steps = const offset_of!(Context, steps),
+    trap_flag = const super::stepping::TRAP_FLAG,
     observed_components = const offset_of!(Context, observed_components),
     observed = const offset_of!(Context, observed),
     general = const offset_of!(Context, general),
@@ -548,6 +563,11 @@ pub(super) fn leave() -> u64 {
     address(nacre_emulator_leave)
 }
 
+/// Whether a thread does the fast path of a leaf. It leaves by EEXIT from here, too.
+pub(super) fn is_leaf(rip: u64) -> bool {
+    (enclu()..address(nacre_emulator_enclu_end)).contains(&rip)
+}
+
 /// Whether a thread met the `ud2` for which the leaf is done from the start.
 pub(super) fn is_slow_leaf(rip: u64) -> bool {
     rip == address(nacre_emulator_enclu_slow)
@@ -581,7 +601,7 @@ pub(super) const SITE_SIZE: u64 = 5;
 /// `registers` are those of a thread that the enclave runs on, so that `rsp` points to its stack when `rip` is here.
 pub(super) unsafe fn settle(registers: LeafRegisters) -> Option<LeafRegisters> {
     let rip = registers.rip;
-    if !(enclu()..address(nacre_emulator_enclu_end)).contains(&rip) {
+    if !is_leaf(rip) {
         return None;
     }
     let stack = std::ptr::with_exposed_provenance::<u64>(registers.rsp as usize);

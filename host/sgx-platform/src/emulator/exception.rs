@@ -12,7 +12,7 @@
 //!
 //! # Differences from silicon
 //! - After a system call (#UD there) RCX and R11 are lost.
-//! - CPUID and RDTSC execute; an access to a pending page succeeds.
+//! - CPUID executes where the processor has no CPUID faulting (`privileged`); an access to a pending page succeeds.
 //! - A jump out of ELRANGE is found only if it faults.
 //! - EREPORT and EGETKEY heed the EPCM, not the host's page tables; where the site is patched, EREPORT and EMODPE do not keep
 //!   the status flags.
@@ -30,8 +30,9 @@ use super::address_space::{CONTEXT_STRIDE, CONTEXTS, MAX_CONTEXTS};
 use super::context::Context;
 use super::crossing::{self, LeafRegisters};
 use super::epcm::{Epcm, LeafFault};
-use super::hostile;
 use super::leaf::{self, Identity, Operands, Outcome};
+use super::privileged::{self, Answer};
+use super::stepping::{self, Step};
 use crate::{PlatformError, interruptible, processor};
 
 global_asm!(
@@ -158,30 +159,47 @@ extern "C" fn handle(
         return RETURN;
     }
     let is_protection = signal == libc::SIGSEGV && machine.gregs[libc::REG_TRAPNO as usize] == 13;
-    if let Some((len, counter, aux)) = is_protection.then(|| hostile::counter(rip)).flatten() {
-        set_register(&mut machine.gregs, libc::REG_RAX, counter & 0xffff_ffff);
-        set_register(&mut machine.gregs, libc::REG_RDX, counter >> 32);
-        const RDTSCP_SIZE: u64 = 3;
-        if len == RDTSCP_SIZE {
-            set_register(&mut machine.gregs, libc::REG_RCX, aux.into());
-        }
-        set_register(&mut machine.gregs, libc::REG_RIP, rip + len);
-        return RETURN;
-    }
+    let is_illegal = match is_protection.then(|| privileged(&mut machine.gregs)).flatten() {
+        Some(Answer::Done(_)) => return RETURN,
+        Some(Answer::Illegal) => true,
+        None => false,
+    };
     match context {
         // Codes above 0 are the kernel's own; others come from kill().
         Some(context) if code > 0 && context.inside != 0 => {
             let (registers, vector_state) = (&mut machine.gregs, &mut machine.fpregs);
-            let stopped = Stopped {
+            let mut stopped = Stopped {
                 registers,
                 vector_state,
                 context,
                 enclave_fs,
             };
+            if is_illegal {
+                return stopped.undefined();
+            }
             fault(stopped, signal).unwrap_or_else(|HostFault| die_of(signal, code))
         }
         _ => die_of(signal, code),
     }
+}
+
+/// Does an instruction that is forbidden to the thread, if that is why it has met #GP.
+fn privileged(machine: &mut [i64; 23]) -> Option<Answer> {
+    let answer = privileged::answer(privileged::Registers {
+        rip: register(machine, libc::REG_RIP),
+        rax: register(machine, libc::REG_RAX),
+        rbx: register(machine, libc::REG_RBX),
+        rcx: register(machine, libc::REG_RCX),
+        rdx: register(machine, libc::REG_RDX),
+    })?;
+    if let Answer::Done(registers) = answer {
+        set_register(machine, libc::REG_RIP, registers.rip);
+        set_register(machine, libc::REG_RAX, registers.rax);
+        set_register(machine, libc::REG_RBX, registers.rbx);
+        set_register(machine, libc::REG_RCX, registers.rcx);
+        set_register(machine, libc::REG_RDX, registers.rdx);
+    }
+    Some(answer)
 }
 
 /// A fault of the host's own code.
@@ -212,6 +230,11 @@ fn fault(mut stopped: Stopped, signal: c_int) -> Result<u64, HostFault> {
     let error = stopped.registers[libc::REG_ERR as usize];
     let address = stopped.get(libc::REG_CR2);
 
+    if trap == 1
+        && let Some(landing) = stopped.step()
+    {
+        return Ok(landing);
+    }
     if crossing::is_slow_leaf(rip) {
         stopped.settle();
         return Ok(stopped.leaf(crossing::SITE_SIZE));
@@ -233,7 +256,7 @@ fn fault(mut stopped: Stopped, signal: c_int) -> Result<u64, HostFault> {
         // Syscall User Dispatch: the instruction, 2 bytes long, is over; #UD is a fault.
         (libc::SIGSYS, _) => {
             stopped.set(libc::REG_RIP, rip - 2);
-            Ok(stopped.exception(6, 0, 0))
+            Ok(stopped.undefined())
         }
         // ENCLU: #UD without SGX, #GP with it (outside an enclave).
         (_, 6 | 13) if stopped.is_at_enclu() => Ok(stopped.leaf(leaf::ENCLU.len() as u64)),
@@ -298,6 +321,30 @@ impl Stopped<'_> {
         self.set(libc::REG_EFL, settled.rflags);
     }
 
+    /// If the thread is stepped through: what comes after the instruction that it has executed.
+    fn step(&mut self) -> Option<u64> {
+        if self.context.unusual == 0 {
+            return None;
+        }
+        let mut registers = stepping::Registers {
+            rip: self.get(libc::REG_RIP),
+            rsp: self.get(libc::REG_RSP),
+            rflags: self.get(libc::REG_EFL),
+        };
+        let step = self.context.step(epcm(), &mut registers);
+        self.set(libc::REG_RIP, registers.rip);
+        self.set(libc::REG_RSP, registers.rsp);
+        self.set(libc::REG_EFL, registers.rflags);
+        Some(match step {
+            Step::GoOn => RETURN,
+            Step::Illegal => self.undefined(),
+            Step::Interrupt => {
+                self.exit(None, ExInfo::default());
+                crossing::INTERRUPT
+            }
+        })
+    }
+
     fn is_at_enclu(&self) -> bool {
         let rip = self.get(libc::REG_RIP);
         let last = rip + leaf::ENCLU.len() as u64 - 1;
@@ -341,6 +388,12 @@ impl Stopped<'_> {
             }
         }
         RETURN
+    }
+
+    /// #UD.
+    fn undefined(&mut self) -> u64 {
+        const VECTOR: u8 = 6;
+        self.exception(VECTOR, 0, 0)
     }
 
     /// An asynchronous exit because of an exception.
@@ -391,7 +444,9 @@ impl Stopped<'_> {
             r13: self.get(libc::REG_R13),
             r14: self.get(libc::REG_R14),
             r15: self.get(libc::REG_R15),
-            rflags: self.get(libc::REG_EFL),
+            rflags: self
+                .context
+                .flags_to_resume(self.get(libc::REG_RIP), self.get(libc::REG_EFL)),
             rip: self.get(libc::REG_RIP),
             ursp: self.context.host_rsp,
             urbp: 0,

@@ -1,16 +1,18 @@
 //! What a hostile kernel does around an enclave, for tests of the boundary: it enters with registers of its choice, looks at what is
-//! left in them after each exit, takes pages away, and sets the time-stamp counter.
+//! left in them after each exit, takes pages away, sets the time-stamp counter, and
+//! steps through it.
 //!
 //! A processor lets any kernel do this. Nothing here reads or changes what an enclave holds.
 
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{OnceLock, PoisonError, RwLock};
 
-use enclave_layout::{ELRANGE_SIZE, PAGE_SIZE, SLOT_STRIDE, SLOTS_START, SSA_FRAME_PAGES, SSA_FRAMES, Slot};
+use enclave_layout::{PAGE_SIZE, SLOT_STRIDE, SLOTS_START, SSA_FRAME_PAGES, SSA_FRAMES, Slot};
 use sgx_arch::SecInfo;
 
-use super::address_space;
 use super::epcm::Epcm;
+use super::privileged::Privileged;
 use crate::processor;
 
 /// What a host does with its registers.
@@ -96,6 +98,18 @@ pub(super) fn registers() -> Option<&'static dyn HostRegisters> {
     REGISTERS.get().map(|registers| &**registers)
 }
 
+/// Instructions of each thread that are stepped through.
+static STEPS: AtomicU64 = AtomicU64::new(0);
+
+/// Steps through the first so many instructions of each thread that begins from now on (see `stepping`), and interrupts it at some.
+pub fn step_through(instructions: u64) {
+    STEPS.store(instructions, Ordering::Relaxed);
+}
+
+pub(super) fn steps() -> u64 {
+    STEPS.load(Ordering::Relaxed)
+}
+
 /// What the enclave reads from the time-stamp counter, for what it holds.
 type Counter = fn(u64) -> u64;
 
@@ -110,40 +124,12 @@ pub fn set_counter(counter: Counter) -> io::Result<()> {
     if COUNTER.set(counter).is_err() {
         return Err(io::ErrorKind::AlreadyExists.into());
     }
-    allow_counter(false)
+    Privileged::Rdtsc.forbid()
 }
 
-fn allow_counter(is_allowed: bool) -> io::Result<()> {
-    let how = if is_allowed {
-        libc::PR_TSC_ENABLE
-    } else {
-        libc::PR_TSC_SIGSEGV
-    };
-    // SAFETY: what faults is answered by the emulator's signal handler.
-    match unsafe { libc::prctl(libc::PR_SET_TSC, how) } {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
-    }
-}
-
-/// What a thread reads that has faulted at `rip`, if that was for the time-stamp counter: the bytes of the instruction, the counter, and
-/// TSC_AUX. The host itself reads the truth.
-pub(super) fn counter(rip: u64) -> Option<(u64, u64, u32)> {
-    const RDTSC: [u8; 2] = [0x0f, 0x31];
-    const RDTSCP: [u8; 3] = [0x0f, 0x01, 0xf9];
-    let counter = COUNTER.get()?;
-    let len = match address_space::read::<3>(rip)? {
-        [a, b, _] if [a, b] == RDTSC => 2,
-        RDTSCP => 3,
-        _ => return None,
-    };
-    allow_counter(true).ok()?;
-    let mut aux = 0;
-    // SAFETY: every processor with AVX has it.
-    let now = unsafe { std::arch::x86_64::__rdtscp(&mut aux) };
-    allow_counter(false).ok()?;
-    let told = if rip < ELRANGE_SIZE { counter(now) } else { now };
-    Some((len, told, aux))
+/// What the enclave is to read where the counter is `now`.
+pub(super) fn counter(now: u64) -> u64 {
+    COUNTER.get().map_or(now, |counter| counter(now))
 }
 
 /// Whether there is an enclave, whose table of pages may be read.

@@ -6,7 +6,7 @@
 //! - `crossing`: the assembly of EENTER, EEXIT, ERESUME and the fast leaves; `leaf`: all leaves in full;
 //!   `simulated_processor`: the secrets behind reports and keys;
 //! - `exception`: signals become asynchronous exits; `context`: what a thread needs for that;
-//! - `patch`: ENCLU sites become calls; [`hostile`]: what a hostile kernel does, for tests.
+//! - `patch`: ENCLU sites become calls; `privileged`: CPUID and RDTSC; [`hostile`]: what a hostile kernel does, for tests; `stepping`: one of these things.
 //!
 //! System calls of the enclave's never reach the kernel: Syscall User Dispatch allows them outside ELRANGE only, and the
 //! enclave sees #UD as on silicon.
@@ -20,7 +20,9 @@ mod exception;
 pub mod hostile;
 mod leaf;
 mod patch;
+mod privileged;
 mod simulated_processor;
+mod stepping;
 
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -37,6 +39,7 @@ use self::context::Context;
 use self::epcm::Epcm;
 use self::hostile::{HostRegisters, Left, VectorState};
 use self::leaf::Identity;
+use self::privileged::Privileged;
 use crate::requirements::{self, Missing};
 use crate::{
     AsyncExit, Builder, Chunks, Debugged, Enclave, EnclaveError, Exit, Interrupter, PlatformError, Thread,
@@ -352,8 +355,11 @@ impl Enclave for Emulated {
         context.identity = (&raw const self.identity).cast();
         context.nssa = slot.tcs.ssa_frames;
         context.has_exinfo = self.secs().misc_select.has_exinfo().into();
+        context.begin_steps(hostile::steps());
         context.take_interrupt();
         exception::set_signal_stack(index)?;
+        // Not every processor can, and not every kernel lets it.
+        let _ = Privileged::Cpuid.forbid();
         dispatch_system_calls()?;
         Ok(thread)
     }
@@ -442,6 +448,7 @@ impl EmulatedThread<'_> {
         }
         context.observed_components = observed.components();
         context.observed = observed.address();
+        context.unusual = 1;
         // SAFETY: as in `enter`; both images live until the exit.
         let landing = unsafe { crossing::enter(self.context, call_area, reason as u64) };
         let context = self.context();

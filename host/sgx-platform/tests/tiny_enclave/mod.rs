@@ -116,6 +116,13 @@ TINY_FAULT undefined
 tiny_undefined_body:
     ud2
     ret
+TINY_FAULT cpuid
+tiny_cpuid_body:
+    mov eax, 0
+    pushfq
+    popfq
+    cpuid
+    ret
 TINY_FAULT breakpoint
 tiny_breakpoint_body:
     int3
@@ -384,7 +391,7 @@ macro_rules! routines {
 }
 
 routines! {
-    tiny_cssa, tiny_reason, tiny_ugly, tiny_pending, tiny_resume, tiny_divide, tiny_undefined, tiny_breakpoint, tiny_load,
+    tiny_cssa, tiny_reason, tiny_ugly, tiny_pending, tiny_resume, tiny_divide, tiny_undefined, tiny_cpuid, tiny_breakpoint, tiny_load,
     tiny_store, tiny_jump, tiny_simd, tiny_x87, tiny_alignment, tiny_getpid, tiny_int80, tiny_registers,
     tiny_spin, tiny_leaf, tiny_raw_leaf, tiny_leaf_loop, tiny_accept_many, tiny_copy_many,
 }

@@ -1,6 +1,6 @@
 //! A tiny LibOS and a configuration to go with it.
 
-use enclave_config::{Config, Extent, HostEnv, Resolver, Rootfs, User};
+use enclave_config::{Config, Extent, HostEnv, HostSignals, Resolver, Rootfs, User};
 use enclave_layout::IMAGE_BASE;
 
 pub const R: u32 = 4;
@@ -66,6 +66,7 @@ pub fn config() -> Config {
         hostname: vec![],
         resolver: Resolver::Servers(vec![]),
         stop_signal: 15,
+        host_signals: HostSignals::USUAL,
         debug: false,
         memory: 1 << 28,
         threads: 3,

@@ -34,6 +34,9 @@ fn run() -> Result<Infallible> {
     if let Tell::Registers(registers) = lie.tell {
         hostile::install(Box::new(Hands(registers)));
     }
+    if let Tell::Steps(instructions) = lie.tell {
+        hostile::step_through(instructions);
+    }
     let limit = Duration::from_secs_f64(seconds.parse()?);
     let dir = Path::new(dir);
     let (sgxs, signature) = (

@@ -18,6 +18,7 @@ mod poll;
 mod quotes;
 mod registers;
 mod sockets;
+mod steps;
 mod streams;
 mod threads;
 
@@ -57,6 +58,8 @@ pub enum Tell {
     Registers(Registers),
     /// The truth, but the pages of this range of addresses are taken away for an instant, one after the other, all the time.
     Withheld(u64, u64),
+    /// The truth, but the first so many instructions of each thread are stepped through, with interrupts at some.
+    Steps(u64),
     /// The truth, but each third reading of the time-stamp counter is so many ticks too small.
     CounterBack(u64),
     /// While the enclave runs, the beginning of the staging buffers changes all the time.
@@ -163,6 +166,7 @@ pub fn all() -> impl Iterator<Item = &'static Lie> {
         threads::LIES,
         memory::LIES,
         pages::LIES,
+        steps::LIES,
         registers::LIES,
         quotes::LIES,
         chaos::LIES,

@@ -1,6 +1,6 @@
 //! A host that enters with registers of its choice, and looks at what each exit leaves in them.
 
-use super::{Lie, RIGHT, Registers, Tell};
+use super::{End, Lie, RIGHT, Registers, Tell};
 
 const fn registers(name: &'static str, registers: Registers) -> Lie {
     Lie {
@@ -39,5 +39,6 @@ pub(super) const LIES: &[Lie] = table! {
     registers("registers/masks", Registers::Used(MASKS, COARSE, FCW)),
     registers("registers/avx-512", Registers::Used(WIDE, COARSE, FCW)),
     registers("registers/avx-512-and-x87", Registers::Used(WIDE | X87, UNMASKED, SINGLE)),
+    Lie { name: "registers/gs", guest: "gs", tell: Tell::Truth, ends: &[End::Stopped] },
     registers("registers/everything", Registers::Used(u64::MAX, COARSE, SINGLE)),
 };

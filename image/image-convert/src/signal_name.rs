@@ -1,4 +1,4 @@
-//! Parses the `StopSignal` of an image, which is a name or a number.
+//! Names of signals: the `StopSignal` of an image is a name or a number, and so are those that a host may send.
 
 /// signal(7), x86, in order from 1.
 const NAMES: [&str; 31] = [
@@ -12,11 +12,17 @@ const TERM: u8 = 15;
 const RTMIN: u8 = 34;
 const RTMAX: u8 = 64;
 
-/// The signal's number, 1 to 64; SIGTERM if the text is empty, `None` if it names no signal.
-pub(crate) fn parse(text: &str) -> Option<u8> {
+/// The number of an image's StopSignal: SIGTERM if the text is empty, `None` if it names no signal.
+pub(crate) fn stop_signal(text: &str) -> Option<u8> {
     if text.is_empty() {
-        return Some(TERM);
+        Some(TERM)
+    } else {
+        signal_number(text)
     }
+}
+
+/// The number of a signal, 1 to 64, from its number or its name with or without SIG; `None` if the text names none.
+pub fn signal_number(text: &str) -> Option<u8> {
     if let Ok(number) = text.parse() {
         return (1..=RTMAX).contains(&number).then_some(number);
     }
@@ -40,14 +46,24 @@ pub(crate) fn parse(text: &str) -> Option<u8> {
     real_time.filter(|number| (RTMIN..=RTMAX).contains(number))
 }
 
+/// The name of a signal.
+pub fn signal_name(number: u8) -> String {
+    let index = usize::from(number).wrapping_sub(1);
+    match (NAMES.get(index), number.checked_sub(RTMIN)) {
+        (Some(name), _) => format!("SIG{name}"),
+        (None, Some(0)) => "SIGRTMIN".into(),
+        (None, Some(offset)) => format!("SIGRTMIN+{offset}"),
+        (None, None) => number.to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::parse;
+    use super::*;
 
     #[test]
     fn names_and_numbers_are_signals() {
         for (text, number) in [
-            ("", 15),
             ("SIGTERM", 15),
             ("quit", 3),
             ("SIGINT", 2),
@@ -62,9 +78,14 @@ mod tests {
             ("SIGCLD", 17),
             ("POLL", 29),
         ] {
-            assert_eq!(parse(text), Some(number), "{text}");
+            assert_eq!(signal_number(text), Some(number), "{text}");
         }
+        for number in 1..=64 {
+            assert_eq!(signal_number(&signal_name(number)), Some(number));
+        }
+        assert_eq!((stop_signal(""), stop_signal("SIGQUIT")), (Some(15), Some(3)));
         for wrong in [
+            "",
             "0",
             "65",
             "SIGFOO",
@@ -74,7 +95,7 @@ mod tests {
             "-1",
             "é",
         ] {
-            assert_eq!(parse(wrong), None, "{wrong}");
+            assert_eq!(signal_number(wrong), None, "{wrong}");
         }
     }
 }
