@@ -85,7 +85,7 @@ int main(void) {
         CPU_ZERO(&only);
         CPU_SET(processor, &only);
         if (sched_setaffinity(0, sizeof only, &only) != 0) continue;
-        unsigned a, b, c, d;
+        unsigned a, b = 0, c, d;
         if (!__get_cpuid(1, &a, &b, &c, &d)) agree = 0;
         unsigned initial = b >> 24;
         if (__get_cpuid_count(0xb, 1, &a, &b, &c, &d)) agree &= (d & 0xff) == initial && (c >> 8 & 0xff) == 2;
