@@ -47,7 +47,6 @@ pub fn run(options: &Options) -> Result<()> {
         );
     }
     let nacre = shell::nacre()?;
-    let mut rows = rows(&fs::read_to_string(path()).unwrap_or_default());
     let mut failed = Vec::new();
     for program in all().filter(|program| options.only.is_empty() || options.only.contains(&program.name)) {
         match compare(program, &nacre) {
@@ -57,6 +56,8 @@ pub fn run(options: &Options) -> Result<()> {
                 } else if options.drop_images {
                     fs::remove_file(program.image()?)?;
                 }
+                // Another run may have written others meanwhile.
+                let mut rows = rows(&fs::read_to_string(path()).unwrap_or_default());
                 rows.insert(program.name.clone(), row);
                 fs::write(path(), page(&groups, &rows)).with_context(|| path().display().to_string())?;
             }

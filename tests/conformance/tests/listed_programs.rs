@@ -36,3 +36,9 @@ fn hwloc() {
 fn lmdb() {
     agrees("LMDB");
 }
+
+/// It asks `/proc` and `/sys` for nearly all that they have.
+#[test]
+fn psutil() {
+    agrees("psutil");
+}

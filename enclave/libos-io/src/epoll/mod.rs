@@ -194,6 +194,10 @@ impl Epoll {
                 }
                 done?;
             }
+            if state.host_members == 0 {
+                // Who waits for members inside alone has to wait at the host from now on.
+                self.ready.wake();
+            }
             state.host_members += 1;
         }
         self.watch(&mut member, token, description);

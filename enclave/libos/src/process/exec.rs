@@ -113,7 +113,11 @@ pub(crate) fn finish() -> Option<TrapFrame> {
     let name = thread.program();
     let loaded = begin_anew(&thread, &program).and_then(|()| start(&thread, *program));
     match loaded {
-        Ok(frame) => Some(frame),
+        Ok(frame) => {
+            // Last: a parent that waits for the end of a pipe (Python's subprocess) finds the new program below /proc then.
+            close_on_exec(&thread.process);
+            Some(frame)
+        }
         Err(errno) => {
             let line =
                 format!("{name} was killed: the program that it executes cannot be loaded ({errno})\n");
@@ -240,7 +244,6 @@ fn forget(thread: &Thread, set_ids: SetIds) {
     if acts_as_another {
         process.death_signal.store(0, Ordering::Relaxed);
     }
-    close_on_exec(process);
 }
 
 fn close_on_exec(process: &Process) {

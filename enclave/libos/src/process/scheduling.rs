@@ -77,6 +77,14 @@ impl Scheduling {
         }
     }
 
+    /// The processor that programs are told it runs on: the first that it may run on.
+    pub(crate) fn processor(&self) -> u32 {
+        let mask = self.processors();
+        let first = mask.iter().position(|&byte| byte != 0).unwrap_or_default();
+        let within = mask.get(first).map_or(0, |byte| byte.trailing_zeros());
+        first as u32 * 8 + within
+    }
+
     /// What a new thread or process gets from the one that makes it (`sched_fork` of the kernel).
     pub(crate) fn inherited(&self) -> Self {
         let mut child = self.clone();

@@ -14,6 +14,7 @@ use libos_fs::Cache;
 
 pub(crate) use self::cpuid::Contradiction;
 use self::cpuid::Cpuid;
+use crate::process::CURRENT;
 use crate::user;
 
 /// What is known of the processor.
@@ -158,7 +159,8 @@ pub(crate) fn emulate(frame: &mut TrapFrame) -> bool {
     let processor = &crate::container().processor;
     let (leaf, subleaf) = (registers.rax as u32, registers.rcx as u32);
     let answer = processor.cpuid.answer(leaf, subleaf);
-    let [a, b, c, d] = topology::place(leaf, subleaf, answer, processor.count, 0);
+    let number = CURRENT.with(|thread| thread.scheduling.lock().processor());
+    let [a, b, c, d] = topology::place(leaf, subleaf, answer, processor.count, number);
     (registers.rax, registers.rbx, registers.rcx, registers.rdx) = (a.into(), b.into(), c.into(), d.into());
     registers.rip += 2;
     frame.exception.vector = Exception::NONE;

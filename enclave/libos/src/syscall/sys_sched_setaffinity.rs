@@ -66,10 +66,8 @@ fn sys_sched_setaffinity(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn sys_getcpu(call: &mut Call<'_>) -> Result<u64> {
-    let mask = call.thread.scheduling.lock().processors();
-    let first = mask.iter().position(|&byte| byte != 0).unwrap_or_default();
-    let within = mask.get(first).map_or(0, |byte| byte.trailing_zeros());
-    user::put_if(call.pointer(0), &(first as u32 * 8 + within))?;
+    let processor = call.thread.scheduling.lock().processor();
+    user::put_if(call.pointer(0), &processor)?;
     // There is one node.
     user::put_if(call.pointer(1), &0u32)?;
     Ok(0)
