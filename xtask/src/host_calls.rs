@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use host_abi::{
-    BOOT_INPUTS, Field, INPUTS, Input, MAX_CONTROL, MAX_DATA, MAX_EVENTS, MAX_OPTION, MAX_POLL, MAX_SOCKADDR,
-    ROWS, Row, STAGING_SIZE,
+    AHEAD_OFFSET, BOOT_INPUTS, Field, INPUTS, Input, MAX_AHEAD, MAX_CONTROL, MAX_DATA, MAX_EVENTS, MAX_HELD,
+    MAX_OPTION, MAX_POLL, MAX_SOCKADDR, ROWS, Row, STAGING_SIZE,
 };
 
 use crate::shell;
@@ -58,7 +58,8 @@ Types: `HostFd` is a descriptor of the host's, below 2^30. `Wait` is a time in n
 `PageRange` is a range of whole pages. The other types list their values in `abi/host-abi`.
 
 Limits: STAGING_SIZE is {STAGING_SIZE} bytes, MAX_SOCKADDR {MAX_SOCKADDR} bytes, MAX_CONTROL {MAX_CONTROL} bytes, MAX_DATA {MAX_DATA} bytes, MAX_OPTION
-{MAX_OPTION} bytes, MAX_POLL {MAX_POLL} entries, MAX_EVENTS {MAX_EVENTS} events.
+{MAX_OPTION} bytes, MAX_POLL {MAX_POLL} entries, MAX_EVENTS {MAX_EVENTS} events, MAX_AHEAD {MAX_AHEAD} bytes, MAX_HELD {MAX_HELD}
+members. AHEAD_OFFSET is {AHEAD_OFFSET}.
 
 ## Calls
 

@@ -459,7 +459,7 @@ host_calls! {
         held: usize where ..=MAX_HELD,
     }
     staged "the data words of `held` members, 8 bytes each",
-    returned "the events, 16 bytes each; from [`AHEAD_OFFSET`](crate::AHEAD_OFFSET) on what was received ahead, in the order of the events, each \
+    returned "the events, 16 bytes each; from AHEAD_OFFSET on what was received ahead, in the order of the events, each \
         from a multiple of 16 on",
     answer usize as "events", checked "at most `most`; each is of a member that is there now, once per answer, and asked for; \
         the program's own data does not leave the enclave, but a number for it. What was received ahead: at most `ahead` bytes together, \

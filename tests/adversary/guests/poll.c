@@ -112,7 +112,8 @@ static void epolls(int pipe_end) {
     pthread_t other;
     if (far[1] >= 0) seen(send(far[1], "another byte", 12, MSG_NOSIGNAL));
     wait_once(epoll, 100, 10);
-    promise(pthread_create(&other, NULL, reads, NULL) == 0 && pthread_join(other, NULL) == 0, errno);
+    // A host may have no more threads.
+    if (pthread_create(&other, NULL, reads, NULL) == 0) promise(pthread_join(other, NULL) == 0, errno);
     wait_once(epoll, 1, 10);
     shots = 0;
     struct epoll_event again = {ASKED[2], {.u64 = DATA[2]}};
