@@ -41,6 +41,9 @@ const GUARD_SIZE: u64 = 1 << 20;
 /// Least size of a stack, in bytes: the arguments have to fit.
 const MIN_SIZE: u64 = 4 * MAX_ARGUMENTS as u64;
 
+/// Up to this size, in bytes, memory is set aside for a stack (Linux's limit unless somebody sets another).
+const USUAL_SIZE: u64 = 8 << 20;
+
 /// The size of a program's stack under this limit. It cannot grow later, since other memory may lie below it; but what was never
 /// touched is addresses only.
 fn size(limit: u64) -> u64 {
@@ -69,12 +72,16 @@ pub(super) fn build(space: &AddressSpace, contents: &Contents<'_>) -> Result<Sta
         Backing::Anonymous,
         b"",
     )?;
+    // Without a limit it may become as large as all memory, which is not set aside for it.
+    let unreserved = match size {
+        ..=USUAL_SIZE => MapFlags::empty(),
+        _ => MapFlags::MAP_NORESERVE,
+    };
     let bottom = space.map(
         guard + GUARD_SIZE,
         size,
         Protection::READ_WRITE,
-        // Without a limit it may become as large as all memory, which nothing is set aside for.
-        MapFlags::MAP_STACK | MapFlags::MAP_FIXED | MapFlags::MAP_NORESERVE,
+        MapFlags::MAP_STACK | MapFlags::MAP_FIXED | unreserved,
         Backing::Anonymous,
         STACK_NAME,
     )?;

@@ -139,13 +139,13 @@ mod tests {
     #[test]
     fn signals_of_timers_are_forgotten_alone() {
         let mut pending = Pending::new();
-        for signal in [Signal::SIGUSR1, Signal::SIGALRM] {
-            pending.add(signal, SignalInfo::timer(signal, 7, 0, 12));
-        }
         pending.add(
             Signal::SIGUSR1,
             SignalInfo::new(Signal::SIGUSR1, SignalCode::SI_USER),
         );
+        for signal in [Signal::SIGUSR1, Signal::SIGALRM] {
+            pending.add(signal, SignalInfo::timer(signal, 7, 0, 12));
+        }
         pending.remove_of_timers();
         let all = SignalSet(u64::MAX);
         assert_eq!(pending.set().0, SignalSet::of(Signal::SIGUSR1).0);
