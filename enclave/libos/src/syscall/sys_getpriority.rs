@@ -164,9 +164,10 @@ fn threads(call: &Call<'_>, whose: Whose) -> Vec<Arc<Thread>> {
         Whose::Thread(0) => vec![own.clone()],
         Whose::Thread(tid) => table::thread(tid).into_iter().collect(),
         Whose::Group(group) => {
-            let group = match group {
-                0 => own.process.group.load(Ordering::Relaxed),
-                group => group,
+            let group = if group == 0 {
+                own.process.group.load(Ordering::Relaxed)
+            } else {
+                group
             };
             of_processes(&|process| process.group.load(Ordering::Relaxed) == group)
         }

@@ -40,10 +40,8 @@ fn sys_kcmp(call: &mut Call<'_>) -> Result<u64> {
         CompareType::KCMP_SIGHAND => compare(&one.process.actions, &two.process.actions),
         // Nobody shares these: they are the same if there are none yet.
         CompareType::KCMP_IO => {
-            let number = |thread: &Thread| match thread.scheduling.lock().io_priority {
-                0 => 0,
-                _ => thread.tid,
-            };
+            let has_one = |thread: &Thread| thread.scheduling.lock().io_priority != 0;
+            let number = |thread: &Thread| if has_one(thread) { thread.tid } else { 0 };
             number(&one).cmp(&number(&two))
         }
         CompareType::KCMP_SYSVSEM => {

@@ -110,11 +110,11 @@ fn sys_set_mempolicy_home_node(call: &mut Call<'_>) -> Result<u64> {
     if !start.is_multiple_of(PAGE_SIZE) || flags != 0 || node != 0 {
         return Err(Errno::EINVAL);
     }
-    match page_range(start, len)? {
-        0 => Ok(0),
-        // No range has a policy of its own.
-        _ => Err(Errno::ENOENT),
+    if page_range(start, len)? == 0 {
+        return Ok(0);
     }
+    // No range has a policy of its own.
+    Err(Errno::ENOENT)
 }
 
 fn sys_migrate_pages(call: &mut Call<'_>) -> Result<u64> {
@@ -123,18 +123,19 @@ fn sys_migrate_pages(call: &mut Call<'_>) -> Result<u64> {
     let new = nodes_at(new, bits)?;
     let target = process_of(call)?;
     may_move(call, &target)?;
-    let is_beyond = new.iter().enumerate().any(|(index, &word)| match index {
-        0 => word & !ONLINE != 0,
-        _ => word != 0,
-    });
+    let there_are = |index| if index == 0 { ONLINE } else { 0 };
+    let is_beyond = new
+        .iter()
+        .enumerate()
+        .any(|(index, &word)| word & !there_are(index) != 0);
     if is_beyond {
         call.thread.credentials().require(Capabilities::CAP_SYS_NICE)?;
     }
-    match first_word(&new) & ONLINE {
-        0 => Err(Errno::EINVAL),
-        // How many pages could not be moved.
-        _ => Ok(0),
+    if first_word(&new) & ONLINE == 0 {
+        return Err(Errno::EINVAL);
     }
+    // How many pages could not be moved.
+    Ok(0)
 }
 
 fn sys_move_pages(call: &mut Call<'_>) -> Result<u64> {
@@ -223,10 +224,8 @@ fn policy(mode: MemoryPolicyMode, flags: MemoryPolicyModeFlags, nodes: Nodes) ->
         MemoryPolicyMode::MPOL_LOCAL => 0,
         // Counted around the nodes that there are: each number is the first one.
         _ if flags.contains(MemoryPolicyModeFlags::MPOL_F_RELATIVE_NODES) => ONLINE,
-        _ => match first_word(&nodes) & ONLINE {
-            0 => return Err(Errno::EINVAL),
-            online => online,
-        },
+        _ if first_word(&nodes) & ONLINE == 0 => return Err(Errno::EINVAL),
+        _ => first_word(&nodes) & ONLINE,
     };
     let nodes = if names_numbers {
         first_word(&nodes)
@@ -238,12 +237,13 @@ fn policy(mode: MemoryPolicyMode, flags: MemoryPolicyModeFlags, nodes: Nodes) ->
 
 /// The mask of nodes at an address, of one bit less than `bits` (`get_nodes` of the kernel). EINVAL for a bit beyond those that Linux has.
 fn nodes_at(at: Address, bits: u64) -> Result<Nodes> {
-    let bits = match bits.wrapping_sub(1) {
-        0 => return Ok(Vec::new()),
-        _ if at == 0 => return Ok(Vec::new()),
-        bits if bits > PAGE_SIZE * 8 => return Err(Errno::EINVAL),
-        bits => bits,
-    };
+    let bits = bits.wrapping_sub(1);
+    if bits == 0 || at == 0 {
+        return Ok(Vec::new());
+    }
+    if bits > PAGE_SIZE * 8 {
+        return Err(Errno::EINVAL);
+    }
     let count = bits.div_ceil(64) as usize;
     let mut words = user::get_all::<u64>(at, count, count)?;
     if let (Some(last), within @ 1..) = (words.last_mut(), bits % 64) {
@@ -285,13 +285,12 @@ fn page_range(start: Address, len: u64) -> Result<u64> {
 
 /// The process that the first argument names; 0 is the calling one.
 fn process_of(call: &Call<'_>) -> Result<alloc::sync::Arc<Process>> {
-    match call.uint(0) {
-        0 => Ok(call.thread.process.clone()),
-        pid => {
-            let thread = table::thread(pid).ok_or(Errno::ESRCH)?;
-            Ok(thread.process.clone())
-        }
+    let pid = call.uint(0);
+    if pid == 0 {
+        return Ok(call.thread.process.clone());
     }
+    let thread = table::thread(pid).ok_or(Errno::ESRCH)?;
+    Ok(thread.process.clone())
 }
 
 /// EPERM unless the caller may look into a process.

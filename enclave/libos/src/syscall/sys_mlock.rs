@@ -23,10 +23,8 @@ pub(super) fn limit(call: &Call<'_>) -> Result<u64> {
     if call.thread.credentials().has(Capabilities::CAP_IPC_LOCK) {
         return Ok(u64::MAX);
     }
-    match call.thread.process.limits.lock()[Resource::RLIMIT_MEMLOCK].current {
-        0 => Err(Errno::EPERM),
-        limit => Ok(limit),
-    }
+    let limit = call.thread.process.limits.lock()[Resource::RLIMIT_MEMLOCK].current;
+    if limit == 0 { Err(Errno::EPERM) } else { Ok(limit) }
 }
 
 fn sys_mlock(call: &mut Call<'_>) -> Result<u64> {

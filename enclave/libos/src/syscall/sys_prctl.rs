@@ -77,9 +77,10 @@ fn sys_prctl(call: &mut Call<'_>) -> Result<u64> {
         PrctlOption::PR_CAP_AMBIENT => ambient(call, AmbientCommand(argument)),
         PrctlOption::PR_SET_TIMERSLACK => {
             let mut scheduling = call.thread.scheduling.lock();
-            scheduling.timer_slack = match argument {
-                0 => scheduling.default_timer_slack,
-                slack => slack,
+            scheduling.timer_slack = if argument == 0 {
+                scheduling.default_timer_slack
+            } else {
+                argument
             };
             Ok(0)
         }

@@ -188,10 +188,11 @@ pub(super) fn is_owner(call: &Call<'_>, thread: &Thread) -> bool {
 
 /// The thread that the first argument names; 0 is the calling one. EINVAL for a negative number, ESRCH.
 pub(super) fn thread_of(call: &Call<'_>) -> Result<Arc<Thread>> {
-    match u32::try_from(call.int(0)).map_err(|_| Errno::EINVAL)? {
-        0 => Ok(call.thread.clone()),
-        tid => table::thread(tid).ok_or(Errno::ESRCH),
+    let tid = u32::try_from(call.int(0)).map_err(|_| Errno::EINVAL)?;
+    if tid == 0 {
+        return Ok(call.thread.clone());
     }
+    table::thread(tid).ok_or(Errno::ESRCH)
 }
 
 fn sys_sched_get_priority_max(call: &mut Call<'_>) -> Result<u64> {

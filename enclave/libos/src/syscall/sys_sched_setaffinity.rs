@@ -80,8 +80,9 @@ fn mask_size() -> usize {
 
 /// The thread that the first argument names; 0 is the calling one. ESRCH, for negative numbers, too.
 fn thread_of(call: &Call<'_>) -> Result<Arc<Thread>> {
-    match call.uint(0) {
-        0 => Ok(call.thread.clone()),
-        tid => table::thread(tid).ok_or(Errno::ESRCH),
+    let tid = call.uint(0);
+    if tid == 0 {
+        return Ok(call.thread.clone());
     }
+    table::thread(tid).ok_or(Errno::ESRCH)
 }

@@ -50,24 +50,29 @@ fn sys_ustat(call: &mut Call<'_>) -> Result<u64> {
     Ok(0)
 }
 
+// What sysfs(2) is asked for. Linux's headers have no names for these.
+const INDEX_OF_NAME: i32 = 1;
+const NAME_OF_INDEX: i32 = 2;
+const COUNT: i32 = 3;
+
 /// The types of file systems: the number of a name, the name of a number, how many there are.
 fn sys_sysfs(call: &mut Call<'_>) -> Result<u64> {
     match call.int(0) {
-        1 => {
+        INDEX_OF_NAME => {
             let name = call.path(1)?;
             let number = FILE_SYSTEM_TYPES
                 .iter()
                 .position(|(known, _)| known.as_bytes() == name);
             Ok(number.ok_or(Errno::EINVAL)? as u64)
         }
-        2 => {
+        NAME_OF_INDEX => {
             let number = call.uint(1) as usize;
             let (name, _) = FILE_SYSTEM_TYPES.get(number).ok_or(Errno::EINVAL)?;
             let name: Vec<u8> = name.bytes().chain([0]).collect();
             user::put_bytes(call.pointer(2), &name)?;
             Ok(0)
         }
-        3 => Ok(FILE_SYSTEM_TYPES.len() as u64),
+        COUNT => Ok(FILE_SYSTEM_TYPES.len() as u64),
         _ => Err(Errno::EINVAL),
     }
 }
