@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -71,6 +72,29 @@ static void soon(void) {
     check(arrived > 0, "they arrive while the sender computes");
     pthread_join(receiver, &right);
     check(right != NULL, "in their order");
+    close(pair.here), close(pair.peer);
+}
+
+// Pieces lie in pages that nobody has touched: to read them takes time, and perhaps a call of the host's, in mid-send.
+static void from_untouched_pages(void) {
+    enum { PAGES = 64 };
+    struct pair pair = connected();
+    int file = open("numbers", O_RDWR | O_CREAT | O_TRUNC, 0600);
+    for (int page = 0; page < PAGES; page++) {
+        int number = page * 4 + 3;
+        pwrite(file, &number, sizeof number, page * 4096L);
+    }
+    ftruncate(file, PAGES * 4096L);
+    char *pages = mmap(NULL, PAGES * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE, file, 0);
+    need(pages != MAP_FAILED, "mmap");
+    int right = 1;
+    for (int page = 0; page < PAGES; page++) {
+        right &= send_numbers(pair.here, page * 4, 3);
+        right &= send(pair.here, pages + page * 4096, sizeof(int), 0) == sizeof(int);
+    }
+    check(right && receive_numbers(pair.peer, 0, PAGES * 4), "pieces from pages that nobody has touched");
+    check_eq(recv(pair.peer, &right, 1, MSG_DONTWAIT), -1, "and nothing twice");
+    munmap(pages, PAGES * 4096), close(file), unlink("numbers");
     close(pair.here), close(pair.peer);
 }
 
@@ -191,6 +215,7 @@ int main(void) {
     need(!bind(listener, (struct sockaddr *)&address, sizeof address) && !listen(listener, 16), "listen");
     getsockname(listener, (struct sockaddr *)&address, &length);
     soon();
+    from_untouched_pages();
     several_senders();
     ends();
     full();

@@ -41,14 +41,21 @@ pub fn post<E>(
     let area = ThreadArea::current();
     let outbox = &area.outbox;
     let memory = memory(area);
-    let place = outbox.count.load(Ordering::Relaxed) as usize;
     let used = outbox.used.load(Ordering::Relaxed) as usize;
-    let piece = outbox.pieces.get(place)?;
-    if len > Posted::MAX_LEN.min(Posted::ROOM - used) || !is_watched(memory) {
+    let is_full = outbox.count.load(Ordering::Relaxed) as usize == Posted::MAX_COUNT;
+    if is_full || len > Posted::MAX_LEN.min(Posted::ROOM - used) || !is_watched(memory) {
         return None;
     }
-    if let Err(error) = fill(memory.part(Posted::DATA_OFFSET + used, len)) {
+    let data = memory.part(Posted::DATA_OFFSET + used, len);
+    if let Err(error) = fill(data) {
         return Some(Err(error));
+    }
+    // To bring the program's pages may have taken a call, with which all that was posted before has gone.
+    let place = outbox.count.load(Ordering::Relaxed) as usize;
+    let piece = outbox.pieces.get(place)?;
+    let (filled, used) = (used, outbox.used.load(Ordering::Relaxed) as usize);
+    if used != filled {
+        memory.part(Posted::DATA_OFFSET + used, len).copy_from(data);
     }
     let entry = Posted {
         fd,

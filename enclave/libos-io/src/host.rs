@@ -101,26 +101,10 @@ pub(crate) fn send_staged<C: HostCall<Answer = usize>>(
             Ok(count) if count == left || deadline == NOW => return (done + count, Ok(())),
             Ok(count) => {
                 done += count;
-                move_to_start(staged.part(0, left), count);
+                // The rest is sent from the start.
+                staged.copy_from(staged.part(count, left - count));
             }
             Err(error) => return (done, Err(error)),
         }
-    }
-}
-
-/// Moves what lies at `offset` in a part of the staging buffer to its start, so that the rest of a partial
-/// write is sent from there.
-///
-/// The detour through the enclave changes nothing for the host, to whom these bytes belong already.
-fn move_to_start(staged: HostMemory, offset: usize) {
-    let mut piece = [0u8; 4096];
-    let mut done = 0;
-    let len = staged.len() - offset;
-    while done < len {
-        let count = (len - done).min(piece.len());
-        let piece = piece.get_mut(..count).unwrap_or_default();
-        staged.part(offset + done, piece.len()).read(piece);
-        staged.part(done, piece.len()).write(piece);
-        done += piece.len();
     }
 }
