@@ -123,6 +123,32 @@ static void edge(void) {
     end(pair, epoll);
 }
 
+// More comes before the first is read, and the member is changed, or taken out and put in again, in between.
+static void changed(void) {
+    struct pair pair = connected();
+    int epoll = watching(pair.here, EPOLLIN);
+    struct epoll_event event = {.events = EPOLLIN};
+    write(pair.peer, "01", 2);
+    check_eq(happened(epoll, -1), EPOLLIN, "something has come");
+    check_eq(epoll_ctl(epoll, EPOLL_CTL_MOD, pair.here, &event), 0, "EPOLL_CTL_MOD");
+    write(pair.peer, "23", 2);
+    await(pair.here, 4);
+    check_eq(happened(epoll, -1), EPOLLIN, "it is told again");
+    check_eq(read(pair.here, bytes, 1), 1, "a part is read");
+    epoll_ctl(epoll, EPOLL_CTL_DEL, pair.here, NULL);
+    write(pair.peer, "45", 2);
+    await(pair.here, 5);
+    check_eq(epoll_ctl(epoll, EPOLL_CTL_ADD, pair.here, &event), 0, "EPOLL_CTL_ADD");
+    for (int round = 0; round < 3; round++) check_eq(happened(epoll, -1), EPOLLIN, "the level lasts");
+    write(pair.peer, "67", 2);
+    await(pair.here, 7);
+    for (int round = 0; round < 3; round++) check_eq(happened(epoll, -1), EPOLLIN, "and lasts");
+    for (char next = '1'; next < '8'; next++)
+        check(read(pair.here, bytes, 1) == 1 && bytes[0] == next, "all comes in its order");
+    check_eq(happened(epoll, 0), 0, "the level is over");
+    end(pair, epoll);
+}
+
 // The end comes right behind the data, and there is one edge for both.
 static void edge_and_end(void) {
     struct pair pair = connected();
@@ -320,6 +346,7 @@ int main(void) {
     level();
     edge();
     edge_and_end();
+    changed();
     other_ways();
     splices();
     resets();

@@ -290,7 +290,8 @@ impl Epoll {
             let Some(token) = state.members.find(fd, description) else {
                 return Ok(());
             };
-            if state.waiter.may_claim() || !state.members.forbid_ahead(token) {
+            let is_own = state.waiter == WaitingThread::One(ThreadNumber::current());
+            if is_own || !state.members.forbid_ahead(token) {
                 return Ok(());
             }
         }
@@ -317,7 +318,14 @@ impl Epoll {
         if description.object().poll(interest).is_empty() {
             return;
         }
-        let watch = self.state.lock().members.watch(token);
+        let mut state = self.state.lock();
+        let stream = description.object_as::<InetSocket>();
+        if stream.is_some_and(InetSocket::is_unread) {
+            // Under its new token, nothing more is to be received of it ahead until this is read.
+            state.unread.push(token);
+        }
+        let watch = state.members.watch(token);
+        drop(state);
         if let Some(watch) = watch {
             watch.notify(interest);
         }
@@ -482,7 +490,7 @@ impl Epoll {
         // Not under the lock, since whoever waits for what comes is told.
         for (piece, description) in received {
             if let Some(stream) = description.object_as::<InetSocket>() {
-                piece.deliver(stream);
+                piece.deliver(stream)?;
             }
         }
         // The staging buffer is free again.
@@ -585,9 +593,10 @@ impl Piece {
         }))
     }
 
-    fn deliver(self, stream: &InetSocket) {
+    /// EIO if the stream was among those of which nothing is to come.
+    fn deliver(self, stream: &InetSocket) -> Result<()> {
         let bytes = self.bytes.map(|(at, len)| call::staging().part(at, len));
-        stream.deliver_ahead(bytes, self.is_all);
+        stream.deliver_ahead(bytes, self.is_all)
     }
 }
 

@@ -151,8 +151,12 @@ impl InetSocket {
         self.ahead.release();
     }
 
-    /// The host has received ahead, as [`host_abi::ReadyEvent::ahead`] tells. `is_all` if it found no more.
-    pub(crate) fn deliver_ahead(&self, received: Result<HostMemory>, is_all: bool) {
+    /// The host has received ahead, as [`host_abi::ReadyEvent::ahead`] tells. `is_all` if it found no more. EIO if it had been told that
+    /// there is something unread still: otherwise, a host could fill the enclave's memory.
+    pub(crate) fn deliver_ahead(&self, received: Result<HostMemory>, is_all: bool) -> Result<()> {
+        if self.ahead.is_unread() {
+            return Err(Errno::EIO);
+        }
         match received {
             Ok(bytes) => self.ahead.deliver(bytes, is_all),
             Err(error) => {
@@ -160,6 +164,7 @@ impl InetSocket {
                 self.ahead.count_delivery();
             }
         }
+        Ok(())
     }
 
     /// Whether the program has not read all that has come ahead.
