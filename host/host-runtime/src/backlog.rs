@@ -158,6 +158,9 @@ impl Backlog {
                 milliseconds,
             )
         };
+        if count < 0 {
+            std::thread::sleep(limit);
+        }
         let ready = events.iter().take(usize::try_from(count).unwrap_or(0));
         for fd in ready.filter_map(|event| HostFd::from_raw(event.u64)) {
             self.flush(fd);
