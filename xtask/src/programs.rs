@@ -175,8 +175,9 @@ scripts; a program is added there.
     if !open.is_empty() {
         let _ = write!(
             page,
-            "\n## Without a result\n\nThese are in the list, and have not been compared yet, or not since their scripts were changed:\n{}.\n",
-            open.join(", ")
+            "\n## Without a result\n\nThese are in the list, and have not been compared yet, or not since \
+             their scripts were changed:\n\n- {}\n",
+            open.join("\n- ")
         );
     }
     page
