@@ -23,6 +23,10 @@ pub trait VerifiedBlocks {
     /// else may see them; after an error it holds zeros.
     fn read_block(&self, index: u64, out: &mut Block) -> Result<(), Error>;
 
+    /// Reads blocks `index` and `index + 1`, as [`Self::read_block`] does: after an error both hold zeros. It takes less
+    /// time than one after the other.
+    fn read_pair(&self, index: u64, out: [&mut Block; 2]) -> Result<(), Error>;
+
     /// How many blocks there are.
     fn blocks(&self) -> u64;
 }

@@ -179,6 +179,7 @@ fn write_rootfs(
         &source,
         &rootfs_image::Options {
             salt: &[],
+            cipher: None,
             extra: &maps,
         },
         out,
