@@ -14,9 +14,9 @@ use sgx_platform::sgxs::Stream;
 /// would replace its own, and nobody asked for that.
 const ENGINE_S_OWN: [&[u8]; 5] = [b"PATH", b"HOME", b"HOSTNAME", b"TERM", b"container"];
 
-/// What the configuration lets the host set: nothing if the enclave has none. A `copy` lies beside the enclave for those
-/// who do not want to read that; both are the host's own files, and a difference means that the image is damaged.
-pub fn allowed(sgxs: &[u8], copy: &[u8]) -> Result<HostEnv, String> {
+/// The enclave's configuration; `None` if it has none. A `copy` lies beside the enclave for those who do not want to read
+/// that; both are the host's own files, and a difference means that the image is damaged.
+pub fn configuration(sgxs: &[u8], copy: &[u8]) -> Result<Option<Config>, String> {
     let measured = Stream::new(sgxs)
         .and_then(|stream| stream.configuration())
         .map_err(|error| format!("the enclave file is damaged: {error}"))?;
@@ -26,10 +26,11 @@ pub fn allowed(sgxs: &[u8], copy: &[u8]) -> Result<HostEnv, String> {
         );
     }
     if measured.is_empty() {
-        return Ok(HostEnv::Names(Vec::new()));
+        return Ok(None);
     }
-    let config = Config::decode(&measured).map_err(|error| error.to_string())?;
-    Ok(config.host_env)
+    Config::decode(&measured)
+        .map(Some)
+        .map_err(|error| error.to_string())
 }
 
 /// Those that the host may set, as `NAME=VALUE`.
