@@ -159,6 +159,11 @@ impl<B: VerifiedBlocks, L: Lock<CacheSet>> BlockCache<B, L> {
         Ok(page)
     }
 
+    /// The block of this number, if it is in the cache.
+    pub(crate) fn cached(&self, index: u64) -> Option<Arc<Block>> {
+        self.cache.lookup(index)
+    }
+
     /// As [`Self::page`], for a block that `following` more of the same file follow. If its predecessor is in the cache, as in a
     /// sequential read, the next one is verified along with it, which takes less time than each alone.
     pub(crate) fn page_of_run(&self, index: u64, following: u64) -> Result<Arc<Block>, Error> {
@@ -289,11 +294,6 @@ mod tests {
             self.0.lock().unwrap().push(index);
             out.fill(index as u8);
             Ok(())
-        }
-
-        fn read_pair(&self, index: u64, [first, second]: [&mut Block; 2]) -> Result<(), Error> {
-            self.read_block(index, first)?;
-            self.read_block(index + 1, second)
         }
 
         fn blocks(&self) -> u64 {

@@ -112,6 +112,15 @@ impl<B: VerifiedBlocks, L: Lock<CacheSet>> Erofs<B, L> {
         self.contents(file, offset)
     }
 
+    /// As [`Self::chunk`], if the block is in the cache; `None` otherwise, and at the end of the file.
+    pub fn cached_chunk(&self, file: &Inode, offset: u64) -> Result<Option<Chunk>, Error> {
+        file_only(file)?;
+        let Some(Place { block, range, .. }) = locate(file, offset)? else {
+            return Ok(None);
+        };
+        Ok(self.cache.cached(block).map(|page| Chunk { page, range }))
+    }
+
     /// The target of a symbolic link, 1 to 4095 bytes without NUL.
     pub fn readlink(&self, link: &Inode) -> Result<Vec<u8>, Error> {
         if link.kind != Kind::Symlink {

@@ -28,11 +28,6 @@ impl VerifiedBlocks for Believed<'_> {
         Ok(())
     }
 
-    fn read_pair(&self, index: u64, [first, second]: [&mut Block; 2]) -> Result<(), Error> {
-        self.read_block(index, first)?;
-        self.read_block(index.saturating_add(1), second)
-    }
-
     fn blocks(&self) -> u64 {
         (self.0.len() / BLOCK_SIZE) as u64
     }

@@ -238,11 +238,6 @@ impl VerifiedBlocks for Unverified<'_> {
             .map_err(|SourceError| Error::Source { block: index })
     }
 
-    fn read_pair(&self, index: u64, [first, second]: [&mut Block; 2]) -> Result<(), Error> {
-        self.read_block(index, first)?;
-        self.read_block(index + 1, second)
-    }
-
     fn blocks(&self) -> u64 {
         BlockSource::blocks(&self.0)
     }
