@@ -198,7 +198,6 @@ impl<'a> Reader<'a> {
         if bytes.is_empty() {
             return Ok(None);
         }
-        let bytes = bytes.try_into().map_err(|_| BootError::Key)?;
         ImageKey::new(bytes).map(Some).map_err(|_| BootError::Key)
     }
 
@@ -232,7 +231,7 @@ mod tests {
             env: alloc::vec![b"A=1".to_vec()],
             resolv_conf: b"nameserver 127.0.0.1\n".to_vec(),
             hostname: b"pearl".to_vec(),
-            image_key: ImageKey::new(core::array::from_fn(|at| at as u8)).ok(),
+            image_key: ImageKey::new(&core::array::from_fn::<u8, 64, _>(|at| at as u8)).ok(),
         }
     }
 

@@ -32,27 +32,38 @@ impl PartialEq for ImageKey {
 
 impl Eq for ImageKey {}
 
-/// The two halves of a key are the same, and XTS with such a key hides less than it should.
+/// Why bytes are no key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EqualHalves;
+pub enum NotAKey {
+    /// They are not 64.
+    Length,
+    /// The halves are the same, and XTS with such a key hides less than it should (FIPS 140-3 IG C.I forbids it).
+    EqualHalves,
+}
 
-impl fmt::Display for EqualHalves {
+impl fmt::Display for NotAKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the two halves of the key are the same: it was not made by chance")
+        f.write_str(match self {
+            Self::Length => "this is no image key, which has 64 bytes",
+            Self::EqualHalves => "this is no image key: its two halves are the same",
+        })
     }
 }
 
-impl core::error::Error for EqualHalves {}
+impl core::error::Error for NotAKey {}
 
 impl ImageKey {
     /// The key of these bytes, which are the contents of a key file of `cryptsetup`.
     ///
     /// # Errors
-    /// The halves are equal (FIPS 140-3 IG C.I forbids it).
-    pub fn new(bytes: [u8; KEY_SIZE]) -> Result<Self, EqualHalves> {
-        let key = Self(bytes);
+    /// They cannot be a key.
+    pub fn new(bytes: &[u8]) -> Result<Self, NotAKey> {
+        let key = Self(bytes.try_into().map_err(|_| NotAKey::Length)?);
         let (data, tweak) = key.halves();
-        if data == tweak { Err(EqualHalves) } else { Ok(key) }
+        if data == tweak {
+            return Err(NotAKey::EqualHalves);
+        }
+        Ok(key)
     }
 
     /// The bytes, to be stored.
@@ -105,13 +116,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_with_equal_halves_is_refused() {
-        assert_eq!(ImageKey::new([7; KEY_SIZE]).err(), Some(EqualHalves));
+    fn what_is_no_key_is_refused() {
+        assert_eq!(ImageKey::new(&[7; KEY_SIZE]).err(), Some(NotAKey::EqualHalves));
+        assert_eq!(ImageKey::new(&[7; KEY_SIZE - 1]).err(), Some(NotAKey::Length));
     }
 
     #[test]
     fn printing_a_key_prints_its_name() {
-        let key = ImageKey::new(core::array::from_fn(|at| at as u8)).unwrap();
+        let key = ImageKey::new(&core::array::from_fn::<u8, KEY_SIZE, _>(|at| at as u8)).unwrap();
         // `printf 'nacre image key\0' | cat - KEY | sha256sum`
         let printed = format!("{key:?}");
         assert_eq!(printed, format!("ImageKey({})", key.id()));

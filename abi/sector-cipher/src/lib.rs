@@ -26,5 +26,5 @@
 mod image_key;
 mod xts;
 
-pub use image_key::{EqualHalves, ImageKey, KEY_SIZE, KeyId};
+pub use image_key::{ImageKey, KEY_SIZE, KeyId, NotAKey};
 pub use xts::SectorCipher;

@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     fn cipher() -> SectorCipher {
-        SectorCipher::new(&ImageKey::new(core::array::from_fn(|at| at as u8)).unwrap())
+        SectorCipher::new(&ImageKey::new(&core::array::from_fn::<u8, 64, _>(|at| at as u8)).unwrap())
     }
 
     fn sector() -> Block {

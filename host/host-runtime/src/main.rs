@@ -3,16 +3,17 @@
 mod environment;
 mod mounts;
 
-use std::error::Error as _;
 use std::ffi::OsString;
 use std::fs::File;
+use std::io::Read as _;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use enclave_config::HostEnv;
 use host_runtime::{EncluSites, Options, Platform, RootfsFile, Seed, make_room_for_enclave, run, terminal};
-use sector_cipher::{ImageKey, KeyId};
+use sector_cipher::{ImageKey, KEY_SIZE, KeyId};
+use zeroize::Zeroizing;
 
 const USAGE: &str = "\
 Runs a Nacre enclave.
@@ -190,12 +191,18 @@ fn image_key(named: Option<PathBuf>, needed: Option<KeyId>) -> Result<Option<Ima
             .map(|_| PathBuf::from(KEY_IN_A_CONTAINER))
             .filter(|path| path.exists())
     };
-    let path = named.or_else(secret);
-    let key = path.map(|path| image_key::load(&path)).transpose();
-    key.map_err(|error| match error.source() {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
-    })
+    let Some(path) = named.or_else(secret) else {
+        return Ok(None);
+    };
+    let failed = |error| format!("cannot read {}: {error}", path.display());
+    let mut bytes = Zeroizing::new(Vec::with_capacity(KEY_SIZE + 1));
+    // One byte more than a key has, to see that it goes on.
+    let file = File::open(&path).map_err(failed)?;
+    file.take(KEY_SIZE as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(failed)?;
+    let key = ImageKey::new(&bytes).map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(Some(key))
 }
 
 /// Splits `FILE[:OFFSET:LENGTH]`.

@@ -1,6 +1,6 @@
 //! Files that hold the keys of encrypted images: 64 bytes and nothing else, as a key file of `cryptsetup`.
 //!
-//! `nacre convert` makes them; `nacre run` and the host runtime read them. Neighbour: `sector-cipher`, which has the key
+//! `nacre convert` makes them, `nacre run` reads them. Neighbour: `sector-cipher`, which has the key
 //! itself. Whoever can read such a file can read the image.
 #![forbid(unsafe_code)]
 
@@ -9,7 +9,7 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use sector_cipher::{EqualHalves, ImageKey, KEY_SIZE};
+use sector_cipher::{ImageKey, KEY_SIZE, NotAKey};
 use zeroize::Zeroizing;
 
 /// The bits of a file's mode that let others than its owner read it.
@@ -21,12 +21,9 @@ pub enum KeyFileError {
     /// It cannot be read.
     #[error("cannot read the image key {}", .0.display())]
     Read(PathBuf, #[source] io::Error),
-    /// It has another length than a key.
-    #[error("{}: this is no image key, which has {KEY_SIZE} bytes", .0.display())]
-    Length(PathBuf),
-    /// It is no key that anybody should use.
-    #[error("{}: this is no image key: its two halves are the same", .0.display())]
-    Weak(PathBuf, #[source] EqualHalves),
+    /// It holds something else.
+    #[error("{}", .0.display())]
+    NotAKey(PathBuf, #[source] NotAKey),
     /// Its mode lets others read it.
     #[error("{}: other users can read this image key: take that away with chmod go=", .0.display())]
     Public(PathBuf),
@@ -38,11 +35,7 @@ pub enum KeyFileError {
     Write(PathBuf, #[source] io::Error),
 }
 
-/// Reads a key, whoever else may read it: in a container, engines give secrets to all users.
-///
-/// # Errors
-/// The file cannot be read, or holds something else.
-pub fn load(path: &Path) -> Result<ImageKey, KeyFileError> {
+fn load(path: &Path) -> Result<ImageKey, KeyFileError> {
     let failed = |error| KeyFileError::Read(path.into(), error);
     // One byte more than a key has, to see that it goes on.
     let mut bytes = Zeroizing::new(Vec::with_capacity(KEY_SIZE + 1));
@@ -50,15 +43,13 @@ pub fn load(path: &Path) -> Result<ImageKey, KeyFileError> {
     file.take(KEY_SIZE as u64 + 1)
         .read_to_end(&mut bytes)
         .map_err(failed)?;
-    let bytes = bytes.as_slice().try_into();
-    let bytes = bytes.map_err(|_| KeyFileError::Length(path.into()))?;
-    ImageKey::new(bytes).map_err(|error| KeyFileError::Weak(path.into(), error))
+    ImageKey::new(&bytes).map_err(|error| KeyFileError::NotAKey(path.into(), error))
 }
 
-/// As [`load`], for a file that only its owner may read.
+/// Reads a key.
 ///
 /// # Errors
-/// As there, and if others may read it.
+/// The file cannot be read, others than its owner may read it, or it holds something else.
 pub fn load_private(path: &Path) -> Result<ImageKey, KeyFileError> {
     let metadata = fs::metadata(path).map_err(|error| KeyFileError::Read(path.into(), error))?;
     if metadata.is_file() && metadata.permissions().mode() & READABLE_BY_OTHERS != 0 {
@@ -78,7 +69,7 @@ pub fn make(path: &Path) -> Result<ImageKey, KeyFileError> {
     };
     let mut bytes = Zeroizing::new([0; KEY_SIZE]);
     getrandom::fill(&mut *bytes).map_err(|error| failed(io::Error::other(error)))?;
-    let key = ImageKey::new(*bytes).map_err(|error| KeyFileError::Weak(path.into(), error))?;
+    let key = ImageKey::new(&*bytes).map_err(|error| KeyFileError::NotAKey(path.into(), error))?;
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -121,8 +112,10 @@ mod tests {
             (&[0; KEY_SIZE], "the same"),
         ] {
             fs::write(&path, bytes).unwrap();
-            let error = load(&path).unwrap_err().to_string();
-            assert!(error.contains(problem), "{error}");
+            let Err(KeyFileError::NotAKey(_, error)) = load(&path) else {
+                panic!("{problem}");
+            };
+            assert!(error.to_string().contains(problem), "{error}");
         }
         assert!(matches!(
             load(Path::new("/nowhere/key")),

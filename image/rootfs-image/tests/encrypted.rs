@@ -20,7 +20,7 @@ const WINDOW: usize = 32;
 type Encrypted<'a> = Erofs<Sectors<Verity<Image<'a>, CacheLock>>, CacheLock>;
 
 fn key() -> ImageKey {
-    ImageKey::new(std::array::from_fn(|at| (at * 37 + 11) as u8)).unwrap()
+    ImageKey::new(&std::array::from_fn::<u8, 64, _>(|at| (at * 37 + 11) as u8)).unwrap()
 }
 
 fn write(tree: &Tree, extra: &[u8], cipher: Option<&SectorCipher>) -> (Vec<u8>, Written) {
@@ -58,7 +58,7 @@ fn what_is_encrypted_is_read_back() {
 #[test]
 fn another_key_or_none_opens_nothing() {
     let (image, written) = encrypt(&sample(), b"");
-    let other = ImageKey::new(std::array::from_fn(|at| at as u8)).unwrap();
+    let other = ImageKey::new(&std::array::from_fn::<u8, 64, _>(|at| at as u8)).unwrap();
     for key in [None, Some(&other)] {
         assert!(matches!(
             open(&image, &written, key).err(),

@@ -252,10 +252,7 @@ fn an_encrypted_image_runs_with_its_key_only() {
     for (options, words) in [
         (&[][..], "give its key with --image-key"),
         (&["--image-key", "other.key"], "encrypted with another key"),
-        (
-            &["--image-key", "none.key"],
-            "cannot read the image key none.key: No such file",
-        ),
+        (&["--image-key", "none.key"], "cannot read none.key: No such file"),
         (&["--image-key", "nacre/enclave.sig"], "64 bytes"),
     ] {
         let outcome = run(options);

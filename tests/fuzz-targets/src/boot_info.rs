@@ -34,7 +34,7 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
         env: vec![b"A=1".to_vec()],
         resolv_conf: b"nameserver 127.0.0.1\n".to_vec(),
         hostname: b"pearl".to_vec(),
-        image_key: ImageKey::new(std::array::from_fn(|at| at as u8)).ok(),
+        image_key: ImageKey::new(&std::array::from_fn::<u8, 64, _>(|at| at as u8)).ok(),
     };
     let encode = |info: &BootInfo| info.encode(usize::MAX).expect("there is room");
     vec![encode(&full), encode(&BootInfo::default())]
