@@ -8,6 +8,7 @@ mod text;
 use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::any::Any;
 use core::sync::atomic::AtomicI32;
 
 use enclave_rt::attestation::Key;
@@ -208,6 +209,17 @@ impl Synthetic {
             false => Err(Errno::EACCES),
         }
     }
+}
+
+/// The process whose directory in `/proc` an open file is.
+pub fn process_of_directory(file: &Description) -> Option<u32> {
+    let dentry = file.object_as::<OpenFile>()?.dentry();
+    let inode: &dyn Any = &**dentry.inode();
+    let node = inode
+        .downcast_ref::<Node>()
+        .filter(|node| node.subject.pid != 0)?;
+    let is_below_root = dentry.parent()?.head().number == ROOT_NUMBER;
+    is_below_root.then_some(node.subject.pid)
 }
 
 /// An inode of such a file system.

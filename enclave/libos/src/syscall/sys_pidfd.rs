@@ -37,6 +37,14 @@ pub(super) fn process_of(call: &Call<'_>, fd: Fd) -> Result<Arc<Process>> {
     Ok(named.0.clone())
 }
 
+/// As [`process_of`], also of a directory of `/proc`; ESRCH if it is gone.
+fn signalled(call: &Call<'_>, fd: Fd) -> Result<Arc<Process>> {
+    match libos_fs::process_of_directory(&*call.file(fd)?) {
+        Some(pid) => table::process(pid).ok_or(Errno::ESRCH),
+        None => process_of(call, fd),
+    }
+}
+
 /// Opens a descriptor of a process for `caller`. It is closed by exec, as all of them are.
 pub(crate) fn open(caller: &Process, process: Arc<Process>, flags: OpenFlags) -> Result<Fd> {
     add(
@@ -67,7 +75,7 @@ fn sys_pidfd_send_signal(call: &mut Call<'_>) -> Result<u64> {
     if flags != 0 {
         return Err(Errno::EINVAL);
     }
-    let target = process_of(call, fd)?;
+    let target = signalled(call, fd)?;
     let info = if info_at == 0 {
         signal_argument(raw)?.map(|signal| {
             let sender = call.thread;
