@@ -59,9 +59,6 @@ pub trait System: Send + Sync {
 
     /// The host name.
     fn host_name(&self) -> Vec<u8>;
-
-    /// Sets the host name, as a write to `/proc/sys/kernel/hostname` does.
-    fn set_host_name(&self, name: &[u8]) -> Result<()>;
 }
 
 /// A cache of each processor.

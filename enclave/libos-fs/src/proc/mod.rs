@@ -43,7 +43,7 @@ const ROOT: &[Item] = &[
     }),
     Item::text("stat", whole::stat),
     Item::fixed("swaps", "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"),
-    Item::directory("sys", sysctl::ROOT),
+    Item::mounted("sys", sysctl::ROOT),
     Item::directory("sysvipc", SYSTEM_V),
     Item::link("thread-self", |fs, _| {
         let (pid, tid) = fs.system.current();

@@ -108,6 +108,15 @@ impl Item {
         }
     }
 
+    /// The root of what is mounted here.
+    pub(crate) const fn mounted(name: &'static str, items: &'static [Item]) -> Self {
+        Self {
+            name,
+            permissions: 0o555,
+            shape: Shape::Mounted(items),
+        }
+    }
+
     pub(crate) const fn fixed(name: &'static str, text: &'static str) -> Self {
         let shape = Shape::Fixed(text);
         Self {
@@ -164,6 +173,9 @@ pub(crate) struct Numbered {
     pub(crate) shape: Shape,
 }
 
+/// The number of a root's inode.
+const ROOT_NUMBER: u64 = 1;
+
 /// A file system of this kind.
 pub(crate) struct Synthetic {
     pub(crate) device: u64,
@@ -188,7 +200,7 @@ impl Synthetic {
         let fs = Arc::new(self);
         Arc::new(Node::new(
             &fs,
-            1,
+            ROOT_NUMBER,
             Subject::default(),
             0o555,
             Shape::Directory(items, numbered),

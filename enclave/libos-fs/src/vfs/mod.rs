@@ -82,13 +82,14 @@ impl Vfs {
         let noatime = MountFlags::ST_NOATIME;
         let root = mounts.add("/", FileSystemType::OVERLAY, noatime, "");
         let proc_mount = mounts.add("/proc", FileSystemType::PROC, DATA_ONLY, "");
+        let read_only = DATA_ONLY | MountFlags::ST_RDONLY;
+        let proc_sys_mount = mounts.add("/proc/sys", FileSystemType::PROC, read_only, "");
         let with_devices = MountFlags::ST_NOSUID | noatime;
         let dev = mounts.add("/dev", FileSystemType::TMPFS, with_devices, "mode=755");
         let without_programs = with_devices | MountFlags::ST_NOEXEC;
         let shm = mounts.add("/dev/shm", FileSystemType::TMPFS, DATA_ONLY, "");
         let pts = mounts.add("/dev/pts", FileSystemType::DEVPTS, without_programs, PTS_OPTIONS);
         let attestation_mount = mounts.add("/dev/attestation", FileSystemType::ATTESTATION, DATA_ONLY, "");
-        let read_only = DATA_ONLY | MountFlags::ST_RDONLY;
         let sys_mount = mounts.add("/sys", FileSystemType::SYSFS, read_only, "");
         let cgroup_mount = mounts.add("/sys/fs/cgroup", FileSystemType::CGROUP2, read_only, "");
         let nowhere = mounts.add("", FileSystemType::TMPFS, MountFlags::empty(), "");
@@ -113,12 +114,15 @@ impl Vfs {
             attestation: attestation::State::new(options.attester.clone()),
             mounted: None,
         };
-        vfs.mount(&proc_mount, proc::root(synthetic(&proc_mount)))?;
-        let sys = Synthetic {
-            mounted: Some(Arc::new(synthetic(&cgroup_mount))),
-            ..synthetic(&sys_mount)
+        let with_mounted = |mount: &Mount, mounted: &Mount| Synthetic {
+            mounted: Some(Arc::new(synthetic(mounted))),
+            ..synthetic(mount)
         };
-        vfs.mount(&sys_mount, sys::root(sys))?;
+        vfs.mount(
+            &proc_mount,
+            proc::root(with_mounted(&proc_mount, &proc_sys_mount)),
+        )?;
+        vfs.mount(&sys_mount, sys::root(with_mounted(&sys_mount, &cgroup_mount)))?;
         vfs.mount(&dev, tree(&dev, None, 0o755)?.1)?;
         vfs.mount(&shm, tree(&shm, None, 0o1777)?.1)?;
         vfs.mount(&pts, tree(&pts, None, 0o755)?.1)?;

@@ -138,7 +138,7 @@ impl Vfs {
             Opened::Made(dentry) => (dentry, true),
         };
         if !made {
-            check_found(context, &dentry, how.flags)?;
+            self.check_found(context, &dentry, how.flags)?;
         }
         self.describe(context, &dentry, how.flags, made)
     }
@@ -150,7 +150,7 @@ impl Vfs {
         place: &Arc<Dentry>,
         how: OpenHow,
     ) -> Result<Arc<Description>> {
-        check_found(context, place, how.flags)?;
+        self.check_found(context, place, how.flags)?;
         self.describe(context, place, how.flags, false)
     }
 
@@ -290,6 +290,38 @@ impl Vfs {
         Ok(Seals::from_bits_retain(sealable(file)?.load(Ordering::Acquire)))
     }
 
+    /// What `open` demands of what was there (may_open of the kernel).
+    fn check_found(&self, context: &Context, found: &Dentry, flags: OpenFlags) -> Result<()> {
+        let head = found.head();
+        if flags.contains(OpenFlags::O_CREAT) && head.is_directory() {
+            return Err(Errno::EISDIR);
+        }
+        if flags.contains(OpenFlags::O_DIRECTORY) && !head.is_directory() {
+            return Err(Errno::ENOTDIR);
+        }
+        if flags.contains(OpenFlags::O_PATH) {
+            return Ok(());
+        }
+        match head.kind {
+            FileKind::Symlink => return Err(Errno::ELOOP),
+            FileKind::Directory if writes(flags) => return Err(Errno::EISDIR),
+            _ => {}
+        }
+        head.permits(&context.credentials, access(flags))?;
+        // Only what is made when it is looked at lies on mounts that nothing is written to.
+        if writes(flags)
+            && head.kind == FileKind::Regular
+            && found.tree().is_none()
+            && self.is_read_only(head.device)
+        {
+            return Err(Errno::EROFS);
+        }
+        if flags.contains(OpenFlags::O_NOATIME) {
+            head.owned_by(&context.credentials)?;
+        }
+        Ok(())
+    }
+
     /// `truncate`.
     pub fn truncate(&self, context: &Context, path: &[u8], len: u64) -> Result<()> {
         let found = Walk::new(context, At::Cwd).resolve(path, Follow::Yes)?;
@@ -306,28 +338,4 @@ fn sealable(file: &Description) -> Result<&AtomicU32> {
     let inode = file.object_as::<OpenFile>().and_then(|open| open.tree());
     let extra = inode.and_then(|inode| inode.extra_if_made());
     extra.and_then(|extra| extra.seals.as_ref()).ok_or(Errno::EINVAL)
-}
-
-/// What `open` demands of what was there (may_open of the kernel).
-fn check_found(context: &Context, found: &Dentry, flags: OpenFlags) -> Result<()> {
-    let head = found.head();
-    if flags.contains(OpenFlags::O_CREAT) && head.is_directory() {
-        return Err(Errno::EISDIR);
-    }
-    if flags.contains(OpenFlags::O_DIRECTORY) && !head.is_directory() {
-        return Err(Errno::ENOTDIR);
-    }
-    if flags.contains(OpenFlags::O_PATH) {
-        return Ok(());
-    }
-    match head.kind {
-        FileKind::Symlink => return Err(Errno::ELOOP),
-        FileKind::Directory if writes(flags) => return Err(Errno::EISDIR),
-        _ => {}
-    }
-    head.permits(&context.credentials, access(flags))?;
-    if flags.contains(OpenFlags::O_NOATIME) {
-        head.owned_by(&context.credentials)?;
-    }
-    Ok(())
 }

@@ -294,10 +294,6 @@ impl System for TestSystem {
     fn host_name(&self) -> Vec<u8> {
         b"container".to_vec()
     }
-
-    fn set_host_name(&self, _: &[u8]) -> Result<()> {
-        Err(Errno::EPERM)
-    }
 }
 
 impl Attester for TestSystem {
