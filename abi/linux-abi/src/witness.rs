@@ -305,7 +305,7 @@ fn fcntl_is_as_in_the_headers() {
     compare!(RecordLockType::ALL; general [F_RDLCK F_WRLCK F_UNLCK]);
     compare!(FlockFlags::ALL; general [LOCK_SH LOCK_EX LOCK_UN LOCK_MAND LOCK_NB]);
     compare!(Seals::ALL; general [
-        F_SEAL_SEAL F_SEAL_SHRINK F_SEAL_GROW F_SEAL_WRITE F_SEAL_FUTURE_WRITE
+        F_SEAL_SEAL F_SEAL_SHRINK F_SEAL_GROW F_SEAL_WRITE F_SEAL_FUTURE_WRITE F_SEAL_EXEC
     ]);
 }
 

@@ -143,6 +143,12 @@ impl Vfs {
         if !credentials.has(Capabilities::CAP_FSETID) && !credentials.in_group(head.owner().1) {
             permissions &= !S_ISGID;
         }
+        let is_sealed = found
+            .tree()
+            .is_some_and(|inode| inode.seals().contains(Seals::F_SEAL_EXEC));
+        if is_sealed && (permissions ^ head.permissions()) & S_IXUGO != 0 {
+            return Err(Errno::EPERM);
+        }
         holder.set_permissions(permissions);
         notify::used(&found, InotifyMask::IN_ATTRIB);
         Ok(())

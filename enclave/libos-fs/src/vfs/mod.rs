@@ -212,18 +212,18 @@ impl Vfs {
         Ok(context.cwd.path(&context.root))
     }
 
-    /// A file without a name: what `memfd_create` gives. `seals` is `None` if it takes none.
+    /// A file without a name: what `memfd_create` gives, with these permission bits and seals.
     pub fn anonymous_file(
         &self,
         context: &Context,
         name: &[u8],
-        seals: Option<Seals>,
+        permissions: u32,
+        seals: Seals,
     ) -> Result<Arc<Description>> {
         let owner = (context.credentials.fsuid(), context.credentials.fsgid());
         let body = Body::Regular(Content::empty());
-        let inode = self.anonymous.new_inode(body, 0o777, owner)?;
-        // Without MFD_ALLOW_SEALING it is sealed against sealing.
-        inode.set_sealable(seals.unwrap_or(Seals::F_SEAL_SEAL));
+        let inode = self.anonymous.new_inode(body, permissions, owner)?;
+        inode.set_sealable(seals);
         let path = [b"/memfd:", name].concat();
         let dentry = Dentry::apart(inode, &path, true);
         let flags = OpenFlags::O_RDWR | OpenFlags::O_LARGEFILE;

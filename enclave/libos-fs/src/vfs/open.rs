@@ -6,7 +6,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 use kobject::credentials::AccessMode;
 use kobject::{Description, Errno, FileKind, Result};
-use linux_abi::stat::S_IALLUGO;
+use linux_abi::stat::{S_IALLUGO, S_IXUGO};
 use linux_abi::{InotifyMask, OpenFlags, ResolveFlags, Seals};
 
 use super::attributes::strip_set_ids;
@@ -16,7 +16,7 @@ use crate::context::{At, Context};
 use crate::dentry::Dentry;
 use crate::notify;
 use crate::open_file::OpenFile;
-use crate::tree::{Body, Content};
+use crate::tree::{Body, Content, TreeInode};
 use crate::walk::{Entered, Follow, Last, Parent, Walk, is_link};
 
 /// What counts next to O_PATH.
@@ -270,12 +270,18 @@ impl Vfs {
         if !file.flags().writable() {
             return Err(Errno::EPERM);
         }
-        let seals = Seals::from_bits(seals).ok_or(Errno::EINVAL)?;
+        let mut seals = Seals::from_bits(seals).ok_or(Errno::EINVAL)?;
         let known = sealable(file)?;
         let inode = file.object_as::<OpenFile>().and_then(OpenFile::tree);
         // A mapping that is shared could write on. One that only reads counts as well: nobody knows that here.
         if seals.contains(Seals::F_SEAL_WRITE) && inode.is_some_and(|inode| inode.shared().is_some()) {
             return Err(Errno::EBUSY);
+        }
+        // What is executable for ever must not change either.
+        let is_executable = |inode: &TreeInode| inode.head.permissions() & S_IXUGO != 0;
+        if seals.contains(Seals::F_SEAL_EXEC) && inode.is_some_and(is_executable) {
+            seals |=
+                Seals::F_SEAL_SHRINK | Seals::F_SEAL_GROW | Seals::F_SEAL_WRITE | Seals::F_SEAL_FUTURE_WRITE;
         }
         let sealed = Seals::F_SEAL_SEAL.bits();
         let add = |known: u32| (known & sealed == 0).then_some(known | seals.bits());
