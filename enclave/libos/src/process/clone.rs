@@ -152,6 +152,8 @@ fn process(parent: &Arc<Thread>, request: &CloneRequest, state: TrapFrame) -> Re
     let child = parent.forked(pid, process.clone(), pin);
     process.add_thread(child.clone());
     table::add(process.clone());
+    // Best effort: a new process has used nothing, and all of its limits besides hold.
+    let _ = process.timers.limit_cpu(&process);
     if let Err(error) = start(child.clone(), request, state) {
         process.remove_thread(pid);
         table::remove(pid);
