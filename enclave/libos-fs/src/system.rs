@@ -212,6 +212,8 @@ pub struct MappingStatus {
     pub resident: u64,
     /// Whether changes are seen by all who map the same.
     pub is_shared: bool,
+    /// Whether it counts as locked (`mlock`).
+    pub is_locked: bool,
 }
 
 /// Numbers of a process for `stat`, `statm` and `status`.

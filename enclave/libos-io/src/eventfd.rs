@@ -1,5 +1,7 @@
 //! `eventfd2`.
 
+use alloc::format;
+use alloc::string::String;
 use alloc::sync::{Arc, Weak};
 use core::any::Any;
 
@@ -63,6 +65,11 @@ impl File for EventFd {
 
     fn stat(&self) -> Result<Stat> {
         anonymous::stat(FileKind::Anonymous, 0o600, 0)
+    }
+
+    fn info(&self) -> String {
+        let (count, semaphore) = (*self.count.lock(), u8::from(self.semaphore));
+        format!("eventfd-count: {count:16x}\neventfd-semaphore: {semaphore}\n")
     }
 
     fn read(&self, _: u64, to: &mut dyn Sink, how: How) -> Result<usize> {

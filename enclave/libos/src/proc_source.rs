@@ -183,6 +183,7 @@ impl libos_fs::Process for Shown {
             size: mapping.size,
             resident: mapping.resident,
             is_shared: mapping.is_shared,
+            is_locked: mapping.is_locked,
         });
         shown.collect()
     }

@@ -214,7 +214,8 @@ fn descriptor_info(fs: &Synthetic, subject: Subject) -> Result<Vec<u8>> {
     let mount = mount.map_or(0, |mount| mount.number());
     let flags = file.flags().bits();
     let (position, inode) = (file.position(), stat.inode);
-    Ok(format!("pos:\t{position}\nflags:\t0{flags:o}\nmnt_id:\t{mount}\nino:\t{inode}\n").into_bytes())
+    let own = file.object().info();
+    Ok(format!("pos:\t{position}\nflags:\t0{flags:o}\nmnt_id:\t{mount}\nino:\t{inode}\n{own}").into_bytes())
 }
 
 fn exe(fs: &Synthetic, subject: Subject) -> Result<Link> {
@@ -288,6 +289,11 @@ fn resident(mapping: &MappingStatus) -> (u64, u64) {
     }
 }
 
+/// What of a mapping is locked, in kilobytes. All of that is there.
+fn locked(mapping: &MappingStatus) -> u64 {
+    if mapping.is_locked { mapping.size / 1024 } else { 0 }
+}
+
 /// `smaps_rollup`: one mapping that holds all.
 fn maps_in_sum(fs: &Synthetic, subject: Subject) -> Result<Vec<u8>> {
     let mappings = fs.process(subject)?.mappings();
@@ -295,11 +301,12 @@ fn maps_in_sum(fs: &Synthetic, subject: Subject) -> Result<Vec<u8>> {
         .iter()
         .map(resident)
         .fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+    let locked = mappings.iter().map(locked).sum();
     let mut text =
         String::from("00000000-7fffffffffff ---p 00000000 00:00 0                          [rollup]\n");
     let kinds = [("Pss_Anon", private), ("Pss_File", 0), ("Pss_Shmem", shared)];
     let sizes = sizes_of(private, shared).into_iter();
-    for size in sizes.chain(kinds).chain([("Locked", 0)]) {
+    for size in sizes.chain(kinds).chain([("Locked", locked)]) {
         text += &size_line(size);
     }
     Ok(text.into_bytes())
@@ -319,7 +326,7 @@ fn maps_in_detail(fs: &Synthetic, subject: Subject) -> Result<Vec<u8>> {
         for size in pages
             .into_iter()
             .chain(sizes_of(private, shared))
-            .chain([("Locked", 0)])
+            .chain([("Locked", locked(&mapping))])
         {
             text.extend_from_slice(size_line(size).as_bytes());
         }

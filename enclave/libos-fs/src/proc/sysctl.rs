@@ -24,6 +24,8 @@ const FS: &[Item] = &[
     Item::directory("mqueue", MESSAGE_QUEUES),
     Item::fixed("nr_open", "1048576\n"),
     Item::fixed("pipe-max-size", "1048576\n"),
+    Item::fixed("pipe-user-pages-hard", "0\n"),
+    Item::fixed("pipe-user-pages-soft", "0\n"),
     Item::fixed("protected_hardlinks", "1\n"),
     Item::fixed("protected_symlinks", "0\n"),
 ];

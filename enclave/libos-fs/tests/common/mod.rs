@@ -268,6 +268,7 @@ impl System for TestSystem {
             ways: 8,
             sets: 64,
             is_shared: false,
+            is_locked: false,
         };
         let last = libos_fs::Cache {
             level: 3,
@@ -275,6 +276,7 @@ impl System for TestSystem {
             sets: 32768,
             ways: 16,
             is_shared: true,
+            is_locked: false,
             ..cache
         };
         vec![cache, last]
@@ -370,6 +372,7 @@ impl Process for Seven {
             size: 4096,
             resident: 4096,
             is_shared: false,
+            is_locked: false,
         }]
     }
 
