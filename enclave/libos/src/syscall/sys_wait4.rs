@@ -4,7 +4,7 @@ use core::cmp;
 use core::sync::atomic::Ordering;
 
 use kobject::{Errno, Result};
-use linux_abi::{Signal, WaitFlags, WaitTarget};
+use linux_abi::{OpenFlags, Signal, WaitFlags, WaitTarget};
 
 use super::table::{Restart, Row};
 use super::{Call, sys_pidfd};
@@ -68,17 +68,28 @@ fn sys_waitid(call: &mut Call<'_>) -> Result<u64> {
     if !ALLOWED.contains(flags) || !flags.intersects(WHAT) {
         return Err(Errno::EINVAL);
     }
+    // PIDFD_NONBLOCK: as WNOHANG, but with an error.
+    let mut is_nonblocking = false;
     let target = match WaitTarget(call.uint(0)) {
         WaitTarget::P_ALL => Target::Any,
         WaitTarget::P_PID if number > 0 => Target::Process(number.unsigned_abs()),
         WaitTarget::P_PGID if number == 0 => own_group(call),
         WaitTarget::P_PGID if number > 0 => Target::Group(number.unsigned_abs()),
         WaitTarget::P_PIDFD if number >= 0 => {
-            Target::Process(sys_pidfd::process_of(call, number.unsigned_abs())?.pid)
+            let (process, opened) = sys_pidfd::named(call, number.unsigned_abs())?;
+            is_nonblocking = opened.contains(OpenFlags::O_NONBLOCK) && !flags.contains(WaitFlags::WNOHANG);
+            Target::Process(process.pid)
         }
         _ => return Err(Errno::EINVAL),
     };
-    let report = wait(call.thread, target, flags)?;
+    let now = match is_nonblocking {
+        true => WaitFlags::WNOHANG,
+        false => WaitFlags::empty(),
+    };
+    let report = wait(call.thread, target, flags | now)?;
+    if report.is_none() && is_nonblocking {
+        return Err(Errno::EAGAIN);
+    }
     if let Some(report) = &report {
         user::put_if(usage_at, &usage(report))?;
     }
