@@ -54,6 +54,7 @@ impl AddressSpace {
             .checked_sub(new_len)
             .and_then(|len| PageRange::new(address + new_len, len))
         {
+            inner.check_unsealed(tail)?;
             // Shrinking may span several mappings; what is moved then may not.
             inner.remove(tail);
             old = PageRange::new(address, new_len).ok_or(Errno::EINVAL)?;
