@@ -203,7 +203,26 @@ static void local(void) {
           "SCM_CREDENTIALS come along");
 }
 
+static int get_fails(int fd, int level, int name) {
+    int value;
+    socklen_t length = sizeof value;
+    return getsockopt(fd, level, name, &value, &length) == -1 ? errno : 0;
+}
+
+static void unknown(void) {
+    int stream = socket(AF_INET, SOCK_STREAM, 0), datagram = socket(AF_INET, SOCK_DGRAM, 0);
+    check_eq(get_fails(stream, 500, 1), EOPNOTSUPP, "a level that there is not");
+    check_eq(get_fails(stream, SOL_UDP, 1), EOPNOTSUPP, "another protocol's level");
+    check_eq(get_fails(datagram, SOL_TCP, TCP_NODELAY), EOPNOTSUPP, "TCP's of a datagram socket");
+    check_eq(get_fails(stream, SOL_TCP, 9999), ENOPROTOOPT, "an option that TCP has not");
+    check_eq(get_fails(stream, SOL_IP, 9999), ENOPROTOOPT, "nor IP");
+    check_eq(get_fails(datagram, SOL_UDP, 9999), ENOPROTOOPT, "nor UDP");
+    check_fails(set(stream, 500, 1, 1), ENOPROTOOPT, "nothing is set there");
+    close(stream), close(datagram);
+}
+
 int main(void) {
+    unknown();
     tcp();
     udp();
     version6();

@@ -10,6 +10,7 @@ use linux_abi::{Capabilities, ControlMessage, MessageFlags, OptionLevel};
 use zerocopy::IntoBytes;
 
 use super::Call;
+use super::iovec::pieces;
 use super::new_descriptor::add_open;
 use super::socket::MAX_CONTROL;
 use crate::process::descriptors::OnExec;
@@ -37,6 +38,17 @@ pub(super) fn single(at: Address, len: usize) -> Result<[IoVec; 1]> {
 
 pub(super) fn message_flags(raw: u32) -> MessageFlags {
     MessageFlags::from_bits_truncate(raw)
+}
+
+/// The memory of a message: EINVAL for the length of an address that cannot be one, EMSGSIZE for too many pieces.
+pub(super) fn message_pieces(header: &MessageHeader) -> Result<Vec<IoVec>> {
+    if header.name != 0 && header.name_len < 0 {
+        return Err(Errno::EINVAL);
+    }
+    match header.piece_count > UIO_MAXIOV as u64 {
+        true => Err(Errno::EMSGSIZE),
+        false => pieces(header.pieces, header.piece_count),
+    }
 }
 
 /// `struct cmsghdr`: length (8), level, type.

@@ -360,7 +360,7 @@ impl Socket for InetSocket {
             return Ok(len);
         }
         if !may_pass(level, name) {
-            return Err(Errno::ENOPROTOOPT);
+            return Err(option::unknown(self.domain, self.kind, level));
         }
         let len = out.len().min(MAX_OPTION);
         let fd = self.fd();
