@@ -209,7 +209,12 @@ impl Vfs {
         if context.cwd.is_unlinked() {
             return Err(Errno::ENOENT);
         }
-        Ok(context.cwd.path(&context.root))
+        let path = context.cwd.path(&context.root);
+        // By this, nobody takes it for a path that can be used (CVE-2018-1000001).
+        match context.cwd.is_below(&context.root) {
+            true => Ok(path),
+            false => Ok([b"(unreachable)", path.as_slice()].concat()),
+        }
     }
 
     /// A file without a name: what `memfd_create` gives, with these permission bits and seals.
