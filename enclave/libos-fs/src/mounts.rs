@@ -136,6 +136,11 @@ impl Mount {
         !self.flags.contains(MountFlags::ST_NOSUID)
     }
 
+    /// Whether no program on it can be executed.
+    pub(crate) fn has_no_programs(&self) -> bool {
+        self.flags.contains(MountFlags::ST_NOEXEC)
+    }
+
     /// Whether nothing can be written to it.
     pub(crate) fn is_read_only(&self) -> bool {
         self.flags.contains(MountFlags::ST_RDONLY)

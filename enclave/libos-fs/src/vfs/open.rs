@@ -7,7 +7,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use kobject::credentials::AccessMode;
 use kobject::{Description, Errno, FileKind, Result};
 use linux_abi::stat::{S_IALLUGO, S_IXUGO};
-use linux_abi::{InotifyMask, OpenFlags, ResolveFlags, Seals};
+use linux_abi::{AtFlags, InotifyMask, OpenFlags, ResolveFlags, Seals};
 
 use super::attributes::strip_set_ids;
 use super::names::{Creation, check_parent};
@@ -152,6 +152,74 @@ impl Vfs {
     ) -> Result<Arc<Description>> {
         self.check_found(context, place, how.flags)?;
         self.describe(context, place, how.flags, false)
+    }
+
+    /// Opens a program to read, for who may execute it (`do_open_execat` of the kernel). EACCES for what is no regular file, or lies
+    /// where nothing is executed; ELOOP for a symbolic link with AT_SYMLINK_NOFOLLOW.
+    pub fn open_program(
+        &self,
+        context: &Context,
+        at: At<'_>,
+        path: &[u8],
+        flags: AtFlags,
+    ) -> Result<Arc<Description>> {
+        let found = self.locate(context, at, path, flags)?;
+        let head = found.head();
+        if head.kind == FileKind::Symlink {
+            return Err(Errno::ELOOP);
+        }
+        head.permits(&context.credentials, AccessMode::EXECUTE)?;
+        let mount = self.mounts.of_device(head.device);
+        if head.kind != FileKind::Regular || mount.is_some_and(|mount| mount.has_no_programs()) {
+            return Err(Errno::EACCES);
+        }
+        self.check_unwritten(&found)?;
+        self.describe(context, &found, OpenFlags::O_LARGEFILE, false)
+    }
+
+    /// ETXTBSY for a program that some process can write to. A file of the image that nobody has written to yet is not asked about.
+    fn check_unwritten(&self, file: &Dentry) -> Result<()> {
+        if !file.tree().is_some_and(TreeInode::is_pinned) {
+            return Ok(());
+        }
+        let (device, number) = (file.head().device, file.head().number);
+        let writes_to_it = |open: Arc<Description>| {
+            let head = open.object_as::<OpenFile>().map(|open| open.dentry().head());
+            open.flags().writable() && head.is_some_and(|head| (head.device, head.number) == (device, number))
+        };
+        let pids = self.system.processes().into_iter();
+        let mut processes = pids.filter_map(|pid| self.system.process(pid));
+        let is_written = processes.any(|process| {
+            let mut open = process.descriptors().into_iter();
+            open.any(|fd| process.descriptor(fd).is_some_and(writes_to_it))
+        });
+        match is_written {
+            true => Err(Errno::ETXTBSY),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether a process executes a file. Only files that can be executed are asked about.
+    fn is_executed(&self, file: &Dentry) -> bool {
+        let is_same = |program: Arc<Dentry>| {
+            let (program, file) = (program.head(), file.head());
+            (program.device, program.number) == (file.device, file.number)
+        };
+        let pids = self.system.processes().into_iter();
+        let processes = pids.filter_map(|pid| self.system.process(pid));
+        processes
+            .filter(|process| !process.has_ended())
+            .filter_map(|process| process.executable())
+            .any(is_same)
+    }
+
+    /// ETXTBSY for a program that runs, which nobody may write to.
+    fn check_idle(&self, file: &Dentry) -> Result<()> {
+        let can_run = file.head().permissions() & S_IXUGO != 0;
+        match can_run && self.is_executed(file) {
+            true => Err(Errno::ETXTBSY),
+            false => Ok(()),
+        }
     }
 
     fn describe(
@@ -322,6 +390,9 @@ impl Vfs {
         {
             return Err(Errno::EROFS);
         }
+        if writes(flags) && head.kind == FileKind::Regular {
+            self.check_idle(found)?;
+        }
         if flags.contains(OpenFlags::O_NOATIME) {
             head.owned_by(&context.credentials)?;
         }
@@ -333,6 +404,7 @@ impl Vfs {
         let found = Walk::new(context, At::Cwd).resolve(path, Follow::Yes)?;
         let inode = regular_of(&found)?;
         inode.head.permits(&context.credentials, AccessMode::WRITE)?;
+        self.check_idle(&found)?;
         inode.truncate(len)?;
         notify::used(&found, InotifyMask::IN_MODIFY);
         strip_set_ids(inode, &context.credentials);
