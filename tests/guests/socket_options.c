@@ -218,6 +218,20 @@ static void unknown(void) {
     check_eq(get_fails(stream, SOL_IP, 9999), ENOPROTOOPT, "nor IP");
     check_eq(get_fails(datagram, SOL_UDP, 9999), ENOPROTOOPT, "nor UDP");
     check_fails(set(stream, 500, 1, 1), ENOPROTOOPT, "nothing is set there");
+    int ends[2];
+    check_fails(socket(0, SOCK_STREAM, 0), EAFNOSUPPORT, "no family");
+    check_fails(socket(1000, 75, 0), EAFNOSUPPORT, "a family beyond all");
+    check_fails(socket(AF_INET, 75, 0), EINVAL, "a kind beyond all");
+    check_fails(socket(AF_INET, SOCK_SEQPACKET, 0), ESOCKTNOSUPPORT, "a kind of another family");
+    check_fails(socket(AF_INET, SOCK_RAW, 0), EPROTONOSUPPORT, "raw sockets have a protocol");
+    check_fails(socket(AF_INET, SOCK_STREAM, 17), EPROTONOSUPPORT, "streams of UDP");
+    check_fails(socket(AF_INET, SOCK_DGRAM, 6), EPROTONOSUPPORT, "datagrams of TCP");
+    check_fails(socket(AF_INET, SOCK_STREAM, 1000), EINVAL, "a protocol beyond all");
+    check_fails(socket(AF_UNIX, SOCK_STREAM, 17), EPROTONOSUPPORT, "a protocol of Unix sockets");
+    check_fails(socketpair(0, SOCK_STREAM, 0, ends), EAFNOSUPPORT, "a pair of no family");
+    check_fails(socketpair(AF_INET, 75, 0, ends), EINVAL, "a pair of no kind");
+    check_fails(socketpair(AF_INET, SOCK_STREAM, 17, ends), EPROTONOSUPPORT, "a pair of a wrong protocol");
+    check_fails(socketpair(AF_INET, SOCK_STREAM, 0, ends), EOPNOTSUPP, "a pair of network sockets");
     close(stream), close(datagram);
 }
 

@@ -696,6 +696,13 @@ fn socket_is_as_in_the_headers() {
     compare!(socket::ALL;
         net [IFNAMSIZ]
         if_arp [ARPHRD_LOOPBACK]
+        {
+            // include/linux/socket.h, include/linux/net.h, include/uapi/linux/in.h
+            AF_MAX = 46,
+            SOCK_MAX = 10 + 1,
+            SOCK_TYPE_MASK = 0xf,
+            IPPROTO_MAX = 262 + 1,
+        }
     );
 }
 
