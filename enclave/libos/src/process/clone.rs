@@ -43,6 +43,8 @@ impl CloneRequest {
         let is_wrong = (has(thread) && !has(signals))
             || (has(signals) && !has(CloneFlags::CLONE_VM))
             || has(signals | CloneFlags::CLONE_CLEAR_SIGHAND)
+            || has(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_FS)
+            || has(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_FS)
             // In clone(2), both numbers would be written to the same place; a descriptor names a process.
             || (has(CloneFlags::CLONE_PIDFD) && (has(thread) || self.pidfd == self.parent_tid && has(CloneFlags::CLONE_PARENT_SETTID)));
         match is_wrong {
