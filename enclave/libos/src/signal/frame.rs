@@ -83,6 +83,15 @@ pub(crate) fn parse(raw: &SignalStack) -> Result<AlternateStack> {
     }
 }
 
+/// Whether a stack is what there is already, to the letter.
+pub(crate) fn is_same(stack: &AlternateStack, raw: &SignalStack) -> bool {
+    let flags = match stack.disarm {
+        true => StackFlags::SS_AUTODISARM,
+        false => StackFlags::empty(),
+    };
+    (stack.base, stack.size, flags.bits()) == (raw.base, raw.size, raw.flags.cast_unsigned())
+}
+
 /// AT_MINSIGSTKSZ: what a frame may take.
 pub(crate) fn minimum_stack() -> u64 {
     (size_of::<SignalFrame>() + processor::xsave_size() + 4 + 64 + 16) as u64

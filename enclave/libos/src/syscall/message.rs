@@ -2,7 +2,6 @@
 
 use alloc::vec::Vec;
 
-use enclave_layout::USER_END;
 use kobject::{Errno, IoVec, Result};
 use libos_io::socket::{Ancillary, Control, Identity};
 use linux_abi::read_write::UIO_MAXIOV;
@@ -10,7 +9,7 @@ use linux_abi::{Capabilities, ControlMessage, MessageFlags, OptionLevel};
 use zerocopy::IntoBytes;
 
 use super::Call;
-use super::iovec::pieces;
+use super::iovec::{pieces, reaches};
 use super::new_descriptor::add_open;
 use super::socket::MAX_CONTROL;
 use crate::process::descriptors::OnExec;
@@ -29,11 +28,8 @@ pub(super) fn single(at: Address, len: usize) -> Result<[IoVec; 1]> {
     if (len as isize) < 0 {
         return Err(Errno::EINVAL);
     }
-    // As the kernel's access_ok: an address that merely is not there is found when it is used, and MSG_TRUNC uses none.
-    match at.checked_add(len as u64) {
-        Some(end) if end <= USER_END => Ok([IoVec { base: at, len }]),
-        _ => Err(Errno::EFAULT),
-    }
+    reaches(at, len)?;
+    Ok([IoVec { base: at, len }])
 }
 
 pub(super) fn message_flags(raw: u32) -> MessageFlags {

@@ -41,7 +41,7 @@ pub(super) const ROWS: &[Row] = &[
 fn sys_sendfile(call: &mut Call<'_>) -> Result<u64> {
     let (to, from, at, len) = (call.fd(0), call.fd(1), call.pointer(2), call.len(3));
     let (from, to) = (call.file(from)?, call.file(to)?);
-    if !from.object().is_seekable() {
+    if !from.object().is_seekable() || (len as isize) < 0 {
         return Err(Errno::EINVAL);
     }
     let mut source = End {
@@ -92,6 +92,9 @@ fn sys_copy_file_range(call: &mut Call<'_>) -> Result<u64> {
         file: &to,
         offset: offset_at(to_at)?,
     };
+    // Ranges are cut at the end of what is read before they are compared.
+    let size = from.object().stat()?.size;
+    let len = (len as u64).min(size.saturating_sub(source.start())) as usize;
     if source.is_same_file(&target)? && source.start().abs_diff(target.start()) < len as u64 {
         return Err(Errno::EINVAL);
     }

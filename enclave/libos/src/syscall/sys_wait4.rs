@@ -59,11 +59,21 @@ fn sys_wait4(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn sys_waitid(call: &mut Call<'_>) -> Result<u64> {
+    let info_at = call.pointer(2);
+    let waited = wait_for_id(call);
+    // Also when there is nothing to tell, and whatever went wrong.
+    if info_at != 0 && !matches!(waited, Err(Errno::EINTR)) {
+        put_info(info_at, waited.as_ref().ok().and_then(Option::as_ref))?;
+    }
+    waited.map(|_| 0)
+}
+
+fn wait_for_id(call: &Call<'_>) -> Result<Option<Report>> {
     const ALLOWED: WaitFlags = WaitFlags::all();
     const WHAT: WaitFlags = WaitFlags::WEXITED
         .union(WaitFlags::WSTOPPED)
         .union(WaitFlags::WCONTINUED);
-    let (number, info_at, usage_at) = (call.int(1), call.pointer(2), call.pointer(4));
+    let (number, usage_at) = (call.int(1), call.pointer(4));
     let flags = call.flags::<WaitFlags>(3)?;
     if !ALLOWED.contains(flags) || !flags.intersects(WHAT) {
         return Err(Errno::EINVAL);
@@ -86,17 +96,14 @@ fn sys_waitid(call: &mut Call<'_>) -> Result<u64> {
         true => WaitFlags::WNOHANG,
         false => WaitFlags::empty(),
     };
-    let report = wait(call.thread, target, flags | now)?;
-    if report.is_none() && is_nonblocking {
-        return Err(Errno::EAGAIN);
-    }
+    let report = match wait(call.thread, target, flags | now)? {
+        None if is_nonblocking => return Err(Errno::EAGAIN),
+        report => report,
+    };
     if let Some(report) = &report {
         user::put_if(usage_at, &usage(report))?;
     }
-    if info_at != 0 {
-        put_info(info_at, report.as_ref())?;
-    }
-    Ok(0)
+    Ok(report)
 }
 
 /// What the child used, and its own children.
