@@ -58,6 +58,17 @@ impl EventFd {
     }
 }
 
+impl EventFd {
+    /// Adds one, as the kernel does for what it tells of: never waits, and a counter may get fuller than by a write, which is an error.
+    pub fn signal(&self) {
+        {
+            let mut count = self.count.lock();
+            *count = count.saturating_add(1);
+        }
+        self.queue.wake(PollEvents::READABLE | PollEvents::POLLERR);
+    }
+}
+
 impl File for EventFd {
     fn as_any(&self) -> &dyn Any {
         self
@@ -111,7 +122,8 @@ impl File for EventFd {
         let mut events = PollEvents::empty();
         events.set(PollEvents::POLLIN, count > 0);
         events.set(PollEvents::POLLOUT, count < LARGEST);
-        events & interest
+        events.set(PollEvents::POLLERR, count == u64::MAX);
+        events & (interest | PollEvents::POLLERR)
     }
 
     fn subscribe(&self, interest: PollEvents, observer: Weak<dyn Observer>) -> Option<Subscription> {
