@@ -23,6 +23,7 @@ macro_rules! items {
     ($($extra:expr),*) => {
         &[
             Item::directory("attr", &[Item::fixed("current", "")]),
+            Item::fixed("autogroup", "/autogroup-1 nice 0\n"),
             Item::private("auxv", 0o400, |fs, subject| Ok(fs.process(subject)?.auxiliary())),
             Item::fixed("cgroup", "0::/\n"),
             Item::text("cmdline", arguments),
@@ -41,11 +42,13 @@ macro_rules! items {
             Item::private("maps", 0o444, |fs, subject| Ok(fs.process(subject)?.maps())),
             Item::text("mountinfo", |fs, _| Ok(fs.mounts.mount_info())),
             Item::text("mounts", |fs, _| Ok(fs.mounts.mounts())),
+            Item::text("mountstats", |fs, _| Ok(fs.mounts.mount_statistics())),
             Item::directory("net", net::ITEMS),
             Item::directory("ns", NAMESPACES),
             Item::fixed("oom_score", "0\n"),
             Item::writable("oom_score_adj", out_of_memory, set_out_of_memory),
             Item::private("personality", 0o400, |_, _| Ok(b"00000000\n".to_vec())),
+            Item::fixed("projid_map", ID_MAP),
             Item::link("root", |fs, subject| Ok(Link::Jump(living(fs, subject)?.context().root))),
             Item::fixed("schedstat", "0 0 0\n"),
             Item::fixed("sessionid", "4294967295"),
@@ -55,6 +58,8 @@ macro_rules! items {
             Item::text("stat", status::stat),
             Item::text("statm", status::memory),
             Item::text("status", status::status),
+            Item::private("syscall", 0o400, |_, _| Ok(b"running\n".to_vec())),
+            Item::fixed("timens_offsets", "monotonic           0         0\nboottime            0         0\n"),
             Item::fixed("uid_map", ID_MAP),
             Item::fixed("wchan", "0"),
             $($extra),*

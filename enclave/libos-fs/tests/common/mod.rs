@@ -268,7 +268,6 @@ impl System for TestSystem {
             ways: 8,
             sets: 64,
             is_shared: false,
-            is_locked: false,
         };
         let last = libos_fs::Cache {
             level: 3,
@@ -276,7 +275,6 @@ impl System for TestSystem {
             sets: 32768,
             ways: 16,
             is_shared: true,
-            is_locked: false,
             ..cache
         };
         vec![cache, last]
