@@ -55,6 +55,9 @@ struct State {
     pause: u64,
 }
 
+/// Most overruns that are told of (DELAYTIMER_MAX).
+pub(crate) const MAX_OVERRUN: u32 = i32::MAX as u32;
+
 /// How long a timer of CPU time is not looked at, in nanoseconds: the least, and the most while its owner waits.
 const MIN_PAUSE: u64 = 4_000_000;
 const MAX_PAUSE: u64 = 64_000_000;
@@ -190,7 +193,7 @@ impl SignalTimer {
         let Some(owner) = self.owner.upgrade().filter(|_| count > 0) else {
             return;
         };
-        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        let count = u32::try_from(count).map_or(MAX_OVERRUN + 1, |count| count.min(MAX_OVERRUN + 1));
         if let Some(overrun) = self.pending_overrun(&owner, count) {
             return self.overrun.store(overrun, Ordering::Relaxed);
         }
