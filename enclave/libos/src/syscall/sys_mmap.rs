@@ -23,7 +23,7 @@ pub(super) const ROWS: &[Row] = &[
         "mmap",
         sys_mmap,
         "xlxxdl",
-        "hints such as MAP_HUGETLB have no effect",
+        "hints such as MAP_HUGETLB have no effect; what is mapped to be written only is shown as readable, too",
     ),
     Row::full(11, "munmap", sys_munmap, "xl"),
     Row::full(25, "mremap", sys_mremap, "xllxx"),
