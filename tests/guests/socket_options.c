@@ -220,7 +220,7 @@ static void unknown(void) {
     check_fails(set(stream, 500, 1, 1), ENOPROTOOPT, "nothing is set there");
     int ends[2];
     check_fails(socket(0, SOCK_STREAM, 0), EAFNOSUPPORT, "no family");
-    check_fails(socket(1000, 75, 0), EAFNOSUPPORT, "a family beyond all");
+    check_fails(socket(1000, SOCK_STREAM, 0), EAFNOSUPPORT, "a family beyond all");
     check_fails(socket(AF_INET, 75, 0), EINVAL, "a kind beyond all");
     check_fails(socket(AF_INET, SOCK_SEQPACKET, 0), ESOCKTNOSUPPORT, "a kind of another family");
     check_fails(socket(AF_INET, SOCK_RAW, 0), EPROTONOSUPPORT, "raw sockets have a protocol");
