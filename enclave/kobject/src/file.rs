@@ -1,5 +1,6 @@
 //! What can be read, written and polled.
 
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::any::Any;
@@ -76,6 +77,11 @@ pub trait File: Send + Sync + Any {
     fn write(&self, offset: u64, from: &mut dyn Source, how: How) -> Result<(usize, u64)> {
         let _ = (offset, from, how);
         Err(Errno::EINVAL)
+    }
+
+    /// Lines of `/proc/PID/fdinfo` that objects of this kind have besides, each with its newline (proc_pid_fdinfo(5)).
+    fn info(&self) -> String {
+        String::new()
     }
 
     /// Bytes, for SEEK_END. Only asked of seekable objects.

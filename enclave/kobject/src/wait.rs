@@ -46,6 +46,17 @@ pub trait Observer: Send + Sync {
     /// Something of this may have happened. Called without the queue's lock, but under whatever the waking thread holds: must not
     /// lock what others hold while they wake, nor make a host call other than to wake a thread.
     fn notify(&self, events: PollEvents);
+
+    /// As [`Self::notify`]; whether that was news to somebody.
+    fn take(&self, events: PollEvents) -> bool {
+        self.notify(events);
+        true
+    }
+
+    /// Whether one of all those that say so is enough (EPOLLEXCLUSIVE): they are told in turn, until it is news to somebody.
+    fn is_exclusive(&self) -> bool {
+        false
+    }
 }
 
 /// The observers of one object.
@@ -96,27 +107,26 @@ impl WaitQueue {
         }
     }
 
-    /// Tells all observers of these events. The change must be visible already.
-    pub fn wake(&self, events: PollEvents) {
-        self.wake_some(events, usize::MAX);
-    }
-
-    /// Tells at most `most` observers, those that came first first.
-    pub fn wake_some(&self, events: PollEvents, most: usize) {
+    /// Tells observers of these events: all that are not exclusive, and one that is. The change must be visible already. Whether it was
+    /// news to one of them.
+    pub fn wake(&self, events: PollEvents) -> bool {
         core::sync::atomic::fence(Ordering::SeqCst);
         if self.count.load(Ordering::SeqCst) == 0 {
-            return;
+            return false;
         }
         let mut told: Vec<Arc<dyn Observer>> = Vec::new();
         {
             let observers = self.observers.lock();
             let interested = observers.iter().filter(|entry| entry.interest.intersects(events));
-            told.extend(interested.filter_map(|entry| entry.observer.upgrade()).take(most));
+            told.extend(interested.filter_map(|entry| entry.observer.upgrade()));
         }
         // Not under the lock: dropping an observer's last reference may end its subscriptions.
-        for observer in told {
-            observer.notify(events);
+        let mut is_news = false;
+        for observer in told.iter().filter(|observer| !observer.is_exclusive()) {
+            is_news |= observer.take(events);
         }
+        let mut exclusive = told.iter().filter(|observer| observer.is_exclusive());
+        exclusive.any(|observer| observer.take(events)) || is_news
     }
 }
 
@@ -138,8 +148,13 @@ pub struct Waiter {
 
 impl Observer for Waiter {
     fn notify(&self, events: PollEvents) {
-        self.happened.fetch_or(events.bits(), Ordering::Release);
+        self.take(events);
+    }
+
+    fn take(&self, events: PollEvents) -> bool {
+        let before = self.happened.fetch_or(events.bits(), Ordering::Release);
         thread::wake(self.thread);
+        before == 0
     }
 }
 

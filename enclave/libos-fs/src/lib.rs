@@ -63,6 +63,7 @@ pub use locks::{
 pub use mounts::{FILE_SYSTEM_TYPES, Mount};
 pub use notify::Inotify;
 pub use open_file::OpenFile;
+pub use synthetic::process_of_directory;
 pub use system::{
     Cache, CacheKind, Kernel, MappingStatus, Memory, NamedPipe, Process, ProcessStatus, System, SystemV,
     ThreadStatus, Transfers,

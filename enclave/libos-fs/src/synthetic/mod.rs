@@ -8,6 +8,7 @@ mod text;
 use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::any::Any;
 use core::sync::atomic::AtomicI32;
 
 use enclave_rt::attestation::Key;
@@ -107,6 +108,15 @@ impl Item {
         }
     }
 
+    /// The root of what is mounted here.
+    pub(crate) const fn mounted(name: &'static str, items: &'static [Item]) -> Self {
+        Self {
+            name,
+            permissions: 0o555,
+            shape: Shape::Mounted(items),
+        }
+    }
+
     pub(crate) const fn fixed(name: &'static str, text: &'static str) -> Self {
         let shape = Shape::Fixed(text);
         Self {
@@ -163,6 +173,9 @@ pub(crate) struct Numbered {
     pub(crate) shape: Shape,
 }
 
+/// The number of a root's inode.
+const ROOT_NUMBER: u64 = 1;
+
 /// A file system of this kind.
 pub(crate) struct Synthetic {
     pub(crate) device: u64,
@@ -187,7 +200,7 @@ impl Synthetic {
         let fs = Arc::new(self);
         Arc::new(Node::new(
             &fs,
-            1,
+            ROOT_NUMBER,
             Subject::default(),
             0o555,
             Shape::Directory(items, numbered),
@@ -208,6 +221,17 @@ impl Synthetic {
             false => Err(Errno::EACCES),
         }
     }
+}
+
+/// The process whose directory in `/proc` an open file is.
+pub fn process_of_directory(file: &Description) -> Option<u32> {
+    let dentry = file.object_as::<OpenFile>()?.dentry();
+    let inode: &dyn Any = &**dentry.inode();
+    let node = inode
+        .downcast_ref::<Node>()
+        .filter(|node| node.subject.pid != 0)?;
+    let is_below_root = dentry.parent()?.head().number == ROOT_NUMBER;
+    is_below_root.then_some(node.subject.pid)
 }
 
 /// An inode of such a file system.

@@ -209,7 +209,6 @@ impl TreeInode {
         if from.left() == 0 {
             return Ok((0, start));
         }
-        self.check_seals(start.saturating_add(from.left() as u64))?;
         if start >= MAX_LEN {
             return Err(Errno::EFBIG);
         }
@@ -221,7 +220,11 @@ impl TreeInode {
             if count == 0 {
                 break Ok(());
             }
-            match self.write_part(position, count, from) {
+            // As Linux, page by page: what lies before the end of a file that must not grow is written.
+            let written = self
+                .check_seals(position + count as u64)
+                .and_then(|()| self.write_part(position, count, from));
+            match written {
                 Ok(()) => position += count as u64,
                 Err(error) => break Err(error),
             }

@@ -295,10 +295,6 @@ impl System for TestSystem {
     fn host_name(&self) -> Vec<u8> {
         b"container".to_vec()
     }
-
-    fn set_host_name(&self, _: &[u8]) -> Result<()> {
-        Err(Errno::EPERM)
-    }
 }
 
 impl Attester for TestSystem {
@@ -375,6 +371,7 @@ impl Process for Seven {
             size: 4096,
             resident: 4096,
             is_shared: false,
+            is_locked: false,
         }]
     }
 
