@@ -55,7 +55,7 @@ impl Text {
         let (make, keeps) = match self.make {
             Make::Fixed(text) => return read_part(text.as_bytes(), offset, to),
             Make::Key(make) => {
-                let key = make(&self.fs)?;
+                let key = make(&self.fs, self.subject)?;
                 return read_part(key.as_ref().map_or(&[], |key| key.bytes()), offset, to);
             }
             Make::Anew(make) => (make, offset != 0),
@@ -99,7 +99,7 @@ impl Text {
         Ok(match self.make {
             Make::Fixed(_) | Make::Anew(_) => 0,
             Make::Once(_) => self.made.lock().as_ref().map_or(0, |text| text.len() as u64),
-            Make::Key(make) => key_size(make(&self.fs)?.as_ref()),
+            Make::Key(make) => key_size(make(&self.fs, self.subject)?.as_ref()),
         })
     }
 }
