@@ -13,6 +13,8 @@
 //! | `keys/version` | | the security versions that they are of |
 //! | `keys/versions/VERSION/…` | 16 | the same two of such versions, of now or of before |
 //! | `keys/default` | 16 | what a program has put there; empty before |
+//! | `tls/key.pem` | | a private key that the enclave has made, PKCS #8 |
+//! | `tls/cert.pem` | | a certificate of it with a quote (RA-TLS), made anew at each opening |
 //!
 //! Contents are made when a file is opened, and stay as they are while it is open. One write gives a file its whole value: fewer
 //! bytes are filled up with zeros, as Gramine does it; more are EINVAL, where Gramine drops them, since a report would
@@ -28,10 +30,12 @@ use enclave_rt::attestation::Key;
 use kobject::{Errno, Mutex, Result};
 
 use crate::attester::{
-    Attester, REPORT_DATA_SIZE, REPORT_SIZE, SealedTo, SecurityVersions, TARGET_INFO_SIZE,
+    Attester, REPORT_DATA_SIZE, REPORT_SIZE, SealedTo, Secret, SecurityVersions, TARGET_INFO_SIZE,
 };
 use crate::inode::Inode;
-use crate::synthetic::{Item, MakeKey, MakeText, Named, Shape, Subject, Synthetic, TakeText, parse_number};
+use crate::synthetic::{
+    Item, MakeSecret, MakeText, Named, Shape, Subject, Synthetic, TakeText, parse_number,
+};
 
 const ROOT: &[Item] = &[
     Item {
@@ -67,6 +71,7 @@ const ROOT: &[Item] = &[
             Ok(())
         },
     ),
+    Item::directory("tls", TLS),
     given(
         "user_report_data",
         REPORT_DATA_SIZE,
@@ -76,6 +81,11 @@ const ROOT: &[Item] = &[
             Ok(())
         },
     ),
+];
+
+const TLS: &[Item] = &[
+    made("cert.pem", 0, |fs, _| fs.attestation.attester.tls_certificate()),
+    key("key.pem", |fs, _| fs.attestation.attester.tls_key().map(Some)),
 ];
 
 const KEY_OF_ENCLAVE: Item = key("_sgx_mrenclave", |fs, subject| {
@@ -139,7 +149,7 @@ const fn given(name: &'static str, size: usize, make: MakeText, take: TakeText) 
     }
 }
 
-const fn key(name: &'static str, make: MakeKey) -> Item {
+const fn key(name: &'static str, make: MakeSecret) -> Item {
     Item {
         name,
         permissions: READ,
@@ -190,13 +200,14 @@ fn padded<const N: usize>(bytes: &[u8]) -> Result<[u8; N]> {
     Ok(value)
 }
 
-fn sealing_key(fs: &Synthetic, subject: Subject, bound_to: SealedTo) -> Result<Option<Key>> {
+fn sealing_key(fs: &Synthetic, subject: Subject, bound_to: SealedTo) -> Result<Option<Secret>> {
     let attester = &fs.attestation.attester;
     let versions = match subject.versions {
         Some(versions) => versions,
         None => attester.security_versions()?,
     };
-    attester.sealing_key(bound_to, &versions).map(Some)
+    let key = attester.sealing_key(bound_to, &versions)?;
+    Ok(Some(key.into()))
 }
 
 /// The present versions as a name in `versions`: `ISVSVN-CPUSVN`, the first in decimal and the second in hexadecimal.
@@ -239,9 +250,9 @@ fn hexadecimal<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
     Some(bytes)
 }
 
-fn default_key(fs: &Synthetic, _: Subject) -> Result<Option<Key>> {
+fn default_key(fs: &Synthetic, _: Subject) -> Result<Option<Secret>> {
     let key = fs.attestation.default_key.lock();
-    Ok(key.as_ref().map(|key| Key::new(*key.bytes())))
+    Ok(key.as_ref().map(|key| Key::new(*key.bytes()).into()))
 }
 
 fn set_default_key(fs: &Synthetic, _: Subject, bytes: &[u8]) -> Result<()> {

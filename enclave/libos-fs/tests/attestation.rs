@@ -33,6 +33,7 @@ fn the_files_are_those_of_gramine() {
             "quote",
             "report",
             "target_info",
+            "tls",
             "user_report_data"
         ]
     );
@@ -86,6 +87,31 @@ fn a_quote_is_made_when_it_is_opened() {
     }
     *container.process.quotes.lock().unwrap() = u8::MAX;
     assert_eq!(container.open(QUOTE, O_RDONLY, 0).err(), Some(Errno::ENODEV));
+}
+
+#[test]
+fn tls_has_one_key_and_a_certificate_for_each_opening() {
+    let container = container();
+    let (key, certificate) = ("/dev/attestation/tls/key.pem", "/dev/attestation/tls/cert.pem");
+    assert_eq!(
+        container.list("/dev/attestation/tls").unwrap(),
+        ["cert.pem", "key.pem"]
+    );
+    let stat = container.stat(key).unwrap();
+    assert_eq!((stat.permissions, stat.size), (0o444, 7));
+    assert_eq!(container.read(key).unwrap(), b"private");
+    let first = container.open(certificate, O_RDONLY, 0).unwrap();
+    assert_eq!(container.read(certificate).unwrap(), b"2");
+    assert_eq!(read_all(&first).unwrap(), b"1");
+    for path in [key, certificate] {
+        let file = container.open(path, O_WRONLY, 0).unwrap();
+        assert_eq!(write(&file, b"mine"), Err(Errno::EACCES), "{path}");
+    }
+    *container.process.quotes.lock().unwrap() = u8::MAX;
+    assert_eq!(
+        container.open(certificate, O_RDONLY, 0).err(),
+        Some(Errno::ENODEV)
+    );
 }
 
 #[test]

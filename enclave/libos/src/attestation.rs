@@ -11,13 +11,26 @@ use enclave_rt::attestation::{self, Key, Refused};
 use enclave_rt::call;
 use host_abi::{CallError, Quote, QuoteTarget};
 use kobject::{Errno, Result};
-use libos_fs::{Attester, REPORT_DATA_SIZE, REPORT_SIZE, SealedTo, SecurityVersions, TARGET_INFO_SIZE};
+use libos_fs::{
+    Attester, REPORT_DATA_SIZE, REPORT_SIZE, SealedTo, Secret, SecurityVersions, TARGET_INFO_SIZE,
+};
 use sgx_arch::{Attributes, KeyName, KeyPolicy, KeyRequest, ReportBody, Xfrm};
+
+use crate::tls::Tls;
 
 const _: () = assert!(QuoteTarget::SIZE == TARGET_INFO_SIZE && Quote::REPORT_SIZE == REPORT_SIZE);
 
 /// This enclave, for `/dev/attestation`.
-pub(crate) struct Enclave;
+pub(crate) struct Enclave {
+    tls: Tls,
+}
+
+impl Enclave {
+    /// With these names in its certificates.
+    pub(crate) const fn new(names: Vec<Vec<u8>>) -> Self {
+        Self { tls: Tls::new(names) }
+    }
+}
 
 impl Attester for Enclave {
     fn target_info(&self) -> Result<[u8; TARGET_INFO_SIZE]> {
@@ -50,6 +63,14 @@ impl Attester for Enclave {
 
     fn sealing_key(&self, bound_to: SealedTo, versions: &SecurityVersions) -> Result<Key> {
         sealing_key(bound_to, versions)
+    }
+
+    fn tls_key(&self) -> Result<Secret> {
+        Ok(self.tls.key())
+    }
+
+    fn tls_certificate(&self) -> Result<Vec<u8>> {
+        self.tls.certificate(|data| self.quote(data))
     }
 }
 

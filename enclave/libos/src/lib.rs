@@ -8,7 +8,7 @@
 //! - `trap`, `resume`: exceptions of programs, and the way back to a program;
 //! - `requests`: `nacre exec` and `nacre top`, where debugging is allowed;
 //! - `name_files`: /etc/hosts and its kin;
-//! - `attestation`: reports, quotes and sealing keys of this enclave;
+//! - `attestation`, `tls`: reports, quotes, sealing keys, and the TLS key of this enclave;
 //! - `proc_source`: what /proc shows; `console`, `trace`, `stats`, `crash`: what a developer sees.
 //!
 //! Everything here is safe Rust over `enclave-rt`. The one piece of global state is the [`Container`].
@@ -47,6 +47,7 @@ mod stats;
 pub mod syscall;
 mod terminal;
 mod time;
+mod tls;
 mod trace;
 mod trap;
 mod uapi;

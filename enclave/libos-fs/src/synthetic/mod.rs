@@ -11,14 +11,13 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::sync::atomic::AtomicI32;
 
-use enclave_rt::attestation::Key;
 use kobject::{
     Attributes, Description, DirectoryEntry, DirectorySink, Errno, File, FileKind, Result, Stat, Timestamp,
 };
 use linux_abi::OpenFlags;
 
 use crate::attestation;
-use crate::attester::SecurityVersions;
+use crate::attester::{Secret, SecurityVersions};
 use crate::dentry::Dentry;
 use crate::hash::hash;
 use crate::inode::{Head, Inode, Link};
@@ -27,7 +26,7 @@ use crate::open_file::OpenFile;
 use crate::system::System;
 
 pub(crate) use self::text::Text;
-use self::text::{Make, key_size};
+use self::text::{Make, secret_size};
 
 /// What a file is about.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,8 +48,8 @@ pub(crate) type MakeText = fn(&Synthetic, Subject) -> Result<Vec<u8>>;
 /// Takes what is written to a file.
 pub(crate) type TakeText = fn(&Synthetic, Subject, &[u8]) -> Result<()>;
 
-/// Gets a file's key; `None` if it has none.
-pub(crate) type MakeKey = fn(&Synthetic, Subject) -> Result<Option<Key>>;
+/// Gets a file's secret; `None` if it has none.
+pub(crate) type MakeSecret = fn(&Synthetic, Subject) -> Result<Option<Secret>>;
 
 /// What a name is.
 #[derive(Clone, Copy)]
@@ -75,8 +74,8 @@ pub(crate) enum Shape {
         make: MakeText,
         take: Option<TakeText>,
     },
-    /// A file with a key, and what a write does. It is asked for at each read, so that no copy of it stays.
-    Secret(MakeKey, Option<TakeText>),
+    /// A file with a secret, and what a write does. It is asked for at each read, so that no copy of it stays.
+    Secret(MakeSecret, Option<TakeText>),
     /// A symbolic link.
     Link(fn(&Synthetic, Subject) -> Result<Link>),
 }
@@ -316,7 +315,7 @@ impl Inode for Node {
         stat.size = match self.shape {
             Shape::Link(_) if self.subject.pid != 0 => 64,
             Shape::Opened { size, .. } => size,
-            Shape::Secret(make, _) => key_size(make(&self.fs, self.subject)?.as_ref()),
+            Shape::Secret(make, _) => secret_size(make(&self.fs, self.subject)?.as_ref()),
             _ => 0,
         };
         let time = self.fs.started;
@@ -400,7 +399,7 @@ impl Inode for Node {
             }
             Shape::Writable(make, take) => (Make::Anew(make), Some(take)),
             Shape::Opened { make, take, .. } => (Make::Once(make), take),
-            Shape::Secret(make, take) => (Make::Key(make), take),
+            Shape::Secret(make, take) => (Make::Secret(make), take),
         };
         let text = Text::open(&self.fs, self.subject, make, take)?;
         Ok(OpenFile::of_text(this, text))

@@ -12,7 +12,7 @@ use kobject::{
 };
 use libos_fs::{
     At, Attester, Context, Dentry, Image, Kernel, MappingStatus, Memory, NamedPipe, OpenHow, Process,
-    ProcessStatus, SecurityVersions, System, ThreadStatus, Transfers, Vfs, VfsOptions,
+    ProcessStatus, Secret, SecurityVersions, System, ThreadStatus, Transfers, Vfs, VfsOptions,
 };
 use linux_abi::{AtFlags, OpenFlags, RenameFlags, SchedulingPolicy};
 use rootfs::{BLOCK_SIZE, Block, Erofs, Error, Lock, VerifiedBlocks};
@@ -339,6 +339,16 @@ impl Attester for TestSystem {
         key[13] = versions.isv_svn as u8;
         key[14..].copy_from_slice(&versions.cpu_svn[14..]);
         Ok(Key::new(key))
+    }
+
+    fn tls_key(&self) -> Result<Secret> {
+        Ok(Secret::new(b"private".to_vec()))
+    }
+
+    /// The number of the quote in it.
+    fn tls_certificate(&self) -> Result<Vec<u8>> {
+        let quote = self.quote(&[0; 64])?;
+        Ok(vec![b'0' + quote[64]])
     }
 }
 
