@@ -9,7 +9,7 @@
 //! - `requests`: `nacre exec` and `nacre top`, where debugging is allowed;
 //! - `name_files`: /etc/hosts and its kin;
 //! - `attestation`, `tls`: reports, quotes, sealing keys, and the TLS key of this enclave;
-//! - `proc_source`: what /proc shows; `console`, `trace`, `stats`, `crash`: what a developer sees.
+//! - `proc_source`: what /proc shows; `console`, `trace`, `stats`, `crash`, `memory_limit`: what a developer sees.
 //!
 //! Everything here is safe Rust over `enclave-rt`. The one piece of global state is the [`Container`].
 #![cfg_attr(not(test), no_std)]
@@ -35,6 +35,7 @@ mod crash;
 mod futex;
 mod ipc;
 mod loader;
+mod memory_limit;
 mod name_files;
 mod proc_source;
 mod process;

@@ -130,9 +130,14 @@ fn start(arguments: Arguments) -> Result<(), String> {
     let read = |path: &PathBuf| std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()));
     let sgxs = read(&arguments.sgxs)?;
     let signature = read(&arguments.sig)?;
-    let allowed = environment::allowed(&sgxs, &read(&arguments.config)?)
+    let measured = environment::measured(&sgxs, &read(&arguments.config)?)
         .map_err(|problem| format!("{}: {problem}", arguments.config.display()))?;
-    let mut env = environment::passed_on(&allowed, std::env::vars_os());
+    if arguments.sgxs == Path::new(IN_A_CONTAINER)
+        && let Some(line) = environment::ignored(&measured, std::env::vars_os())
+    {
+        eprintln!("nacre: {line}");
+    }
+    let mut env = environment::passed_on(&measured.host_env, std::env::vars_os());
     // What was asked for here takes precedence.
     env.extend(arguments.env);
     let (path, range) = split_range(&arguments.rootfs);
