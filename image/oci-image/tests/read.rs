@@ -41,6 +41,37 @@ fn every_transport_gives_the_same_tree() {
     }
 }
 
+/// A layer that is damaged, cut off, wants too much memory, or grows beyond all measure.
+#[test]
+fn bad_layers_of_bzip2_and_xz_are_refused() {
+    let archive = sample();
+    let refused = |blob: Vec<u8>| {
+        let scratch = Scratch::new();
+        let mut layout = Layout::new();
+        let manifest = layout.image("amd64", &[(TAR, archive.clone(), blob)]);
+        layout.manifests.push(manifest);
+        layout.write_dir(&scratch.path("dir"));
+        let image = ImageSource::open(&scratch.place("oci", "dir")).unwrap();
+        build(&image).map(|tree| listing(&tree)).unwrap_err().to_string()
+    };
+    for tool in ["bzip2", "xz"] {
+        let whole = packed(tool, &archive);
+        for at in [whole.len() / 2, whole.len() - 12] {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 0x55;
+            refused(damaged);
+        }
+        refused(whole[..whole.len() / 2].to_vec());
+        refused(whole[..8].to_vec());
+        refused([&whole[..], b"more"].concat());
+        // Another archive than the image says.
+        refused(packed(tool, &[&archive[..], &[0; 512]].concat()));
+    }
+    let greedy = packed_with("xz", &["--lzma2=dict=1GiB"], &archive);
+    let error = refused(greedy);
+    assert!(error.contains("memory"), "{error}");
+}
+
 #[test]
 fn compressed_layers() {
     let archive = sample();
@@ -53,6 +84,18 @@ fn compressed_layers() {
         (TAR_GZIP, many_members, Compression::Gzip),
         (TAR_ZSTD, zstd(&archive), Compression::Zstd),
         (TAR_ZSTD, many_frames, Compression::Zstd),
+        (TAR, packed("bzip2", &archive), Compression::Bzip2),
+        (
+            TAR,
+            [packed("bzip2", first), packed("bzip2", second)].concat(),
+            Compression::Bzip2,
+        ),
+        (TAR, packed("xz", &archive), Compression::Xz),
+        (
+            TAR,
+            [packed("xz", first), packed("xz", second)].concat(),
+            Compression::Xz,
+        ),
         (
             "application/vnd.docker.image.rootfs.diff.tar.gzip",
             gzip(&archive),
@@ -177,12 +220,12 @@ fn the_wrong_transport_is_told() {
     scratch.write("docker.tar", &archive(&docker_archive(&[], &[])));
     scratch.write("text", b"hello");
     scratch.write("empty", b"");
-    scratch.write("xz", b"\xfd7zXZ\x00...");
+    scratch.write("lz4", b"\x04\x22\x4d\x18...");
     assert!(open_error(&scratch.place("docker-archive", "oci.tar")).contains("use oci-archive:"));
     assert!(open_error(&scratch.place("oci-archive", "docker.tar")).contains("use docker-archive:"));
     assert!(open_error(&scratch.place("oci-archive", "text")).contains("cut off at byte 0"));
     assert!(open_error(&scratch.place("oci-archive", "empty")).contains("no index.json"));
-    assert!(open_error(&scratch.place("oci-archive", "xz")).contains("compressed with xz"));
+    assert!(open_error(&scratch.place("oci-archive", "lz4")).contains("compressed with lz4"));
     assert!(open_error(&scratch.place("oci-archive", "nothing")).contains("No such file"));
     assert!(open_error(&scratch.place("oci", "nothing")).contains("No such file"));
     assert!(open_error(&scratch.place("oci", "text")).contains("Not a directory"));
