@@ -23,6 +23,13 @@ fn the_host_is_told_what_it_may_not_change() {
             &["run", "-e", "LD_PRELOAD=/evil.so", image],
             "--allow-env LD_PRELOAD",
         ),
+        (&["run", "-p", "8080:80", image], "ports need no mapping"),
+        (&["run", "--rm", "-v", "/a:/b", image], "there are no volumes yet"),
+        (&["run", "-d", image], "in the background with your shell"),
+        (
+            &["run", "--fast", image],
+            "no option --fast (see nacre run --help)",
+        ),
         (&["run", "--trace", image], "--debug"),
         (&["run", "--stats", image], "--debug"),
     ] {
