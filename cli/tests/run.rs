@@ -91,6 +91,28 @@ fn a_plain_image_is_converted_once() {
 }
 
 #[test]
+fn what_is_kept_is_shown_and_removed() {
+    let place = Workplace::new();
+    assert!(
+        place
+            .succeed(["cache", "show"])
+            .contains("converted   0 files, 0 B")
+    );
+    assert_eq!(place.succeed(["cache", "prune"]), "removed 0 files, 0 B\n");
+    let plain = place.plain_image();
+    place.nacre(["run", plain]);
+    let shown = place.succeed(["cache", "show"]);
+    assert!(
+        shown.contains("converted   1 files, ") && shown.contains("layers      0 files"),
+        "{shown}"
+    );
+    assert!(place.succeed(["cache", "prune"]).starts_with("removed 1 files, "));
+    assert_eq!(fs::read_dir(converted(&place)).unwrap().count(), 0);
+    // The development key stays, and with it MRSIGNER.
+    assert!(place.path("../cache/nacre/development-key.pem").exists());
+}
+
+#[test]
 fn a_plain_image_runs_without_a_home() {
     let place = Workplace::new();
     let plain = place.plain_image();

@@ -23,6 +23,8 @@ const PACKAGES: &[(&str, &str)] = &[
     ("redis-tools", "the Redis image, whose client this is"),
     ("cryptsetup-bin", "that veritysetup accepts our hash trees"),
     ("erofs-utils", "that fsck.erofs accepts our file systems"),
+    ("bzip2", "layers that it has packed"),
+    ("xz-utils", "layers that it has packed"),
     ("skopeo", "that skopeo accepts our images"),
     ("docker-registry", "that our images pass through a registry"),
     ("podman", "that podman copies our images"),

@@ -237,7 +237,8 @@ fn mount(config: &Config, info: &BootInfo) -> Result<Vfs, Refusal> {
 
 /// What certificates of the enclave call it: the host name, where that is measured, and the name for clients beside it.
 fn tls_names(config: &Config) -> Vec<Vec<u8>> {
-    let measured = (!config.hostname.is_empty()).then(|| config.hostname.clone());
+    let is_name = !config.hostname.is_empty() && config.hostname.is_ascii();
+    let measured = is_name.then(|| config.hostname.clone());
     measured.into_iter().chain([b"localhost".to_vec()]).collect()
 }
 

@@ -67,7 +67,17 @@ fn bad_layers_of_bzip2_and_xz_are_refused() {
         // Another archive than the image says.
         refused(packed(tool, &[&archive[..], &[0; 512]].concat()));
     }
-    let greedy = packed_with("xz", &["--lzma2=dict=1GiB"], &archive);
+    // The block's header ("The .xz File Format", section 3.1) asks for a dictionary of 2 GiB.
+    let mut greedy = packed("xz", &archive);
+    assert_eq!(
+        greedy[12..16],
+        [2, 0, 0x21, 1],
+        "a header of 12 bytes, with LZMA2 alone"
+    );
+    greedy[16] = 38;
+    let mut checksum = flate2::Crc::new();
+    checksum.update(&greedy[12..20]);
+    greedy[20..24].copy_from_slice(&checksum.sum().to_le_bytes());
     let error = refused(greedy);
     assert!(error.contains("memory"), "{error}");
 }

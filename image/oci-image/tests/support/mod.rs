@@ -341,13 +341,8 @@ pub fn tool_ok(command: &mut Command) -> Option<String> {
 
 /// What the tool itself makes of the bytes.
 pub fn packed(tool: &str, bytes: &[u8]) -> Vec<u8> {
-    packed_with(tool, &["-9"], bytes)
-}
-
-/// The same, with these options.
-pub fn packed_with(tool: &str, options: &[&str], bytes: &[u8]) -> Vec<u8> {
     let mut process = Command::new(tool)
-        .args(options)
+        .arg("-9")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
