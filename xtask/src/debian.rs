@@ -22,6 +22,10 @@ const PACKAGES: &[(&str, &str)] = &[
     ("lsof", "that it shows the enclave's open files"),
     ("redis-tools", "the Redis image, whose client this is"),
     ("cryptsetup-bin", "that veritysetup accepts our hash trees"),
+    (
+        "python3-cryptography",
+        "that OpenSSL decrypts our encrypted file systems",
+    ),
     ("erofs-utils", "that fsck.erofs accepts our file systems"),
     ("bzip2", "layers that it has packed"),
     ("xz-utils", "layers that it has packed"),

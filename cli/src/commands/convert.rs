@@ -1,9 +1,13 @@
 //! `nacre convert`: makes a confidential image of a plain one.
 
+use std::path::{Path, PathBuf};
+
 use anyhow::Result;
 use clap::Args;
 use image_convert::{Conversion, Summary};
+use image_key::KeyFileError;
 use oci_image::{ImageRef, ImageSource};
+use sector_cipher::ImageKey;
 use serde::Serialize;
 use sgx_sign::SigningKey;
 
@@ -40,6 +44,14 @@ pub struct Convert {
 
     #[command(flatten)]
     signature: SignatureFlags,
+
+    /// Encrypt the image's files, with the key in the file that --image-key names
+    #[arg(long, requires = "image_key")]
+    encrypt: bool,
+
+    /// The file with the key of the encrypted image; if there is none, a key is made and written there
+    #[arg(long, value_name = "FILE", requires = "encrypt")]
+    image_key: Option<PathBuf>,
 }
 
 impl Convert {
@@ -57,24 +69,70 @@ impl Convert {
         // What is wrong with the target is told before a pipe is read.
         oci_image::check_target(&self.target)?;
         let source = ImageSource::open(&self.source)?;
+        let mut image_key = self.image_key.as_deref().map(ImageKeyFile::open).transpose()?;
         let conversion = Conversion {
             source: &source,
             target: &self.target,
             options: &settings.options,
             key: &key,
+            image_key: image_key.as_ref().map(|file| &file.key),
             libos: enclave_payload::ENCLAVE,
             host_runtime: enclave_payload::HOST_RUNTIME,
         };
         let mut bar = ProgressLine::unless_quiet(self.notices);
         let summary = conversion.run(&mut bar)?;
         drop(bar);
+        if let Some(file) = &mut image_key {
+            file.is_needed = true;
+        }
         for sentence in &summary.left_out {
             self.notices.say(sentence);
         }
         if self.json {
-            return output::json(&Made::new(&self.target, &summary));
+            return output::json(&Made::new(&self.target, &summary, image_key.as_ref()));
         }
-        print(&self.target, &summary)
+        print(&self.target, &summary)?;
+        if let Some(file) = &image_key {
+            let how = if file.is_new { "made" } else { "used" };
+            let (path, name) = (file.path.display(), file.key.id());
+            output::line(format_args!("  image key    {path} ({how}; its name is {name})"))?;
+        }
+        Ok(())
+    }
+}
+
+/// The file with the key of an encrypted image.
+struct ImageKeyFile {
+    path: PathBuf,
+    key: ImageKey,
+    is_new: bool,
+    /// There is an image that it opens.
+    is_needed: bool,
+}
+
+impl ImageKeyFile {
+    /// Reads the file, or makes it. It is there before the image is: an image without its key would be lost.
+    fn open(path: &Path) -> Result<Self> {
+        let (key, is_new) = match image_key::make(path) {
+            Ok(key) => (key, true),
+            Err(KeyFileError::Exists(_)) => (image_key::load_private(path)?, false),
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Self {
+            path: path.into(),
+            key,
+            is_new,
+            is_needed: false,
+        })
+    }
+}
+
+impl Drop for ImageKeyFile {
+    fn drop(&mut self) {
+        if self.is_new && !self.is_needed {
+            // The conversion's own error is what the user has to hear.
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -89,12 +147,14 @@ struct Made<'a> {
     rootfs: u64,
     enclave: u64,
     source_layers: u64,
+    /// The name of the key of an encrypted image.
+    image_key: Option<String>,
     /// What the image asks for and does not get, in sentences.
     left_out: &'a [&'static str],
 }
 
 impl<'a> Made<'a> {
-    fn new(target: &ImageRef, summary: &'a Summary) -> Self {
+    fn new(target: &ImageRef, summary: &'a Summary, key: Option<&ImageKeyFile>) -> Self {
         Self {
             image: target.to_string(),
             mr_enclave: summary.mr_enclave.to_string(),
@@ -103,6 +163,7 @@ impl<'a> Made<'a> {
             rootfs: summary.rootfs_len,
             enclave: summary.enclave_len,
             source_layers: summary.layers_len,
+            image_key: key.map(|file| file.key.id().to_string()),
             left_out: &summary.left_out,
         }
     }

@@ -78,6 +78,8 @@ struct Configuration {
     threads: u32,
     volumes: Vec<String>,
     rootfs_hash: String,
+    /// The name of the key that the root file system is encrypted with.
+    image_key: Option<String>,
     source_image_id: Option<String>,
 }
 
@@ -260,6 +262,13 @@ impl Report {
         row("host may send", &config.host_may_send.join(" "))?;
         row("root hash", &config.rootfs_hash)?;
         row(
+            "encryption",
+            &match &config.image_key {
+                None => "none: whoever has the image can read its files".into(),
+                Some(name) => format!("AES-256-XTS, with the key {name}"),
+            },
+        )?;
+        row(
             "made from",
             &config.source_image_id.as_deref().unwrap_or("(unknown)"),
         )?;
@@ -321,6 +330,7 @@ impl Configuration {
             threads: config.threads,
             volumes: texts(&config.volumes),
             rootfs_hash: lower::encode_string(&config.rootfs.root_hash),
+            image_key: config.rootfs.key_id.map(|id| id.to_string()),
             source_image_id: config
                 .source_digest
                 .map(|digest| format!("sha256:{}", lower::encode_string(&digest))),

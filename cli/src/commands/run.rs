@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use base16ct::lower;
@@ -14,6 +15,7 @@ use host_runtime::terminal::{self, RawMode};
 use host_runtime::{Platform, RootfsFile, Seed};
 use image_convert::{Conversion, Options, Package, PackageError, Part};
 use oci_image::{ImageRef, ImageSource, Transport};
+use sector_cipher::ImageKey;
 use sgx_platform::driver;
 use sha2::{Digest, Sha256};
 
@@ -52,6 +54,10 @@ pub struct Run {
     /// Give the program a terminal, in the enclave; with -i, this terminal's keys go there
     #[arg(short, long)]
     tty: bool,
+
+    /// The file with the key of an encrypted image, as nacre convert --encrypt made it
+    #[arg(long, value_name = "FILE")]
+    image_key: Option<PathBuf>,
 
     /// Where the enclave runs; auto takes SGX where this machine has it, and otherwise says that it takes the emulator
     #[arg(long, value_enum, default_value_t = PlatformChoice::Auto)]
@@ -132,6 +138,14 @@ impl Run {
         if let Err(refused) = config.check_host_choices(&choices) {
             bail!("{image}: {refused}");
         }
+        let image_key = self
+            .image_key
+            .as_deref()
+            .map(image_key::load_private)
+            .transpose()?;
+        if let Err(wrong) = config.rootfs.check_key(image_key.as_ref().map(ImageKey::id)) {
+            bail!("{image}: {wrong}");
+        }
         let rootfs = package.locate(Part::Rootfs);
         let options = host_runtime::Options {
             sgxs: package.read(Part::Enclave)?,
@@ -145,6 +159,7 @@ impl Run {
             env,
             flags,
             hostname: Vec::new(),
+            image_key,
             platform: self.platform.platform()?,
             control: reachable(self.name.as_deref(), &image, config.debug)?,
         };
@@ -261,6 +276,7 @@ fn development(source: &ImageSource) -> Result<Package> {
             target: &target,
             options: &options,
             key: &key,
+            image_key: None,
             libos: enclave_payload::ENCLAVE,
             host_runtime: enclave_payload::HOST_RUNTIME,
         };

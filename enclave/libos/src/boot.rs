@@ -18,7 +18,9 @@ use libos_fs::{At, Context, Vfs, VfsOptions};
 use libos_io::{Stream, Terminal, Timers};
 use libos_mm::AddressSpace;
 use linux_abi::{AtFlags, OpenFlags};
+use sector_cipher::ImageKey;
 use sgx_arch::Attributes;
+use zeroize::Zeroizing;
 
 use crate::container::Container;
 use crate::ipc::Ipc;
@@ -154,7 +156,8 @@ fn start() -> Result<enclave_rt::frame::TrapFrame, Refusal> {
 }
 
 fn boot_info() -> Result<BootInfo, Refusal> {
-    let mut bytes = vec![0; STAGING_SIZE];
+    // It may hold the image's key.
+    let mut bytes = Zeroizing::new(vec![0; STAGING_SIZE]);
     call::staging().read(&mut bytes);
     BootInfo::decode(&bytes)
         .map_err(|error| Refusal::new(format!("the host's boot information cannot be read ({error:?})")))
@@ -207,6 +210,9 @@ fn mount(config: &Config, info: &BootInfo) -> Result<Vfs, Refusal> {
             "the root file system is not the one that was measured: {why}"
         ))
     };
+    let key = info.image_key.as_ref();
+    let given = config.rootfs.check_key(key.map(ImageKey::id));
+    given.map_err(|wrong| Refusal::new(format!("{wrong}")))?;
     if info.rootfs_len < config.rootfs.total_len {
         return Err(unreadable("it is too short"));
     }
@@ -214,7 +220,7 @@ fn mount(config: &Config, info: &BootInfo) -> Result<Vfs, Refusal> {
     let memory = memory.ok_or_else(|| unreadable("the host has mapped it nowhere"))?;
     // A sixteenth of the programs' memory for blocks of the image, within reason.
     let cache = (config.memory / 16).clamp(4 << 20, 128 << 20);
-    let image = rootfs_source::open(memory, &config.rootfs, cache)
+    let image = rootfs_source::open(memory, &config.rootfs, key, cache)
         .map_err(|error| unreadable(&format!("{error}")))?;
     if let Some(sites) = rootfs_source::ImageCallSites::open(image.clone(), config.rootfs.callsites) {
         libos_mm::install_call_sites(Arc::new(sites));

@@ -15,9 +15,9 @@ use sgx_platform::sgxs::Stream;
 /// would replace its own, and nobody asked for that.
 const ENGINE_S_OWN: [&[u8]; 5] = [b"PATH", b"HOME", b"HOSTNAME", b"TERM", b"container"];
 
-/// What the configuration lets the host set: nothing if the enclave has none. A `copy` lies beside the enclave for those
-/// who do not want to read that; both are the host's own files, and a difference means that the image is damaged.
-pub fn measured(sgxs: &[u8], copy: &[u8]) -> Result<Measured, String> {
+/// The enclave's configuration; `None` if it has none. A `copy` lies beside the enclave for those who do not want to read
+/// that; both are the host's own files, and a difference means that the image is damaged.
+pub fn configuration(sgxs: &[u8], copy: &[u8]) -> Result<Option<Config>, String> {
     let measured = Stream::new(sgxs)
         .and_then(|stream| stream.configuration())
         .map_err(|error| format!("the enclave file is damaged: {error}"))?;
@@ -27,30 +27,11 @@ pub fn measured(sgxs: &[u8], copy: &[u8]) -> Result<Measured, String> {
         );
     }
     if measured.is_empty() {
-        return Ok(Measured::default());
+        return Ok(None);
     }
-    let config = Config::decode(&measured).map_err(|error| error.to_string())?;
-    Ok(Measured {
-        host_env: config.host_env,
-        env: config.env,
-    })
-}
-
-/// What the measured configuration says of the environment.
-pub struct Measured {
-    /// What the host may set.
-    pub host_env: HostEnv,
-    /// The image's own, as `NAME=VALUE`.
-    env: Vec<Vec<u8>>,
-}
-
-impl Default for Measured {
-    fn default() -> Self {
-        Self {
-            host_env: HostEnv::Names(Vec::new()),
-            env: Vec::new(),
-        }
-    }
+    Config::decode(&measured)
+        .map(Some)
+        .map_err(|error| error.to_string())
 }
 
 /// Those that the host may set, as `NAME=VALUE`.
@@ -73,29 +54,33 @@ fn is_of_a_service(name: &[u8]) -> bool {
 
 /// A line about variables that a user has given and that are not passed on: those with another value than the image's, and those
 /// that no engine sets by itself.
-pub fn ignored(measured: &Measured, own: impl Iterator<Item = (OsString, OsString)>) -> Option<String> {
+pub fn ignored(
+    allowed: &HostEnv,
+    of_image: &[Vec<u8>],
+    own: impl Iterator<Item = (OsString, OsString)>,
+) -> Option<String> {
     /// Names in a line.
     const MOST: usize = 8;
-    let HostEnv::Names(_) = &measured.host_env else {
+    let HostEnv::Names(_) = allowed else {
         return None;
     };
     let own: Vec<_> = own
         .map(|(name, value)| (name.into_vec(), value.into_vec()))
         .collect();
     let in_cluster = own.iter().any(|(name, _)| name == b"KUBERNETES_SERVICE_HOST");
-    let of_image = |name: &[u8]| {
-        let entries = measured.env.iter();
+    let in_image = |name: &[u8]| {
+        let entries = of_image.iter();
         entries
             .filter_map(|entry| entry.strip_prefix(name)?.strip_prefix(b"="))
             .next_back()
     };
-    let is_the_user_s = |name: &[u8], value: &[u8]| match of_image(name) {
-        Some(of_image) => of_image != value,
+    let is_the_user_s = |name: &[u8], value: &[u8]| match in_image(name) {
+        Some(own) => own != value,
         None => !ENGINE_S_OWN.contains(&name) && !(in_cluster && is_of_a_service(name)),
     };
     let mut names: Vec<String> = own
         .iter()
-        .filter(|(name, value)| !measured.host_env.allows(name) && is_the_user_s(name, value))
+        .filter(|(name, value)| !allowed.allows(name) && is_the_user_s(name, value))
         .map(|(name, _)| printable(&String::from_utf8_lossy(name)))
         .collect();
     names.sort();
@@ -134,13 +119,11 @@ mod tests {
 
     #[test]
     fn what_a_user_gave_in_vain_is_said() {
-        let measured = Measured {
-            host_env: HostEnv::Names(vec![b"TZ".to_vec()]),
-            env: ["PATH=/bin", "PORT=80", "EMPTY="].map(Vec::from).to_vec(),
-        };
+        let allowed = HostEnv::Names(vec![b"TZ".to_vec()]);
+        let of_image = ["PATH=/bin", "PORT=80", "EMPTY="].map(Vec::from);
         let said = |own: &[(&str, &str)]| {
             let own = own.iter().map(|(name, value)| (name.into(), value.into()));
-            ignored(&measured, own)
+            ignored(&allowed, &of_image, own)
         };
         let as_it_is = [
             ("PATH", "/bin"),
@@ -164,10 +147,7 @@ mod tests {
         let many: Vec<_> = (0..12).map(|number| format!("V{number}")).collect();
         let many: Vec<_> = many.iter().map(|name| (name.as_str(), "")).collect();
         assert!(said(&many).unwrap().contains(" and 4 more, "));
-        let any = Measured {
-            host_env: HostEnv::Any,
-            ..Measured::default()
-        };
-        assert_eq!(ignored(&any, [("X".into(), "1".into())].into_iter()), None);
+        let given = [("X".into(), "1".into())];
+        assert_eq!(ignored(&HostEnv::Any, &[], given.into_iter()), None);
     }
 }

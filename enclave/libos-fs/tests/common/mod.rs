@@ -98,6 +98,7 @@ impl Tree {
     pub fn image(&self) -> Arc<dyn Image> {
         let mut bytes = Vec::new();
         let options = Options {
+            cipher: None,
             salt: b"salt",
             extra: &[],
         };
