@@ -27,6 +27,8 @@ const PACKAGES: &[(&str, &str)] = &[
         "that OpenSSL decrypts our encrypted file systems",
     ),
     ("erofs-utils", "that fsck.erofs accepts our file systems"),
+    ("bzip2", "layers that it has packed"),
+    ("xz-utils", "layers that it has packed"),
     ("skopeo", "that skopeo accepts our images"),
     ("docker-registry", "that our images pass through a registry"),
     ("podman", "that podman copies our images"),

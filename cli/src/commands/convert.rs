@@ -8,10 +8,12 @@ use image_convert::{Conversion, Summary};
 use image_key::KeyFileError;
 use oci_image::{ImageRef, ImageSource};
 use sector_cipher::ImageKey;
+use serde::Serialize;
 use sgx_sign::SigningKey;
 
 use crate::flags::byte_size::ByteSize;
 use crate::flags::conversion::{ConversionSettings, EnclaveFlags, SignatureFlags};
+use crate::flags::notices::Notices;
 use crate::output;
 use crate::output::progress::ProgressLine;
 use crate::user_cache::development_key::development_key;
@@ -30,6 +32,13 @@ pub struct Convert {
     /// Where to write the confidential image: docker-archive:FILE[:REF], oci-archive:FILE[:REF] or oci:DIR[:REF]
     target: ImageRef,
 
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    notices: Notices,
+
     #[command(flatten)]
     enclave: EnclaveFlags,
 
@@ -47,12 +56,12 @@ pub struct Convert {
 
 impl Convert {
     pub fn run(self) -> Result<()> {
-        let settings = ConversionSettings::new(&self.enclave, &self.signature)?;
+        let settings = ConversionSettings::new(&self.enclave, &self.signature, self.notices)?;
         let key = match &settings.key {
             Some(path) => SigningKey::load(path)?,
             None => {
-                eprintln!(
-                    "nacre: signing with this user's development key; to make an image that others can trust, give --key"
+                self.notices.say(
+                    "signing with this user's development key; to make an image that others can trust, give --key",
                 );
                 development_key()?
             }
@@ -70,14 +79,17 @@ impl Convert {
             libos: enclave_payload::ENCLAVE,
             host_runtime: enclave_payload::HOST_RUNTIME,
         };
-        let mut bar = ProgressLine::new();
+        let mut bar = ProgressLine::unless_quiet(self.notices);
         let summary = conversion.run(&mut bar)?;
         drop(bar);
         if let Some(file) = &mut image_key {
             file.is_needed = true;
         }
         for sentence in &summary.left_out {
-            eprintln!("nacre: {sentence}");
+            self.notices.say(sentence);
+        }
+        if self.json {
+            return output::json(&Made::new(&self.target, &summary, image_key.as_ref()));
         }
         print(&self.target, &summary)?;
         if let Some(file) = &image_key {
@@ -120,6 +132,39 @@ impl Drop for ImageKeyFile {
         if self.is_new && !self.is_needed {
             // The conversion's own error is what the user has to hear.
             let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// What was made. The names of the fields are those of the JSON.
+#[derive(Serialize)]
+struct Made<'a> {
+    image: String,
+    mr_enclave: String,
+    mr_signer: String,
+    /// Bytes.
+    layer: u64,
+    rootfs: u64,
+    enclave: u64,
+    source_layers: u64,
+    /// The name of the key of an encrypted image.
+    image_key: Option<String>,
+    /// What the image asks for and does not get, in sentences.
+    left_out: &'a [&'static str],
+}
+
+impl<'a> Made<'a> {
+    fn new(target: &ImageRef, summary: &'a Summary, key: Option<&ImageKeyFile>) -> Self {
+        Self {
+            image: target.to_string(),
+            mr_enclave: summary.mr_enclave.to_string(),
+            mr_signer: summary.mr_signer.to_string(),
+            layer: summary.image.layer_len,
+            rootfs: summary.rootfs_len,
+            enclave: summary.enclave_len,
+            source_layers: summary.layers_len,
+            image_key: key.map(|file| file.key.id().to_string()),
+            left_out: &summary.left_out,
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::output;
 
 /// Show the configuration, measurement and signature of a confidential image
 ///
-/// Ends with status 125 if its parts do not match.
+/// All of the image is read and compared with what was measured. Ends with status 125 if something does not match.
 #[derive(Args, Debug)]
 pub struct Inspect {
     /// The confidential image
@@ -164,6 +164,11 @@ impl Report {
                 config.rootfs.total_len
             ),
         );
+        if rootfs_len == config.rootfs.total_len
+            && let Some(damage) = package.rootfs_damage(&config.rootfs)?
+        {
+            check(false, format!("/{} is damaged: {damage}", Part::Rootfs.path()));
+        }
         let labels = &package.image().config.labels;
         check(
             labels

@@ -19,6 +19,7 @@ use sector_cipher::ImageKey;
 use sgx_platform::driver;
 use sha2::{Digest, Sha256};
 
+use super::docker_options;
 use crate::confidential_image;
 use crate::output::progress::ProgressLine;
 use crate::running;
@@ -41,6 +42,10 @@ pub struct Run {
     /// A name by which nacre exec, top and ps find the container; its process's number if none is given
     #[arg(long)]
     name: Option<String>,
+
+    /// Accepted for the sake of docker run: of a container, nothing is left to remove
+    #[arg(long)]
+    rm: bool,
 
     /// Keep standard input open; without -t, it is open anyhow
     #[arg(short, long)]
@@ -104,7 +109,12 @@ impl Run {
         host_runtime::make_room_for_enclave().context("cannot make room for the enclave")?;
         let mut words = self.image_and_args.into_iter();
         let image = words.next().context("name an image (see nacre run --help)")?;
-        let image = ImageRef::of_source(image.to_str().context("the image's name is not UTF-8")?)?;
+        let image = image.to_str().context("the image's name is not UTF-8")?;
+        // clap takes what it does not know for the image, as its arguments may look like options.
+        if image.len() > 1 && image.starts_with('-') {
+            bail!(unknown_option(image));
+        }
+        let image = ImageRef::of_source(image)?;
         let args: Vec<_> = words.map(OsString::into_vec).collect();
         let env: Vec<_> = self.env.into_iter().filter_map(variable).collect();
         let flags = BootFlags {
@@ -155,6 +165,14 @@ impl Run {
         };
         let _raw = self.tty.then(|| attach(self.interactive)).transpose()?;
         host_runtime::run(options).with_context(|| format!("cannot run {image}"))
+    }
+}
+
+/// What is said of an option that `nacre run` does not have.
+fn unknown_option(option: &str) -> String {
+    match docker_options::remedy(option) {
+        Some(remedy) => format!("nacre run has no option {option}: {remedy}"),
+        None => format!("nacre run has no option {option} (see nacre run --help)"),
     }
 }
 

@@ -231,7 +231,7 @@ fn mount(config: &Config, info: &BootInfo) -> Result<Vfs, Refusal> {
         now: clock::timestamp,
         seed: [(); 3].map(|()| instructions::random_word()),
         system: Arc::new(proc_source::Source),
-        attester: Arc::new(attestation::Enclave),
+        attester: Arc::new(attestation::Enclave::new(tls_names(config))),
     })
     .map_err(|errno| match errno {
         Errno::ENOSPC | Errno::ENOMEM => {
@@ -239,6 +239,13 @@ fn mount(config: &Config, info: &BootInfo) -> Result<Vfs, Refusal> {
         }
         errno => unreadable(&format!("{errno}")),
     })
+}
+
+/// What certificates of the enclave call it: the host name, where that is measured, and the name for clients beside it.
+fn tls_names(config: &Config) -> Vec<Vec<u8>> {
+    let is_name = !config.hostname.is_empty() && config.hostname.is_ascii();
+    let measured = is_name.then(|| config.hostname.clone());
+    measured.into_iter().chain([b"localhost".to_vec()]).collect()
 }
 
 fn hostname(config: &Config, info: &BootInfo) -> Vec<u8> {

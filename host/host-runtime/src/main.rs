@@ -141,8 +141,16 @@ fn start(arguments: Arguments) -> Result<(), String> {
     let config = environment::configuration(&sgxs, &read(&arguments.config)?)
         .map_err(|problem| format!("{}: {problem}", arguments.config.display()))?;
     let key_id = config.as_ref().and_then(|config| config.rootfs.key_id);
-    let allowed = config.map_or(HostEnv::Names(Vec::new()), |config| config.host_env);
-    let mut env = environment::passed_on(&allowed, std::env::vars_os());
+    let (host_env, image_env) = config.map_or_else(
+        || (HostEnv::Names(Vec::new()), Vec::new()),
+        |config| (config.host_env, config.env),
+    );
+    if arguments.sgxs == Path::new(IN_A_CONTAINER)
+        && let Some(line) = environment::ignored(&host_env, &image_env, std::env::vars_os())
+    {
+        eprintln!("nacre: {line}");
+    }
+    let mut env = environment::passed_on(&host_env, std::env::vars_os());
     // What was asked for here takes precedence.
     env.extend(arguments.env);
     let (path, range) = split_range(&arguments.rootfs);

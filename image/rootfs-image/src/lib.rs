@@ -23,9 +23,11 @@ mod image_writer;
 mod layout;
 mod source;
 mod superblock;
+mod verification;
 mod xattr;
 
 pub use error::Error;
 pub use layout::{Extent, Layout, Options, Written};
 pub use rootfs_format::erofs::{Device, Nid, Timestamp};
 pub use source::{Inode, Kind, Source};
+pub use verification::damage;

@@ -153,7 +153,7 @@ fn another_configuration_beside_the_enclave_is_refused() {
 }
 
 #[test]
-fn a_volume_is_not_the_enclave_s_and_that_is_said() {
+fn what_a_user_of_a_container_gives_in_vain_is_said() {
     let may_unshare = Command::new("unshare")
         .args(["--user", "--map-root-user", "--mount", "true"])
         .output();
@@ -173,11 +173,16 @@ fn a_volume_is_not_the_enclave_s_and_that_is_said() {
         command
             .args(["--user", "--map-root-user", "--mount", "sh", "-c", &script, "sh"])
             .arg(image.0.path())
-            .env("XDG_STATE_HOME", "/state");
+            .env_clear()
+            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+            .envs([("XDG_STATE_HOME", "/state"), ("COLOUR", "green")]);
         Outcome::of(command, b"").unwrap()
     };
     let outcome = run("mount -t tmpfs none data &&");
     assert!(outcome.stderr.contains("mounted at /data:"), "{outcome}");
+    // A variable of the image's with another value is what the user of the container has given.
+    assert!(outcome.stderr.contains("nacre: ignored: COLOUR, "), "{outcome}");
+    assert!(outcome.stderr.contains("--allow-env COLOUR"), "{outcome}");
     assert_eq!(
         (outcome.status, environment(&outcome)),
         (0, MEASURED.to_vec()),
@@ -186,6 +191,15 @@ fn a_volume_is_not_the_enclave_s_and_that_is_said() {
     let outcome = run("");
     assert!(!outcome.stderr.contains("mounted"), "{outcome}");
     assert_eq!(outcome.status, 0, "{outcome}");
+}
+
+#[test]
+fn a_signal_that_ends_the_container_is_named_on_the_host_s_side() {
+    let image = Unpacked::new("death_in_function", &[]);
+    let outcome = Outcome::of(image.host(), b"").unwrap();
+    let line = "nacre: guest was killed by signal 11: convert with --debug for a report";
+    assert!(outcome.stderr.lines().any(|found| found == line), "{outcome}");
+    assert_eq!(outcome.status, 139, "{outcome}");
 }
 
 #[test]
