@@ -12,6 +12,8 @@ use sgx_sign::{Date, MrEnclave, PublicKey, Sgxs};
 
 use crate::confidential_image;
 use crate::flags::byte_size::ByteSize;
+use crate::flags::notices::Notices;
+use crate::image_place::Source;
 use crate::output;
 
 /// Show the configuration, measurement and signature of a confidential image
@@ -20,8 +22,8 @@ use crate::output;
 #[derive(Args, Debug)]
 pub struct Inspect {
     /// The confidential image
-    #[arg(value_parser = ImageRef::of_source)]
-    image: ImageRef,
+    #[arg(value_parser = Source::parse)]
+    image: Source,
 
     /// Print JSON
     #[arg(long)]
@@ -93,7 +95,7 @@ struct Sizes {
 
 impl Inspect {
     pub fn run(self) -> Result<bool> {
-        let report = Report::new(&self.image)?;
+        let report = Report::new(&self.image.fetch(Notices::default())?, &self.image)?;
         if self.json {
             output::line(serde_json::to_string_pretty(&report)?)?;
         } else {
@@ -107,7 +109,7 @@ impl Inspect {
 }
 
 impl Report {
-    fn new(place: &ImageRef) -> Result<Self> {
+    fn new(place: &ImageRef, image: &Source) -> Result<Self> {
         let package = confidential_image::open(place)?;
         let damaged = |part: Part| format!("{place}: /{} is damaged", part.path());
         let sgxs = Sgxs::read(&package.read(Part::Enclave)?).with_context(|| damaged(Part::Enclave))?;
@@ -178,7 +180,7 @@ impl Report {
         );
 
         Ok(Self {
-            image: place.to_string(),
+            image: image.to_string(),
             problems,
             mr_enclave: sgxs.mr_enclave.to_string(),
             mr_signer: PublicKey::of(&sig).map(|key| key.mr_signer().to_string()),

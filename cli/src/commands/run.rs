@@ -21,6 +21,8 @@ use sha2::{Digest, Sha256};
 
 use super::docker_options;
 use crate::confidential_image;
+use crate::flags::notices::Notices;
+use crate::image_place::Source;
 use crate::output::progress::ProgressLine;
 use crate::running;
 use crate::user_cache::development_key::development_key;
@@ -114,7 +116,8 @@ impl Run {
         if image.len() > 1 && image.starts_with('-') {
             bail!(unknown_option(image));
         }
-        let image = ImageRef::of_source(image)?;
+        let image = Source::parse(image)?;
+        let place = image.fetch(Notices::default())?;
         let args: Vec<_> = words.map(OsString::into_vec).collect();
         let env: Vec<_> = self.env.into_iter().filter_map(variable).collect();
         let flags = BootFlags {
@@ -126,7 +129,7 @@ impl Run {
             bail!("the input device is not a TTY: leave out -t");
         }
 
-        let package = confidential(&image)?;
+        let package = confidential(&place)?;
         let config = Config::decode(&package.read(Part::Config)?)
             .with_context(|| format!("{image}: /{} cannot be used", Part::Config.path()))?;
         let choices = HostChoices {
@@ -177,7 +180,7 @@ fn unknown_option(option: &str) -> String {
 }
 
 /// Lets other commands reach the container. Without a place for that it runs all the same, unless it was given a name.
-fn reachable(name: Option<&str>, image: &ImageRef, debug: bool) -> Result<Option<Control>> {
+fn reachable(name: Option<&str>, image: &Source, debug: bool) -> Result<Option<Control>> {
     let description = format!(
         "{}\t{}\t{image}",
         std::process::id(),
