@@ -1,7 +1,7 @@
 //! One configuration, one sequence of bytes; and no input whatever makes the decoder panic.
 
 use enclave_config::{
-    Config, ConfigError, Extent, HostChoices, HostEnv, HostSignals, NotAllowed, Resolver, Rootfs, User,
+    Config, ConfigError, Extent, HostChoices, HostEnv, HostSignals, KeyId, NotAllowed, Resolver, Rootfs, User,
 };
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
@@ -40,6 +40,7 @@ fn sample() -> Config {
                 offset: 990 * 4096,
                 len: 12345,
             },
+            key_id: Some(KeyId([0x5a; 32])),
         },
         source_digest: Some([7; 32]),
         resolver: Resolver::Servers(vec![b"192.0.2.1".to_vec(), b"2001:db8::1".to_vec()]),
@@ -115,7 +116,7 @@ fn longer_forms_of_the_same_value_are_refused() {
     let indefinite = [&[0xbf], &bytes[1..], &[0xff]].concat();
     assert_eq!(Config::decode(&indefinite), Err(ConfigError::Malformed));
     // The version as a two-byte integer.
-    let long = [&bytes[..2], &[0x18, 0x03], &bytes[3..]].concat();
+    let long = [&bytes[..2], &[0x18, 0x04], &bytes[3..]].concat();
     assert_eq!(Config::decode(&long), Err(ConfigError::NotCanonical));
 }
 
@@ -129,7 +130,7 @@ fn another_version_says_so() {
 #[test]
 fn a_lie_about_a_length_allocates_nothing() {
     // A map whose list of arguments claims 2^64 - 1 items.
-    let bytes = [&[0xb2, 0x00, 0x03, 0x01, 0x9b][..], &[0xff; 8]].concat();
+    let bytes = [&[0xb2, 0x00, 0x04, 0x01, 0x9b][..], &[0xff; 8]].concat();
     assert_eq!(Config::decode(&bytes), Err(ConfigError::Malformed));
 }
 
@@ -292,6 +293,7 @@ prop_compose! {
                 salt,
                 total_len: blocks * 4096 + 8192,
                 callsites: Extent { offset: blocks, len: blocks },
+                key_id: source_digest.map(KeyId),
             },
             source_digest,
             resolver: servers.map_or(Resolver::OfHost, |servers| {

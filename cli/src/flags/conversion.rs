@@ -12,6 +12,7 @@ use sgx_sign::{Date, SignOptions};
 
 use super::enclave_values::{EnclaveSize, HostName, Parsed, SignalName, Threads, VariableName};
 use super::nacre_toml::{File, Signature};
+use super::notices::Notices;
 
 /// The flags of `nacre convert` that say what the enclave is and what its host may change.
 #[derive(Args, Debug, Default)]
@@ -89,8 +90,8 @@ pub struct ConversionSettings {
 
 impl ConversionSettings {
     /// Lets the flags override `nacre.toml`, if one was named or is in the current directory.
-    pub fn new(enclave: &EnclaveFlags, signature: &SignatureFlags) -> Result<Self> {
-        let file = File::find(enclave.config.as_deref())?;
+    pub fn new(enclave: &EnclaveFlags, signature: &SignatureFlags, notices: Notices) -> Result<Self> {
+        let file = File::find(enclave.config.as_deref(), notices)?;
         let defaults = Options::default();
         let size = enclave.enclave_size.or(file.enclave.size.map(|size| size.0));
         let threads = enclave.threads.or(file.enclave.threads);
@@ -220,6 +221,7 @@ mod tests {
                 ..flags
             },
             &SignatureFlags::default(),
+            Notices::default(),
         )
     }
 

@@ -54,7 +54,9 @@ mod tree;
 mod vfs;
 mod walk;
 
-pub use attester::{Attester, REPORT_DATA_SIZE, REPORT_SIZE, SealedTo, TARGET_INFO_SIZE};
+pub use attester::{
+    Attester, REPORT_DATA_SIZE, REPORT_SIZE, SealedTo, Secret, SecurityVersions, TARGET_INFO_SIZE,
+};
 pub use context::{At, Context};
 pub use dentry::Dentry;
 pub use image::Image;

@@ -156,6 +156,7 @@ mod tests {
                 salt: vec![],
                 total_len: 12288,
                 callsites: Extent::default(),
+                key_id: None,
             },
             source_digest: None,
         }

@@ -14,7 +14,7 @@ use super::Call;
 use super::sys_mlock;
 use super::sys_mprotect::protection;
 use super::table::Row;
-use crate::console;
+use crate::{console, memory_limit};
 
 /// Rows of the system-call table.
 pub(super) const ROWS: &[Row] = &[
@@ -95,6 +95,9 @@ fn sys_mmap(call: &mut Call<'_>) -> Result<u64> {
     let mapped = space.map(hint, len, protection, flags, backing, b"");
     if mapped.is_err() && flags.intersects(MapFlags::MAP_FIXED | MapFlags::MAP_FIXED_NOREPLACE) {
         say_if_beyond(call, hint, len);
+    }
+    if mapped == Err(Errno::ENOMEM) {
+        memory_limit::say_if_used_up(call.thread, len);
     }
     mapped
 }
