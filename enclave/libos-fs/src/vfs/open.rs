@@ -395,7 +395,12 @@ impl Vfs {
         let known = sealable(file)?;
         let inode = file.object_as::<OpenFile>().and_then(OpenFile::tree);
         // A mapping that is shared could write on. One that only reads counts as well: nobody knows that here.
-        if seals.contains(Seals::F_SEAL_WRITE) && inode.is_some_and(|inode| inode.shared().is_some()) {
+        let before = Seals::from_bits_retain(known.load(Ordering::Acquire));
+        if before.contains(Seals::F_SEAL_SEAL) {
+            return Err(Errno::EPERM);
+        }
+        let is_new = (seals - before).contains(Seals::F_SEAL_WRITE);
+        if is_new && inode.is_some_and(|inode| inode.shared().is_some()) {
             return Err(Errno::EBUSY);
         }
         // What is executable for ever must not change either.
