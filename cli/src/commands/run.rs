@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::ffi::OsString;
+use std::fs::File;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
@@ -65,9 +66,9 @@ pub struct Run {
     #[arg(long, value_enum, default_value_t = PlatformChoice::Auto)]
     platform: PlatformChoice,
 
-    /// Print a line for each system call (debug enclaves only)
-    #[arg(long)]
-    trace: bool,
+    /// Print a line for each system call, to standard error or to a file (debug enclaves only)
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
+    trace: Option<Option<PathBuf>>,
 
     /// Print counts of enclave exits, traps and host calls at the end (debug enclaves only)
     #[arg(long)]
@@ -121,7 +122,7 @@ impl Run {
         let args: Vec<_> = words.map(OsString::into_vec).collect();
         let env: Vec<_> = self.env.into_iter().filter_map(variable).collect();
         let flags = BootFlags {
-            trace: self.trace,
+            trace: self.trace.is_some(),
             stats: self.stats,
             terminal: self.tty,
         };
@@ -149,6 +150,13 @@ impl Run {
         if let Err(wrong) = config.rootfs.check_key(image_key.as_ref().map(ImageKey::id)) {
             bail!("{image}: {wrong}");
         }
+        let trace_file = match self.trace.flatten() {
+            Some(path) => {
+                let file = File::create(&path);
+                Some(file.with_context(|| format!("cannot write the trace to {}", path.display()))?)
+            }
+            None => None,
+        };
         let rootfs = package.locate(Part::Rootfs);
         let options = host_runtime::Options {
             sgxs: package.read(Part::Enclave)?,
@@ -161,6 +169,7 @@ impl Run {
             args,
             env,
             flags,
+            trace_file,
             hostname: Vec::new(),
             image_key,
             platform: self.platform.platform()?,

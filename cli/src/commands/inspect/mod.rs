@@ -1,5 +1,7 @@
 //! `nacre inspect`: shows a confidential image, and checks what can be checked without running it.
 
+mod toml;
+
 use anyhow::{Context, Result};
 use base16ct::lower;
 use clap::Args;
@@ -10,6 +12,7 @@ use serde::Serialize;
 use sgx_arch::{Attributes, SigStruct};
 use sgx_sign::{Date, MrEnclave, PublicKey, Sgxs};
 
+use self::toml::nacre_toml;
 use crate::confidential_image;
 use crate::flags::byte_size::ByteSize;
 use crate::flags::notices::Notices;
@@ -28,6 +31,10 @@ pub struct Inspect {
     /// Print JSON
     #[arg(long)]
     json: bool,
+
+    /// Print the image's options as a nacre.toml
+    #[arg(long, conflicts_with = "json")]
+    toml: bool,
 }
 
 /// What is shown. The names of the fields are those of the JSON.
@@ -50,7 +57,7 @@ struct Report {
 }
 
 #[derive(Serialize)]
-struct Signature {
+pub(super) struct Signature {
     valid: bool,
     date: String,
     product: u16,
@@ -59,7 +66,7 @@ struct Signature {
 }
 
 #[derive(Serialize)]
-struct Configuration {
+pub struct Configuration {
     args: Vec<String>,
     env: Vec<String>,
     working_dir: String,
@@ -96,7 +103,10 @@ struct Sizes {
 impl Inspect {
     pub fn run(self) -> Result<bool> {
         let report = Report::new(&self.image.fetch(Notices::default())?, &self.image)?;
-        if self.json {
+        if self.toml {
+            let toml = nacre_toml(&report.configuration, &report.signature);
+            output::line(toml.with_context(|| self.image.to_string())?.trim_end())?;
+        } else if self.json {
             output::line(serde_json::to_string_pretty(&report)?)?;
         } else {
             report.print()?;
@@ -304,7 +314,7 @@ impl Report {
 }
 
 impl Configuration {
-    fn new(config: &Config) -> Self {
+    pub fn new(config: &Config) -> Self {
         Self {
             args: texts(&config.args),
             env: texts(&config.env),
