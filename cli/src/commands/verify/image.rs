@@ -1,5 +1,6 @@
 //! `nacre verify image`: whether a confidential image was made of a plain one.
 
+use std::fmt::Display;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -13,6 +14,8 @@ use serde_json::Value;
 use sgx_sign::{Sgxs, SignOptions, SigningKey};
 
 use crate::commands::inspect::Configuration;
+use crate::flags::notices::Notices;
+use crate::image_place::Source;
 use crate::output::progress::ProgressLine;
 use crate::{confidential_image, output};
 
@@ -23,12 +26,12 @@ use crate::{confidential_image, output};
 #[derive(Args, Debug)]
 pub struct VerifyImage {
     /// The confidential image
-    #[arg(value_parser = ImageRef::of_source)]
-    image: ImageRef,
+    #[arg(value_parser = Source::parse)]
+    image: Source,
 
     /// The plain image that it is said to be made of
-    #[arg(long, value_name = "IMAGE", value_parser = ImageRef::of_source)]
-    source: ImageRef,
+    #[arg(long, value_name = "IMAGE", value_parser = Source::parse)]
+    source: Source,
 
     /// The file with the key of an encrypted image
     #[arg(long, value_name = "FILE")]
@@ -53,7 +56,7 @@ struct Report {
 
 impl VerifyImage {
     pub fn run(self) -> Result<ExitCode> {
-        let package = confidential_image::open(&self.image)?;
+        let package = confidential_image::open(&self.image.fetch(Notices::default())?)?;
         let (ours, config) = enclave_of(&package, &self.image)?;
         if config.rootfs.key_id.is_some() && self.image_key.is_none() {
             bail!(
@@ -87,7 +90,7 @@ impl VerifyImage {
 
     /// The enclave that the source gives with these options. The signature is not measured, so any key will do.
     fn make_again(&self, config: &Config) -> Result<(Sgxs, Config)> {
-        let source = ImageSource::open(&self.source)?;
+        let source = ImageSource::open(&self.source.fetch(Notices::default())?)?;
         let dir = tempfile::tempdir().context("cannot make a temporary directory (set TMPDIR)")?;
         let target = ImageRef {
             transport: Transport::OciArchive,
@@ -114,7 +117,7 @@ impl VerifyImage {
 }
 
 impl Report {
-    fn print(&self, image: &ImageRef, source: &ImageRef) -> Result<()> {
+    fn print(&self, image: &Source, source: &Source) -> Result<()> {
         if self.same {
             output::line(format_args!(
                 "MADE OF IT: {image} is what this nacre makes of {source}"
@@ -136,7 +139,7 @@ impl Report {
 }
 
 /// The enclave of a confidential image, and its configuration.
-fn enclave_of(package: &Package, place: &ImageRef) -> Result<(Sgxs, Config)> {
+fn enclave_of(package: &Package, place: &dyn Display) -> Result<(Sgxs, Config)> {
     let damaged = || format!("{place}: /{} is damaged", Part::Enclave.path());
     let sgxs = Sgxs::read(&package.read(Part::Enclave)?).with_context(damaged)?;
     let config = Config::decode(&sgxs.config)
