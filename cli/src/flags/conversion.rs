@@ -5,13 +5,13 @@ use std::path::PathBuf;
 
 use anyhow::{Result, anyhow, bail};
 use clap::Args;
-use enclave_config::{HostEnv, HostSignals, MAX_NAME_SERVERS, Resolver};
+use enclave_config::{HostEnv, HostPorts, HostSignals, Loopback, MAX_NAME_SERVERS, Port, Resolver};
 use image_convert::Options;
 use sgx_arch::SigStruct;
 use sgx_sign::{Date, SignOptions};
 
-use super::enclave_values::{EnclaveSize, HostName, Parsed, SignalName, Threads, VariableName};
-use super::nacre_toml::{File, Signature};
+use super::enclave_values::{EnclaveSize, HostName, LoopbackPort, Parsed, SignalName, Threads, VariableName};
+use super::nacre_toml::{self, File, Signature};
 
 /// The flags of `nacre convert` that say what the enclave is and what its host may change.
 #[derive(Args, Debug, Default)]
@@ -48,6 +48,18 @@ pub struct EnclaveFlags {
     /// Allow the host to say which name servers programs ask, if the image has no /etc/resolv.conf
     #[arg(long, conflicts_with = "name_server")]
     allow_resolver: bool,
+
+    /// Let the host's programs reach servers of the container on this port of 127.0.0.1 and ::1; can be given several times
+    #[arg(long, value_name = "PORT[/udp]")]
+    publish_loopback: Vec<LoopbackPort>,
+
+    /// Let programs of the container reach servers of the host on this port of 127.0.0.1 and ::1; can be given several times
+    #[arg(long, value_name = "PORT[/udp]")]
+    host_loopback: Vec<LoopbackPort>,
+
+    /// Allow the host to carry, see and change all traffic over 127.0.0.1 and ::1, also between programs of the container
+    #[arg(long, conflicts_with_all = ["publish_loopback", "host_loopback"])]
+    allow_loopback: bool,
 
     /// Make a debug enclave, which its host can read (for --trace, --stats and crash reports)
     #[arg(long)]
@@ -92,6 +104,7 @@ impl ConversionSettings {
     pub fn new(enclave: &EnclaveFlags, signature: &SignatureFlags) -> Result<Self> {
         let file = File::find(enclave.config.as_deref())?;
         let defaults = Options::default();
+        let loopback = loopback(enclave, &file.host)?;
         let size = enclave.enclave_size.or(file.enclave.size.map(|size| size.0));
         let threads = enclave.threads.or(file.enclave.threads);
         let from_file = file.host.allow_env.into_iter().map(|name| name.0);
@@ -103,6 +116,7 @@ impl ConversionSettings {
         let resolver = resolver(enclave, &file.enclave.name_servers, file.host.allow_resolver)?;
         let options = Options {
             resolver,
+            loopback,
             memory: size.map_or(defaults.memory, |size| size.0),
             threads: threads.map_or(defaults.threads, |threads| threads.0),
             allow_args: enclave.allow_args || file.host.allow_args,
@@ -161,6 +175,31 @@ fn resolver(flags: &EnclaveFlags, servers: &[IpAddr], is_allowed: bool) -> Resul
     })
 }
 
+/// Where traffic of loopback addresses goes: flags add to the file, but its ports and all of them cannot both be meant.
+fn loopback(flags: &EnclaveFlags, file: &nacre_toml::Host) -> Result<Loopback> {
+    let ports = |flags: &[LoopbackPort], file: &[Parsed<LoopbackPort>]| {
+        let mut ports: Vec<Port> = flags.iter().map(|port| port.0).collect();
+        ports.extend(file.iter().map(|port| port.0.0));
+        ports.sort_unstable();
+        ports.dedup();
+        ports
+    };
+    if flags.allow_loopback {
+        return Ok(Loopback::OfHost);
+    }
+    let ports = HostPorts {
+        published: ports(&flags.publish_loopback, &file.publish_loopback),
+        reached: ports(&flags.host_loopback, &file.host_loopback),
+    };
+    match (file.allow_loopback, ports == HostPorts::default()) {
+        (true, true) => Ok(Loopback::OfHost),
+        (true, false) => bail!(
+            "allow-loopback leads all ports to the host: remove it, or publish-loopback and host-loopback"
+        ),
+        (false, _) => Ok(Loopback::OfContainer(ports)),
+    }
+}
+
 impl SignatureFlags {
     /// What the signature holds, without a `nacre.toml`. What is not told is kept from the signature before, if that can
     /// be trusted to be one.
@@ -208,6 +247,8 @@ fn default_date() -> Result<Date> {
 
 #[cfg(test)]
 mod tests {
+    use enclave_config::Transport;
+
     use super::*;
 
     fn settings(toml: &str, flags: EnclaveFlags) -> Result<ConversionSettings> {
@@ -234,11 +275,41 @@ mod tests {
         allow-args = true
         allow-env = ["TZ"]
         allow-signals = ["SIGHUP", "40"]
+        publish-loopback = ["8080"]
         [signature]
         product = 1
         security-version = 3
         date = "2026-11-01"
     "#;
+
+    fn leading_to_the_host(published: &[u16], reached: &[u16]) -> Loopback {
+        let ports = |numbers: &[u16]| {
+            let port = |&number| Port {
+                protocol: Transport::Tcp,
+                number,
+            };
+            numbers.iter().map(port).collect()
+        };
+        Loopback::OfContainer(HostPorts {
+            published: ports(published),
+            reached: ports(reached),
+        })
+    }
+
+    #[test]
+    fn all_of_the_loopback_interface_or_some_ports_lead_to_the_host() {
+        let allowed = "[host]\nallow-loopback = true\n";
+        let options = |flags| settings(allowed, flags).map(|settings| settings.options.loopback);
+        assert_eq!(options(EnclaveFlags::default()).unwrap(), Loopback::OfHost);
+        let flags = EnclaveFlags {
+            publish_loopback: vec!["80".parse().unwrap()],
+            ..EnclaveFlags::default()
+        };
+        let refused = options(flags).unwrap_err().to_string();
+        assert!(refused.contains("publish-loopback"), "{refused}");
+        let nothing = settings("", EnclaveFlags::default()).unwrap().options;
+        assert_eq!(nothing.loopback, Loopback::INSIDE);
+    }
 
     #[test]
     fn flags_override_the_file() {
@@ -251,6 +322,7 @@ mod tests {
         assert_eq!(options.host_env, HostEnv::Names(vec![b"TZ".to_vec()]));
         assert_eq!(options.host_signals, HostSignals::NONE.with(1).with(40));
         assert_eq!(options.resolver, Resolver::Servers(vec![b"192.0.2.53".to_vec()]));
+        assert_eq!(options.loopback, leading_to_the_host(&[8080], &[]));
         assert_eq!((options.sign.product, options.sign.security_version), (1, 3));
         assert_eq!(options.sign.date.to_string(), "2026-11-01");
         assert!(from_file.key.unwrap().ends_with("signer.pem"));
@@ -261,10 +333,13 @@ mod tests {
             allow_env: vec![VariableName("LANG".into())],
             allow_signals: vec![SignalName(15)],
             allow_resolver: true,
+            publish_loopback: ["8080", "80"].map(|port| port.parse().unwrap()).to_vec(),
+            host_loopback: vec!["5432".parse().unwrap()],
             ..EnclaveFlags::default()
         };
         let both = settings(FULL, flags).unwrap().options;
         assert_eq!(both.resolver, Resolver::OfHost);
+        assert_eq!(both.loopback, leading_to_the_host(&[80, 8080], &[5432]));
         assert_eq!(both.host_signals, HostSignals::NONE.with(15));
         assert_eq!((both.threads, both.memory), (9, 8192));
         assert_eq!(
