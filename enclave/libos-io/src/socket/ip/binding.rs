@@ -7,7 +7,6 @@ use enclave_rt::thread;
 use kobject::{Errno, How, Result, Wait, Waiter, remaining};
 use linux_abi::{AddressFamily, PollEvents};
 
-use super::connection::Leave;
 use super::endpoint::{self, destination, format, parse, source_for};
 use super::policy::{is_published, is_reached};
 use super::ports::{self, Claim, Lease, Role};
@@ -428,7 +427,6 @@ impl IpSocket {
         match (self.stream(), self.datagrams()) {
             (Some(stream), _) => {
                 stream.stop_listening();
-                stream.leave(Leave::Abruptly);
                 stream.forget();
             }
             (None, Some(datagrams)) => datagrams.connect(None, false),

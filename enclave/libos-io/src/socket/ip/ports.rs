@@ -154,10 +154,8 @@ impl Ports {
             .filter(|((_, _, number), _)| Some(*number) != but)
             .any(|(_, holder)| {
                 let other = &holder.claim;
-                let listens = claim.role == Role::Listens || other.role == Role::Listens;
-                let shares = claim.reuse_address
-                    && other.reuse_address
-                    && !(self.transport == Transport::Tcp && listens)
+                let listens = other.role == Role::Listens;
+                let shares = claim.reuse_address && other.reuse_address && !listens
                     || claim.reuse_port.is_some() && claim.reuse_port == other.reuse_port;
                 overlap(claim, other) && !shares
             })

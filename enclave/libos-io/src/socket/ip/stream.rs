@@ -5,7 +5,7 @@
 use alloc::collections::VecDeque;
 use alloc::sync::{Arc, Weak};
 use core::net::SocketAddr;
-use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
 use kobject::{Errno, Mutex, Result, SpinLock};
 use linux_abi::PollEvents;
@@ -40,6 +40,8 @@ pub(super) struct Stream {
     least: AtomicU32,
     /// How often a connection was looked for.
     looks: AtomicU32,
+    /// It was disconnected by its own program, and has not said so.
+    was_left: AtomicBool,
 }
 
 /// What a listening socket keeps.
@@ -85,6 +87,7 @@ impl Stream {
             receive_buffer: AtomicUsize::new(BUFFER),
             least: AtomicU32::new(1),
             looks: AtomicU32::new(0),
+            was_left: AtomicBool::new(false),
         }
     }
 
@@ -117,6 +120,9 @@ impl Stream {
     pub fn take_error(&self) -> Option<Errno> {
         if let Some(connection) = self.connection() {
             return connection.take_error();
+        }
+        if self.was_left.swap(false, Ordering::Relaxed) {
+            return Some(Errno::ECONNRESET);
         }
         let mut progress = self.progress.lock();
         match *progress {
@@ -236,7 +242,14 @@ impl Stream {
     /// Forgets the connection, and that there was one.
     pub fn forget(&self) {
         let connection = self.connection.lock().take();
-        drop(connection);
+        // As on Linux, it is an error for both ends (`tcp_disconnect`).
+        let was_connected = connection
+            .as_ref()
+            .is_some_and(|connection| !connection.is_over());
+        if let Some(connection) = connection {
+            connection.close(Leave::Abruptly);
+        }
+        self.was_left.store(was_connected, Ordering::Relaxed);
         self.set_progress(Progress::Idle);
     }
 

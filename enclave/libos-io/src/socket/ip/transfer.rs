@@ -73,8 +73,7 @@ impl IpSocket {
                     })?;
                     self.send_stream(stream, from, flags, how)
                 }
-                Progress::Failed(_) => Err(stream.take_error().unwrap_or(Errno::EPIPE)),
-                _ => Err(Errno::EPIPE),
+                _ => Err(stream.take_error().unwrap_or(Errno::EPIPE)),
             };
         };
         if flags.contains(MessageFlags::MSG_OOB) {
@@ -262,8 +261,9 @@ impl IpSocket {
                     })?;
                     self.receive_stream(stream, to, flags, deadline)
                 }
-                Progress::Failed(_) => Err(stream.take_error().unwrap_or(Errno::ENOTCONN)),
-                _ => Err(Errno::ENOTCONN),
+                // As on Linux, its failure was the end.
+                Progress::Over => Ok(Received::default()),
+                _ => Err(stream.take_error().unwrap_or(Errno::ENOTCONN)),
             };
         };
         if flags.contains(MessageFlags::MSG_OOB) {
