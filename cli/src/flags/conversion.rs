@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use anyhow::{Result, anyhow, bail};
 use clap::Args;
-use enclave_config::{HostEnv, HostPorts, HostSignals, Loopback, MAX_NAME_SERVERS, Port, Resolver};
+use enclave_config::{
+    HostEnv, HostPorts, HostSignals, Loopback, MAX_NAME_SERVERS, Port, Resolver, Transport,
+};
 use image_convert::Options;
 use sgx_arch::SigStruct;
 use sgx_sign::{Date, SignOptions};
@@ -104,7 +106,8 @@ impl ConversionSettings {
     pub fn new(enclave: &EnclaveFlags, signature: &SignatureFlags) -> Result<Self> {
         let file = File::find(enclave.config.as_deref())?;
         let defaults = Options::default();
-        let loopback = loopback(enclave, &file.host)?;
+        let resolver = resolver(enclave, &file.enclave.name_servers, file.host.allow_resolver)?;
+        let loopback = loopback(enclave, &file.host, &resolver)?;
         let size = enclave.enclave_size.or(file.enclave.size.map(|size| size.0));
         let threads = enclave.threads.or(file.enclave.threads);
         let from_file = file.host.allow_env.into_iter().map(|name| name.0);
@@ -113,7 +116,6 @@ impl ConversionSettings {
             .hostname
             .clone()
             .or(file.enclave.hostname.map(|name| name.0));
-        let resolver = resolver(enclave, &file.enclave.name_servers, file.host.allow_resolver)?;
         let options = Options {
             resolver,
             loopback,
@@ -175,8 +177,9 @@ fn resolver(flags: &EnclaveFlags, servers: &[IpAddr], is_allowed: bool) -> Resul
     })
 }
 
-/// Where traffic of loopback addresses goes: flags add to the file, but its ports and all of them cannot both be meant.
-fn loopback(flags: &EnclaveFlags, file: &nacre_toml::Host) -> Result<Loopback> {
+/// Where traffic of loopback addresses goes: flags add to the file, but its ports and all of them cannot both be meant. A name server
+/// that is, or may be, at a loopback address is the host's.
+fn loopback(flags: &EnclaveFlags, file: &nacre_toml::Host, resolver: &Resolver) -> Result<Loopback> {
     let ports = |flags: &[LoopbackPort], file: &[Parsed<LoopbackPort>]| {
         let mut ports: Vec<Port> = flags.iter().map(|port| port.0).collect();
         ports.extend(file.iter().map(|port| port.0.0));
@@ -187,16 +190,43 @@ fn loopback(flags: &EnclaveFlags, file: &nacre_toml::Host) -> Result<Loopback> {
     if flags.allow_loopback {
         return Ok(Loopback::OfHost);
     }
-    let ports = HostPorts {
+    let mut ports = HostPorts {
         published: ports(&flags.publish_loopback, &file.publish_loopback),
         reached: ports(&flags.host_loopback, &file.host_loopback),
     };
-    match (file.allow_loopback, ports == HostPorts::default()) {
-        (true, true) => Ok(Loopback::OfHost),
-        (true, false) => bail!(
-            "allow-loopback leads all ports to the host: remove it, or publish-loopback and host-loopback"
-        ),
-        (false, _) => Ok(Loopback::OfContainer(ports)),
+    if file.allow_loopback {
+        if ports != HostPorts::default() {
+            bail!(
+                "allow-loopback leads all ports to the host: remove it, or publish-loopback and host-loopback"
+            );
+        }
+        return Ok(Loopback::OfHost);
+    }
+    if may_be_at_loopback(resolver) {
+        for protocol in [Transport::Tcp, Transport::Udp] {
+            let number = DNS;
+            ports.reached.push(Port { protocol, number });
+        }
+        ports.reached.sort_unstable();
+        ports.reached.dedup();
+    }
+    Ok(Loopback::OfContainer(ports))
+}
+
+/// The port of name servers.
+const DNS: u16 = 53;
+
+/// Whether programs may be told of a name server at a loopback address, as systemd-resolved and Docker have one.
+fn may_be_at_loopback(resolver: &Resolver) -> bool {
+    let is_loopback = |server: &Vec<u8>| {
+        let address = std::str::from_utf8(server)
+            .ok()
+            .and_then(|text| text.parse::<IpAddr>().ok());
+        address.is_some_and(|address| address.to_canonical().is_loopback())
+    };
+    match resolver {
+        Resolver::Servers(servers) => servers.iter().any(is_loopback),
+        Resolver::OfHost => true,
     }
 }
 
@@ -247,8 +277,6 @@ fn default_date() -> Result<Date> {
 
 #[cfg(test)]
 mod tests {
-    use enclave_config::Transport;
-
     use super::*;
 
     fn settings(toml: &str, flags: EnclaveFlags) -> Result<ConversionSettings> {
@@ -283,7 +311,7 @@ mod tests {
     "#;
 
     fn leading_to_the_host(published: &[u16], reached: &[u16]) -> Loopback {
-        let ports = |numbers: &[u16]| {
+        let ports = |numbers: &[u16]| -> Vec<Port> {
             let port = |&number| Port {
                 protocol: Transport::Tcp,
                 number,
@@ -339,7 +367,16 @@ mod tests {
         };
         let both = settings(FULL, flags).unwrap().options;
         assert_eq!(both.resolver, Resolver::OfHost);
-        assert_eq!(both.loopback, leading_to_the_host(&[80, 8080], &[5432]));
+        let Loopback::OfContainer(mut ports) = both.loopback else {
+            panic!("not all of it");
+        };
+        // The host's name server may be at a loopback address.
+        let dns = ports.reached.pop().unwrap();
+        assert_eq!(dns.to_string(), "53/udp");
+        assert_eq!(
+            Loopback::OfContainer(ports),
+            leading_to_the_host(&[80, 8080], &[53, 5432])
+        );
         assert_eq!(both.host_signals, HostSignals::NONE.with(15));
         assert_eq!((both.threads, both.memory), (9, 8192));
         assert_eq!(

@@ -59,6 +59,8 @@ struct Entry {
     key: u64,
     interest: PollEvents,
     observer: Weak<dyn Observer>,
+    /// It takes what there is, so that one such observer is enough.
+    takes: bool,
 }
 
 /// Ends when dropped.
@@ -81,11 +83,31 @@ impl WaitQueue {
 
     /// Lets `observer` be told of these events (and of those that come unasked) until the subscription is dropped.
     pub fn subscribe(self: &Arc<Self>, interest: PollEvents, observer: Weak<dyn Observer>) -> Subscription {
+        self.add(interest, observer, false)
+    }
+
+    /// The same for an observer that takes what there is: [`WaitQueue::wake_taker`] tells only the first of these. Whoever takes
+    /// something and leaves something calls it again.
+    pub fn subscribe_to_take(
+        self: &Arc<Self>,
+        interest: PollEvents,
+        observer: Weak<dyn Observer>,
+    ) -> Subscription {
+        self.add(interest, observer, true)
+    }
+
+    fn add(
+        self: &Arc<Self>,
+        interest: PollEvents,
+        observer: Weak<dyn Observer>,
+        takes: bool,
+    ) -> Subscription {
         let key = NEXT_KEY.fetch_add(1, Ordering::Relaxed);
         let entry = Entry {
             key,
             interest: interest | PollEvents::UNASKED,
             observer,
+            takes,
         };
         let mut observers = self.observers.lock();
         observers.push(entry);
@@ -103,6 +125,15 @@ impl WaitQueue {
 
     /// Tells at most `most` observers, those that came first first.
     pub fn wake_some(&self, events: PollEvents, most: usize) {
+        self.tell(events, most, usize::MAX);
+    }
+
+    /// Tells all observers, but only the first of those that take what there is: so not all of many threads wake for one connection.
+    pub fn wake_taker(&self, events: PollEvents) {
+        self.tell(events, usize::MAX, 1);
+    }
+
+    fn tell(&self, events: PollEvents, most: usize, mut takers: usize) {
         core::sync::atomic::fence(Ordering::SeqCst);
         if self.count.load(Ordering::SeqCst) == 0 {
             return;
@@ -111,7 +142,14 @@ impl WaitQueue {
         {
             let observers = self.observers.lock();
             let interested = observers.iter().filter(|entry| entry.interest.intersects(events));
-            told.extend(interested.filter_map(|entry| entry.observer.upgrade()).take(most));
+            let chosen = interested.filter_map(|entry| {
+                let observer = entry.observer.upgrade()?;
+                if entry.takes {
+                    takers = takers.checked_sub(1)?;
+                }
+                Some(observer)
+            });
+            told.extend(chosen.take(most));
         }
         // Not under the lock: dropping an observer's last reference may end its subscriptions.
         for observer in told {
@@ -215,5 +253,43 @@ pub fn wait_until<T>(
             Err(Errno::EAGAIN) => waiter.sleep(deadline)?,
             done => return done,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Default)]
+    struct Count(AtomicU32);
+
+    impl Observer for Count {
+        fn notify(&self, _: PollEvents) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn one_of_those_who_take_is_told_and_all_others() {
+        let queue = WaitQueue::new();
+        let all: [Arc<Count>; 4] = Default::default();
+        let [watches, first, second, writes] = &all;
+        let weak = |count: &Arc<Count>| -> Weak<dyn Observer> {
+            let observer: Arc<dyn Observer> = count.clone();
+            Arc::downgrade(&observer)
+        };
+        let _subscriptions = [
+            queue.subscribe_to_take(PollEvents::WRITABLE, weak(writes)),
+            queue.subscribe_to_take(PollEvents::READABLE, weak(first)),
+            queue.subscribe(PollEvents::READABLE, weak(watches)),
+            queue.subscribe_to_take(PollEvents::READABLE, weak(second)),
+        ];
+        let told = || [watches, first, second, writes].map(|count| count.0.swap(0, Ordering::Relaxed));
+        queue.wake_taker(PollEvents::READABLE);
+        assert_eq!(told(), [1, 1, 0, 0]);
+        queue.wake(PollEvents::READABLE);
+        assert_eq!(told(), [1, 1, 1, 0]);
+        queue.wake_some(PollEvents::all(), 2);
+        assert_eq!(told(), [0, 1, 0, 1]);
     }
 }

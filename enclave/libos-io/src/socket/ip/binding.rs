@@ -158,22 +158,37 @@ impl IpSocket {
     pub(super) fn accept_one(&self, how: How) -> Result<(Arc<Self>, SocketAddress)> {
         let stream = self.stream().ok_or(Errno::EOPNOTSUPP)?;
         let deadline = self.timeouts.receive_deadline(how.nonblocking);
-        let Some(host) = self.polled_host() else {
-            let accepted = wait(&self.queue, PollEvents::READABLE, deadline, || stream.take(self))?;
-            return self.with_peer(accepted);
-        };
+        let accepted = self.take_or_wait(stream, deadline);
+        if deadline != NOW && stream.has_waiting() {
+            // One who waits was told of this connection; another one has to be told of the next.
+            self.queue.wake_taker(PollEvents::READABLE);
+        }
+        accepted
+    }
+
+    fn take_or_wait(&self, stream: &Stream, deadline: Option<u64>) -> Result<(Arc<Self>, SocketAddress)> {
         let waiter = (deadline != NOW).then(Waiter::new);
-        let _subscription = waiter
-            .as_ref()
-            .map(|waiter| self.queue.subscribe(PollEvents::READABLE, waiter.observer()));
+        let _subscription = waiter.as_ref().map(|waiter| {
+            self.queue
+                .subscribe_to_take(PollEvents::READABLE, waiter.observer())
+        });
         loop {
             if let Some(waiter) = &waiter {
                 waiter.reset();
             }
-            let asks_host_first = stream.is_hosts_turn();
+            let host = self.polled_host();
+            let asks_host_first = host.is_some() && stream.is_hosts_turn();
             if !asks_host_first && let Some(accepted) = self.take_inside(stream)? {
                 return self.with_peer(accepted);
             }
+            let Some(host) = host else {
+                let waiter = waiter.as_ref().ok_or(Errno::EAGAIN)?;
+                match waiter.sleep(deadline) {
+                    Ok(()) => continue,
+                    Err(Errno::ETIMEDOUT) => return Err(Errno::EAGAIN),
+                    Err(error) => return Err(error),
+                }
+            };
             let limit = match &waiter {
                 Some(_) if !asks_host_first && !thread::is_pending() => remaining(deadline),
                 _ => Ok(Wait::NONE),

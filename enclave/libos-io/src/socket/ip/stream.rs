@@ -21,7 +21,7 @@ const MAX_BACKLOG: u32 = 4096;
 const INSIDE_FIRST: u32 = 16;
 
 /// What of a connection's bytes may be on their way, if the program does not say: each end's part.
-const BUFFER: usize = 512 << 10;
+const BUFFER: usize = 256 << 10;
 
 /// The least that a program gets (SOCK_MIN_SNDBUF and SOCK_MIN_RCVBUF).
 pub(super) const SEND_BUFFER_MIN: usize = 4608;
@@ -212,7 +212,7 @@ impl Stream {
             });
             backlog.admit(listener);
         }
-        listener.queue.wake(PollEvents::READABLE);
+        listener.queue.wake_taker(PollEvents::READABLE);
         true
     }
 
