@@ -370,7 +370,32 @@ static void passed_on(void) {
     close(client), close(listener), close(pair[0]), close(pair[1]);
 }
 
-int main(void) {
+// A server that is given its listening socket, as systemd gives it.
+static int served(void) {
+    int fd = accept(3, NULL, NULL);
+    return get(3, SOL_SOCKET, SO_ACCEPTCONN) == 1 && write(fd, "served", 6) == 6 ? 0 : 1;
+}
+
+static void handed_over(void) {
+    int listener = listening("127.0.0.1", 4), port = port_of(listener), status;
+    pid_t child = fork();
+    if (child == 0) {
+        if (listener != 3) dup2(listener, 3), close(listener);
+        char *words[] = {"guest", "serve", NULL}, *with[] = {"LISTEN_FDS=1", NULL};
+        execve("/proc/self/exe", words, with);
+        _exit(9);
+    }
+    close(listener);
+    int fd = connecting("127.0.0.1", port, 0);
+    char answer[8];
+    check(read(fd, answer, 8) == 6 && memcmp(answer, "served", 6) == 0, "another program accepts");
+    check(waitpid(child, &status, 0) == child && status == 0, "and ends");
+    check_fails(connecting("127.0.0.1", port, 0), ECONNREFUSED, "with it, the port");
+    close(fd);
+}
+
+int main(int count, char **arguments) {
+    if (count > 1 && strcmp(arguments[1], "serve") == 0) return served();
     joins("127.0.0.1", "127.0.0.1", "127.0.0.1");
     joins("0.0.0.0", "127.0.0.1", "127.0.0.1");
     joins("0.0.0.0", "127.0.0.5", "127.0.0.5");
@@ -388,5 +413,6 @@ int main(void) {
     who_shares_a_port();
     workers();
     passed_on();
+    handed_over();
     return check_done();
 }

@@ -12,6 +12,7 @@ use kobject::{Errno, KernelSource, Result, Sink, Source, SpinLock, WaitQueue};
 use linux_abi::{MessageFlags, PollEvents};
 
 use super::ports::Lease;
+use super::sinks::{Limited, Nowhere, discard};
 use crate::socket::inbox::{Attached, Inbox, Receiving};
 use crate::socket::{Identity, Received, Shutdown, wait};
 
@@ -67,6 +68,8 @@ pub(super) struct Start {
     pub address: SocketAddr,
     /// Bytes that may wait to be received (SO_RCVBUF).
     pub receive_buffer: usize,
+    /// SO_OOBINLINE
+    pub takes_urgent_in_line: bool,
 }
 
 /// How an end leaves.
@@ -80,7 +83,7 @@ pub(super) enum Leave {
 
 /// Connects two sockets.
 pub(super) fn connect(one: Start, other: Start) -> (Arc<Connection>, Arc<Connection>) {
-    let ends = Arc::new([End::new(one.receive_buffer), End::new(other.receive_buffer)]);
+    let ends = Arc::new([End::new(&one), End::new(&other)]);
     let to_one = Inbox::stream(one.queue.clone(), other.queue.clone());
     let to_other = Inbox::stream(other.queue.clone(), one.queue.clone());
     let make = |me, own: &Start, peer: SocketAddr, incoming: &Arc<Inbox>, outgoing: &Arc<Inbox>| {
@@ -102,14 +105,14 @@ pub(super) fn connect(one: Start, other: Start) -> (Arc<Connection>, Arc<Connect
 }
 
 impl End {
-    fn new(receive_buffer: usize) -> Self {
+    fn new(start: &Start) -> Self {
         Self {
             has_finished: AtomicBool::new(false),
             was_reset: AtomicBool::new(false),
             reads_no_more: AtomicBool::new(false),
             is_closed: AtomicBool::new(false),
-            receive_buffer: AtomicUsize::new(receive_buffer),
-            takes_urgent_in_line: AtomicBool::new(false),
+            receive_buffer: AtomicUsize::new(start.receive_buffer),
+            takes_urgent_in_line: AtomicBool::new(start.takes_urgent_in_line),
             sent: AtomicU64::new(0),
             received: AtomicU64::new(0),
             urgent: SpinLock::new(Urgent::default()),
@@ -290,8 +293,8 @@ impl Connection {
         self.own().takes_urgent_in_line.store(in_line, Ordering::Relaxed);
     }
 
-    /// How many bytes may be received at once: not beyond the mark of urgent data, unless they begin there.
-    fn up_to_mark(&self) -> usize {
+    /// How many bytes may be received at once: not beyond the mark of urgent data, unless they begin there. Who passes it forgets it.
+    fn up_to_mark(&self, peeks: bool) -> usize {
         let own = self.own();
         let mut urgent = own.urgent.lock();
         let Some(mark) = urgent.mark else {
@@ -300,7 +303,9 @@ impl Connection {
         match mark.saturating_sub(own.received.load(Ordering::Relaxed)) {
             0 => {
                 // Behind it, it is no more.
-                *urgent = Urgent::default();
+                if !peeks {
+                    *urgent = Urgent::default();
+                }
                 usize::MAX
             }
             left => usize::try_from(left).unwrap_or(usize::MAX),
@@ -371,7 +376,9 @@ impl Connection {
         };
         let room = match is_empty {
             true => to.room(),
-            false => to.room().min(self.up_to_mark()),
+            false => to
+                .room()
+                .min(self.up_to_mark(flags.contains(MessageFlags::MSG_PEEK))),
         };
         // With MSG_TRUNC the data is dropped instead of given.
         let count = match flags.contains(MessageFlags::MSG_TRUNC) {
@@ -461,67 +468,5 @@ impl Connection {
             events |= PollEvents::WRITABLE;
         }
         events
-    }
-}
-
-/// Takes `count` bytes of `from`, and forgets them.
-fn discard(from: &mut dyn Source, count: usize) -> Result<usize> {
-    let mut bytes = [0; 512];
-    let mut left = count;
-    while left > 0 {
-        let part = bytes.get_mut(..left.min(512)).unwrap_or_default();
-        from.take(part)?;
-        left -= part.len();
-    }
-    Ok(count)
-}
-
-/// Takes so many bytes, and forgets them.
-struct Nowhere(usize);
-
-impl Sink for Nowhere {
-    fn room(&self) -> usize {
-        self.0
-    }
-
-    fn put(&mut self, bytes: &[u8]) -> Result<()> {
-        self.put_zeros(bytes.len())
-    }
-
-    fn put_zeros(&mut self, count: usize) -> Result<()> {
-        self.0 -= count;
-        Ok(())
-    }
-
-    fn put_untrusted(&mut self, bytes: enclave_rt::untrusted::HostMemory) -> Result<()> {
-        self.put_zeros(bytes.len())
-    }
-}
-
-/// Takes no more than so many bytes of what another takes.
-struct Limited<'a>(&'a mut dyn Sink, usize);
-
-impl Sink for Limited<'_> {
-    fn room(&self) -> usize {
-        self.1
-    }
-
-    fn put(&mut self, bytes: &[u8]) -> Result<()> {
-        self.0.put(bytes)?;
-        self.1 -= bytes.len();
-        Ok(())
-    }
-
-    fn put_zeros(&mut self, count: usize) -> Result<()> {
-        self.0.put_zeros(count)?;
-        self.1 -= count;
-        Ok(())
-    }
-
-    fn put_untrusted(&mut self, bytes: enclave_rt::untrusted::HostMemory) -> Result<()> {
-        let len = bytes.len();
-        self.0.put_untrusted(bytes)?;
-        self.1 -= len;
-        Ok(())
     }
 }

@@ -4,6 +4,7 @@
 //! inside, to others lead to the host, and a server that is bound to all addresses is at both. The host's part is an [`InetSocket`],
 //! made when there is need of one.
 //!
+//! - [`binding`], [`listening`], [`connecting`]: what decides where a socket is;
 //! - [`ports`]: who has which port inside; [`policy`]: which ports lead to the host;
 //! - [`stream`] and [`connection`]: TCP inside; [`datagram`]: UDP inside; [`transfer`]: sending and receiving on both sides;
 //! - [`options`], [`control`]: options and control data, which the host's part is told of when it is made.
@@ -16,13 +17,16 @@
 //! From the outside in: the binding of a socket, a backlog, the table of ports.
 
 mod binding;
+mod connecting;
 mod connection;
 mod control;
 mod datagram;
 mod endpoint;
+mod listening;
 mod options;
 mod policy;
 mod ports;
+mod sinks;
 mod socket;
 mod stream;
 mod tcp_info;

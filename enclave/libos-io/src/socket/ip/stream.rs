@@ -8,7 +8,7 @@ use core::net::SocketAddr;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
 use kobject::{Errno, Mutex, Result, SpinLock};
-use linux_abi::PollEvents;
+use linux_abi::{PollEvents, SocketOption};
 
 use super::connection::{self, Connection, Leave, Start};
 use super::ports::{Claim, Lease, Role, of};
@@ -114,6 +114,16 @@ impl Stream {
 
     pub fn set_progress(&self, progress: Progress) {
         *self.progress.lock() = progress;
+    }
+
+    /// A `connect` begins, if none has.
+    pub fn begin(&self) -> bool {
+        let mut progress = self.progress.lock();
+        let begins = *progress == Progress::Idle;
+        if begins {
+            *progress = Progress::UnderWay;
+        }
+        begins
     }
 
     /// An error that waits to be told (SO_ERROR).
@@ -310,6 +320,7 @@ impl Client {
             lease,
             address,
             receive_buffer: stream.receive_buffer.load(Ordering::Relaxed),
+            takes_urgent_in_line: socket.options.has(SocketOption::SO_OOBINLINE),
         };
         let (one, other) = connection::connect(
             start(socket, client, self.lease, self.local),
