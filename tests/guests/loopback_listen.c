@@ -7,6 +7,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -347,6 +348,41 @@ static void workers(void) {
     close(listener);
 }
 
+// Four processes wait for one listening socket, each by an epoll instance: not all of them wake for each connection.
+static void no_herd(void) {
+    int listener = listening("127.0.0.1", 64), port = port_of(listener), woken[2];
+    fcntl(listener, F_SETFL, O_NONBLOCK);
+    if (pipe(woken)) return;
+    pid_t children[4];
+    for (int i = 0; i < 4; i++)
+        if ((children[i] = fork()) == 0) {
+            int epoll = epoll_create1(0);
+            struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE};
+            epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &event);
+            for (;;) {
+                if (epoll_wait(epoll, &event, 1, -1) != 1) continue;
+                int fd = accept(listener, NULL, NULL);
+                write(woken[1], fd >= 0 ? "a" : "-", 1);
+                close(fd);
+            }
+        }
+    usleep(100000);
+    int served = 0, in_vain = 0;
+    for (int i = 0; i < 20; i++) {
+        int fd = connecting("127.0.0.1", port, 0);
+        char byte;
+        served += read(fd, &byte, 1) == 0;
+        close(fd);
+        usleep(5000);
+    }
+    fcntl(woken[0], F_SETFL, O_NONBLOCK);
+    for (char byte; read(woken[0], &byte, 1) == 1;) in_vain += byte == '-';
+    check_eq(served, 20, "each connection is served");
+    check(in_vain < 20, "and few wake in vain");
+    for (int i = 0; i < 4; i++) kill(children[i], SIGKILL), waitpid(children[i], NULL, 0);
+    close(listener), close(woken[0]), close(woken[1]);
+}
+
 static void passed_on(void) {
     int listener = listening("127.0.0.1", 4), pair[2];
     socketpair(AF_UNIX, SOCK_STREAM, 0, pair);
@@ -412,6 +448,7 @@ int main(int count, char **arguments) {
     watched_early();
     who_shares_a_port();
     workers();
+    no_herd();
     passed_on();
     handed_over();
     return check_done();

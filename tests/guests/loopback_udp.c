@@ -205,6 +205,17 @@ static void dual(void) {
     check(receive(fd, 0) == 4 && strcmp(name_of(&from), "::ffff:127.0.0.1") == 0, "version 4 in version 6");
     check_eq(sendto(fd, "back", 4, 0, (void *)&from, sizeof(struct sockaddr_in6)), 4, "and back");
     check(receive(client, 0) == 4 && strcmp(name_of(&from), "127.0.0.1") == 0, "arrives");
+    struct sockaddr_storage to;
+    socklen_t len = make(&to, "127.0.0.1", own_port(client));
+    check_eq(sendto(fd, "plain", 5, 0, (void *)&to, len), 5, "an address of version 4 as it is");
+    check_eq(receive(client, 0), 5, "will do");
+    check_eq(connect(fd, (void *)&to, len), 0, "also for connect");
+    check(send(fd, "x", 1, 0) == 1 && receive(client, 0) == 1, "and for what follows");
+    to.ss_family = AF_UNSPEC;
+    int old = socket(AF_INET, SOCK_DGRAM, 0);
+    check_eq(sendto(old, "old", 3, 0, (void *)&to, len), 3, "and one without a family");
+    check_eq(receive(client, 0), 3, "arrives");
+    close(old);
     setsockopt(only, SOL_IPV6, IPV6_V6ONLY, &on, sizeof on);
     need(bind_to(only, "::", 0) == 0, "IPV6_V6ONLY");
     int four = socket(AF_INET, SOCK_DGRAM, 0);

@@ -108,6 +108,16 @@ pub trait File: Send + Sync + Any {
         None
     }
 
+    /// The same for an observer that takes what there is, so that not all such observers are told of one connection
+    /// ([`crate::WaitQueue::subscribe_to_take`]).
+    fn subscribe_to_take(
+        &self,
+        interest: PollEvents,
+        observer: alloc::sync::Weak<dyn Observer>,
+    ) -> Option<Subscription> {
+        self.subscribe(interest, observer)
+    }
+
     /// The host's descriptor whose readiness is this object's.
     fn host_fd(&self) -> Option<HostFd> {
         None

@@ -46,6 +46,12 @@ pub trait Observer: Send + Sync {
     /// Something of this may have happened. Called without the queue's lock, but under whatever the waking thread holds: must not
     /// lock what others hold while they wake, nor make a host call other than to wake a thread.
     fn notify(&self, events: PollEvents);
+
+    /// The same for an observer that takes what there is ([`WaitQueue::subscribe_to_take`]); whether it has a thread that waits to do so.
+    fn notify_taker(&self, events: PollEvents) -> bool {
+        self.notify(events);
+        true
+    }
 }
 
 /// The observers of one object.
@@ -86,8 +92,8 @@ impl WaitQueue {
         self.add(interest, observer, false)
     }
 
-    /// The same for an observer that takes what there is: [`WaitQueue::wake_taker`] tells only the first of these. Whoever takes
-    /// something and leaves something calls it again.
+    /// The same for an observer that takes what there is: [`WaitQueue::wake_taker`] tells these until one has a thread that waits. Whoever
+    /// takes something and leaves something calls it again.
     pub fn subscribe_to_take(
         self: &Arc<Self>,
         interest: PollEvents,
@@ -125,36 +131,41 @@ impl WaitQueue {
 
     /// Tells at most `most` observers, those that came first first.
     pub fn wake_some(&self, events: PollEvents, most: usize) {
-        self.tell(events, most, usize::MAX);
-    }
-
-    /// Tells all observers, but only the first of those that take what there is: so not all of many threads wake for one connection.
-    pub fn wake_taker(&self, events: PollEvents) {
-        self.tell(events, usize::MAX, 1);
-    }
-
-    fn tell(&self, events: PollEvents, most: usize, mut takers: usize) {
-        core::sync::atomic::fence(Ordering::SeqCst);
-        if self.count.load(Ordering::SeqCst) == 0 {
-            return;
-        }
-        let mut told: Vec<Arc<dyn Observer>> = Vec::new();
-        {
-            let observers = self.observers.lock();
-            let interested = observers.iter().filter(|entry| entry.interest.intersects(events));
-            let chosen = interested.filter_map(|entry| {
-                let observer = entry.observer.upgrade()?;
-                if entry.takes {
-                    takers = takers.checked_sub(1)?;
-                }
-                Some(observer)
-            });
-            told.extend(chosen.take(most));
-        }
-        // Not under the lock: dropping an observer's last reference may end its subscriptions.
-        for observer in told {
+        for (observer, _) in self.interested(events).into_iter().take(most) {
             observer.notify(events);
         }
+    }
+
+    /// Tells all observers, but those that take what there is only until one has a thread that waits: so not all of many threads wake
+    /// for one connection.
+    pub fn wake_taker(&self, events: PollEvents) {
+        let mut is_taken = false;
+        for (observer, takes) in self.interested(events) {
+            match takes {
+                false => observer.notify(events),
+                true if is_taken => {}
+                true => is_taken = observer.notify_taker(events),
+            }
+        }
+    }
+
+    /// Whether somebody observes it.
+    pub fn is_observed(&self) -> bool {
+        self.count.load(Ordering::SeqCst) != 0
+    }
+
+    /// Who is to be told, and whether it takes what there is. They are told without the lock: dropping an observer's last reference may end
+    /// its subscriptions.
+    fn interested(&self, events: PollEvents) -> Vec<(Arc<dyn Observer>, bool)> {
+        core::sync::atomic::fence(Ordering::SeqCst);
+        if !self.is_observed() {
+            return Vec::new();
+        }
+        let observers = self.observers.lock();
+        let interested = observers.iter().filter(|entry| entry.interest.intersects(events));
+        interested
+            .filter_map(|entry| Some((entry.observer.upgrade()?, entry.takes)))
+            .collect()
     }
 }
 

@@ -103,6 +103,11 @@ impl Member {
         self.interest.bits() | self.flags.bits()
     }
 
+    /// Whether it has EPOLLEXCLUSIVE.
+    pub fn is_exclusive(&self) -> bool {
+        self.flags.contains(EpollFlags::EPOLLEXCLUSIVE)
+    }
+
     fn is_open(&self) -> bool {
         self.description.strong_count() > 0
     }
@@ -214,8 +219,7 @@ impl Members {
 
     /// Whether a member has EPOLLEXCLUSIVE.
     pub fn is_exclusive(&mut self, token: Token) -> bool {
-        self.get(token)
-            .is_some_and(|member| member.flags.contains(EpollFlags::EPOLLEXCLUSIVE))
+        self.get(token).is_some_and(|member| member.is_exclusive())
     }
 
     /// Takes a member out.

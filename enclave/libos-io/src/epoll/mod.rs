@@ -336,7 +336,11 @@ impl Epoll {
         } else {
             member.interest
         };
-        let subscription = description.object().subscribe(interest, Watch::observer(&watch));
+        let (object, observer) = (description.object(), Watch::observer(&watch));
+        let subscription = match member.is_exclusive() {
+            true => object.subscribe_to_take(interest, observer),
+            false => object.subscribe(interest, observer),
+        };
         member.watch = subscription.map(|subscription| (watch, subscription));
     }
 

@@ -86,4 +86,10 @@ impl Observer for Watch {
         self.queue();
         self.ready.wake();
     }
+
+    fn notify_taker(&self, events: PollEvents) -> bool {
+        let is_awaited = self.ready.queue.is_observed();
+        self.notify(events);
+        is_awaited
+    }
 }

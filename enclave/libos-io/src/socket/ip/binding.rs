@@ -6,7 +6,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use kobject::{Errno, Result};
 use linux_abi::AddressFamily;
 
-use super::endpoint::{format, parse};
+use super::endpoint::{format, parse, with_family};
 use super::policy::is_published;
 use super::ports::{self, Claim, Lease, Role};
 use super::stream::Progress;
@@ -64,7 +64,10 @@ impl IpSocket {
         let wanted = match parse(self.domain, bytes)? {
             Some(wanted) => wanted,
             // As on Linux, for old programs: all addresses, without a family.
-            None if self.domain == AddressFamily::AF_INET => parse_without_family(bytes)?,
+            None if self.domain == AddressFamily::AF_INET => match with_family(bytes)? {
+                Some(wanted) if wanted.ip().is_unspecified() => wanted,
+                _ => return Err(Errno::EAFNOSUPPORT),
+            },
             None => return Err(Errno::EAFNOSUPPORT),
         };
         if self.domain == AddressFamily::AF_INET6 && wanted.is_ipv4() && self.claim(wanted.ip()).only_v6 {
@@ -176,15 +179,5 @@ impl IpSocket {
             binding.place()
         };
         self.set_place(place);
-    }
-}
-
-/// The address and port in a `sockaddr_in` without a family; EAFNOSUPPORT if it is not that of all addresses.
-fn parse_without_family(bytes: &[u8]) -> Result<SocketAddr> {
-    let mut with_family = AddressFamily::AF_INET.0.to_ne_bytes().to_vec();
-    with_family.extend(bytes.get(2..).unwrap_or_default());
-    match parse(AddressFamily::AF_INET, &with_family)? {
-        Some(wanted) if wanted.ip().is_unspecified() => Ok(wanted),
-        _ => Err(Errno::EAFNOSUPPORT),
     }
 }

@@ -10,20 +10,32 @@ use super::policy::is_reached;
 use super::ports::{self, Role};
 use super::stream::{Progress, Stream};
 use super::{IpSocket, Place, Transport};
+use crate::socket::address::family;
 use crate::socket::{Caller, Socket, SocketAddress, wait};
 
 impl IpSocket {
     pub(super) fn connect_to(&self, bytes: &[u8], how: How, caller: Caller<'_>) -> Result<()> {
-        let Some(to) = parse(self.domain, bytes)? else {
+        let is_v4_in_v6 = self.transport == Transport::Udp && family(bytes)? == AddressFamily::AF_INET;
+        let domain = match is_v4_in_v6 {
+            true => AddressFamily::AF_INET,
+            false => self.domain,
+        };
+        let Some(to) = parse(domain, bytes)? else {
             return self.disconnect(bytes, how, caller);
         };
         let to = destination(to);
-        if self.domain == AddressFamily::AF_INET6 && to.is_ipv4() && self.claim(to.ip()).only_v6 {
-            return Err(Errno::ENETUNREACH);
-        }
+        self.check_version(to)?;
         match self.transport {
             Transport::Tcp => self.connect_stream(to, bytes, how, caller),
             Transport::Udp => self.connect_datagrams(to, bytes, how, caller),
+        }
+    }
+
+    /// ENETUNREACH for an address of IPv4 where IPV6_V6ONLY is set.
+    pub(super) fn check_version(&self, to: SocketAddr) -> Result<()> {
+        match self.domain == AddressFamily::AF_INET6 && to.is_ipv4() && self.claim(to.ip()).only_v6 {
+            true => Err(Errno::ENETUNREACH),
+            false => Ok(()),
         }
     }
 

@@ -58,6 +58,23 @@ pub(super) fn parse(domain: AddressFamily, bytes: &[u8]) -> Result<Option<Socket
     Ok(Some(SocketAddr::new(canonical(address), port()?)))
 }
 
+/// Reads a `sockaddr_in` without a family, as old programs give it.
+pub(super) fn with_family(bytes: &[u8]) -> Result<Option<SocketAddr>> {
+    let mut whole = AddressFamily::AF_INET.0.to_ne_bytes().to_vec();
+    whole.extend(bytes.get(2..).unwrap_or_default());
+    parse(AddressFamily::AF_INET, &whole)
+}
+
+/// Reads the address that a datagram is sent to: as [`parse`], but a socket of IPv6 takes one of IPv4, and one of IPv4 takes one without
+/// a family (`udp_sendmsg` and `udpv6_sendmsg` of the kernel).
+pub(super) fn parse_receiver(domain: AddressFamily, bytes: &[u8]) -> Result<Option<SocketAddr>> {
+    match (domain, family(bytes)?) {
+        (AddressFamily::AF_INET, AddressFamily::AF_UNSPEC) => with_family(bytes),
+        (AddressFamily::AF_INET6, AddressFamily::AF_INET) => parse(AddressFamily::AF_INET, bytes),
+        _ => parse(domain, bytes),
+    }
+}
+
 /// As a socket of the family `domain` tells it.
 #[expect(clippy::expect_used, reason = "28 bytes at most, and 128 fit")]
 pub(super) fn format(domain: AddressFamily, endpoint: SocketAddr) -> SocketAddress {

@@ -12,7 +12,7 @@ use linux_abi::{
 
 use super::binding::unspecified;
 use super::datagram::{self, Datagrams, Packet, Sending};
-use super::endpoint::{self, destination, format, parse, source_for};
+use super::endpoint::{self, destination, format, parse_receiver, source_for};
 use super::policy::is_reached;
 use super::ports::{self, Role};
 use super::stream::{Progress, Stream};
@@ -91,7 +91,7 @@ impl IpSocket {
         caller: Option<Caller<'_>>,
     ) -> Result<usize> {
         let to = match message.address {
-            Some(bytes) => parse(self.domain, bytes)?.map(destination),
+            Some(bytes) => parse_receiver(self.domain, bytes)?.map(destination),
             None => None,
         };
         let Some(to) = to.or_else(|| datagrams.peer()) else {
@@ -110,6 +110,7 @@ impl IpSocket {
         if to.port() == 0 {
             return Err(Errno::EINVAL);
         }
+        self.check_version(to)?;
         let servers = match to.ip().is_loopback() {
             true => ports::of(Transport::Udp).find(to),
             false => alloc::vec::Vec::new(),
