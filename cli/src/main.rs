@@ -26,11 +26,18 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 /// Confidential containers: run an unmodified OCI image in an SGX enclave (this version: emulator only)
 #[derive(Parser, Debug)]
-#[command(version, arg_required_else_help = true)]
+#[command(version, arg_required_else_help = true, after_help = EXIT_STATUS)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
 }
+
+/// What the end of a command means, beneath its help.
+const EXIT_STATUS: &str = "\
+Exit status:
+  0    success; of nacre run, what the program ended with
+  1    not valid, not acceptable, or not what was asked for: of verify, explain, policy, attestation and collateral
+  125  nacre refused or failed, with a line on standard error that says why";
 
 #[derive(Subcommand, Debug)]
 enum Command {
@@ -64,6 +71,8 @@ enum Command {
     Attestation(commands::attestation::Attestation),
     #[cfg(feature = "verify")]
     Collateral(commands::collateral::Collateral),
+    #[cfg(feature = "convert")]
+    Cache(commands::cache::Cache),
     Completion(commands::completion::Completion),
     Man(commands::man::Man),
     Version(commands::version::Version),
@@ -123,6 +132,8 @@ impl Command {
             Self::Attestation(attestation) => return attestation.run(),
             #[cfg(feature = "verify")]
             Self::Collateral(collateral) => return collateral.run(),
+            #[cfg(feature = "convert")]
+            Self::Cache(cache) => cache.run()?,
             Self::Completion(completion) => completion.run(Cli::command())?,
             Self::Man(man) => man.run(Cli::command())?,
             Self::Version(version) => version.run()?,

@@ -202,6 +202,11 @@ fn without_the_simulated_root_by_name_nothing_simulated_is_trusted() {
         "{error}"
     );
     let service = files.start("");
+    let log = fs::read_to_string(files.path("log")).unwrap();
+    assert!(
+        log.contains("there is no collateral: every attest call will be refused"),
+        "{log}"
+    );
     let call = serde_json::json!({ "quote": base64(&files.platform.quote(&[0; 384])) });
     let answer = service.send(
         "POST",
@@ -282,6 +287,72 @@ fn collateral_from_the_cache_as_it_comes() {
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     // The directory is bound to the simulated root.
     assert!(files.fail("--collateral-cache cache").contains("cache"));
+}
+
+/// `nacre policy` with this service, as its administrator or as somebody else.
+fn policy(files: &Files, service: &Service, words: &str) -> (String, String, Option<i32>) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_nacre"));
+    command.current_dir(files.folder.path()).arg("policy");
+    command.args(words.split(' '));
+    command.args(["--service", &format!("https://{}", service.address), "--ca"]);
+    let output = command.arg(&service.certificate).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (text(output.stdout), text(output.stderr), output.status.code())
+}
+
+#[test]
+fn an_administrator_sets_and_resets_a_policy() {
+    const POLICY: &str =
+        "version=1.0;\nauthorizationrules { [type==\"x-ms-sgx-svn\", value>=9] => permit(); };\n";
+    let files = Files::new();
+    files.write("admin", format!("{}\n", "5ec4e7".repeat(12)).as_bytes());
+    files.write("policy", POLICY.as_bytes());
+    files.write("broken", b"version=1.0;");
+    files.write(
+        "careless",
+        POLICY.replace("9", "\"9\"").replace(">=", "!=").as_bytes(),
+    );
+    let service = files.start(&format!("{SIMULATED} --admin-token admin"));
+    let call = serde_json::json!({ "quote": base64(&files.platform.quote(&[0; 384])) });
+    let attest = || {
+        let path = "/attest/SgxEnclave?api-version=2025-06-01";
+        service.send("POST", path, &call.to_string())
+    };
+    let (default, _, status) = policy(&files, &service, "get --admin-token admin");
+    assert_eq!(status, Some(0));
+    assert!(default.contains("=> permit();"), "{default}");
+
+    let (out, error, status) = policy(&files, &service, "set policy --admin-token admin");
+    assert_eq!((error.as_str(), status), ("", Some(0)));
+    assert!(out.starts_with("set: SgxEnclave, policy hash "), "{out}");
+    let (shown, _, _) = policy(&files, &service, "get --admin-token admin");
+    assert_eq!(shown, POLICY);
+    assert!(attest().contains("the policy denies"));
+    // Of another kind, nothing has changed.
+    let (other, _, _) = policy(&files, &service, "get --type TdxVm --admin-token admin");
+    assert!(!other.contains("svn"), "{other}");
+
+    // Who has no token is refused, and what is no policy is not sent.
+    for words in ["get", "set policy", "reset"] {
+        let (out, error, status) = policy(&files, &service, words);
+        assert_eq!((out.as_str(), status), ("", Some(1)), "{words}");
+        assert!(
+            error.starts_with("nacre: refused: ") && error.contains("401"),
+            "{error}"
+        );
+    }
+    let (_, error, status) = policy(&files, &service, "set broken --admin-token admin");
+    assert!(error.contains("broken: line 1") && status == Some(1), "{error}");
+    let (_, error, status) = policy(&files, &service, "set careless --admin-token admin");
+    assert!(error.contains("warning: line 2") && status == Some(0), "{error}");
+
+    let (out, error, status) = policy(&files, &service, "reset --admin-token admin");
+    assert_eq!((error.as_str(), status), ("", Some(0)));
+    assert!(out.starts_with("reset to the default: SgxEnclave"), "{out}");
+    assert_eq!(policy(&files, &service, "get --admin-token admin").0, default);
+    assert!(attest().starts_with("HTTP/1.1 200"));
+    let log = fs::read_to_string(files.path("log")).unwrap();
+    assert!(!log.contains("5ec4e7"));
 }
 
 #[test]

@@ -75,6 +75,42 @@ fn choices_are_found_in_the_current_directory() {
     assert!(line.starts_with("nacre.toml:2:8: enclave.size: "), "{line}");
 }
 
+/// Results for programs, without a word beside them.
+#[test]
+fn quiet_and_as_json() {
+    let place = Workplace::new();
+    let json = |args: &[&str]| -> serde_json::Value {
+        let output = place.nacre([args, &["--json", "-q"]].concat());
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{args:?}");
+        assert!(output.status.success(), "{args:?}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let key = json(&["keygen", "key.pem"]);
+    let plain = place.plain_image();
+    fs::write(place.path("nacre.toml"), "[signature]\nproduct = 7\n").unwrap();
+    let made = json(&["convert", plain, "oci-archive:made.tar", "--key", "key.pem"]);
+    assert_eq!(made["mr_signer"], key["mr_signer"]);
+    assert_eq!(made["image"], "oci-archive:made.tar");
+    assert_eq!(made["mr_enclave"], inspect(&place, "made.tar")["mr_enclave"]);
+    assert_eq!(made["left_out"], serde_json::json!([]));
+    let signed = json(&[
+        "sign",
+        "oci-archive:made.tar",
+        "oci-archive:signed.tar",
+        "--key",
+        "key.pem",
+        "--security-version",
+        "3",
+    ]);
+    assert_eq!(signed["mr_enclave"], made["mr_enclave"]);
+    assert_eq!(
+        (&signed["product"], &signed["security_version"]),
+        (&7.into(), &3.into())
+    );
+    let elsewhere = json(&["sign", "oci-archive:made.tar", "--digest-out", "digest"]);
+    assert_eq!(elsewhere["image"], serde_json::Value::Null);
+}
+
 #[test]
 fn what_an_image_does_not_get_is_said() {
     let place = Workplace::new();

@@ -318,12 +318,20 @@ fn tampered_images_do_not_pass_inspection() {
             .position(|bytes| bytes == needle)
             .unwrap()
     };
+    // The LibOS knows these words, too.
+    let find_last = |needle: &[u8]| {
+        let mut windows = whole.windows(needle.len());
+        windows.rposition(|bytes| bytes == needle).unwrap()
+    };
     // The configuration's copy comes first, then the enclave's records, then the signature (SIGSTRUCT.HEADER).
     let places = [
         ("configuration", find(b"/bin/hello")),
         ("enclave", find(b"ECREATE") + 9),
         ("enclave", find(b"EEXTEND") + 100),
         ("signature", find(&[0x06, 0, 0, 0, 0xe1, 0, 0, 0]) + 600),
+        // The file system's superblock, and the hashes behind dm-verity's.
+        ("file system", find_last(&[0xe2, 0xe1, 0xf5, 0xe0])),
+        ("hash tree", find_last(b"verity\0\0") + 4096),
     ];
     for (what, at) in places {
         let mut tampered = whole.clone();
@@ -332,6 +340,10 @@ fn tampered_images_do_not_pass_inspection() {
         let output = place.nacre(["inspect", image]);
         assert_eq!(output.status.code(), Some(125), "{what}");
         assert!(output.stderr.starts_with(b"nacre: "), "{what}");
+        let said = String::from_utf8_lossy(&output.stderr);
+        if what == "file system" || what == "hash tree" {
+            assert!(said.contains("/nacre/rootfs.img is damaged"), "{said}");
+        }
     }
 }
 

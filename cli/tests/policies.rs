@@ -98,6 +98,31 @@ fn properties_that_no_service_honours_are_errors() {
 }
 
 #[test]
+fn what_is_hardly_meant_is_a_warning() {
+    let policy = r#"version=1.0;
+authorizationrules { [type=="x-ms-sgx-is-debuggable", value!="true"] => permit(); };"#;
+    let folder = Folder::new(policy, r#"{"x-ms-sgx-is-debuggable": true}"#);
+    let (out, error, status) = folder.run("policy check policy");
+    let lines: Vec<_> = out.lines().collect();
+    assert_eq!(
+        lines[..4],
+        [
+            "VALID",
+            r#"warning: line 2, column 55: "x-ms-sgx-is-debuggable" is a boolean, compared with a string "true": != holds always"#,
+            r#"    authorizationrules { [type=="x-ms-sgx-is-debuggable", value!="true"] => permit(); };"#,
+            "                                                          ^",
+        ]
+    );
+    assert_eq!((error.as_str(), status), ("", 0));
+    // It is what it says: a debug enclave is permitted.
+    let (out, _, status) = folder.run("policy check policy --claims claims --json");
+    let json: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(json["decision"], "permitted");
+    assert_eq!(json["warnings"][0]["position"]["line"], 2);
+    assert_eq!(status, 0);
+}
+
+#[test]
 fn decisions() {
     let with = |claims: &str| Folder::new(POLICY, claims).run("policy check policy --claims claims");
     let (out, _, status) = with(r#"{"x-ms-sgx-is-debuggable": false, "x-ms-sgx-svn": 2}"#);
@@ -118,7 +143,13 @@ fn decisions() {
     );
     assert_eq!(status, 1);
     let (out, _, status) = with(r#"{"x-ms-sgx-svn": 1}"#);
-    assert!(out.starts_with("DENIED: no rule permits\n"), "{out}");
+    assert!(
+        out.starts_with(
+            "DENIED: no rule permits\n\
+             line 5, column 6: x-ms-sgx-svn is 1 by AttestationService, which is not value>=2\n        [type=="
+        ),
+        "{out}"
+    );
     assert_eq!(status, 1);
     let (out, _, status) = with(r#"[{"type": "x-ms-sgx-svn", "value": "2"}]"#);
     assert!(

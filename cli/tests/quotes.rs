@@ -67,6 +67,15 @@ fn acceptable_only_with_the_simulated_root_by_name() {
         "{out}"
     );
     assert_eq!(status, 1);
+    // Nobody has collateral for it.
+    for command in ["verify quote quote", "explain quote quote"] {
+        let (out, error, status) = files.run(command);
+        assert!(
+            error.contains("from a simulated platform") && error.contains("nacre simulated-platform export"),
+            "{error}"
+        );
+        assert_eq!((out.as_str(), status), ("", 125));
+    }
     let (out, _, status) = files.run(&format!("explain quote quote {TRUSTING}"));
     assert!(out.contains("acceptable"), "{out}");
     assert_eq!(status, 0);
@@ -121,7 +130,7 @@ fn what_cannot_be_judged_is_a_failure_of_its_own() {
     let files = Files::new(|_| {});
     for (words, part) in [
         (
-            "verify quote quote".to_owned(),
+            "verify quote quote --dangerous-trust-simulated root".to_owned(),
             "SGX on FMSPC 00514d554c00, certified by the platform CA); fetch it with `nacre collateral fetch --quote quote`",
         ),
         (format!("verify quote missing {TRUSTING}"), "missing"),

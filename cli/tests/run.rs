@@ -23,6 +23,13 @@ fn the_host_is_told_what_it_may_not_change() {
             &["run", "-e", "LD_PRELOAD=/evil.so", image],
             "--allow-env LD_PRELOAD",
         ),
+        (&["run", "-p", "8080:80", image], "ports need no mapping"),
+        (&["run", "--rm", "-v", "/a:/b", image], "there are no volumes yet"),
+        (&["run", "-d", image], "in the background with your shell"),
+        (
+            &["run", "--fast", image],
+            "no option --fast (see nacre run --help)",
+        ),
         (&["run", "--trace", image], "--debug"),
         (&["run", "--stats", image], "--debug"),
     ] {
@@ -81,6 +88,28 @@ fn a_plain_image_is_converted_once() {
     assert!(run().contains("plain image"));
     assert_eq!(inodes(), first);
     assert_eq!(place.names(), ["plain.tar"]);
+}
+
+#[test]
+fn what_is_kept_is_shown_and_removed() {
+    let place = Workplace::new();
+    assert!(
+        place
+            .succeed(["cache", "show"])
+            .contains("converted   0 files, 0 B")
+    );
+    assert_eq!(place.succeed(["cache", "prune"]), "removed 0 files, 0 B\n");
+    let plain = place.plain_image();
+    place.nacre(["run", plain]);
+    let shown = place.succeed(["cache", "show"]);
+    assert!(
+        shown.contains("converted   1 files, ") && shown.contains("layers      0 files"),
+        "{shown}"
+    );
+    assert!(place.succeed(["cache", "prune"]).starts_with("removed 1 files, "));
+    assert_eq!(fs::read_dir(converted(&place)).unwrap().count(), 0);
+    // The development key stays, and with it MRSIGNER.
+    assert!(place.path("../cache/nacre/development-key.pem").exists());
 }
 
 #[test]

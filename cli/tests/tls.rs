@@ -270,7 +270,10 @@ fn not_proven() {
     );
     // Debugging.
     let out = verify(|body| body[48] |= 2, TRUSTING);
-    assert!(out.contains("NOT ACCEPTABLE: UpToDate"), "{out}");
+    assert!(
+        out.contains("NOT ACCEPTABLE, although the platform is UpToDate"),
+        "{out}"
+    );
     // After the certificate's end.
     let out = verify(|_| {}, &TRUSTING.replace("00:00:00Z", "00:00:11Z"));
     assert!(
@@ -384,7 +387,7 @@ fn what_cannot_be_judged_is_a_failure_of_its_own() {
     }
     thread.join().unwrap();
     let server = server_config(setting.attested(Formats::Interoperable, |_| {}), None).unwrap();
-    let (_, error, status) = setting.verify_server(server, "");
+    let (_, error, status) = setting.verify_server(server, "--dangerous-trust-simulated root");
     assert!(
         error.contains("SGX on FMSPC 00514d554c00")
             && error.contains("collateral fetch --fmspc 00514d554c00 --ca platform"),

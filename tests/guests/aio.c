@@ -1,6 +1,8 @@
 // Asynchronous input and output by the kernel's own calls, as libaio makes them.
 #include "check.h"
 #include <fcntl.h>
+#include <stdint.h>
+#include <poll.h>
 #include <linux/aio_abi.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
@@ -94,6 +96,31 @@ int main(void) {
     int status;
     wait(&status);
     check_eq(status, 0, "a child has no contexts");
+
+    // Streams have no places, and what would wait says so if it must not.
+    int ends[2];
+    need(pipe(ends) == 0, "a pipe");
+    char byte = 'p';
+    struct iocb stream = {.aio_lio_opcode = IOCB_CMD_PREAD, .aio_fildes = ends[0], .aio_buf = (__u64)(uintptr_t)&byte,
+                          .aio_nbytes = 1, .aio_rw_flags = RWF_NOWAIT};
+    check_eq(submit(&stream), 1, "an empty pipe is read");
+    check(collect(1, 1, NULL) == 1 && events[0].res == -EAGAIN, "which would wait");
+    write(ends[1], "q", 1);
+    check_eq(submit(&stream), 1, "a pipe with a byte");
+    check(collect(1, 1, NULL) == 1 && events[0].res == 1 && byte == 'q', "gives it");
+    stream.aio_rw_flags = 0x10000;
+    check_fails(submit(&stream), EOPNOTSUPP, "an unknown flag");
+
+    // An eventfd can be fuller by this than by a write.
+    int full = eventfd(0, EFD_NONBLOCK);
+    uint64_t most = UINT64_MAX - 1;
+    need(write(full, &most, 8) == 8, "a full eventfd");
+    struct iocb told = {.aio_lio_opcode = IOCB_CMD_PWRITE, .aio_fildes = ends[1], .aio_buf = (__u64)(uintptr_t)&byte,
+                        .aio_nbytes = 1, .aio_flags = IOCB_FLAG_RESFD, .aio_resfd = (__u32)full};
+    check(submit(&told) == 1 && collect(1, 1, NULL) == 1, "gets one more");
+    struct pollfd overfull = {full, POLLIN | POLLOUT, 0};
+    check(poll(&overfull, 1, 0) == 1 && overfull.revents == (POLLIN | POLLERR), "which is an error");
+    check(read(full, &most, 8) == 8 && most == UINT64_MAX, "until it is read");
     check_eq(syscall(SYS_io_destroy, context), 0, "io_destroy");
     check_fails(syscall(SYS_io_destroy, context), EINVAL, "once");
     check_fails(collect(0, 1, NULL), EINVAL, "and it is gone");

@@ -3,6 +3,7 @@
 #include "check.h"
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/random.h>
 #include <sys/mman.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
@@ -84,6 +85,10 @@ int main(void) {
     check_fails(tcgetattr(file, &terminal), ENOTTY, "a file is no terminal");
     struct winsize window;
     check_fails(ioctl(file, TIOCGWINSZ, &window), ENOTTY, "and has no window");
+    int entropy = 0, random = open("/dev/random", O_RDONLY);
+    check(ioctl(random, RNDGETENTCNT, &entropy) == 0 && entropy == 256, "the entropy of the generator");
+    check_fails(ioctl(random, RNDGETENTCNT, NULL), EFAULT, "is not told to nobody");
+    check_fails(ioctl(open("/dev/null", O_RDONLY), RNDGETENTCNT, &entropy), ENOTTY, "nor by another device");
     struct stat st;
     check(stat("/dev/null", &st) == 0 && (st.st_mode & 0777) == 0666, "who may use /dev/null");
     DIR *dir = opendir("/dev");

@@ -81,6 +81,24 @@ int main(void) {
     check_fails(fcntl(first, F_SETLK, &range), EINVAL, "a negative start");
     check_eq(lockf(first, F_LOCK, 10), 0, "lockf");
 
+    // Which of several is told: the first of the holder's, whenever it was set.
+    int third = open("file", O_RDWR);
+    range = lock(F_UNLCK, 0, 0);
+    fcntl(first, F_SETLK, &range);
+    range = lock(F_WRLCK, 50, 10);
+    fcntl(first, F_SETLK, &range);
+    range = lock(F_RDLCK, 10, 10);
+    fcntl(first, F_SETLK, &range);
+    range = lock(F_WRLCK, 0, 0);
+    fcntl(third, F_OFD_GETLK, &range);
+    check(range.l_type == F_RDLCK && range.l_start == 10 && range.l_len == 10 && range.l_pid == getpid(),
+          "the first of several is told");
+    range = lock(F_WRLCK, 15, 40);
+    fcntl(first, F_SETLK, &range);
+    range = lock(F_RDLCK, 12, 0);
+    fcntl(third, F_OFD_GETLK, &range);
+    check(range.l_type == F_WRLCK && range.l_start == 15 && range.l_len == 45, "two that meet are one");
+    close(third);
     // Any way to close any descriptor of a file releases the process's own locks on it.
     close(second);
     close(wo);

@@ -83,9 +83,18 @@ static void heap(void) {
     check(syscall(SYS_brk, 0) == (long)end, "the heap does not shrink");
 }
 
+static void tails(void) {
+    char *memory = mmap(NULL, 3 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    need(seal(memory + 2 * PAGE, PAGE, 0) == 0, "the last of three pages");
+    check(mremap(memory, 3 * PAGE, PAGE, 0) == MAP_FAILED && errno == EPERM, "is not cut off");
+    check(mremap(memory, 3 * PAGE, 2 * PAGE, MREMAP_MAYMOVE) == MAP_FAILED && errno == EPERM, "nor left behind");
+    check(mremap(memory, 2 * PAGE, PAGE, 0) == memory, "what is before it is");
+}
+
 int main(void) {
     errors();
     seals();
+    tails();
     heap();
     return check_done();
 }

@@ -267,7 +267,28 @@ static void needs_an_administrator(void) {
     check_fails(option(fd, SOL_SOCKET, 9999, 1), ENOPROTOOPT, "an option that there is not");
 }
 
+static void wrong_headers(void) {
+    int fd = socket(AF_INET, SOCK_DGRAM, 0);
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    socklen_t length = sizeof address;
+    char byte;
+    struct iovec piece = {&byte, 1};
+    struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1, .msg_name = &address, .msg_namelen = (socklen_t)-1};
+    check_fails(recvmsg(fd, &message, MSG_DONTWAIT), EINVAL, "an address of a negative length");
+    check_fails(sendmsg(fd, &message, MSG_DONTWAIT), EINVAL, "to send to");
+    message.msg_namelen = sizeof address;
+    message.msg_iovlen = (size_t)-1;
+    check_fails(recvmsg(fd, &message, MSG_DONTWAIT), EMSGSIZE, "too many pieces");
+    message.msg_iovlen = 1025;
+    check_fails(sendmsg(fd, &message, MSG_DONTWAIT), EMSGSIZE, "to send");
+    check_fails(getsockname(fd, NULL, &length), EFAULT, "a name for nobody");
+    length = 0;
+    check_eq(getsockname(fd, NULL, &length), 0, "of no length");
+    close(fd);
+}
+
 int main(void) {
+    wrong_headers();
     version_4();
     version_6();
     time_stamps();

@@ -85,5 +85,22 @@ int main(void) {
     if (pid == 0) _exit(6);
     check(pid > 0 && made >= 0, "clone3 gives a descriptor");
     check(waitid(P_PIDFD, made, &info, WEXITED) == 0 && info.si_pid == pid && info.si_status == 6, "of its child");
+
+    // PIDFD_NONBLOCK, which is O_NONBLOCK.
+    pid = fork();
+    if (pid == 0) {
+        read(ends[0], &byte, 1);
+        _exit(7);
+    }
+    fd = syscall(SYS_pidfd_open, pid, O_NONBLOCK);
+    check(fd >= 0 && (fcntl(fd, F_GETFL) & O_NONBLOCK), "a descriptor that does not wait");
+    check_fails(waitid(P_PIDFD, fd, &info, WEXITED), EAGAIN, "does not wait for the end");
+    check_eq(waitid(P_PIDFD, fd, &info, WEXITED | WNOHANG), 0, "nor does a call");
+    siginfo_t other = {.si_signo = SIGUSR2, .si_code = SI_QUEUE};
+    check_fails(syscall(SYS_pidfd_send_signal, fd, SIGUSR1, &other, 0), EINVAL, "two signals at once");
+    write(ends[1], "x", 1);
+    struct pollfd ready = {fd, POLLIN, 0};
+    check_eq(poll(&ready, 1, -1), 1, "the end comes");
+    check(waitid(P_PIDFD, fd, &info, WEXITED) == 0 && info.si_status == 7, "and is told");
     return check_done();
 }

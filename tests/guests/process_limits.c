@@ -61,6 +61,9 @@ int main(void) {
           "PR_SET_NO_NEW_PRIVS");
     check(prctl(PR_GET_SECCOMP) == 0 || prctl(PR_GET_SECCOMP) == 2, "PR_GET_SECCOMP");
     check(prctl(PR_SET_TIMERSLACK, 50000UL) == 0 && prctl(PR_GET_TIMERSLACK) == 50000, "PR_SET_TIMERSLACK");
+    check_eq(prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0), 0, "huge pages are allowed");
+    check(prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0) == 0 && prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0) == 1, "PR_SET_THP_DISABLE");
+    check(prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0) == 0 && prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0) == 0, "and again");
     check(prctl(PR_CAPBSET_READ, 0) == 1, "PR_CAPBSET_READ");
     check(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0, "PR_SET_CHILD_SUBREAPER");
     check_fails(prctl(99999), EINVAL, "no such option");

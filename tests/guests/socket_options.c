@@ -204,7 +204,40 @@ static void local(void) {
           "SCM_CREDENTIALS come along");
 }
 
+static int get_fails(int fd, int level, int name) {
+    int value;
+    socklen_t length = sizeof value;
+    return getsockopt(fd, level, name, &value, &length) == -1 ? errno : 0;
+}
+
+static void unknown(void) {
+    int stream = socket(AF_INET, SOCK_STREAM, 0), datagram = socket(AF_INET, SOCK_DGRAM, 0);
+    check_eq(get_fails(stream, 500, 1), EOPNOTSUPP, "a level that there is not");
+    check_eq(get_fails(stream, SOL_UDP, 1), EOPNOTSUPP, "another protocol's level");
+    check_eq(get_fails(datagram, SOL_TCP, TCP_NODELAY), EOPNOTSUPP, "TCP's of a datagram socket");
+    check_eq(get_fails(stream, SOL_TCP, 9999), ENOPROTOOPT, "an option that TCP has not");
+    check_eq(get_fails(stream, SOL_IP, 9999), ENOPROTOOPT, "nor IP");
+    check_eq(get_fails(datagram, SOL_UDP, 9999), ENOPROTOOPT, "nor UDP");
+    check_fails(set(stream, 500, 1, 1), ENOPROTOOPT, "nothing is set there");
+    int ends[2];
+    check_fails(socket(0, SOCK_STREAM, 0), EAFNOSUPPORT, "no family");
+    check_fails(socket(1000, SOCK_STREAM, 0), EAFNOSUPPORT, "a family beyond all");
+    check_fails(socket(AF_INET, 75, 0), EINVAL, "a kind beyond all");
+    check_fails(socket(AF_INET, SOCK_SEQPACKET, 0), ESOCKTNOSUPPORT, "a kind of another family");
+    check_fails(socket(AF_INET, SOCK_RAW, 0), EPROTONOSUPPORT, "raw sockets have a protocol");
+    check_fails(socket(AF_INET, SOCK_STREAM, 17), EPROTONOSUPPORT, "streams of UDP");
+    check_fails(socket(AF_INET, SOCK_DGRAM, 6), EPROTONOSUPPORT, "datagrams of TCP");
+    check_fails(socket(AF_INET, SOCK_STREAM, 1000), EINVAL, "a protocol beyond all");
+    check_fails(socket(AF_UNIX, SOCK_STREAM, 17), EPROTONOSUPPORT, "a protocol of Unix sockets");
+    check_fails(socketpair(0, SOCK_STREAM, 0, ends), EAFNOSUPPORT, "a pair of no family");
+    check_fails(socketpair(AF_INET, 75, 0, ends), EINVAL, "a pair of no kind");
+    check_fails(socketpair(AF_INET, SOCK_STREAM, 17, ends), EPROTONOSUPPORT, "a pair of a wrong protocol");
+    check_fails(socketpair(AF_INET, SOCK_STREAM, 0, ends), EOPNOTSUPP, "a pair of network sockets");
+    close(stream), close(datagram);
+}
+
 int main(void) {
+    unknown();
     tcp();
     udp();
     version6();

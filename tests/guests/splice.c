@@ -3,6 +3,8 @@
 #include "check.h"
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -53,11 +55,27 @@ static void into_a_file(void) {
     check_fails(splice(path, NULL, ends[1], NULL, 6, 0), EBADF, "from a path");
 }
 
+// Objects that cannot be spliced are refused before anything is waited for.
+static void other_objects(void) {
+    int ends[2], poll = epoll_create1(0), event = eventfd(1, 0), here = open(".", O_RDONLY | O_DIRECTORY);
+    need(pipe(ends) == 0 && poll >= 0 && event >= 0 && here >= 0, "other objects");
+    check_fails(splice(ends[0], NULL, event, NULL, 8, 0), EINVAL, "into an eventfd");
+    check_fails(splice(ends[0], NULL, poll, NULL, 8, 0), EINVAL, "into an epoll");
+    check_fails(splice(event, NULL, ends[1], NULL, 8, 0), EINVAL, "from an eventfd");
+    check_fails(splice(poll, NULL, ends[1], NULL, 8, 0), EINVAL, "from an epoll");
+    check_fails(splice(here, NULL, ends[1], NULL, 8, 0), EINVAL, "from a directory");
+    check_fails(splice(ends[0], NULL, here, NULL, 8, 0), EBADF, "into a directory");
+    int zeros = open("/dev/zero", O_RDONLY), none = open("/dev/null", O_WRONLY);
+    check_eq(splice(zeros, NULL, ends[1], NULL, 8, 0), 8, "from /dev/zero");
+    check_eq(splice(ends[0], NULL, none, NULL, 8, 0), 8, "into /dev/null");
+}
+
 int main(void) {
     // What waits for itself ends the program.
     alarm(20);
     into_a_pipe();
     within_a_pipe();
     into_a_file();
+    other_objects();
     return check_done();
 }

@@ -106,6 +106,7 @@ int main(void) {
     socklen_t length = sizeof peer;
     int client = connected();
     need(client >= 0, "connect");
+    check_fails(connect(client, (struct sockaddr *)&address, sizeof address), EISCONN, "it is connected already");
     int server = accept4(listener, (struct sockaddr *)&peer, &length, SOCK_CLOEXEC);
     need(server >= 0, "accept4");
     check_eq(fcntl(server, F_GETFD), FD_CLOEXEC, "SOCK_CLOEXEC");
@@ -203,6 +204,10 @@ int main(void) {
     client = socket(AF_INET, SOCK_STREAM, 0);
     check_fails(connect(client, (struct sockaddr *)&address, sizeof address), ECONNREFUSED,
                 "nobody listens any more");
+    struct sockaddr_in other = address;
+    other.sin_family = 47;
+    check_fails(connect(client, (struct sockaddr *)&other, sizeof other), EAFNOSUPPORT, "another family");
+    check_fails(connect(client, (struct sockaddr *)&address, sizeof address), ECONNREFUSED, "nor the next time");
     check_fails(getpeername(client, (struct sockaddr *)&peer, &length), ENOTCONN, "not connected");
     check_fails(send(client, "x", 1, 0), EPIPE, "nothing to send to");
     check_fails(accept(client, NULL, NULL), EINVAL, "accept without listen");

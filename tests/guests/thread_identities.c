@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sys/fsuid.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -89,6 +90,32 @@ static void *together(void *ids) {
     return NULL;
 }
 
+static pid_t other_thread;
+
+static void *waits(void *unused) {
+    other_thread = (pid_t)syscall(SYS_gettid);
+    go_to(11);
+    wait_for(12);
+    return unused;
+}
+
+// A thread's number stands for its process where a process is signalled.
+static void signals_by_threads(void) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    pthread_t thread;
+    pthread_create(&thread, NULL, waits, NULL);
+    wait_for(11);
+    siginfo_t info = {.si_signo = SIGUSR1, .si_code = SI_QUEUE}, got;
+    check_eq(syscall(SYS_rt_sigqueueinfo, other_thread, SIGUSR1, &info), 0, "rt_sigqueueinfo to a thread");
+    check_eq(sigwaitinfo(&set, &got), SIGUSR1, "comes to its process");
+    check_fails(syscall(SYS_rt_sigqueueinfo, 0x3fffffff, SIGUSR1, &info), ESRCH, "and to nobody else");
+    go_to(12);
+    pthread_join(thread, NULL);
+}
+
 int main(void) {
     is_root = geteuid() == 0;
     mkdir("open", 0700);
@@ -107,5 +134,6 @@ int main(void) {
     wait_for(2);
     pthread_join(thread, NULL);
     check(ids[0] == user && ids[1] == group, "changes all threads");
+    signals_by_threads();
     return check_done();
 }

@@ -5,8 +5,10 @@
 #include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdint.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -101,6 +103,28 @@ int main(void) {
           "timer_gettime");
     check_eq(timer_delete(id), 0, "timer_delete");
     check(syscall(SYS_timer_delete, 1234567) == -1 && errno == EINVAL, "no such timer");
+
+    // What repeats from a time that has passed has been missed.
+    sigset_t blocked;
+    sigemptyset(&blocked);
+    sigaddset(&blocked, SIGUSR2);
+    sigprocmask(SIG_BLOCK, &blocked, NULL);
+    event = (struct sigevent){.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR2};
+    need(timer_create(CLOCK_REALTIME, &event, &id) == 0, "another timer");
+    clock_gettime(CLOCK_REALTIME, &set.it_value);
+    set.it_value.tv_nsec -= 50000000;
+    if (set.it_value.tv_nsec < 0) set.it_value.tv_sec--, set.it_value.tv_nsec += 1000000000;
+    set.it_interval = (struct timespec){0, 10000000};
+    int past = timerfd_create(CLOCK_REALTIME, 0);
+    timerfd_settime(past, TFD_TIMER_ABSTIME, &set, NULL);
+    timer_settime(id, TIMER_ABSTIME, &set, NULL);
+    check_eq(sigwaitinfo(&blocked, &info), SIGUSR2, "a time that has passed");
+    check(info.si_overrun >= 4 && timer_getoverrun(id) >= 4, "and what would have come since");
+    uint64_t times = 0;
+    check(read(past, &times, 8) == 8 && times >= 5, "also by a descriptor");
+    timer_delete(id);
+    close(past);
+    set.it_interval = (struct timespec){0};
 
     sem_init(&fired, 0, 0);
     event = (struct sigevent){.sigev_notify = SIGEV_THREAD, .sigev_value.sival_int = 34};

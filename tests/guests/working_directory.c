@@ -48,5 +48,9 @@ int main(void) {
     check_eq(chroot("c"), 0, "chroot");
     check(chdir("/") == 0 && access("/file", F_OK) == 0 && access("/proc", F_OK) != 0, "is another root");
     check(access("/../../file", F_OK) == 0, "that has no parent either");
+    mkdir("d", 0755);
+    check_eq(chroot("d"), 0, "once more, and the working directory is outside");
+    check(syscall(SYS_getcwd, raw, sizeof raw) > 0 && strncmp(raw, "(unreachable)/", 14) == 0, "which is said");
+    check(getcwd(raw, sizeof raw) == NULL && errno == ENOENT, "and no path");
     return check_done();
 }

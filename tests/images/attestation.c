@@ -138,7 +138,48 @@ static void keys(void) {
     need(dir, "the keys can be listed");
     for (struct dirent *entry; (entry = readdir(dir));) names += entry->d_name[0] != '.';
     closedir(dir);
-    check_eq(names, 3, "all three");
+    check_eq(names, 5, "all five");
+}
+
+// The keys of one version, by its name.
+static content key_of(const char *version, const char *name) {
+    char path[256];
+    snprintf(path, sizeof path, KEYS "versions/%s/%s", version, name);
+    return whole(path);
+}
+
+static void versions(void) {
+    content version = whole(KEYS "version");
+    char *present = (char *)version.bytes;
+    int isv_svn = -1;
+    char cpu_svn[33] = "";
+    check(sscanf(present, "%d-%32[0-9a-f]", &isv_svn, cpu_svn) == 2 && strlen(cpu_svn) == 32, "version");
+    content of_signer = whole(KEYS "_sgx_mrsigner");
+    check(!memcmp(key_of(present, "_sgx_mrsigner").bytes, of_signer.bytes, 16), "the present key by its version");
+    check(!memcmp(key_of(present, "_sgx_mrenclave").bytes, whole(KEYS "_sgx_mrenclave").bytes, 16), "both of them");
+
+    // The processor gives keys of its own versions and of lower ones.
+    char other[64];
+    snprintf(other, sizeof other, "%d", isv_svn + 1);
+    content refused = key_of(other, "_sgx_mrsigner");
+    check(refused.len < 0 && errno == EACCES, "no key of a higher version of the enclave");
+    snprintf(other, sizeof other, "%d-%.30sff", isv_svn, cpu_svn);
+    refused = key_of(other, "_sgx_mrenclave");
+    check(refused.len < 0 && errno == EACCES, "nor of a higher version of the processor");
+    snprintf(other, sizeof other, "%d-%032d", isv_svn, 0);
+    content older = key_of(other, "_sgx_mrsigner");
+    check(older.len == 16 && memcmp(older.bytes, of_signer.bytes, 16), "another key of a lower one");
+
+    for (int version = 0; version <= isv_svn; version++) {
+        snprintf(other, sizeof other, "%d", version);
+        content key = key_of(other, "_sgx_mrsigner");
+        char name[64];
+        snprintf(name, sizeof name, "key_of_signer_%d", version);
+        print(name, key.bytes, key.len);
+        key = key_of(other, "_sgx_mrenclave");
+        snprintf(name, sizeof name, "key_of_enclave_%d", version);
+        print(name, key.bytes, key.len);
+    }
 }
 
 // Each writes its own data and then looks: a report is never half one's and half another's.
@@ -160,6 +201,7 @@ int main(void) {
     reports();
     quotes();
     keys();
+    versions();
     pthread_t threads[4];
     for (intptr_t i = 0; i < 4; i++)
         need(!pthread_create(&threads[i], NULL, reporter, (void *)(i + 1)), "a thread");

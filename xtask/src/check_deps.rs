@@ -53,7 +53,13 @@ const TRUSTED: &[&str] = &["abi", "enclave"];
 const ENCLAVE_IMAGE: &str = "enclave-image";
 
 /// The crates whose work cannot be done without `unsafe`.
-const UNSAFE: &[&str] = &["enclave-rt", "enclave-image", "sgx-platform", "host-runtime"];
+const UNSAFE: &[&str] = &[
+    "enclave-rt",
+    "enclave-image",
+    "sgx-platform",
+    "host-runtime",
+    "verity-digest",
+];
 
 /// Checks all rules.
 ///

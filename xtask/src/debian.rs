@@ -22,7 +22,13 @@ const PACKAGES: &[(&str, &str)] = &[
     ("lsof", "that it shows the enclave's open files"),
     ("redis-tools", "the Redis image, whose client this is"),
     ("cryptsetup-bin", "that veritysetup accepts our hash trees"),
+    (
+        "python3-cryptography",
+        "that OpenSSL decrypts our encrypted file systems",
+    ),
     ("erofs-utils", "that fsck.erofs accepts our file systems"),
+    ("bzip2", "layers that it has packed"),
+    ("xz-utils", "layers that it has packed"),
     ("skopeo", "that skopeo accepts our images"),
     ("docker-registry", "that our images pass through a registry"),
     ("podman", "that podman copies our images"),

@@ -9,11 +9,12 @@ use minicbor::encode::Error as WriteError;
 use minicbor::{Decoder, Encoder};
 
 use crate::{
-    Config, ConfigError, Extent, HostEnv, HostPorts, HostSignals, Loopback, Port, Resolver, Rootfs, User,
+    Config, ConfigError, Extent, HostEnv, HostPorts, HostSignals, KeyId, Loopback, Port, Resolver, Rootfs,
+    User,
 };
 
 /// Version of the schema, the value of the first key. A change of the schema is a new version.
-pub const VERSION: u8 = 4;
+pub const VERSION: u8 = 5;
 
 /// The keys of the outer map, in their order.
 #[derive(Clone, Copy)]
@@ -121,13 +122,16 @@ fn write_ports(out: &mut Out, ports: &HostPorts) -> Written {
 }
 
 fn write_rootfs(out: &mut Out, rootfs: &Rootfs) -> Written {
-    out.array(7)?
+    out.array(8)?
         .bytes(&rootfs.root_hash)?
         .u64(rootfs.data_blocks)?
         .u64(rootfs.hash_offset)?;
     out.bytes(&rootfs.salt)?.u64(rootfs.total_len)?;
     out.u64(rootfs.callsites.offset)?.u64(rootfs.callsites.len)?;
-    Ok(())
+    match &rootfs.key_id {
+        Some(KeyId(id)) => out.bytes(id).map(drop),
+        None => out.null().map(drop),
+    }
 }
 
 /// Reads the schema. Leniences of the decoder (longer integers than needed, bytes behind the end) are the caller's
@@ -266,7 +270,7 @@ fn read_user(input: &mut Decoder) -> Read<User> {
 }
 
 fn read_rootfs(input: &mut Decoder) -> Read<Rootfs> {
-    count(input, Decoder::array, 7)?;
+    count(input, Decoder::array, 8)?;
     Ok(Rootfs {
         root_hash: read_hash(input)?,
         data_blocks: input.u64()?,
@@ -277,6 +281,7 @@ fn read_rootfs(input: &mut Decoder) -> Read<Rootfs> {
             offset: input.u64()?,
             len: input.u64()?,
         },
+        key_id: read_digest(input)?.map(KeyId),
     })
 }
 

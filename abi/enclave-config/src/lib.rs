@@ -29,6 +29,7 @@ mod codec;
 mod error;
 mod host_choices;
 mod host_signals;
+mod image_key;
 mod loopback;
 mod rules;
 
@@ -38,8 +39,10 @@ pub use codec::VERSION;
 pub use error::ConfigError;
 pub use host_choices::{HostChoices, HostEnv, NotAllowed, is_variable_name};
 pub use host_signals::HostSignals;
+pub use image_key::WrongKey;
 pub use loopback::{HostPorts, Loopback, Port, Transport};
 pub use rules::{MAX_HOSTNAME, MAX_MEMORY, MAX_NAME_SERVERS, MAX_THREADS};
+pub use sector_cipher::KeyId;
 
 /// Most bytes of an encoded configuration: what the enclave's layout has room for, without the length word.
 pub const MAX_ENCODED: usize = enclave_layout::MAX_CONFIG as usize - 8;
@@ -124,6 +127,8 @@ pub struct Rootfs {
     pub total_len: u64,
     /// Where the call-site maps lie within the data blocks.
     pub callsites: Extent,
+    /// The name of the key that the data blocks are encrypted with (AES-256-XTS); `None` if they are not.
+    pub key_id: Option<KeyId>,
 }
 
 /// A range of bytes of the root file system's image.

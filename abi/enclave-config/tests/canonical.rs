@@ -1,8 +1,8 @@
 //! One configuration, one sequence of bytes; and no input whatever makes the decoder panic.
 
 use enclave_config::{
-    Config, ConfigError, Extent, HostChoices, HostEnv, HostPorts, HostSignals, Loopback, NotAllowed, Port,
-    Resolver, Rootfs, Transport, User,
+    Config, ConfigError, Extent, HostChoices, HostEnv, HostPorts, HostSignals, KeyId, Loopback, NotAllowed,
+    Port, Resolver, Rootfs, Transport, User,
 };
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
@@ -52,6 +52,7 @@ fn sample() -> Config {
                 offset: 990 * 4096,
                 len: 12345,
             },
+            key_id: Some(KeyId([0x5a; 32])),
         },
         source_digest: Some([7; 32]),
         resolver: Resolver::Servers(vec![b"192.0.2.1".to_vec(), b"2001:db8::1".to_vec()]),
@@ -132,7 +133,7 @@ fn longer_forms_of_the_same_value_are_refused() {
     let indefinite = [&[0xbf], &bytes[1..], &[0xff]].concat();
     assert_eq!(Config::decode(&indefinite), Err(ConfigError::Malformed));
     // The version as a two-byte integer.
-    let long = [&bytes[..2], &[0x18, 0x04], &bytes[3..]].concat();
+    let long = [&bytes[..2], &[0x18, 0x05], &bytes[3..]].concat();
     assert_eq!(Config::decode(&long), Err(ConfigError::NotCanonical));
 }
 
@@ -146,7 +147,7 @@ fn another_version_says_so() {
 #[test]
 fn a_lie_about_a_length_allocates_nothing() {
     // A map whose list of arguments claims 2^64 - 1 items.
-    let bytes = [&[0xb3, 0x00, 0x04, 0x01, 0x9b][..], &[0xff; 8]].concat();
+    let bytes = [&[0xb3, 0x00, 0x05, 0x01, 0x9b][..], &[0xff; 8]].concat();
     assert_eq!(Config::decode(&bytes), Err(ConfigError::Malformed));
 }
 
@@ -312,6 +313,7 @@ prop_compose! {
                 salt,
                 total_len: blocks * 4096 + 8192,
                 callsites: Extent { offset: blocks, len: blocks },
+                key_id: source_digest.map(KeyId),
             },
             source_digest,
             resolver: servers.map_or(Resolver::OfHost, |servers| {

@@ -5,6 +5,8 @@
 
 use alloc::vec::Vec;
 
+use sector_cipher::ImageKey;
+
 /// An answer of CPUID that the host claims the processor gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CpuidEntry {
@@ -50,6 +52,8 @@ pub struct BootInfo {
     pub resolv_conf: Vec<u8>,
     /// The container's host name, empty for the default.
     pub hostname: Vec<u8>,
+    /// The key of the root file system's image, if the host has it.
+    pub image_key: Option<ImageKey>,
 }
 
 /// Why boot information cannot be read.
@@ -59,6 +63,8 @@ pub enum BootError {
     Truncated,
     /// It does not begin with the magic number of this version.
     Version,
+    /// The key of the image is none.
+    Key,
     /// It does not fit into the staging buffer (most likely the arguments and environment are too long).
     TooLong,
 }
@@ -94,6 +100,10 @@ impl BootInfo {
         }
         put_bytes(&mut out, &self.resolv_conf);
         put_bytes(&mut out, &self.hostname);
+        put_bytes(
+            &mut out,
+            self.image_key.as_ref().map_or(&[], |key| key.as_bytes()),
+        );
         if out.len() > most {
             Err(BootError::TooLong)
         } else {
@@ -136,6 +146,7 @@ impl BootInfo {
         info.env = reader.list()?;
         info.resolv_conf = reader.bytes()?.to_vec();
         info.hostname = reader.bytes()?.to_vec();
+        info.image_key = reader.key()?;
         Ok(info)
     }
 }
@@ -181,6 +192,15 @@ impl<'a> Reader<'a> {
         self.take(len)
     }
 
+    /// A key, or nothing.
+    fn key(&mut self) -> Result<Option<ImageKey>, BootError> {
+        let bytes = self.bytes()?;
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        ImageKey::new(bytes).map(Some).map_err(|_| BootError::Key)
+    }
+
     pub(crate) fn list(&mut self) -> Result<Vec<Vec<u8>>, BootError> {
         let count = self.count()?;
         (0..count).map(|_| self.bytes().map(<[u8]>::to_vec)).collect()
@@ -211,6 +231,7 @@ mod tests {
             env: alloc::vec![b"A=1".to_vec()],
             resolv_conf: b"nameserver 127.0.0.1\n".to_vec(),
             hostname: b"pearl".to_vec(),
+            image_key: ImageKey::new(&core::array::from_fn::<u8, 64, _>(|at| at as u8)).ok(),
         }
     }
 
@@ -221,6 +242,15 @@ mod tests {
         bytes.extend_from_slice(&[0xff; 100]);
         assert_eq!(BootInfo::decode(&bytes), Ok(sample()));
         assert_eq!(sample().encode(64), Err(BootError::TooLong));
+    }
+
+    #[test]
+    fn without_a_key_there_is_none() {
+        let info = BootInfo {
+            image_key: None,
+            ..sample()
+        };
+        assert_eq!(BootInfo::decode(&info.encode(4096).unwrap()), Ok(info));
     }
 
     #[test]

@@ -615,6 +615,8 @@ boot_inputs! {
         lie "Programs ask other name servers; who answers, TLS must tell.";
     hostname: "The host name", checked "letters, digits, `-` and `.`, 63 at most, and only where none is measured",
         lie "The container has another name.";
+    image_key: "The image's key", checked "its name (a digest) is the measured one, else the container does not start",
+        lie "The container does not start. A host that has the key can read the image.";
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ numbers! {
         TIOCSWINSZ = 0x5414,
         /// For sockets also `SIOCINQ`.
         FIONREAD = 0x541b,
+        RNDGETENTCNT = 0x8004_5200,
         TIOCPKT = 0x5420,
         FIONBIO = 0x5421,
         TIOCNOTTY = 0x5422,

@@ -84,6 +84,11 @@ numbers! {
 constants! {
     /// Bytes of a network interface's name, with the NUL behind it.
     IFNAMSIZ: usize = 16;
+    /// One more than the highest family (`include/linux/socket.h`), kind (`include/linux/net.h`) and protocol of IP.
+    AF_MAX: u32 = 46;
+    SOCK_MAX: u32 = 11;
+    SOCK_TYPE_MASK: u32 = 0xf;
+    IPPROTO_MAX: u32 = 263;
     /// What kind of hardware the loopback interface says that it is.
     ARPHRD_LOOPBACK: u16 = 772;
 }

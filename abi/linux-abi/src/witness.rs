@@ -305,7 +305,7 @@ fn fcntl_is_as_in_the_headers() {
     compare!(RecordLockType::ALL; general [F_RDLCK F_WRLCK F_UNLCK]);
     compare!(FlockFlags::ALL; general [LOCK_SH LOCK_EX LOCK_UN LOCK_MAND LOCK_NB]);
     compare!(Seals::ALL; general [
-        F_SEAL_SEAL F_SEAL_SHRINK F_SEAL_GROW F_SEAL_WRITE F_SEAL_FUTURE_WRITE
+        F_SEAL_SEAL F_SEAL_SHRINK F_SEAL_GROW F_SEAL_WRITE F_SEAL_FUTURE_WRITE F_SEAL_EXEC
     ]);
 }
 
@@ -370,7 +370,7 @@ fn ioctl_is_as_in_the_headers() {
     compare!(Ioctl::ALL;
         ioctl [
             TCGETS TCSETS TCSETSW TCSETSF TCSBRK TCXONC TCFLSH TIOCEXCL TIOCNXCL TIOCSCTTY
-            TIOCGPGRP TIOCSPGRP TIOCOUTQ TIOCSTI TIOCGWINSZ TIOCSWINSZ FIONREAD TIOCPKT FIONBIO
+            TIOCGPGRP TIOCSPGRP TIOCOUTQ TIOCSTI TIOCGWINSZ TIOCSWINSZ FIONREAD RNDGETENTCNT TIOCPKT FIONBIO
             TIOCNOTTY TIOCSETD TIOCGETD TCSBRKP TIOCSBRK TIOCCBRK TIOCGSID TCGETS2 TCSETS2
             TCSETSW2 TCSETSF2 TIOCGPTN TIOCSPTLCK TIOCGDEV TIOCVHANGUP TIOCGPKT TIOCGPTLCK
             TIOCGEXCL TIOCGPTPEER FIONCLEX FIOCLEX FIOASYNC FIOSETOWN SIOCSPGRP FIOGETOWN SIOCGPGRP
@@ -696,6 +696,13 @@ fn socket_is_as_in_the_headers() {
     compare!(socket::ALL;
         net [IFNAMSIZ]
         if_arp [ARPHRD_LOOPBACK]
+        {
+            // include/linux/socket.h, include/linux/net.h, include/uapi/linux/in.h
+            AF_MAX = 46,
+            SOCK_MAX = 10 + 1,
+            SOCK_TYPE_MASK = 0xf,
+            IPPROTO_MAX = 262 + 1,
+        }
     );
 }
 

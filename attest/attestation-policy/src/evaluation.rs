@@ -57,7 +57,8 @@ impl Policy {
     }
 }
 
-enum Effect {
+/// What a rule does to the decision.
+pub(crate) enum Effect {
     Permits,
     Denies,
     None,
@@ -66,16 +67,25 @@ enum Effect {
 /// For each condition of a rule, which claims pass it.
 pub(crate) type Found = Vec<Vec<usize>>;
 
-struct Evaluation<'a> {
+/// Whether a rule's conditions hold.
+pub(crate) enum Met<'r> {
+    /// All do.
+    All(Found),
+    /// This one is the first that does not; the claims that pass it are the last of those found.
+    Not(&'r Condition, Found),
+}
+
+/// The state of an evaluation.
+pub(crate) struct Evaluation<'a> {
     /// The incoming claims: those given, then those made.
-    claims: Vec<Cow<'a, Claim>>,
+    pub(crate) claims: Vec<Cow<'a, Claim>>,
     issued: Vec<Claim>,
     properties: Vec<Claim>,
     budget: Budget,
 }
 
 impl<'a> Evaluation<'a> {
-    fn new(claims: &'a [Claim]) -> Result<Self, EvaluationError> {
+    pub(crate) fn new(claims: &'a [Claim]) -> Result<Self, EvaluationError> {
         let at_start = |problem| EvaluationError {
             position: Position::START,
             problem,
@@ -92,22 +102,17 @@ impl<'a> Evaluation<'a> {
         })
     }
 
-    fn run(&mut self, rules: &[Rule]) -> Result<(), EvaluationError> {
+    pub(crate) fn run(&mut self, rules: &[Rule]) -> Result<(), EvaluationError> {
         for rule in rules {
             self.apply(rule)?;
         }
         Ok(())
     }
 
-    fn apply(&mut self, rule: &Rule) -> Result<Effect, EvaluationError> {
-        let mut found = Found::new();
-        for condition in &rule.conditions {
-            let passing = self.passing(condition, &found)?;
-            if passing.is_empty() != condition.is_negated {
-                return Ok(Effect::None);
-            }
-            found.push(passing);
-        }
+    pub(crate) fn apply(&mut self, rule: &Rule) -> Result<Effect, EvaluationError> {
+        let Met::All(found) = self.meet(rule)? else {
+            return Ok(Effect::None);
+        };
         match &rule.action {
             Action::Permit => return Ok(Effect::Permits),
             Action::Deny => return Ok(Effect::Denies),
@@ -118,6 +123,20 @@ impl<'a> Evaluation<'a> {
             } => self.act(*position, *verb, source, &found)?,
         }
         Ok(Effect::None)
+    }
+
+    /// Whether all conditions of a rule hold.
+    pub(crate) fn meet<'r>(&mut self, rule: &'r Rule) -> Result<Met<'r>, EvaluationError> {
+        let mut found = Found::new();
+        for condition in &rule.conditions {
+            let passing = self.passing(condition, &found)?;
+            let holds = passing.is_empty() == condition.is_negated;
+            found.push(passing);
+            if !holds {
+                return Ok(Met::Not(condition, found));
+            }
+        }
+        Ok(Met::All(found))
     }
 
     /// The numbers of the claims that pass all tests.

@@ -22,6 +22,8 @@
 //! from the adversary: whatever they are, the result is a decision or an error with line and column, within the
 //! bounds of [`limits`]. An error is never a permission.
 //!
+//! For authors of policies, [`Policy::warnings`] names what is valid and hardly meant, and [`Policy::unmet`] why no rule permits.
+//!
 //! A service honours the [`Properties`] of a permission, or does not issue.
 //!
 //! What Microsoft documents is in `docs/policy.md`, with what we chose where the documents are silent.
@@ -44,11 +46,13 @@ mod decision;
 pub mod defaults;
 mod error;
 mod evaluation;
+mod explanation;
 mod expression_parser;
 mod failure;
 mod function;
 mod hash;
 mod json;
+mod known_claims;
 mod lexer;
 pub mod limits;
 mod parser;
@@ -58,12 +62,15 @@ mod query;
 mod rule_parser;
 mod syntax;
 mod values;
+mod warnings;
 
 pub use claim::{Claim, Issuer, Value, ValueType};
 pub use decision::{Decision, Denial, Permission};
 pub use error::{PolicyError, PolicyProblem};
+pub use explanation::Unmet;
 pub use failure::{EvaluationError, EvaluationProblem};
 pub use hash::policy_hash;
 pub use position::Position;
 pub use properties::{MAX_VALIDITY_MINUTES, Properties, PropertyError};
 pub use syntax::{Policy, Version};
+pub use warnings::Warning;

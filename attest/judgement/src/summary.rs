@@ -3,7 +3,8 @@
 use std::fmt::{self, Write};
 
 use dcap_quote::{
-    EvaluationDataNumbers, Gap, PartTcb, PlatformTcb, Rating, Report, SgxReport, TdReport, Trust, Verdict,
+    EvaluationDataNumbers, Gap, PartTcb, PlatformTcb, Rating, Report, SgxReport, TcbStatus, TdReport, Trust,
+    Verdict,
 };
 
 use crate::Judgement;
@@ -31,7 +32,11 @@ fn write(out: &mut String, judgement: &Judgement) -> fmt::Result {
     if objections.is_empty() {
         writeln!(out, "ACCEPTABLE: {}", verdict.status)?;
     } else {
-        writeln!(out, "NOT ACCEPTABLE: {}", verdict.status)?;
+        // A status that is in order is not the reason.
+        match verdict.status {
+            TcbStatus::UpToDate => writeln!(out, "NOT ACCEPTABLE, although the platform is UpToDate")?,
+            status => writeln!(out, "NOT ACCEPTABLE: {status}")?,
+        }
         objections
             .iter()
             .try_for_each(|objection| writeln!(out, "  {objection}"))?;

@@ -1,13 +1,19 @@
 //! `nacre convert`: makes a confidential image of a plain one.
 
+use std::path::{Path, PathBuf};
+
 use anyhow::Result;
 use clap::Args;
 use image_convert::{Conversion, Summary};
+use image_key::KeyFileError;
 use oci_image::{ImageRef, ImageSource};
+use sector_cipher::ImageKey;
+use serde::Serialize;
 use sgx_sign::SigningKey;
 
 use crate::flags::byte_size::ByteSize;
 use crate::flags::conversion::{ConversionSettings, EnclaveFlags, SignatureFlags};
+use crate::flags::notices::Notices;
 use crate::output;
 use crate::output::progress::ProgressLine;
 use crate::user_cache::development_key::development_key;
@@ -26,21 +32,36 @@ pub struct Convert {
     /// Where to write the confidential image: docker-archive:FILE[:REF], oci-archive:FILE[:REF] or oci:DIR[:REF]
     target: ImageRef,
 
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    notices: Notices,
+
     #[command(flatten)]
     enclave: EnclaveFlags,
 
     #[command(flatten)]
     signature: SignatureFlags,
+
+    /// Encrypt the image's files, with the key in the file that --image-key names
+    #[arg(long, requires = "image_key")]
+    encrypt: bool,
+
+    /// The file with the key of the encrypted image; if there is none, a key is made and written there
+    #[arg(long, value_name = "FILE", requires = "encrypt")]
+    image_key: Option<PathBuf>,
 }
 
 impl Convert {
     pub fn run(self) -> Result<()> {
-        let settings = ConversionSettings::new(&self.enclave, &self.signature)?;
+        let settings = ConversionSettings::new(&self.enclave, &self.signature, self.notices)?;
         let key = match &settings.key {
             Some(path) => SigningKey::load(path)?,
             None => {
-                eprintln!(
-                    "nacre: signing with this user's development key; to make an image that others can trust, give --key"
+                self.notices.say(
+                    "signing with this user's development key; to make an image that others can trust, give --key",
                 );
                 development_key()?
             }
@@ -48,21 +69,103 @@ impl Convert {
         // What is wrong with the target is told before a pipe is read.
         oci_image::check_target(&self.target)?;
         let source = ImageSource::open(&self.source)?;
+        let mut image_key = self.image_key.as_deref().map(ImageKeyFile::open).transpose()?;
         let conversion = Conversion {
             source: &source,
             target: &self.target,
             options: &settings.options,
             key: &key,
+            image_key: image_key.as_ref().map(|file| &file.key),
             libos: enclave_payload::ENCLAVE,
             host_runtime: enclave_payload::HOST_RUNTIME,
         };
-        let mut bar = ProgressLine::new();
+        let mut bar = ProgressLine::unless_quiet(self.notices);
         let summary = conversion.run(&mut bar)?;
         drop(bar);
-        for sentence in &summary.left_out {
-            eprintln!("nacre: {sentence}");
+        if let Some(file) = &mut image_key {
+            file.is_needed = true;
         }
-        print(&self.target, &summary)
+        for sentence in &summary.left_out {
+            self.notices.say(sentence);
+        }
+        if self.json {
+            return output::json(&Made::new(&self.target, &summary, image_key.as_ref()));
+        }
+        print(&self.target, &summary)?;
+        if let Some(file) = &image_key {
+            let how = if file.is_new { "made" } else { "used" };
+            let (path, name) = (file.path.display(), file.key.id());
+            output::line(format_args!("  image key    {path} ({how}; its name is {name})"))?;
+        }
+        Ok(())
+    }
+}
+
+/// The file with the key of an encrypted image.
+struct ImageKeyFile {
+    path: PathBuf,
+    key: ImageKey,
+    is_new: bool,
+    /// There is an image that it opens.
+    is_needed: bool,
+}
+
+impl ImageKeyFile {
+    /// Reads the file, or makes it. It is there before the image is: an image without its key would be lost.
+    fn open(path: &Path) -> Result<Self> {
+        let (key, is_new) = match image_key::make(path) {
+            Ok(key) => (key, true),
+            Err(KeyFileError::Exists(_)) => (image_key::load_private(path)?, false),
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Self {
+            path: path.into(),
+            key,
+            is_new,
+            is_needed: false,
+        })
+    }
+}
+
+impl Drop for ImageKeyFile {
+    fn drop(&mut self) {
+        if self.is_new && !self.is_needed {
+            // The conversion's own error is what the user has to hear.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// What was made. The names of the fields are those of the JSON.
+#[derive(Serialize)]
+struct Made<'a> {
+    image: String,
+    mr_enclave: String,
+    mr_signer: String,
+    /// Bytes.
+    layer: u64,
+    rootfs: u64,
+    enclave: u64,
+    source_layers: u64,
+    /// The name of the key of an encrypted image.
+    image_key: Option<String>,
+    /// What the image asks for and does not get, in sentences.
+    left_out: &'a [&'static str],
+}
+
+impl<'a> Made<'a> {
+    fn new(target: &ImageRef, summary: &'a Summary, key: Option<&ImageKeyFile>) -> Self {
+        Self {
+            image: target.to_string(),
+            mr_enclave: summary.mr_enclave.to_string(),
+            mr_signer: summary.mr_signer.to_string(),
+            layer: summary.image.layer_len,
+            rootfs: summary.rootfs_len,
+            enclave: summary.enclave_len,
+            source_layers: summary.layers_len,
+            image_key: key.map(|file| file.key.id().to_string()),
+            left_out: &summary.left_out,
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use crate::output;
 
 /// Show the configuration, measurement and signature of a confidential image
 ///
-/// Ends with status 125 if its parts do not match.
+/// All of the image is read and compared with what was measured. Ends with status 125 if something does not match.
 #[derive(Args, Debug)]
 pub struct Inspect {
     /// The confidential image
@@ -82,6 +82,8 @@ struct Configuration {
     threads: u32,
     volumes: Vec<String>,
     rootfs_hash: String,
+    /// The name of the key that the root file system is encrypted with.
+    image_key: Option<String>,
     source_image_id: Option<String>,
 }
 
@@ -166,6 +168,11 @@ impl Report {
                 config.rootfs.total_len
             ),
         );
+        if rootfs_len == config.rootfs.total_len
+            && let Some(damage) = package.rootfs_damage(&config.rootfs)?
+        {
+            check(false, format!("/{} is damaged: {damage}", Part::Rootfs.path()));
+        }
         let labels = &package.image().config.labels;
         check(
             labels
@@ -276,6 +283,13 @@ impl Report {
         row("host may send", &config.host_may_send.join(" "))?;
         row("root hash", &config.rootfs_hash)?;
         row(
+            "encryption",
+            &match &config.image_key {
+                None => "none: whoever has the image can read its files".into(),
+                Some(name) => format!("AES-256-XTS, with the key {name}"),
+            },
+        )?;
+        row(
             "made from",
             &config.source_image_id.as_deref().unwrap_or("(unknown)"),
         )?;
@@ -345,6 +359,7 @@ impl Configuration {
             threads: config.threads,
             volumes: texts(&config.volumes),
             rootfs_hash: lower::encode_string(&config.rootfs.root_hash),
+            image_key: config.rootfs.key_id.map(|id| id.to_string()),
             source_image_id: config
                 .source_digest
                 .map(|digest| format!("sha256:{}", lower::encode_string(&digest))),

@@ -6,6 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use sgx_sign::{KeyError, SigningKey};
 
+use crate::flags::notices::Notices;
 use crate::output;
 
 /// Make a key that signs enclaves
@@ -13,6 +14,13 @@ use crate::output;
 pub struct Keygen {
     /// Where to write the private key (PEM); an existing file is never overwritten
     file: PathBuf,
+
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    notices: Notices,
 }
 
 impl Keygen {
@@ -23,11 +31,16 @@ impl Keygen {
         }
         let key = SigningKey::generate()?;
         key.save_new(&self.file)?;
-        output::line(format_args!("MRSIGNER {}", key.public().mr_signer()))?;
-        eprintln!(
-            "nacre: wrote {}; anyone who has this file can sign enclaves in your name",
+        let mr_signer = key.public().mr_signer().to_string();
+        if self.json {
+            output::json(&serde_json::json!({ "mr_signer": mr_signer, "file": self.file }))?;
+        } else {
+            output::line(format_args!("MRSIGNER {mr_signer}"))?;
+        }
+        self.notices.say(format_args!(
+            "wrote {}; anyone who has this file can sign enclaves in your name",
             self.file.display()
-        );
+        ));
         Ok(())
     }
 }

@@ -2,11 +2,15 @@
 
 #[cfg(feature = "verify")]
 pub mod attestation;
+#[cfg(feature = "convert")]
+pub mod cache;
 #[cfg(feature = "verify")]
 pub mod collateral;
 pub mod completion;
 #[cfg(feature = "convert")]
 pub mod convert;
+#[cfg(feature = "run")]
+mod docker_options;
 #[cfg(feature = "run")]
 pub mod doctor;
 #[cfg(feature = "run")]

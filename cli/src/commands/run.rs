@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use base16ct::lower;
@@ -14,9 +15,11 @@ use host_runtime::terminal::{self, RawMode};
 use host_runtime::{Platform, RootfsFile, Seed};
 use image_convert::{Conversion, Options, Package, PackageError, Part};
 use oci_image::{ImageRef, ImageSource, Transport};
+use sector_cipher::ImageKey;
 use sgx_platform::driver;
 use sha2::{Digest, Sha256};
 
+use super::docker_options;
 use crate::confidential_image;
 use crate::output::progress::ProgressLine;
 use crate::running;
@@ -40,6 +43,10 @@ pub struct Run {
     #[arg(long)]
     name: Option<String>,
 
+    /// Accepted for the sake of docker run: of a container, nothing is left to remove
+    #[arg(long)]
+    rm: bool,
+
     /// Keep standard input open; without -t, it is open anyhow
     #[arg(short, long)]
     interactive: bool,
@@ -47,6 +54,10 @@ pub struct Run {
     /// Give the program a terminal, in the enclave; with -i, this terminal's keys go there
     #[arg(short, long)]
     tty: bool,
+
+    /// The file with the key of an encrypted image, as nacre convert --encrypt made it
+    #[arg(long, value_name = "FILE")]
+    image_key: Option<PathBuf>,
 
     /// Where the enclave runs; auto takes SGX where this machine has it, and otherwise says that it takes the emulator
     #[arg(long, value_enum, default_value_t = PlatformChoice::Auto)]
@@ -98,7 +109,12 @@ impl Run {
         host_runtime::make_room_for_enclave().context("cannot make room for the enclave")?;
         let mut words = self.image_and_args.into_iter();
         let image = words.next().context("name an image (see nacre run --help)")?;
-        let image = ImageRef::of_source(image.to_str().context("the image's name is not UTF-8")?)?;
+        let image = image.to_str().context("the image's name is not UTF-8")?;
+        // clap takes what it does not know for the image, as its arguments may look like options.
+        if image.len() > 1 && image.starts_with('-') {
+            bail!(unknown_option(image));
+        }
+        let image = ImageRef::of_source(image)?;
         let args: Vec<_> = words.map(OsString::into_vec).collect();
         let env: Vec<_> = self.env.into_iter().filter_map(variable).collect();
         let flags = BootFlags {
@@ -122,6 +138,14 @@ impl Run {
         if let Err(refused) = config.check_host_choices(&choices) {
             bail!("{image}: {refused}");
         }
+        let image_key = self
+            .image_key
+            .as_deref()
+            .map(image_key::load_private)
+            .transpose()?;
+        if let Err(wrong) = config.rootfs.check_key(image_key.as_ref().map(ImageKey::id)) {
+            bail!("{image}: {wrong}");
+        }
         let rootfs = package.locate(Part::Rootfs);
         let options = host_runtime::Options {
             sgxs: package.read(Part::Enclave)?,
@@ -135,11 +159,20 @@ impl Run {
             env,
             flags,
             hostname: Vec::new(),
+            image_key,
             platform: self.platform.platform()?,
             control: reachable(self.name.as_deref(), &image, config.debug)?,
         };
         let _raw = self.tty.then(|| attach(self.interactive)).transpose()?;
         host_runtime::run(options).with_context(|| format!("cannot run {image}"))
+    }
+}
+
+/// What is said of an option that `nacre run` does not have.
+fn unknown_option(option: &str) -> String {
+    match docker_options::remedy(option) {
+        Some(remedy) => format!("nacre run has no option {option}: {remedy}"),
+        None => format!("nacre run has no option {option} (see nacre run --help)"),
     }
 }
 
@@ -243,6 +276,7 @@ fn development(source: &ImageSource) -> Result<Package> {
             target: &target,
             options: &options,
             key: &key,
+            image_key: None,
             libos: enclave_payload::ENCLAVE,
             host_runtime: enclave_payload::HOST_RUNTIME,
         };

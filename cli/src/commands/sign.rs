@@ -8,11 +8,13 @@ use clap::Args;
 use enclave_config::Config;
 use image_convert::{Package, Part};
 use oci_image::ImageRef;
+use serde::Serialize;
 use sgx_arch::SigStruct;
 use sgx_sign::{PublicKey, Sgxs, SignOptions, SigningKey, Unsigned};
 
 use crate::confidential_image;
 use crate::flags::conversion::SignatureFlags;
+use crate::flags::notices::Notices;
 use crate::output;
 use crate::output::progress::ProgressLine;
 
@@ -35,6 +37,13 @@ pub struct Sign {
 
     #[command(flatten)]
     flags: SignatureFlags,
+
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    notices: Notices,
 
     /// Write the SHA-256 digest to be signed to this file (32 bytes)
     #[arg(long, value_name = "FILE", conflicts_with_all = ["key", "signature", "target"])]
@@ -78,7 +87,8 @@ impl Sign {
             if let Some(path) = &self.bytes_out {
                 write(path, &unsigned.bytes())?;
             }
-            return print_choices(&options, config.debug);
+            let result = Signed::new(None, &sgxs, None, &options, config.debug);
+            return result.print(self.json);
         }
 
         let signature = match (&self.flags.key, &self.signature, &self.public_key) {
@@ -105,21 +115,17 @@ impl Sign {
             );
         };
         for remark in confidential_image::remarks(package.outside()) {
-            eprintln!("nacre: {remark}");
+            self.notices.say(remark);
         }
-        let mut bar = ProgressLine::new();
+        let mut bar = ProgressLine::unless_quiet(self.notices);
         let total = package.locate(Part::Rootfs).len;
         image_convert::Progress::begin(&mut bar, image_convert::Stage::Image, total);
         package.write_resigned(target, &signature, &mut |at| {
             image_convert::Progress::at(&mut bar, at)
         })?;
         drop(bar);
-        output::line(target)?;
-        output::line(format_args!("  MRENCLAVE    {}", sgxs.mr_enclave))?;
-        if let Some(key) = PublicKey::of(&signature) {
-            output::line(format_args!("  MRSIGNER     {}", key.mr_signer()))?;
-        }
-        print_choices(&options, config.debug)
+        let key = PublicKey::of(&signature);
+        Signed::new(Some(target), &sgxs, key, &options, config.debug).print(self.json)
     }
 }
 
@@ -132,17 +138,58 @@ fn signature_before(package: &Package, sgxs: &Sgxs) -> Result<Option<SigStruct>>
     }))
 }
 
-/// What the signature says besides the measurement.
-fn print_choices(options: &SignOptions, debug: bool) -> Result<()> {
-    let debug = if debug {
-        ", DEBUG: the host can read this enclave"
-    } else {
-        ""
-    };
-    output::line(format_args!(
-        "  signature    {}, product {}, security version {}{debug}",
-        options.date, options.product, options.security_version
-    ))
+/// What was signed, or is to be signed elsewhere. The names of the fields are those of the JSON.
+#[derive(Serialize)]
+struct Signed {
+    image: Option<String>,
+    mr_enclave: String,
+    mr_signer: Option<String>,
+    date: String,
+    product: u16,
+    security_version: u16,
+    debug: bool,
+}
+
+impl Signed {
+    fn new(
+        target: Option<&ImageRef>,
+        sgxs: &Sgxs,
+        key: Option<PublicKey>,
+        options: &SignOptions,
+        debug: bool,
+    ) -> Self {
+        Self {
+            image: target.map(ToString::to_string),
+            mr_enclave: sgxs.mr_enclave.to_string(),
+            mr_signer: key.map(|key| key.mr_signer().to_string()),
+            date: options.date.to_string(),
+            product: options.product,
+            security_version: options.security_version,
+            debug,
+        }
+    }
+
+    fn print(&self, as_json: bool) -> Result<()> {
+        if as_json {
+            return output::json(self);
+        }
+        if let Some(image) = &self.image {
+            output::line(image)?;
+            output::line(format_args!("  MRENCLAVE    {}", self.mr_enclave))?;
+        }
+        if let Some(mr_signer) = &self.mr_signer {
+            output::line(format_args!("  MRSIGNER     {mr_signer}"))?;
+        }
+        let debug = if self.debug {
+            ", DEBUG: the host can read this enclave"
+        } else {
+            ""
+        };
+        output::line(format_args!(
+            "  signature    {}, product {}, security version {}{debug}",
+            self.date, self.product, self.security_version
+        ))
+    }
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {

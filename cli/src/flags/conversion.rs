@@ -14,6 +14,7 @@ use sgx_sign::{Date, SignOptions};
 
 use super::enclave_values::{EnclaveSize, HostName, LoopbackPort, Parsed, SignalName, Threads, VariableName};
 use super::nacre_toml::{self, File, Signature};
+use super::notices::Notices;
 
 /// The flags of `nacre convert` that say what the enclave is and what its host may change.
 #[derive(Args, Debug, Default)]
@@ -103,8 +104,8 @@ pub struct ConversionSettings {
 
 impl ConversionSettings {
     /// Lets the flags override `nacre.toml`, if one was named or is in the current directory.
-    pub fn new(enclave: &EnclaveFlags, signature: &SignatureFlags) -> Result<Self> {
-        let file = File::find(enclave.config.as_deref())?;
+    pub fn new(enclave: &EnclaveFlags, signature: &SignatureFlags, notices: Notices) -> Result<Self> {
+        let file = File::find(enclave.config.as_deref(), notices)?;
         let defaults = Options::default();
         let resolver = resolver(enclave, &file.enclave.name_servers, file.host.allow_resolver)?;
         let loopback = loopback(enclave, &file.host, &resolver)?;
@@ -289,6 +290,7 @@ mod tests {
                 ..flags
             },
             &SignatureFlags::default(),
+            Notices::default(),
         )
     }
 

@@ -49,6 +49,17 @@ pub enum ValueError {
     /// Not a name.
     #[error("'{0}' is not the name of an environment variable (names only, without '=')")]
     Variable(String),
+    /// Several names, as other tools take them.
+    #[error("'{0}' is not the name of one environment variable: name each by itself, {split}", split = each(.0))]
+    Variables(String),
+    /// A pattern.
+    #[error(
+        "'{0}' is a pattern, and the host may set only variables that are named: name each by itself, --allow-env NAME"
+    )]
+    Pattern(String),
+    /// A size that was probably meant in another unit.
+    #[error("'{0}' is a number of bytes, in which no program has room: did you mean {0}M?")]
+    Unit(String),
     /// Not a signal.
     #[error("'{0}' is not a signal (a name such as SIGHUP or HUP, or a number from 1 to 64)")]
     Signal(String),
@@ -60,11 +71,25 @@ pub enum ValueError {
     HostName(String),
 }
 
+/// The least number of bytes that is taken for one without a unit.
+const LEAST_IN_BYTES: u64 = 1 << 20;
+
+/// The options that name the variables of a list.
+fn each(list: &str) -> String {
+    let names = list.split([',', ' ']).filter(|name| !name.is_empty());
+    let options: Vec<String> = names.map(|name| format!("--allow-env {name}")).collect();
+    options.join(" ")
+}
+
 impl FromStr for EnclaveSize {
     type Err = ValueError;
 
     fn from_str(text: &str) -> Result<Self, ValueError> {
         let size: ByteSize = text.parse()?;
+        // Nobody counts memory in bytes, but who forgets the unit.
+        if size.0 < LEAST_IN_BYTES && text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(ValueError::Unit(text.into()));
+        }
         let pages = size.0.checked_next_multiple_of(4096);
         pages
             .filter(|size| (1..=MAX_MEMORY).contains(size))
@@ -108,7 +133,12 @@ impl FromStr for VariableName {
     type Err = ValueError;
 
     fn from_str(text: &str) -> Result<Self, ValueError> {
-        if is_variable_name(text.as_bytes()) {
+        // Linux allows these characters, but whoever writes them means something else.
+        if text.contains('*') {
+            Err(ValueError::Pattern(text.into()))
+        } else if text.contains([',', ' ']) {
+            Err(ValueError::Variables(text.into()))
+        } else if is_variable_name(text.as_bytes()) {
             Ok(Self(text.into()))
         } else {
             Err(ValueError::Variable(text.into()))
@@ -163,9 +193,12 @@ mod tests {
     #[test]
     fn only_what_an_enclave_can_have() {
         let size = |text: &str| text.parse::<EnclaveSize>().map(|size| size.0).ok();
-        assert_eq!(size("5000"), Some(8192));
+        assert_eq!(size("5000000"), Some(5_001_216));
+        assert_eq!(size("5K"), Some(8192));
+        let error = "512".parse::<EnclaveSize>().unwrap_err().to_string();
+        assert!(error.ends_with("did you mean 512M?"), "{error}");
         assert_eq!(size("55G"), Some(MAX_MEMORY));
-        for wrong in ["0", "56G", "16777215T", "lots"] {
+        for wrong in ["0", "5000", "56G", "16777215T", "lots"] {
             assert_eq!(size(wrong), None, "{wrong}");
         }
         let threads = |text: &str| text.parse::<Threads>().map(|threads| threads.0).ok();
@@ -174,8 +207,16 @@ mod tests {
             assert_eq!(threads(wrong), None, "{wrong}");
         }
         assert!("TZ".parse::<VariableName>().is_ok() && "redis-1.local".parse::<HostName>().is_ok());
-        for wrong in ["", "A=B"] {
-            assert!(wrong.parse::<VariableName>().is_err());
+        for (wrong, words) in [
+            ("", "names only"),
+            ("A=B", "names only"),
+            ("A,B", "--allow-env A --allow-env B"),
+            ("A, B", "--allow-env A --allow-env B"),
+            ("*", "is a pattern"),
+            ("LC_*", "is a pattern"),
+        ] {
+            let error = wrong.parse::<VariableName>().err().unwrap().to_string();
+            assert!(error.contains(words), "{error}");
         }
         let port = |text: &str| text.parse::<LoopbackPort>().map(|port| port.0.to_string()).ok();
         assert_eq!(port("80/tcp").as_deref(), Some("80"));

@@ -14,12 +14,16 @@ pub mod enclave_values;
 pub mod identity;
 #[cfg(feature = "convert")]
 mod nacre_toml;
+#[cfg(feature = "convert")]
+pub mod notices;
 #[cfg(feature = "verify")]
 pub mod platform;
 #[cfg(feature = "verify")]
 pub mod quote;
 #[cfg(feature = "verify")]
 pub mod report_data;
+#[cfg(feature = "verify")]
+pub mod service;
 #[cfg(feature = "verify")]
 pub mod token;
 #[cfg(feature = "verify")]

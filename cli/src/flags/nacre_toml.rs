@@ -34,6 +34,7 @@ use serde::Deserialize;
 use sgx_sign::Date;
 
 use super::enclave_values::{EnclaveSize, HostName, LoopbackPort, Parsed, SignalName, Threads, VariableName};
+use super::notices::Notices;
 
 /// The name of the file in the current directory that is read by default.
 const NAME: &str = "nacre.toml";
@@ -84,7 +85,7 @@ pub struct Signature {
 impl File {
     /// Reads the file that was named, or else the `nacre.toml` in the current directory if there is one. The latter is
     /// reported on standard error, because it changes what is measured.
-    pub fn find(named: Option<&Path>) -> Result<Self> {
+    pub fn find(named: Option<&Path>, notices: Notices) -> Result<Self> {
         let (path, text) = match named {
             Some(path) => (path, std::fs::read_to_string(path)),
             None => match std::fs::read_to_string(NAME) {
@@ -95,9 +96,9 @@ impl File {
         let text = text.with_context(|| format!("cannot read {}", path.display()))?;
         let file = Self::parse(path, &text)?;
         if named.is_none() {
-            eprintln!(
-                "nacre: reading options from {NAME} in this directory (to read another file: --config FILE)"
-            );
+            notices.say(format_args!(
+                "reading options from {NAME} in this directory (to read another file: --config FILE)"
+            ));
         }
         Ok(file)
     }
@@ -110,7 +111,8 @@ impl File {
             let line = before.matches('\n').count() + 1;
             let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
             let words = error.message().lines().collect::<Vec<_>>().join("; ");
-            anyhow!("{}:{line}:{column}: {key}{words}", path.display())
+            let hint = hint(&words).unwrap_or_default();
+            anyhow!("{}:{line}:{column}: {key}{words}{hint}", path.display())
         };
         let document = toml::Deserializer::parse(text).map_err(|error| failed(&error, ""))?;
         let mut file: Self = serde_path_to_error::deserialize(document)
@@ -120,6 +122,42 @@ impl File {
             .map(|key| path.parent().unwrap_or(Path::new("")).join(key));
         Ok(file)
     }
+}
+
+/// The names of the options on the command line, and where the file has them. What stands in a section has its name first.
+const PLACES: &[(&str, &str)] = &[
+    ("key", "key, before all sections"),
+    ("enclave-size", "size in [enclave]"),
+    ("memory", "size in [enclave]"),
+    ("size", "size in [enclave]"),
+    ("threads", "threads in [enclave]"),
+    ("hostname", "hostname in [enclave]"),
+    ("name-server", "name-servers in [enclave]"),
+    ("name-servers", "name-servers in [enclave]"),
+    ("debug", "debug in [enclave]"),
+    ("allow-args", "allow-args in [host]"),
+    ("allow-env", "allow-env in [host]"),
+    ("allow-signals", "allow-signals in [host]"),
+    ("allow-resolver", "allow-resolver in [host]"),
+    ("product", "product in [signature]"),
+    ("security-version", "security-version in [signature]"),
+    ("date", "date in [signature]"),
+    ("enclave", "the section [enclave]"),
+    ("host", "the section [host]"),
+    ("signature", "the section [signature]"),
+];
+
+/// What was probably meant by a key that the file does not have there.
+fn hint(words: &str) -> Option<String> {
+    /// Letters that may be wrong, missing or too many.
+    const MISTAKES: usize = 2;
+    let name = words.strip_prefix("unknown field `")?.split_once('`')?.0;
+    let name = name.replace('_', "-");
+    let distances = PLACES
+        .iter()
+        .map(|(known, place)| (strsim::levenshtein(&name, known), place));
+    let (distance, place) = distances.min_by_key(|(distance, _)| *distance)?;
+    (distance <= MISTAKES).then(|| format!("; did you mean {place}?"))
 }
 
 #[cfg(test)]
@@ -135,6 +173,31 @@ mod tests {
                 "unknown field `memory`",
             ),
             ("kei = \"k\"\n", "x/n.toml:1:1: kei: ", "unknown field `kei`"),
+            (
+                "kei = \"k\"\n",
+                "x/n.toml:1:1: kei: ",
+                "; did you mean key, before all sections?",
+            ),
+            (
+                "enclave-size = \"1G\"\n",
+                "x/n.toml:1:1: enclave-size: ",
+                "; did you mean size in [enclave]?",
+            ),
+            (
+                "[enclave]\nallow_env = []\n",
+                "x/n.toml:2:1: enclave.allow_env: ",
+                "; did you mean allow-env in [host]?",
+            ),
+            (
+                "[enclave]\nsize = \"512\"\n",
+                "x/n.toml:2:8: enclave.size: ",
+                "did you mean 512M?",
+            ),
+            (
+                "[host]\nallow-env = [\"*\"]\n",
+                "x/n.toml:2:13: host.allow-env[0]: ",
+                "is a pattern",
+            ),
             (
                 "[enclave]\nthreads = \"x\"\n",
                 "x/n.toml:2:11: enclave.threads: ",

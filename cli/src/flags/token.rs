@@ -1,33 +1,24 @@
 //! The flags that name an attestation service and what its token must claim.
 
-use std::fs;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use attestation_client::Client;
 use attestation_token::ClaimPolicy;
 use clap::Args;
 
 use super::identity::measurement;
+use super::service::ServiceFlags;
 use crate::input;
 
-/// More than the CA certificates of a system take up.
-const MAX_CA_SIZE: u64 = 8 << 20;
 /// What a service accepts.
 const MAX_RUNTIME_DATA_SIZE: u64 = 1 << 20;
-/// Where Linux distributions keep the CAs that the system trusts.
-const SYSTEM_CAS: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 /// An attestation service, and what its token must claim.
 #[derive(Args, Debug)]
 pub struct TokenFlags {
-    /// The address of the service, for example `https://attest.example:8443`
-    #[arg(long, value_name = "URL")]
-    service: String,
-
-    /// Certificate of the service, which may be of any version and name, or of its CA (PEM) [default: the CAs that this system trusts]
-    #[arg(long, value_name = "FILE")]
-    ca: Option<PathBuf>,
+    #[command(flatten)]
+    service: ServiceFlags,
 
     /// Require this enclave measurement; if given several times, one of them
     #[arg(long, value_name = "HEX", value_parser = measurement)]
@@ -65,18 +56,12 @@ pub struct TokenFlags {
 impl TokenFlags {
     /// A client of the service. Nothing is sent yet.
     pub fn client(&self) -> Result<Client> {
-        let authority = match &self.ca {
-            Some(path) => input::read(path, MAX_CA_SIZE)?,
-            None => fs::read(SYSTEM_CAS)
-                .with_context(|| format!("cannot read {SYSTEM_CAS}; name the service's CA with --ca"))?,
-        };
-        let client = Client::new(&self.service, &authority)?;
-        Ok(client.expect_issuer(self.issuer()))
+        Ok(self.service.client()?.expect_issuer(self.issuer()))
     }
 
     /// The issuer that the token must name: the service, as it calls itself for the platforms that are accepted.
     pub fn issuer(&self) -> String {
-        let service = self.service.trim_end_matches('/');
+        let service = self.service.address();
         if self.dangerous_accept_simulated {
             format!("{service}/simulated")
         } else {

@@ -19,6 +19,11 @@ pub struct TrustFlags {
 }
 
 impl TrustFlags {
+    /// Whether no simulated platform is trusted.
+    pub const fn is_intel(&self) -> bool {
+        self.dangerous_trust_simulated.is_none()
+    }
+
     /// The root that was named, or Intel's.
     ///
     /// # Errors

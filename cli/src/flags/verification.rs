@@ -9,8 +9,8 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use collateral_cache::{CacheDir, Freshness, Wanted};
 use dcap_quote::{
-    CheckedCollateral, Collateral, PckCa, PlatformPolicy, Policy, Quote, TcbStatus, Tee, TrustedRoot,
-    UnixTime,
+    CheckedCollateral, Collateral, PckCa, PlatformPolicy, Policy, Quote, SIMULATED_QE_VENDOR, TcbStatus, Tee,
+    TrustedRoot, UnixTime,
 };
 use judgement::{Judgement, Question, Reason, check_collateral, judge};
 
@@ -154,6 +154,7 @@ impl VerificationFlags {
             }
             None => match claimed(quote) {
                 Ok(wanted) => {
+                    self.refuse_simulated(quote)?;
                     let (collateral, early) = self.cached(&wanted, file, &root, at)?;
                     let checked = CheckedCollateral::check(&collateral, &root).map_err(Reason::from);
                     let early = early.and_then(|early| CheckedCollateral::check(&early, &root).ok());
@@ -172,6 +173,20 @@ impl VerificationFlags {
             policy: self.policy()?,
             at,
         }))
+    }
+
+    /// Nobody but the machine itself has collateral for a simulated platform: says so, instead of where to fetch some.
+    fn refuse_simulated(&self, quote: &[u8]) -> Result<()> {
+        let vendor = Quote::parse_zero_padded(quote).map(|quote| quote.header.qe_vendor);
+        let is_asked = self.trust.is_intel() && self.collateral_cache.is_none();
+        if is_asked && vendor == Ok(SIMULATED_QE_VENDOR) {
+            bail!(
+                "this quote is from a simulated platform, which protects nothing, and it proves nothing. To try things out, run \
+                 `nacre simulated-platform export DIR` on that machine, and give --collateral DIR/collateral.json \
+                 --dangerous-trust-simulated DIR/root.pem"
+            );
+        }
+        Ok(())
     }
 
     fn policy(&self) -> Result<Policy> {

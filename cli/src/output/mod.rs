@@ -15,6 +15,12 @@ pub fn line(text: impl Display) -> Result<()> {
     written(writeln!(std::io::stdout(), "{text}"))
 }
 
+/// Prints a value as JSON.
+#[cfg(feature = "convert")]
+pub fn json(value: &impl serde::Serialize) -> Result<()> {
+    line(serde_json::to_string_pretty(value)?)
+}
+
 /// Prints bytes as they are, and otherwise as [`line`].
 pub fn bytes(bytes: &[u8]) -> Result<()> {
     written(std::io::stdout().write_all(bytes))

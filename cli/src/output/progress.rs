@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal;
 
+use crate::flags::notices::Notices;
 use image_convert::{Progress, Stage};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -11,6 +12,20 @@ pub struct ProgressLine(Option<ProgressBar>);
 impl ProgressLine {
     pub fn new() -> Self {
         Self(std::io::stderr().is_terminal().then(ProgressBar::hidden))
+    }
+
+    /// Shows nothing.
+    pub const fn none() -> Self {
+        Self(None)
+    }
+
+    /// A bar if the user wants to be told things.
+    pub fn unless_quiet(notices: Notices) -> Self {
+        if notices.are_wanted() {
+            Self::new()
+        } else {
+            Self::none()
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What can be read, written and polled.
 
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::any::Any;
@@ -78,6 +79,11 @@ pub trait File: Send + Sync + Any {
         Err(Errno::EINVAL)
     }
 
+    /// Lines of `/proc/PID/fdinfo` that objects of this kind have besides, each with its newline (proc_pid_fdinfo(5)).
+    fn info(&self) -> String {
+        String::new()
+    }
+
     /// Bytes, for SEEK_END. Only asked of seekable objects.
     fn end(&self) -> Result<u64> {
         Ok(self.stat()?.size)
@@ -106,16 +112,6 @@ pub trait File: Send + Sync + Any {
     ) -> Option<Subscription> {
         let _ = (interest, observer);
         None
-    }
-
-    /// The same for an observer that takes what there is, so that not all such observers are told of one connection
-    /// ([`crate::WaitQueue::subscribe_to_take`]).
-    fn subscribe_to_take(
-        &self,
-        interest: PollEvents,
-        observer: alloc::sync::Weak<dyn Observer>,
-    ) -> Option<Subscription> {
-        self.subscribe(interest, observer)
     }
 
     /// The host's descriptor whose readiness is this object's.

@@ -47,10 +47,15 @@ pub trait Observer: Send + Sync {
     /// lock what others hold while they wake, nor make a host call other than to wake a thread.
     fn notify(&self, events: PollEvents);
 
-    /// The same for an observer that takes what there is ([`WaitQueue::subscribe_to_take`]); whether it has a thread that waits to do so.
-    fn notify_taker(&self, events: PollEvents) -> bool {
+    /// As [`Self::notify`]; whether that was news to somebody.
+    fn take(&self, events: PollEvents) -> bool {
         self.notify(events);
         true
+    }
+
+    /// Whether one of all those that say so is enough (EPOLLEXCLUSIVE): they are told in turn, until it is news to somebody.
+    fn is_exclusive(&self) -> bool {
+        false
     }
 }
 
@@ -65,8 +70,6 @@ struct Entry {
     key: u64,
     interest: PollEvents,
     observer: Weak<dyn Observer>,
-    /// It takes what there is, so that one such observer is enough.
-    takes: bool,
 }
 
 /// Ends when dropped.
@@ -89,31 +92,11 @@ impl WaitQueue {
 
     /// Lets `observer` be told of these events (and of those that come unasked) until the subscription is dropped.
     pub fn subscribe(self: &Arc<Self>, interest: PollEvents, observer: Weak<dyn Observer>) -> Subscription {
-        self.add(interest, observer, false)
-    }
-
-    /// The same for an observer that takes what there is: [`WaitQueue::wake_taker`] tells these until one has a thread that waits. Whoever
-    /// takes something and leaves something calls it again.
-    pub fn subscribe_to_take(
-        self: &Arc<Self>,
-        interest: PollEvents,
-        observer: Weak<dyn Observer>,
-    ) -> Subscription {
-        self.add(interest, observer, true)
-    }
-
-    fn add(
-        self: &Arc<Self>,
-        interest: PollEvents,
-        observer: Weak<dyn Observer>,
-        takes: bool,
-    ) -> Subscription {
         let key = NEXT_KEY.fetch_add(1, Ordering::Relaxed);
         let entry = Entry {
             key,
             interest: interest | PollEvents::UNASKED,
             observer,
-            takes,
         };
         let mut observers = self.observers.lock();
         observers.push(entry);
@@ -124,48 +107,26 @@ impl WaitQueue {
         }
     }
 
-    /// Tells all observers of these events. The change must be visible already.
-    pub fn wake(&self, events: PollEvents) {
-        self.wake_some(events, usize::MAX);
-    }
-
-    /// Tells at most `most` observers, those that came first first.
-    pub fn wake_some(&self, events: PollEvents, most: usize) {
-        for (observer, _) in self.interested(events).into_iter().take(most) {
-            observer.notify(events);
-        }
-    }
-
-    /// Tells all observers, but those that take what there is only until one has a thread that waits: so not all of many threads wake
-    /// for one connection.
-    pub fn wake_taker(&self, events: PollEvents) {
-        let mut is_taken = false;
-        for (observer, takes) in self.interested(events) {
-            match takes {
-                false => observer.notify(events),
-                true if is_taken => {}
-                true => is_taken = observer.notify_taker(events),
-            }
-        }
-    }
-
-    /// Whether somebody observes it.
-    pub fn is_observed(&self) -> bool {
-        self.count.load(Ordering::SeqCst) != 0
-    }
-
-    /// Who is to be told, and whether it takes what there is. They are told without the lock: dropping an observer's last reference may end
-    /// its subscriptions.
-    fn interested(&self, events: PollEvents) -> Vec<(Arc<dyn Observer>, bool)> {
+    /// Tells observers of these events: all that are not exclusive, and one that is. The change must be visible already. Whether it was
+    /// news to one of them.
+    pub fn wake(&self, events: PollEvents) -> bool {
         core::sync::atomic::fence(Ordering::SeqCst);
-        if !self.is_observed() {
-            return Vec::new();
+        if self.count.load(Ordering::SeqCst) == 0 {
+            return false;
         }
-        let observers = self.observers.lock();
-        let interested = observers.iter().filter(|entry| entry.interest.intersects(events));
-        interested
-            .filter_map(|entry| Some((entry.observer.upgrade()?, entry.takes)))
-            .collect()
+        let mut told: Vec<Arc<dyn Observer>> = Vec::new();
+        {
+            let observers = self.observers.lock();
+            let interested = observers.iter().filter(|entry| entry.interest.intersects(events));
+            told.extend(interested.filter_map(|entry| entry.observer.upgrade()));
+        }
+        // Not under the lock: dropping an observer's last reference may end its subscriptions.
+        let mut is_news = false;
+        for observer in told.iter().filter(|observer| !observer.is_exclusive()) {
+            is_news |= observer.take(events);
+        }
+        let mut exclusive = told.iter().filter(|observer| observer.is_exclusive());
+        exclusive.any(|observer| observer.take(events)) || is_news
     }
 }
 
@@ -187,8 +148,13 @@ pub struct Waiter {
 
 impl Observer for Waiter {
     fn notify(&self, events: PollEvents) {
-        self.happened.fetch_or(events.bits(), Ordering::Release);
+        self.take(events);
+    }
+
+    fn take(&self, events: PollEvents) -> bool {
+        let before = self.happened.fetch_or(events.bits(), Ordering::Release);
         thread::wake(self.thread);
+        before == 0
     }
 }
 
@@ -264,43 +230,5 @@ pub fn wait_until<T>(
             Err(Errno::EAGAIN) => waiter.sleep(deadline)?,
             done => return done,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[derive(Default)]
-    struct Count(AtomicU32);
-
-    impl Observer for Count {
-        fn notify(&self, _: PollEvents) {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    #[test]
-    fn one_of_those_who_take_is_told_and_all_others() {
-        let queue = WaitQueue::new();
-        let all: [Arc<Count>; 4] = Default::default();
-        let [watches, first, second, writes] = &all;
-        let weak = |count: &Arc<Count>| -> Weak<dyn Observer> {
-            let observer: Arc<dyn Observer> = count.clone();
-            Arc::downgrade(&observer)
-        };
-        let _subscriptions = [
-            queue.subscribe_to_take(PollEvents::WRITABLE, weak(writes)),
-            queue.subscribe_to_take(PollEvents::READABLE, weak(first)),
-            queue.subscribe(PollEvents::READABLE, weak(watches)),
-            queue.subscribe_to_take(PollEvents::READABLE, weak(second)),
-        ];
-        let told = || [watches, first, second, writes].map(|count| count.0.swap(0, Ordering::Relaxed));
-        queue.wake_taker(PollEvents::READABLE);
-        assert_eq!(told(), [1, 1, 0, 0]);
-        queue.wake(PollEvents::READABLE);
-        assert_eq!(told(), [1, 1, 1, 0]);
-        queue.wake_some(PollEvents::all(), 2);
-        assert_eq!(told(), [0, 1, 0, 1]);
     }
 }

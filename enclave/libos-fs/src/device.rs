@@ -2,11 +2,11 @@
 
 use alloc::sync::Arc;
 
-use enclave_rt::processor;
+use enclave_rt::{processor, user};
 use kobject::{Errno, File, Result, Sink, Source};
-use linux_abi::OpenFlags;
 use linux_abi::device::{self, UNIX98_PTY_SLAVE_MAJOR};
 use linux_abi::stat::major;
+use linux_abi::{Ioctl, OpenFlags};
 
 use crate::context::At;
 use crate::dentry::Dentry;
@@ -68,6 +68,9 @@ pub(crate) enum Device {
     Random,
 }
 
+/// Bits of entropy, as /proc/sys/kernel/random/entropy_avail says.
+const ENTROPY: u32 = 256;
+
 /// How many bytes are handed on at once.
 const CHUNK: usize = 256;
 
@@ -100,6 +103,18 @@ impl Device {
                 }
                 Ok(count)
             }
+        }
+    }
+
+    /// What it is asked besides; ENOTTY.
+    pub(crate) fn ioctl(self, request: Ioctl, argument: u64) -> Result<u64> {
+        match (self, request) {
+            // Linux's pool is always full once it has begun.
+            (Self::Random, Ioctl::RNDGETENTCNT) => {
+                user::write(argument, &ENTROPY.to_ne_bytes())?;
+                Ok(0)
+            }
+            _ => Err(Errno::ENOTTY),
         }
     }
 

@@ -33,6 +33,9 @@ pub trait Image: Send + Sync {
     /// A file's bytes from `offset` to the end of their block; `None` at the end of the file.
     fn chunk(&self, file: &Inode, offset: u64) -> Result<Option<Chunk>>;
 
+    /// As [`Self::chunk`], if it can be had without a look at the host's memory; `None` also at the end of the file.
+    fn cached_chunk(&self, file: &Inode, offset: u64) -> Result<Option<Chunk>>;
+
     /// Reads into `out`, past the cache; fewer bytes at the end of the file only.
     fn read(&self, file: &Inode, offset: u64, out: &mut [u8]) -> Result<usize>;
 
@@ -75,6 +78,10 @@ where
 
     fn chunk(&self, file: &Inode, offset: u64) -> Result<Option<Chunk>> {
         self.chunk(file, offset).map_err(unreadable)
+    }
+
+    fn cached_chunk(&self, file: &Inode, offset: u64) -> Result<Option<Chunk>> {
+        self.cached_chunk(file, offset).map_err(unreadable)
     }
 
     fn read(&self, file: &Inode, offset: u64, out: &mut [u8]) -> Result<usize> {

@@ -53,7 +53,9 @@ mod tree;
 mod vfs;
 mod walk;
 
-pub use attester::{Attester, REPORT_DATA_SIZE, REPORT_SIZE, SealedTo, TARGET_INFO_SIZE};
+pub use attester::{
+    Attester, REPORT_DATA_SIZE, REPORT_SIZE, SealedTo, Secret, SecurityVersions, TARGET_INFO_SIZE,
+};
 pub use context::{At, Context};
 pub use dentry::Dentry;
 pub use image::Image;
@@ -63,6 +65,7 @@ pub use locks::{
 pub use mounts::{FILE_SYSTEM_TYPES, Mount};
 pub use notify::Inotify;
 pub use open_file::OpenFile;
+pub use synthetic::process_of_directory;
 pub use system::{
     Cache, CacheKind, Kernel, MappingStatus, Memory, NamedPipe, Process, ProcessStatus, System, SystemV,
     ThreadStatus, Transfers,

@@ -3,6 +3,7 @@
 //! [`MountTable::add`] numbers a mount, from which `st_dev` follows, and finds the mount that it is on by its path. The table tells what is
 //! mounted; that a path leads there is an entry of its directory (see `Vfs::mount`).
 
+use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -136,6 +137,11 @@ impl Mount {
         !self.flags.contains(MountFlags::ST_NOSUID)
     }
 
+    /// Whether no program on it can be executed.
+    pub(crate) fn has_no_programs(&self) -> bool {
+        self.flags.contains(MountFlags::ST_NOEXEC)
+    }
+
     /// Whether nothing can be written to it.
     pub(crate) fn is_read_only(&self) -> bool {
         self.flags.contains(MountFlags::ST_RDONLY)
@@ -200,6 +206,14 @@ impl MountTable {
     pub(crate) fn of_device(&self, device: u64) -> Option<Mount> {
         let mounts = self.0.lock();
         mounts.iter().find(|mount| mount.device() == device).cloned()
+    }
+
+    /// `/proc/self/mountstats`
+    pub(crate) fn mount_statistics(&self) -> Vec<u8> {
+        self.lines(|mount| {
+            let (kind, path) = (mount.kind.name, &mount.path);
+            format!("device {kind} mounted on {path} with fstype {kind}\n")
+        })
     }
 
     /// `/proc/mounts`

@@ -9,7 +9,7 @@ use kobject::{
     DirectorySink, Errno, File, FileKind, How, Mapping, Observer, Result, SharedPagesSlot, Sink, Source,
     Stat, Subscription,
 };
-use linux_abi::{AllocateFlags, InotifyMask, OpenFlags, PollEvents};
+use linux_abi::{AllocateFlags, InotifyMask, Ioctl, OpenFlags, PollEvents};
 
 use crate::dentry::Dentry;
 use crate::device::Device;
@@ -160,6 +160,13 @@ impl File for OpenFile {
         let next = self.dentry.inode().list(&self.dentry, cookie, sink)?;
         notify::used(&self.dentry, InotifyMask::IN_ACCESS);
         Ok(next)
+    }
+
+    fn ioctl(&self, request: Ioctl, argument: u64) -> Result<u64> {
+        match &self.target {
+            Target::Device(device) => device.ioctl(request, argument),
+            _ => Err(Errno::ENOTTY),
+        }
     }
 
     fn truncate(&self, len: u64) -> Result<()> {

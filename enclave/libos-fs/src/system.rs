@@ -59,9 +59,6 @@ pub trait System: Send + Sync {
 
     /// The host name.
     fn host_name(&self) -> Vec<u8>;
-
-    /// Sets the host name, as a write to `/proc/sys/kernel/hostname` does.
-    fn set_host_name(&self, name: &[u8]) -> Result<()>;
 }
 
 /// A cache of each processor.
@@ -215,6 +212,8 @@ pub struct MappingStatus {
     pub resident: u64,
     /// Whether changes are seen by all who map the same.
     pub is_shared: bool,
+    /// Whether it counts as locked (`mlock`).
+    pub is_locked: bool,
 }
 
 /// Numbers of a process for `stat`, `statm` and `status`.

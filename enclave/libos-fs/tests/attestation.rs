@@ -33,12 +33,19 @@ fn the_files_are_those_of_gramine() {
             "quote",
             "report",
             "target_info",
+            "tls",
             "user_report_data"
         ]
     );
     assert_eq!(
         container.list("/dev/attestation/keys").unwrap(),
-        ["_sgx_mrenclave", "_sgx_mrsigner", "default"]
+        [
+            "_sgx_mrenclave",
+            "_sgx_mrsigner",
+            "default",
+            "version",
+            "versions"
+        ]
     );
     for (path, permissions, size) in [
         ("/dev/attestation/attestation_type", 0o444, 0),
@@ -83,6 +90,31 @@ fn a_quote_is_made_when_it_is_opened() {
 }
 
 #[test]
+fn tls_has_one_key_and_a_certificate_for_each_opening() {
+    let container = container();
+    let (key, certificate) = ("/dev/attestation/tls/key.pem", "/dev/attestation/tls/cert.pem");
+    assert_eq!(
+        container.list("/dev/attestation/tls").unwrap(),
+        ["cert.pem", "key.pem"]
+    );
+    let stat = container.stat(key).unwrap();
+    assert_eq!((stat.permissions, stat.size), (0o444, 7));
+    assert_eq!(container.read(key).unwrap(), b"private");
+    let first = container.open(certificate, O_RDONLY, 0).unwrap();
+    assert_eq!(container.read(certificate).unwrap(), b"2");
+    assert_eq!(read_all(&first).unwrap(), b"1");
+    for path in [key, certificate] {
+        let file = container.open(path, O_WRONLY, 0).unwrap();
+        assert_eq!(write(&file, b"mine"), Err(Errno::EACCES), "{path}");
+    }
+    *container.process.quotes.lock().unwrap() = u8::MAX;
+    assert_eq!(
+        container.open(certificate, O_RDONLY, 0).err(),
+        Some(Errno::ENODEV)
+    );
+}
+
+#[test]
 fn a_report_is_of_what_was_written() {
     let container = container();
     assert_eq!(container.read(REPORT).unwrap(), [0; 432]);
@@ -124,16 +156,81 @@ fn one_write_gives_the_whole_value() {
     );
 }
 
+/// What the tests' processor has.
+const VERSION: &str = "5-07070707070707070707070707070707";
+
+#[test]
+fn keys_of_lower_versions_are_there_by_name() {
+    let container = container();
+    let keys = "/dev/attestation/keys";
+    let key = |version: &str, name: &str| container.read(&format!("{keys}/versions/{version}/{name}"));
+    assert_eq!(
+        container.read(&format!("{keys}/version")).unwrap(),
+        VERSION.as_bytes()
+    );
+    assert_eq!(container.list(&format!("{keys}/versions")).unwrap(), [VERSION]);
+    for version in [VERSION, "0", "5"] {
+        let dir = format!("{keys}/versions/{version}");
+        assert_eq!(container.list(&dir).unwrap(), ["_sgx_mrenclave", "_sgx_mrsigner"]);
+        assert_eq!(container.stat(&dir).unwrap().kind, FileKind::Directory);
+        let stat = container.stat(&format!("{dir}/_sgx_mrsigner")).unwrap();
+        assert_eq!((stat.permissions, stat.size), (0o444, 16));
+    }
+    for name in ["_sgx_mrenclave", "_sgx_mrsigner"] {
+        let present = container.read(&format!("{keys}/{name}")).unwrap();
+        assert_eq!(key(VERSION, name).unwrap(), present);
+        assert_eq!(
+            key("5", name).unwrap(),
+            present,
+            "the processor's versions of now"
+        );
+        let before = key("3", name).unwrap();
+        assert_eq!(before[..13], present[..13]);
+        assert_eq!(before[13..], [3, 7, 7]);
+    }
+    let older_processor = key("4-07070707070707070707070707070203", "_sgx_mrsigner").unwrap();
+    assert_eq!(older_processor[13..], [4, 2, 3]);
+}
+
+#[test]
+fn keys_of_higher_versions_are_refused() {
+    let container = container();
+    for version in ["6", "65535", "5-07070707070707070707070707070708"] {
+        for name in ["_sgx_mrenclave", "_sgx_mrsigner"] {
+            let path = format!("/dev/attestation/keys/versions/{version}/{name}");
+            assert_eq!(container.read(&path).err(), Some(Errno::EACCES), "{path}");
+        }
+    }
+    // What is no version has no directory, and a version has one name.
+    for name in [
+        "",
+        "-1",
+        "05",
+        "+5",
+        "65536",
+        "5-",
+        "5-07",
+        "5-0707070707070707070707070707070g",
+        "5-0707070707070707070707070707070A",
+        "5-07070707070707070707070707070707-",
+        "5-0707070707070707070707070707070707",
+        "default",
+    ] {
+        let path = format!("/dev/attestation/keys/versions/{name}/_sgx_mrsigner");
+        assert_eq!(container.read(&path).err(), Some(Errno::ENOENT), "{path}");
+    }
+}
+
 #[test]
 fn keys_are_sixteen_bytes() {
     let container = container();
     assert_eq!(
         container.read("/dev/attestation/keys/_sgx_mrenclave").unwrap(),
-        [1; 16]
+        [&[1; 13][..], &[5, 7, 7]].concat()
     );
     assert_eq!(
         container.read("/dev/attestation/keys/_sgx_mrsigner").unwrap(),
-        [2; 16]
+        [&[2; 13][..], &[5, 7, 7]].concat()
     );
     assert_eq!(container.read(KEY).unwrap(), []);
     let file = container.open(KEY, O_RDWR, 0).unwrap();

@@ -102,6 +102,10 @@ impl Image for Failing {
         self.read()?.chunk(file, offset)
     }
 
+    fn cached_chunk(&self, file: &Inode, offset: u64) -> Result<Option<Chunk>> {
+        self.image.cached_chunk(file, offset)
+    }
+
     fn read(&self, file: &Inode, offset: u64, out: &mut [u8]) -> Result<usize> {
         Failing::read(self)?.read(file, offset, out)
     }

@@ -371,7 +371,7 @@ fn anonymous_files_take_seals() {
     let container = Container::new(&tree());
     let file = container
         .vfs
-        .anonymous_file(&container.context, b"name", Some(Seals::empty()))
+        .anonymous_file(&container.context, b"name", 0o777, Seals::empty())
         .unwrap();
     write(&file, b"contents").unwrap();
     assert_eq!(path_of(&file, container.vfs.root()), b"/memfd:name (deleted)");

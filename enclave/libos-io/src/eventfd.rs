@@ -1,5 +1,7 @@
 //! `eventfd2`.
 
+use alloc::format;
+use alloc::string::String;
 use alloc::sync::{Arc, Weak};
 use core::any::Any;
 
@@ -56,6 +58,17 @@ impl EventFd {
     }
 }
 
+impl EventFd {
+    /// Adds one, as the kernel does for what it tells of: never waits, and a counter may get fuller than by a write, which is an error.
+    pub fn signal(&self) {
+        {
+            let mut count = self.count.lock();
+            *count = count.saturating_add(1);
+        }
+        self.queue.wake(PollEvents::READABLE | PollEvents::POLLERR);
+    }
+}
+
 impl File for EventFd {
     fn as_any(&self) -> &dyn Any {
         self
@@ -63,6 +76,11 @@ impl File for EventFd {
 
     fn stat(&self) -> Result<Stat> {
         anonymous::stat(FileKind::Anonymous, 0o600, 0)
+    }
+
+    fn info(&self) -> String {
+        let (count, semaphore) = (*self.count.lock(), u8::from(self.semaphore));
+        format!("eventfd-count: {count:16x}\neventfd-semaphore: {semaphore}\n")
     }
 
     fn read(&self, _: u64, to: &mut dyn Sink, how: How) -> Result<usize> {
@@ -104,7 +122,8 @@ impl File for EventFd {
         let mut events = PollEvents::empty();
         events.set(PollEvents::POLLIN, count > 0);
         events.set(PollEvents::POLLOUT, count < LARGEST);
-        events & interest
+        events.set(PollEvents::POLLERR, count == u64::MAX);
+        events & (interest | PollEvents::POLLERR)
     }
 
     fn subscribe(&self, interest: PollEvents, observer: Weak<dyn Observer>) -> Option<Subscription> {

@@ -2,6 +2,8 @@
 //! [`SignalSource`].
 
 use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::String;
 use alloc::sync::{Arc, Weak};
 use core::any::Any;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -60,6 +62,10 @@ impl File for SignalFd {
 
     fn stat(&self) -> Result<Stat> {
         anonymous::stat(FileKind::Anonymous, 0o600, 0)
+    }
+
+    fn info(&self) -> String {
+        format!("sigmask:\t{:016x}\n", self.signals())
     }
 
     fn read(&self, _: u64, to: &mut dyn Sink, how: How) -> Result<usize> {

@@ -40,7 +40,7 @@ impl TimerClock {
             Self::Monotonic => time,
             Self::Realtime => {
                 let now = clock::realtime();
-                clock::monotonic().saturating_add(time.saturating_sub(now))
+                clock::monotonic().saturating_add(time).saturating_sub(now)
             }
         }
     }

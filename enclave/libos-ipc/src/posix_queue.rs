@@ -342,7 +342,7 @@ impl Queue {
                 drop(state);
                 match woken {
                     Some(sleeper) => sleeper.wake(),
-                    None => self.changes.wake(PollEvents::WRITABLE),
+                    None => drop(self.changes.wake(PollEvents::WRITABLE)),
                 }
                 return Ok(message);
             }

@@ -11,13 +11,26 @@ use enclave_rt::attestation::{self, Key, Refused};
 use enclave_rt::call;
 use host_abi::{CallError, Quote, QuoteTarget};
 use kobject::{Errno, Result};
-use libos_fs::{Attester, REPORT_DATA_SIZE, REPORT_SIZE, SealedTo, TARGET_INFO_SIZE};
+use libos_fs::{
+    Attester, REPORT_DATA_SIZE, REPORT_SIZE, SealedTo, Secret, SecurityVersions, TARGET_INFO_SIZE,
+};
 use sgx_arch::{Attributes, KeyName, KeyPolicy, KeyRequest, ReportBody, Xfrm};
+
+use crate::tls::Tls;
 
 const _: () = assert!(QuoteTarget::SIZE == TARGET_INFO_SIZE && Quote::REPORT_SIZE == REPORT_SIZE);
 
 /// This enclave, for `/dev/attestation`.
-pub(crate) struct Enclave;
+pub(crate) struct Enclave {
+    tls: Tls,
+}
+
+impl Enclave {
+    /// With these names in its certificates.
+    pub(crate) const fn new(names: Vec<Vec<u8>>) -> Self {
+        Self { tls: Tls::new(names) }
+    }
+}
 
 impl Attester for Enclave {
     fn target_info(&self) -> Result<[u8; TARGET_INFO_SIZE]> {
@@ -40,8 +53,24 @@ impl Attester for Enclave {
         last.unwrap_or(Err(Errno::EAGAIN))
     }
 
-    fn sealing_key(&self, bound_to: SealedTo) -> Result<Key> {
-        sealing_key(bound_to)
+    fn security_versions(&self) -> Result<SecurityVersions> {
+        let own = own_body()?;
+        Ok(SecurityVersions {
+            isv_svn: own.isv_svn,
+            cpu_svn: own.cpu_svn,
+        })
+    }
+
+    fn sealing_key(&self, bound_to: SealedTo, versions: &SecurityVersions) -> Result<Key> {
+        sealing_key(bound_to, versions)
+    }
+
+    fn tls_key(&self) -> Result<Secret> {
+        Ok(self.tls.key())
+    }
+
+    fn tls_certificate(&self) -> Result<Vec<u8>> {
+        self.tls.certificate(|data| self.quote(data))
     }
 }
 
@@ -81,9 +110,9 @@ fn is_about(quote: &[u8], report: &[u8; REPORT_SIZE]) -> bool {
     body.is_some_and(|body| report.starts_with(body))
 }
 
-/// The key by which what is bound to the enclave, or to its signer, is sealed. It is the same on this platform until the
-/// versions of enclave or processor rise, and never that of a debug enclave.
-fn sealing_key(bound_to: SealedTo) -> Result<Key> {
+/// The key by which what is bound to the enclave, or to its signer, is sealed under these versions. It is the same on this
+/// platform, whatever the versions of now, and never that of a debug enclave. EGETKEY refuses versions above those of now.
+fn sealing_key(bound_to: SealedTo, versions: &SecurityVersions) -> Result<Key> {
     let own = own_body()?;
     let request = KeyRequest {
         name: KeyName::SEAL,
@@ -91,8 +120,8 @@ fn sealing_key(bound_to: SealedTo) -> Result<Key> {
             SealedTo::Enclave => KeyPolicy::MRENCLAVE,
             SealedTo::Signer => KeyPolicy::MRSIGNER,
         },
-        isv_svn: own.isv_svn,
-        cpu_svn: own.cpu_svn,
+        isv_svn: versions.isv_svn,
+        cpu_svn: versions.cpu_svn,
         // All of what the enclave may do counts, but not the state components that the host chooses by what processor it has.
         attributes_mask: Attributes {
             flags: !0,

@@ -18,7 +18,9 @@ use libos_fs::{At, Context, Vfs, VfsOptions};
 use libos_io::{Stream, Terminal, Timers};
 use libos_mm::AddressSpace;
 use linux_abi::{AtFlags, OpenFlags};
+use sector_cipher::ImageKey;
 use sgx_arch::Attributes;
+use zeroize::Zeroizing;
 
 use crate::container::Container;
 use crate::ipc::Ipc;
@@ -155,7 +157,8 @@ fn start() -> Result<enclave_rt::frame::TrapFrame, Refusal> {
 }
 
 fn boot_info() -> Result<BootInfo, Refusal> {
-    let mut bytes = vec![0; STAGING_SIZE];
+    // It may hold the image's key.
+    let mut bytes = Zeroizing::new(vec![0; STAGING_SIZE]);
     call::staging().read(&mut bytes);
     BootInfo::decode(&bytes)
         .map_err(|error| Refusal::new(format!("the host's boot information cannot be read ({error:?})")))
@@ -208,6 +211,9 @@ fn mount(config: &Config, info: &BootInfo) -> Result<Vfs, Refusal> {
             "the root file system is not the one that was measured: {why}"
         ))
     };
+    let key = info.image_key.as_ref();
+    let given = config.rootfs.check_key(key.map(ImageKey::id));
+    given.map_err(|wrong| Refusal::new(format!("{wrong}")))?;
     if info.rootfs_len < config.rootfs.total_len {
         return Err(unreadable("it is too short"));
     }
@@ -215,7 +221,7 @@ fn mount(config: &Config, info: &BootInfo) -> Result<Vfs, Refusal> {
     let memory = memory.ok_or_else(|| unreadable("the host has mapped it nowhere"))?;
     // A sixteenth of the programs' memory for blocks of the image, within reason.
     let cache = (config.memory / 16).clamp(4 << 20, 128 << 20);
-    let image = rootfs_source::open(memory, &config.rootfs, cache)
+    let image = rootfs_source::open(memory, &config.rootfs, key, cache)
         .map_err(|error| unreadable(&format!("{error}")))?;
     if let Some(sites) = rootfs_source::ImageCallSites::open(image.clone(), config.rootfs.callsites) {
         libos_mm::install_call_sites(Arc::new(sites));
@@ -226,7 +232,7 @@ fn mount(config: &Config, info: &BootInfo) -> Result<Vfs, Refusal> {
         now: clock::timestamp,
         seed: [(); 3].map(|()| instructions::random_word()),
         system: Arc::new(proc_source::Source),
-        attester: Arc::new(attestation::Enclave),
+        attester: Arc::new(attestation::Enclave::new(tls_names(config))),
     })
     .map_err(|errno| match errno {
         Errno::ENOSPC | Errno::ENOMEM => {
@@ -234,6 +240,13 @@ fn mount(config: &Config, info: &BootInfo) -> Result<Vfs, Refusal> {
         }
         errno => unreadable(&format!("{errno}")),
     })
+}
+
+/// What certificates of the enclave call it: the host name, where that is measured, and the name for clients beside it.
+fn tls_names(config: &Config) -> Vec<Vec<u8>> {
+    let is_name = !config.hostname.is_empty() && config.hostname.is_ascii();
+    let measured = is_name.then(|| config.hostname.clone());
+    measured.into_iter().chain([b"localhost".to_vec()]).collect()
 }
 
 fn hostname(config: &Config, info: &BootInfo) -> Vec<u8> {

@@ -15,6 +15,7 @@ use linux_abi::{OpenFlags, Signal};
 
 use crate::loader::symbols::{self, Place};
 use crate::process::Thread;
+use crate::process::table::INIT;
 use crate::signal::SignalInfo;
 use crate::{console, user};
 
@@ -23,9 +24,18 @@ const DEPTH: usize = 32;
 /// How many words of the stack are looked at.
 const WORDS: u64 = 2048;
 
-/// Prints the report. Without the measured configuration's leave to debug, only what the host sees anyway: which signal it was.
+/// Prints the report. Without the measured configuration's leave to debug, only what the host sees anyway: that the container's first
+/// program ends, and by which signal.
 pub(crate) fn report(thread: &Thread, signal: Signal, frame: &TrapFrame, info: &SignalInfo) {
     if !crate::container().debug {
+        if thread.process.pid == INIT {
+            let line = format!(
+                "{} was killed by signal {}: convert with --debug for a report\n",
+                thread.program(),
+                signal.raw()
+            );
+            console::print(MessageKind::Notice, &line);
+        }
         return;
     }
     let r = &frame.registers;

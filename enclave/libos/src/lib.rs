@@ -8,8 +8,8 @@
 //! - `trap`, `resume`: exceptions of programs, and the way back to a program;
 //! - `requests`: `nacre exec` and `nacre top`, where debugging is allowed;
 //! - `name_files`: /etc/hosts and its kin;
-//! - `attestation`: reports, quotes and sealing keys of this enclave;
-//! - `proc_source`: what /proc shows; `console`, `trace`, `stats`, `crash`: what a developer sees.
+//! - `attestation`, `tls`: reports, quotes, sealing keys, and the TLS key of this enclave;
+//! - `proc_source`: what /proc shows; `console`, `trace`, `stats`, `crash`, `memory_limit`: what a developer sees.
 //!
 //! Everything here is safe Rust over `enclave-rt`. The one piece of global state is the [`Container`].
 #![cfg_attr(not(test), no_std)]
@@ -35,6 +35,7 @@ mod crash;
 mod futex;
 mod ipc;
 mod loader;
+mod memory_limit;
 mod name_files;
 mod proc_source;
 mod process;
@@ -47,6 +48,7 @@ mod stats;
 pub mod syscall;
 mod terminal;
 mod time;
+mod tls;
 mod trace;
 mod trap;
 mod uapi;

@@ -99,11 +99,6 @@ impl System for Source {
     fn host_name(&self) -> Vec<u8> {
         crate::container().hostname.lock().clone()
     }
-
-    fn set_host_name(&self, name: &[u8]) -> Result<()> {
-        *crate::container().hostname.lock() = name.to_vec();
-        Ok(())
-    }
 }
 
 /// A terminal of the host's that the calling process has open, which stands in for a controlling terminal.
@@ -188,6 +183,7 @@ impl libos_fs::Process for Shown {
             size: mapping.size,
             resident: mapping.resident,
             is_shared: mapping.is_shared,
+            is_locked: mapping.is_locked,
         });
         shown.collect()
     }

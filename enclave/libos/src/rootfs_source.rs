@@ -13,9 +13,10 @@ use host_abi::MessageKind;
 use kobject::SpinLock;
 use libos_mm::CallSites;
 use rootfs::{
-    BLOCK_SIZE, Block, BlockSource, CacheSet, Erofs, Error, Lock, SourceError, VerifiedBlocks, Verity,
-    VerityParams,
+    BLOCK_SIZE, Block, BlockSource, CacheSet, Erofs, Error, Lock, Sectors, SourceError, VerifiedBlocks,
+    Verity, VerityParams,
 };
+use sector_cipher::{ImageKey, SectorCipher};
 
 use crate::console;
 
@@ -63,16 +64,22 @@ static TAMPERED: AtomicU64 = AtomicU64::new(u64::MAX);
 
 impl VerifiedBlocks for Watched {
     fn read_block(&self, index: u64, out: &mut Block) -> Result<(), Error> {
-        let result = self.0.read_block(index, out);
-        if let Err(Error::Tampered { block }) = result {
-            // The first one stays. The notice has to wait: this may be a fault in the middle of a host call's staging.
-            let _ = TAMPERED.compare_exchange(u64::MAX, block, Ordering::Relaxed, Ordering::Relaxed);
-        }
-        result
+        self.0.read_block(index, out).inspect_err(remember)
+    }
+
+    fn read_pair(&self, index: u64, out: [&mut Block; 2]) -> Result<(), Error> {
+        self.0.read_pair(index, out).inspect_err(remember)
     }
 
     fn blocks(&self) -> u64 {
         self.0.blocks()
+    }
+}
+
+fn remember(error: &Error) {
+    if let Error::Tampered { block } = *error {
+        // The first one stays. The notice has to wait: this may be a fault in the middle of a host call's staging.
+        let _ = TAMPERED.compare_exchange(u64::MAX, block, Ordering::Relaxed, Ordering::Relaxed);
     }
 }
 
@@ -88,10 +95,15 @@ pub(crate) fn report() {
 }
 
 /// The root file system.
-pub(crate) type RootImage = Erofs<Watched, CacheLock<CacheSet>>;
+pub(crate) type RootImage = Erofs<Sectors<Watched>, CacheLock<CacheSet>>;
 
-/// Opens the image that the configuration measures; `cache` in bytes.
-pub(crate) fn open(memory: HostMemory, rootfs: &Rootfs, cache: u64) -> Result<Arc<RootImage>, Error> {
+/// Opens the image that the configuration measures, with its key if it is encrypted; `cache` in bytes.
+pub(crate) fn open(
+    memory: HostMemory,
+    rootfs: &Rootfs,
+    key: Option<&ImageKey>,
+    cache: u64,
+) -> Result<Arc<RootImage>, Error> {
     let params = VerityParams {
         root_hash: rootfs.root_hash,
         data_blocks: rootfs.data_blocks,
@@ -100,7 +112,7 @@ pub(crate) fn open(memory: HostMemory, rootfs: &Rootfs, cache: u64) -> Result<Ar
     };
     let verity = Verity::new(HostImage { memory }, &params, TREE_CACHE)?;
     Ok(Arc::new(Erofs::open(
-        Watched(verity),
+        Sectors::new(Watched(verity), key.map(SectorCipher::new)),
         (cache / BLOCK_SIZE as u64) as usize,
     )?))
 }

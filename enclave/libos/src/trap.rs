@@ -1,5 +1,6 @@
 //! Exceptions of programs: system calls by the `syscall` instruction, page faults, emulated instructions, and signals for the rest.
 
+use enclave_layout::PAGE_SIZE;
 use enclave_rt::frame::{Exception, TrapFrame};
 use libos_mm::FaultOutcome;
 use linux_abi::{Signal, SignalCode};
@@ -7,7 +8,7 @@ use linux_abi::{Signal, SignalCode};
 use crate::process::CURRENT;
 use crate::signal::{SignalInfo, send};
 use crate::syscall::{self, Frame};
-use crate::{processor, stats, user};
+use crate::{memory_limit, processor, stats, user};
 
 /// Handles an exception: afterwards `frame` says where the program goes on, or a signal is pending.
 pub(crate) fn handle(frame: &mut TrapFrame) {
@@ -45,7 +46,10 @@ fn page_fault(frame: &mut TrapFrame, exception: Exception) {
         }
         FaultOutcome::NotMapped => (Signal::SIGSEGV, SignalCode::SEGV_MAPERR),
         FaultOutcome::NotAllowed => (Signal::SIGSEGV, SignalCode::SEGV_ACCERR),
-        FaultOutcome::Bus => (Signal::SIGBUS, SignalCode::BUS_ADRERR),
+        FaultOutcome::Bus => {
+            CURRENT.with(|thread| memory_limit::say_if_used_up(thread, PAGE_SIZE));
+            (Signal::SIGBUS, SignalCode::BUS_ADRERR)
+        }
     };
     CURRENT.with(|thread| send::forced(thread, SignalInfo::fault(signal, code, exception.address)));
 }

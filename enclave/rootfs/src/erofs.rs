@@ -86,15 +86,20 @@ impl<B: VerifiedBlocks, L: Lock<CacheSet>> Erofs<B, L> {
         file_only(file)?;
         let mut done = 0;
         while let Some(rest) = out.get_mut(done..).filter(|rest| !rest.is_empty()) {
-            let Some((block, range)) = locate(file, advance(offset, done)?)? else {
+            let Some(place) = locate(file, advance(offset, done)?)? else {
                 break;
             };
-            done += match rest.first_chunk_mut::<BLOCK_SIZE>() {
-                Some(whole) if range == (0..BLOCK_SIZE) => {
-                    self.cache.read_past(block, whole)?;
+            let is_whole = place.range == (0..BLOCK_SIZE);
+            done += match rest.as_chunks_mut::<BLOCK_SIZE>().0 {
+                [first, second, ..] if is_whole && place.following > 0 => {
+                    self.cache.read_pair_past(place.block, [first, second])?;
+                    2 * BLOCK_SIZE
+                }
+                [whole, ..] if is_whole => {
+                    self.cache.read_past(place.block, whole)?;
                     BLOCK_SIZE
                 }
-                _ => copy(&self.chunk_at(block, range)?, rest),
+                _ => copy(&self.chunk_at(place)?, rest),
             };
         }
         Ok(done)
@@ -105,6 +110,15 @@ impl<B: VerifiedBlocks, L: Lock<CacheSet>> Erofs<B, L> {
     pub fn chunk(&self, file: &Inode, offset: u64) -> Result<Option<Chunk>, Error> {
         file_only(file)?;
         self.contents(file, offset)
+    }
+
+    /// As [`Self::chunk`], if the block is in the cache; `None` otherwise, and at the end of the file.
+    pub fn cached_chunk(&self, file: &Inode, offset: u64) -> Result<Option<Chunk>, Error> {
+        file_only(file)?;
+        let Some(Place { block, range, .. }) = locate(file, offset)? else {
+            return Ok(None);
+        };
+        Ok(self.cache.cached(block).map(|page| Chunk { page, range }))
     }
 
     /// The target of a symbolic link, 1 to 4095 bytes without NUL.
@@ -126,8 +140,12 @@ impl<B: VerifiedBlocks, L: Lock<CacheSet>> Erofs<B, L> {
         let mut done = 0;
         while let Some(rest) = out.get_mut(done..).filter(|rest| !rest.is_empty()) {
             let offset = advance(offset, done)?;
-            let chunk = self.chunk_at(offset / BLOCK_SIZE as u64, within_block(offset)..BLOCK_SIZE)?;
-            done += copy(&chunk, rest);
+            let place = Place {
+                block: offset / BLOCK_SIZE as u64,
+                range: within_block(offset)..BLOCK_SIZE,
+                following: 0,
+            };
+            done += copy(&self.chunk_at(place)?, rest);
         }
         Ok(())
     }
@@ -143,10 +161,10 @@ impl<B: VerifiedBlocks, L: Lock<CacheSet>> Erofs<B, L> {
 
     /// As [`Self::chunk`], for an inode of any kind.
     pub(crate) fn contents(&self, inode: &Inode, offset: u64) -> Result<Option<Chunk>, Error> {
-        let Some((block, range)) = locate(inode, offset)? else {
+        let Some(place) = locate(inode, offset)? else {
             return Ok(None);
         };
-        self.chunk_at(block, range).map(Some)
+        self.chunk_at(place).map(Some)
     }
 
     fn read_contents(&self, inode: &Inode, offset: u64, out: &mut [u8]) -> Result<usize, Error> {
@@ -160,9 +178,12 @@ impl<B: VerifiedBlocks, L: Lock<CacheSet>> Erofs<B, L> {
         Ok(done)
     }
 
-    fn chunk_at(&self, block: u64, range: Range<usize>) -> Result<Chunk, Error> {
-        let page = self.cache.page(block)?;
-        Ok(Chunk { page, range })
+    fn chunk_at(&self, place: Place) -> Result<Chunk, Error> {
+        let page = self.cache.page_of_run(place.block, place.following)?;
+        Ok(Chunk {
+            page,
+            range: place.range,
+        })
     }
 }
 
@@ -188,29 +209,41 @@ fn file_only(inode: &Inode) -> Result<(), Error> {
     }
 }
 
-/// The block that holds byte `offset` of the inode's contents, and which of its bytes are the contents from there on;
-/// never an empty range. `None` at the end.
-fn locate(inode: &Inode, offset: u64) -> Result<Option<(u64, Range<usize>)>, Error> {
+/// Where a part of an inode's contents lies.
+struct Place {
+    block: u64,
+    /// Which bytes of the block; never an empty range.
+    range: Range<usize>,
+    /// How many blocks behind this one are whole blocks of the same contents.
+    following: u64,
+}
+
+/// Where the inode's contents lie from byte `offset` on. `None` at the end.
+fn locate(inode: &Inode, offset: u64) -> Result<Option<Place>, Error> {
     let Some(left) = inode.size.checked_sub(offset).filter(|left| *left > 0) else {
         return Ok(None);
     };
     let contents = &inode.contents;
-    let (block, start) = match offset.checked_sub(contents.in_blocks) {
+    let (block, start, following) = match offset.checked_sub(contents.in_blocks) {
         None => {
-            let block = contents
-                .first_block
-                .checked_add(offset / BLOCK_SIZE as u64)
-                .ok_or(Error::OutOfRange)?;
-            (block, within_block(offset))
+            let index = offset / BLOCK_SIZE as u64;
+            let block = contents.first_block.checked_add(index).ok_or(Error::OutOfRange)?;
+            let wholes = contents.in_blocks.min(inode.size) / BLOCK_SIZE as u64;
+            let following = wholes.saturating_sub(index).saturating_sub(1);
+            (block, within_block(offset), following)
         }
         Some(into_tail) => {
             let at = contents.tail.checked_add(into_tail).ok_or(Error::OutOfRange)?;
-            (at / BLOCK_SIZE as u64, within_block(at))
+            (at / BLOCK_SIZE as u64, within_block(at), 0)
         }
     };
     let room = BLOCK_SIZE.saturating_sub(start);
     let len = usize::try_from(left).map_or(room, |left| left.min(room));
-    Ok(Some((block, start..start.saturating_add(len))))
+    Ok(Some(Place {
+        block,
+        range: start..start.saturating_add(len),
+        following,
+    }))
 }
 
 /// Copies as much as fits; returns how much.

@@ -5,7 +5,7 @@
 //! ```text
 //! BlockSource      the host's bytes, copied in           (implemented by the LibOS)
 //!   Verity         SHA-256 tree: right bytes or an error
-//!     (crypt)      decryption takes its place here: VerifiedBlocks over VerifiedBlocks
+//!     Sectors      AES-256-XTS, where the image is encrypted
 //!       BlockCache verified blocks, bounded
 //!         Erofs    inodes, directories, symbolic links, extended attributes, file contents
 //! ```
@@ -27,11 +27,12 @@
 //! look-up alone: neither hashing, nor copying, nor allocating happens under a lock. The [`Lock`] is the caller's. Locks
 //! are leaves: no two are held together.
 //!
-//! # SHA-256 without CPUID
+//! # SHA-256 and AES without CPUID
 //!
-//! `CPUID` faults in an enclave. `sha2` asks `cpufeatures`, which executes it unless the features are known at compile
-//! time. Build the enclave with `-C target-feature=+sha,+ssse3,+sse4.1` and `--cfg sha2_256_backend="x86-sha"`: the latter
-//! leaves detection and the portable code out altogether, and refuses to compile without the former.
+//! `CPUID` faults in an enclave. `sha2`, `aes` and `verity-digest` ask `cpufeatures`, which executes it unless the
+//! features are known at compile time. Build the enclave with `-C target-feature=+aes,+sha,+ssse3,+sse4.1` and
+//! `--cfg sha2_256_backend="x86-sha"`: the latter leaves detection and the portable code out altogether, and refuses to
+//! compile without the former.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -52,6 +53,7 @@ mod directory;
 mod erofs;
 mod error;
 mod inode;
+mod sectors;
 mod verity;
 mod xattr;
 
@@ -64,5 +66,6 @@ pub use inode::{Inode, Kind};
 pub use rootfs_format::erofs::{Device, Nid, Timestamp};
 pub use rootfs_format::verity::Digest;
 pub use rootfs_format::{BLOCK_SIZE, Block};
+pub use sectors::Sectors;
 pub use verity::{Verity, VerityParams};
 pub use xattr::Xattr;

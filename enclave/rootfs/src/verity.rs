@@ -9,9 +9,9 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use rootfs_format::verity::{DIGEST_SIZE, DIGESTS_PER_BLOCK, Digest, MAX_VERITY_SALT, hash_levels};
+use rootfs_format::verity::{DIGEST_SIZE, DIGESTS_PER_BLOCK, Digest, hash_levels};
 use rootfs_format::{BLOCK_SIZE, Block};
-use sha2::{Digest as _, Sha256};
+use verity_digest::BlockHasher;
 
 use crate::cache::{CacheSet, Lock, PageCache, new_page};
 use crate::{BlockSource, Error, VerifiedBlocks};
@@ -32,8 +32,7 @@ pub struct VerityParams {
 /// Data blocks below a hash tree, from an untrusted source.
 pub struct Verity<S, L> {
     source: S,
-    /// SHA-256 that has taken in the salt.
-    salted: Sha256,
+    hasher: BlockHasher,
     root_hash: Digest,
     data_blocks: u64,
     /// The first block of each level, the level of the data blocks' digests first.
@@ -48,9 +47,8 @@ impl<S: BlockSource, L: Lock<CacheSet>> Verity<S, L> {
         if params.data_blocks == 0 {
             return Err(Error::Parameters("there are no data blocks"));
         }
-        if params.salt.len() > MAX_VERITY_SALT {
-            return Err(Error::Parameters("the salt is longer than 256 bytes"));
-        }
+        let hasher = BlockHasher::new(&params.salt)
+            .map_err(|_| Error::Parameters("the salt is longer than 256 bytes"))?;
         let superblock = params.hash_offset / BLOCK_SIZE as u64;
         if !params.hash_offset.is_multiple_of(BLOCK_SIZE as u64) || superblock < params.data_blocks {
             return Err(Error::Parameters(
@@ -71,7 +69,7 @@ impl<S: BlockSource, L: Lock<CacheSet>> Verity<S, L> {
         }
         Ok(Self {
             source,
-            salted: Sha256::new_with_prefix(&params.salt),
+            hasher,
             root_hash: params.root_hash,
             data_blocks: params.data_blocks,
             levels,
@@ -81,18 +79,37 @@ impl<S: BlockSource, L: Lock<CacheSet>> Verity<S, L> {
 
     /// Copies the image's block `index` into `out` and compares it, there, with its digest.
     fn read_matching(&self, index: u64, expected: &Digest, out: &mut Block) -> Result<(), Error> {
-        let copied = self.source.read_block(index, out);
-        let result = match copied {
-            Err(_) => Err(Error::Source { block: index }),
-            Ok(()) if self.digest(out) != *expected => Err(Error::Tampered { block: index }),
-            Ok(()) => return Ok(()),
-        };
-        out.fill(0);
-        result
+        self.copy(index, out)?;
+        compare(index, &self.hasher.digest(out), expected)
     }
 
-    fn digest(&self, block: &Block) -> Digest {
-        self.salted.clone().chain_update(block).finalize().into()
+    /// As [`Self::read_matching`], for this block and the next one.
+    fn read_matching_pair(
+        &self,
+        index: u64,
+        expected: &[Digest; 2],
+        [first, second]: [&mut Block; 2],
+    ) -> Result<(), Error> {
+        let next = index.checked_add(1).ok_or(Error::OutOfRange)?;
+        self.copy(index, first)?;
+        self.copy(next, second)?;
+        let digests = self.hasher.digest_pair([first, second]);
+        compare(index, &digests[0], &expected[0])?;
+        compare(next, &digests[1], &expected[1])
+    }
+
+    /// The host's bytes: not verified yet.
+    fn copy(&self, index: u64, out: &mut Block) -> Result<(), Error> {
+        let copied = self.source.read_block(index, out);
+        copied.map_err(|_| Error::Source { block: index })
+    }
+
+    /// The digest that data block `index` must have.
+    fn digest_of(&self, index: u64) -> Result<Digest, Error> {
+        match index < self.data_blocks {
+            true => self.expected(0, index),
+            false => Err(Error::OutOfRange),
+        }
     }
 
     /// The digest that block number `index` below `level` must have.
@@ -117,6 +134,7 @@ impl<S: BlockSource, L: Lock<CacheSet>> Verity<S, L> {
         }
         let expected = self.expected(level + 1, index)?;
         let mut page = new_page();
+        // After an error nobody sees the page.
         self.read_matching(block, &expected, Arc::make_mut(&mut page))?;
         self.verified.insert(block, page.clone());
         Ok(page)
@@ -125,19 +143,37 @@ impl<S: BlockSource, L: Lock<CacheSet>> Verity<S, L> {
 
 impl<S: BlockSource, L: Lock<CacheSet>> VerifiedBlocks for Verity<S, L> {
     fn read_block(&self, index: u64, out: &mut Block) -> Result<(), Error> {
-        if index >= self.data_blocks {
-            return Err(Error::OutOfRange);
+        let result = self
+            .digest_of(index)
+            .and_then(|expected| self.read_matching(index, &expected, out));
+        if result.is_err() {
+            out.fill(0);
         }
-        match self.expected(0, index) {
-            Ok(expected) => self.read_matching(index, &expected, out),
-            Err(error) => {
-                out.fill(0);
-                Err(error)
-            }
+        result
+    }
+
+    fn read_pair(&self, index: u64, [first, second]: [&mut Block; 2]) -> Result<(), Error> {
+        let digests = || {
+            let next = index.checked_add(1).ok_or(Error::OutOfRange)?;
+            Ok([self.digest_of(index)?, self.digest_of(next)?])
+        };
+        let result =
+            digests().and_then(|expected| self.read_matching_pair(index, &expected, [first, second]));
+        if result.is_err() {
+            first.fill(0);
+            second.fill(0);
         }
+        result
     }
 
     fn blocks(&self) -> u64 {
         self.data_blocks
+    }
+}
+
+fn compare(block: u64, digest: &Digest, expected: &Digest) -> Result<(), Error> {
+    match digest == expected {
+        true => Ok(()),
+        false => Err(Error::Tampered { block }),
     }
 }

@@ -5,11 +5,15 @@ mod mounts;
 
 use std::ffi::OsString;
 use std::fs::File;
+use std::io::Read as _;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use enclave_config::HostEnv;
 use host_runtime::{EncluSites, Options, Platform, RootfsFile, Seed, make_room_for_enclave, run, terminal};
+use sector_cipher::{ImageKey, KEY_SIZE, KeyId};
+use zeroize::Zeroizing;
 
 const USAGE: &str = "\
 Runs a Nacre enclave.
@@ -25,6 +29,7 @@ Options:
       --config FILE                  its configuration [/nacre/enclave.config]
       --rootfs FILE[:OFFSET:LENGTH]  the root file system [/nacre/rootfs.img]
   -e, --env NAME=VALUE               adds to the environment, if the image allows that
+      --image-key FILE               the key of an encrypted image [/run/secrets/nacre-image-key, if it is there]
       --hostname NAME                the container's host name
       --trace                        prints a line per system call, if the image allows debugging
       --stats                        prints counts at the end
@@ -43,6 +48,7 @@ struct Arguments {
     env: Vec<Vec<u8>>,
     flags: host_abi::BootFlags,
     hostname: Vec<u8>,
+    image_key: Option<PathBuf>,
     sites: EncluSites,
 }
 
@@ -76,6 +82,7 @@ fn parse() -> Result<Option<Arguments>, String> {
         env: Vec::new(),
         flags: host_abi::BootFlags::default(),
         hostname: Vec::new(),
+        image_key: None,
         sites: EncluSites::Patched,
     };
     arguments.flags.terminal = terminal::is_interactive();
@@ -89,6 +96,7 @@ fn parse() -> Result<Option<Arguments>, String> {
             Long("rootfs") => arguments.rootfs = parser.value().map_err(hint)?,
             Short('e') | Long("env") => arguments.env.push(parser.value().map_err(hint)?.into_vec()),
             Long("hostname") => arguments.hostname = parser.value().map_err(hint)?.into_vec(),
+            Long("image-key") => arguments.image_key = Some(parser.value().map_err(hint)?.into()),
             Long("trace") => arguments.flags.trace = true,
             Long("stats") => arguments.flags.stats = true,
             Long("trap-enclu") => arguments.sites = EncluSites::Trapped,
@@ -130,9 +138,19 @@ fn start(arguments: Arguments) -> Result<(), String> {
     let read = |path: &PathBuf| std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()));
     let sgxs = read(&arguments.sgxs)?;
     let signature = read(&arguments.sig)?;
-    let allowed = environment::allowed(&sgxs, &read(&arguments.config)?)
+    let config = environment::configuration(&sgxs, &read(&arguments.config)?)
         .map_err(|problem| format!("{}: {problem}", arguments.config.display()))?;
-    let mut env = environment::passed_on(&allowed, std::env::vars_os());
+    let key_id = config.as_ref().and_then(|config| config.rootfs.key_id);
+    let (host_env, image_env) = config.map_or_else(
+        || (HostEnv::Names(Vec::new()), Vec::new()),
+        |config| (config.host_env, config.env),
+    );
+    if arguments.sgxs == Path::new(IN_A_CONTAINER)
+        && let Some(line) = environment::ignored(&host_env, &image_env, std::env::vars_os())
+    {
+        eprintln!("nacre: {line}");
+    }
+    let mut env = environment::passed_on(&host_env, std::env::vars_os());
     // What was asked for here takes precedence.
     env.extend(arguments.env);
     let (path, range) = split_range(&arguments.rootfs);
@@ -154,6 +172,7 @@ fn start(arguments: Arguments) -> Result<(), String> {
         env,
         flags: arguments.flags,
         hostname: arguments.hostname,
+        image_key: image_key(arguments.image_key, key_id)?,
         platform: Platform::Emulator {
             seed: Seed::of_this_user().map_err(|error| error.to_string())?,
             sites: arguments.sites,
@@ -168,6 +187,30 @@ fn start(arguments: Arguments) -> Result<(), String> {
     run(options)
         .map(|never| match never {})
         .map_err(|error| error.to_string())
+}
+
+/// Where container engines put the secret of this name.
+const KEY_IN_A_CONTAINER: &str = "/run/secrets/nacre-image-key";
+
+/// The key of the image: from the file that was named, or for an encrypted image from the engine's secret, if there is one.
+fn image_key(named: Option<PathBuf>, needed: Option<KeyId>) -> Result<Option<ImageKey>, String> {
+    let secret = || {
+        needed
+            .map(|_| PathBuf::from(KEY_IN_A_CONTAINER))
+            .filter(|path| path.exists())
+    };
+    let Some(path) = named.or_else(secret) else {
+        return Ok(None);
+    };
+    let failed = |error| format!("cannot read {}: {error}", path.display());
+    let mut bytes = Zeroizing::new(Vec::with_capacity(KEY_SIZE + 1));
+    // One byte more than a key has, to see that it goes on.
+    let file = File::open(&path).map_err(failed)?;
+    file.take(KEY_SIZE as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(failed)?;
+    let key = ImageKey::new(&bytes).map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(Some(key))
 }
 
 /// Splits `FILE[:OFFSET:LENGTH]`.

@@ -8,6 +8,7 @@ use std::sync::Mutex;
 use enclave_config::{Config, HostSignals};
 use enclave_layout::Slot as SlotAddress;
 use host_abi::{BootError, BootFlags, BootInfo, CpuidEntry, STAGING_SIZE};
+use sector_cipher::ImageKey;
 use sgx_arch::{Malformed, Secs, SigStruct, SigStructError};
 use sgx_platform::sgxs::Stream;
 use sgx_platform::{Builder, PlatformError, processor};
@@ -39,6 +40,8 @@ pub struct Options<'a> {
     pub flags: BootFlags,
     /// The container's host name, empty for the default.
     pub hostname: Vec<u8>,
+    /// The key of the root file system's image, if it is encrypted.
+    pub image_key: Option<ImageKey>,
     /// What the enclave runs on.
     pub platform: Platform,
     /// How other commands reach the container, if they may.
@@ -56,6 +59,7 @@ impl<'a> Options<'a> {
             env: Vec::new(),
             flags: BootFlags::default(),
             hostname: Vec::new(),
+            image_key: None,
             platform,
             control: None,
         }
@@ -127,6 +131,7 @@ pub fn run_with(options: Options, host: Box<dyn Host>) -> Result<Infallible, Err
         env: options.env,
         flags: options.flags,
         hostname: options.hostname,
+        image_key: options.image_key,
         control: options.control,
         host,
         clock,
@@ -150,6 +155,7 @@ pub(crate) struct Launch<'a> {
     env: Vec<Vec<u8>>,
     flags: BootFlags,
     hostname: Vec<u8>,
+    image_key: Option<ImageKey>,
     control: Option<Control>,
     host: Box<dyn Host>,
     /// At the beginning of the start.
@@ -178,9 +184,10 @@ impl Launch<'_> {
             env: self.env,
             resolv_conf: std::fs::read("/etc/resolv.conf").unwrap_or_default(),
             hostname: self.hostname,
+            image_key: self.image_key,
         };
         let bytes = info.encode(STAGING_SIZE).map_err(|error| match error {
-            BootError::TooLong | BootError::Truncated | BootError::Version => Error::TooLong,
+            BootError::TooLong | BootError::Truncated | BootError::Version | BootError::Key => Error::TooLong,
         })?;
         if let Some(first) = slots.first() {
             first.area().staging().write(0, &self.host.boot_info(bytes));

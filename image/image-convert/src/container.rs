@@ -157,6 +157,7 @@ mod tests {
                 salt: vec![],
                 total_len: 12288,
                 callsites: Extent::default(),
+                key_id: None,
             },
             source_digest: None,
         }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use enclave_config::{Config, Rootfs};
 use oci_image::{ImageRef, ImageSource, Kind, Limits, Tree, WrittenImage, sparse_file};
+use sector_cipher::{ImageKey, SectorCipher};
 use sgx_sign::{Layout, Libos, MrEnclave, MrSigner, SigningKey, Unsigned};
 
 use crate::call_sites::{self, Coverage};
@@ -17,6 +18,10 @@ use crate::{ConvertError, Options, Progress, Stage};
 /// Longest /etc/passwd or /etc/group that is read, in bytes.
 const MAX_ACCOUNTS_LEN: u64 = 16 << 20;
 
+/// What dm-verity hashes before each block. The tree is no secret and its root is measured, so no salt is needed; this one is
+/// containerd's, so that its nodes compute the same root over the same file system.
+const SALT: [u8; 32] = [0; 32];
+
 /// What to convert, into what, and how.
 pub struct Conversion<'a> {
     /// The image to convert.
@@ -27,6 +32,8 @@ pub struct Conversion<'a> {
     pub options: &'a Options,
     /// Signs the enclave.
     pub key: &'a SigningKey,
+    /// Encrypts the root file system, if it is to be encrypted.
+    pub image_key: Option<&'a ImageKey>,
     /// The LibOS's ELF file.
     pub libos: &'a [u8],
     /// The host runtime's executable.
@@ -73,10 +80,11 @@ impl Conversion<'_> {
 
         let spool_failed = |error| ConvertError::Spool(spool_dir.clone(), error);
         let rootfs = tempfile::tempfile_in(&spool_dir).map_err(spool_failed)?;
-        let (written, coverage) = write_rootfs(&tree, &rootfs, progress).map_err(|error| match error {
-            ConvertError::Rootfs(rootfs_image::Error::Write(error)) => spool_failed(error),
-            error => error,
-        })?;
+        let (written, coverage) =
+            write_rootfs(&tree, &rootfs, self.image_key, progress).map_err(|error| match error {
+                ConvertError::Rootfs(rootfs_image::Error::Write(error)) => spool_failed(error),
+                error => error,
+            })?;
 
         let config = configure(image, &tree, self.options, written)?;
         let mut sgxs = Vec::new();
@@ -122,6 +130,7 @@ pub fn configuration(image: &ImageSource, tree: &Tree, options: &Options) -> Res
         salt: Vec::new(),
         total_len: 0,
         callsites: enclave_config::Extent::default(),
+        key_id: None,
     };
     configure(image, tree, options, rootfs)
 }
@@ -162,6 +171,7 @@ fn spool_dir(target: &ImageRef) -> PathBuf {
 fn write_rootfs(
     tree: &Tree,
     file: &File,
+    key: Option<&ImageKey>,
     progress: &mut dyn Progress,
 ) -> Result<(Rootfs, Coverage), ConvertError> {
     let source = TreeSource(tree);
@@ -174,11 +184,11 @@ fn write_rootfs(
         written: 0,
         progress,
     };
-    // No salt: the tree of hashes is no secret, and its root is measured.
     let written = layout.write(
         &source,
         &rootfs_image::Options {
-            salt: &[],
+            salt: &SALT,
+            cipher: key.map(SectorCipher::new).as_ref(),
             extra: &maps,
         },
         out,
@@ -190,12 +200,13 @@ fn write_rootfs(
         root_hash: written.root_hash,
         data_blocks: written.data_blocks,
         hash_offset: written.hash_offset,
-        salt: Vec::new(),
+        salt: SALT.to_vec(),
         total_len: written.image_len,
         callsites: enclave_config::Extent {
             offset: written.extra.offset,
             len: written.extra.len,
         },
+        key_id: key.map(ImageKey::id),
     };
     Ok((rootfs, coverage))
 }

@@ -6,10 +6,12 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use enclave_config::Rootfs;
 use oci_image::{
     Annotations, ContainerConfig, ImageConfig, ImageRef, ImageSource, LayerFile, LocatedFile, NewImage,
 };
 use oci_image::{WriteError, WrittenImage};
+use rootfs_image::Written;
 use sgx_arch::SigStruct;
 use sgx_sign::{MrEnclave, PublicKey};
 
@@ -215,6 +217,25 @@ impl Package {
             Ok(_) => Err(PackageError::Read(part, io::ErrorKind::UnexpectedEof.into())),
             Err(error) => Err(PackageError::Read(part, error)),
         }
+    }
+
+    /// Reads all of the root file system. `None` if it is what this configuration says, or else what is wrong with it.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn rootfs_damage(&self, rootfs: &Rootfs) -> Result<Option<&'static str>, PackageError> {
+        let written = Written {
+            root_hash: rootfs.root_hash,
+            data_blocks: rootfs.data_blocks,
+            hash_offset: rootfs.hash_offset,
+            image_len: rootfs.total_len,
+            extra: rootfs_image::Extent {
+                offset: rootfs.callsites.offset,
+                len: rootfs.callsites.len,
+            },
+        };
+        let damage = rootfs_image::damage(self.reader(Part::Rootfs), &written, &rootfs.salt);
+        damage.map_err(|error| PackageError::Read(Part::Rootfs, io::Error::other(error)))
     }
 
     fn reader(&self, part: Part) -> impl Read + use<> {

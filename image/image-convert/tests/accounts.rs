@@ -80,6 +80,7 @@ fn account(user: &str, items: &[(&str, Item)]) -> Result<String, String> {
         target: &target,
         options: &Options::default(),
         key: &SigningKey::load(&key).unwrap(),
+        image_key: None,
         libos: &sample::libos(),
         host_runtime: b"",
     }

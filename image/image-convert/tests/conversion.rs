@@ -70,6 +70,7 @@ fn convert(source: &ImageRef, target: &ImageRef, options: &Options) -> Result<Su
         target,
         options,
         key: &key,
+        image_key: None,
         libos: &libos,
         host_runtime: b"\x7fELF host",
     }
@@ -348,6 +349,7 @@ fn progress_reaches_the_end_of_each_stage() {
         target: &target,
         options: &options,
         key: &key,
+        image_key: None,
         libos: &libos,
         host_runtime: b"",
     }

@@ -12,7 +12,14 @@ pub enum Compression {
     Gzip,
     /// RFC 8878, one or several frames.
     Zstd,
+    /// bzip2, one or several streams. No specification of images has it, but Docker reads it.
+    Bzip2,
+    /// The .xz file format, one or several streams. As bzip2.
+    Xz,
 }
+
+/// KiB that decoding xz may take: four times what `xz -9` asks for. The header of a block says how much it needs.
+const XZ_MEMORY: u32 = 256 << 10;
 
 /// The name of a compression that we do not read.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +33,8 @@ impl Compression {
             Self::None => None,
             Self::Gzip => Some("gzip"),
             Self::Zstd => Some("zstd"),
+            Self::Bzip2 => Some("bzip2"),
+            Self::Xz => Some("xz"),
         }
     }
 
@@ -38,8 +47,9 @@ impl Compression {
             [0x28, 0xb5, 0x2f, 0xfd, ..] => Ok(Self::Zstd),
             // A skippable frame may come first.
             [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Ok(Self::Zstd),
-            [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41] => Err(UnknownCompression("bzip2")),
-            [0xfd, b'7', b'z', b'X', b'Z', 0] => Err(UnknownCompression("xz")),
+            [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41] => Ok(Self::Bzip2),
+            [0xfd, b'7', b'z', b'X', b'Z', 0] => Ok(Self::Xz),
+            [0x04, 0x22, 0x4d, 0x18, ..] => Err(UnknownCompression("lz4")),
             _ => Ok(Self::None),
         }
     }
@@ -50,6 +60,8 @@ pub(crate) enum Decoder<R: BufRead> {
     None(R),
     Gzip(Box<flate2::bufread::MultiGzDecoder<R>>),
     Zstd(zstd::Decoder<'static, R>),
+    Bzip2(Box<bzip2::bufread::MultiBzDecoder<R>>),
+    Xz(Box<lzma_rust2::XzReader<R>>),
 }
 
 impl<R: BufRead> Decoder<R> {
@@ -58,6 +70,11 @@ impl<R: BufRead> Decoder<R> {
             Compression::None => Self::None(input),
             Compression::Gzip => Self::Gzip(Box::new(flate2::bufread::MultiGzDecoder::new(input))),
             Compression::Zstd => Self::Zstd(zstd::Decoder::with_buffer(input)?),
+            Compression::Bzip2 => Self::Bzip2(Box::new(bzip2::bufread::MultiBzDecoder::new(input))),
+            Compression::Xz => {
+                let decoder = lzma_rust2::XzReader::new_mem_limit(input, true, XZ_MEMORY);
+                Self::Xz(Box::new(decoder))
+            }
         })
     }
 
@@ -66,6 +83,8 @@ impl<R: BufRead> Decoder<R> {
             Self::None(input) => input,
             Self::Gzip(decoder) => decoder.get_mut(),
             Self::Zstd(decoder) => decoder.get_mut(),
+            Self::Bzip2(decoder) => decoder.get_mut(),
+            Self::Xz(decoder) => decoder.inner_mut(),
         }
     }
 }
@@ -76,6 +95,8 @@ impl<R: BufRead> Read for Decoder<R> {
             Self::None(input) => input.read(buffer),
             Self::Gzip(decoder) => decoder.read(buffer),
             Self::Zstd(decoder) => decoder.read(buffer),
+            Self::Bzip2(decoder) => decoder.read(buffer),
+            Self::Xz(decoder) => decoder.read(buffer),
         }
     }
 }

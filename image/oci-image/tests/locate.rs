@@ -24,6 +24,8 @@ fn image(scratch: &Scratch, layers: &[Vec<u8>], compression: Compression) -> Ima
             Compression::None => (TAR, layer.clone(), layer.clone()),
             Compression::Gzip => (TAR_GZIP, layer.clone(), gzip(layer)),
             Compression::Zstd => (TAR_ZSTD, layer.clone(), zstd(layer)),
+            Compression::Bzip2 => (TAR, layer.clone(), packed("bzip2", layer)),
+            Compression::Xz => (TAR, layer.clone(), packed("xz", layer)),
         })
         .collect();
     let mut layout = Layout::new();
@@ -35,7 +37,12 @@ fn image(scratch: &Scratch, layers: &[Vec<u8>], compression: Compression) -> Ima
 
 #[test]
 fn a_compressed_layer_is_unpacked_once_and_verified() {
-    for compression in [Compression::Gzip, Compression::Zstd] {
+    for compression in [
+        Compression::Gzip,
+        Compression::Zstd,
+        Compression::Bzip2,
+        Compression::Xz,
+    ] {
         let (scratch, kept) = (Scratch::new(), Scratch::new());
         let image = image(&scratch, &[ours()], compression);
         let locate = || {

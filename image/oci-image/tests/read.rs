@@ -41,6 +41,47 @@ fn every_transport_gives_the_same_tree() {
     }
 }
 
+/// A layer that is damaged, cut off, wants too much memory, or grows beyond all measure.
+#[test]
+fn bad_layers_of_bzip2_and_xz_are_refused() {
+    let archive = sample();
+    let refused = |blob: Vec<u8>| {
+        let scratch = Scratch::new();
+        let mut layout = Layout::new();
+        let manifest = layout.image("amd64", &[(TAR, archive.clone(), blob)]);
+        layout.manifests.push(manifest);
+        layout.write_dir(&scratch.path("dir"));
+        let image = ImageSource::open(&scratch.place("oci", "dir")).unwrap();
+        build(&image).map(|tree| listing(&tree)).unwrap_err().to_string()
+    };
+    for tool in ["bzip2", "xz"] {
+        let whole = packed(tool, &archive);
+        for at in [whole.len() / 2, whole.len() - 12] {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 0x55;
+            refused(damaged);
+        }
+        refused(whole[..whole.len() / 2].to_vec());
+        refused(whole[..8].to_vec());
+        refused([&whole[..], b"more"].concat());
+        // Another archive than the image says.
+        refused(packed(tool, &[&archive[..], &[0; 512]].concat()));
+    }
+    // The block's header ("The .xz File Format", section 3.1) asks for a dictionary of 2 GiB.
+    let mut greedy = packed("xz", &archive);
+    assert_eq!(
+        greedy[12..16],
+        [2, 0, 0x21, 1],
+        "a header of 12 bytes, with LZMA2 alone"
+    );
+    greedy[16] = 38;
+    let mut checksum = flate2::Crc::new();
+    checksum.update(&greedy[12..20]);
+    greedy[20..24].copy_from_slice(&checksum.sum().to_le_bytes());
+    let error = refused(greedy);
+    assert!(error.contains("memory"), "{error}");
+}
+
 #[test]
 fn compressed_layers() {
     let archive = sample();
@@ -53,6 +94,18 @@ fn compressed_layers() {
         (TAR_GZIP, many_members, Compression::Gzip),
         (TAR_ZSTD, zstd(&archive), Compression::Zstd),
         (TAR_ZSTD, many_frames, Compression::Zstd),
+        (TAR, packed("bzip2", &archive), Compression::Bzip2),
+        (
+            TAR,
+            [packed("bzip2", first), packed("bzip2", second)].concat(),
+            Compression::Bzip2,
+        ),
+        (TAR, packed("xz", &archive), Compression::Xz),
+        (
+            TAR,
+            [packed("xz", first), packed("xz", second)].concat(),
+            Compression::Xz,
+        ),
         (
             "application/vnd.docker.image.rootfs.diff.tar.gzip",
             gzip(&archive),
@@ -177,12 +230,12 @@ fn the_wrong_transport_is_told() {
     scratch.write("docker.tar", &archive(&docker_archive(&[], &[])));
     scratch.write("text", b"hello");
     scratch.write("empty", b"");
-    scratch.write("xz", b"\xfd7zXZ\x00...");
+    scratch.write("lz4", b"\x04\x22\x4d\x18...");
     assert!(open_error(&scratch.place("docker-archive", "oci.tar")).contains("use oci-archive:"));
     assert!(open_error(&scratch.place("oci-archive", "docker.tar")).contains("use docker-archive:"));
     assert!(open_error(&scratch.place("oci-archive", "text")).contains("cut off at byte 0"));
     assert!(open_error(&scratch.place("oci-archive", "empty")).contains("no index.json"));
-    assert!(open_error(&scratch.place("oci-archive", "xz")).contains("compressed with xz"));
+    assert!(open_error(&scratch.place("oci-archive", "lz4")).contains("compressed with lz4"));
     assert!(open_error(&scratch.place("oci-archive", "nothing")).contains("No such file"));
     assert!(open_error(&scratch.place("oci", "nothing")).contains("No such file"));
     assert!(open_error(&scratch.place("oci", "text")).contains("Not a directory"));

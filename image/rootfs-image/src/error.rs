@@ -16,6 +16,12 @@ pub enum Error {
     /// The image could not be written.
     #[error("writing the root file system image")]
     Write(#[source] io::Error),
+    /// An image could not be read, or ends too early.
+    #[error("reading the root file system image")]
+    ReadImage(#[source] io::Error),
+    /// Sizes that no image has.
+    #[error("there is no root file system of this size")]
+    Malformed,
     /// The root is not a directory, or an id is out of range.
     #[error("inode {0} is not what the tree uses it for")]
     WrongKind(usize),

@@ -1,15 +1,14 @@
 //! The dm-verity hash tree over the blocks that are written.
 
-use rootfs_format::BLOCK_SIZE;
-use rootfs_format::verity::{DIGEST_SIZE, Digest, MAX_VERITY_SALT};
-use sha2::{Digest as _, Sha256};
+use rootfs_format::verity::{DIGEST_SIZE, Digest};
+use rootfs_format::{BLOCK_SIZE, Block};
+use verity_digest::BlockHasher;
 
 use crate::Error;
 
 /// Takes in data blocks in order, and gives the tree over them.
 pub(crate) struct HashTree {
-    /// SHA-256 that has taken in the salt.
-    salted: Sha256,
+    hasher: BlockHasher,
     /// The digest of a block of zeros: sparse files have many.
     zeros: Digest,
     /// The digests of the data blocks, 32 bytes each.
@@ -20,21 +19,19 @@ static ZEROS: [u8; BLOCK_SIZE] = [0; BLOCK_SIZE];
 
 impl HashTree {
     pub(crate) fn new(salt: &[u8]) -> Result<Self, Error> {
-        if salt.len() > MAX_VERITY_SALT {
-            return Err(Error::Salt);
-        }
-        let salted = Sha256::new_with_prefix(salt);
+        let hasher = BlockHasher::new(salt).map_err(|_| Error::Salt)?;
         Ok(Self {
-            zeros: salted.clone().chain_update(ZEROS).finalize().into(),
-            salted,
+            zeros: hasher.digest(&ZEROS),
+            hasher,
             leaves: Vec::new(),
         })
     }
 
     /// Takes in blocks: `bytes` are whole blocks.
     pub(crate) fn take(&mut self, bytes: &[u8]) {
-        let digests = digests(&self.salted, &self.zeros, bytes);
-        self.leaves.extend(digests.flatten());
+        let mut leaves = std::mem::take(&mut self.leaves);
+        self.digest_all(bytes, &mut leaves);
+        self.leaves = leaves;
     }
 
     /// How many blocks were taken in.
@@ -43,12 +40,13 @@ impl HashTree {
     }
 
     /// The root hash, and the levels in the order of the image: the topmost first, each of whole blocks.
-    pub(crate) fn finish(self) -> (Digest, Vec<Vec<u8>>) {
+    pub(crate) fn finish(mut self) -> (Digest, Vec<Vec<u8>>) {
         let mut levels = Vec::new();
-        let mut level = self.leaves;
+        let mut level = std::mem::take(&mut self.leaves);
         while level.len() > DIGEST_SIZE {
             level.resize(level.len().next_multiple_of(BLOCK_SIZE), 0);
-            let above = digests(&self.salted, &self.zeros, &level).flatten().collect();
+            let mut above = Vec::new();
+            self.digest_all(&level, &mut above);
             levels.push(std::mem::replace(&mut level, above));
         }
         levels.reverse();
@@ -58,13 +56,27 @@ impl HashTree {
             .expect("there is at least one data block");
         (root, levels)
     }
-}
 
-fn digests(salted: &Sha256, zeros: &Digest, blocks: &[u8]) -> impl Iterator<Item = Digest> {
-    let (blocks, rest) = blocks.as_chunks::<BLOCK_SIZE>();
-    debug_assert!(rest.is_empty());
-    blocks.iter().map(|block| match block {
-        block if *block == ZEROS => *zeros,
-        block => salted.clone().chain_update(block).finalize().into(),
-    })
+    /// Puts the digests of blocks behind `digests`.
+    fn digest_all(&self, blocks: &[u8], digests: &mut Vec<u8>) {
+        let (blocks, rest) = blocks.as_chunks::<BLOCK_SIZE>();
+        debug_assert!(rest.is_empty());
+        let (pairs, last) = blocks.as_chunks::<2>();
+        for [first, second] in pairs {
+            match [first, second].map(|block| *block == ZEROS) {
+                [false, false] => digests.extend(self.hasher.digest_pair([first, second]).as_flattened()),
+                _ => [first, second]
+                    .iter()
+                    .for_each(|block| digests.extend(self.digest(block))),
+            }
+        }
+        last.iter().for_each(|block| digests.extend(self.digest(block)));
+    }
+
+    fn digest(&self, block: &Block) -> Digest {
+        match *block == ZEROS {
+            true => self.zeros,
+            false => self.hasher.digest(block),
+        }
+    }
 }

@@ -4,17 +4,20 @@ use std::io::{self, Write};
 
 use rootfs_format::BLOCK_SIZE;
 use rootfs_format::verity::Digest;
+use sector_cipher::SectorCipher;
 use zerocopy::IntoBytes;
 
 use crate::hash_tree::HashTree;
-use crate::{Error, superblock};
+use crate::{Error, Options, superblock};
 
 /// Bytes that are hashed and written at a time.
 const BUFFER: usize = 64 * BLOCK_SIZE;
 
 /// Writes an image from front to back.
-pub(crate) struct ImageWriter<W> {
+pub(crate) struct ImageWriter<'a, W> {
     out: W,
+    /// What encrypts the blocks, if they are to be encrypted.
+    cipher: Option<&'a SectorCipher>,
     tree: HashTree,
     buffer: Vec<u8>,
     filled: usize,
@@ -30,10 +33,12 @@ pub(crate) struct Tail {
     pub(crate) image_len: u64,
 }
 
-impl<W: Write> ImageWriter<W> {
-    pub(crate) fn new(out: W, salt: &[u8]) -> Result<Self, Error> {
+impl<'a, W: Write> ImageWriter<'a, W> {
+    pub(crate) fn new(out: W, options: &Options<'a>) -> Result<Self, Error> {
+        let salt = options.salt;
         Ok(Self {
             out,
+            cipher: options.cipher,
             tree: HashTree::new(salt)?,
             buffer: vec![0; BUFFER],
             filled: 0,
@@ -88,10 +93,16 @@ impl<W: Write> ImageWriter<W> {
         Ok(())
     }
 
-    /// Hashes and writes what is in the buffer, which is whole blocks. Encryption will have its place here: before the
-    /// hash tree, which then is over what the host sees.
+    /// Encrypts, hashes and writes what is in the buffer, which is whole blocks. So the hash tree is over what the host sees.
     fn flush(&mut self) -> Result<(), Error> {
-        let bytes = &self.buffer[..self.filled];
+        let bytes = &mut self.buffer[..self.filled];
+        if let Some(cipher) = self.cipher {
+            let first = self.written / BLOCK_SIZE as u64;
+            let (blocks, _) = bytes.as_chunks_mut();
+            for (number, block) in (first..).zip(blocks) {
+                cipher.encrypt(number, block);
+            }
+        }
         self.tree.take(bytes);
         self.out.write_all(bytes).map_err(Error::Write)?;
         self.written += self.filled as u64;
@@ -106,6 +117,8 @@ impl<W: Write> ImageWriter<W> {
         self.flush()?;
         let data_blocks = self.tree.data_blocks();
         let mut first = [0; BLOCK_SIZE];
+        // It is made of the names in the file system, which an encrypted image does not show.
+        let uuid = self.cipher.map_or(uuid, |_| [0; 16]);
         let superblock = superblock::verity(uuid, data_blocks, salt)?;
         first[..size_of_val(&superblock)].copy_from_slice(superblock.as_bytes());
         let (root_hash, levels) = self.tree.finish();

@@ -8,6 +8,7 @@ use rootfs_format::erofs::{
     S_IFLNK, S_IFREG, S_IFSOCK, SLOT_SIZE,
 };
 use rootfs_format::verity::{Digest, hash_levels};
+use sector_cipher::SectorCipher;
 use sha2::{Digest as _, Sha256};
 use zerocopy::{FromZeros, IntoBytes};
 
@@ -56,11 +57,13 @@ enum Storage {
 }
 
 /// What the writer may choose.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Options<'a> {
     /// What dm-verity hashes before each block, at most 256 bytes. The root hash is measured and the tree is not secret, so
     /// none is needed.
     pub salt: &'a [u8],
+    /// Encrypts the data, that is, all but the hash tree and its superblock. The numbers of the sectors are those of the blocks.
+    pub cipher: Option<&'a SectorCipher>,
     /// Bytes to put behind the file system, from a block boundary on, inside the data that the tree covers.
     pub extra: &'a [u8],
 }
@@ -164,7 +167,7 @@ impl Layout {
         options: &Options<'_>,
         out: impl Write,
     ) -> Result<Written, Error> {
-        let mut writer = ImageWriter::new(out, options.salt)?;
+        let mut writer = ImageWriter::new(out, options)?;
         writer.put(&first_block(&Summary {
             root: self.nid(source.root()).expect("the walk begins at the root"),
             inodes: self.places.len() as u64,

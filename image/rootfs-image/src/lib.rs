@@ -5,8 +5,8 @@
 //! one pass from front to back, hashing as it goes, into anything that takes bytes.
 //!
 //! Key types: [`Source`] (the tree to write), [`Layout`], [`Options`], [`Written`]. Neighbours: `rootfs-format` has the
-//! structures on disk; `rootfs` reads the image in the enclave; `image-convert` is the caller. Encryption will
-//! take its place in `image_writer`, between the file system's blocks and the hash tree.
+//! structures on disk; `rootfs` reads the image in the enclave; `image-convert` is the caller.
+//! `image_writer` encrypts, where that is asked for, between the file system's blocks and the hash tree.
 //!
 //! The same tree gives the same bytes: there is no clock and no chance, and the ids of a [`Source`] do not matter. `fsck.erofs`
 //! and `veritysetup` accept the image. Memory is in proportion to the metadata, plus 8 MiB of digests for each GiB of
@@ -23,9 +23,11 @@ mod image_writer;
 mod layout;
 mod source;
 mod superblock;
+mod verification;
 mod xattr;
 
 pub use error::Error;
 pub use layout::{Extent, Layout, Options, Written};
 pub use rootfs_format::erofs::{Device, Nid, Timestamp};
 pub use source::{Inode, Kind, Source};
+pub use verification::damage;

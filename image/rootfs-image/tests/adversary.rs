@@ -19,6 +19,7 @@ fn sample_image() -> (Vec<u8>, Written) {
     small_sample().write(&Options {
         salt: &[9; 32],
         extra: &noise(EXTRA, 7),
+        ..Options::default()
     })
 }
 

@@ -67,6 +67,7 @@ fn veritysetup_verifies() {
                 &Options {
                     salt,
                     extra: &[1; 5000],
+                    ..Options::default()
                 },
             );
             veritysetup_verify(file.path(), &written);
@@ -89,6 +90,7 @@ fn veritysetup_format_makes_the_same_tree() {
         &Options {
             salt: &[3; 32],
             extra: b"",
+            ..Options::default()
         },
     );
     let image = fs::read(file.path()).unwrap();
@@ -129,6 +131,7 @@ fn fsck_accepts_and_extracts_the_same_tree() {
         &Options {
             salt: b"",
             extra: &[0xff; 12_345],
+            ..Options::default()
         },
     );
     let path = file.path().to_str().unwrap();

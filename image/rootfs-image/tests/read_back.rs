@@ -47,6 +47,7 @@ fn one_of_everything() {
             &Options {
                 salt: b"",
                 extra: &extra,
+                ..Options::default()
             },
             cache,
         );
@@ -55,6 +56,7 @@ fn one_of_everything() {
             &Options {
                 salt: &[7; 32],
                 extra: b"",
+                ..Options::default()
             },
             cache,
         );
@@ -270,6 +272,7 @@ fn trees_that_no_file_system_can_hold_are_refused() {
     let salt = tree_error(&Options {
         salt: &[0; 257],
         extra: b"",
+        ..Options::default()
     });
     assert!(matches!(salt, Error::Salt));
 }
@@ -379,6 +382,6 @@ proptest! {
 
     #[test]
     fn any_tree(tree in tree(), salt in vec(any::<u8>(), 0..=256), extra in vec(any::<u8>(), 0..5000)) {
-        assert_reads_back(&tree, &Options { salt: &salt, extra: &extra }, 16);
+        assert_reads_back(&tree, &Options { salt: &salt, extra: &extra, ..Options::default() }, 16);
     }
 }

@@ -63,6 +63,10 @@ impl Client {
         })
     }
 
+    pub(crate) const fn https(&self) -> &Https {
+        &self.https
+    }
+
     /// Expects tokens by another issuer than the service's address, for instance the one that it uses for simulated platforms.
     #[must_use]
     pub fn expect_issuer(mut self, issuer: impl Into<String>) -> Self {

@@ -14,6 +14,9 @@ pub enum ClientError {
         "the authority for the service's TLS certificate cannot be used: {0}; give its certificates as PEM"
     )]
     Authority(String),
+    /// Not a bearer token.
+    #[error("the admin token has characters that no header of a request can have; it is one line of text")]
+    Bearer,
     /// No answer: not reachable, another certificate, or too slow.
     #[error("{url} does not answer: {error}")]
     Transport {

@@ -68,6 +68,34 @@ impl Https {
         read(url, answer)
     }
 
+    /// A request about policies, by who has this bearer token; with a body of plain text, or none.
+    pub(crate) fn manage(
+        &self,
+        method: &str,
+        path: &str,
+        bearer: Option<&str>,
+        body: Option<&str>,
+    ) -> Result<Vec<u8>, ClientError> {
+        let url = self.url(path);
+        let mut request = http::Request::builder()
+            .method(method)
+            .uri(&url)
+            .header("accept", "application/json");
+        if let Some(bearer) = bearer {
+            request = request.header("authorization", format!("Bearer {bearer}"));
+        }
+        let answer = match body {
+            None => request.body(()).map(|request| self.agent.run(request)),
+            Some(body) => request
+                .header("content-type", "text/plain")
+                .body(body)
+                .map(|request| self.agent.run(request)),
+        };
+        // A token with characters that no header can have.
+        let answer = answer.map_err(|_| ClientError::Bearer)?;
+        read(url, answer)
+    }
+
     pub(crate) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.base)
     }

@@ -25,7 +25,9 @@ mod error;
 mod evidence;
 mod https;
 mod key_cache;
+mod policies;
 
 pub use client::{Attested, Client, OpenIdConfiguration};
 pub use error::ClientError;
 pub use evidence::{Evidence, RuntimeData};
+pub use policies::{Policies, PolicyKind};

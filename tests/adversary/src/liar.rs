@@ -8,6 +8,7 @@ use std::thread::ThreadId;
 use host_abi::{Answer, BootInfo, CallCode, CpuidEntry, ReadyEvent, STAGING_SIZE};
 use host_runtime::hostile::{HostRegisters, Left, VectorState};
 use host_runtime::{Host, Staging};
+use sector_cipher::ImageKey;
 
 use crate::lies::{self, Boot, Lie, Registers, Tell, When};
 use crate::sample::noise;
@@ -227,6 +228,9 @@ fn change_info(info: &mut BootInfo, change: Boot) {
         Boot::Env(variable) => info.env = vec![variable.to_vec()],
         Boot::Hostname(name) => info.hostname = name.to_vec(),
         Boot::ResolvConf(len) => info.resolv_conf = vec![b'#'; len],
+        Boot::ImageKey => {
+            info.image_key = ImageKey::new(&std::array::from_fn::<u8, 64, _>(|at| at as u8)).ok()
+        }
         Boot::Flags => {
             info.flags = host_abi::BootFlags {
                 trace: true,

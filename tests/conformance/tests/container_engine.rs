@@ -14,6 +14,11 @@ struct Unpacked(TempDir);
 
 impl Unpacked {
     fn new(guest: &str, flags: &[&str]) -> Self {
+        Self::within(tempfile::tempdir().unwrap(), guest, flags)
+    }
+
+    /// In this directory, from which the conversion runs.
+    fn within(dir: TempDir, guest: &str, flags: &[&str]) -> Self {
         let guests = Guest::all().unwrap();
         let guest = guests
             .iter()
@@ -21,10 +26,10 @@ impl Unpacked {
             .unwrap();
         let program = guest.build(Path::new(env!("CARGO_TARGET_TMPDIR"))).unwrap();
         let plain = guest.image(&program).unwrap();
-        let dir = tempfile::tempdir().unwrap();
         let archive = dir.path().join("image.tar");
         let mut convert = Command::new(nacre().unwrap());
         convert
+            .current_dir(dir.path())
             .arg("convert")
             .arg(format!("docker-archive:{}", plain.display()))
             .arg(format!("oci-archive:{}", archive.display()))
@@ -50,7 +55,12 @@ impl Unpacked {
     }
 
     fn host(&self) -> Command {
+        self.host_with(&[])
+    }
+
+    fn host_with(&self, options: &[&str]) -> Command {
         let mut command = Command::new(self.file("nacre-host"));
+        command.current_dir(self.0.path()).args(options);
         for (flag, name) in [
             ("--sgxs", "enclave.sgxs"),
             ("--sig", "enclave.sig"),
@@ -143,7 +153,7 @@ fn another_configuration_beside_the_enclave_is_refused() {
 }
 
 #[test]
-fn a_volume_is_not_the_enclave_s_and_that_is_said() {
+fn what_a_user_of_a_container_gives_in_vain_is_said() {
     let may_unshare = Command::new("unshare")
         .args(["--user", "--map-root-user", "--mount", "true"])
         .output();
@@ -163,11 +173,16 @@ fn a_volume_is_not_the_enclave_s_and_that_is_said() {
         command
             .args(["--user", "--map-root-user", "--mount", "sh", "-c", &script, "sh"])
             .arg(image.0.path())
-            .env("XDG_STATE_HOME", "/state");
+            .env_clear()
+            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+            .envs([("XDG_STATE_HOME", "/state"), ("COLOUR", "green")]);
         Outcome::of(command, b"").unwrap()
     };
     let outcome = run("mount -t tmpfs none data &&");
     assert!(outcome.stderr.contains("mounted at /data:"), "{outcome}");
+    // A variable of the image's with another value is what the user of the container has given.
+    assert!(outcome.stderr.contains("nacre: ignored: COLOUR, "), "{outcome}");
+    assert!(outcome.stderr.contains("--allow-env COLOUR"), "{outcome}");
     assert_eq!(
         (outcome.status, environment(&outcome)),
         (0, MEASURED.to_vec()),
@@ -176,6 +191,15 @@ fn a_volume_is_not_the_enclave_s_and_that_is_said() {
     let outcome = run("");
     assert!(!outcome.stderr.contains("mounted"), "{outcome}");
     assert_eq!(outcome.status, 0, "{outcome}");
+}
+
+#[test]
+fn a_signal_that_ends_the_container_is_named_on_the_host_s_side() {
+    let image = Unpacked::new("death_in_function", &[]);
+    let outcome = Outcome::of(image.host(), b"").unwrap();
+    let line = "nacre: guest was killed by signal 11: convert with --debug for a report";
+    assert!(outcome.stderr.lines().any(|found| found == line), "{outcome}");
+    assert_eq!(outcome.status, 139, "{outcome}");
 }
 
 #[test]
@@ -227,4 +251,47 @@ fn a_first_process_ends_by_the_signal_that_stops_it() {
         std::thread::sleep(Duration::from_millis(5));
     };
     assert_eq!(status.code(), Some(128 + 15));
+}
+
+#[test]
+fn an_encrypted_image_runs_with_its_key_only() {
+    let image = Unpacked::new("arguments", &["--encrypt", "--image-key", "image.key"]);
+    let run = |options: &[&str]| Outcome::of(image.host_with(options), b"").unwrap();
+    let outcome = run(&["--image-key", "image.key"]);
+    assert_eq!(environment(&outcome), MEASURED, "{outcome}");
+    assert_eq!(outcome.status, 0, "{outcome}");
+
+    // The host runtime does not ask whether the key is right: it is the enclave that refuses.
+    fs::write(image.0.path().join("other.key"), (0..64).collect::<Vec<u8>>()).unwrap();
+    for (options, words) in [
+        (&[][..], "give its key with --image-key"),
+        (&["--image-key", "other.key"], "encrypted with another key"),
+        (&["--image-key", "none.key"], "cannot read none.key: No such file"),
+        (&["--image-key", "nacre/enclave.sig"], "64 bytes"),
+    ] {
+        let outcome = run(options);
+        assert!(outcome.stderr.contains(words), "{options:?}: {outcome}");
+        assert_eq!(outcome.status, 125, "{options:?}: {outcome}");
+    }
+    let plain = Unpacked::new("arguments", &[]);
+    fs::copy(image.0.path().join("image.key"), plain.0.path().join("image.key")).unwrap();
+    let outcome = Outcome::of(plain.host_with(&["--image-key", "image.key"]), b"").unwrap();
+    assert!(outcome.stderr.contains("not encrypted"), "{outcome}");
+}
+
+#[test]
+fn a_changed_block_of_an_encrypted_image_is_found() {
+    let image = Unpacked::new("arguments", &["--encrypt", "--image-key", "image.key"]);
+    let rootfs = image.file("rootfs.img");
+    let mut bytes = fs::read(&rootfs).unwrap();
+    for at in [0, bytes.len() / 3, bytes.len() - 1] {
+        bytes[at] ^= 1;
+    }
+    fs::write(&rootfs, bytes).unwrap();
+    let outcome = Outcome::of(image.host_with(&["--image-key", "image.key"]), b"").unwrap();
+    assert_eq!(outcome.status, 125, "{outcome}");
+    assert!(
+        outcome.stderr.contains("not the one that was measured"),
+        "{outcome}"
+    );
 }

@@ -294,6 +294,8 @@ fn a_program_that_takes_all_memory_is_told() {
         ("told each time\n", 0),
         "{outcome}"
     );
+    let line = "nacre: guest cannot get more memory: the 64 MiB of the enclave are used up. Convert with a larger --enclave-size";
+    assert_eq!(outcome.stderr.matches(line).count(), 1, "{outcome}");
     for size in ["4K", "1M"] {
         let outcome = image.run_converted(entry_point("/guest"), Vec::new(), &["--enclave-size", size]);
         assert!(

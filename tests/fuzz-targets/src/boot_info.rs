@@ -1,6 +1,7 @@
 //! The boot information from the host: reading it gives what was written.
 
 use host_abi::{BootFlags, BootInfo, CpuidEntry};
+use sector_cipher::ImageKey;
 
 pub(crate) fn run(input: &[u8]) {
     if let Ok(info) = BootInfo::decode(input) {
@@ -33,6 +34,7 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
         env: vec![b"A=1".to_vec()],
         resolv_conf: b"nameserver 127.0.0.1\n".to_vec(),
         hostname: b"pearl".to_vec(),
+        image_key: ImageKey::new(&std::array::from_fn::<u8, 64, _>(|at| at as u8)).ok(),
     };
     let encode = |info: &BootInfo| info.encode(usize::MAX).expect("there is room");
     vec![encode(&full), encode(&BootInfo::default())]

@@ -51,6 +51,7 @@ pub(crate) fn sample() -> Config {
                 offset: 7 * 4096,
                 len: 123,
             },
+            key_id: None,
         },
         source_digest: Some([7; 32]),
     }

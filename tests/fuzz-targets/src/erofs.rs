@@ -184,6 +184,7 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
         let mut image = Vec::new();
         let options = Options {
             salt: &[],
+            cipher: None,
             extra: &[],
         };
         let layout = Layout::new(&sample).expect("a small tree");

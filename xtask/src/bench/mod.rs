@@ -8,6 +8,7 @@
 
 mod attestation;
 mod conversion;
+mod encrypted;
 mod memcached;
 mod operations;
 mod process;
@@ -50,11 +51,13 @@ const GROUPS: &[(&str, Group)] = &[
     ("operations", operations::single),
     ("processes", operations::processes),
     ("sequential", operations::sequential),
+    ("encrypted", encrypted::reading),
     ("start-up", start_up::measure),
     ("python", python::measure),
     ("redis", redis::measure),
     ("memcached", memcached::measure),
     ("conversion", conversion::measure),
+    ("encrypted-conversion", encrypted::making),
     ("token", token::measure),
     ("attestation", attestation::measure),
     ("verification", verification::measure),

@@ -42,6 +42,8 @@ pub struct Image {
     /// How its program starts natively, and with which environment.
     native: Vec<OsString>,
     native_env: Option<(&'static str, PathBuf)>,
+    /// The key's file, if the converted image is encrypted.
+    image_key: Option<PathBuf>,
 }
 
 impl Bench {
@@ -100,6 +102,7 @@ impl Bench {
             root,
             native: native.into(),
             native_env,
+            image_key: None,
         })
     }
 
@@ -148,7 +151,28 @@ impl Bench {
             root,
             native: Vec::new(),
             native_env: None,
+            image_key: None,
         })
+    }
+
+    /// The same image, converted again, encrypted.
+    ///
+    /// # Errors
+    /// When it cannot be converted.
+    pub fn encrypted(&self, image: Image, name: &str) -> Result<Image> {
+        let target = self.scratch().join(format!("{name}.encrypted.tar"));
+        let (mut command, converted) = self.conversion(&image.plain, &target);
+        shell::output(command.args(["--encrypt", "--image-key"]).arg(self.image_key()))?;
+        Ok(Image {
+            converted,
+            image_key: Some(self.image_key()),
+            ..image
+        })
+    }
+
+    /// Where the key of encrypted images is.
+    pub fn image_key(&self) -> PathBuf {
+        self.scratch().join("image.key")
     }
 
     /// The command that converts `plain` to `target`.
@@ -192,7 +216,11 @@ impl Image {
     /// `nacre run` with these options; arguments of the program come next.
     pub fn enclave(&self, bench: &Bench, options: &[&str]) -> Command {
         let mut command = Command::new(&bench.nacre);
-        command.arg("run").args(options).arg(&self.converted);
+        command.arg("run").args(options);
+        if let Some(key) = &self.image_key {
+            command.arg("--image-key").arg(key);
+        }
+        command.arg(&self.converted);
         command
     }
 

@@ -62,11 +62,13 @@ pub fn run() -> Result<()> {
     match place {
         Some(at) => println!(
             "All of the image's files: the text that was just printed lies at byte {at}. This image is protected\n\
-             against changes, not against reading; encryption comes with the key broker."
+             against changes, not against reading."
         ),
         None => println!("Not the text that was just printed: it is nowhere in the file."),
     }
     println!("An emulated enclave's memory is readable too. On SGX hardware the CPU encrypts it.");
+
+    encrypt(&nacre, &source, scratch.path())?;
 
     step("What the host cannot do: change one bit of it");
     let at = place.unwrap_or(bytes.len() / 2);
@@ -89,6 +91,40 @@ pub fn run() -> Result<()> {
         "no byte of it should have been shown"
     );
     println!("\nRefused, as it should be.");
+    Ok(())
+}
+
+/// Converts the image once more, so that only who has the key can read it.
+fn encrypt(nacre: &Path, source: &str, scratch: &Path) -> Result<()> {
+    step("Encrypt it, so that it can be read with its key only");
+    let (converted, key) = (scratch.join("busybox-encrypted.tar"), scratch.join("busybox.key"));
+    let image = format!("oci-archive:{}", converted.display());
+    let encrypt = ["convert", "--encrypt", "--image-key"];
+    shell::run(show(
+        Command::new(nacre).args(encrypt).arg(&key).args([source, &image]),
+    ))?;
+    ensure!(
+        find(&fs::read(&converted)?, TEXT).is_none(),
+        "nothing of the image's files should be in it"
+    );
+    println!("\nThe text is nowhere in it. Without the key it does not start:");
+    let output = show(Command::new(nacre).args(["run", &image])).output()?;
+    print!("{}", String::from_utf8_lossy(&output.stderr));
+    ensure!(
+        !output.status.success(),
+        "it should have been refused without its key"
+    );
+    let with_key = shell::output(show(
+        Command::new(nacre)
+            .args(["run", "--image-key"])
+            .arg(&key)
+            .arg(&image),
+    ))?;
+    print!("{with_key}");
+    ensure!(
+        with_key.as_bytes().starts_with(TEXT),
+        "it should have printed what the image says"
+    );
     Ok(())
 }
 

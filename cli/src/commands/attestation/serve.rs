@@ -98,6 +98,11 @@ impl Serve {
             Some(directory) => Arc::new(CachedCollateral::open(directory, &root)?),
             None => Arc::new(CollateralFiles::load(self.collateral, root.clone())?),
         };
+        if collateral.all().is_empty() {
+            tracing::warn!(
+                "there is no collateral: every attest call will be refused until collateral comes (--collateral, --collateral-cache)"
+            );
+        }
         let tls = match (self.tls_cert, self.tls_key) {
             (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
             _ => None,

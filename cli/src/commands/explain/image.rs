@@ -18,6 +18,7 @@ use super::resources::Resources;
 use super::{programs, settings, unsupported};
 use crate::confidential_image;
 use crate::flags::conversion::{ConversionSettings, EnclaveFlags, SignatureFlags};
+use crate::flags::notices::Notices;
 use crate::output::progress::ProgressLine;
 
 /// The status when the container would not start.
@@ -28,7 +29,7 @@ pub(super) fn explain(place: &ImageRef, flags: &EnclaveFlags, format: Format) ->
     let source = ImageSource::open(place)?;
     let mut report = match confidential_image::find(&source) {
         Err(PackageError::Plain(_)) => {
-            let settings = ConversionSettings::new(flags, &SignatureFlags::default())?;
+            let settings = ConversionSettings::new(flags, &SignatureFlags::default(), Notices::default())?;
             of_plain(&source, &settings)?
         }
         found => of_confidential(place, &found?)?,

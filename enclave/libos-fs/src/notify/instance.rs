@@ -1,6 +1,8 @@
 //! An inotify instance: its watches, and the events that wait to be read.
 
 use alloc::collections::{BTreeMap, VecDeque};
+use alloc::format;
+use alloc::string::String;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::any::Any;
@@ -253,6 +255,23 @@ impl File for Inotify {
         let mut stat = Stat::new(FileKind::Anonymous, 0o600, 0);
         (stat.accessed, stat.modified, stat.changed) = (now, now, now);
         Ok(stat)
+    }
+
+    fn info(&self) -> String {
+        let mut text = String::new();
+        let watches = self.state.lock().watches.clone();
+        // The last one first, as on Linux.
+        for mark in watches.values().rev() {
+            let Some(inode) = mark.inode.upgrade() else {
+                continue;
+            };
+            let (watch, mask, head) = (mark.watch, mark.mask().bits(), inode.head());
+            let (number, device) = (head.number, head.device);
+            text += &format!(
+                "inotify wd:{watch:x} ino:{number:x} sdev:{device:x} mask:{mask:x} ignored_mask:0 \n"
+            );
+        }
+        text
     }
 
     fn read(&self, _: u64, to: &mut dyn Sink, how: How) -> Result<usize> {

@@ -23,6 +23,7 @@ macro_rules! items {
     ($($extra:expr),*) => {
         &[
             Item::directory("attr", &[Item::fixed("current", "")]),
+            Item::fixed("autogroup", "/autogroup-1 nice 0\n"),
             Item::private("auxv", 0o400, |fs, subject| Ok(fs.process(subject)?.auxiliary())),
             Item::fixed("cgroup", "0::/\n"),
             Item::text("cmdline", arguments),
@@ -41,11 +42,13 @@ macro_rules! items {
             Item::private("maps", 0o444, |fs, subject| Ok(fs.process(subject)?.maps())),
             Item::text("mountinfo", |fs, _| Ok(fs.mounts.mount_info())),
             Item::text("mounts", |fs, _| Ok(fs.mounts.mounts())),
+            Item::text("mountstats", |fs, _| Ok(fs.mounts.mount_statistics())),
             Item::directory("net", net::ITEMS),
             Item::directory("ns", NAMESPACES),
             Item::fixed("oom_score", "0\n"),
             Item::writable("oom_score_adj", out_of_memory, set_out_of_memory),
             Item::private("personality", 0o400, |_, _| Ok(b"00000000\n".to_vec())),
+            Item::fixed("projid_map", ID_MAP),
             Item::link("root", |fs, subject| Ok(Link::Jump(living(fs, subject)?.context().root))),
             Item::fixed("schedstat", "0 0 0\n"),
             Item::fixed("sessionid", "4294967295"),
@@ -55,6 +58,8 @@ macro_rules! items {
             Item::text("stat", status::stat),
             Item::text("statm", status::memory),
             Item::text("status", status::status),
+            Item::private("syscall", 0o400, |_, _| Ok(b"running\n".to_vec())),
+            Item::fixed("timens_offsets", "monotonic           0         0\nboottime            0         0\n"),
             Item::fixed("uid_map", ID_MAP),
             Item::fixed("wchan", "0"),
             $($extra),*
@@ -214,7 +219,8 @@ fn descriptor_info(fs: &Synthetic, subject: Subject) -> Result<Vec<u8>> {
     let mount = mount.map_or(0, |mount| mount.number());
     let flags = file.flags().bits();
     let (position, inode) = (file.position(), stat.inode);
-    Ok(format!("pos:\t{position}\nflags:\t0{flags:o}\nmnt_id:\t{mount}\nino:\t{inode}\n").into_bytes())
+    let own = file.object().info();
+    Ok(format!("pos:\t{position}\nflags:\t0{flags:o}\nmnt_id:\t{mount}\nino:\t{inode}\n{own}").into_bytes())
 }
 
 fn exe(fs: &Synthetic, subject: Subject) -> Result<Link> {
@@ -288,6 +294,11 @@ fn resident(mapping: &MappingStatus) -> (u64, u64) {
     }
 }
 
+/// What of a mapping is locked, in kilobytes. All of that is there.
+fn locked(mapping: &MappingStatus) -> u64 {
+    if mapping.is_locked { mapping.size / 1024 } else { 0 }
+}
+
 /// `smaps_rollup`: one mapping that holds all.
 fn maps_in_sum(fs: &Synthetic, subject: Subject) -> Result<Vec<u8>> {
     let mappings = fs.process(subject)?.mappings();
@@ -295,11 +306,12 @@ fn maps_in_sum(fs: &Synthetic, subject: Subject) -> Result<Vec<u8>> {
         .iter()
         .map(resident)
         .fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+    let locked = mappings.iter().map(locked).sum();
     let mut text =
         String::from("00000000-7fffffffffff ---p 00000000 00:00 0                          [rollup]\n");
     let kinds = [("Pss_Anon", private), ("Pss_File", 0), ("Pss_Shmem", shared)];
     let sizes = sizes_of(private, shared).into_iter();
-    for size in sizes.chain(kinds).chain([("Locked", 0)]) {
+    for size in sizes.chain(kinds).chain([("Locked", locked)]) {
         text += &size_line(size);
     }
     Ok(text.into_bytes())
@@ -319,7 +331,7 @@ fn maps_in_detail(fs: &Synthetic, subject: Subject) -> Result<Vec<u8>> {
         for size in pages
             .into_iter()
             .chain(sizes_of(private, shared))
-            .chain([("Locked", 0)])
+            .chain([("Locked", locked(&mapping))])
         {
             text.extend_from_slice(size_line(size).as_bytes());
         }

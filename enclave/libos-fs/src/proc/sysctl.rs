@@ -1,15 +1,13 @@
-//! `/proc/sys`.
+//! `/proc/sys`, a mount of its own that nothing can be written to, as container engines make it.
 
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use enclave_rt::processor;
-use kobject::Result;
-
 use crate::MAX_TERMINALS;
 use crate::notify::{MAX_QUEUED_EVENTS, MAX_USER_INSTANCES, MAX_USER_WATCHES};
-use crate::synthetic::{Item, Subject, Synthetic};
+use crate::synthetic::Item;
+use enclave_rt::processor;
 
 pub(super) const ROOT: &[Item] = &[
     Item::directory("fs", FS),
@@ -26,6 +24,8 @@ const FS: &[Item] = &[
     Item::directory("mqueue", MESSAGE_QUEUES),
     Item::fixed("nr_open", "1048576\n"),
     Item::fixed("pipe-max-size", "1048576\n"),
+    Item::fixed("pipe-user-pages-hard", "0\n"),
+    Item::fixed("pipe-user-pages-soft", "0\n"),
     Item::fixed("protected_hardlinks", "1\n"),
     Item::fixed("protected_symlinks", "0\n"),
 ];
@@ -54,7 +54,7 @@ const KERNEL: &[Item] = &[
     Item::fixed("cap_last_cap", "40\n"),
     Item::fixed("core_pattern", "core\n"),
     Item::fixed("domainname", "(none)\n"),
-    Item::writable("hostname", |fs, _| Ok(line(fs.system.host_name())), set_host_name),
+    Item::text("hostname", |fs, _| Ok(line(fs.system.host_name()))),
     Item::fixed("msgmax", "8192\n"),
     Item::fixed("msgmnb", "16384\n"),
     Item::fixed("msgmni", "32000\n"),
@@ -138,10 +138,6 @@ const VM: &[Item] = &[
 fn line(mut text: Vec<u8>) -> Vec<u8> {
     text.push(b'\n');
     text
-}
-
-fn set_host_name(fs: &Synthetic, _: Subject, name: &[u8]) -> Result<()> {
-    fs.system.set_host_name(name.strip_suffix(b"\n").unwrap_or(name))
 }
 
 /// Random bytes as a version 4 UUID (RFC 9562).

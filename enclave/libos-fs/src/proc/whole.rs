@@ -98,6 +98,24 @@ pub(super) fn stat(fs: &Synthetic, _: Subject) -> Result<Vec<u8>> {
     Ok(text.into_bytes())
 }
 
+/// The head of a table with a column for each processor, which has no rows: interrupts are the host's.
+fn columns(fs: &Synthetic, margin: usize) -> Vec<u8> {
+    let mut text = " ".repeat(margin);
+    for number in 0..fs.system.processors().max(1) {
+        text += &format!("{:<11}", format!("CPU{number}"));
+    }
+    text.push('\n');
+    text.into_bytes()
+}
+
+pub(super) fn interrupts(fs: &Synthetic, _: Subject) -> Result<Vec<u8>> {
+    Ok(columns(fs, 11))
+}
+
+pub(super) fn software_interrupts(fs: &Synthetic, _: Subject) -> Result<Vec<u8>> {
+    Ok(columns(fs, 20))
+}
+
 pub(super) fn uptime(fs: &Synthetic, _: Subject) -> Result<Vec<u8>> {
     let uptime = fs.system.uptime();
     let processors = u64::from(fs.system.processors().max(1));

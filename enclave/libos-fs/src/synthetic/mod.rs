@@ -7,16 +7,18 @@ mod text;
 
 use alloc::format;
 use alloc::sync::Arc;
+use alloc::vec;
 use alloc::vec::Vec;
+use core::any::Any;
 use core::sync::atomic::AtomicI32;
 
-use enclave_rt::attestation::Key;
 use kobject::{
     Attributes, Description, DirectoryEntry, DirectorySink, Errno, File, FileKind, Result, Stat, Timestamp,
 };
 use linux_abi::OpenFlags;
 
 use crate::attestation;
+use crate::attester::{Secret, SecurityVersions};
 use crate::dentry::Dentry;
 use crate::hash::hash;
 use crate::inode::{Head, Inode, Link};
@@ -25,7 +27,7 @@ use crate::open_file::OpenFile;
 use crate::system::System;
 
 pub(crate) use self::text::Text;
-use self::text::{Make, key_size};
+use self::text::{Make, secret_size};
 
 /// What a file is about.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,6 +39,8 @@ pub(crate) struct Subject {
     pub(crate) number: u32,
     /// The number of one of the processor's caches.
     pub(crate) cache: u32,
+    /// Which sealing keys; the present ones for `None`.
+    pub(crate) versions: Option<SecurityVersions>,
 }
 
 /// Makes a file's text.
@@ -45,14 +49,16 @@ pub(crate) type MakeText = fn(&Synthetic, Subject) -> Result<Vec<u8>>;
 /// Takes what is written to a file.
 pub(crate) type TakeText = fn(&Synthetic, Subject, &[u8]) -> Result<()>;
 
-/// Gets a file's key; `None` if it has none.
-pub(crate) type MakeKey = fn(&Synthetic) -> Result<Option<Key>>;
+/// Gets a file's secret; `None` if it has none.
+pub(crate) type MakeSecret = fn(&Synthetic, Subject) -> Result<Option<Secret>>;
 
 /// What a name is.
 #[derive(Clone, Copy)]
 pub(crate) enum Shape {
     /// A directory of these, and of what `numbered` finds.
     Directory(&'static [Item], Option<&'static Numbered>),
+    /// A directory of names that say themselves what they are about.
+    Named(&'static Named),
     /// The root of the file system that is mounted on this one, with these names.
     Mounted(&'static [Item]),
     /// A file that always has this text.
@@ -69,8 +75,8 @@ pub(crate) enum Shape {
         make: MakeText,
         take: Option<TakeText>,
     },
-    /// A file with a key, and what a write does. It is asked for at each read, so that no copy of it stays.
-    Secret(MakeKey, Option<TakeText>),
+    /// A file with a secret, and what a write does. It is asked for at each read, so that no copy of it stays.
+    Secret(MakeSecret, Option<TakeText>),
     /// A symbolic link.
     Link(fn(&Synthetic, Subject) -> Result<Link>),
 }
@@ -78,7 +84,7 @@ pub(crate) enum Shape {
 impl Shape {
     fn kind(self) -> FileKind {
         match self {
-            Self::Directory(..) | Self::Mounted(_) => FileKind::Directory,
+            Self::Directory(..) | Self::Named(_) | Self::Mounted(_) => FileKind::Directory,
             Self::Fixed(_)
             | Self::Text(_)
             | Self::Private(_)
@@ -104,6 +110,15 @@ impl Item {
             name,
             permissions: 0o555,
             shape,
+        }
+    }
+
+    /// The root of what is mounted here.
+    pub(crate) const fn mounted(name: &'static str, items: &'static [Item]) -> Self {
+        Self {
+            name,
+            permissions: 0o555,
+            shape: Shape::Mounted(items),
         }
     }
 
@@ -163,6 +178,19 @@ pub(crate) struct Numbered {
     pub(crate) shape: Shape,
 }
 
+/// The number of a root's inode.
+const ROOT_NUMBER: u64 = 1;
+
+/// Directories whose names say what they are about.
+pub(crate) struct Named {
+    /// The name that is listed. Others may be there, too.
+    pub(crate) listed: fn(&Synthetic) -> Result<Vec<u8>>,
+    /// The subject of a name, if it is one.
+    pub(crate) subject: fn(&Synthetic, Subject, &[u8]) -> Option<Subject>,
+    /// What is in each.
+    pub(crate) items: &'static [Item],
+}
+
 /// A file system of this kind.
 pub(crate) struct Synthetic {
     pub(crate) device: u64,
@@ -187,7 +215,7 @@ impl Synthetic {
         let fs = Arc::new(self);
         Arc::new(Node::new(
             &fs,
-            1,
+            ROOT_NUMBER,
             Subject::default(),
             0o555,
             Shape::Directory(items, numbered),
@@ -208,6 +236,17 @@ impl Synthetic {
             false => Err(Errno::EACCES),
         }
     }
+}
+
+/// The process whose directory in `/proc` an open file is.
+pub fn process_of_directory(file: &Description) -> Option<u32> {
+    let dentry = file.object_as::<OpenFile>()?.dentry();
+    let inode: &dyn Any = &**dentry.inode();
+    let node = inode
+        .downcast_ref::<Node>()
+        .filter(|node| node.subject.pid != 0)?;
+    let is_below_root = dentry.parent()?.head().number == ROOT_NUMBER;
+    is_below_root.then_some(node.subject.pid)
 }
 
 /// An inode of such a file system.
@@ -258,12 +297,17 @@ impl Node {
     }
 
     /// The names from `cookie` on: the fixed ones have 2 and up, the numbered ones their number behind them.
-    fn entries(&self, cookie: u64) -> Vec<(Vec<u8>, FileKind, u64)> {
+    fn entries(&self, cookie: u64) -> Result<Vec<(Vec<u8>, FileKind, u64)>> {
+        const FIRST: u64 = 2;
         const NUMBERED: u64 = 1 << 16;
-        let Shape::Directory(items, numbered) = self.shape else {
-            return Vec::new();
+        let (items, numbered) = match self.shape {
+            Shape::Directory(items, numbered) => (items, numbered),
+            Shape::Named(named) if cookie <= FIRST => {
+                return Ok(vec![((named.listed)(&self.fs)?, FileKind::Directory, FIRST)]);
+            }
+            _ => return Ok(Vec::new()),
         };
-        let fixed = (2..)
+        let fixed = (FIRST..)
             .zip(items)
             .map(|(at, item)| (item.name.into(), item.shape.kind(), at));
         let mut all: Vec<(Vec<u8>, FileKind, u64)> = fixed.filter(|(_, _, at)| *at >= cookie).collect();
@@ -276,7 +320,7 @@ impl Node {
                 }
             }
         }
-        all
+        Ok(all)
     }
 }
 
@@ -295,7 +339,7 @@ impl Inode for Node {
         stat.size = match self.shape {
             Shape::Link(_) if self.subject.pid != 0 => 64,
             Shape::Opened { size, .. } => size,
-            Shape::Secret(make, _) => key_size(make(&self.fs)?.as_ref()),
+            Shape::Secret(make, _) => secret_size(make(&self.fs, self.subject)?.as_ref()),
             _ => 0,
         };
         let time = self.fs.started;
@@ -304,8 +348,14 @@ impl Inode for Node {
     }
 
     fn lookup(&self, this: &Arc<Dentry>, name: &[u8]) -> Result<Arc<Dentry>> {
-        let Shape::Directory(items, numbered) = self.shape else {
-            return Err(Errno::ENOTDIR);
+        let (items, numbered) = match self.shape {
+            Shape::Directory(items, numbered) => (items, numbered),
+            Shape::Named(named) => {
+                let subject = (named.subject)(&self.fs, self.subject, name).ok_or(Errno::ENOENT)?;
+                let shape = Shape::Directory(named.items, None);
+                return Ok(self.child(this, name, subject, 0o555, shape));
+            }
+            _ => return Err(Errno::ENOTDIR),
         };
         if let Some(item) = items.iter().find(|item| item.name.as_bytes() == name) {
             return Ok(self.child(this, name, self.subject, item.permissions, item.shape));
@@ -345,7 +395,7 @@ impl Inode for Node {
         if cookie <= 1 && !give(parent, FileKind::Directory, b"..", 2) {
             return Ok(next);
         }
-        for (name, kind, at) in self.entries(cookie) {
+        for (name, kind, at) in self.entries(cookie)? {
             if !give(self.child_number(&name), kind, &name, at + 1) {
                 break;
             }
@@ -362,7 +412,9 @@ impl Inode for Node {
 
     fn open(&self, this: &Arc<Dentry>, _: OpenFlags) -> Result<Arc<dyn File>> {
         let (make, take) = match self.shape {
-            Shape::Directory(..) | Shape::Mounted(_) | Shape::Link(_) => return Ok(OpenFile::of(this)),
+            Shape::Directory(..) | Shape::Named(_) | Shape::Mounted(_) | Shape::Link(_) => {
+                return Ok(OpenFile::of(this));
+            }
             Shape::Fixed(text) => (Make::Fixed(text), None),
             Shape::Text(make) => (Make::Anew(make), None),
             Shape::Private(make) => {
@@ -371,7 +423,7 @@ impl Inode for Node {
             }
             Shape::Writable(make, take) => (Make::Anew(make), Some(take)),
             Shape::Opened { make, take, .. } => (Make::Once(make), take),
-            Shape::Secret(make, take) => (Make::Key(make), take),
+            Shape::Secret(make, take) => (Make::Secret(make), take),
         };
         let text = Text::open(&self.fs, self.subject, make, take)?;
         Ok(OpenFile::of_text(this, text))
@@ -379,7 +431,7 @@ impl Inode for Node {
 }
 
 /// A decimal number as a name: no sign, no leading zeros.
-fn parse_number(name: &[u8]) -> Option<u32> {
+pub(crate) fn parse_number(name: &[u8]) -> Option<u32> {
     let canonical = name == b"0" || name.first().is_some_and(|&digit| digit != b'0');
     let digits = name.iter().all(u8::is_ascii_digit);
     core::str::from_utf8(name)

@@ -2,10 +2,12 @@
 
 use alloc::sync::Arc;
 
-use enclave_rt::attestation::{self, Key};
+use enclave_rt::attestation;
 use kobject::{Errno, Mutex, Result, Sink, Source};
 
-use super::{MakeKey, MakeText, Subject, Synthetic, TakeText};
+use crate::attester::Secret;
+
+use super::{MakeSecret, MakeText, Subject, Synthetic, TakeText};
 
 /// Longest text that a file takes in one write.
 const MAX_WRITE: usize = 4096;
@@ -19,7 +21,7 @@ pub(super) enum Make {
     /// When it is opened, or written to.
     Once(MakeText),
     /// At each read.
-    Key(MakeKey),
+    Secret(MakeSecret),
 }
 
 /// An open file whose text is made when it is asked for.
@@ -54,9 +56,9 @@ impl Text {
     pub(crate) fn read(&self, offset: u64, to: &mut dyn Sink) -> Result<usize> {
         let (make, keeps) = match self.make {
             Make::Fixed(text) => return read_part(text.as_bytes(), offset, to),
-            Make::Key(make) => {
-                let key = make(&self.fs)?;
-                return read_part(key.as_ref().map_or(&[], |key| key.bytes()), offset, to);
+            Make::Secret(make) => {
+                let secret = make(&self.fs, self.subject)?;
+                return read_part(secret.as_ref().map_or(&[], Secret::bytes), offset, to);
             }
             Make::Anew(make) => (make, offset != 0),
             Make::Once(make) => (make, true),
@@ -77,13 +79,13 @@ impl Text {
         // Only root comes here with a file that nobody may write.
         let refusal = match self.make {
             Make::Fixed(_) | Make::Anew(_) => Errno::EIO,
-            Make::Once(_) | Make::Key(_) => Errno::EACCES,
+            Make::Once(_) | Make::Secret(_) => Errno::EACCES,
         };
         let take = self.take.ok_or(refusal)?;
         let mut bytes = alloc::vec![0; from.left().min(MAX_WRITE)];
         from.take(&mut bytes)?;
         let taken = take(&self.fs, self.subject, &bytes);
-        if let Make::Key(_) = self.make {
+        if let Make::Secret(_) = self.make {
             attestation::wipe(&mut bytes);
         }
         taken?;
@@ -99,13 +101,13 @@ impl Text {
         Ok(match self.make {
             Make::Fixed(_) | Make::Anew(_) => 0,
             Make::Once(_) => self.made.lock().as_ref().map_or(0, |text| text.len() as u64),
-            Make::Key(make) => key_size(make(&self.fs)?.as_ref()),
+            Make::Secret(make) => secret_size(make(&self.fs, self.subject)?.as_ref()),
         })
     }
 }
 
-pub(super) fn key_size(key: Option<&Key>) -> u64 {
-    key.map_or(0, |key| key.bytes().len() as u64)
+pub(super) fn secret_size(secret: Option<&Secret>) -> u64 {
+    secret.map_or(0, |secret| secret.bytes().len() as u64)
 }
 
 fn read_part(text: &[u8], offset: u64, to: &mut dyn Sink) -> Result<usize> {

@@ -19,14 +19,7 @@ const ROOT: &[Item] = &[
         &[Item::directory("net", &[Item::directory("lo", LOOPBACK)])],
     ),
     Item::directory("devices", &[Item::directory("system", SYSTEM)]),
-    Item::directory(
-        "fs",
-        &[Item {
-            name: "cgroup",
-            permissions: 0o555,
-            shape: Shape::Mounted(CGROUP),
-        }],
-    ),
+    Item::directory("fs", &[Item::mounted("cgroup", CGROUP)]),
     Item::directory("kernel", &[Item::directory("mm", MEMORY)]),
 ];
 

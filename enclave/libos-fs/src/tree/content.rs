@@ -8,6 +8,7 @@
 //! goes through them.
 
 use alloc::sync::Arc;
+use alloc::vec;
 use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering};
 
@@ -57,6 +58,11 @@ impl Content {
     }
 }
 
+/// From so many bytes on, a read of the image does not fill the cache of its blocks.
+const STREAMED: usize = 64 << 10;
+/// Bytes that are verified before a program sees them; a power of two of blocks, so that they are verified in pairs.
+const STREAM_BUFFER: usize = 32 << 10;
+
 /// Reading and writing: of the inode, because the image and the memory are its file system's.
 impl TreeInode {
     /// Reads from `offset`.
@@ -103,12 +109,29 @@ impl TreeInode {
             }
             Piece::Image(end) => {
                 let below = self.below.as_ref().ok_or(Errno::EIO)?;
-                let chunk = self.tree.image()?.chunk(below, position)?.ok_or(Errno::EIO)?;
-                let count = (most.min(end - position) as usize).min(chunk.len());
+                let image = self.tree.image()?;
+                let count = most.min(end - position) as usize;
+                let chunk = match count >= STREAMED && position.is_multiple_of(PAGE) {
+                    true => image.cached_chunk(below, position)?,
+                    false => image.chunk(below, position)?,
+                };
+                let Some(chunk) = chunk else {
+                    return self.stream(position, count, to);
+                };
+                let count = count.min(chunk.len());
                 to.put(chunk.get(..count).ok_or(Errno::EIO)?)?;
                 Ok(count)
             }
         }
+    }
+
+    /// Reads from the image past the cache of its blocks: it is much, and most likely not read again. Until it is verified,
+    /// no program may see it, so it goes by way of a buffer.
+    fn stream(&self, position: u64, count: usize, to: &mut dyn Sink) -> Result<usize> {
+        let mut buffer = vec![0; STREAM_BUFFER.min(count)];
+        self.read_image(position, &mut buffer)?;
+        to.put(&buffer)?;
+        Ok(buffer.len())
     }
 
     /// The file's pages that lie in programs' memory, if any do.
@@ -186,7 +209,6 @@ impl TreeInode {
         if from.left() == 0 {
             return Ok((0, start));
         }
-        self.check_seals(start.saturating_add(from.left() as u64))?;
         if start >= MAX_LEN {
             return Err(Errno::EFBIG);
         }
@@ -198,7 +220,11 @@ impl TreeInode {
             if count == 0 {
                 break Ok(());
             }
-            match self.write_part(position, count, from) {
+            // As Linux, page by page: what lies before the end of a file that must not grow is written.
+            let written = self
+                .check_seals(position + count as u64)
+                .and_then(|()| self.write_part(position, count, from));
+            match written {
                 Ok(()) => position += count as u64,
                 Err(error) => break Err(error),
             }

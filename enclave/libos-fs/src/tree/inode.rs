@@ -138,7 +138,8 @@ impl TreeInode {
         self.linkable.store(true, Ordering::Relaxed);
     }
 
-    pub(super) fn is_pinned(&self) -> bool {
+    /// Whether it differs from the image, or never was in it.
+    pub(crate) fn is_pinned(&self) -> bool {
         self.pinned.load(Ordering::Relaxed)
     }
 

@@ -4,9 +4,10 @@
 //! replaces it by a changed copy.
 
 use alloc::collections::BTreeMap;
+use alloc::collections::btree_map::Entry;
 use alloc::sync::Arc;
 
-use kobject::Result;
+use kobject::{Errno, Result};
 
 use super::Budget;
 
@@ -31,12 +32,28 @@ pub(super) enum Piece {
     Image(u64),
 }
 
+/// What is kept of a page.
+enum Kept {
+    Page(Arc<Page>),
+    /// Zeros, for which memory has been promised (`fallocate`).
+    Reserved,
+    /// A hole where the image would show otherwise.
+    Hole,
+}
+
+impl Kept {
+    /// Whether memory is counted for it.
+    fn counts(&self) -> bool {
+        !matches!(self, Self::Hole)
+    }
+}
+
 /// A file's pages.
 #[derive(Default)]
 pub(super) struct Pages {
-    /// By number. `None` is a hole where the image would show otherwise.
-    pages: BTreeMap<u64, Option<Arc<Page>>>,
-    /// How many are there.
+    /// By number.
+    pages: BTreeMap<u64, Kept>,
+    /// How many are there or reserved.
     count: u64,
     /// Bytes of the image's file that still show where no page is.
     image: u64,
@@ -50,12 +67,12 @@ impl Pages {
         }
     }
 
-    /// How many there are.
+    /// How many there are or are reserved.
     pub(super) fn count(&self) -> u64 {
         self.count
     }
 
-    /// How many there are, with those of the image that show.
+    /// As many, with those of the image that show.
     pub(super) fn shown(&self) -> u64 {
         let image = self.image.div_ceil(PAGE);
         // Only of a file of the image that was changed is anything counted here.
@@ -64,7 +81,7 @@ impl Pages {
 
     /// Whether the page of this number is there.
     pub(super) fn has(&self, index: u64) -> bool {
-        matches!(self.pages.get(&index), Some(Some(_)))
+        matches!(self.pages.get(&index), Some(Kept::Page(_)))
     }
 
     /// Bytes of the image's file that show.
@@ -81,8 +98,8 @@ impl Pages {
     pub(super) fn piece(&self, position: u64) -> Piece {
         let index = position / PAGE;
         match self.pages.get(&index) {
-            Some(Some(page)) => return Piece::Page(page.clone()),
-            Some(None) => return Piece::Hole((index + 1) * PAGE),
+            Some(Kept::Page(page)) => return Piece::Page(page.clone()),
+            Some(Kept::Reserved | Kept::Hole) => return Piece::Hole((index + 1) * PAGE),
             None => {}
         }
         let next = self.pages.range(index..).next();
@@ -100,17 +117,40 @@ impl Pages {
 
     /// The page of this number, if it is there, to write to.
     pub(super) fn page_mut(&mut self, index: u64) -> Option<&mut Page> {
-        let page = self.pages.get_mut(&index)?.as_mut()?;
-        Some(Arc::make_mut(page))
+        match self.pages.get_mut(&index)? {
+            Kept::Page(page) => Some(Arc::make_mut(page)),
+            Kept::Reserved | Kept::Hole => None,
+        }
     }
 
     /// Puts a page where none is; ENOSPC.
     pub(super) fn put(&mut self, index: u64, page: Arc<Page>, budget: &Budget) -> Result<()> {
-        budget.take(PAGE)?;
-        self.count += 1;
-        let old = self.pages.insert(index, Some(page));
-        if let Some(Some(_)) = old {
-            self.forget(1, budget);
+        if !self.pages.get(&index).is_some_and(Kept::counts) {
+            budget.take(PAGE)?;
+            self.count += 1;
+        }
+        self.pages.insert(index, Kept::Page(page));
+        Ok(())
+    }
+
+    /// Reserves memory for the pages of these numbers that are not there; ENOSPC, and then nothing has changed.
+    pub(super) fn reserve(&mut self, range: core::ops::Range<u64>, budget: &Budget) -> Result<()> {
+        let of_image = self.image.div_ceil(PAGE);
+        // What the image shows is there already.
+        let end_of_image = of_image.clamp(range.start, range.end);
+        let kept_of_image = self.pages.range(range.start..end_of_image).count() as u64;
+        let shown = end_of_image - range.start - kept_of_image;
+        let kept = self.pages.range(range.clone());
+        let counted = kept.filter(|(_, kept)| kept.counts()).count() as u64;
+        let missing = range.end - range.start - shown - counted;
+        budget.take(missing.checked_mul(PAGE).ok_or(Errno::ENOSPC)?)?;
+        self.count += missing;
+        for index in range {
+            match self.pages.entry(index) {
+                Entry::Vacant(place) if index >= of_image => drop(place.insert(Kept::Reserved)),
+                Entry::Occupied(mut place) if !place.get().counts() => *place.get_mut() = Kept::Reserved,
+                _ => {}
+            }
         }
         Ok(())
     }
@@ -118,11 +158,11 @@ impl Pages {
     /// Makes a whole page a hole.
     pub(super) fn punch(&mut self, index: u64, budget: &Budget) {
         let old = if index.saturating_mul(PAGE) < self.image {
-            self.pages.insert(index, None)
+            self.pages.insert(index, Kept::Hole)
         } else {
             self.pages.remove(&index)
         };
-        if let Some(Some(_)) = old {
+        if old.is_some_and(|old| old.counts()) {
             self.forget(1, budget);
         }
     }
@@ -135,7 +175,7 @@ impl Pages {
     /// Drops all that lies behind `len`; the rest of its page becomes zeros.
     pub(super) fn truncate(&mut self, len: u64, budget: &Budget) {
         let behind = self.pages.split_off(&len.div_ceil(PAGE));
-        let pages = behind.values().filter(|page| page.is_some()).count() as u64;
+        let pages = behind.values().filter(|kept| kept.counts()).count() as u64;
         self.forget(pages, budget);
         self.image = self.image.min(len);
         let within = (len % PAGE) as usize;

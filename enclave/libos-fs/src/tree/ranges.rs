@@ -51,18 +51,20 @@ impl TreeInode {
             return Err(Errno::EINVAL);
         }
         let keep = mode.contains(AllocateFlags::FALLOC_FL_KEEP_SIZE);
-        let zero = match mode - AllocateFlags::FALLOC_FL_KEEP_SIZE {
-            mode if mode.is_empty() => false,
-            AllocateFlags::FALLOC_FL_UNSHARE_RANGE => false,
-            AllocateFlags::FALLOC_FL_PUNCH_HOLE if keep => true,
-            AllocateFlags::FALLOC_FL_ZERO_RANGE => true,
+        // A file system in memory alone is a tmpfs, and that has two modes only.
+        let is_tmpfs = self.tree.image.is_none();
+        let (zero, reserve) = match mode - AllocateFlags::FALLOC_FL_KEEP_SIZE {
+            mode if mode.is_empty() => (false, true),
+            AllocateFlags::FALLOC_FL_PUNCH_HOLE if keep => (true, false),
+            AllocateFlags::FALLOC_FL_UNSHARE_RANGE if !is_tmpfs => (false, true),
+            AllocateFlags::FALLOC_FL_ZERO_RANGE if !is_tmpfs => (true, true),
             _ => return Err(Errno::EOPNOTSUPP),
         };
         let _writing = content.writing.lock();
         let old = content.len();
         let seals = self.seals();
         if zero && seals.intersects(Seals::F_SEAL_WRITE | Seals::F_SEAL_FUTURE_WRITE)
-            || (!keep && end > old && seals.contains(Seals::F_SEAL_GROW))
+            || (reserve && end > old && seals.contains(Seals::F_SEAL_GROW))
         {
             return Err(Errno::EPERM);
         }
@@ -71,9 +73,10 @@ impl TreeInode {
                 Some(shared) => shared.zero(offset..end, &mut || self.zero(offset..end))?,
                 None => self.zero(offset..end)?,
             }
-        } else if self.tree.budget.free() < len {
-            // Memory is taken when it is written: what fits now is granted.
-            return Err(Errno::ENOSPC);
+        }
+        if reserve {
+            let numbers = offset / PAGE..end.div_ceil(PAGE);
+            content.pages.lock().reserve(numbers, &self.tree.budget)?;
         }
         if !keep {
             content.len.fetch_max(end, Ordering::AcqRel);

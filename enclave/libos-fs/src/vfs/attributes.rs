@@ -7,8 +7,8 @@ use kobject::{
     Attributes, Credentials, Description, Errno, FileKind, Result, SetIds, Stat, Timestamp, clock,
 };
 use linux_abi::file_system::{NAME_MAX, PIPEFS_MAGIC};
-use linux_abi::stat::{S_IALLUGO, S_ISGID, S_ISUID, S_IXGRP};
-use linux_abi::{AtFlags, Capabilities, InotifyMask, MountFlags};
+use linux_abi::stat::{S_IALLUGO, S_ISGID, S_ISUID, S_IXGRP, S_IXUGO};
+use linux_abi::{AtFlags, Capabilities, InotifyMask, MountFlags, Seals};
 
 use super::{Vfs, dentry_of, tree_of};
 use crate::context::{At, Context};
@@ -111,15 +111,16 @@ impl Vfs {
             return Ok(());
         }
         head.permits(credentials, mode)?;
-        let is_read_only = || {
-            self.mounts
-                .of_device(head.device)
-                .is_some_and(|mount| mount.is_read_only())
-        };
-        if mode.0 & AccessMode::WRITE.0 != 0 && is_read_only() {
+        if mode.0 & AccessMode::WRITE.0 != 0 && self.is_read_only(head.device) {
             return Err(Errno::EROFS);
         }
         Ok(())
+    }
+
+    /// Whether the mount of this st_dev is one that nothing can be written to.
+    pub(super) fn is_read_only(&self, device: u64) -> bool {
+        let mount = self.mounts.of_device(device);
+        mount.is_some_and(|mount| mount.is_read_only())
     }
 
     /// `chmod`, `fchmod`, `fchmodat2`.
@@ -141,6 +142,12 @@ impl Vfs {
         let mut permissions = mode & S_IALLUGO;
         if !credentials.has(Capabilities::CAP_FSETID) && !credentials.in_group(head.owner().1) {
             permissions &= !S_ISGID;
+        }
+        let is_sealed = found
+            .tree()
+            .is_some_and(|inode| inode.seals().contains(Seals::F_SEAL_EXEC));
+        if is_sealed && (permissions ^ head.permissions()) & S_IXUGO != 0 {
+            return Err(Errno::EPERM);
         }
         holder.set_permissions(permissions);
         notify::used(&found, InotifyMask::IN_ATTRIB);

@@ -82,13 +82,14 @@ impl Vfs {
         let noatime = MountFlags::ST_NOATIME;
         let root = mounts.add("/", FileSystemType::OVERLAY, noatime, "");
         let proc_mount = mounts.add("/proc", FileSystemType::PROC, DATA_ONLY, "");
+        let read_only = DATA_ONLY | MountFlags::ST_RDONLY;
+        let proc_sys_mount = mounts.add("/proc/sys", FileSystemType::PROC, read_only, "");
         let with_devices = MountFlags::ST_NOSUID | noatime;
         let dev = mounts.add("/dev", FileSystemType::TMPFS, with_devices, "mode=755");
         let without_programs = with_devices | MountFlags::ST_NOEXEC;
         let shm = mounts.add("/dev/shm", FileSystemType::TMPFS, DATA_ONLY, "");
         let pts = mounts.add("/dev/pts", FileSystemType::DEVPTS, without_programs, PTS_OPTIONS);
         let attestation_mount = mounts.add("/dev/attestation", FileSystemType::ATTESTATION, DATA_ONLY, "");
-        let read_only = DATA_ONLY | MountFlags::ST_RDONLY;
         let sys_mount = mounts.add("/sys", FileSystemType::SYSFS, read_only, "");
         let cgroup_mount = mounts.add("/sys/fs/cgroup", FileSystemType::CGROUP2, read_only, "");
         let nowhere = mounts.add("", FileSystemType::TMPFS, MountFlags::empty(), "");
@@ -113,12 +114,15 @@ impl Vfs {
             attestation: attestation::State::new(options.attester.clone()),
             mounted: None,
         };
-        vfs.mount(&proc_mount, proc::root(synthetic(&proc_mount)))?;
-        let sys = Synthetic {
-            mounted: Some(Arc::new(synthetic(&cgroup_mount))),
-            ..synthetic(&sys_mount)
+        let with_mounted = |mount: &Mount, mounted: &Mount| Synthetic {
+            mounted: Some(Arc::new(synthetic(mounted))),
+            ..synthetic(mount)
         };
-        vfs.mount(&sys_mount, sys::root(sys))?;
+        vfs.mount(
+            &proc_mount,
+            proc::root(with_mounted(&proc_mount, &proc_sys_mount)),
+        )?;
+        vfs.mount(&sys_mount, sys::root(with_mounted(&sys_mount, &cgroup_mount)))?;
         vfs.mount(&dev, tree(&dev, None, 0o755)?.1)?;
         vfs.mount(&shm, tree(&shm, None, 0o1777)?.1)?;
         vfs.mount(&pts, tree(&pts, None, 0o755)?.1)?;
@@ -205,21 +209,26 @@ impl Vfs {
         if context.cwd.is_unlinked() {
             return Err(Errno::ENOENT);
         }
-        Ok(context.cwd.path(&context.root))
+        let path = context.cwd.path(&context.root);
+        // By this, nobody takes it for a path that can be used (CVE-2018-1000001).
+        match context.cwd.is_below(&context.root) {
+            true => Ok(path),
+            false => Ok([b"(unreachable)", path.as_slice()].concat()),
+        }
     }
 
-    /// A file without a name: what `memfd_create` gives. `seals` is `None` if it takes none.
+    /// A file without a name: what `memfd_create` gives, with these permission bits and seals.
     pub fn anonymous_file(
         &self,
         context: &Context,
         name: &[u8],
-        seals: Option<Seals>,
+        permissions: u32,
+        seals: Seals,
     ) -> Result<Arc<Description>> {
         let owner = (context.credentials.fsuid(), context.credentials.fsgid());
         let body = Body::Regular(Content::empty());
-        let inode = self.anonymous.new_inode(body, 0o777, owner)?;
-        // Without MFD_ALLOW_SEALING it is sealed against sealing.
-        inode.set_sealable(seals.unwrap_or(Seals::F_SEAL_SEAL));
+        let inode = self.anonymous.new_inode(body, permissions, owner)?;
+        inode.set_sealable(seals);
         let path = [b"/memfd:", name].concat();
         let dentry = Dentry::apart(inode, &path, true);
         let flags = OpenFlags::O_RDWR | OpenFlags::O_LARGEFILE;

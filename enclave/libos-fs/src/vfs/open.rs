@@ -6,8 +6,8 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 use kobject::credentials::AccessMode;
 use kobject::{Description, Errno, FileKind, Result};
-use linux_abi::stat::S_IALLUGO;
-use linux_abi::{InotifyMask, OpenFlags, ResolveFlags, Seals};
+use linux_abi::stat::{S_IALLUGO, S_IXUGO};
+use linux_abi::{AtFlags, InotifyMask, OpenFlags, ResolveFlags, Seals};
 
 use super::attributes::strip_set_ids;
 use super::names::{Creation, check_parent};
@@ -16,7 +16,7 @@ use crate::context::{At, Context};
 use crate::dentry::Dentry;
 use crate::notify;
 use crate::open_file::OpenFile;
-use crate::tree::{Body, Content};
+use crate::tree::{Body, Content, TreeInode};
 use crate::walk::{Entered, Follow, Last, Parent, Walk, is_link};
 
 /// What counts next to O_PATH.
@@ -138,7 +138,7 @@ impl Vfs {
             Opened::Made(dentry) => (dentry, true),
         };
         if !made {
-            check_found(context, &dentry, how.flags)?;
+            self.check_found(context, &dentry, how.flags)?;
         }
         self.describe(context, &dentry, how.flags, made)
     }
@@ -150,8 +150,76 @@ impl Vfs {
         place: &Arc<Dentry>,
         how: OpenHow,
     ) -> Result<Arc<Description>> {
-        check_found(context, place, how.flags)?;
+        self.check_found(context, place, how.flags)?;
         self.describe(context, place, how.flags, false)
+    }
+
+    /// Opens a program to read, for who may execute it (`do_open_execat` of the kernel). EACCES for what is no regular file, or lies
+    /// where nothing is executed; ELOOP for a symbolic link with AT_SYMLINK_NOFOLLOW.
+    pub fn open_program(
+        &self,
+        context: &Context,
+        at: At<'_>,
+        path: &[u8],
+        flags: AtFlags,
+    ) -> Result<Arc<Description>> {
+        let found = self.locate(context, at, path, flags)?;
+        let head = found.head();
+        if head.kind == FileKind::Symlink {
+            return Err(Errno::ELOOP);
+        }
+        head.permits(&context.credentials, AccessMode::EXECUTE)?;
+        let mount = self.mounts.of_device(head.device);
+        if head.kind != FileKind::Regular || mount.is_some_and(|mount| mount.has_no_programs()) {
+            return Err(Errno::EACCES);
+        }
+        self.check_unwritten(&found)?;
+        self.describe(context, &found, OpenFlags::O_LARGEFILE, false)
+    }
+
+    /// ETXTBSY for a program that some process can write to. A file of the image that nobody has written to yet is not asked about.
+    fn check_unwritten(&self, file: &Dentry) -> Result<()> {
+        if !file.tree().is_some_and(TreeInode::is_pinned) {
+            return Ok(());
+        }
+        let (device, number) = (file.head().device, file.head().number);
+        let writes_to_it = |open: Arc<Description>| {
+            let head = open.object_as::<OpenFile>().map(|open| open.dentry().head());
+            open.flags().writable() && head.is_some_and(|head| (head.device, head.number) == (device, number))
+        };
+        let pids = self.system.processes().into_iter();
+        let mut processes = pids.filter_map(|pid| self.system.process(pid));
+        let is_written = processes.any(|process| {
+            let mut open = process.descriptors().into_iter();
+            open.any(|fd| process.descriptor(fd).is_some_and(writes_to_it))
+        });
+        match is_written {
+            true => Err(Errno::ETXTBSY),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether a process executes a file. Only files that can be executed are asked about.
+    fn is_executed(&self, file: &Dentry) -> bool {
+        let is_same = |program: Arc<Dentry>| {
+            let (program, file) = (program.head(), file.head());
+            (program.device, program.number) == (file.device, file.number)
+        };
+        let pids = self.system.processes().into_iter();
+        let processes = pids.filter_map(|pid| self.system.process(pid));
+        processes
+            .filter(|process| !process.has_ended())
+            .filter_map(|process| process.executable())
+            .any(is_same)
+    }
+
+    /// ETXTBSY for a program that runs, which nobody may write to.
+    fn check_idle(&self, file: &Dentry) -> Result<()> {
+        let can_run = file.head().permissions() & S_IXUGO != 0;
+        match can_run && self.is_executed(file) {
+            true => Err(Errno::ETXTBSY),
+            false => Ok(()),
+        }
     }
 
     fn describe(
@@ -270,12 +338,18 @@ impl Vfs {
         if !file.flags().writable() {
             return Err(Errno::EPERM);
         }
-        let seals = Seals::from_bits(seals).ok_or(Errno::EINVAL)?;
+        let mut seals = Seals::from_bits(seals).ok_or(Errno::EINVAL)?;
         let known = sealable(file)?;
         let inode = file.object_as::<OpenFile>().and_then(OpenFile::tree);
         // A mapping that is shared could write on. One that only reads counts as well: nobody knows that here.
         if seals.contains(Seals::F_SEAL_WRITE) && inode.is_some_and(|inode| inode.shared().is_some()) {
             return Err(Errno::EBUSY);
+        }
+        // What is executable for ever must not change either.
+        let is_executable = |inode: &TreeInode| inode.head.permissions() & S_IXUGO != 0;
+        if seals.contains(Seals::F_SEAL_EXEC) && inode.is_some_and(is_executable) {
+            seals |=
+                Seals::F_SEAL_SHRINK | Seals::F_SEAL_GROW | Seals::F_SEAL_WRITE | Seals::F_SEAL_FUTURE_WRITE;
         }
         let sealed = Seals::F_SEAL_SEAL.bits();
         let add = |known: u32| (known & sealed == 0).then_some(known | seals.bits());
@@ -290,11 +364,47 @@ impl Vfs {
         Ok(Seals::from_bits_retain(sealable(file)?.load(Ordering::Acquire)))
     }
 
+    /// What `open` demands of what was there (may_open of the kernel).
+    fn check_found(&self, context: &Context, found: &Dentry, flags: OpenFlags) -> Result<()> {
+        let head = found.head();
+        if flags.contains(OpenFlags::O_CREAT) && head.is_directory() {
+            return Err(Errno::EISDIR);
+        }
+        if flags.contains(OpenFlags::O_DIRECTORY) && !head.is_directory() {
+            return Err(Errno::ENOTDIR);
+        }
+        if flags.contains(OpenFlags::O_PATH) {
+            return Ok(());
+        }
+        match head.kind {
+            FileKind::Symlink => return Err(Errno::ELOOP),
+            FileKind::Directory if writes(flags) => return Err(Errno::EISDIR),
+            _ => {}
+        }
+        head.permits(&context.credentials, access(flags))?;
+        // Only what is made when it is looked at lies on mounts that nothing is written to.
+        if writes(flags)
+            && head.kind == FileKind::Regular
+            && found.tree().is_none()
+            && self.is_read_only(head.device)
+        {
+            return Err(Errno::EROFS);
+        }
+        if writes(flags) && head.kind == FileKind::Regular {
+            self.check_idle(found)?;
+        }
+        if flags.contains(OpenFlags::O_NOATIME) {
+            head.owned_by(&context.credentials)?;
+        }
+        Ok(())
+    }
+
     /// `truncate`.
     pub fn truncate(&self, context: &Context, path: &[u8], len: u64) -> Result<()> {
         let found = Walk::new(context, At::Cwd).resolve(path, Follow::Yes)?;
         let inode = regular_of(&found)?;
         inode.head.permits(&context.credentials, AccessMode::WRITE)?;
+        self.check_idle(&found)?;
         inode.truncate(len)?;
         notify::used(&found, InotifyMask::IN_MODIFY);
         strip_set_ids(inode, &context.credentials);
@@ -306,28 +416,4 @@ fn sealable(file: &Description) -> Result<&AtomicU32> {
     let inode = file.object_as::<OpenFile>().and_then(|open| open.tree());
     let extra = inode.and_then(|inode| inode.extra_if_made());
     extra.and_then(|extra| extra.seals.as_ref()).ok_or(Errno::EINVAL)
-}
-
-/// What `open` demands of what was there (may_open of the kernel).
-fn check_found(context: &Context, found: &Dentry, flags: OpenFlags) -> Result<()> {
-    let head = found.head();
-    if flags.contains(OpenFlags::O_CREAT) && head.is_directory() {
-        return Err(Errno::EISDIR);
-    }
-    if flags.contains(OpenFlags::O_DIRECTORY) && !head.is_directory() {
-        return Err(Errno::ENOTDIR);
-    }
-    if flags.contains(OpenFlags::O_PATH) {
-        return Ok(());
-    }
-    match head.kind {
-        FileKind::Symlink => return Err(Errno::ELOOP),
-        FileKind::Directory if writes(flags) => return Err(Errno::EISDIR),
-        _ => {}
-    }
-    head.permits(&context.credentials, access(flags))?;
-    if flags.contains(OpenFlags::O_NOATIME) {
-        head.owned_by(&context.credentials)?;
-    }
-    Ok(())
 }

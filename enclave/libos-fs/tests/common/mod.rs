@@ -12,7 +12,7 @@ use kobject::{
 };
 use libos_fs::{
     At, Attester, Context, Dentry, Image, Kernel, MappingStatus, Memory, NamedPipe, OpenHow, Process,
-    ProcessStatus, System, ThreadStatus, Transfers, Vfs, VfsOptions,
+    ProcessStatus, Secret, SecurityVersions, System, ThreadStatus, Transfers, Vfs, VfsOptions,
 };
 use linux_abi::{AtFlags, OpenFlags, RenameFlags, SchedulingPolicy};
 use rootfs::{BLOCK_SIZE, Block, Erofs, Error, Lock, VerifiedBlocks};
@@ -98,6 +98,7 @@ impl Tree {
     pub fn image(&self) -> Arc<dyn Image> {
         let mut bytes = Vec::new();
         let options = Options {
+            cipher: None,
             salt: b"salt",
             extra: &[],
         };
@@ -294,10 +295,6 @@ impl System for TestSystem {
     fn host_name(&self) -> Vec<u8> {
         b"container".to_vec()
     }
-
-    fn set_host_name(&self, _: &[u8]) -> Result<()> {
-        Err(Errno::EPERM)
-    }
 }
 
 impl Attester for TestSystem {
@@ -321,8 +318,34 @@ impl Attester for TestSystem {
         Ok([&data[..], &[*quotes]].concat())
     }
 
-    fn sealing_key(&self, bound_to: libos_fs::SealedTo) -> Result<Key> {
-        Ok(Key::new([bound_to as u8 + 1; 16]))
+    /// Version 5 on a processor of sevens.
+    fn security_versions(&self) -> Result<SecurityVersions> {
+        Ok(SecurityVersions {
+            isv_svn: 5,
+            cpu_svn: [7; 16],
+        })
+    }
+
+    /// What it is bound to, its versions, and the last two components of the processor's.
+    fn sealing_key(&self, bound_to: libos_fs::SealedTo, versions: &SecurityVersions) -> Result<Key> {
+        let own = self.security_versions()?;
+        if versions.isv_svn > own.isv_svn || versions.cpu_svn > own.cpu_svn {
+            return Err(Errno::EACCES);
+        }
+        let mut key = [bound_to as u8 + 1; 16];
+        key[13] = versions.isv_svn as u8;
+        key[14..].copy_from_slice(&versions.cpu_svn[14..]);
+        Ok(Key::new(key))
+    }
+
+    fn tls_key(&self) -> Result<Secret> {
+        Ok(Secret::new(b"private".to_vec()))
+    }
+
+    /// The number of the quote in it.
+    fn tls_certificate(&self) -> Result<Vec<u8>> {
+        let quote = self.quote(&[0; 64])?;
+        Ok(vec![b'0' + quote[64]])
     }
 }
 
@@ -374,6 +397,7 @@ impl Process for Seven {
             size: 4096,
             resident: 4096,
             is_shared: false,
+            is_locked: false,
         }]
     }
 

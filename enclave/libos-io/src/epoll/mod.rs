@@ -35,7 +35,7 @@ use ready::{Ready, Watch};
 
 pub use host_abi::{EpollEvent, EpollOperation};
 
-/// What may stand beside EPOLLEXCLUSIVE, with which of several instances few are woken. Inside, all are, which the manual allows.
+/// What may stand beside EPOLLEXCLUSIVE, with which one of several instances is woken.
 /// EPOLLWAKEUP, which keeps a machine awake, has no effect.
 const WITH_EXCLUSIVE: u32 = PollEvents::POLLIN
     .union(PollEvents::POLLOUT)
@@ -329,18 +329,14 @@ impl Epoll {
 
     /// Observes a member, if it can be.
     fn watch(&self, member: &mut Member, token: Token, description: &Description) {
-        let watch = Watch::new(&self.ready, token);
+        let watch = Watch::new(&self.ready, token, member.is_exclusive());
         // Of what comes ahead by this instance it takes note itself.
         let interest = if member.ahead {
             PollEvents::empty()
         } else {
             member.interest
         };
-        let (object, observer) = (description.object(), Watch::observer(&watch));
-        let subscription = match member.is_exclusive() {
-            true => object.subscribe_to_take(interest, observer),
-            false => object.subscribe(interest, observer),
-        };
+        let subscription = description.object().subscribe(interest, Watch::observer(&watch));
         member.watch = subscription.map(|subscription| (watch, subscription));
     }
 

@@ -39,9 +39,9 @@ impl Ready {
         self.queue.subscribe(interest, observer)
     }
 
-    /// Makes who waits look again.
-    pub fn wake(&self) {
-        self.queue.wake(PollEvents::READABLE);
+    /// Makes who waits look again; whether that is news to somebody.
+    pub fn wake(&self) -> bool {
+        self.queue.wake(PollEvents::READABLE)
     }
 }
 
@@ -51,14 +51,17 @@ pub(super) struct Watch {
     token: Token,
     /// Whether it is on the list.
     queued: AtomicBool,
+    /// EPOLLEXCLUSIVE.
+    exclusive: bool,
 }
 
 impl Watch {
-    pub fn new(ready: &Arc<Ready>, token: Token) -> Arc<Self> {
+    pub fn new(ready: &Arc<Ready>, token: Token, exclusive: bool) -> Arc<Self> {
         Arc::new(Self {
             ready: ready.clone(),
             token,
             queued: AtomicBool::new(false),
+            exclusive,
         })
     }
 
@@ -82,14 +85,16 @@ impl Watch {
 }
 
 impl Observer for Watch {
-    fn notify(&self, _: PollEvents) {
-        self.queue();
-        self.ready.wake();
+    fn notify(&self, events: PollEvents) {
+        self.take(events);
     }
 
-    fn notify_taker(&self, events: PollEvents) -> bool {
-        let is_awaited = self.ready.queue.is_observed();
-        self.notify(events);
-        is_awaited
+    fn take(&self, _: PollEvents) -> bool {
+        self.queue();
+        self.ready.wake()
+    }
+
+    fn is_exclusive(&self) -> bool {
+        self.exclusive
     }
 }

@@ -21,6 +21,7 @@ use alloc::sync::Arc;
 use core::any::Any;
 
 use kobject::{Description, Errno, File, How, Result, Sink, Source, WaitQueue, wait_until};
+use linux_abi::socket::{AF_MAX, SOCK_MAX, SOCK_TYPE_MASK};
 use linux_abi::{
     AddressFamily, MessageFlags, OptionLevel, PollEvents, Protocol, ShutdownDirection, SocketType,
 };
@@ -211,6 +212,29 @@ pub fn open(
         AddressFamily::AF_UNIX => Ok(UnixSocket::open(kind, protocol, creator)?),
         _ => Err(Errno::EAFNOSUPPORT),
     }
+}
+
+/// The family and kind of a new socket: EAFNOSUPPORT, EINVAL or ESOCKTNOSUPPORT, in the order of `__sock_create` of the kernel.
+pub fn family_and_kind(domain: u32, kind: SocketType) -> Result<(AddressFamily, SocketKind)> {
+    if kind.0 & !SOCK_TYPE_MASK != 0 {
+        return Err(Errno::EINVAL);
+    }
+    if domain >= AF_MAX {
+        return Err(Errno::EAFNOSUPPORT);
+    }
+    if kind.0 >= SOCK_MAX {
+        return Err(Errno::EINVAL);
+    }
+    let family = AddressFamily(domain as u16);
+    match family {
+        AddressFamily::AF_INET
+        | AddressFamily::AF_INET6
+        | AddressFamily::AF_NETLINK
+        | AddressFamily::AF_UNIX => {}
+        _ => return Err(Errno::EAFNOSUPPORT),
+    }
+    let kind = SocketKind::from_raw(kind).map_err(|_| Errno::ESOCKTNOSUPPORT)?;
+    Ok((family, kind))
 }
 
 /// Tries until it works, as [`wait_until`] does; EAGAIN after the deadline, as sockets with a time limit have

@@ -3,8 +3,9 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use kobject::{Errno, Result, clock};
-use linux_abi::{Ipv4Option, Ipv6Option, OptionLevel, SocketOption, TcpOption, UdpOption};
+use linux_abi::{AddressFamily, Ipv4Option, Ipv6Option, OptionLevel, SocketOption, TcpOption, UdpOption};
 
+use super::SocketKind;
 use crate::NOW;
 
 /// Writes an `int` option, cut to the room that there is; gives how many bytes.
@@ -141,6 +142,21 @@ pub(super) fn may_pass(level: OptionLevel, name: u32) -> bool {
         OptionLevel::SOL_UDP => UDP.contains(&UdpOption(name)),
         OptionLevel::SOL_IPV6 => IPV6.contains(&Ipv6Option(name)),
         _ => false,
+    }
+}
+
+/// What getsockopt(2) says of an option that there is not, at a level of this socket's family and kind or not
+/// (`ip_getsockopt` and `ipv6_getsockopt` of the kernel).
+pub(super) fn unknown(domain: AddressFamily, kind: SocketKind, level: OptionLevel) -> Errno {
+    let is_own = match level {
+        OptionLevel::SOL_SOCKET | OptionLevel::SOL_IP => true,
+        OptionLevel::SOL_TCP => kind == SocketKind::Stream,
+        OptionLevel::SOL_UDP => kind == SocketKind::Datagram,
+        _ => false,
+    };
+    match domain == AddressFamily::AF_INET && !is_own {
+        true => Errno::EOPNOTSUPP,
+        false => Errno::ENOPROTOOPT,
     }
 }
 

@@ -10,6 +10,13 @@ use crate::arena::WARM_MIN;
 use crate::mapping::{Content, MappingEntry, Traits};
 use crate::ranges::round_up;
 
+/// What becomes of a mapping whose pages have moved.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Old {
+    Goes,
+    Stays,
+}
+
 impl AddressSpace {
     /// `mremap` without MREMAP_FIXED (`target` none) or with it; gives the new address.
     ///
@@ -47,6 +54,7 @@ impl AddressSpace {
             .checked_sub(new_len)
             .and_then(|len| PageRange::new(address + new_len, len))
         {
+            inner.check_unsealed(tail)?;
             // Shrinking may span several mappings; what is moved then may not.
             inner.remove(tail);
             old = PageRange::new(address, new_len).ok_or(Errno::EINVAL)?;
@@ -71,7 +79,37 @@ impl AddressSpace {
         };
         let whole = mapping.part(old).ok_or(Errno::EFAULT)?;
         let range = inner.place(target.unwrap_or(0), new_len, flags, None)?;
-        inner.move_to(whole, range)
+        inner.move_to(whole, range, Old::Goes)
+    }
+
+    /// `mremap` with MREMAP_DONTUNMAP: the pages of a mapping move, and the mapping stays and shows again what it showed at first.
+    ///
+    /// # Errors
+    /// As mremap(2).
+    pub fn remap_and_keep(&self, address: u64, len: u64, target: Option<u64>) -> Result<u64> {
+        let old = page_range(address, len)?;
+        let mut inner = self.lock();
+        let mapping = inner.find(address).cloned().ok_or(Errno::EFAULT)?;
+        if mapping.traits.contains(Traits::SEALED) {
+            return Err(Errno::EPERM);
+        }
+        if let Some(target) = target {
+            let new = page_range(target, len)?;
+            if new.start() < old.end() && old.start() < new.end() {
+                return Err(Errno::EINVAL);
+            }
+            inner.check_unsealed(new)?;
+        }
+        let whole = mapping.part(old).filter(|whole| whole.range == old);
+        let whole = whole.ok_or(Errno::EFAULT)?;
+        inner.check_room(old.len(), mapping.protection, mapping.traits)?;
+        inner.check_limits(old.len(), mapping.protection, mapping.traits, None)?;
+        let flags = match target {
+            Some(_) => MapFlags::MAP_FIXED,
+            None => MapFlags::empty(),
+        };
+        let range = inner.place(target.unwrap_or(0), old.len(), flags, None)?;
+        inner.move_to(whole, range, Old::Stays)
     }
 
     /// `remap_file_pages`: a part of a shared mapping shows the file from another offset on, in bytes.
@@ -172,7 +210,7 @@ impl Spaces {
     }
 
     /// Moves a mapping to other addresses, which are taken for it already. An enclave's page has one address, so it is copied.
-    fn move_to(&mut self, whole: MappingEntry, range: PageRange) -> Result<u64> {
+    fn move_to(&mut self, whole: MappingEntry, range: PageRange, fate: Old) -> Result<u64> {
         let old = whole.range;
         // Warm pages would look like the mapping's own.
         self.arena.cool(range);
@@ -200,7 +238,19 @@ impl Spaces {
             self.arena.protect(old, whole.protection)?;
             return Err(error);
         }
-        self.remove(old);
+        match fate {
+            Old::Goes => self.remove(old),
+            Old::Stays => {
+                if !whole.is_shared() {
+                    self.arena.discard(old, &mut self.own.account);
+                }
+                self.detach(old);
+                self.insert_joined(MappingEntry {
+                    traits: whole.traits - Traits::LOCKED,
+                    ..whole
+                })?;
+            }
+        }
         self.insert_joined(moved)?;
         Ok(range.start())
     }

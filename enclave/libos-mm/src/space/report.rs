@@ -64,6 +64,8 @@ pub struct MappingReport {
     pub resident: u64,
     /// Whether changes are seen by all who map the same.
     pub is_shared: bool,
+    /// Whether it counts as locked.
+    pub is_locked: bool,
 }
 
 impl AddressSpace {
@@ -150,6 +152,7 @@ impl AddressSpace {
             size: mapping.range.len(),
             resident: inner.arena.in_use(mapping.range),
             is_shared: mapping.is_shared(),
+            is_locked: mapping.traits.contains(Traits::LOCKED),
         };
         inner.own.mappings.values().map(report).collect()
     }

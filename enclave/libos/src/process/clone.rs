@@ -43,6 +43,8 @@ impl CloneRequest {
         let is_wrong = (has(thread) && !has(signals))
             || (has(signals) && !has(CloneFlags::CLONE_VM))
             || has(signals | CloneFlags::CLONE_CLEAR_SIGHAND)
+            || has(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_FS)
+            || has(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_FS)
             // In clone(2), both numbers would be written to the same place; a descriptor names a process.
             || (has(CloneFlags::CLONE_PIDFD) && (has(thread) || self.pidfd == self.parent_tid && has(CloneFlags::CLONE_PARENT_SETTID)));
         match is_wrong {
@@ -152,6 +154,8 @@ fn process(parent: &Arc<Thread>, request: &CloneRequest, state: TrapFrame) -> Re
     let child = parent.forked(pid, process.clone(), pin);
     process.add_thread(child.clone());
     table::add(process.clone());
+    // Best effort: a new process has used nothing, and all of its limits besides hold.
+    let _ = process.timers.limit_cpu(&process);
     if let Err(error) = start(child.clone(), request, state) {
         process.remove_thread(pid);
         table::remove(pid);

@@ -14,9 +14,8 @@ use core::sync::atomic::Ordering;
 use enclave_rt::frame::TrapFrame;
 use enclave_rt::processor;
 use host_abi::MessageKind;
-use kobject::credentials::AccessMode;
 use kobject::{Credentials, Description, Errno, Result, SetIds, Waiter};
-use libos_fs::{At, Context, OpenHow};
+use libos_fs::{At, Context};
 use libos_mm::AddressSpace;
 use linux_abi::{AtFlags, PollEvents, Resource, Signal};
 
@@ -72,18 +71,9 @@ pub(crate) fn prepare(context: &Context, request: Request) -> core::result::Resu
     })
 }
 
-/// Opens a file that `context` may execute: EACCES for one that is not a regular file.
+/// Opens a file that `context` may execute, whether or not it may read it: EACCES for one that is not a regular file.
 pub(crate) fn open(context: &Context, at: At<'_>, path: &[u8], flags: AtFlags) -> Result<Arc<Description>> {
-    let vfs = &crate::container().vfs;
-    vfs.access(
-        context,
-        at,
-        path,
-        AccessMode::EXECUTE,
-        flags,
-        &context.credentials,
-    )?;
-    vfs.open(context, at, path, OpenHow::open(0, 0)?)
+    crate::container().vfs.open_program(context, at, path, flags)
 }
 
 /// Loads the first program of `thread`'s process, whose address space is empty; gives the state that `thread` begins with.

@@ -99,6 +99,8 @@ pub(crate) struct Process {
     pub(crate) started: u64,
     /// PR_SET_DUMPABLE and the like that are only remembered.
     pub(crate) dumpable: AtomicU32,
+    /// What PR_SET_THP_DISABLE has set: there are no huge pages in any case.
+    pub(crate) thp_disabled: AtomicU32,
     /// PR_SET_PDEATHSIG: what it is sent when its parent ends; 0 for nothing.
     pub(crate) death_signal: AtomicU32,
     /// What its parent is sent when it ends; 0 for nothing.
@@ -192,6 +194,7 @@ impl Process {
             timers: IntervalTimers::new(),
             started: kobject::clock::monotonic(),
             dumpable: AtomicU32::new(1),
+            thp_disabled: AtomicU32::new(0),
             death_signal: AtomicU32::new(0),
             exit_signal: AtomicU32::new(0),
             is_subreaper: AtomicBool::new(false),
@@ -262,6 +265,7 @@ impl Process {
             timers: IntervalTimers::new(),
             started: kobject::clock::monotonic(),
             dumpable: copy(&self.dumpable),
+            thp_disabled: copy(&self.thp_disabled),
             death_signal: AtomicU32::new(0),
             exit_signal: AtomicU32::new(0),
             is_subreaper: AtomicBool::new(false),

@@ -83,6 +83,15 @@ pub(crate) fn parse(raw: &SignalStack) -> Result<AlternateStack> {
     }
 }
 
+/// Whether a stack is what there is already, to the letter.
+pub(crate) fn is_same(stack: &AlternateStack, raw: &SignalStack) -> bool {
+    let flags = match stack.disarm {
+        true => StackFlags::SS_AUTODISARM,
+        false => StackFlags::empty(),
+    };
+    (stack.base, stack.size, flags.bits()) == (raw.base, raw.size, raw.flags.cast_unsigned())
+}
+
 /// AT_MINSIGSTKSZ: what a frame may take.
 pub(crate) fn minimum_stack() -> u64 {
     (size_of::<SignalFrame>() + processor::xsave_size() + 4 + 64 + 16) as u64
@@ -113,13 +122,17 @@ pub(crate) fn push(frame: &mut TrapFrame, setting: &Setting<'_>) -> Result<()> {
 
     let size = processor::xsave_size();
     let vector_state = top.wrapping_sub(size as u64 + 4) & !63;
+    // The handler is entered as by a call: 8 below a multiple of 16.
+    let at = (vector_state.wrapping_sub(size_of::<SignalFrame>() as u64) & !15).wrapping_sub(8);
+    // What is below a full alternate stack is not its own (get_sigframe of the kernel).
+    if (wants_alternate || on_alternate) && !setting.stack.contains(at) {
+        return Err(Errno::EFAULT);
+    }
     let mut image = frame.xsave.0;
     describe_vector_state(&mut image, size);
     user::put_bytes(vector_state, image.get(..size).ok_or(Errno::EFAULT)?)?;
     user::put(vector_state + size as u64, &FP_XSTATE_MAGIC2)?;
 
-    // The handler is entered as by a call: 8 below a multiple of 16.
-    let at = (vector_state.wrapping_sub(size_of::<SignalFrame>() as u64) & !15).wrapping_sub(8);
     let r = registers;
     let context = UserContext {
         flags: CONTEXT_FLAGS,

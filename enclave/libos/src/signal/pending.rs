@@ -5,6 +5,7 @@ use alloc::collections::VecDeque;
 use linux_abi::{Signal, SignalCode, SignalSet};
 
 use super::SignalInfo;
+use crate::time::interval::MAX_OVERRUN;
 
 /// Most queued signals of one process or thread (RLIMIT_SIGPENDING is of this order on Linux).
 const MAX_QUEUED: usize = 4096;
@@ -71,7 +72,7 @@ impl Pending {
     pub(crate) fn overrun(&mut self, timer: u32, more: u32) -> Option<u32> {
         let info = self.queue.iter_mut().find(|info| info.is_of_timer(timer))?;
         let [number, overrun] = [info.fields[0] as u32, (info.fields[0] >> 32) as u32];
-        let overrun = overrun.saturating_add(more);
+        let overrun = overrun.saturating_add(more).min(MAX_OVERRUN);
         info.fields[0] = u64::from(number) | u64::from(overrun) << 32;
         Some(overrun)
     }

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use enclave_layout::PAGE_SIZE;
+use enclave_layout::{PAGE_SIZE, USER_END};
 use enclave_rt::user::Access;
 use kobject::{Description, Errno, IoVec, Result};
 use libos_mm::FaultOutcome;
@@ -12,13 +12,21 @@ use super::Call;
 use crate::uapi::RawIoVec;
 use crate::user::{self, Address};
 
+/// Whether a range ends within a program's addresses (`access_ok` of the kernel); EFAULT. What is not there in it is found when it is used.
+pub(super) fn reaches(at: Address, len: usize) -> Result<()> {
+    match at.checked_add(len as u64) {
+        Some(end) if end <= USER_END => Ok(()),
+        _ => Err(Errno::EFAULT),
+    }
+}
+
 pub(super) fn piece(at: Address, len: usize) -> Result<[IoVec; 1]> {
     // No program has so many addresses (`access_ok` of the kernel).
     if (len as isize) < 0 {
         return Err(Errno::EFAULT);
     }
     let len = len.min(MAX_RW_COUNT);
-    enclave_rt::user::check(at, len)?;
+    reaches(at, len)?;
     Ok([IoVec { base: at, len }])
 }
 
@@ -32,7 +40,7 @@ pub(super) fn pieces(at: Address, count: u64) -> Result<Vec<IoVec>> {
             .ok()
             .filter(|&len| len as isize >= 0)
             .ok_or(Errno::EINVAL)?;
-        enclave_rt::user::check(raw.base, len)?;
+        reaches(raw.base, len)?;
         let len = len.min(room);
         room -= len;
         if len > 0 {

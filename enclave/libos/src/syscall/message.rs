@@ -2,7 +2,6 @@
 
 use alloc::vec::Vec;
 
-use enclave_layout::USER_END;
 use kobject::{Errno, IoVec, Result};
 use libos_io::socket::{Ancillary, Control, Identity};
 use linux_abi::read_write::UIO_MAXIOV;
@@ -10,6 +9,7 @@ use linux_abi::{Capabilities, ControlMessage, MessageFlags, OptionLevel};
 use zerocopy::IntoBytes;
 
 use super::Call;
+use super::iovec::{pieces, reaches};
 use super::new_descriptor::add_open;
 use super::socket::MAX_CONTROL;
 use crate::process::descriptors::OnExec;
@@ -28,15 +28,23 @@ pub(super) fn single(at: Address, len: usize) -> Result<[IoVec; 1]> {
     if (len as isize) < 0 {
         return Err(Errno::EINVAL);
     }
-    // As the kernel's access_ok: an address that merely is not there is found when it is used, and MSG_TRUNC uses none.
-    match at.checked_add(len as u64) {
-        Some(end) if end <= USER_END => Ok([IoVec { base: at, len }]),
-        _ => Err(Errno::EFAULT),
-    }
+    reaches(at, len)?;
+    Ok([IoVec { base: at, len }])
 }
 
 pub(super) fn message_flags(raw: u32) -> MessageFlags {
     MessageFlags::from_bits_truncate(raw)
+}
+
+/// The memory of a message: EINVAL for the length of an address that cannot be one, EMSGSIZE for too many pieces.
+pub(super) fn message_pieces(header: &MessageHeader) -> Result<Vec<IoVec>> {
+    if header.name != 0 && header.name_len < 0 {
+        return Err(Errno::EINVAL);
+    }
+    match header.piece_count > UIO_MAXIOV as u64 {
+        true => Err(Errno::EMSGSIZE),
+        false => pieces(header.pieces, header.piece_count),
+    }
 }
 
 /// `struct cmsghdr`: length (8), level, type.

@@ -33,6 +33,11 @@ pub(super) fn with<R>(
     f(as_socket(&**file.object())?, caller, how(&file))
 }
 
+/// EBADF and ENOTSOCK, which come before what is wrong with other arguments.
+pub(super) fn check(call: &Call<'_>, fd: Fd) -> Result<()> {
+    with(call, fd, |_, _, _| Ok(()))
+}
+
 pub(super) fn identity(thread: &Thread) -> Identity {
     let credentials = thread.credentials();
     Identity {

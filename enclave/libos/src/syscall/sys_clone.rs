@@ -11,7 +11,7 @@ use crate::process::clone::{CloneRequest, clone};
 use crate::uapi::CloneArgs;
 use crate::user;
 
-const NOTE: &str = "no namespaces; a child of clone without CLONE_VM begins with a copy of the memory";
+const NOTE: &str = "no namespaces; CLONE_THREAD is EINVAL without CLONE_FS and CLONE_FILES; without CLONE_VM, the memory is copied at once";
 
 /// Rows of the system-call table.
 pub(super) const ROWS: &[Row] = &[

@@ -1,12 +1,13 @@
 //! epoll_create, epoll_ctl, epoll_wait, with their newer forms.
 
-use kobject::{Errno, Result};
+use kobject::{Errno, FileKind, Result};
 use libos_io::{Epoll, EpollEvent, EpollOperation};
 use linux_abi::{EpollCommand, OpenFlags};
 use zerocopy::IntoBytes;
 
 use super::Call;
 use super::deadline::{deadline_of_milliseconds, deadline_of_timespec};
+use super::iovec::reaches;
 use super::new_descriptor::add;
 use super::signal_mask::{mask_argument, with_mask};
 use super::table::{Restart, Row};
@@ -54,14 +55,9 @@ fn sys_epoll_create1(call: &mut Call<'_>) -> Result<u64> {
 
 fn sys_epoll_ctl(call: &mut Call<'_>) -> Result<u64> {
     let (epoll, operation, fd, event) = (call.fd(0), call.int(1), call.fd(2), call.pointer(3));
-    let operation = match EpollCommand(operation) {
-        EpollCommand::EPOLL_CTL_ADD => EpollOperation::Add,
-        EpollCommand::EPOLL_CTL_DEL => EpollOperation::Delete,
-        EpollCommand::EPOLL_CTL_MOD => EpollOperation::Modify,
-        _ => return Err(Errno::EINVAL),
-    };
-    let event = match operation {
-        EpollOperation::Delete => EpollEvent { events: 0, data: 0 },
+    // The event is read first, unless there is to be none, and the operation is looked at last.
+    let event = match EpollCommand(operation) {
+        EpollCommand::EPOLL_CTL_DEL => EpollEvent { events: 0, data: 0 },
         _ => {
             let raw: RawEpollEvent = user::get(event)?;
             EpollEvent {
@@ -72,7 +68,19 @@ fn sys_epoll_ctl(call: &mut Call<'_>) -> Result<u64> {
     };
     let epoll = call.file(epoll)?;
     let target = call.file(fd)?;
+    if matches!(
+        target.object().stat()?.kind,
+        FileKind::Regular | FileKind::Directory
+    ) {
+        return Err(Errno::EPERM);
+    }
     let epoll = epoll.object_as::<Epoll>().ok_or(Errno::EINVAL)?;
+    let operation = match EpollCommand(operation) {
+        EpollCommand::EPOLL_CTL_ADD => EpollOperation::Add,
+        EpollCommand::EPOLL_CTL_DEL => EpollOperation::Delete,
+        EpollCommand::EPOLL_CTL_MOD => EpollOperation::Modify,
+        _ => return Err(Errno::EINVAL),
+    };
     epoll.control(operation, fd, &target, event)?;
     Ok(0)
 }
@@ -108,7 +116,7 @@ fn wait(call: &mut Call<'_>, deadline: Option<u64>) -> Result<u64> {
         .filter(|&most| most > 0)
         .ok_or(Errno::EINVAL)?;
     let most = most.min(MOST_EVENTS);
-    enclave_rt::user::check(at, most * size_of::<RawEpollEvent>())?;
+    reaches(at, most * size_of::<RawEpollEvent>())?;
     let file = call.file(epoll)?;
     let epoll = file.object_as::<Epoll>().ok_or(Errno::EINVAL)?;
     let mut out = [EpollEvent { events: 0, data: 0 }; MOST_EVENTS];

@@ -17,6 +17,7 @@ fn sys_fadvise64(call: &mut Call<'_>) -> Result<u64> {
     let file = call.file(fd)?;
     match file.object().stat()?.kind {
         FileKind::Fifo => Err(Errno::ESPIPE),
+        _ if call.ulong(2).cast_signed() < 0 => Err(Errno::EINVAL),
         _ => match advice {
             FileAdvice::POSIX_FADV_NORMAL
             | FileAdvice::POSIX_FADV_RANDOM

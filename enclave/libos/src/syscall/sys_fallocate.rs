@@ -1,6 +1,6 @@
 //! fallocate.
 
-use kobject::{Errno, Result};
+use kobject::{Errno, FileKind, Result};
 use linux_abi::AllocateFlags;
 
 use super::Call;
@@ -15,16 +15,25 @@ fn sys_fallocate(call: &mut Call<'_>) -> Result<u64> {
     if len == 0 {
         return Err(Errno::EINVAL);
     }
+    let mode = AllocateFlags::from_bits(mode).ok_or(Errno::EOPNOTSUPP)?;
     let file = call.file(fd)?;
     if !file.flags().writable() {
         return Err(Errno::EBADF);
     }
+    let stat = file.object().stat()?;
+    match stat.kind {
+        FileKind::Regular => {}
+        FileKind::Fifo => return Err(Errno::ESPIPE),
+        FileKind::Directory => return Err(Errno::EISDIR),
+        _ => return Err(Errno::ENODEV),
+    }
     if offset.checked_add(len).is_none_or(|end| end > i64::MAX as u64) {
         return Err(Errno::EFBIG);
     }
-    check_file_size(call, offset + len)?;
-    file.object()
-        .allocate(AllocateFlags::from_bits_retain(mode), offset, len)?;
+    if !mode.contains(AllocateFlags::FALLOC_FL_PUNCH_HOLE) && offset + len > stat.size {
+        check_file_size(call, offset + len)?;
+    }
+    file.object().allocate(mode, offset, len)?;
     modified(call, &file);
     Ok(0)
 }

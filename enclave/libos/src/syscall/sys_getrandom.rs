@@ -2,6 +2,7 @@
 
 use alloc::vec;
 
+use enclave_layout::PAGE_SIZE;
 use enclave_rt::processor;
 use kobject::{Errno, Result};
 use linux_abi::RandomFlags;
@@ -21,13 +22,18 @@ fn sys_getrandom(call: &mut Call<'_>) -> Result<u64> {
     }
     let len = len.min(i32::MAX as usize);
     let mut done = 0;
-    let mut chunk = vec![0; len.min(4096)];
+    let mut page = vec![0; len.min(PAGE_SIZE as usize)];
     while done < len {
-        let part = (len - done).min(chunk.len());
-        let bytes = chunk.get_mut(..part).ok_or(Errno::EFAULT)?;
+        // In pieces that end with pages: what can be written is, as on Linux.
+        let to = at.checked_add(done as u64).ok_or(Errno::EFAULT)?;
+        let part = (len - done).min((PAGE_SIZE - to % PAGE_SIZE) as usize);
+        let bytes = page.get_mut(..part).ok_or(Errno::EFAULT)?;
         processor::random(bytes);
-        user::put_bytes(at + done as u64, bytes)?;
-        done += part;
+        match user::put_bytes(to, bytes) {
+            Err(error) if done == 0 => return Err(error),
+            Err(_) => break,
+            Ok(()) => done += part,
+        }
     }
-    Ok(len as u64)
+    Ok(done as u64)
 }

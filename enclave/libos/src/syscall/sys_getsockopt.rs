@@ -4,7 +4,7 @@ use kobject::{Errno, Result};
 use linux_abi::OptionLevel;
 
 use super::Call;
-use super::socket::{MAX_CONTROL, with};
+use super::socket::{MAX_CONTROL, check, with};
 use super::table::Row;
 use crate::user;
 
@@ -34,6 +34,7 @@ fn sys_getsockopt(call: &mut Call<'_>) -> Result<u64> {
         call.pointer(3),
         call.pointer(4),
     );
+    check(call, fd)?;
     let room: i32 = user::get(len_at)?;
     let room = usize::try_from(room).map_err(|_| Errno::EINVAL)?.min(MAX_CONTROL);
     let mut value = alloc::vec![0; room];
@@ -51,6 +52,7 @@ fn sys_setsockopt(call: &mut Call<'_>) -> Result<u64> {
         call.pointer(3),
         call.int(4),
     );
+    check(call, fd)?;
     let len = usize::try_from(len).map_err(|_| Errno::EINVAL)?;
     if len > MAX_CONTROL {
         return Err(Errno::EINVAL);

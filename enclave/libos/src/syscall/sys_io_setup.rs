@@ -3,10 +3,10 @@
 use alloc::vec::Vec;
 
 use host_abi::Protection;
-use kobject::{Errno, How, KernelSource, Result, clock, wait_until};
+use kobject::{Errno, Result, clock, wait_until};
 use libos_io::EventFd;
 use libos_mm::Backing;
-use linux_abi::{AioCommand, AioFlags, MapFlags, PollEvents};
+use linux_abi::{AioCommand, AioFlags, MapFlags, PollEvents, ReadWriteFlags};
 
 use super::Call;
 use super::iovec::{piece, pieces};
@@ -117,7 +117,17 @@ fn submit(call: &Call<'_>, request: Address, block: &IoControlBlock) -> Result<i
     }
     // The key, by which the kernel knows what it has taken.
     user::put(request.checked_add(8).ok_or(Errno::EFAULT)?, &0u32)?;
-    let place = || u64::try_from(block.offset).map_err(|_| Errno::EINVAL);
+    let flags = ReadWriteFlags::from_bits(block.rw_flags).ok_or(Errno::EOPNOTSUPP)?;
+    // A pipe or a socket has no places. Only there anything would wait.
+    let is_seekable = file.object().is_seekable();
+    let place = || match is_seekable {
+        true => u64::try_from(block.offset).map(Some).map_err(|_| Errno::EINVAL),
+        false => Ok(None),
+    };
+    let would_wait = |events: PollEvents| {
+        let waits = !is_seekable && file.object().poll(events).is_empty();
+        waits && flags.contains(ReadWriteFlags::RWF_NOWAIT)
+    };
     let command = AioCommand(block.command);
     let memory = match command {
         AioCommand::IOCB_CMD_PREAD | AioCommand::IOCB_CMD_PWRITE => piece(block.buffer, len)?.to_vec(),
@@ -129,13 +139,19 @@ fn submit(call: &Call<'_>, request: Address, block: &IoControlBlock) -> Result<i
             if !file.flags().readable() {
                 return Err(Errno::EBADF);
             }
-            sys_read::read(call, &file, &memory, Some(place()?))
+            match would_wait(PollEvents::POLLIN) {
+                true => Err(Errno::EAGAIN),
+                false => sys_read::read(call, &file, &memory, place()?),
+            }
         }
         AioCommand::IOCB_CMD_PWRITE | AioCommand::IOCB_CMD_PWRITEV => {
             if !file.flags().writable() {
                 return Err(Errno::EBADF);
             }
-            sys_write::write_at(call, &file, &memory, place()?)
+            match would_wait(PollEvents::POLLOUT) {
+                true => Err(Errno::EAGAIN),
+                false => sys_write::write_at(call, &file, &memory, place()?),
+            }
         }
         AioCommand::IOCB_CMD_FSYNC | AioCommand::IOCB_CMD_FDSYNC => file.object().sync().map(|()| 0),
         _ => return Err(Errno::EINVAL),
@@ -150,14 +166,7 @@ fn submit(call: &Call<'_>, request: Address, block: &IoControlBlock) -> Result<i
 fn tell(call: &Call<'_>, block: &IoControlBlock) -> Result<()> {
     if AioFlags::from_bits_retain(block.flags).contains(AioFlags::IOCB_FLAG_RESFD) {
         let events = call.file(block.event_descriptor)?;
-        let nonblocking = How {
-            nonblocking: true,
-            append: false,
-        };
-        // A counter that is full stays so, as on Linux.
-        let _ = events
-            .object()
-            .write(0, &mut KernelSource(&1u64.to_ne_bytes()), nonblocking);
+        events.object_as::<EventFd>().ok_or(Errno::EINVAL)?.signal();
     }
     Ok(())
 }

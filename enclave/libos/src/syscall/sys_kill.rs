@@ -95,7 +95,9 @@ fn signal_thread(call: &Call<'_>, group: Option<u32>, tid: u32, raw: u32) -> Res
 fn sys_rt_sigqueueinfo(call: &mut Call<'_>) -> Result<u64> {
     let (pid, raw, at) = (call.uint(0), call.uint(1), call.pointer(2));
     let info = queued_info(call, at, raw, pid)?;
-    let process = table::process(pid).ok_or(Errno::ESRCH)?;
+    // The number of any thread stands for its process.
+    let of_thread = || Some(table::thread(pid)?.process.clone());
+    let process = table::process(pid).or_else(of_thread).ok_or(Errno::ESRCH)?;
     may_signal(call, &process)?;
     info.map_or(Ok(()), |info| send::to_process(&process, info))?;
     Ok(0)

@@ -34,14 +34,14 @@ fn sys_memfd_create(call: &mut Call<'_>) -> Result<u64> {
     }
     let name = user::get_string(name, MFD_NAME_MAX_LEN, Errno::EINVAL)?;
     let context = call.thread.context();
-    let seals = if flags.intersects(MemfdFlags::MFD_ALLOW_SEALING | MemfdFlags::MFD_NOEXEC_SEAL) {
-        Seals::empty()
-    } else {
-        Seals::F_SEAL_SEAL
+    let (permissions, seals) = match () {
+        () if flags.contains(MemfdFlags::MFD_NOEXEC_SEAL) => (0o666, Seals::F_SEAL_EXEC),
+        () if flags.contains(MemfdFlags::MFD_ALLOW_SEALING) => (0o777, Seals::empty()),
+        () => (0o777, Seals::F_SEAL_SEAL),
     };
     let file = crate::container()
         .vfs
-        .anonymous_file(&context, &name, Some(seals))?;
+        .anonymous_file(&context, &name, permissions, seals)?;
     let on_exec = OnExec::of(flags.contains(MemfdFlags::MFD_CLOEXEC));
     Ok(add_open(&call.thread.process, file, on_exec)?.into())
 }

@@ -8,7 +8,13 @@ use super::table::Row;
 use crate::user;
 
 /// Rows of the system-call table.
-pub(super) const ROWS: &[Row] = &[Row::full(27, "mincore", sys_mincore, "xlx")];
+pub(super) const ROWS: &[Row] = &[Row::partial(
+    27,
+    "mincore",
+    sys_mincore,
+    "xlx",
+    "pages that were brought in ahead of their use count as resident",
+)];
 
 /// How much is looked at under one lock, in bytes.
 const PART: u64 = 64 << 20;

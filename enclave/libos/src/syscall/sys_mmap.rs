@@ -14,7 +14,7 @@ use super::Call;
 use super::sys_mlock;
 use super::sys_mprotect::protection;
 use super::table::Row;
-use crate::console;
+use crate::{console, memory_limit};
 
 /// Rows of the system-call table.
 pub(super) const ROWS: &[Row] = &[
@@ -23,10 +23,10 @@ pub(super) const ROWS: &[Row] = &[
         "mmap",
         sys_mmap,
         "xlxxdl",
-        "hints such as MAP_HUGETLB have no effect",
+        "hints such as MAP_HUGETLB have no effect; what is mapped to be written only is shown as readable, too",
     ),
     Row::full(11, "munmap", sys_munmap, "xl"),
-    Row::partial(25, "mremap", sys_mremap, "xllxx", "no MREMAP_DONTUNMAP"),
+    Row::full(25, "mremap", sys_mremap, "xllxx"),
     Row::full(216, "remap_file_pages", sys_remap_file_pages, "xlxlx"),
 ];
 
@@ -96,6 +96,9 @@ fn sys_mmap(call: &mut Call<'_>) -> Result<u64> {
     if mapped.is_err() && flags.intersects(MapFlags::MAP_FIXED | MapFlags::MAP_FIXED_NOREPLACE) {
         say_if_beyond(call, hint, len);
     }
+    if mapped == Err(Errno::ENOMEM) {
+        memory_limit::say_if_used_up(call.thread, len);
+    }
     mapped
 }
 
@@ -142,15 +145,16 @@ fn sys_mremap(call: &mut Call<'_>) -> Result<u64> {
     let flags = flags.ok_or(Errno::EINVAL)?;
     let may_move = flags.contains(RemapFlags::MREMAP_MAYMOVE);
     let fixed = flags.contains(RemapFlags::MREMAP_FIXED);
-    // MREMAP_DONTUNMAP is for userfaultfd.
-    if flags.contains(RemapFlags::MREMAP_DONTUNMAP) || (fixed && !may_move) {
+    let keeps = flags.contains(RemapFlags::MREMAP_DONTUNMAP);
+    if (fixed || keeps) && !may_move || keeps && old_len != new_len {
         return Err(Errno::EINVAL);
     }
     let target = fixed.then_some(target);
-    call.thread
-        .process
-        .space()
-        .remap(old, old_len, new_len, may_move, target)
+    let space = call.thread.process.space();
+    match keeps {
+        true => space.remap_and_keep(old, new_len, target),
+        false => space.remap(old, old_len, new_len, may_move, target),
+    }
 }
 
 fn sys_remap_file_pages(call: &mut Call<'_>) -> Result<u64> {

@@ -16,6 +16,8 @@ fn sys_msync(call: &mut Call<'_>) -> Result<u64> {
     if !address.is_multiple_of(PAGE_SIZE) || flags.contains(SyncFlags::MS_ASYNC | SyncFlags::MS_SYNC) {
         return Err(Errno::EINVAL);
     }
+    // As on Linux, a length that wraps when it is rounded to pages is none.
+    let len = len.checked_next_multiple_of(PAGE_SIZE).unwrap_or(0);
     let space = call.thread.process.space();
     if flags.contains(SyncFlags::MS_INVALIDATE) && space.is_locked(address, len) {
         return Err(Errno::EBUSY);

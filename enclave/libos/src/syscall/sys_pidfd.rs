@@ -15,6 +15,7 @@ use crate::process::descriptors::{Fd, OnExec};
 use crate::process::pidfd::PidFd;
 use crate::process::{Process, table};
 use crate::signal::{SignalInfo, send};
+use crate::user;
 
 /// Rows of the system-call table.
 pub(super) const ROWS: &[Row] = &[
@@ -32,9 +33,22 @@ pub(super) const ROWS: &[Row] = &[
 
 /// The process that a descriptor names; EBADF for another kind of descriptor.
 pub(super) fn process_of(call: &Call<'_>, fd: Fd) -> Result<Arc<Process>> {
+    Ok(named(call, fd)?.0)
+}
+
+/// As [`process_of`], with the flags of the open file.
+pub(super) fn named(call: &Call<'_>, fd: Fd) -> Result<(Arc<Process>, OpenFlags)> {
     let file = call.file(fd)?;
     let named = file.object_as::<PidFd>().ok_or(Errno::EBADF)?;
-    Ok(named.0.clone())
+    Ok((named.0.clone(), file.flags()))
+}
+
+/// As [`process_of`], also of a directory of `/proc`; ESRCH if it is gone.
+fn signalled(call: &Call<'_>, fd: Fd) -> Result<Arc<Process>> {
+    match libos_fs::process_of_directory(&*call.file(fd)?) {
+        Some(pid) => table::process(pid).ok_or(Errno::ESRCH),
+        None => process_of(call, fd),
+    }
 }
 
 /// Opens a descriptor of a process for `caller`. It is closed by exec, as all of them are.
@@ -67,18 +81,18 @@ fn sys_pidfd_send_signal(call: &mut Call<'_>) -> Result<u64> {
     if flags != 0 {
         return Err(Errno::EINVAL);
     }
-    let target = process_of(call, fd)?;
+    let target = signalled(call, fd)?;
     let info = if info_at == 0 {
         signal_argument(raw)?.map(|signal| {
             let sender = call.thread;
             SignalInfo::sent(signal, SignalCode::SI_USER, sender.process.pid, sender.uid())
         })
     } else {
-        let info = queued_info(call, info_at, raw, target.pid)?;
-        if info.is_some_and(|info| u32::try_from(info.signal) != Ok(raw)) {
+        // Here the number in the information is not overwritten (copy_siginfo_from_user_any of the kernel).
+        if user::get::<u32>(info_at)? != raw {
             return Err(Errno::EINVAL);
         }
-        info
+        queued_info(call, info_at, raw, target.pid)?
     };
     if target.is_zombie.load(Ordering::Acquire) && table::process(target.pid).is_none() {
         return Err(Errno::ESRCH);

@@ -8,6 +8,7 @@ use linux_abi::PollEvents;
 
 use super::Call;
 use super::deadline::{deadline_of_milliseconds, deadline_of_timespec, put_remaining};
+use super::iovec::reaches;
 use super::new_descriptor::limit;
 use super::signal_mask::{mask_argument, with_mask};
 use super::table::{Restart, Row};
@@ -38,6 +39,8 @@ fn poll(call: &mut Call<'_>, deadline: Option<u64>) -> Result<u64> {
     let (at, count) = (call.pointer(0), call.uint(1));
     let most = limit(&call.thread.process) as usize;
     let mut raw = user::get_all::<PollFd>(at, count as usize, most)?;
+    // Also where there are none of them.
+    reaches(at, size_of_val(raw.as_slice()))?;
     let mut items: Vec<PollItem> = raw
         .iter()
         .map(|raw| {

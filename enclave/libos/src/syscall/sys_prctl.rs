@@ -17,7 +17,7 @@ pub(super) const ROWS: &[Row] = &[Row::partial(
     "prctl",
     sys_prctl,
     "dxxxx",
-    "names, capabilities, PR_SET_DUMPABLE, and options that need no effect",
+    "no PR_SET_SECCOMP, PR_SET_MM and PR_SET_MDWE; the time-stamp counter cannot be forbidden; names of memory are not shown",
 )];
 
 fn sys_prctl(call: &mut Call<'_>) -> Result<u64> {
@@ -102,8 +102,15 @@ fn sys_prctl(call: &mut Call<'_>) -> Result<u64> {
         PrctlOption::PR_GET_NO_NEW_PRIVS if rest(call, 1) == 0 => {
             Ok(with(call, |caller| caller.privileges.no_new_privs).into())
         }
-        PrctlOption::PR_SET_THP_DISABLE if rest(call, 2) == 0 => Ok(0),
-        PrctlOption::PR_GET_THP_DISABLE if rest(call, 1) == 0 => Ok(0),
+        PrctlOption::PR_SET_THP_DISABLE if rest(call, 2) == 0 => {
+            process
+                .thp_disabled
+                .store((argument != 0).into(), Ordering::Relaxed);
+            Ok(0)
+        }
+        PrctlOption::PR_GET_THP_DISABLE if rest(call, 1) == 0 => {
+            Ok(process.thp_disabled.load(Ordering::Relaxed).into())
+        }
         // Statistical, which is 0.
         PrctlOption::PR_GET_TIMING => Ok(0),
         PrctlOption::PR_SET_TIMING if argument == 0 => Ok(0),

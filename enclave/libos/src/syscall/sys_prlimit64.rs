@@ -1,5 +1,7 @@
 //! getrlimit, setrlimit, prlimit64.
 
+use alloc::sync::Arc;
+
 use kobject::{Credentials, Errno, Result};
 use linux_abi::{Capabilities, Resource};
 
@@ -19,7 +21,7 @@ pub(super) const ROWS: &[Row] = &[
         "setrlimit",
         sys_setrlimit,
         "dx",
-        "RLIMIT_CPU, CORE, RSS, LOCKS, RTTIME and those of what has no effect are remembered only",
+        "RLIMIT_CORE, RSS, LOCKS, RTTIME and those of what has no effect are remembered only",
     ),
     Row::partial(302, "prlimit64", sys_prlimit64, "ddxx", "as setrlimit"),
 ];
@@ -65,7 +67,7 @@ fn may_limit(call: &Call<'_>, target: &Process) -> Result<()> {
     }
 }
 
-fn set_limit(call: &Call<'_>, process: &Process, resource: u32, new: Rlimit) -> Result<u64> {
+fn set_limit(call: &Call<'_>, process: &Arc<Process>, resource: u32, new: Rlimit) -> Result<u64> {
     let privileged = with(call, |caller| caller.has(Capabilities::CAP_SYS_RESOURCE));
     let mut limits = process.limits.lock();
     let old = limit_of(&limits, resource)?;
@@ -82,5 +84,8 @@ fn set_limit(call: &Call<'_>, process: &Process, resource: u32, new: Rlimit) -> 
     let addresses = limits.of_addresses();
     drop(limits);
     process.space().set_limits(addresses);
+    if Resource(resource) == Resource::RLIMIT_CPU {
+        process.timers.limit_cpu(process)?;
+    }
     Ok(0)
 }

@@ -5,8 +5,9 @@ use libos_io::socket::{Received, SocketAddress};
 use linux_abi::MessageFlags;
 
 use super::Call;
-use super::iovec::pieces;
-use super::message::{MAX_MESSAGES, MULTIPLE_LEN, MULTIPLE_STRIDE, control_out, message_flags, single};
+use super::message::{
+    MAX_MESSAGES, MULTIPLE_LEN, MULTIPLE_STRIDE, control_out, message_flags, message_pieces, single,
+};
 use super::socket::{address_out, with};
 use super::table::{Restart, Row, SocketLimit};
 use crate::process::descriptors::{Fd, OnExec};
@@ -88,7 +89,7 @@ fn receive(call: &Call<'_>, fd: Fd, pieces: &[IoVec], flags: MessageFlags) -> Re
 
 fn receive_message(call: &Call<'_>, fd: Fd, at: Address, flags: MessageFlags) -> Result<u64> {
     let mut header: MessageHeader = user::get(at)?;
-    let pieces = pieces(header.pieces, header.piece_count)?;
+    let pieces = message_pieces(&header)?;
     let received = receive(call, fd, &pieces, flags)?;
     if header.name != 0 {
         let bytes = received.address.as_ref().map_or(&[][..], SocketAddress::as_bytes);

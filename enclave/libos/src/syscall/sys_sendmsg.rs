@@ -5,8 +5,9 @@ use libos_io::socket::{Outgoing, SocketKind};
 use linux_abi::MessageFlags;
 
 use super::Call;
-use super::iovec::pieces;
-use super::message::{MAX_MESSAGES, MULTIPLE_LEN, MULTIPLE_STRIDE, control_in, message_flags, single};
+use super::message::{
+    MAX_MESSAGES, MULTIPLE_LEN, MULTIPLE_STRIDE, control_in, message_flags, message_pieces, single,
+};
 use super::socket::{address_in, with};
 use super::table::{Restart, Row, SocketLimit};
 use super::write_effects::raise_pipe;
@@ -98,7 +99,7 @@ fn send_message(call: &Call<'_>, fd: Fd, at: Address, flags: MessageFlags) -> Re
         Some(address_in(header.name, header.name_len)?).filter(|address| !address.is_empty())
     };
     let ancillary = control_in(call, &header)?;
-    let pieces = pieces(header.pieces, header.piece_count)?;
+    let pieces = message_pieces(&header)?;
     send(
         call,
         fd,

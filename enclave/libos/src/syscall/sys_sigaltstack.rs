@@ -20,7 +20,10 @@ fn sys_sigaltstack(call: &mut Call<'_>) -> Result<u64> {
         if before.contains(stack_pointer) && !before.disarm {
             return Err(Errno::EPERM);
         }
-        call.thread.signals.lock().stack = frame::parse(&new)?;
+        // What is asked for is what there is: it is not looked at.
+        if !frame::is_same(&before, &new) {
+            call.thread.signals.lock().stack = frame::parse(&new)?;
+        }
     }
     user::put_if(old, &frame::describe(&before, stack_pointer))?;
     Ok(0)

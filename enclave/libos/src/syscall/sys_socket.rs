@@ -1,7 +1,7 @@
 //! socket, socketpair.
 
 use kobject::{Errno, Result};
-use libos_io::socket::{SocketKind, UnixSocket};
+use libos_io::socket::{UnixSocket, family_and_kind};
 use linux_abi::{AddressFamily, Protocol};
 
 use super::Call;
@@ -25,11 +25,9 @@ pub(super) const ROWS: &[Row] = &[
 fn sys_socket(call: &mut Call<'_>) -> Result<u64> {
     let (domain, kind, protocol) = (call.uint(0), call.uint(1), Protocol(call.uint(2)));
     let (kind, flags, on_exec) = type_flags(kind);
-    let domain = u16::try_from(domain)
-        .map(AddressFamily)
-        .map_err(|_| Errno::EAFNOSUPPORT)?;
+    let (domain, kind) = family_and_kind(domain, kind)?;
     let creator = identity(call.thread);
-    let socket = libos_io::socket::open(domain, SocketKind::from_raw(kind)?, protocol, creator)?;
+    let socket = libos_io::socket::open(domain, kind, protocol, creator)?;
     Ok(add(&call.thread.process, socket, flags, on_exec)?.into())
 }
 
@@ -42,10 +40,13 @@ fn sys_socketpair(call: &mut Call<'_>) -> Result<u64> {
     );
     let (kind, flags, on_exec) = type_flags(kind);
     let process = &call.thread.process;
-    if domain != u32::from(AddressFamily::AF_UNIX.0) {
+    let (domain, kind) = family_and_kind(domain, kind)?;
+    if domain != AddressFamily::AF_UNIX {
+        // The socket is made before it is seen that it makes no pair.
+        libos_io::socket::open(domain, kind, protocol, identity(call.thread))?;
         return Err(Errno::EOPNOTSUPP);
     }
-    let (first, second) = UnixSocket::pair(SocketKind::from_raw(kind)?, protocol, identity(call.thread))?;
+    let (first, second) = UnixSocket::pair(kind, protocol, identity(call.thread))?;
     let first = add(process, first, flags, on_exec)?;
     let second =
         add(process, second, flags, on_exec).inspect_err(|_| drop(process.take_descriptor(first)))?;

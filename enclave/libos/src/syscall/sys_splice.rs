@@ -2,7 +2,9 @@
 
 use alloc::vec::Vec;
 
-use kobject::{Description, Errno, File, How, IoVec, KernelSink, KernelSource, Result, UserSink, UserSource};
+use kobject::{
+    Description, Errno, File, FileKind, How, IoVec, KernelSink, KernelSource, Result, UserSink, UserSource,
+};
 use libos_io::pipe::PipeEnd;
 use linux_abi::read_write::MAX_RW_COUNT;
 use linux_abi::{OpenFlags, SpliceFlags, Whence};
@@ -39,7 +41,7 @@ pub(super) const ROWS: &[Row] = &[
 fn sys_sendfile(call: &mut Call<'_>) -> Result<u64> {
     let (to, from, at, len) = (call.fd(0), call.fd(1), call.pointer(2), call.len(3));
     let (from, to) = (call.file(from)?, call.file(to)?);
-    if !from.object().is_seekable() {
+    if !from.object().is_seekable() || (len as isize) < 0 {
         return Err(Errno::EINVAL);
     }
     let mut source = End {
@@ -73,10 +75,10 @@ fn sys_copy_file_range(call: &mut Call<'_>) -> Result<u64> {
     }
     let (from, to) = (call.file(from)?, call.file(to)?);
     let kinds = [from.object().stat()?.kind, to.object().stat()?.kind];
-    if kinds.contains(&kobject::FileKind::Directory) {
+    if kinds.contains(&FileKind::Directory) {
         return Err(Errno::EISDIR);
     }
-    if kinds != [kobject::FileKind::Regular; 2] {
+    if kinds != [FileKind::Regular; 2] {
         return Err(Errno::EINVAL);
     }
     if to.flags().contains(OpenFlags::O_APPEND) {
@@ -90,6 +92,9 @@ fn sys_copy_file_range(call: &mut Call<'_>) -> Result<u64> {
         file: &to,
         offset: offset_at(to_at)?,
     };
+    // Ranges are cut at the end of what is read before they are compared.
+    let size = from.object().stat()?.size;
+    let len = (len as u64).min(size.saturating_sub(source.start())) as usize;
     if source.is_same_file(&target)? && source.start().abs_diff(target.start()) < len as u64 {
         return Err(Errno::EINVAL);
     }
@@ -329,15 +334,22 @@ impl End<'_> {
     }
 }
 
-/// What may be copied to: EBADF unless the ends are open for it; EINVAL for a file that would append, as the place is the copy's.
+/// What may be copied to: EBADF unless the ends are open for it; EINVAL for a file that would append, as the place is the copy's, and
+/// for objects that cannot be spliced (eventfd, epoll and their like, and directories), before anything is waited for.
 fn check_target(from: &End<'_>, to: &End<'_>) -> Result<()> {
     if !from.file.flags().readable() || !to.file.flags().writable() {
         return Err(Errno::EBADF);
     }
-    match to.file.flags().contains(OpenFlags::O_APPEND) && to.pipe().is_none() {
+    let appends = to.file.flags().contains(OpenFlags::O_APPEND) && to.pipe().is_none();
+    match appends || !can_be_spliced(from.file)? || !can_be_spliced(to.file)? {
         true => Err(Errno::EINVAL),
         false => Ok(()),
     }
+}
+
+fn can_be_spliced(file: &Description) -> Result<bool> {
+    let kind = file.object().stat()?.kind;
+    Ok(!matches!(kind, FileKind::Anonymous | FileKind::Directory))
 }
 
 fn copy(call: &Call<'_>, from: &mut End<'_>, to: &mut End<'_>, len: usize, waits: Waits) -> Result<usize> {

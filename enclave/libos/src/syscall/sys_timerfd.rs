@@ -46,9 +46,9 @@ fn setting(raw: libos_io::TimerSetting) -> Itimerspec {
 fn sys_timerfd_settime(call: &mut Call<'_>) -> Result<u64> {
     let (fd, flags, new, old): (_, TimerFdFlags, _, _) =
         (call.fd(0), call.flags(1)?, call.pointer(2), call.pointer(3));
+    let new: Itimerspec = user::get(new)?;
     let file = call.file(fd)?;
     let timer = file.object_as::<TimerFd>().ok_or(Errno::EINVAL)?;
-    let new: Itimerspec = user::get(new)?;
     let new = libos_io::TimerSetting {
         value: new.value.nanoseconds()?,
         interval: new.interval.nanoseconds()?,

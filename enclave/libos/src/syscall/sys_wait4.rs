@@ -4,7 +4,7 @@ use core::cmp;
 use core::sync::atomic::Ordering;
 
 use kobject::{Errno, Result};
-use linux_abi::{Signal, WaitFlags, WaitTarget};
+use linux_abi::{OpenFlags, Signal, WaitFlags, WaitTarget};
 
 use super::table::{Restart, Row};
 use super::{Call, sys_pidfd};
@@ -59,33 +59,51 @@ fn sys_wait4(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn sys_waitid(call: &mut Call<'_>) -> Result<u64> {
+    let info_at = call.pointer(2);
+    let waited = wait_for_id(call);
+    // Also when there is nothing to tell, and whatever went wrong.
+    if info_at != 0 && !matches!(waited, Err(Errno::EINTR)) {
+        put_info(info_at, waited.as_ref().ok().and_then(Option::as_ref))?;
+    }
+    waited.map(|_| 0)
+}
+
+fn wait_for_id(call: &Call<'_>) -> Result<Option<Report>> {
     const ALLOWED: WaitFlags = WaitFlags::all();
     const WHAT: WaitFlags = WaitFlags::WEXITED
         .union(WaitFlags::WSTOPPED)
         .union(WaitFlags::WCONTINUED);
-    let (number, info_at, usage_at) = (call.int(1), call.pointer(2), call.pointer(4));
+    let (number, usage_at) = (call.int(1), call.pointer(4));
     let flags = call.flags::<WaitFlags>(3)?;
     if !ALLOWED.contains(flags) || !flags.intersects(WHAT) {
         return Err(Errno::EINVAL);
     }
+    // PIDFD_NONBLOCK: as WNOHANG, but with an error.
+    let mut is_nonblocking = false;
     let target = match WaitTarget(call.uint(0)) {
         WaitTarget::P_ALL => Target::Any,
         WaitTarget::P_PID if number > 0 => Target::Process(number.unsigned_abs()),
         WaitTarget::P_PGID if number == 0 => own_group(call),
         WaitTarget::P_PGID if number > 0 => Target::Group(number.unsigned_abs()),
         WaitTarget::P_PIDFD if number >= 0 => {
-            Target::Process(sys_pidfd::process_of(call, number.unsigned_abs())?.pid)
+            let (process, opened) = sys_pidfd::named(call, number.unsigned_abs())?;
+            is_nonblocking = opened.contains(OpenFlags::O_NONBLOCK) && !flags.contains(WaitFlags::WNOHANG);
+            Target::Process(process.pid)
         }
         _ => return Err(Errno::EINVAL),
     };
-    let report = wait(call.thread, target, flags)?;
+    let now = match is_nonblocking {
+        true => WaitFlags::WNOHANG,
+        false => WaitFlags::empty(),
+    };
+    let report = match wait(call.thread, target, flags | now)? {
+        None if is_nonblocking => return Err(Errno::EAGAIN),
+        report => report,
+    };
     if let Some(report) = &report {
         user::put_if(usage_at, &usage(report))?;
     }
-    if info_at != 0 {
-        put_info(info_at, report.as_ref())?;
-    }
-    Ok(0)
+    Ok(report)
 }
 
 /// What the child used, and its own children.

@@ -87,9 +87,15 @@ enum Place {
     End(Option<u64>),
 }
 
-/// As pwritev(2).
-pub(super) fn write_at(call: &Call<'_>, file: &Description, pieces: &[IoVec], offset: u64) -> Result<u64> {
-    write(call, file, pieces, Place::Offset(offset))
+/// As pwritev(2), or as writev(2) without an offset.
+pub(super) fn write_at(
+    call: &Call<'_>,
+    file: &Description,
+    pieces: &[IoVec],
+    offset: Option<u64>,
+) -> Result<u64> {
+    let place = offset.map_or(Place::Position, Place::Offset);
+    write(call, file, pieces, place)
 }
 
 fn write(call: &Call<'_>, file: &Description, pieces: &[IoVec], place: Place) -> Result<u64> {

@@ -6,7 +6,8 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 use kobject::{Errno, Mutex, Result, clock};
 use libos_io::{Schedule, Timer};
-use linux_abi::{IntervalTimer, Signal, SignalCode};
+use linux_abi::limits::RLIM_INFINITY;
+use linux_abi::{IntervalTimer, Resource, Signal, SignalCode};
 
 use super::Clock;
 use crate::process::{Process, Thread, table};
@@ -25,7 +26,12 @@ pub(crate) enum Notice {
     },
     /// timer_create with SIGEV_NONE.
     Nobody,
+    /// RLIMIT_CPU: SIGXCPU at the soft limit, which rises by a second each time, SIGKILL at the hard one.
+    CpuLimit,
 }
+
+/// Nanoseconds.
+const SECOND: u64 = 1_000_000_000;
 
 /// One timer of a process.
 pub(crate) struct SignalTimer {
@@ -48,6 +54,9 @@ struct State {
     seen: u64,
     pause: u64,
 }
+
+/// Most overruns that are told of (DELAYTIMER_MAX).
+pub(crate) const MAX_OVERRUN: u32 = i32::MAX as u32;
 
 /// How long a timer of CPU time is not looked at, in nanoseconds: the least, and the most while its owner waits.
 const MIN_PAUSE: u64 = 4_000_000;
@@ -155,6 +164,23 @@ impl SignalTimer {
         }
     }
 
+    /// A process has used the CPU time that its soft limit allows (`check_process_timers` of the kernel).
+    fn exceeded(&self, owner: &Arc<Process>, now: u64) -> Result<()> {
+        let signal = {
+            let mut limits = owner.limits.lock();
+            let limit = &mut limits[Resource::RLIMIT_CPU];
+            let is_hard = limit.maximum != RLIM_INFINITY && now >= nanoseconds(limit.maximum);
+            match is_hard {
+                true => Signal::SIGKILL,
+                false => {
+                    limit.current = (now / SECOND + 1).min(limit.maximum);
+                    Signal::SIGXCPU
+                }
+            }
+        };
+        send::to_process(owner, SignalInfo::new(signal, SignalCode::SI_KERNEL))
+    }
+
     fn expire(self: &Arc<Self>) {
         let now = self.now();
         let mut state = self.state.lock();
@@ -167,7 +193,7 @@ impl SignalTimer {
         let Some(owner) = self.owner.upgrade().filter(|_| count > 0) else {
             return;
         };
-        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        let count = u32::try_from(count).map_or(MAX_OVERRUN + 1, |count| count.min(MAX_OVERRUN + 1));
         if let Some(overrun) = self.pending_overrun(&owner, count) {
             return self.overrun.store(overrun, Ordering::Relaxed);
         }
@@ -176,6 +202,7 @@ impl SignalTimer {
         // A full queue loses the signal, as on Linux.
         let _ = match self.notice {
             Notice::Nobody => Ok(()),
+            Notice::CpuLimit => self.exceeded(&owner, now),
             Notice::Plain(signal) => send::to_process(&owner, SignalInfo::new(signal, SignalCode::SI_KERNEL)),
             Notice::Queued {
                 signal,
@@ -193,10 +220,17 @@ impl SignalTimer {
     }
 }
 
+/// The nanoseconds of a limit in seconds.
+fn nanoseconds(limit: u64) -> u64 {
+    limit.saturating_mul(SECOND)
+}
+
 /// The timers of a process.
 pub(crate) struct IntervalTimers {
     /// ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF. The last two go by the same time: see `time::cpu`.
     interval: Mutex<[Option<Arc<SignalTimer>>; 3]>,
+    /// RLIMIT_CPU's, once there is such a limit.
+    cpu_limit: Mutex<Option<Arc<SignalTimer>>>,
     created: Mutex<BTreeMap<u32, Arc<SignalTimer>>>,
 }
 
@@ -207,6 +241,7 @@ impl IntervalTimers {
     pub(crate) fn new() -> Self {
         Self {
             interval: Mutex::new([None, None, None]),
+            cpu_limit: Mutex::new(None),
             created: Mutex::new(BTreeMap::new()),
         }
     }
@@ -224,6 +259,20 @@ impl IntervalTimers {
         let place = timers.get_mut(which.0 as usize).ok_or(Errno::EINVAL)?;
         let timer = place.get_or_insert_with(|| SignalTimer::new(0, process, clock, Notice::Plain(signal)));
         Ok(timer.clone())
+    }
+
+    /// Heeds the process's RLIMIT_CPU, which is new.
+    pub(crate) fn limit_cpu(&self, process: &Arc<Process>) -> Result<()> {
+        let soft = process.limits.lock()[Resource::RLIMIT_CPU].current;
+        let mut timer = self.cpu_limit.lock();
+        if soft == RLIM_INFINITY && timer.is_none() {
+            return Ok(());
+        }
+        let clock = Clock::ProcessCpu(process.pid);
+        let timer = timer.get_or_insert_with(|| SignalTimer::new(0, process, clock, Notice::CpuLimit));
+        let left = nanoseconds(soft).saturating_sub(clock.now());
+        let next = (soft != RLIM_INFINITY).then(|| clock::monotonic().saturating_add(left));
+        timer.set(next, SECOND).map(drop)
     }
 
     /// timer_create: gives the number. SIGEV_SIGNAL without a value sends the number.

@@ -88,7 +88,8 @@ impl Clock {
 
     /// The deadline on CLOCK_MONOTONIC of a time on this clock.
     pub(crate) fn deadline(self, at: u64) -> u64 {
-        clock::monotonic().saturating_add(at.saturating_sub(self.now()))
+        // A time that has passed stays in the past: what repeats from there on has been missed.
+        clock::monotonic().saturating_add(at).saturating_sub(self.now())
     }
 }
 

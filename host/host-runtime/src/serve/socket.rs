@@ -123,33 +123,19 @@ pub(super) fn connect(call: Connect, caller: Caller) -> Answer {
         0,
     ];
     // SAFETY: `Connect` bounds the length to the staging buffer.
-    let result = unsafe { kernel::syscall(libc::SYS_connect, args) };
+    let connect = || unsafe { kernel::syscall(libc::SYS_connect, args) };
+    let result = connect();
     let is_under_way = result == kernel::error(libc::EINPROGRESS) || result == kernel::error(libc::EALREADY);
     if !is_under_way || call.wait == Wait::NONE {
         return value(result);
     }
     match wait_for(call.fd, libc::POLLOUT, Deadline::of(call.wait), caller) {
-        Ok(()) => value(-connect_error(call.fd)),
+        // Asked again, it tells how the connection has ended, and only then the socket counts as connected, or as unconnected again.
+        Ok(()) => value(connect()),
         // As Linux does after SO_SNDTIMEO.
         Err(EAGAIN) => value(kernel::error(libc::EINPROGRESS)),
         Err(error) => value(error),
     }
-}
-
-/// SO_ERROR: how the connection has ended.
-fn connect_error(fd: HostFd) -> i64 {
-    let (mut error, mut len) = (0i32, size_of::<i32>() as u32);
-    let args = [
-        fd.raw().into(),
-        libc::SOL_SOCKET as u64,
-        libc::SO_ERROR as u64,
-        (&raw mut error) as u64,
-        (&raw mut len) as u64,
-        0,
-    ];
-    // SAFETY: writes the two words.
-    let result = unsafe { kernel::syscall(libc::SYS_getsockopt, args) };
-    if result < 0 { -result } else { error.into() }
 }
 
 /// Whether the enclave would rather have posted it.

@@ -4,7 +4,7 @@
 use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use oci_image::{Digest, ImageRef, ImageSource, InodeId, Kind, Limits, LocatedFile, Tree, TreeError};
 use serde_json::{Value, json};
@@ -337,4 +337,21 @@ pub fn tool_ok(command: &mut Command) -> Option<String> {
         String::from_utf8_lossy(&output.stderr)
     );
     Some(text)
+}
+
+/// What the tool itself makes of the bytes.
+pub fn packed(tool: &str, bytes: &[u8]) -> Vec<u8> {
+    let mut process = Command::new(tool)
+        .arg("-9")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("{tool}: {error}: install the packages bzip2 and xz-utils"));
+    let mut stdin = process.stdin.take().unwrap();
+    let bytes = bytes.to_vec();
+    let writer = std::thread::spawn(move || stdin.write_all(&bytes));
+    let output = process.wait_with_output().unwrap();
+    writer.join().unwrap().unwrap();
+    assert!(output.status.success());
+    output.stdout
 }

@@ -79,6 +79,7 @@ pub fn config() -> Config {
             salt: vec![],
             total_len: 12288,
             callsites: Extent::default(),
+            key_id: None,
         },
         source_digest: None,
     }

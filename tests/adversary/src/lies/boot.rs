@@ -71,5 +71,6 @@ pub(super) const LIES: &[Lie] = table! {
     boot("boot/hostname-long", "streams", Boot::Hostname(&[b'a'; 4096]), RIGHT),
     boot("boot/hostname-noise", "streams", Boot::Hostname(&[0, 0xff, b'\n']), RIGHT),
     boot("boot/resolv-conf-long", "streams", Boot::ResolvConf(200_000), RIGHT),
+    boot("boot/image-key", "streams", Boot::ImageKey, REFUSED),
     boot("boot/trace", "streams", Boot::Flags, REFUSED),
 };

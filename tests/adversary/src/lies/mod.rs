@@ -135,6 +135,8 @@ pub enum Boot {
     Hostname(&'static [u8]),
     /// A resolv.conf of this many bytes.
     ResolvConf(usize),
+    /// A key for an image that is not encrypted.
+    ImageKey,
     /// `--trace` and `--stats`.
     Flags,
     /// Nothing but noise.

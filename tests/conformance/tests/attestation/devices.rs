@@ -139,6 +139,45 @@ fn sealing_keys_are_bound_to_enclave_signer_and_platform() {
     assert_ne!(keys(&platform, &signed).1, of_signer, "another signer");
 }
 
+/// An update: what version 1 has sealed, version 2 of another image reads, and not the other way round.
+#[test]
+fn an_update_has_the_sealing_keys_of_the_versions_before() {
+    let (images, platform) = (Images::new(), Platform::new());
+    let converted = |name: &str, version: &str, host: &str| {
+        let choices = ["--security-version", version, "--hostname", host];
+        platform.run(&images.convert(name, &test_key(), &choices))
+    };
+    let first = converted("first.tar", "1", "one");
+    let second = converted("second.tar", "2", "two");
+    assert_ne!(first["mr_enclave"], second["mr_enclave"]);
+    assert_eq!(first["key_of_signer"], first["key_of_signer_1"]);
+    assert_eq!(second["key_of_signer"], second["key_of_signer_2"]);
+    assert_ne!(
+        second["key_of_signer"], first["key_of_signer"],
+        "the version counts"
+    );
+    assert_eq!(
+        second["key_of_signer_1"], first["key_of_signer"],
+        "the update has it"
+    );
+    assert_eq!(second["key_of_signer_0"], first["key_of_signer_0"]);
+    // That version 1 gets no key of version 2 is what the program has seen itself.
+    assert!(!first.contains_key("key_of_signer_2"));
+
+    // The same image, signed again with a higher version, also has what was bound to the enclave alone.
+    let image = format!("oci-archive:{}", images.path("first.tar").display());
+    let signed = format!("oci-archive:{}", images.path("signed.tar").display());
+    let key = test_key().display().to_string();
+    platform.succeed(
+        ["sign", &image, &signed, "--key", &key, "--security-version", "3"],
+        b"",
+    );
+    let third = platform.run(&signed);
+    assert_eq!(third["mr_enclave"], first["mr_enclave"]);
+    assert_ne!(third["key_of_enclave"], first["key_of_enclave"]);
+    assert_eq!(third["key_of_enclave_1"], first["key_of_enclave"]);
+}
+
 #[test]
 fn a_script_for_gramine_runs_as_it_is() {
     let platform = Platform::new();
@@ -153,7 +192,10 @@ fn a_script_for_gramine_runs_as_it_is() {
         .collect();
     assert_eq!(found["type"], "dcap");
     assert_eq!(found["default"], "000102030405060708090a0b0c0d0e0f");
-    assert_eq!(found["keys"], "['_sgx_mrenclave', '_sgx_mrsigner', 'default']");
+    assert_eq!(
+        found["keys"],
+        "['_sgx_mrenclave', '_sgx_mrsigner', 'default', 'version', 'versions']"
+    );
     // A plain image is run as a debug enclave.
     platform.verify(&bytes(found["quote"]), &["--dangerous-accept-debug"]);
 }

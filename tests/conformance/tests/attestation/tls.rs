@@ -1,10 +1,11 @@
-//! `examples/attested-server` in an enclave, and what its clients see.
+//! Servers in an enclave whose TLS certificates prove it, and what their clients see: `examples/attested-server`, and Python with the
+//! key and the certificate of `/dev/attestation/tls`.
 
 use std::fs;
 use std::path::PathBuf;
 
 use harness::archive::{self, Config, Entry};
-use harness::{Linkage, Outcome, Running, built};
+use harness::{Linkage, Outcome, Running, built, images};
 
 use crate::platform::Platform;
 
@@ -55,4 +56,62 @@ fn who_connects_sees_which_enclave_has_the_key() {
     ];
     let by_intel = Outcome::of(platform.command(by_intel), b"").unwrap();
     assert_eq!(by_intel.status, 1, "{by_intel}");
+}
+
+/// `nacre verify tls` is the judge, and a client that trusts the certificate and looks at names gets an answer.
+#[test]
+fn a_server_that_knows_nothing_of_attestation_proves_its_enclave() {
+    let platform = Platform::new();
+    let archive = images::provide(&images::recipe("python").unwrap()).unwrap();
+    let image = format!("docker-archive:{}", archive.display());
+    let script = include_str!("../../../images/tls_server.py");
+    let start = || Running::start(&mut platform.command(["run", &image, "-c", script])).unwrap();
+    let (_first, line) = start();
+    let address = line.strip_prefix("listening on ").expect(&line).to_owned();
+
+    let verify = |address: &str, options: &[&str]| {
+        let trust = platform.trust();
+        let command = ["verify", "tls", address, "--json", "--dangerous-accept-debug"];
+        let trust = trust.iter().map(String::as_str);
+        Outcome::of(
+            platform.command(command.into_iter().chain(trust).chain(options.iter().copied())),
+            b"",
+        )
+        .unwrap()
+    };
+    let proven = verify(&address, &[]);
+    assert_eq!(proven.status, 0, "{proven}");
+    let found: serde_json::Value = serde_json::from_str(&proven.stdout).unwrap();
+    assert_eq!(found["acceptable"], true, "{found:#}");
+    assert_eq!(found["certificate"]["key"], "P-256", "{found:#}");
+    let measured = &found["quotes"][0]["judgement"]["verdict"]["report"]["sgx"]["mr_enclave"];
+    let measured = measured.as_str().expect("a measurement");
+    assert_eq!(verify(&address, &["--mrenclave", measured]).status, 0);
+    let another = verify(&address, &["--mrenclave", &"00".repeat(32)]);
+    assert_eq!(another.status, 1, "{another}");
+
+    // Another container has another key, although it is the same enclave.
+    let (_second, line) = start();
+    let other = verify(line.strip_prefix("listening on ").expect(&line), &[]);
+    let other: serde_json::Value = serde_json::from_str(&other.stdout).unwrap();
+    assert_ne!(other["certificate"]["sha256"], found["certificate"]["sha256"]);
+
+    // What a client on this machine sees, which has the certificate from somewhere and looks at the name.
+    let port = address.rsplit(':').next().unwrap();
+    let client = format!(
+        "import ssl, urllib.request as u; pem = ssl.get_server_certificate(('127.0.0.1', {port})); \
+         context = ssl.create_default_context(cadata=pem); \
+         print(u.urlopen('https://localhost:{port}/', context=context).read().decode(), end='')"
+    );
+    let mut python = std::process::Command::new("python3");
+    python
+        .args(["-c", &client])
+        .env_remove("https_proxy")
+        .env("no_proxy", "*");
+    let answer = Outcome::of(python, b"").unwrap();
+    assert_eq!(
+        (answer.stdout.as_str(), answer.status),
+        ("from inside\n", 0),
+        "{answer}"
+    );
 }

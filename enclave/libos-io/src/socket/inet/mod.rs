@@ -22,6 +22,7 @@ use kobject::{
     Attributes, Errno, File, FileKind, How, Observer, Result, Sink, Source, SpinLock, Stat, Subscription,
     Wait, WaitQueue, away, remaining,
 };
+use linux_abi::socket::IPPROTO_MAX;
 use linux_abi::{AddressFamily, Ioctl, MessageFlags, OptionLevel, PollEvents, Protocol, SocketOption};
 
 use self::ahead::Ahead;
@@ -123,11 +124,13 @@ impl InetSocket {
                 protocol
             }
             _ if domain == AddressFamily::AF_NETLINK => return Err(Errno::EPROTONOSUPPORT),
+            _ if protocol.0 >= IPPROTO_MAX => return Err(Errno::EINVAL),
             (SocketKind::Stream, Protocol::IPPROTO_IP | Protocol::IPPROTO_TCP) => Protocol::IPPROTO_TCP,
             (SocketKind::Datagram, Protocol::IPPROTO_IP | Protocol::IPPROTO_UDP) => Protocol::IPPROTO_UDP,
             (SocketKind::Datagram, Protocol::IPPROTO_ICMP) if domain == AddressFamily::AF_INET => protocol,
             (SocketKind::Datagram, Protocol::IPPROTO_ICMPV6) if domain == AddressFamily::AF_INET6 => protocol,
             (SocketKind::Stream | SocketKind::Datagram, _) => return Err(Errno::EPROTONOSUPPORT),
+            (SocketKind::Raw, Protocol::IPPROTO_IP) => return Err(Errno::EPROTONOSUPPORT),
             (SocketKind::Raw, _) => return Err(Errno::EPERM),
             (SocketKind::SeqPacket, _) => return Err(Errno::ESOCKTNOSUPPORT),
         };
@@ -424,7 +427,7 @@ impl Socket for InetSocket {
             return Ok(len);
         }
         if !may_pass(level, name) {
-            return Err(Errno::ENOPROTOOPT);
+            return Err(option::unknown(self.domain, self.kind, level));
         }
         let len = out.len().min(MAX_OPTION);
         let fd = self.fd();

@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use core::net::SocketAddr;
 
 use enclave_rt::thread;
-use kobject::{Errno, How, Result, Wait, Waiter, remaining};
+use kobject::{Errno, How, Observer, Result, Wait, Waiter, remaining};
 use linux_abi::PollEvents;
 
 use super::binding::unspecified;
@@ -14,6 +14,23 @@ use super::stream::{Progress, Stream};
 use super::{IpSocket, Place};
 use crate::NOW;
 use crate::socket::{Caller, Socket, SocketAddress};
+
+/// A thread that waits for one connection: it is enough to wake one of them.
+struct Accepter(Arc<Waiter>);
+
+impl Observer for Accepter {
+    fn notify(&self, events: PollEvents) {
+        self.0.notify(events);
+    }
+
+    fn take(&self, events: PollEvents) -> bool {
+        self.0.take(events)
+    }
+
+    fn is_exclusive(&self) -> bool {
+        true
+    }
+}
 
 impl IpSocket {
     pub(super) fn listen_for(&self, backlog: u32, caller: Caller<'_>) -> Result<()> {
@@ -55,16 +72,18 @@ impl IpSocket {
         let accepted = self.take_or_wait(stream, deadline);
         if deadline != NOW && stream.has_waiting() {
             // One who waits was told of this connection; another one has to be told of the next.
-            self.queue.wake_taker(PollEvents::READABLE);
+            self.queue.wake(PollEvents::READABLE);
         }
         accepted
     }
 
     fn take_or_wait(&self, stream: &Stream, deadline: Option<u64>) -> Result<(Arc<Self>, SocketAddress)> {
         let waiter = (deadline != NOW).then(Waiter::new);
-        let _subscription = waiter.as_ref().map(|waiter| {
+        let accepter: Option<Arc<dyn Observer>> =
+            waiter.clone().map(|waiter| Arc::new(Accepter(waiter)) as _);
+        let _subscription = accepter.as_ref().map(|accepter| {
             self.queue
-                .subscribe_to_take(PollEvents::READABLE, waiter.observer())
+                .subscribe(PollEvents::READABLE, Arc::downgrade(accepter))
         });
         loop {
             if let Some(waiter) = &waiter {

@@ -297,10 +297,6 @@ impl File for IpSocket {
         Some(self.queue.subscribe(interest, observer))
     }
 
-    fn subscribe_to_take(&self, interest: PollEvents, observer: Weak<dyn Observer>) -> Option<Subscription> {
-        Some(self.queue.subscribe_to_take(interest, observer))
-    }
-
     fn host_fd(&self) -> Option<HostFd> {
         self.polled_host().and_then(|host| host.host_fd())
     }

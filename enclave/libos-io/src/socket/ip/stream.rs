@@ -222,7 +222,7 @@ impl Stream {
             });
             backlog.admit(listener);
         }
-        listener.queue.wake_taker(PollEvents::READABLE);
+        listener.queue.wake(PollEvents::READABLE);
         true
     }
 
