@@ -10,8 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::Guest;
-use crate::guest::Loopback;
+use crate::{Guest, Loopback};
 
 /// No guest needs longer, not even on a slow machine that runs others beside it.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
