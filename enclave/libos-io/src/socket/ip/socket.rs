@@ -150,8 +150,9 @@ impl Socket for IpSocket {
         if let Some(len) = self.options.get((self.domain, self.transport), level, name, out) {
             return Ok(len);
         }
-        if !option::may_pass(level, name) {
-            return Err(Errno::ENOPROTOOPT);
+        let unknown = option::unknown(self.domain, self.kind(), level);
+        if !option::may_pass(level, name) || unknown == Errno::EOPNOTSUPP {
+            return Err(unknown);
         }
         // What only a kernel knows, such as the groups of multicast.
         self.host()?.option(level, name, out)
