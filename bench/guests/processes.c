@@ -3,11 +3,16 @@
 // usage: processes SELF ROUNDS
 // SELF is the path of this program, which the children execute. The median of ROUNDS rounds counts.
 #define _GNU_SOURCE
+#include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -96,8 +101,7 @@ static double ping_pong_relatives(void) {
     return talk(pid);
 }
 
-static double ping_pong_programs(void) {
-    check(pipe(there) == 0 && pipe(back) == 0, "pipe");
+static double ping_pong(void) {
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, there[0], 0);
@@ -108,6 +112,50 @@ static double ping_pong_programs(void) {
     check(posix_spawn(&pid, self, &actions, NULL, arguments, environ) == 0, "posix_spawn");
     posix_spawn_file_actions_destroy(&actions);
     return talk(pid);
+}
+
+static double ping_pong_programs(void) {
+    check(pipe(there) == 0 && pipe(back) == 0, "pipe");
+    return ping_pong();
+}
+
+static int listener = -1;
+static struct sockaddr_in address;
+
+// Both ends of a connection over the loopback interface.
+static void connection(int ends[2]) {
+    if (listener < 0) {
+        socklen_t len = sizeof address;
+        address = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+        listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        check(bind(listener, (void *)&address, sizeof address) == 0 && listen(listener, 8) == 0, "listen");
+        getsockname(listener, (void *)&address, &len);
+    }
+    ends[0] = socket(AF_INET, SOCK_STREAM, 0);
+    check(connect(ends[0], (void *)&address, sizeof address) == 0, "connect");
+    ends[1] = accept(listener, NULL, NULL);
+    check(ends[1] >= 0, "accept");
+}
+
+static double ping_pong_tcp(void) {
+    int ends[2], on = 1;
+    connection(ends);
+    for (int i = 0; i < 2; i++) setsockopt(ends[i], SOL_TCP, TCP_NODELAY, &on, sizeof on);
+    there[1] = ends[0], back[0] = dup(ends[0]);
+    there[0] = ends[1], back[1] = dup(ends[1]);
+    // The other program has the server's end only.
+    fcntl(there[1], F_SETFD, FD_CLOEXEC), fcntl(back[0], F_SETFD, FD_CLOEXEC);
+    return ping_pong();
+}
+
+static double connect_close(void) {
+    for (int i = 0; i < 100; i++) {
+        int ends[2];
+        connection(ends);
+        close(ends[1]);
+        close(ends[0]);
+    }
+    return 100;
 }
 
 static const struct {
@@ -122,6 +170,8 @@ static const struct {
     {"spawn", spawn, 4},
     {"ping-pong-relatives", ping_pong_relatives, 50},
     {"ping-pong-programs", ping_pong_programs, 50},
+    {"ping-pong-tcp", ping_pong_tcp, 50},
+    {"connect-close", connect_close, 10},
 };
 
 static double now(void) {

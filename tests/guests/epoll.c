@@ -1,4 +1,5 @@
 // epoll: level and edge, one shot, nested, changed while it waits.
+// loopback: host inside
 // linkage: dynamic musl
 #include "check.h"
 #include <fcntl.h>

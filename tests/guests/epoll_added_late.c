@@ -1,4 +1,5 @@
 // What is added to an epoll instance while another thread waits for it wakes that thread.
+// loopback: host inside
 // linkage: dynamic musl
 // flags: -pthread
 #include "check.h"

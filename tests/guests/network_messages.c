@@ -1,4 +1,5 @@
 // Control data of network sockets: what servers over UDP ask for, and what they send with datagrams.
+// loopback: host inside
 #include "check.h"
 #include <arpa/inet.h>
 #include <grp.h>

@@ -1,4 +1,5 @@
 // Receives that have nothing to wait for, or wait for more than one byte: they end as on Linux, and none turns for ever.
+// loopback: host inside
 #include "check.h"
 #include <arpa/inet.h>
 #include <linux/errqueue.h>

@@ -1,4 +1,5 @@
 // Options of sockets: what programs set before they serve or connect, and what they read back.
+// loopback: host inside
 #include "check.h"
 #include <arpa/inet.h>
 #include <fcntl.h>

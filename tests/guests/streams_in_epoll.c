@@ -1,4 +1,5 @@
 // TCP streams that are members of epoll instances: what has come is there for whoever reads, in order, however it is read.
+// loopback: host inside
 #include "check.h"
 #include <arpa/inet.h>
 #include <fcntl.h>

@@ -1,4 +1,5 @@
 // TCP streams that many small pieces are sent on: all arrives, in order, soon, whatever the sender does next.
+// loopback: host inside
 #include "check.h"
 #include <arpa/inet.h>
 #include <fcntl.h>

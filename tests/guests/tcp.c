@@ -1,4 +1,5 @@
 // TCP over the loopback interface, client and server in one program.
+// loopback: host inside
 // linkage: dynamic musl
 #include "check.h"
 #include <arpa/inet.h>

@@ -1,4 +1,5 @@
 // UDP over the loopback interface, and how host names are looked up.
+// loopback: host inside
 #include "check.h"
 #include <arpa/inet.h>
 #include <ifaddrs.h>

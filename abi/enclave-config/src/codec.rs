@@ -8,10 +8,13 @@ use minicbor::decode::Error as ReadError;
 use minicbor::encode::Error as WriteError;
 use minicbor::{Decoder, Encoder};
 
-use crate::{Config, ConfigError, Extent, HostEnv, HostSignals, KeyId, Resolver, Rootfs, User};
+use crate::{
+    Config, ConfigError, Extent, HostEnv, HostPorts, HostSignals, KeyId, Loopback, Port, Resolver, Rootfs,
+    User,
+};
 
 /// Version of the schema, the value of the first key. A change of the schema is a new version.
-pub const VERSION: u8 = 4;
+pub const VERSION: u8 = 5;
 
 /// The keys of the outer map, in their order.
 #[derive(Clone, Copy)]
@@ -35,9 +38,10 @@ enum Key {
     SourceDigest,
     Resolver,
     HostSignals,
+    Loopback,
 }
 
-const KEYS: u64 = Key::HostSignals as u64 + 1;
+const KEYS: u64 = Key::Loopback as u64 + 1;
 
 pub(crate) fn encode(config: &Config) -> Result<Vec<u8>, ConfigError> {
     let mut bytes = Vec::new();
@@ -86,6 +90,11 @@ fn write(out: &mut Out, config: &Config) -> Written {
         Resolver::OfHost => out.bool(true).map(drop)?,
     }
     out.u8(Key::HostSignals as u8)?.u64(config.host_signals.bits())?;
+    out.u8(Key::Loopback as u8)?;
+    match &config.loopback {
+        Loopback::OfContainer(ports) => write_ports(out, ports)?,
+        Loopback::OfHost => out.bool(true).map(drop)?,
+    }
     Ok(())
 }
 
@@ -100,6 +109,16 @@ fn write_user(out: &mut Out, user: &User) -> Written {
         .u32(user.gid)?
         .array(user.groups.len() as u64)?;
     user.groups.iter().try_for_each(|group| out.u32(*group).map(drop))
+}
+
+fn write_ports(out: &mut Out, ports: &HostPorts) -> Written {
+    out.array(2)?;
+    for list in [&ports.published, &ports.reached] {
+        out.array(list.len() as u64)?;
+        list.iter()
+            .try_for_each(|port| out.u32(port.to_raw()).map(drop))?;
+    }
+    Ok(())
 }
 
 fn write_rootfs(out: &mut Out, rootfs: &Rootfs) -> Written {
@@ -143,6 +162,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Config, ConfigError> {
         source_digest: field(&mut input, Key::SourceDigest, read_digest)?,
         resolver: field(&mut input, Key::Resolver, read_resolver)?,
         host_signals: field(&mut input, Key::HostSignals, Decoder::u64).map(HostSignals::from_bits)?,
+        loopback: field(&mut input, Key::Loopback, read_loopback)?,
     })
 }
 
@@ -214,6 +234,29 @@ fn read_resolver(input: &mut Decoder) -> Read<Resolver> {
         };
     }
     read_list(input).map(Resolver::Servers)
+}
+
+fn read_loopback(input: &mut Decoder) -> Read<Loopback> {
+    if input.datatype()? == Type::Bool {
+        return match input.bool()? {
+            true => Ok(Loopback::OfHost),
+            false => Err(ReadError::message("not lists of ports")),
+        };
+    }
+    count(input, Decoder::array, 2)?;
+    Ok(Loopback::OfContainer(HostPorts {
+        published: read_ports(input)?,
+        reached: read_ports(input)?,
+    }))
+}
+
+fn read_ports(input: &mut Decoder) -> Read<Vec<Port>> {
+    let mut ports = Vec::new();
+    for _ in 0..length(input)? {
+        let port = Port::from_raw(input.u32()?);
+        ports.push(port.ok_or_else(|| ReadError::message("neither TCP nor UDP"))?);
+    }
+    Ok(ports)
 }
 
 fn read_user(input: &mut Decoder) -> Read<User> {

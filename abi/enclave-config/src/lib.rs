@@ -5,7 +5,7 @@
 //! bytes: it is deterministic CBOR (RFC 8949, section 4.2.1), a map from small integers to values in which every
 //! key is present. [`Config::decode`] accepts exactly what [`Config::encode`] writes, and nothing else.
 //!
-//! Key types: [`Config`], [`Rootfs`], [`HostEnv`], [`HostSignals`], [`HostChoices`], [`ConfigError`]. Neighbours: `enclave-layout` says where the
+//! Key types: [`Config`], [`Rootfs`], [`HostEnv`], [`HostSignals`], [`HostChoices`], [`Loopback`], [`ConfigError`]. Neighbours: `enclave-layout` says where the
 //! bytes lie in the enclave.
 //!
 //! Trust: the LibOS reads measured bytes, yet the tools read files that anyone may have made. Decoding therefore
@@ -30,6 +30,7 @@ mod error;
 mod host_choices;
 mod host_signals;
 mod image_key;
+mod loopback;
 mod rules;
 
 use alloc::vec::Vec;
@@ -39,6 +40,7 @@ pub use error::ConfigError;
 pub use host_choices::{HostChoices, HostEnv, NotAllowed, is_variable_name};
 pub use host_signals::HostSignals;
 pub use image_key::WrongKey;
+pub use loopback::{HostPorts, Loopback, Port, Transport};
 pub use rules::{MAX_HOSTNAME, MAX_MEMORY, MAX_NAME_SERVERS, MAX_THREADS};
 pub use sector_cipher::KeyId;
 
@@ -86,6 +88,8 @@ pub struct Config {
     pub source_digest: Option<[u8; 32]>,
     /// Who resolves names, where the image's /etc/resolv.conf does not say so.
     pub resolver: Resolver,
+    /// Where traffic to and from loopback addresses goes.
+    pub loopback: Loopback,
 }
 
 /// User and groups, as numbers: names were resolved with the image's own passwd and group at conversion.

@@ -9,7 +9,7 @@ use enclave_layout::{MAX_SLOTS, PAGE_SIZE, USER_END, USER_START};
 use rootfs_format::BLOCK_SIZE;
 use rootfs_format::verity::MAX_VERITY_SALT;
 
-use crate::{Config, ConfigError, Extent, HostEnv, Resolver, Rootfs, is_variable_name};
+use crate::{Config, ConfigError, Extent, HostEnv, Loopback, Resolver, Rootfs, is_variable_name};
 
 /// Most name servers that C libraries ask (MAXNS of resolv.h).
 pub const MAX_NAME_SERVERS: usize = 3;
@@ -108,6 +108,17 @@ pub(crate) fn check(config: &Config) -> Result<(), ConfigError> {
         rule(
             servers.iter().all(is_address),
             "a name server is not an IP address",
+        )?;
+    }
+    if let Loopback::OfContainer(ports) = &config.loopback {
+        let lists = [&ports.published, &ports.reached];
+        rule(
+            lists.iter().all(|list| is_ascending(list)),
+            "the ports that lead to the host are not sorted and distinct",
+        )?;
+        rule(
+            lists.iter().all(|list| list.iter().all(|port| port.number != 0)),
+            "a port that leads to the host is 0",
         )?;
     }
     rule(

@@ -1,10 +1,22 @@
 //! One configuration, one sequence of bytes; and no input whatever makes the decoder panic.
 
 use enclave_config::{
-    Config, ConfigError, Extent, HostChoices, HostEnv, HostSignals, KeyId, NotAllowed, Resolver, Rootfs, User,
+    Config, ConfigError, Extent, HostChoices, HostEnv, HostPorts, HostSignals, KeyId, Loopback, NotAllowed,
+    Port, Resolver, Rootfs, Transport, User,
 };
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
+
+fn port(protocol: Transport, number: u16) -> Port {
+    Port { protocol, number }
+}
+
+fn published(numbers: [u16; 2]) -> Loopback {
+    Loopback::OfContainer(HostPorts {
+        published: numbers.map(|number| port(Transport::Tcp, number)).to_vec(),
+        reached: vec![],
+    })
+}
 
 fn sample() -> Config {
     Config {
@@ -44,6 +56,10 @@ fn sample() -> Config {
         },
         source_digest: Some([7; 32]),
         resolver: Resolver::Servers(vec![b"192.0.2.1".to_vec(), b"2001:db8::1".to_vec()]),
+        loopback: Loopback::OfContainer(HostPorts {
+            published: vec![port(Transport::Tcp, 80), port(Transport::Udp, 53)],
+            reached: vec![port(Transport::Tcp, 5432)],
+        }),
     }
 }
 
@@ -55,6 +71,7 @@ fn what_is_written_is_read() {
     let any = Config {
         host_env: HostEnv::Any,
         source_digest: None,
+        loopback: Loopback::OfHost,
         ..sample()
     };
     assert_eq!(Config::decode(&any.encode().unwrap()), Ok(any));
@@ -109,14 +126,14 @@ fn every_flipped_bit_is_refused_or_means_something_else() {
 #[test]
 fn longer_forms_of_the_same_value_are_refused() {
     let bytes = sample().encode().unwrap();
-    // The head of the map: 18 entries as one byte more (0xb2), or of indefinite length (0xbf … 0xff).
-    assert_eq!(bytes[0], 0xb2);
-    let long = [&[0xb8, 0x12], &bytes[1..]].concat();
+    // The head of the map: 19 entries as one byte more (0xb3), or of indefinite length (0xbf … 0xff).
+    assert_eq!(bytes[0], 0xb3);
+    let long = [&[0xb8, 0x13], &bytes[1..]].concat();
     assert_eq!(Config::decode(&long), Err(ConfigError::NotCanonical));
     let indefinite = [&[0xbf], &bytes[1..], &[0xff]].concat();
     assert_eq!(Config::decode(&indefinite), Err(ConfigError::Malformed));
     // The version as a two-byte integer.
-    let long = [&bytes[..2], &[0x18, 0x04], &bytes[3..]].concat();
+    let long = [&bytes[..2], &[0x18, 0x05], &bytes[3..]].concat();
     assert_eq!(Config::decode(&long), Err(ConfigError::NotCanonical));
 }
 
@@ -130,14 +147,14 @@ fn another_version_says_so() {
 #[test]
 fn a_lie_about_a_length_allocates_nothing() {
     // A map whose list of arguments claims 2^64 - 1 items.
-    let bytes = [&[0xb2, 0x00, 0x04, 0x01, 0x9b][..], &[0xff; 8]].concat();
+    let bytes = [&[0xb3, 0x00, 0x05, 0x01, 0x9b][..], &[0xff; 8]].concat();
     assert_eq!(Config::decode(&bytes), Err(ConfigError::Malformed));
 }
 
 #[test]
 fn rules_are_checked_in_both_directions() {
     type Damage = fn(&mut Config);
-    let broken: [(Damage, &str); 12] = [
+    let broken: [(Damage, &str); 14] = [
         (|c| c.args.clear(), "no program"),
         (|c| c.args.push(b"a\0b".to_vec()), "NUL"),
         (|c| c.entrypoint_len = 9, "entry point"),
@@ -150,6 +167,8 @@ fn rules_are_checked_in_both_directions() {
         (|c| c.threads = 2048, "2047"),
         (|c| c.rootfs.callsites.len = 1 << 40, "call-site"),
         (|c| c.host_signals = HostSignals::NONE, "among those"),
+        (|c| c.loopback = published([80, 80]), "distinct"),
+        (|c| c.loopback = published([0, 1]), "is 0"),
     ];
     for (damage, words) in broken {
         let mut config = sample();
@@ -268,6 +287,7 @@ prop_compose! {
         salt in vec(any::<u8>(), 0..257),
         source_digest: Option<[u8; 32]>,
         servers in prop::option::of(vec(any::<std::net::IpAddr>(), 0..4)),
+        ports in prop::option::of([btree_set((any::<bool>(), 1..=u16::MAX), 0..4), btree_set((any::<bool>(), 1..=u16::MAX), 0..4)]),
     ) -> Config {
         Config {
             entrypoint_len: args.len() as u32 / 2,
@@ -298,6 +318,13 @@ prop_compose! {
             source_digest,
             resolver: servers.map_or(Resolver::OfHost, |servers| {
                 Resolver::Servers(servers.iter().map(|server| server.to_string().into_bytes()).collect())
+            }),
+            loopback: ports.map_or(Loopback::OfHost, |lists| {
+                let [published, reached] = lists.map(|list| {
+                    let protocol = |is_udp| if is_udp { Transport::Udp } else { Transport::Tcp };
+                    list.into_iter().map(|(is_udp, number)| port(protocol(is_udp), number)).collect()
+                });
+                Loopback::OfContainer(HostPorts { published, reached })
             }),
         }
     }

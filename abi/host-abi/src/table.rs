@@ -249,7 +249,8 @@ host_calls! {
     }
     staged "", returned "the peer's address",
     answer Accepted as "the new socket, and bytes of the address",
-    checked "a descriptor as for `Socket`; an address of the socket's family, exactly as long as one"
+    checked "a descriptor as for `Socket`; an address of the socket's family, exactly as long as one. Where the loopback addresses are the \
+        container's own, the program is shown another one in their place"
         by |_, answer| socket::accepted(answer),
     lie "A connection from nobody, or from another peer than the address says. Who the peer is, TLS must tell.";
 

@@ -109,26 +109,23 @@ fn sixteen_rounds<const N: usize, const EXTEND: bool>(
     words: &mut [[__m128i; 4]; N],
     constants: &[[u32; 4]; 4],
 ) {
-    for (group, constants) in constants.iter().enumerate() {
+    for constants in constants {
         for (state, words) in states.iter_mut().zip(words.iter_mut()) {
-            if EXTEND {
-                words[group] = next_words(words, group);
-            }
-            four_rounds(state, words[group], constants);
+            let [oldest, second, third, newest] = *words;
+            let now = match EXTEND {
+                true => next_words(*words),
+                false => oldest,
+            };
+            four_rounds(state, now, constants);
+            *words = [second, third, newest, now];
         }
     }
 }
 
-/// The four words that follow, where the oldest of the last sixteen are those of this group.
+/// The four words that follow sixteen, the oldest of which come first.
 #[inline]
 #[target_feature(enable = "sha,ssse3,sse4.1")]
-fn next_words(words: &[__m128i; 4], group: usize) -> __m128i {
-    let oldest = words[group];
-    let [second, third, newest] = [
-        words[(group + 1) % 4],
-        words[(group + 2) % 4],
-        words[(group + 3) % 4],
-    ];
+fn next_words([oldest, second, third, newest]: [__m128i; 4]) -> __m128i {
     let middle = _mm_alignr_epi8::<4>(newest, third);
     let sum = _mm_add_epi32(_mm_sha256msg1_epu32(oldest, second), middle);
     _mm_sha256msg2_epu32(sum, newest)

@@ -5,13 +5,15 @@ use std::path::PathBuf;
 
 use anyhow::{Result, anyhow, bail};
 use clap::Args;
-use enclave_config::{HostEnv, HostSignals, MAX_NAME_SERVERS, Resolver};
+use enclave_config::{
+    HostEnv, HostPorts, HostSignals, Loopback, MAX_NAME_SERVERS, Port, Resolver, Transport,
+};
 use image_convert::Options;
 use sgx_arch::SigStruct;
 use sgx_sign::{Date, SignOptions};
 
-use super::enclave_values::{EnclaveSize, HostName, Parsed, SignalName, Threads, VariableName};
-use super::nacre_toml::{File, Signature};
+use super::enclave_values::{EnclaveSize, HostName, LoopbackPort, Parsed, SignalName, Threads, VariableName};
+use super::nacre_toml::{self, File, Signature};
 use super::notices::Notices;
 
 /// The flags of `nacre convert` that say what the enclave is and what its host may change.
@@ -49,6 +51,18 @@ pub struct EnclaveFlags {
     /// Allow the host to say which name servers programs ask, if the image has no /etc/resolv.conf
     #[arg(long, conflicts_with = "name_server")]
     allow_resolver: bool,
+
+    /// Let the host's programs reach servers of the container on this port of 127.0.0.1 and ::1; can be given several times
+    #[arg(long, value_name = "PORT[/udp]")]
+    publish_loopback: Vec<LoopbackPort>,
+
+    /// Let programs of the container reach servers of the host on this port of 127.0.0.1 and ::1; can be given several times
+    #[arg(long, value_name = "PORT[/udp]")]
+    host_loopback: Vec<LoopbackPort>,
+
+    /// Allow the host to carry, see and change all traffic over 127.0.0.1 and ::1, also between programs of the container
+    #[arg(long, conflicts_with_all = ["publish_loopback", "host_loopback"])]
+    allow_loopback: bool,
 
     /// Make a debug enclave, which its host can read (for --trace, --stats and crash reports)
     #[arg(long)]
@@ -94,6 +108,8 @@ impl ConversionSettings {
     pub fn new(enclave: &EnclaveFlags, signature: &SignatureFlags, notices: Notices) -> Result<Self> {
         let file = File::find(enclave.config.as_deref(), notices)?;
         let defaults = Options::default();
+        let resolver = resolver(enclave, &file.enclave.name_servers, file.host.allow_resolver)?;
+        let loopback = loopback(enclave, &file.host, &resolver)?;
         let size = enclave.enclave_size.or(file.enclave.size.map(|size| size.0));
         let threads = enclave.threads.or(file.enclave.threads);
         let from_file = file.host.allow_env.into_iter().map(|name| name.0);
@@ -102,9 +118,9 @@ impl ConversionSettings {
             .hostname
             .clone()
             .or(file.enclave.hostname.map(|name| name.0));
-        let resolver = resolver(enclave, &file.enclave.name_servers, file.host.allow_resolver)?;
         let options = Options {
             resolver,
+            loopback,
             memory: size.map_or(defaults.memory, |size| size.0),
             threads: threads.map_or(defaults.threads, |threads| threads.0),
             allow_args: enclave.allow_args || file.host.allow_args,
@@ -161,6 +177,59 @@ fn resolver(flags: &EnclaveFlags, servers: &[IpAddr], is_allowed: bool) -> Resul
         true => Resolver::OfHost,
         false => Resolver::Servers(servers.iter().map(text).collect()),
     })
+}
+
+/// Where traffic of loopback addresses goes: flags add to the file, but its ports and all of them cannot both be meant. A name server
+/// that is, or may be, at a loopback address is the host's.
+fn loopback(flags: &EnclaveFlags, file: &nacre_toml::Host, resolver: &Resolver) -> Result<Loopback> {
+    let ports = |flags: &[LoopbackPort], file: &[Parsed<LoopbackPort>]| {
+        let mut ports: Vec<Port> = flags.iter().map(|port| port.0).collect();
+        ports.extend(file.iter().map(|port| port.0.0));
+        ports.sort_unstable();
+        ports.dedup();
+        ports
+    };
+    if flags.allow_loopback {
+        return Ok(Loopback::OfHost);
+    }
+    let mut ports = HostPorts {
+        published: ports(&flags.publish_loopback, &file.publish_loopback),
+        reached: ports(&flags.host_loopback, &file.host_loopback),
+    };
+    if file.allow_loopback {
+        if ports != HostPorts::default() {
+            bail!(
+                "allow-loopback leads all ports to the host: remove it, or publish-loopback and host-loopback"
+            );
+        }
+        return Ok(Loopback::OfHost);
+    }
+    if may_be_at_loopback(resolver) {
+        for protocol in [Transport::Tcp, Transport::Udp] {
+            let number = DNS;
+            ports.reached.push(Port { protocol, number });
+        }
+        ports.reached.sort_unstable();
+        ports.reached.dedup();
+    }
+    Ok(Loopback::OfContainer(ports))
+}
+
+/// The port of name servers.
+const DNS: u16 = 53;
+
+/// Whether programs may be told of a name server at a loopback address, as systemd-resolved and Docker have one.
+fn may_be_at_loopback(resolver: &Resolver) -> bool {
+    let is_loopback = |server: &Vec<u8>| {
+        let address = std::str::from_utf8(server)
+            .ok()
+            .and_then(|text| text.parse::<IpAddr>().ok());
+        address.is_some_and(|address| address.to_canonical().is_loopback())
+    };
+    match resolver {
+        Resolver::Servers(servers) => servers.iter().any(is_loopback),
+        Resolver::OfHost => true,
+    }
 }
 
 impl SignatureFlags {
@@ -237,11 +306,41 @@ mod tests {
         allow-args = true
         allow-env = ["TZ"]
         allow-signals = ["SIGHUP", "40"]
+        publish-loopback = ["8080"]
         [signature]
         product = 1
         security-version = 3
         date = "2026-11-01"
     "#;
+
+    fn leading_to_the_host(published: &[u16], reached: &[u16]) -> Loopback {
+        let ports = |numbers: &[u16]| -> Vec<Port> {
+            let port = |&number| Port {
+                protocol: Transport::Tcp,
+                number,
+            };
+            numbers.iter().map(port).collect()
+        };
+        Loopback::OfContainer(HostPorts {
+            published: ports(published),
+            reached: ports(reached),
+        })
+    }
+
+    #[test]
+    fn all_of_the_loopback_interface_or_some_ports_lead_to_the_host() {
+        let allowed = "[host]\nallow-loopback = true\n";
+        let options = |flags| settings(allowed, flags).map(|settings| settings.options.loopback);
+        assert_eq!(options(EnclaveFlags::default()).unwrap(), Loopback::OfHost);
+        let flags = EnclaveFlags {
+            publish_loopback: vec!["80".parse().unwrap()],
+            ..EnclaveFlags::default()
+        };
+        let refused = options(flags).unwrap_err().to_string();
+        assert!(refused.contains("publish-loopback"), "{refused}");
+        let nothing = settings("", EnclaveFlags::default()).unwrap().options;
+        assert_eq!(nothing.loopback, Loopback::INSIDE);
+    }
 
     #[test]
     fn flags_override_the_file() {
@@ -254,6 +353,7 @@ mod tests {
         assert_eq!(options.host_env, HostEnv::Names(vec![b"TZ".to_vec()]));
         assert_eq!(options.host_signals, HostSignals::NONE.with(1).with(40));
         assert_eq!(options.resolver, Resolver::Servers(vec![b"192.0.2.53".to_vec()]));
+        assert_eq!(options.loopback, leading_to_the_host(&[8080], &[]));
         assert_eq!((options.sign.product, options.sign.security_version), (1, 3));
         assert_eq!(options.sign.date.to_string(), "2026-11-01");
         assert!(from_file.key.unwrap().ends_with("signer.pem"));
@@ -264,10 +364,22 @@ mod tests {
             allow_env: vec![VariableName("LANG".into())],
             allow_signals: vec![SignalName(15)],
             allow_resolver: true,
+            publish_loopback: ["8080", "80"].map(|port| port.parse().unwrap()).to_vec(),
+            host_loopback: vec!["5432".parse().unwrap()],
             ..EnclaveFlags::default()
         };
         let both = settings(FULL, flags).unwrap().options;
         assert_eq!(both.resolver, Resolver::OfHost);
+        let Loopback::OfContainer(mut ports) = both.loopback else {
+            panic!("not all of it");
+        };
+        // The host's name server may be at a loopback address.
+        let dns = ports.reached.pop().unwrap();
+        assert_eq!(dns.to_string(), "53/udp");
+        assert_eq!(
+            Loopback::OfContainer(ports),
+            leading_to_the_host(&[80, 8080], &[53, 5432])
+        );
         assert_eq!(both.host_signals, HostSignals::NONE.with(15));
         assert_eq!((both.threads, both.memory), (9, 8192));
         assert_eq!(

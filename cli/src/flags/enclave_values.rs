@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use enclave_config::{MAX_HOSTNAME, MAX_MEMORY, MAX_THREADS, is_variable_name};
+use enclave_config::{MAX_HOSTNAME, MAX_MEMORY, MAX_THREADS, Port, Transport, is_variable_name};
 use image_convert::signal_number;
 use serde::{Deserialize, Deserializer};
 use thiserror::Error;
@@ -25,6 +25,10 @@ pub struct VariableName(pub String);
 /// A signal, by its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SignalName(pub u8);
+
+/// A port of the loopback addresses: `8080`, or `53/udp`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoopbackPort(pub Port);
 
 /// The host name that programs see.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +63,9 @@ pub enum ValueError {
     /// Not a signal.
     #[error("'{0}' is not a signal (a name such as SIGHUP or HUP, or a number from 1 to 64)")]
     Signal(String),
+    /// Not a port.
+    #[error("'{0}' is not a port (a number from 1 to 65535, with /udp behind it for UDP)")]
+    Port(String),
     /// Not a host name.
     #[error("'{0}' is not a host name (letters, digits, '-' and '.', at most {MAX_HOSTNAME} bytes)")]
     HostName(String),
@@ -139,6 +146,22 @@ impl FromStr for VariableName {
     }
 }
 
+impl FromStr for LoopbackPort {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let (number, protocol) = match text.split_once('/') {
+            None | Some((_, "tcp")) => (text.trim_end_matches("/tcp"), Transport::Tcp),
+            Some((number, "udp")) => (number, Transport::Udp),
+            Some(_) => return Err(ValueError::Port(text.into())),
+        };
+        match number.parse() {
+            Ok(number @ 1..) => Ok(Self(Port { protocol, number })),
+            _ => Err(ValueError::Port(text.into())),
+        }
+    }
+}
+
 impl FromStr for HostName {
     type Err = ValueError;
 
@@ -194,6 +217,12 @@ mod tests {
         ] {
             let error = wrong.parse::<VariableName>().err().unwrap().to_string();
             assert!(error.contains(words), "{error}");
+        }
+        let port = |text: &str| text.parse::<LoopbackPort>().map(|port| port.0.to_string()).ok();
+        assert_eq!(port("80/tcp").as_deref(), Some("80"));
+        assert_eq!(port("65535/udp").as_deref(), Some("65535/udp"));
+        for wrong in ["0", "65536", "", "80/sctp", "/udp", "http", "80/tcp/tcp"] {
+            assert_eq!(port(wrong), None, "{wrong}");
         }
         for wrong in ["", "a b", "a\nb", &"x".repeat(65)] {
             assert!(wrong.parse::<HostName>().is_err());

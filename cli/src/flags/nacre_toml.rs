@@ -15,6 +15,9 @@
 //! allow-env = ["TZ", "LOG_LEVEL"]
 //! allow-signals = ["HUP"]       # besides the image's StopSignal
 //! allow-resolver = true         # /etc/resolv.conf, if the image has none
+//! publish-loopback = ["8080"]   # of the container's servers on 127.0.0.1
+//! host-loopback = ["53/udp"]    # of the host's servers on 127.0.0.1
+//! allow-loopback = false        # all traffic of 127.0.0.1
 //!
 //! [signature]
 //! product = 1
@@ -30,7 +33,7 @@ use anyhow::{Context, Result, anyhow};
 use serde::Deserialize;
 use sgx_sign::Date;
 
-use super::enclave_values::{EnclaveSize, HostName, Parsed, SignalName, Threads, VariableName};
+use super::enclave_values::{EnclaveSize, HostName, LoopbackPort, Parsed, SignalName, Threads, VariableName};
 use super::notices::Notices;
 use crate::signer;
 
@@ -66,6 +69,9 @@ pub struct Host {
     pub allow_env: Vec<Parsed<VariableName>>,
     pub allow_signals: Option<Vec<Parsed<SignalName>>>,
     pub allow_resolver: bool,
+    pub publish_loopback: Vec<Parsed<LoopbackPort>>,
+    pub host_loopback: Vec<Parsed<LoopbackPort>>,
+    pub allow_loopback: bool,
 }
 
 /// The section `[signature]`: what the signature holds.

@@ -4,7 +4,8 @@
 //!   input and output;
 //! - [`timer`]: the queue of timers, served by one thread that starts with the first of them;
 //! - [`poll()`] and [`Epoll`]: waiting for several objects;
-//! - [`socket`]: the [`Socket`] trait, network sockets (the host's) and Unix sockets (all inside).
+//! - [`socket`]: the [`Socket`] trait, network sockets (the host's, or inside over loopback addresses) and Unix sockets (all
+//!   inside).
 //!
 //! Each object is a [`kobject::File`]; `libos` wraps it in a [`kobject::Description`], copies addresses and
 //! structures from and to the programs' memory, raises SIGPIPE where a write gives EPIPE, and restarts what
@@ -16,10 +17,10 @@
 //! never because the host says so.
 //!
 //! # Trust
-//! Pipes, events, timers and Unix sockets never leave the enclave. Network sockets and standard streams do:
+//! Pipes, events, timers, Unix sockets and what goes over the container's own loopback addresses never leave the enclave. Other
+//! network sockets and standard streams do:
 //! the host reads and changes what goes through them, and says when they are ready; what it says is checked
-//! for sense (lengths, address families, events that were asked for) and believed no further. That includes
-//! connections to the container's own loopback address.
+//! for sense (lengths, address families, events that were asked for) and believed no further.
 //!
 //! # Locks
 //! From the outside in: the epoll topology, an epoll's members (outer before inner), an object's state, a

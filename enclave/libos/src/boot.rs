@@ -131,6 +131,7 @@ fn start() -> Result<enclave_rt::frame::TrapFrame, Refusal> {
     }
     .install();
 
+    libos_io::socket::install_loopback(config.loopback.clone());
     let resolver = name_files::resolver(&config.resolver, &info.resolv_conf);
     let container = crate::container();
     let name = container.hostname.lock().clone();

@@ -76,6 +76,7 @@ pub(crate) fn configure(
         rootfs: facts.rootfs,
         source_digest: facts.source_digest,
         resolver: options.resolver.clone(),
+        loopback: options.loopback.clone(),
     })
 }
 

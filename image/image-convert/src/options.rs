@@ -1,6 +1,6 @@
 //! The options of a conversion.
 
-use enclave_config::{HostEnv, HostSignals, Resolver};
+use enclave_config::{HostEnv, HostSignals, Loopback, Resolver};
 use sgx_sign::SignOptions;
 
 /// The options of a conversion. All but those of the signature are measured.
@@ -22,6 +22,8 @@ pub struct Options {
     pub hostname: String,
     /// Who resolves names, where the image does not say so.
     pub resolver: Resolver,
+    /// Where traffic to and from loopback addresses goes.
+    pub loopback: Loopback,
     /// What the signature holds besides.
     pub sign: SignOptions,
 }
@@ -37,6 +39,7 @@ impl Default for Options {
             debug: false,
             hostname: "nacre".into(),
             resolver: Resolver::Servers(Vec::new()),
+            loopback: Loopback::INSIDE,
             sign: SignOptions::default(),
         }
     }
@@ -49,6 +52,7 @@ impl Options {
             allow_args: true,
             host_env: HostEnv::Any,
             resolver: Resolver::OfHost,
+            loopback: Loopback::OfHost,
             debug: true,
             ..Self::default()
         }

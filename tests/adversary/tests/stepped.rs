@@ -6,7 +6,7 @@ use std::process::{Command, ExitCode};
 
 use adversary::sample::{self, Workplace};
 use anyhow::{Result, ensure};
-use harness::{Differences, Guest, Outcome};
+use harness::{Differences, Guest, Loopback, Outcome};
 use libtest_mimic::{Arguments, Trial};
 
 /// The truth, told step by step.
@@ -37,6 +37,9 @@ fn stepped(guest: &Guest) -> Result<()> {
     let place = Workplace::new()?;
     let mut convert = place.nacre()?;
     convert.args(["convert", "--key"]).arg(sample::test_key());
+    if guest.loopback == Loopback::OfHost {
+        convert.arg("--allow-loopback");
+    }
     let plain = format!("docker-archive:{}", guest.image(&program)?.display());
     let output = convert.args([&plain, "oci-archive:guest.tar"]).output()?;
     ensure!(

@@ -1,6 +1,8 @@
 //! The measured configuration: each configuration has exactly one encoding.
 
-use enclave_config::{Config, Extent, HostEnv, HostSignals, Resolver, Rootfs, User};
+use enclave_config::{
+    Config, Extent, HostEnv, HostPorts, HostSignals, Loopback, Port, Resolver, Rootfs, Transport, User,
+};
 
 pub(crate) fn run(input: &[u8]) {
     if let Ok(config) = Config::decode(input) {
@@ -26,6 +28,13 @@ pub(crate) fn sample() -> Config {
         },
         hostname: b"pearl".to_vec(),
         resolver: Resolver::OfHost,
+        loopback: Loopback::OfContainer(HostPorts {
+            published: vec![Port {
+                protocol: Transport::Udp,
+                number: 53,
+            }],
+            reached: Vec::new(),
+        }),
         stop_signal: 15,
         host_signals: HostSignals::USUAL,
         debug: false,
@@ -57,6 +66,7 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
         user: User::default(),
         volumes: Vec::new(),
         source_digest: None,
+        loopback: Loopback::OfHost,
         ..sample()
     };
     [sample(), small]

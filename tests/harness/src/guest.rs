@@ -8,6 +8,7 @@
 //! // env: NAME=value
 //! // stdin: text, with \n for a new line
 //! // status: 3
+//! // loopback: inside
 //! ```
 //!
 //! The status is 0 unless it says otherwise, and 128 plus the signal's number when one kills it. Lines may be left out.
@@ -120,6 +121,25 @@ impl fmt::Display for Linkage {
     }
 }
 
+/// Whose the loopback addresses are in the enclave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loopback {
+    /// The host's: as `nacre run` has it for a plain image.
+    OfHost,
+    /// The container's own: as `nacre convert` has it.
+    Inside,
+}
+
+impl Loopback {
+    fn parse(word: &str) -> Option<Self> {
+        match word {
+            "host" => Some(Self::OfHost),
+            "inside" => Some(Self::Inside),
+            _ => None,
+        }
+    }
+}
+
 /// One guest program, linked in one way.
 #[derive(Clone, Debug)]
 pub struct Guest {
@@ -135,6 +155,8 @@ pub struct Guest {
     pub env: Vec<String>,
     /// What it reads from standard input.
     pub stdin: Vec<u8>,
+    /// Whether its loopback addresses are the container's own; otherwise they are the host's.
+    pub loopback: Loopback,
     /// How it ends: see [`Outcome::status`](crate::Outcome).
     pub status: i32,
     source: PathBuf,
@@ -166,6 +188,7 @@ impl Guest {
             .and_then(|stem| stem.to_str())
             .context("not a name")?;
         let mut linkages = vec![Linkage::Dynamic];
+        let mut loopbacks = vec![Loopback::OfHost];
         let mut guest = Self {
             name: name.to_owned(),
             linkage: Linkage::Dynamic,
@@ -174,6 +197,7 @@ impl Guest {
             // HOME is what a container runtime adds where the image names none.
             env: ["PATH=/usr/bin:/bin", "HOME=/root"].map(str::to_owned).to_vec(),
             stdin: Vec::new(),
+            loopback: Loopback::OfHost,
             status: 0,
             source: source.to_owned(),
         };
@@ -195,16 +219,28 @@ impl Guest {
                 Some(("args", text)) => guest.args = words(text),
                 Some(("env", text)) => guest.env.extend(words(text)),
                 Some(("stdin", text)) => guest.stdin = text.replace("\\n", "\n").into_bytes(),
+                Some(("loopback", text)) => {
+                    loopbacks = text
+                        .split_whitespace()
+                        .map(|word| {
+                            Loopback::parse(word)
+                                .with_context(|| format!("loopback addresses are not called {word}"))
+                        })
+                        .collect::<Result<_>>()?;
+                }
                 Some(("status", text)) => guest.status = text.parse().context("a status is a number")?,
                 _ => {}
             }
         }
         // std::process::Command hands the environment over in this order.
         guest.env.sort();
-        Ok(linkages
-            .into_iter()
-            .map(|linkage| Self {
+        let both = |&loopback: &Loopback| linkages.iter().map(move |&linkage| (linkage, loopback));
+        Ok(loopbacks
+            .iter()
+            .flat_map(both)
+            .map(|(linkage, loopback)| Self {
                 linkage,
+                loopback,
                 ..guest.clone()
             })
             .collect())
@@ -304,9 +340,13 @@ impl Guest {
     }
 }
 
-/// `name::linkage`, as a test is called.
+/// `name::linkage`, as a test is called; `name::linkage::inside` if its loopback addresses are the container's own.
 impl fmt::Display for Guest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}::{}", self.name, self.linkage)
+        write!(f, "{}::{}", self.name, self.linkage)?;
+        match self.loopback {
+            Loopback::OfHost => Ok(()),
+            Loopback::Inside => f.write_str("::inside"),
+        }
     }
 }

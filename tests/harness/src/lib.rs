@@ -19,7 +19,7 @@ mod pty;
 mod running;
 
 pub use differences::Differences;
-pub use guest::{Guest, Linkage};
+pub use guest::{Guest, Linkage, Loopback};
 pub use outcome::Outcome;
 pub use pty::Pty;
 pub use running::Running;

@@ -8,9 +8,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
-use crate::Guest;
+use crate::{Guest, Loopback};
 
 /// No guest needs longer, not even on a slow machine that runs others beside it.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
@@ -48,10 +48,24 @@ impl Outcome {
     /// # Errors
     /// When `nacre` is missing, or does not end in time.
     pub fn enclave(guest: &Guest, image: &Path) -> Result<Self> {
-        let mut command = Command::new(crate::nacre()?);
-        command
-            .arg("run")
-            .arg(format!("docker-archive:{}", image.display()));
+        let nacre = crate::nacre()?;
+        let plain = format!("docker-archive:{}", image.display());
+        let scratch = tempfile::tempdir()?;
+        let image = match guest.loopback {
+            Loopback::OfHost => plain,
+            Loopback::Inside => {
+                let converted = format!("oci-archive:{}", scratch.path().join("image.tar").display());
+                let mut command = Command::new(&nacre);
+                command.args(["convert", "--debug", &plain, &converted]);
+                // No options from a nacre.toml.
+                command.current_dir(scratch.path());
+                let outcome = Self::of(command, b"")?;
+                ensure!(outcome.status == 0, "nacre convert: {outcome}");
+                converted
+            }
+        };
+        let mut command = Command::new(nacre);
+        command.args(["run", &image]);
         Self::of(command, &guest.stdin)
     }
 

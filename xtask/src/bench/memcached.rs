@@ -24,7 +24,7 @@ pub fn measure(bench: &mut Bench, results: &mut Results) -> Result<()> {
         if side == Side::Native {
             command.args(["-u", "nobody"]);
         }
-        command.args(["-l", "127.0.0.1", "-U", "0", "-p", &port.to_string()]);
+        command.args(["-l", "0.0.0.0", "-U", "0", "-p", &port.to_string()]);
         servers.push((side, Server::start(&mut command, port)?));
     }
     let set = format!("set key 0 0 {}\r\n{VALUE}\r\n", VALUE.len());

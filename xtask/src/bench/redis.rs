@@ -54,7 +54,9 @@ fn start(command: &mut Command) -> Result<Server> {
         "--appendonly",
         "no",
         "--bind",
-        "127.0.0.1",
+        "0.0.0.0",
+        "--protected-mode",
+        "no",
         "--port",
     ];
     Server::start(command.args(arguments).arg(port.to_string()), port)

@@ -97,6 +97,18 @@ pub const ROWS: &[Row] = &[
         Ratio(0.5),
         None,
     ),
+    processes(
+        "ping-pong-tcp",
+        "a byte there and back over 127.0.0.1, between two programs",
+        Ratio(0.5),
+        None,
+    ),
+    processes(
+        "connect-close",
+        "connect, accept and close over 127.0.0.1",
+        Open,
+        None,
+    ),
     row(
         "read-first",
         "sequential",

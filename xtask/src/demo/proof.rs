@@ -48,8 +48,9 @@ impl Proof<'_> {
         println!("{line}");
         let address = line
             .strip_prefix("listening on ")
-            .context("the server's address")?;
-        let verdict = shell::output(&mut self.trusting(&["verify", "tls", address]))?;
+            .context("the server's address")?
+            .replace("0.0.0.0", "127.0.0.1");
+        let verdict = shell::output(&mut self.trusting(&["verify", "tls", &address]))?;
         println!("{}\n…", lines(&verdict));
         ensure!(
             verdict.starts_with("PROVEN"),
@@ -110,7 +111,7 @@ impl Proof<'_> {
         let mut entries = Linkage::Dynamic.libraries(&program)?;
         entries.push(Entry::file("server", 0o755, fs::read(program)?));
         let config = Config {
-            entrypoint: vec!["/server".to_owned(), "127.0.0.1:0".to_owned()],
+            entrypoint: vec!["/server".to_owned(), "0.0.0.0:0".to_owned()],
             working_dir: "/".to_owned(),
             ..Config::default()
         };

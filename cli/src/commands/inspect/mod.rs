@@ -5,7 +5,7 @@ mod toml;
 use anyhow::{Context, Result};
 use base16ct::lower;
 use clap::Args;
-use enclave_config::{Config, HostEnv, Resolver};
+use enclave_config::{Config, HostEnv, Loopback, Port, Resolver};
 use image_convert::{Part, label, signal_name};
 use oci_image::ImageRef;
 use serde::Serialize;
@@ -76,6 +76,10 @@ pub struct Configuration {
     hostname: String,
     /// Addresses; `*` if the host chooses them.
     name_servers: Vec<String>,
+    /// Ports of the container's servers on loopback addresses that the host's programs reach; `*` for all.
+    published_loopback: Vec<String>,
+    /// Ports of the host's servers on loopback addresses that programs reach; `*` for all.
+    host_loopback: Vec<String>,
     stop_signal: u8,
     /// Names.
     host_may_send: Vec<String>,
@@ -270,6 +274,23 @@ impl Report {
             };
             row("name server", &server)?;
         }
+        row(
+            "127.0.0.1",
+            &match [&config.published_loopback, &config.host_loopback].map(|ports| ports.join(" ")) {
+                [published, _] if published == "*" => "the host's".to_owned(),
+                [published, of_host] => {
+                    let part = |words: &str, ports: String| match ports.as_str() {
+                        "" => String::new(),
+                        ports => format!(", {words} {ports}"),
+                    };
+                    format!(
+                        "inside{}{}",
+                        part("published:", published),
+                        part("of the host:", of_host)
+                    )
+                }
+            },
+        )?;
         row("stop signal", &config.stop_signal)?;
         row("host may send", &config.host_may_send.join(" "))?;
         row("root hash", &config.rootfs_hash)?;
@@ -315,6 +336,12 @@ impl Report {
 
 impl Configuration {
     pub fn new(config: &Config) -> Self {
+        let [published_loopback, host_loopback] = match &config.loopback {
+            Loopback::OfContainer(ports) => {
+                [&ports.published, &ports.reached].map(|ports| ports.iter().map(Port::to_string).collect())
+            }
+            Loopback::OfHost => [vec!["*".into()], vec!["*".into()]],
+        };
         Self {
             args: texts(&config.args),
             env: texts(&config.env),
@@ -327,6 +354,8 @@ impl Configuration {
                 Resolver::Servers(servers) => texts(servers),
                 Resolver::OfHost => vec!["*".into()],
             },
+            published_loopback,
+            host_loopback,
             stop_signal: config.stop_signal,
             host_may_send: (1..=64)
                 .filter(|&signal| config.host_signals.has(signal))

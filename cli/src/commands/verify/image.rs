@@ -159,6 +159,7 @@ fn options_of(config: &Config) -> Result<Options> {
         debug: config.debug,
         hostname: String::from_utf8(config.hostname.clone()).context("the image's host name is not UTF-8")?,
         resolver: config.resolver.clone(),
+        loopback: config.loopback.clone(),
         sign: SignOptions::default(),
     })
 }

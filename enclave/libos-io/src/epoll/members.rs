@@ -14,7 +14,7 @@ use linux_abi::{EpollFlags, PollEvents};
 
 use super::ready::Watch;
 use crate::host::OwnedHostFd;
-use crate::socket::InetSocket;
+use crate::socket::{InetSocket, IpSocket, host_stream};
 
 /// Names a member, as it is since its last change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +96,11 @@ impl Member {
         self.flags = EpollFlags::from_bits_truncate(event.events);
         self.data = event.data;
         self.armed = true;
+    }
+
+    /// What is asked for, as `epoll_ctl` takes it.
+    pub fn asked(&self) -> u32 {
+        self.interest.bits() | self.flags.bits()
     }
 
     /// Whether it has EPOLLEXCLUSIVE.
@@ -335,6 +340,26 @@ impl Members {
             .is_some_and(|member| core::mem::take(&mut member.ahead))
     }
 
+    /// A member whose socket has gone to the host, or left it, since it was looked at: it and the host's descriptor of now.
+    /// [`Members::put_back`] follows.
+    pub fn take_moved(&mut self, token: Token) -> Option<(Member, Arc<Description>, Option<HostFd>)> {
+        let member = self.get(token)?;
+        let description = member.description.upgrade()?;
+        let now = description.object_as::<IpSocket>()?.polled_descriptor();
+        if member.host == now {
+            return None;
+        }
+        let slot = self.slots.get_mut(token.slot as usize)?;
+        Some((slot.member.take()?, description, now))
+    }
+
+    /// Puts a member back to where it was.
+    pub fn put_back(&mut self, token: Token, member: Member) {
+        if let Some(slot) = self.slots.get_mut(token.slot as usize) {
+            slot.member = Some(member);
+        }
+    }
+
     /// The member that an event of the host's names, if the host may receive of it ahead.
     pub fn stream(&mut self, event: EpollEvent) -> Option<(Token, Arc<Description>)> {
         let token = Token::from_raw(event.data);
@@ -348,7 +373,7 @@ impl Members {
         list.retain(|&token| {
             let is_unread = self.get(token).is_some_and(|member| {
                 let description = member.description.upgrade();
-                let socket = description.as_ref().and_then(|it| it.object_as::<InetSocket>());
+                let socket = description.as_deref().and_then(host_stream);
                 socket.is_some_and(InetSocket::is_unread)
             });
             if is_unread && let Some(watch) = self.level_watch(token) {

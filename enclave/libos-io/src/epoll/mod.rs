@@ -29,7 +29,7 @@ use linux_abi::{EpollFlags, PollEvents};
 use crate::NOW;
 use crate::anonymous;
 use crate::host::{OwnedHostFd, call_once};
-use crate::socket::InetSocket;
+use crate::socket::{InetSocket, host_stream};
 use members::{Member, Members, Token};
 use ready::{Ready, Watch};
 
@@ -162,43 +162,7 @@ impl Epoll {
         let mut member = Member::new(fd, description, event);
         member.host = object.host_fd();
         if let Some(target) = member.host {
-            let host = self.host_instance(&mut state)?;
-            if state.members.has_host(target) {
-                let apart = OwnedHostFd::new(call::call(&EpollCreate)?);
-                tell_host(
-                    apart.fd(),
-                    EpollOperation::Add,
-                    target,
-                    event.events,
-                    token,
-                    false,
-                )?;
-                tell_host(host, EpollOperation::Add, apart.fd(), READABLE, token, false)?;
-                member.apart = Some(apart);
-            } else {
-                let stream = description.object_as::<InetSocket>();
-                member.ahead = stream.is_some_and(|stream| {
-                    stream.may_come_ahead() && state.waiter.may_claim() && stream.claim_ahead()
-                });
-                let done = tell_host(
-                    host,
-                    EpollOperation::Add,
-                    target,
-                    event.events,
-                    token,
-                    member.ahead,
-                );
-                if let (Err(error), true, Some(stream)) = (done, member.ahead, stream) {
-                    stream.stop_ahead()?;
-                    return Err(error);
-                }
-                done?;
-            }
-            if state.host_members == 0 {
-                // Who waits for members inside alone has to wait at the host from now on.
-                self.ready.wake();
-            }
-            state.host_members += 1;
+            self.join_host(&mut state, &mut member, token, description, target, event.events)?;
         }
         self.watch(&mut member, token, description);
         if member.host.is_none() && member.watch.is_none() {
@@ -210,6 +174,82 @@ impl Epoll {
         drop(state);
         self.look_at_new(token, description, event);
         Ok(())
+    }
+
+    /// Lets the host tell of a member, which is not among the others now.
+    fn join_host(
+        &self,
+        state: &mut State,
+        member: &mut Member,
+        token: Token,
+        description: &Arc<Description>,
+        target: HostFd,
+        events: u32,
+    ) -> Result<()> {
+        let host = self.host_instance(state)?;
+        if state.members.has_host(target) {
+            let apart = OwnedHostFd::new(call::call(&EpollCreate)?);
+            tell_host(apart.fd(), EpollOperation::Add, target, events, token, false)?;
+            tell_host(host, EpollOperation::Add, apart.fd(), READABLE, token, false)?;
+            member.apart = Some(apart);
+        } else {
+            let stream = host_stream(description);
+            member.ahead = stream.is_some_and(|stream| {
+                stream.may_come_ahead() && state.waiter.may_claim() && stream.claim_ahead()
+            });
+            let done = tell_host(host, EpollOperation::Add, target, events, token, member.ahead);
+            if let (Err(error), true, Some(stream)) = (done, member.ahead, stream) {
+                stream.stop_ahead()?;
+                return Err(error);
+            }
+            done?;
+        }
+        if state.host_members == 0 {
+            // Who waits for members inside alone has to wait at the host from now on.
+            self.ready.wake();
+        }
+        state.host_members += 1;
+        Ok(())
+    }
+
+    /// The host tells of a member no more.
+    fn leave_host(state: &mut State, member: &mut Member, token: Token, description: &Description) {
+        let Some(target) = member.host.take() else {
+            return;
+        };
+        state.host_members -= 1;
+        if let Some(host) = &state.host {
+            let target = member.apart.as_ref().map_or(target, OwnedHostFd::fd);
+            // A host that keeps it is not believed about it any more.
+            let _ = tell_host(host.fd(), EpollOperation::Delete, target, 0, token, false);
+        }
+        member.apart = None;
+        if core::mem::take(&mut member.ahead)
+            && let Some(stream) = host_stream(description)
+        {
+            stream.release_ahead();
+        }
+    }
+
+    /// Takes account of a member whose socket has gone to the host, or left it: what it was bound or connected to decides that.
+    fn follow(&self, state: &mut State, token: Token) {
+        let Some((mut member, description, now)) = state.members.take_moved(token) else {
+            return;
+        };
+        Self::leave_host(state, &mut member, token, &description);
+        if let Some(target) = now {
+            let events = member.asked();
+            member.host = Some(target);
+            if self
+                .join_host(state, &mut member, token, &description, target, events)
+                .is_err()
+            {
+                // As a host that never tells of it.
+                member.host = None;
+            }
+        }
+        self.watch(&mut member, token, &description);
+        state.members.put_back(token, member);
     }
 
     fn modify(&self, fd: u32, description: &Arc<Description>, event: EpollEvent) -> Result<()> {
@@ -258,20 +298,8 @@ impl Epoll {
         self.stop_ahead_of_others(fd, description)?;
         let mut state = self.state.lock();
         let token = state.members.find(fd, description).ok_or(Errno::ENOENT)?;
-        let member = state.members.remove(token).ok_or(Errno::ENOENT)?;
-        if let Some(target) = member.host {
-            state.host_members -= 1;
-            if let Some(host) = &state.host {
-                let target = member.apart.as_ref().map_or(target, OwnedHostFd::fd);
-                // A host that keeps it is not believed about it any more.
-                let _ = tell_host(host.fd(), EpollOperation::Delete, target, 0, token, false);
-            }
-            if member.ahead
-                && let Some(stream) = description.object_as::<InetSocket>()
-            {
-                stream.release_ahead();
-            }
-        }
+        let mut member = state.members.remove(token).ok_or(Errno::ENOENT)?;
+        Self::leave_host(&mut state, &mut member, token, description);
         drop(state);
         if let Some(target) = description.object_as::<Self>() {
             target.forget_parent(self);
@@ -282,7 +310,7 @@ impl Epoll {
     /// Before a thread changes a member of which the host receives ahead for the waits of another: what is under way must find the
     /// member as it is.
     fn stop_ahead_of_others(&self, fd: u32, description: &Arc<Description>) -> Result<()> {
-        let Some(stream) = description.object_as::<InetSocket>() else {
+        let Some(stream) = host_stream(description) else {
             return Ok(());
         };
         {
@@ -319,7 +347,7 @@ impl Epoll {
             return;
         }
         let mut state = self.state.lock();
-        let stream = description.object_as::<InetSocket>();
+        let stream = host_stream(description);
         if stream.is_some_and(InetSocket::is_unread) {
             // Under its new token, nothing more is to be received of it ahead until this is read.
             state.unread.push(token);
@@ -433,6 +461,7 @@ impl Epoll {
             let Some(token) = self.ready.pop() else {
                 break;
             };
+            self.follow(&mut state, token);
             let Some(happened) = state.members.look_at(token) else {
                 continue;
             };
@@ -489,7 +518,7 @@ impl Epoll {
         }
         // Not under the lock, since whoever waits for what comes is told.
         for (piece, description) in received {
-            if let Some(stream) = description.object_as::<InetSocket>() {
+            if let Some(stream) = host_stream(&description) {
                 piece.deliver(stream)?;
             }
         }
@@ -635,6 +664,7 @@ impl File for Epoll {
             let Some(token) = self.ready.pop() else {
                 break;
             };
+            self.follow(&mut state, token);
             if state.members.look_at(token).is_some() {
                 if let Some(watch) = state.members.watch(token) {
                     watch.queue();

@@ -1,14 +1,17 @@
 //! Sockets: one trait over the families.
 //!
 //! - [`InetSocket`]: IPv4, IPv6 and netlink, which are the host's;
+//! - [`IpSocket`]: TCP and UDP where the loopback addresses are the container's own: inside, the host's, or both;
 //! - [`UnixSocket`]: Unix domain sockets, inside.
 //!
 //! Addresses go in and out as the bytes of Linux's `sockaddr`; `libos` copies them.
 
 mod address;
 mod control;
+mod inbox;
 mod inet;
 mod interfaces;
+mod ip;
 mod message;
 mod option;
 mod rtnetlink;
@@ -17,7 +20,7 @@ mod unix;
 use alloc::sync::Arc;
 use core::any::Any;
 
-use kobject::{Errno, File, How, Result, Sink, Source, WaitQueue, wait_until};
+use kobject::{Description, Errno, File, How, Result, Sink, Source, WaitQueue, wait_until};
 use linux_abi::socket::{AF_MAX, SOCK_MAX, SOCK_TYPE_MASK};
 use linux_abi::{
     AddressFamily, MessageFlags, OptionLevel, PollEvents, Protocol, ShutdownDirection, SocketType,
@@ -28,6 +31,7 @@ use crate::NOW;
 pub use address::{MAX_ADDRESS, SocketAddress};
 pub use control::Control;
 pub use inet::{InetSocket, not_sent};
+pub use ip::{IpSocket, install_loopback};
 pub use message::{Ancillary, Identity, Outgoing, Received};
 pub use option::Timeouts;
 pub use unix::UnixSocket;
@@ -167,6 +171,13 @@ pub trait Socket: File {
     fn timeouts(&self) -> &Timeouts;
 }
 
+/// The host's stream whose data may come ahead, if the open file's object is one or has one.
+pub(crate) fn host_stream(description: &Description) -> Option<&InetSocket> {
+    let any = description.object().as_any();
+    any.downcast_ref::<InetSocket>()
+        .or_else(|| any.downcast_ref::<IpSocket>()?.polled_host().map(|host| &**host))
+}
+
 /// The socket that an open file's object is; ENOTSOCK.
 pub fn as_socket(object: &dyn File) -> Result<&dyn Socket> {
     let any = object.as_any();
@@ -174,6 +185,9 @@ pub fn as_socket(object: &dyn File) -> Result<&dyn Socket> {
         return Ok(socket);
     }
     if let Some(socket) = any.downcast_ref::<UnixSocket>() {
+        return Ok(socket);
+    }
+    if let Some(socket) = any.downcast_ref::<IpSocket>() {
         return Ok(socket);
     }
     Err(Errno::ENOTSOCK)
@@ -189,7 +203,11 @@ pub fn open(
 ) -> Result<Arc<dyn File>> {
     match domain {
         AddressFamily::AF_INET | AddressFamily::AF_INET6 | AddressFamily::AF_NETLINK => {
-            Ok(InetSocket::open(domain, kind, protocol)?)
+            let own = || IpSocket::open(domain, kind, protocol, creator);
+            match ip::is_inside().then(own).flatten() {
+                Some(socket) => Ok(socket),
+                None => Ok(InetSocket::open(domain, kind, protocol)?),
+            }
         }
         AddressFamily::AF_UNIX => Ok(UnixSocket::open(kind, protocol, creator)?),
         _ => Err(Errno::EAFNOSUPPORT),

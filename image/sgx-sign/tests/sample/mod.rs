@@ -1,6 +1,6 @@
 //! A tiny LibOS and a configuration to go with it.
 
-use enclave_config::{Config, Extent, HostEnv, HostSignals, Resolver, Rootfs, User};
+use enclave_config::{Config, Extent, HostEnv, HostSignals, Loopback, Resolver, Rootfs, User};
 use enclave_layout::IMAGE_BASE;
 
 pub const R: u32 = 4;
@@ -65,6 +65,7 @@ pub fn config() -> Config {
         user: User::default(),
         hostname: vec![],
         resolver: Resolver::Servers(vec![]),
+        loopback: Loopback::INSIDE,
         stop_signal: 15,
         host_signals: HostSignals::USUAL,
         debug: false,

@@ -12,6 +12,7 @@ macro_rules! table {
 mod boot;
 mod chaos;
 mod clocks;
+mod loopback;
 mod memory;
 mod pages;
 mod poll;
@@ -162,6 +163,7 @@ pub fn all() -> impl Iterator<Item = &'static Lie> {
     let families = [
         streams::LIES,
         sockets::LIES,
+        loopback::LIES,
         clocks::LIES,
         poll::LIES,
         boot::LIES,

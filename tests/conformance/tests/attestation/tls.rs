@@ -15,7 +15,7 @@ fn server(platform: &Platform) -> PathBuf {
     let mut entries = Linkage::Dynamic.libraries(&program).unwrap();
     entries.push(Entry::file("server", 0o755, fs::read(program).unwrap()));
     let config = Config {
-        entrypoint: vec!["/server".to_owned(), "127.0.0.1:0".to_owned()],
+        entrypoint: vec!["/server".to_owned(), "0.0.0.0:0".to_owned()],
         working_dir: "/".to_owned(),
         ..Config::default()
     };
@@ -31,6 +31,7 @@ fn who_connects_sees_which_enclave_has_the_key() {
     let (image, mr_enclave) = platform.convert(&server(&platform), &[]);
     let (_server, line) = Running::start(&mut platform.command(["run", &image])).unwrap();
     let address = line.strip_prefix("listening on ").expect(&line);
+    let address = &address.replace("0.0.0.0", "127.0.0.1");
 
     let verify = |platform: &Platform| {
         let trust = platform.trust();

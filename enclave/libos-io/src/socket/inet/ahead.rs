@@ -48,7 +48,8 @@ fn me() -> u32 {
 }
 
 impl Ahead {
-    pub fn new() -> Self {
+    /// `queue` is told when something comes.
+    pub fn new(queue: Arc<WaitQueue>) -> Self {
         Self {
             owner: AtomicU32::new(0),
             changing: Mutex::new(()),
@@ -57,7 +58,7 @@ impl Ahead {
             buffer: Mutex::new(Buffer::default()),
             is_unread: AtomicBool::new(false),
             emptied: AtomicU64::new(0),
-            queue: WaitQueue::new(),
+            queue,
         }
     }
 

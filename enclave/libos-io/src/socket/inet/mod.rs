@@ -15,12 +15,12 @@ use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use enclave_rt::untrusted::HostMemory;
 use enclave_rt::{call, thread};
 use host_abi::{
-    Accept, Bind, CallError, Connect, GetPeerName, GetSockName, GetSockOpt, HostFd, Listen, Poll, PollEntry,
-    Queue, Queued, SetSockOpt,
+    Accept, Accepted, Bind, CallError, Connect, GetPeerName, GetSockName, GetSockOpt, HostFd, Listen, Poll,
+    PollEntry, Queue, Queued, SetSockOpt,
 };
 use kobject::{
     Attributes, Errno, File, FileKind, How, Observer, Result, Sink, Source, SpinLock, Stat, Subscription,
-    Wait, away, remaining,
+    Wait, WaitQueue, away, remaining,
 };
 use linux_abi::socket::IPPROTO_MAX;
 use linux_abi::{AddressFamily, Ioctl, MessageFlags, OptionLevel, PollEvents, Protocol, SocketOption};
@@ -44,7 +44,7 @@ pub struct InetSocket {
     domain: AddressFamily,
     kind: SocketKind,
     protocol: Protocol,
-    timeouts: Timeouts,
+    timeouts: Arc<Timeouts>,
     listens: AtomicBool,
     inode: u64,
     attributes: Attributes,
@@ -62,20 +62,20 @@ pub struct InetSocket {
 }
 
 impl InetSocket {
-    /// A socket of the host's that is new, with what an accepted one has from its listener.
+    /// A socket of the host's that is new, with what an accepted one has from its listener. The queue is told of what comes ahead.
     fn new(
         fd: HostFd,
-        domain: AddressFamily,
-        kind: SocketKind,
-        protocol: Protocol,
+        (domain, kind, protocol): (AddressFamily, SocketKind, Protocol),
         listener: Option<&Self>,
+        queue: Arc<WaitQueue>,
+        timeouts: Arc<Timeouts>,
     ) -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
             fd: OwnedHostFd::new(fd),
             domain,
             kind,
             protocol,
-            timeouts: listener.map_or(Timeouts::new(), |listener| listener.timeouts.inherited()),
+            timeouts,
             listens: AtomicBool::new(false),
             inode: anonymous::next_inode(),
             attributes: Attributes::default(),
@@ -83,7 +83,7 @@ impl InetSocket {
             least: AtomicU32::new(listener.map_or(1, |listener| listener.least.load(Ordering::Relaxed))),
             error: AtomicU32::new(0),
             receiving_ends: AtomicBool::new(false),
-            ahead: Ahead::new(),
+            ahead: Ahead::new(queue),
             posting: Posting::new(listener.is_some()),
             this: this.clone(),
         })
@@ -100,6 +100,23 @@ impl InetSocket {
     /// `socket(AF_INET, AF_INET6 or AF_NETLINK, …)`. EPROTONOSUPPORT for protocols but TCP, UDP, ICMP echo
     /// and NETLINK_ROUTE, EPERM for raw IP sockets.
     pub fn open(domain: AddressFamily, kind: SocketKind, protocol: Protocol) -> Result<Arc<Self>> {
+        Self::open_with(
+            domain,
+            kind,
+            protocol,
+            WaitQueue::new(),
+            Arc::new(Timeouts::new()),
+        )
+    }
+
+    /// As [`Self::open`], for a socket that has these already.
+    pub(super) fn open_with(
+        domain: AddressFamily,
+        kind: SocketKind,
+        protocol: Protocol,
+        queue: Arc<WaitQueue>,
+        timeouts: Arc<Timeouts>,
+    ) -> Result<Arc<Self>> {
         let protocol = match (kind, protocol) {
             (SocketKind::Datagram | SocketKind::Raw, Protocol::NETLINK_ROUTE)
                 if domain == AddressFamily::AF_NETLINK =>
@@ -122,7 +139,55 @@ impl InetSocket {
             kind: kind as u16,
             protocol: protocol.0 as u16,
         })?;
-        Ok(Self::new(fd, domain, kind, protocol, None))
+        Ok(Self::new(fd, (domain, kind, protocol), None, queue, timeouts))
+    }
+
+    /// Told of what comes ahead, and of errors.
+    pub(super) fn queue(&self) -> Arc<WaitQueue> {
+        self.ahead.queue.clone()
+    }
+
+    /// Its time limits, for a socket that shares them.
+    pub(super) fn shared_timeouts(&self) -> Arc<Timeouts> {
+        self.timeouts.clone()
+    }
+
+    /// The host's descriptor, to be compared.
+    pub(super) fn number(&self) -> HostFd {
+        self.fd.fd()
+    }
+
+    /// The host's descriptor, for a call about it.
+    pub(super) fn descriptor(&self) -> HostFd {
+        self.fd()
+    }
+
+    /// Accepts a connection, and waits so long for one; `None` if none came, or for no reason.
+    pub(super) fn accept_once(&self, wait: Wait) -> Result<Option<(Arc<Self>, SocketAddress)>> {
+        let accepted = call_once(&Accept { fd: self.fd(), wait }, wait)?;
+        accepted.map(|accepted| self.take_accepted(accepted)).transpose()
+    }
+
+    fn take_accepted(&self, accepted: Accepted) -> Result<(Arc<Self>, SocketAddress)> {
+        let socket = Self::new(
+            accepted.fd,
+            (self.domain, self.kind, self.protocol),
+            Some(self),
+            WaitQueue::new(),
+            Arc::new(self.timeouts.inherited()),
+        );
+        let address = self.staged_address(accepted.address_len)?;
+        Ok((socket, address))
+    }
+
+    /// `write`, with what a message has besides.
+    pub(super) fn send_plain(
+        &self,
+        from: &mut dyn Source,
+        message: &Outgoing<'_>,
+        how: How,
+    ) -> Result<usize> {
+        self.send_message(from, message, how)
     }
 
     /// The host's descriptor, for a call about it: what other threads have posted comes before.
@@ -307,8 +372,7 @@ impl Socket for InetSocket {
         let fd = self.fd();
         let deadline = self.timeouts.receive_deadline(how.nonblocking);
         let accepted = call_until(deadline, |wait| Accept { fd, wait })?;
-        let socket = Self::new(accepted.fd, self.domain, self.kind, self.protocol, Some(self));
-        let address = self.staged_address(accepted.address_len)?;
+        let (socket, address) = self.take_accepted(accepted)?;
         Ok((socket, address))
     }
 

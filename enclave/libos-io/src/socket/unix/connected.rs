@@ -10,8 +10,8 @@ use kobject::{Errno, How, Mutex, Once, Result, Sink, Source};
 use linux_abi::{MessageFlags, PollEvents};
 
 use super::UnixSocket;
-use super::inbox::{Attached, Inbox, Message, Receiving};
 use super::name::Name;
+use crate::socket::inbox::{Attached, Inbox, Message, Receiving};
 use crate::socket::{Caller, Identity, Received, Shutdown, SocketKind, wait};
 
 /// Connections that may wait at most, whatever `listen` asks for (net.core.somaxconn).

@@ -7,9 +7,9 @@ use linux_abi::PollEvents;
 
 use super::UnixSocket;
 use super::connected::MESSAGE_MARGIN;
-use super::inbox::{Attached, Inbox, Message, Receiving};
 use super::name::Name;
 use crate::NOW;
+use crate::socket::inbox::{Attached, Inbox, Message, Receiving};
 use crate::socket::{Received, Shutdown, wait};
 
 /// A socket that sends each message by itself.

@@ -1,6 +1,6 @@
 //! Unix domain sockets (unix(7)), all of them inside the enclave.
 //!
-//! What is sent to a socket lies in its [`inbox`] until it is received. Streams and sequenced packets make a
+//! What is sent to a socket lies in its [`Inbox`] until it is received. Streams and sequenced packets make a
 //! pair of inboxes when they connect ([`connected`]); a datagram socket has one from the start
 //! ([`datagram`]). Sockets are found by [`name`].
 //!
@@ -9,7 +9,6 @@
 
 mod connected;
 mod datagram;
-mod inbox;
 mod name;
 
 use alloc::collections::BTreeMap;
@@ -25,8 +24,8 @@ use linux_abi::{AddressFamily, Ioctl, MessageFlags, OptionLevel, PollEvents, Pro
 
 use self::connected::Connected;
 use self::datagram::Datagram;
-use self::inbox::{Attached, Inbox, Receiving};
-use self::name::Name;
+pub(in crate::socket) use self::name::Name;
+use super::inbox::{Attached, Inbox, Receiving};
 use super::option::{self, Timeouts, put, put_int};
 use super::{
     Caller, Control, Identity, Outgoing, Received, Shutdown, Socket, SocketAddress, SocketKind, address,

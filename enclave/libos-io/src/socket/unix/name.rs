@@ -17,7 +17,7 @@ const SOCKADDR_UN: usize = 110;
 
 /// A name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Name {
+pub(in crate::socket) enum Name {
     /// In the file system.
     Path(Box<[u8]>),
     /// In a name space of its own; the bytes behind the leading zero.

@@ -1,4 +1,4 @@
-//! What has been sent to a Unix socket and not received yet.
+//! What has been sent to a socket inside and not received yet: of Unix sockets, and of TCP.
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -9,10 +9,10 @@ use alloc::vec::Vec;
 use kobject::{Description, Errno, Mutex, Once, Result, Sink, Source, WaitQueue};
 use linux_abi::{MessageFlags, PollEvents};
 
-use super::name::Name;
+use super::Received;
+use super::message::Identity;
+use super::unix::Name;
 use crate::ring::Ring;
-use crate::socket::Received;
-use crate::socket::message::Identity;
 
 /// Datagrams that wait at a socket which is not connected to their sender (net.unix.max_dgram_qlen).
 const MAX_DATAGRAMS: usize = 10;
@@ -21,7 +21,7 @@ const MAX_DATAGRAMS: usize = 10;
 const MESSAGE_COST: usize = 512;
 
 /// Data on its way to one socket.
-pub(super) struct Inbox {
+pub(in crate::socket) struct Inbox {
     contents: Mutex<Contents>,
     /// Of the socket that receives: told of IN, and when nothing more will come.
     reader: Arc<WaitQueue>,
@@ -70,7 +70,7 @@ struct Run {
 }
 
 /// A message.
-pub(super) struct Message {
+pub(in crate::socket) struct Message {
     pub bytes: Box<[u8]>,
     pub attached: Attached,
     /// The sender's name.
@@ -96,7 +96,7 @@ impl Message {
 
 /// What goes along with data.
 #[derive(Clone)]
-pub(super) struct Attached {
+pub(in crate::socket) struct Attached {
     /// Open files.
     pub rights: Vec<Arc<Description>>,
     /// The sender's credentials, for SCM_CREDENTIALS.
@@ -105,7 +105,7 @@ pub(super) struct Attached {
 
 /// How something is received.
 #[derive(Clone, Copy)]
-pub(super) struct Receiving {
+pub(in crate::socket) struct Receiving {
     pub flags: MessageFlags,
     /// SO_PASSCRED: senders are told apart.
     pub credentials: bool,
@@ -119,7 +119,7 @@ impl Receiving {
 
 /// What can be done with an inbox now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Status {
+pub(in crate::socket) struct Status {
     /// Something can be received.
     pub has_data: bool,
     /// Nothing more comes.
@@ -332,6 +332,11 @@ impl Inbox {
     pub fn has_room_for(&self, from: usize) -> bool {
         let contents = self.contents.lock();
         contents.only_from == Some(from) || contents.messages.len() <= MAX_DATAGRAMS
+    }
+
+    /// Tells the receiver of something that comes beside the data.
+    pub fn tell_reader(&self, events: PollEvents) {
+        self.reader.wake(events);
     }
 
     fn wake_both(&self) {
