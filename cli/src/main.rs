@@ -10,6 +10,8 @@ mod commands;
 #[cfg(feature = "convert")]
 mod confidential_image;
 mod flags;
+#[cfg(feature = "convert")]
+mod image_place;
 #[cfg(feature = "verify")]
 mod input;
 mod output;

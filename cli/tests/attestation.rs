@@ -171,6 +171,23 @@ fn a_token_for_a_simulated_enclave_and_the_same_keys_after_a_restart() {
         "{answer}"
     );
     let body = |answer: &str| answer.split_once("\r\n\r\n").unwrap().1.to_owned();
+    let token: serde_json::Value = serde_json::from_str(&body(&answer)).unwrap();
+    files.write("token", token["token"].as_str().unwrap().as_bytes());
+    let verify = |words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_nacre"));
+        command
+            .current_dir(files.folder.path())
+            .args(["verify", "token", "token", "--service"]);
+        command
+            .args([&format!("https://{}", service.address), "--ca"])
+            .arg(&service.certificate);
+        let output = command.args(words).output().unwrap();
+        (String::from_utf8(output.stderr).unwrap(), output.status.code())
+    };
+    let (said, status) = verify(&[]);
+    assert!(said.contains("--dangerous-accept-simulated accepts it"), "{said}");
+    assert_eq!(status, Some(1));
+    assert_eq!(verify(&["--dangerous-accept-simulated"]).1, Some(0));
     let keys = body(&service.send("GET", "/certs", ""));
     let certificate = fs::read(&service.certificate).unwrap();
     service.stop();

@@ -111,6 +111,80 @@ fn quiet_and_as_json() {
     assert_eq!(elsewhere["image"], serde_json::Value::Null);
 }
 
+/// Whoever has the source can see that an image was made of it, and with which options.
+#[test]
+fn an_image_is_made_again() {
+    let place = Workplace::new();
+    let plain = place.plain_image();
+    let options = [
+        "--enclave-size",
+        "80M",
+        "--threads",
+        "9",
+        "--hostname",
+        "app.example",
+        "--allow-env",
+        "TZ",
+    ];
+    let more = [
+        "--allow-signals",
+        "HUP,40",
+        "--name-server",
+        "192.0.2.1",
+        "--product",
+        "3",
+        "--allow-args",
+    ];
+    place.succeed(
+        [
+            &["convert", plain, "oci-archive:made.tar"],
+            &options[..],
+            &more[..],
+        ]
+        .concat(),
+    );
+    let verify = |image: &str, source: &str| {
+        let output = place.nacre(["verify", "image", image, "--source", source]);
+        (String::from_utf8(output.stdout).unwrap(), output.status.code())
+    };
+    let (out, status) = verify("oci-archive:made.tar", plain);
+    assert!(out.starts_with("MADE OF IT: oci-archive:made.tar"), "{out}");
+    assert_eq!(status, Some(0));
+
+    // The options as a file make the same enclave.
+    let toml = place.succeed(["inspect", "oci-archive:made.tar", "--toml"]);
+    assert!(
+        toml.starts_with("[enclave]\nsize = \"80MiB\"\nthreads = 9\n"),
+        "{toml}"
+    );
+    fs::write(place.path("again.toml"), &toml).unwrap();
+    place.succeed([
+        "convert",
+        plain,
+        "oci-archive:again.tar",
+        "--config",
+        "again.toml",
+    ]);
+    let made = inspect(&place, "made.tar");
+    let again = inspect(&place, "again.tar");
+    assert_eq!(again["mr_enclave"], made["mr_enclave"]);
+    assert_eq!(again["signature"], made["signature"]);
+
+    // Of another source.
+    let config = ContainerConfig {
+        entrypoint: vec!["/bin/other".into()],
+        ..ContainerConfig::default()
+    };
+    fs::rename(place.path("plain.tar"), place.path("kept.tar")).unwrap();
+    let other = place.plain_image_of(config, b"other");
+    let (out, status) = verify("oci-archive:made.tar", other);
+    assert!(out.starts_with("NOT MADE OF IT: "), "{out}");
+    assert!(out.contains("args: [") && out.contains("rootfs_hash: "), "{out}");
+    assert_eq!(status, Some(1));
+    let line = place.fail(["verify", "image", other, "--source", other]);
+    assert!(line.contains("plain"), "{line}");
+}
+
 #[test]
 fn what_an_image_does_not_get_is_said() {
     let place = Workplace::new();

@@ -16,10 +16,12 @@ fn mistakes_on_the_command_line() {
     for (args, words) in [
         (&["convert"][..], "SOURCE"),
         (&["frobnicate"], "frobnicate"),
-        (&["convert", "redis", "oci:x"], "docker-archive:"),
+        (&["convert", "redis.tar", "oci:x"], "docker-archive:"),
+        (&["convert", "oci:a", "redis:7"], "docker-archive:"),
+        (&["run", "docker://Redis:7"], "docker://HOST/NAME"),
         (
-            &["run", "docker://redis:7"],
-            "skopeo copy docker://redis:7 oci-archive:",
+            &["run", "docker-daemon:redis:7"],
+            "skopeo copy docker-daemon:redis:7 oci-archive:",
         ),
         (&["convert", "oci:a", "x.tar"], "docker-archive:"),
         (

@@ -50,6 +50,7 @@ static void write_seal(void) {
     reads = map(fd, PROT_READ, MAP_SHARED);
     need(reads != MAP_FAILED, "it is mapped to read");
     check_fails(mprotect(reads, PAGE, PROT_READ | PROT_WRITE), EACCES, "and stays so");
+    check_eq(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), 0, "it is sealed once more");
     check_eq(mprotect(copy, PAGE, PROT_READ | PROT_WRITE), 0, "a copy is written");
     check_fails(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, PAGE), EPERM, "no holes");
     check_eq(ftruncate(fd, PAGE), 0, "its size is not sealed");

@@ -104,6 +104,16 @@ int main(void) {
     check_eq(timer_delete(id), 0, "timer_delete");
     check(syscall(SYS_timer_delete, 1234567) == -1 && errno == EINVAL, "no such timer");
 
+    // What a timer has sent is gone with it, and the next one has nothing of it.
+    set.it_value = (struct timespec){0, 1000000};
+    event = (struct sigevent){.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1};
+    need(timer_create(CLOCK_MONOTONIC, &event, &id) == 0, "a timer whose signal is blocked");
+    timer_settime(id, 0, &set, NULL);
+    usleep(20000);
+    check_eq(timer_delete(id), 0, "is deleted");
+    struct timespec none = {0};
+    check_fails(sigtimedwait(&mask, &info, &none), EAGAIN, "with its signal");
+
     // What repeats from a time that has passed has been missed.
     sigset_t blocked;
     sigemptyset(&blocked);

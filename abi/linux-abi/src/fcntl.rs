@@ -13,6 +13,8 @@ numbers! {
         F_SETLKW = 7,
         F_SETOWN = 8,
         F_GETOWN = 9,
+        F_SETLEASE = 1024,
+        F_GETLEASE = 1025,
         F_SETSIG = 10,
         F_GETSIG = 11,
         F_SETOWN_EX = 15,

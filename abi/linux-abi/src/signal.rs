@@ -140,6 +140,7 @@ numbers! {
         TRAP_TRACE = 2,
         POLL_IN = 1,
         POLL_OUT = 2,
+        POLL_MSG = 3,
         POLL_HUP = 6,
         CLD_EXITED = 1,
         CLD_KILLED = 2,

@@ -20,15 +20,16 @@ pub struct Cache {
 enum What {
     /// Show what is kept, and how large it is
     Show,
-    /// Remove converted images and unpacked layers, which are made again when they are needed
+    /// Remove converted images, unpacked layers and images from registries, which are made again when they are needed
     ///
     /// The development key and collateral stay. A container that runs keeps its open file.
     Prune,
 }
 
 /// What is made again when it is needed, by the name of its directory.
-const KEPT: [(&str, &str); 2] = [
+const KEPT: [(&str, &str); 3] = [
     ("converted", "images that nacre run has converted"),
+    (user_cache::FETCHED, "images from registries"),
     ("layers", "layers of confidential images, unpacked"),
 ];
 
@@ -64,7 +65,7 @@ fn prune(cache: &Path) -> Result<()> {
     output::line(format_args!("removed {count} files, {}", ByteSize(size)))
 }
 
-/// The files of a directory with the bytes that they take on the disk; none if there is no directory.
+/// The files below a directory with the bytes that they take on the disk; none if there is no directory.
 fn files(directory: &Path) -> Result<Vec<(PathBuf, u64)>> {
     use std::os::unix::fs::MetadataExt as _;
     let entries = match fs::read_dir(directory) {
@@ -75,10 +76,10 @@ fn files(directory: &Path) -> Result<Vec<(PathBuf, u64)>> {
     for entry in entries {
         let entry = entry.with_context(|| format!("cannot read {}", directory.display()))?;
         // Another nacre may have removed it by now.
-        if let Ok(found) = entry.metadata()
-            && found.is_file()
-        {
-            files.push((entry.path(), found.blocks() * 512));
+        match entry.metadata() {
+            Ok(found) if found.is_file() => files.push((entry.path(), found.blocks() * 512)),
+            Ok(found) if found.is_dir() => files.extend(self::files(&entry.path())?),
+            _ => {}
         }
     }
     Ok(files)

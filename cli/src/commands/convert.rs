@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use image_convert::{Conversion, Summary};
 use image_key::KeyFileError;
-use oci_image::{ImageRef, ImageSource};
+use oci_image::ImageSource;
 use sector_cipher::ImageKey;
 use serde::Serialize;
 use sgx_sign::SigningKey;
@@ -14,6 +14,7 @@ use sgx_sign::SigningKey;
 use crate::flags::byte_size::ByteSize;
 use crate::flags::conversion::{ConversionSettings, EnclaveFlags, SignatureFlags};
 use crate::flags::notices::Notices;
+use crate::image_place::{Source, Target};
 use crate::output;
 use crate::output::progress::ProgressLine;
 use crate::user_cache::development_key::development_key;
@@ -24,13 +25,15 @@ use crate::user_cache::development_key::development_key;
 /// of nacre give the same bytes. `nacre convert` reads options from nacre.toml in the current directory, too.
 #[derive(Args, Debug)]
 pub struct Convert {
-    /// The image: docker-archive:FILE[:REF], oci-archive:FILE[:REF] or oci:DIR[:REF]; or FILE or DIR alone. - is standard
-    /// input
-    #[arg(value_parser = ImageRef::of_source)]
-    source: ImageRef,
+    /// The image: docker-archive:FILE[:REF], oci-archive:FILE[:REF] or oci:DIR[:REF]; or FILE or DIR alone; - is standard
+    /// input. Or in a registry: docker://HOST/NAME[:TAG][@DIGEST], or NAME[:TAG]
+    #[arg(value_parser = Source::parse)]
+    source: Source,
 
-    /// Where to write the confidential image: docker-archive:FILE[:REF], oci-archive:FILE[:REF] or oci:DIR[:REF]
-    target: ImageRef,
+    /// Where to write the confidential image: docker-archive:FILE[:REF], oci-archive:FILE[:REF], oci:DIR[:REF] or
+    /// docker://HOST/NAME[:TAG]
+    #[arg(value_parser = Target::parse)]
+    target: Target,
 
     /// Print JSON
     #[arg(long)]
@@ -67,12 +70,12 @@ impl Convert {
             }
         };
         // What is wrong with the target is told before a pipe is read.
-        oci_image::check_target(&self.target)?;
-        let source = ImageSource::open(&self.source)?;
+        let target = self.target.begin()?;
+        let source = ImageSource::open(&self.source.fetch(self.notices)?)?;
         let mut image_key = self.image_key.as_deref().map(ImageKeyFile::open).transpose()?;
         let conversion = Conversion {
             source: &source,
-            target: &self.target,
+            target: &target.place,
             options: &settings.options,
             key: &key,
             image_key: image_key.as_ref().map(|file| &file.key),
@@ -82,6 +85,7 @@ impl Convert {
         let mut bar = ProgressLine::unless_quiet(self.notices);
         let summary = conversion.run(&mut bar)?;
         drop(bar);
+        target.finish(self.source.remote(), self.notices)?;
         if let Some(file) = &mut image_key {
             file.is_needed = true;
         }
@@ -154,7 +158,7 @@ struct Made<'a> {
 }
 
 impl<'a> Made<'a> {
-    fn new(target: &ImageRef, summary: &'a Summary, key: Option<&ImageKeyFile>) -> Self {
+    fn new(target: &Target, summary: &'a Summary, key: Option<&ImageKeyFile>) -> Self {
         Self {
             image: target.to_string(),
             mr_enclave: summary.mr_enclave.to_string(),
@@ -169,7 +173,7 @@ impl<'a> Made<'a> {
     }
 }
 
-fn print(target: &ImageRef, summary: &Summary) -> Result<()> {
+fn print(target: &Target, summary: &Summary) -> Result<()> {
     output::line(target)?;
     output::line(format_args!("  MRENCLAVE    {}", summary.mr_enclave))?;
     output::line(format_args!("  MRSIGNER     {}", summary.mr_signer))?;

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::ffi::OsString;
+use std::fs::File;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
@@ -21,6 +22,8 @@ use sha2::{Digest, Sha256};
 
 use super::docker_options;
 use crate::confidential_image;
+use crate::flags::notices::Notices;
+use crate::image_place::Source;
 use crate::output::progress::ProgressLine;
 use crate::running;
 use crate::user_cache::development_key::development_key;
@@ -63,9 +66,9 @@ pub struct Run {
     #[arg(long, value_enum, default_value_t = PlatformChoice::Auto)]
     platform: PlatformChoice,
 
-    /// Print a line for each system call (debug enclaves only)
-    #[arg(long)]
-    trace: bool,
+    /// Print a line for each system call, to standard error or to a file (debug enclaves only)
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
+    trace: Option<Option<PathBuf>>,
 
     /// Print counts of enclave exits, traps and host calls at the end (debug enclaves only)
     #[arg(long)]
@@ -114,11 +117,12 @@ impl Run {
         if image.len() > 1 && image.starts_with('-') {
             bail!(unknown_option(image));
         }
-        let image = ImageRef::of_source(image)?;
+        let image = Source::parse(image)?;
+        let place = image.fetch(Notices::default())?;
         let args: Vec<_> = words.map(OsString::into_vec).collect();
         let env: Vec<_> = self.env.into_iter().filter_map(variable).collect();
         let flags = BootFlags {
-            trace: self.trace,
+            trace: self.trace.is_some(),
             stats: self.stats,
             terminal: self.tty,
         };
@@ -126,7 +130,7 @@ impl Run {
             bail!("the input device is not a TTY: leave out -t");
         }
 
-        let package = confidential(&image)?;
+        let package = confidential(&place)?;
         let config = Config::decode(&package.read(Part::Config)?)
             .with_context(|| format!("{image}: /{} cannot be used", Part::Config.path()))?;
         let choices = HostChoices {
@@ -146,6 +150,13 @@ impl Run {
         if let Err(wrong) = config.rootfs.check_key(image_key.as_ref().map(ImageKey::id)) {
             bail!("{image}: {wrong}");
         }
+        let trace_file = match self.trace.flatten() {
+            Some(path) => {
+                let file = File::create(&path);
+                Some(file.with_context(|| format!("cannot write the trace to {}", path.display()))?)
+            }
+            None => None,
+        };
         let rootfs = package.locate(Part::Rootfs);
         let options = host_runtime::Options {
             sgxs: package.read(Part::Enclave)?,
@@ -158,6 +169,7 @@ impl Run {
             args,
             env,
             flags,
+            trace_file,
             hostname: Vec::new(),
             image_key,
             platform: self.platform.platform()?,
@@ -177,7 +189,7 @@ fn unknown_option(option: &str) -> String {
 }
 
 /// Lets other commands reach the container. Without a place for that it runs all the same, unless it was given a name.
-fn reachable(name: Option<&str>, image: &ImageRef, debug: bool) -> Result<Option<Control>> {
+fn reachable(name: Option<&str>, image: &Source, debug: bool) -> Result<Option<Control>> {
     let description = format!(
         "{}\t{}\t{image}",
         std::process::id(),

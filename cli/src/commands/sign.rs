@@ -7,7 +7,6 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use enclave_config::Config;
 use image_convert::{Package, Part};
-use oci_image::ImageRef;
 use serde::Serialize;
 use sgx_arch::SigStruct;
 use sgx_sign::{PublicKey, Sgxs, SignOptions, SigningKey, Unsigned};
@@ -15,6 +14,7 @@ use sgx_sign::{PublicKey, Sgxs, SignOptions, SigningKey, Unsigned};
 use crate::confidential_image;
 use crate::flags::conversion::SignatureFlags;
 use crate::flags::notices::Notices;
+use crate::image_place::{Source, Target};
 use crate::output;
 use crate::output::progress::ProgressLine;
 
@@ -29,11 +29,12 @@ use crate::output::progress::ProgressLine;
 #[derive(Args, Debug)]
 pub struct Sign {
     /// The confidential image
-    #[arg(value_parser = ImageRef::of_source)]
-    image: ImageRef,
+    #[arg(value_parser = Source::parse)]
+    image: Source,
 
     /// Where to write the signed image; IMAGE itself is allowed
-    target: Option<ImageRef>,
+    #[arg(value_parser = Target::parse)]
+    target: Option<Target>,
 
     #[command(flatten)]
     flags: SignatureFlags,
@@ -64,7 +65,7 @@ pub struct Sign {
 
 impl Sign {
     pub fn run(self) -> Result<()> {
-        let package = confidential_image::open(&self.image)?;
+        let package = confidential_image::open(&self.image.fetch(self.notices)?)?;
         let sgxs = Sgxs::read(&package.read(Part::Enclave)?)
             .with_context(|| format!("{}: /{} is damaged", self.image, Part::Enclave.path()))?;
         let config = Config::decode(&sgxs.config)
@@ -120,10 +121,12 @@ impl Sign {
         let mut bar = ProgressLine::unless_quiet(self.notices);
         let total = package.locate(Part::Rootfs).len;
         image_convert::Progress::begin(&mut bar, image_convert::Stage::Image, total);
-        package.write_resigned(target, &signature, &mut |at| {
+        let pending = target.begin()?;
+        package.write_resigned(&pending.place, &signature, &mut |at| {
             image_convert::Progress::at(&mut bar, at)
         })?;
         drop(bar);
+        pending.finish(self.image.remote(), self.notices)?;
         let key = PublicKey::of(&signature);
         Signed::new(Some(target), &sgxs, key, &options, config.debug).print(self.json)
     }
@@ -152,7 +155,7 @@ struct Signed {
 
 impl Signed {
     fn new(
-        target: Option<&ImageRef>,
+        target: Option<&Target>,
         sgxs: &Sgxs,
         key: Option<PublicKey>,
         options: &SignOptions,

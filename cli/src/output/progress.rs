@@ -29,18 +29,34 @@ impl ProgressLine {
     }
 }
 
-impl Progress for ProgressLine {
-    fn begin(&mut self, stage: Stage, total: u64) {
+impl ProgressLine {
+    /// How much of an image has come or gone.
+    pub fn transfer(&mut self, what: &'static str, done: u64, total: u64) {
+        let Some(bar) = &mut self.0 else { return };
+        if bar.length() != Some(total) || bar.message() != what {
+            self.show(what, total);
+        }
+        self.at(done);
+    }
+
+    fn show(&mut self, what: &'static str, total: u64) {
         let Some(bar) = &mut self.0 else { return };
         bar.finish_and_clear();
-        *bar = ProgressBar::new(total).with_message(match stage {
+        *bar = ProgressBar::new(total).with_message(what);
+        let style = ProgressStyle::with_template("{msg:>24} {wide_bar} {bytes:>10}/{total_bytes} {eta:>4}");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    }
+}
+
+impl Progress for ProgressLine {
+    fn begin(&mut self, stage: Stage, total: u64) {
+        let what = match stage {
             Stage::Layers => "reading layers",
             Stage::CallSites => "finding system calls",
             Stage::RootFs => "writing root file system",
             Stage::Image => "writing image",
-        });
-        let style = ProgressStyle::with_template("{msg:>24} {wide_bar} {bytes:>10}/{total_bytes} {eta:>4}");
-        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        };
+        self.show(what, total);
     }
 
     fn at(&mut self, position: u64) {

@@ -1,5 +1,5 @@
 //! The directory where nacre keeps files between runs: the development key, converted images,
-//! unpacked layers and collateral.
+//! unpacked layers, images from registries and collateral.
 
 #[cfg(feature = "run")]
 pub mod converted_images;
@@ -19,6 +19,10 @@ use std::path::PathBuf;
 #[cfg(feature = "convert")]
 use anyhow::bail;
 use anyhow::{Context, Result};
+
+/// The directory of what was fetched from registries, in the cache.
+#[cfg(feature = "convert")]
+pub const FETCHED: &str = "fetched";
 
 /// `$XDG_CACHE_HOME/nacre` or `~/.cache/nacre`.
 ///

@@ -1,5 +1,5 @@
-//! `/dev/attestation`: how programs prove what they run in, and get keys. The files are those that Gramine has, so that programs
-//! written for it run unchanged.
+//! `/dev/attestation`: how programs prove what they run in, and get keys. The files of Gramine are there, so that programs written for
+//! it run unchanged, and some more.
 //!
 //! | file | bytes | |
 //! | --- | --- | --- |

@@ -41,6 +41,7 @@ mod device;
 mod hash;
 mod image;
 mod inode;
+mod leases;
 mod locks;
 mod mounts;
 mod notify;
@@ -59,6 +60,7 @@ pub use attester::{
 pub use context::{At, Context};
 pub use dentry::Dentry;
 pub use image::Image;
+pub use leases::Lease;
 pub use locks::{
     LockKind, LockOwner, LockWait, RecordLock, lock_file, lock_record, release_records, test_record,
 };

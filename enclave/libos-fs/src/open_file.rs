@@ -33,7 +33,7 @@ pub struct OpenFile {
     target: Target,
     /// Its number, by which locks know it.
     number: u64,
-    /// It has, or had, locks.
+    /// It has, or had, locks or a lease.
     locked: AtomicBool,
 }
 
@@ -218,6 +218,7 @@ impl File for OpenFile {
             && let Some(extra) = self.tree().and_then(|inode| inode.extra_if_made())
         {
             extra.locks.close(self.number);
+            extra.leases.close(self.number);
         }
     }
 }

@@ -305,3 +305,18 @@ fn the_limits_of_the_container_are_a_control_group_of_their_own() {
     assert_eq!(total.parse::<u64>().unwrap(), most / 1024);
     assert_eq!(ours(&container, "/sys/fs/cgroup/cpu.max"), "max 100000\n");
 }
+
+/// Also for root: it is a mount that nothing can be written to, as that of `/sys` is.
+#[test]
+fn nothing_is_written_to_the_settings_of_the_kernel() {
+    let container = container();
+    for path in [
+        "/proc/sys/kernel/hostname",
+        "/proc/sys/vm/swappiness",
+        "/sys/class/net/lo/mtu",
+    ] {
+        let refused = container.open(path, libc::O_WRONLY, 0).map(drop);
+        assert_eq!(refused, Err(kobject::Errno::EROFS), "{path}");
+    }
+    assert!(ours(&container, "/proc/mounts").contains("\nproc /proc/sys proc ro,"));
+}

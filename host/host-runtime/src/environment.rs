@@ -76,7 +76,7 @@ pub fn ignored(
     };
     let is_the_user_s = |name: &[u8], value: &[u8]| match in_image(name) {
         Some(own) => own != value,
-        None => !ENGINE_S_OWN.contains(&name) && !(in_cluster && is_of_a_service(name)),
+        None => !(ENGINE_S_OWN.contains(&name) || in_cluster && is_of_a_service(name)),
     };
     let mut names: Vec<String> = own
         .iter()

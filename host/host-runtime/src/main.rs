@@ -171,6 +171,7 @@ fn start(arguments: Arguments) -> Result<(), String> {
         args: arguments.args,
         env,
         flags: arguments.flags,
+        trace_file: None,
         hostname: arguments.hostname,
         image_key: image_key(arguments.image_key, key_id)?,
         platform: Platform::Emulator {

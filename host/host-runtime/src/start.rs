@@ -2,6 +2,7 @@
 
 use std::arch::x86_64::__cpuid_count;
 use std::convert::Infallible;
+use std::fs::File;
 use std::io;
 use std::sync::Mutex;
 
@@ -38,6 +39,8 @@ pub struct Options<'a> {
     pub env: Vec<Vec<u8>>,
     /// `--trace` and `--stats`.
     pub flags: BootFlags,
+    /// Where lines about system calls go, if not to standard error.
+    pub trace_file: Option<File>,
     /// The container's host name, empty for the default.
     pub hostname: Vec<u8>,
     /// The key of the root file system's image, if it is encrypted.
@@ -58,6 +61,7 @@ impl<'a> Options<'a> {
             args: Vec::new(),
             env: Vec::new(),
             flags: BootFlags::default(),
+            trace_file: None,
             hostname: Vec::new(),
             image_key: None,
             platform,
@@ -130,6 +134,7 @@ pub fn run_with(options: Options, host: Box<dyn Host>) -> Result<Infallible, Err
         args: options.args,
         env: options.env,
         flags: options.flags,
+        trace_file: options.trace_file,
         hostname: options.hostname,
         image_key: options.image_key,
         control: options.control,
@@ -154,6 +159,7 @@ pub(crate) struct Launch<'a> {
     args: Vec<Vec<u8>>,
     env: Vec<Vec<u8>>,
     flags: BootFlags,
+    trace_file: Option<File>,
     hostname: Vec<u8>,
     image_key: Option<ImageKey>,
     control: Option<Control>,
@@ -206,6 +212,7 @@ impl Launch<'_> {
             signals: Pending::default(),
             requests: Requests::default(),
             report: EnclaveReport::default(),
+            trace_file: self.trace_file,
             print_stats: self.flags.stats,
             pool: Mutex::new(Pool::default()),
         }));

@@ -3,6 +3,7 @@
 //! A host thread stays with the slot that it was made for: when the enclave's thread there ends, it waits for the next.
 
 use std::convert::Infallible;
+use std::fs::File;
 use std::io;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -43,6 +44,8 @@ pub(crate) struct Runtime<E> {
     pub(crate) signals: Pending,
     pub(crate) requests: Requests,
     pub(crate) report: EnclaveReport,
+    /// Where lines about system calls go, if not to standard error.
+    pub(crate) trace_file: Option<File>,
     pub(crate) print_stats: bool,
     pub(crate) pool: Mutex<Pool>,
 }

@@ -27,7 +27,7 @@ impl fmt::Display for Coverage {
         let percent = (patched * 1000).checked_div(sites).unwrap_or(1000);
         write!(
             f,
-            "{patched} of {sites} replaced ({}.{} %) in {} files, {trapping} trap, {unproven} suspicious",
+            "{patched} of {sites} replaced ({}.{} %) in {} files, {trapping} trap, {unproven} left alone in data that look like one",
             percent / 10,
             percent % 10,
             self.files

@@ -102,7 +102,7 @@ impl Conversion<'_> {
             rootfs: Box::new(rootfs),
         };
         progress.begin(Stage::Image, parts.len());
-        let described = package::describe(image.config(), &signature, &coverage);
+        let described = package::describe(image, &signature, &coverage);
         let written = package::write(self.target, parts, described, &mut |at| progress.at(at))?;
         Ok(Summary {
             mr_enclave,

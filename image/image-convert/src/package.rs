@@ -76,6 +76,10 @@ pub mod label {
     pub const MR_SIGNER: &str = "nacre.mrsigner";
     /// System calls of the image's programs that are replaced by jumps, and all of them: `526/527`.
     pub const CALL_SITES: &str = "nacre.callsites";
+    /// The ID of the source image: the digest of its configuration.
+    pub const SOURCE: &str = "nacre.source";
+    /// The version of nacre that converted it.
+    pub const VERSION: &str = "nacre.version";
 }
 
 /// A confidential image that has been found.
@@ -365,7 +369,8 @@ impl Described {
 
 /// The description of the confidential image of a plain one: what concerns those who run it stays, what concerns the
 /// program alone is in the measured configuration.
-pub(crate) fn describe(plain: &ImageConfig, signature: &SigStruct, coverage: &Coverage) -> Described {
+pub(crate) fn describe(source: &ImageSource, signature: &SigStruct, coverage: &Coverage) -> Described {
+    let plain = source.config();
     let config = ContainerConfig {
         // What follows is the program's: `docker run IMAGE --save ""`.
         entrypoint: vec![host_path(), "--".into()],
@@ -383,6 +388,8 @@ pub(crate) fn describe(plain: &ImageConfig, signature: &SigStruct, coverage: &Co
         annotations: Annotations::new(),
     };
     described.set_signature(signature);
+    described.set(label::SOURCE, source.config_digest().to_string());
+    described.set(label::VERSION, env!("CARGO_PKG_VERSION").to_owned());
     described.set(
         label::CALL_SITES,
         format!("{}/{}", coverage.counts.patched(), coverage.counts.sites()),

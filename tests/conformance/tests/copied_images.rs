@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use harness::{Guest, Linkage, Outcome, nacre};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -34,6 +35,7 @@ impl Workplace {
         fs::create_dir_all(place.path("cache/nacre")).unwrap();
         let key = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../image/sgx-sign/tests/keys/test-only.pem");
         fs::copy(key, place.path("cache/nacre/development-key.pem")).unwrap();
+        fs::copy(&plain, place.path("plain.tar")).unwrap();
         let plain = format!("docker-archive:{}", plain.display());
         let converted = place.nacre(&["convert", &plain, "oci-archive:image.tar:app:1"]);
         assert_eq!(converted.status, 0, "{converted}");
@@ -118,6 +120,11 @@ struct Registry {
 
 impl Registry {
     fn start(place: &Workplace) -> Option<Self> {
+        Self::start_with(place, "")
+    }
+
+    /// With these lines more, the first of which belong to `http`.
+    fn start_with(place: &Workplace, lines: &str) -> Option<Self> {
         if !place.tool("docker-registry --version") {
             return None;
         }
@@ -125,7 +132,7 @@ impl Registry {
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let storage = place.path("registry");
         let config = format!(
-            "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: {address}\n",
+            "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: {address}\n{lines}",
             storage.display()
         );
         fs::write(place.path("registry.yml"), config).unwrap();
@@ -195,6 +202,120 @@ fn registries_and_skopeo_keep_the_enclave() {
         ));
         place.check(&format!("oci-archive:back-{name}.tar"), compression);
     }
+}
+
+#[test]
+fn nacre_pushes_what_skopeo_reads_and_reads_what_skopeo_pushes() {
+    let place = Workplace::new();
+    if !place.tool("skopeo --version") {
+        return;
+    }
+    let Some(registry) = Registry::start(&place) else {
+        return;
+    };
+    let remote = |name: &str| format!("docker://{}/{name}", registry.address);
+    place.tool(&format!(
+        "{SKOPEO} docker-archive:plain.tar {}",
+        remote("plain:1")
+    ));
+
+    // From the registry into the registry: the same enclave as from file to file.
+    let (plain, made) = (remote("plain:1"), remote("made:1"));
+    let converted = place.nacre(&["convert", &plain, &made]);
+    assert_eq!(converted.status, 0, "{converted}");
+    let pushed = converted
+        .stderr
+        .lines()
+        .find_map(|line| line.strip_prefix("nacre: pushed "));
+    let pushed = pushed.unwrap_or_else(|| panic!("{converted}")).to_owned();
+    place.check(&made, None);
+    // By its digest, and as skopeo copies it back.
+    place.check(&format!("{}@{pushed}", remote("made")), None);
+    place.tool(&format!(
+        "{SKOPEO} --preserve-digests {made} oci-archive:back.tar"
+    ));
+    place.check("oci-archive:back.tar", None);
+
+    // What skopeo compresses is fetched as well. It does so on the way to a directory, since the registry has the layer.
+    place.tool(&format!("{SKOPEO} oci-archive:image.tar oci:compressed:1"));
+    let gzip = remote("gzip:1");
+    place.tool(&format!("{SKOPEO} --preserve-digests oci:compressed:1 {gzip}"));
+    place.check(&gzip, Some("gzip"));
+
+    // Signing again sends the few bytes that change, into another name of the same registry.
+    place.tool("openssl genrsa -3 -out key.pem 3072");
+    let signed = place.nacre(&["sign", "--key", "key.pem", &made, &remote("signed:1")]);
+    assert_eq!(signed.status, 0, "{signed}");
+    place.check(&remote("signed:1"), None);
+
+    for (image, words) in [
+        (remote("nothing:1"), "there is no such image"),
+        (
+            "docker://127.0.0.1:9/app:1".to_owned(),
+            "cannot reach 127.0.0.1:9",
+        ),
+        ("docker://BAD".to_owned(), "docker://HOST/NAME"),
+    ] {
+        let outcome = place.nacre(&["inspect", &image]);
+        assert!(outcome.status != 0 && outcome.stderr.contains(words), "{outcome}");
+    }
+    let shown = place.nacre(&["cache", "show"]);
+    assert!(shown.stdout.contains("images from registries"), "{shown}");
+    assert_eq!(place.nacre(&["cache", "prune"]).status, 0);
+    place.check(&made, None);
+}
+
+/// `user:open sesame`, as htpasswd writes it.
+const ACCOUNTS: &str = "user:$2b$05$abcdefghijklmnopqrstuupx2xBUC4954936wVIjyyPHmUBFu0wCW\n";
+
+#[test]
+fn a_registry_with_tls_and_a_password_lets_in_who_has_logged_in() {
+    let place = Workplace::new();
+    let names = "-addext subjectAltName=DNS:localhost -addext basicConstraints=critical,CA:FALSE";
+    let certificate = "-x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost -days 2";
+    if !place.tool(&format!(
+        "openssl req {certificate} {names} -keyout tls.key -out tls.pem"
+    )) {
+        return;
+    }
+    fs::write(place.path("accounts"), ACCOUNTS).unwrap();
+    let lines = "  tls:\n    certificate: tls.pem\n    key: tls.key\nauth:\n  htpasswd:\n    realm: test\n    path: accounts\n";
+    let Some(registry) = Registry::start_with(&place, lines) else {
+        return;
+    };
+    let port = registry.address.rsplit(':').next().unwrap();
+    let remote = format!("docker://localhost:{port}/app:1");
+    fs::create_dir(place.path("docker")).unwrap();
+    let login = |password: &str| {
+        let auth = BASE64_STANDARD.encode(format!("user:{password}"));
+        let config = serde_json::json!({ "auths": { format!("localhost:{port}"): { "auth": auth } } });
+        fs::write(place.path("docker/config.json"), config.to_string()).unwrap();
+    };
+    let convert = |trusted: &str| {
+        let mut command = place.command(&nacre().unwrap());
+        command
+            .env("SSL_CERT_FILE", place.path(trusted))
+            .env("DOCKER_CONFIG", place.path("docker"))
+            .args(["convert", "docker-archive:plain.tar", &remote]);
+        Outcome::of(command, b"").unwrap()
+    };
+    login("wrong");
+    let refused = convert("tls.pem");
+    assert!(
+        refused.status != 0 && refused.stderr.contains("refuses access"),
+        "{refused}"
+    );
+    login("open sesame");
+    let pushed = convert("tls.pem");
+    assert!(
+        pushed.status == 0 && pushed.stderr.contains("pushed sha256:"),
+        "{pushed}"
+    );
+    // Another certificate than the one that is trusted: nothing is sent, not even a password over plain HTTP.
+    fs::write(place.path("nobody.pem"), "").unwrap();
+    let refused = convert("nobody.pem");
+    assert!(refused.status != 0, "{refused}");
+    assert!(!refused.stderr.contains("sesame"), "{refused}");
 }
 
 #[test]

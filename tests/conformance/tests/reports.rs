@@ -1,8 +1,9 @@
 //! What `nacre run` tells the user about the program that it runs.
 
 use std::path::Path;
+use std::process::Command;
 
-use harness::{Guest, Linkage, Outcome};
+use harness::{Guest, Linkage, Outcome, nacre};
 
 fn run(name: &str, linkage: Linkage) -> Outcome {
     let guests = Guest::all().unwrap();
@@ -61,6 +62,43 @@ fn a_crash_names_the_functions_on_the_stack() {
     let outcome = run("death_abort", Linkage::Dynamic);
     assert!(outcome.stderr.contains(" abort+0x"), "{outcome}");
     assert!(outcome.stderr.contains(" main+0x"), "{outcome}");
+}
+
+#[test]
+fn a_trace_goes_to_a_file_that_is_named() {
+    let guests = Guest::all().unwrap();
+    let guest = guests
+        .iter()
+        .find(|guest| guest.name == "hello" && guest.linkage == Linkage::Dynamic)
+        .unwrap();
+    let program = guest.build(Path::new(env!("CARGO_TARGET_TMPDIR"))).unwrap();
+    let image = guest.image(&program).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let run = |trace: &str| {
+        let mut command = Command::new(nacre().unwrap());
+        command
+            .current_dir(dir.path())
+            .args(["run", trace])
+            .arg(format!("docker-archive:{}", image.display()));
+        Outcome::of(command, b"").unwrap()
+    };
+    let is_a_line = |text: &str| {
+        text.lines()
+            .any(|line| line.starts_with('[') && line.contains("write(1, "))
+    };
+    let outcome = run("--trace=calls");
+    assert_eq!(outcome.status, 0, "{outcome}");
+    assert!(!is_a_line(&outcome.stderr), "{outcome}");
+    let traced = std::fs::read_to_string(dir.path().join("calls")).unwrap();
+    assert!(is_a_line(&traced), "{traced}");
+    let outcome = run("--trace");
+    assert!(is_a_line(&outcome.stderr), "{outcome}");
+    let outcome = run("--trace=no/such/place");
+    assert_eq!(outcome.status, 125, "{outcome}");
+    assert!(
+        outcome.stderr.contains("cannot write the trace to no/such/place"),
+        "{outcome}"
+    );
 }
 
 #[test]

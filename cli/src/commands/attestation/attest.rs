@@ -5,11 +5,15 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use attestation_client::{Attested, ClientError, Evidence, RuntimeData};
+use attestation_token::Refusal;
 use clap::Args;
 
 use crate::flags::quote::MAX_QUOTE_SIZE;
 use crate::flags::token::TokenFlags;
 use crate::{input, output};
+
+/// How the issuer of tokens about simulated platforms ends.
+const SIMULATED: &str = "/simulated";
 
 /// Send a quote to an attestation service, and print the token that it returns
 ///
@@ -57,9 +61,21 @@ pub fn unless_refused<T>(result: Result<T, ClientError>) -> Result<Option<T>> {
             Ok(None)
         }
         Err(error @ (ClientError::Token(_) | ClientError::Claim(_))) => {
-            eprintln!("nacre: refused: {error}");
+            eprintln!("nacre: refused: {error}{}", hint(&error));
             Ok(None)
         }
         Err(error) => bail!(error),
+    }
+}
+
+/// What a user does about a token that is about a simulated platform, of which its issuer speaks.
+fn hint(error: &ClientError) -> &'static str {
+    match error {
+        ClientError::Token(Refusal::Issuer { expected, found })
+            if found.strip_suffix(SIMULATED) == Some(expected) =>
+        {
+            ". The token is about a simulated platform, which protects nothing; --dangerous-accept-simulated accepts it"
+        }
+        _ => "",
     }
 }

@@ -29,19 +29,19 @@ mod unsupported;
 
 use std::process::ExitCode;
 
+#[cfg(feature = "convert")]
+#[cfg(feature = "convert")]
+use self::report::Format;
+use crate::flags::conversion::EnclaveFlags;
+use crate::flags::notices::Notices;
+#[cfg(feature = "convert")]
+use crate::image_place::Source;
 use anyhow::Result;
 #[cfg(all(feature = "convert", feature = "verify"))]
 use anyhow::bail;
 use clap::Args;
 #[cfg(feature = "verify")]
 use clap::Subcommand;
-#[cfg(feature = "convert")]
-use oci_image::ImageRef;
-
-#[cfg(feature = "convert")]
-use self::report::Format;
-#[cfg(feature = "convert")]
-use crate::flags::conversion::EnclaveFlags;
 
 /// Explain what an image will meet in an enclave, or what is wrong with a quote
 ///
@@ -58,8 +58,8 @@ pub struct Explain {
     /// The image: docker-archive:FILE[:REF], oci-archive:FILE[:REF] or oci:DIR[:REF]; or FILE or DIR alone. - is standard
     /// input
     #[cfg(feature = "convert")]
-    #[arg(value_parser = ImageRef::of_source, required = true)]
-    image: Option<ImageRef>,
+    #[arg(value_parser = Source::parse, required = true)]
+    image: Option<Source>,
 
     /// Print JSON, with all programs and libraries
     #[cfg(feature = "convert")]
@@ -92,7 +92,7 @@ impl Explain {
         let format = self.format();
         match (self.what, self.image) {
             (Some(What::Quote(quote)), _) => quote.run(),
-            (None, Some(image)) => image::explain(&image, &self.enclave, format),
+            (None, Some(image)) => image::explain(&image.fetch(Notices::default())?, &self.enclave, format),
             (None, None) => bail!("name an image, or `quote` (see nacre explain --help)"),
         }
     }
@@ -101,7 +101,7 @@ impl Explain {
     pub fn run(self) -> Result<ExitCode> {
         let format = self.format();
         let image = anyhow::Context::context(self.image, "name an image (see nacre explain --help)")?;
-        image::explain(&image, &self.enclave, format)
+        image::explain(&image.fetch(Notices::default())?, &self.enclave, format)
     }
 
     #[cfg(all(feature = "verify", not(feature = "convert")))]

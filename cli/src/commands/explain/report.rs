@@ -139,7 +139,7 @@ impl std::fmt::Display for File {
         if self.patched + self.trapping + self.unproven > 0 {
             write!(
                 f,
-                "; system calls: {} replaced, {} trap, {} suspicious",
+                "; system calls: {} replaced, {} trap, {} left alone",
                 self.patched, self.trapping, self.unproven
             )?;
         }

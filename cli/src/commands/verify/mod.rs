@@ -1,5 +1,7 @@
-//! `nacre verify`: verifies quotes, tokens and TLS servers (RA-TLS).
+//! `nacre verify`: verifies quotes, tokens and TLS servers (RA-TLS), and what images were made of.
 
+#[cfg(feature = "convert")]
+mod image;
 mod tls;
 mod tls_peer;
 mod token;
@@ -11,12 +13,14 @@ use clap::{Args, Subcommand};
 use judgement::Judgement;
 use serde_json::Value;
 
+#[cfg(feature = "convert")]
+use self::image::VerifyImage;
 use self::tls::VerifyTls;
 use self::token::VerifyToken;
 use crate::flags::quote::QuoteFlags;
 use crate::flags::verification::NotChecked;
 
-/// Verify quotes, tokens and TLS servers of enclaves and trust domains
+/// Verify quotes, tokens and TLS servers of enclaves and trust domains, and images
 #[derive(Args, Debug)]
 pub struct Verify {
     #[command(subcommand)]
@@ -28,6 +32,8 @@ enum What {
     Quote(VerifyQuote),
     Tls(VerifyTls),
     Token(VerifyToken),
+    #[cfg(feature = "convert")]
+    Image(VerifyImage),
 }
 
 /// Verify a quote of an SGX enclave or a TDX trust domain
@@ -49,6 +55,8 @@ impl Verify {
             What::Quote(verify) => verify.run(),
             What::Tls(verify) => verify.run(),
             What::Token(verify) => verify.run(),
+            #[cfg(feature = "convert")]
+            What::Image(verify) => verify.run(),
         }
     }
 }

@@ -21,6 +21,8 @@ const FS: &[Item] = &[
     Item::fixed("file-max", "9223372036854775807\n"),
     Item::fixed("file-nr", "0\t0\t9223372036854775807\n"),
     Item::directory("inotify", INOTIFY),
+    Item::fixed("lease-break-time", "45\n"),
+    Item::fixed("leases-enable", "1\n"),
     Item::directory("mqueue", MESSAGE_QUEUES),
     Item::fixed("nr_open", "1048576\n"),
     Item::fixed("pipe-max-size", "1048576\n"),

@@ -15,6 +15,7 @@ use super::xattr::Xattrs;
 use super::{Content, INODE_COST, Tree};
 use crate::dentry::Dentry;
 use crate::inode::{Head, Inode, Link};
+use crate::leases::Leases;
 use crate::locks::LockTable;
 use crate::notify::{self, Marks};
 use crate::open_file::OpenFile;
@@ -78,6 +79,7 @@ impl Times {
 #[derive(Default)]
 pub(crate) struct Extra {
     pub(crate) locks: LockTable,
+    pub(crate) leases: Leases,
     pub(crate) marks: Marks,
     pub(super) xattrs: Mutex<Xattrs>,
     /// `mm`'s, see [`kobject::Mapping::shared_pages`].

@@ -5,15 +5,16 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use kobject::credentials::AccessMode;
-use kobject::{Description, Errno, FileKind, Result};
+use kobject::{Description, Errno, FileKind, Observer, Result};
 use linux_abi::stat::{S_IALLUGO, S_IXUGO};
-use linux_abi::{AtFlags, InotifyMask, OpenFlags, ResolveFlags, Seals};
+use linux_abi::{AtFlags, Capabilities, InotifyMask, OpenFlags, ResolveFlags, Seals};
 
 use super::attributes::strip_set_ids;
 use super::names::{Creation, check_parent};
 use super::{Vfs, open_dentry, regular_of};
 use crate::context::{At, Context};
 use crate::dentry::Dentry;
+use crate::leases::Lease;
 use crate::notify;
 use crate::open_file::OpenFile;
 use crate::tree::{Body, Content, TreeInode};
@@ -139,6 +140,7 @@ impl Vfs {
         };
         if !made {
             self.check_found(context, &dentry, how.flags)?;
+            break_leases(&dentry, how.flags)?;
         }
         self.describe(context, &dentry, how.flags, made)
     }
@@ -151,6 +153,7 @@ impl Vfs {
         how: OpenHow,
     ) -> Result<Arc<Description>> {
         self.check_found(context, place, how.flags)?;
+        break_leases(place, how.flags)?;
         self.describe(context, place, how.flags, false)
     }
 
@@ -174,6 +177,7 @@ impl Vfs {
             return Err(Errno::EACCES);
         }
         self.check_unwritten(&found)?;
+        break_leases(&found, OpenFlags::empty())?;
         self.describe(context, &found, OpenFlags::O_LARGEFILE, false)
     }
 
@@ -182,20 +186,69 @@ impl Vfs {
         if !file.tree().is_some_and(TreeInode::is_pinned) {
             return Ok(());
         }
+        match self.is_open(file, |open, _| open.flags().writable()) {
+            true => Err(Errno::ETXTBSY),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether a process has a descriptor by which a file is open in such a way.
+    fn is_open(&self, file: &Dentry, is_so: impl Fn(&Description, &OpenFile) -> bool) -> bool {
         let (device, number) = (file.head().device, file.head().number);
-        let writes_to_it = |open: Arc<Description>| {
-            let head = open.object_as::<OpenFile>().map(|open| open.dentry().head());
-            open.flags().writable() && head.is_some_and(|head| (head.device, head.number) == (device, number))
+        let is_one = |open: Arc<Description>| {
+            let Some(known) = open.object_as::<OpenFile>() else {
+                return false;
+            };
+            let head = known.dentry().head();
+            let is_path = open.flags().contains(OpenFlags::O_PATH);
+            !is_path && (head.device, head.number) == (device, number) && is_so(&open, known)
         };
         let pids = self.system.processes().into_iter();
         let mut processes = pids.filter_map(|pid| self.system.process(pid));
-        let is_written = processes.any(|process| {
+        processes.any(|process| {
             let mut open = process.descriptors().into_iter();
-            open.any(|fd| process.descriptor(fd).is_some_and(writes_to_it))
-        });
-        match is_written {
-            true => Err(Errno::ETXTBSY),
-            false => Ok(()),
+            open.any(|fd| process.descriptor(fd).is_some_and(is_one))
+        })
+    }
+
+    /// F_SETLEASE; `told` is notified when somebody wants to open the file.
+    ///
+    /// # Errors
+    /// EACCES for who does not own the file, EINVAL for what is no regular file, EAGAIN where it is open otherwise than the lease allows.
+    pub fn set_lease(
+        &self,
+        context: &Context,
+        file: &Description,
+        lease: Lease,
+        told: Arc<dyn Observer>,
+    ) -> Result<()> {
+        let open = file.object_as::<OpenFile>().ok_or(Errno::EINVAL)?;
+        let dentry = open.dentry();
+        if dentry.head().owner().0 != context.credentials.fsuid()
+            && !context.credentials.has(Capabilities::CAP_LEASE)
+        {
+            return Err(Errno::EACCES);
+        }
+        let inode = regular_of(dentry).map_err(|_| Errno::EINVAL)?;
+        let is_in_the_way = |other: &Description, known: &OpenFile| match lease {
+            Lease::None => false,
+            Lease::Read => other.flags().writable(),
+            Lease::Write => known.number() != open.number(),
+        };
+        if self.is_open(dentry, is_in_the_way) {
+            return Err(Errno::EAGAIN);
+        }
+        open.set_locked();
+        inode.extra().leases.set(open.number(), lease, told)
+    }
+
+    /// F_GETLEASE.
+    pub fn lease(&self, file: &Description) -> Lease {
+        let open = file.object_as::<OpenFile>();
+        let extra = open.and_then(|open| open.tree()?.extra_if_made());
+        match (open, extra) {
+            (Some(open), Some(extra)) => extra.leases.of(open.number()),
+            _ => Lease::None,
         }
     }
 
@@ -342,7 +395,12 @@ impl Vfs {
         let known = sealable(file)?;
         let inode = file.object_as::<OpenFile>().and_then(OpenFile::tree);
         // A mapping that is shared could write on. One that only reads counts as well: nobody knows that here.
-        if seals.contains(Seals::F_SEAL_WRITE) && inode.is_some_and(|inode| inode.shared().is_some()) {
+        let before = Seals::from_bits_retain(known.load(Ordering::Acquire));
+        if before.contains(Seals::F_SEAL_SEAL) {
+            return Err(Errno::EPERM);
+        }
+        let is_new = (seals - before).contains(Seals::F_SEAL_WRITE);
+        if is_new && inode.is_some_and(|inode| inode.shared().is_some()) {
             return Err(Errno::EBUSY);
         }
         // What is executable for ever must not change either.
@@ -405,11 +463,24 @@ impl Vfs {
         let inode = regular_of(&found)?;
         inode.head.permits(&context.credentials, AccessMode::WRITE)?;
         self.check_idle(&found)?;
+        break_leases(&found, OpenFlags::O_WRONLY)?;
         inode.truncate(len)?;
         notify::used(&found, InotifyMask::IN_MODIFY);
         strip_set_ids(inode, &context.credentials);
         Ok(())
     }
+}
+
+/// Waits until nobody has a lease that forbids to open a file in this way; EAGAIN with O_NONBLOCK, EINTR.
+fn break_leases(file: &Dentry, flags: OpenFlags) -> Result<()> {
+    let Some(extra) = file.tree().and_then(TreeInode::extra_if_made) else {
+        return Ok(());
+    };
+    if flags.contains(OpenFlags::O_PATH) {
+        return Ok(());
+    }
+    let rest = if writes(flags) { Lease::None } else { Lease::Read };
+    extra.leases.break_to(rest, flags.contains(OpenFlags::O_NONBLOCK))
 }
 
 fn sealable(file: &Description) -> Result<&AtomicU32> {

@@ -29,6 +29,7 @@ pub(crate) fn begin(file: &Description, fd: Fd) {
     let teller: Arc<dyn Observer> = Arc::new(Teller {
         notice: Arc::downgrade(&notice),
         fd,
+        topic: Topic::Events,
     });
     let events = PollEvents::READABLE | PollEvents::WRITABLE;
     if let Some(subscription) = object.subscribe(events, Arc::downgrade(&teller)) {
@@ -46,6 +47,25 @@ struct Teller {
     notice: Weak<AsyncNotice>,
     /// The descriptor by which O_ASYNC was set, for the signal.
     fd: Fd,
+    topic: Topic,
+}
+
+/// What is told of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Topic {
+    /// What happens at an object.
+    Events,
+    /// Somebody wants to open a leased file.
+    Lease,
+}
+
+/// What tells the owner of an open file that somebody wants to open the file too (F_SETLEASE).
+pub(crate) fn of_leases(file: &Description, fd: Fd) -> Arc<dyn Observer> {
+    Arc::new(Teller {
+        notice: Arc::downgrade(&file.async_notice()),
+        fd,
+        topic: Topic::Lease,
+    })
 }
 
 impl Observer for Teller {
@@ -54,7 +74,7 @@ impl Observer for Teller {
             return;
         };
         let notice = notice.notice();
-        let info = information(notice.signal, events, self.fd);
+        let info = information(notice.signal, self.topic, events, self.fd);
         match notice.owner {
             Owner::Nobody => {}
             Owner::Thread(tid) => {
@@ -94,11 +114,12 @@ fn may_tell(notice: &Notice, thread: &Thread) -> bool {
 }
 
 /// The signal that tells of events: SIGIO says nothing of them.
-fn information(signal: u32, events: PollEvents, fd: Fd) -> SignalInfo {
+fn information(signal: u32, topic: Topic, events: PollEvents, fd: Fd) -> SignalInfo {
     let Some(signal) = Signal::from_raw(signal.into()) else {
         return SignalInfo::new(Signal::SIGIO, SignalCode::SI_KERNEL);
     };
     let (code, band) = match events {
+        _ if topic == Topic::Lease => (SignalCode::POLL_MSG, PollEvents::READABLE),
         events if events.intersects(PollEvents::POLLHUP) => {
             (SignalCode::POLL_HUP, PollEvents::POLLHUP | PollEvents::POLLERR)
         }

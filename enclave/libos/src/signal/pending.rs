@@ -79,7 +79,16 @@ impl Pending {
 
     /// Forgets the signals of timers that were made (timer_create(2)).
     pub(crate) fn remove_of_timers(&mut self) {
-        self.queue.retain(|info| info.code != SignalCode::SI_TIMER.0);
+        self.keep(|info| info.code != SignalCode::SI_TIMER.0);
+    }
+
+    /// Forgets the signal of a timer that is no more: the next one may have its number.
+    pub(crate) fn remove_of_timer(&mut self, timer: u32) {
+        self.keep(|info| !info.is_of_timer(timer));
+    }
+
+    fn keep(&mut self, stays: impl Fn(&SignalInfo) -> bool) {
+        self.queue.retain(stays);
         let numbers = self
             .queue
             .iter()

@@ -1,7 +1,10 @@
 //! Who is told of events at an open file: F_SETOWN and its kin, and O_ASYNC.
 
-use kobject::async_notice::Owner;
+use alloc::sync::Arc;
+
+use kobject::async_notice::{Notice, Owner};
 use kobject::{Description, Errno, Result};
+use libos_fs::Lease;
 use linux_abi::{FcntlCommand, OpenFlags, OwnerKind, Signal};
 
 use super::Call;
@@ -71,6 +74,23 @@ pub(super) fn owner(call: &Call<'_>, file: &Description, command: FcntlCommand) 
 }
 
 /// ESRCH for an owner that does not exist; 0 is nobody.
+/// F_SETLEASE: the caller is told of who wants to open the file, unless somebody else is named already.
+pub(super) fn set_lease(call: &Call<'_>, file: &Arc<Description>, fd: Fd, lease: Lease) -> Result<u64> {
+    let told = async_notice::of_leases(file, fd);
+    let context = call.thread.context();
+    crate::container().vfs.set_lease(&context, file, lease, told)?;
+    let notices = file.async_notice();
+    match lease {
+        // Who gives it up forgets whom to tell, and how (`lease_modify` of the kernel).
+        Lease::None => notices.change(|notice| *notice = Notice::default()),
+        _ if notices.notice().owner == Owner::Nobody => {
+            set_owner(call, file, OwnerKind::F_OWNER_PID, call.thread.process.pid)?;
+        }
+        _ => {}
+    }
+    Ok(0)
+}
+
 fn set_owner(call: &Call<'_>, file: &Description, kind: OwnerKind, number: u32) -> Result<u64> {
     let owner = match kind {
         OwnerKind::F_OWNER_TID => Owner::Thread(number),

@@ -68,13 +68,13 @@ fn sys_epoll_ctl(call: &mut Call<'_>) -> Result<u64> {
     };
     let epoll = call.file(epoll)?;
     let target = call.file(fd)?;
-    if matches!(
-        target.object().stat()?.kind,
-        FileKind::Regular | FileKind::Directory
-    ) {
-        return Err(Errno::EPERM);
-    }
-    let epoll = epoll.object_as::<Epoll>().ok_or(Errno::EINVAL)?;
+    let Some(epoll) = epoll.object_as::<Epoll>() else {
+        // Files, which are always ready, are refused before.
+        return Err(match target.object().stat()?.kind {
+            FileKind::Regular | FileKind::Directory => Errno::EPERM,
+            _ => Errno::EINVAL,
+        });
+    };
     let operation = match EpollCommand(operation) {
         EpollCommand::EPOLL_CTL_ADD => EpollOperation::Add,
         EpollCommand::EPOLL_CTL_DEL => EpollOperation::Delete,

@@ -1,7 +1,8 @@
 //! fcntl.
 
 use kobject::{Errno, Result};
-use linux_abi::{Capabilities, DescriptorFlags, FcntlCommand, OpenFlags};
+use libos_fs::Lease;
+use linux_abi::{Capabilities, DescriptorFlags, FcntlCommand, OpenFlags, RecordLockType};
 
 use super::new_descriptor::limit;
 use super::sys_dup::duplicate;
@@ -16,7 +17,7 @@ pub(super) const ROWS: &[Row] = &[Row::partial(
     "fcntl",
     sys_fcntl,
     "ddx",
-    "no leases and directory notifications; O_ASYNC tells of pipes, terminals and Unix sockets only",
+    "no directory notifications; O_ASYNC tells of pipes, terminals and Unix sockets only",
 )
 .restarts(Restart::WithFlag)];
 
@@ -76,6 +77,21 @@ fn sys_fcntl(call: &mut Call<'_>) -> Result<u64> {
         | FcntlCommand::F_GETSIG
         | FcntlCommand::F_SETOWN_EX
         | FcntlCommand::F_GETOWN_EX => file_owner::owner(call, &file, command),
+        FcntlCommand::F_SETLEASE => {
+            let lease = match i16::try_from(call.int(2)).map(RecordLockType) {
+                Ok(RecordLockType::F_RDLCK) => Lease::Read,
+                Ok(RecordLockType::F_WRLCK) => Lease::Write,
+                Ok(RecordLockType::F_UNLCK) => Lease::None,
+                _ => return Err(Errno::EINVAL),
+            };
+            file_owner::set_lease(call, &file, fd, lease)
+        }
+        FcntlCommand::F_GETLEASE => Ok(match crate::container().vfs.lease(&file) {
+            Lease::None => RecordLockType::F_UNLCK,
+            Lease::Read => RecordLockType::F_RDLCK,
+            Lease::Write => RecordLockType::F_WRLCK,
+        }
+        .0 as u64),
         FcntlCommand::F_SETPIPE_SZ | FcntlCommand::F_GETPIPE_SZ => {
             let pipe = file.object_as::<libos_io::pipe::PipeEnd>().ok_or(Errno::EBADF)?;
             if command == FcntlCommand::F_GETPIPE_SZ {

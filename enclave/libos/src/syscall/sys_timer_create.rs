@@ -103,7 +103,12 @@ fn sys_timer_getoverrun(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn sys_timer_delete(call: &mut Call<'_>) -> Result<u64> {
-    call.thread.process.timers.delete(call.uint(0))?;
+    let (process, number) = (&call.thread.process, call.uint(0));
+    process.timers.delete(number)?;
+    process.pending.lock().remove_of_timer(number);
+    for thread in process.threads() {
+        thread.signals.lock().pending.remove_of_timer(number);
+    }
     Ok(0)
 }
 

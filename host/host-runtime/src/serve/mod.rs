@@ -134,7 +134,7 @@ impl<E: Enclave> Runtime<E> {
             CallCode::Park => with(args, |call| process::park(call, caller)),
             CallCode::Unpark => with(args, |call| process::unpark(call, &self.slots)),
             CallCode::Interrupt => with(args, |call| process::interrupt(call, &self.slots)),
-            CallCode::Message => with(args, |call| process::message(call, staging, &self.report)),
+            CallCode::Message => with(args, |call| process::message(call, staging, self)),
             CallCode::ClockRead => with(args, |call: host_abi::ClockRead| clock_read(call)),
             CallCode::Commit => with(args, |call| memory::commit(call, &self.enclave, &self.rootfs)),
             CallCode::Protect => with(args, |call| memory::protect(call, &self.enclave)),

@@ -5,8 +5,7 @@ use std::io::Write;
 use host_abi::{Answer, Interrupt, Message, MessageKind, Park, Unpark};
 
 use super::{Caller, Staging, value};
-use crate::stats::EnclaveReport;
-use crate::thread::Slot;
+use crate::thread::{Runtime, Slot};
 use crate::{kernel, terminal};
 
 pub(super) fn park(call: Park, caller: Caller) -> Answer {
@@ -31,16 +30,25 @@ fn with_slot(number: u32, slots: &[Slot], act: impl FnOnce(&Slot)) -> Answer {
     }
 }
 
-pub(super) fn message(call: Message, staging: Staging, report: &EnclaveReport) -> Answer {
+pub(super) fn message<E>(call: Message, staging: Staging, runtime: &Runtime<E>) -> Answer {
     let bytes = staging.read(0, call.len);
     let text = String::from_utf8_lossy(&bytes);
     let end = if text.ends_with('\n') { "" } else { "\n" };
     let line = match call.kind {
-        MessageKind::Trace | MessageKind::Crash => format!("{text}{end}"),
+        MessageKind::Trace => {
+            let line = format!("{text}{end}");
+            if let Some(mut file) = runtime.trace_file.as_ref() {
+                // As below.
+                let _ = file.write_all(line.as_bytes());
+                return value(0);
+            }
+            line
+        }
+        MessageKind::Crash => format!("{text}{end}"),
         MessageKind::Notice => format!("nacre: {text}{end}"),
         MessageKind::Panic => format!("nacre: the library OS has failed: {text}{end}"),
         MessageKind::Stats => {
-            report.add(&format!("{text}{end}"));
+            runtime.report.add(&format!("{text}{end}"));
             return value(0);
         }
     };

@@ -115,3 +115,24 @@ fn a_server_that_knows_nothing_of_attestation_proves_its_enclave() {
         "{answer}"
     );
 }
+
+/// The same files, read as Node.js reads files.
+#[test]
+fn node_serves_with_the_same_files() {
+    let platform = Platform::new();
+    let archive = images::provide(&images::recipe("node").unwrap()).unwrap();
+    let image = format!("docker-archive:{}", archive.display());
+    let script = r#"
+        const fs = require("fs"), https = require("https"), tls = "/dev/attestation/tls/";
+        const files = { cert: fs.readFileSync(tls + "cert.pem"), key: fs.readFileSync(tls + "key.pem") };
+        const server = https.createServer(files, (request, response) => response.end("hello"));
+        server.listen(0, "127.0.0.1", () => console.log("listening on 127.0.0.1:" + server.address().port));
+    "#;
+    let (_server, line) = Running::start(&mut platform.command(["run", &image, "-e", script])).unwrap();
+    let address = line.strip_prefix("listening on ").expect(&line);
+    let trust = platform.trust();
+    let command = ["verify", "tls", address, "--dangerous-accept-debug"];
+    let all = command.into_iter().chain(trust.iter().map(String::as_str));
+    let proven = Outcome::of(platform.command(all), b"").unwrap();
+    assert_eq!(proven.status, 0, "{proven}");
+}

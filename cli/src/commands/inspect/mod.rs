@@ -1,5 +1,7 @@
 //! `nacre inspect`: shows a confidential image, and checks what can be checked without running it.
 
+mod toml;
+
 use anyhow::{Context, Result};
 use base16ct::lower;
 use clap::Args;
@@ -10,8 +12,11 @@ use serde::Serialize;
 use sgx_arch::{Attributes, SigStruct};
 use sgx_sign::{Date, MrEnclave, PublicKey, Sgxs};
 
+use self::toml::nacre_toml;
 use crate::confidential_image;
 use crate::flags::byte_size::ByteSize;
+use crate::flags::notices::Notices;
+use crate::image_place::Source;
 use crate::output;
 
 /// Show the configuration, measurement and signature of a confidential image
@@ -20,12 +25,16 @@ use crate::output;
 #[derive(Args, Debug)]
 pub struct Inspect {
     /// The confidential image
-    #[arg(value_parser = ImageRef::of_source)]
-    image: ImageRef,
+    #[arg(value_parser = Source::parse)]
+    image: Source,
 
     /// Print JSON
     #[arg(long)]
     json: bool,
+
+    /// Print the image's options as a nacre.toml
+    #[arg(long, conflicts_with = "json")]
+    toml: bool,
 }
 
 /// What is shown. The names of the fields are those of the JSON.
@@ -48,7 +57,7 @@ struct Report {
 }
 
 #[derive(Serialize)]
-struct Signature {
+pub(super) struct Signature {
     valid: bool,
     date: String,
     product: u16,
@@ -57,7 +66,7 @@ struct Signature {
 }
 
 #[derive(Serialize)]
-struct Configuration {
+pub struct Configuration {
     args: Vec<String>,
     env: Vec<String>,
     working_dir: String,
@@ -97,8 +106,11 @@ struct Sizes {
 
 impl Inspect {
     pub fn run(self) -> Result<bool> {
-        let report = Report::new(&self.image)?;
-        if self.json {
+        let report = Report::new(&self.image.fetch(Notices::default())?, &self.image)?;
+        if self.toml {
+            let toml = nacre_toml(&report.configuration, &report.signature);
+            output::line(toml.with_context(|| self.image.to_string())?.trim_end())?;
+        } else if self.json {
             output::line(serde_json::to_string_pretty(&report)?)?;
         } else {
             report.print()?;
@@ -111,7 +123,7 @@ impl Inspect {
 }
 
 impl Report {
-    fn new(place: &ImageRef) -> Result<Self> {
+    fn new(place: &ImageRef, image: &Source) -> Result<Self> {
         let package = confidential_image::open(place)?;
         let damaged = |part: Part| format!("{place}: /{} is damaged", part.path());
         let sgxs = Sgxs::read(&package.read(Part::Enclave)?).with_context(|| damaged(Part::Enclave))?;
@@ -182,7 +194,7 @@ impl Report {
         );
 
         Ok(Self {
-            image: place.to_string(),
+            image: image.to_string(),
             problems,
             mr_enclave: sgxs.mr_enclave.to_string(),
             mr_signer: PublicKey::of(&sig).map(|key| key.mr_signer().to_string()),
@@ -323,7 +335,7 @@ impl Report {
 }
 
 impl Configuration {
-    fn new(config: &Config) -> Self {
+    pub fn new(config: &Config) -> Self {
         let [published_loopback, host_loopback] = match &config.loopback {
             Loopback::OfContainer(ports) => {
                 [&ports.published, &ports.reached].map(|ports| ports.iter().map(Port::to_string).collect())
