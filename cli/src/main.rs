@@ -17,6 +17,8 @@ mod input;
 mod output;
 #[cfg(feature = "run")]
 mod running;
+#[cfg(feature = "convert")]
+mod signer;
 #[cfg(any(feature = "convert", feature = "verify"))]
 mod user_cache;
 

@@ -42,6 +42,7 @@ const PACKAGES: &[(&str, &str)] = &[
         "iproute2",
         "programs that run on both sides, each with a network of its own",
     ),
+    ("softhsm2", "keys that stay in a PKCS #11 token"),
     (
         "openssl",
         "that OpenSSL accepts our keys, signatures and certificates",

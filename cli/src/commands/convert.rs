@@ -9,7 +9,6 @@ use image_key::KeyFileError;
 use oci_image::ImageSource;
 use sector_cipher::ImageKey;
 use serde::Serialize;
-use sgx_sign::SigningKey;
 
 use crate::flags::byte_size::ByteSize;
 use crate::flags::conversion::{ConversionSettings, EnclaveFlags, SignatureFlags};
@@ -17,6 +16,7 @@ use crate::flags::notices::Notices;
 use crate::image_place::{Source, Target};
 use crate::output;
 use crate::output::progress::ProgressLine;
+use crate::signer;
 use crate::user_cache::development_key::development_key;
 
 /// Convert an image into a confidential image
@@ -61,12 +61,12 @@ impl Convert {
     pub fn run(self) -> Result<()> {
         let settings = ConversionSettings::new(&self.enclave, &self.signature, self.notices)?;
         let key = match &settings.key {
-            Some(path) => SigningKey::load(path)?,
+            Some(path) => signer::open(path)?,
             None => {
                 self.notices.say(
                     "signing with this user's development key; to make an image that others can trust, give --key",
                 );
-                development_key()?
+                Box::new(development_key()?)
             }
         };
         // What is wrong with the target is told before a pipe is read.
@@ -77,7 +77,7 @@ impl Convert {
             source: &source,
             target: &target.place,
             options: &settings.options,
-            key: &key,
+            key: &*key,
             image_key: image_key.as_ref().map(|file| &file.key),
             libos: enclave_payload::ENCLAVE,
             host_runtime: enclave_payload::HOST_RUNTIME,

@@ -9,7 +9,7 @@ use enclave_config::Config;
 use image_convert::{Package, Part};
 use serde::Serialize;
 use sgx_arch::SigStruct;
-use sgx_sign::{PublicKey, Sgxs, SignOptions, SigningKey, Unsigned};
+use sgx_sign::{PublicKey, Sgxs, SignOptions, Unsigned};
 
 use crate::confidential_image;
 use crate::flags::conversion::SignatureFlags;
@@ -17,6 +17,7 @@ use crate::flags::notices::Notices;
 use crate::image_place::{Source, Target};
 use crate::output;
 use crate::output::progress::ProgressLine;
+use crate::signer;
 
 /// Sign a confidential image
 ///
@@ -93,7 +94,7 @@ impl Sign {
         }
 
         let signature = match (&self.flags.key, &self.signature, &self.public_key) {
-            (Some(key), None, None) => unsigned.sign(&SigningKey::load(key)?)?,
+            (Some(key), None, None) => unsigned.sign(&*signer::open(key)?)?,
             (None, Some(signature), Some(key)) => {
                 let bytes = read(signature)?;
                 unsigned

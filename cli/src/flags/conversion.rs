@@ -76,7 +76,8 @@ pub struct EnclaveFlags {
 /// The flags that say what a signature holds.
 #[derive(Args, Debug, Default)]
 pub struct SignatureFlags {
-    /// Sign with this RSA-3072 key (PEM); `nacre keygen` makes one
+    /// Sign with this RSA-3072 key: a PEM file, as `nacre keygen` makes one, or a PKCS #11 URI
+    /// (pkcs11:token=NAME;object=NAME?module-path=FILE&pin-source=FILE) for a key that stays in its token
     #[arg(long, value_name = "FILE")]
     pub key: Option<PathBuf>,
 

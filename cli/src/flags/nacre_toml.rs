@@ -35,6 +35,7 @@ use sgx_sign::Date;
 
 use super::enclave_values::{EnclaveSize, HostName, LoopbackPort, Parsed, SignalName, Threads, VariableName};
 use super::notices::Notices;
+use crate::signer;
 
 /// The name of the file in the current directory that is read by default.
 const NAME: &str = "nacre.toml";
@@ -117,9 +118,10 @@ impl File {
         let document = toml::Deserializer::parse(text).map_err(|error| failed(&error, ""))?;
         let mut file: Self = serde_path_to_error::deserialize(document)
             .map_err(|error| failed(error.inner(), &format!("{}: ", error.path())))?;
-        file.key = file
-            .key
-            .map(|key| path.parent().unwrap_or(Path::new("")).join(key));
+        file.key = file.key.map(|key| match signer::is_uri(&key) {
+            true => key,
+            false => path.parent().unwrap_or(Path::new("")).join(key),
+        });
         Ok(file)
     }
 }
@@ -243,6 +245,13 @@ mod tests {
             assert!(error.starts_with(begins) && error.contains(words), "{error}");
             assert!(!error.contains('\n'), "{error}");
         }
+    }
+
+    #[test]
+    fn a_key_in_a_token_is_nowhere_beside_the_file() {
+        let uri = "pkcs11:object=a?module-path=/m.so";
+        let file = File::parse(Path::new("x/n.toml"), &format!("key = {uri:?}")).unwrap();
+        assert_eq!(file.key.unwrap(), Path::new(uri));
     }
 
     #[test]

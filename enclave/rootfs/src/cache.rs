@@ -189,14 +189,14 @@ impl<B: VerifiedBlocks, L: Lock<CacheSet>> BlockCache<B, L> {
     /// As [`Self::read_past`], for two blocks that follow each other.
     pub(crate) fn read_pair_past(&self, index: u64, [first, second]: [&mut Block; 2]) -> Result<(), Error> {
         let next = index.saturating_add(1);
-        let is_alone = |block| self.has_passed(block) || self.cache.has(block);
-        if is_alone(index) || is_alone(next) {
+        if self.cache.has(index) || self.cache.has(next) {
             self.read_past(index, first)?;
             return self.read_past(next, second);
         }
-        self.note_passed(index);
-        self.note_passed(next);
-        self.blocks.read_pair(index, [first, second])
+        self.blocks.read_pair(index, [first, second])?;
+        self.keep_if_passed(index, first);
+        self.keep_if_passed(next, second);
+        Ok(())
     }
 
     /// Reads the block into `out`, from the cache if it is there, else past it: `out` is where it is verified. What is read like this
@@ -208,13 +208,18 @@ impl<B: VerifiedBlocks, L: Lock<CacheSet>> BlockCache<B, L> {
             return Ok(());
         }
         self.blocks.read_block(index, out)?;
+        self.keep_if_passed(index, out);
+        Ok(())
+    }
+
+    /// Puts a block into the cache if it was read past it before, and notes that it has been now.
+    fn keep_if_passed(&self, index: u64, block: &Block) {
         if self.has_passed(index) {
             let mut page = new_page();
-            Arc::make_mut(&mut page).copy_from_slice(out);
+            Arc::make_mut(&mut page).copy_from_slice(block);
             self.cache.insert(index, page);
         }
         self.note_passed(index);
-        Ok(())
     }
 
     /// Whether the block was read past the cache before.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use enclave_config::{Config, Rootfs};
 use oci_image::{ImageRef, ImageSource, Kind, Limits, Tree, WrittenImage, sparse_file};
 use sector_cipher::{ImageKey, SectorCipher};
-use sgx_sign::{Layout, Libos, MrEnclave, MrSigner, SigningKey, Unsigned};
+use sgx_sign::{Layout, Libos, MrEnclave, MrSigner, Signer, Unsigned};
 
 use crate::call_sites::{self, Coverage};
 use crate::container::{self, Facts};
@@ -31,7 +31,7 @@ pub struct Conversion<'a> {
     /// The options of the conversion.
     pub options: &'a Options,
     /// Signs the enclave.
-    pub key: &'a SigningKey,
+    pub key: &'a dyn Signer,
     /// Encrypts the root file system, if it is to be encrypted.
     pub image_key: Option<&'a ImageKey>,
     /// The LibOS's ELF file.

@@ -123,6 +123,16 @@ impl PublicKey {
         full.then_some(Self(key))
     }
 
+    /// The key with this modulus and exponent, both big endian; `None` if it is none that SGX takes.
+    pub fn from_parts(modulus: &[u8], exponent: &[u8]) -> Option<Self> {
+        let modulus = BoxedUint::from_be_slice(modulus, BITS).ok()?;
+        let is_three = exponent.iter().rev().skip(1).all(|byte| *byte == 0)
+            && exponent.last().is_some_and(|byte| u64::from(*byte) == EXPONENT);
+        let full = modulus.bit_width() == BITS;
+        let key = rsa::PublicKey::new(modulus, BoxedUint::from(EXPONENT)).ok()?;
+        (full && is_three).then_some(Self(key))
+    }
+
     /// The key as PEM (SubjectPublicKeyInfo).
     pub fn to_pem(&self) -> Option<String> {
         self.0.to_public_key_pem(LineEnding::LF).ok()

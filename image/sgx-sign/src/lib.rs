@@ -27,7 +27,7 @@ pub use elf::{Libos, LibosError};
 pub use key::{KeyError, PublicKey, SigningKey};
 pub use layout::{Content, Layout, Page};
 pub use sgxs::{PageCounts, Sgxs, SgxsError};
-pub use sigstruct::{SignOptions, SignatureError, Unsigned, verify};
+pub use sigstruct::{SignOptions, SignatureError, Signer, Unsigned, verify};
 
 /// Measurement of an enclave: the SHA-256 of the records that build it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -27,12 +27,35 @@ impl Default for SignOptions {
     }
 }
 
+/// Whoever can sign enclaves: a key in a file, or one that never leaves its device.
+pub trait Signer {
+    /// The public half.
+    fn public(&self) -> PublicKey;
+
+    /// The signature of these bytes, by RSASSA-PKCS1-v1_5 with SHA-256: 384 bytes, big endian.
+    ///
+    /// # Errors
+    /// The key cannot sign; the words say why.
+    fn sign(&self, bytes: &[u8]) -> Result<Vec<u8>, String>;
+}
+
+impl Signer for SigningKey {
+    fn public(&self) -> PublicKey {
+        self.public()
+    }
+
+    fn sign(&self, bytes: &[u8]) -> Result<Vec<u8>, String> {
+        let digest = Sha256::digest(bytes).into();
+        self.sign(&digest).map_err(|_| "it is damaged".to_owned())
+    }
+}
+
 /// A SIGSTRUCT that awaits its signature.
 #[derive(Clone, Debug)]
 pub struct Unsigned(SigStruct);
 
 /// Why a SIGSTRUCT or signature is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
     /// Not an RSA-3072 signature by that key over these bytes.
     #[error("the signature does not match: it was made by another key, for another enclave, or is damaged")]
@@ -40,9 +63,9 @@ pub enum SignatureError {
     /// Q1 or Q2 is wrong; a processor would refuse it.
     #[error("the signature's helper values Q1 and Q2 are wrong")]
     Quotients,
-    /// The key cannot sign.
-    #[error("the key cannot sign; it is damaged")]
-    Key,
+    /// The key cannot sign, for this reason.
+    #[error("the key cannot sign: {0}")]
+    Key(String),
 }
 
 /// Components that the host may choose to enable, as its processor has them: AVX and AVX-512. x87 and SSE must be on, and all
@@ -88,8 +111,8 @@ impl Unsigned {
     }
 
     /// Signs it.
-    pub fn sign(self, key: &SigningKey) -> Result<SigStruct, SignatureError> {
-        let signature = key.sign(&self.digest()).map_err(|_| SignatureError::Key)?;
+    pub fn sign(self, key: &dyn Signer) -> Result<SigStruct, SignatureError> {
+        let signature = key.sign(&self.bytes()).map_err(SignatureError::Key)?;
         self.with_signature(&signature, &key.public())
     }
 
