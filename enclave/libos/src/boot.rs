@@ -373,8 +373,19 @@ fn load(
         arguments,
         environment,
     };
-    let prepared = exec::prepare(context, request)
-        .map_err(|failure| Refusal::program(&path, &failure.file, failure.errno))?;
+    let prepared = exec::prepare(context, request).map_err(|failure| {
+        // For `execve`, a directory is one of many things that may not be executed; a person is told which.
+        let is_directory = crate::container()
+            .vfs
+            .directory(context, At::Cwd, &failure.file, AtFlags::empty())
+            .is_ok();
+        let errno = if is_directory {
+            Errno::EISDIR
+        } else {
+            failure.errno
+        };
+        Refusal::program(&path, &failure.file, errno)
+    })?;
     exec::start(thread, prepared).map_err(|errno| Refusal::program(&path, &path, errno))
 }
 

@@ -39,15 +39,15 @@ pub fn nacre_toml(config: &Configuration, signature: &Signature) -> Result<Strin
     put(format_args!("allow-env = {}", list(&config.host_may_set_env)));
     put(format_args!("allow-signals = {}", list(&config.host_may_send)));
     put(format_args!("allow-resolver = {asks_host}"));
-    if is_all(&config.published_loopback) {
-        put(format_args!("allow-loopback = true"));
-    } else {
+    let all_loopback = is_all(&config.published_loopback);
+    if !all_loopback {
         put(format_args!(
             "publish-loopback = {}",
             list(&config.published_loopback)
         ));
         put(format_args!("host-loopback = {}", list(&config.host_loopback)));
     }
+    put(format_args!("allow-loopback = {all_loopback}"));
     put(format_args!("\n[signature]"));
     put(format_args!("product = {}", signature.product));
     put(format_args!("security-version = {}", signature.security_version));
