@@ -46,7 +46,7 @@ Exit status:
 #[derive(Subcommand, Debug)]
 enum Command {
     #[cfg(feature = "convert")]
-    Convert(commands::convert::Convert),
+    Convert(Box<commands::convert::Convert>),
     #[cfg(feature = "run")]
     Run(commands::run::Run),
     #[cfg(feature = "run")]
@@ -64,9 +64,9 @@ enum Command {
     #[cfg(feature = "convert")]
     Sign(commands::sign::Sign),
     #[cfg(feature = "verify")]
-    Verify(commands::verify::Verify),
+    Verify(Box<commands::verify::Verify>),
     #[cfg(any(feature = "convert", feature = "verify"))]
-    Explain(commands::explain::Explain),
+    Explain(Box<commands::explain::Explain>),
     #[cfg(feature = "run")]
     SimulatedPlatform(commands::simulated_platform::SimulatedPlatform),
     #[cfg(feature = "verify")]
