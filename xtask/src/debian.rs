@@ -42,6 +42,10 @@ const PACKAGES: &[(&str, &str)] = &[
         "iproute2",
         "programs that run on both sides, each with a network of its own",
     ),
+    ("qemu-system-x86", "that Linux mounts our encrypted file systems"),
+    ("busybox-static", "that Linux mounts our encrypted file systems"),
+    ("kmod", "that Linux mounts our encrypted file systems"),
+    ("cpio", "that Linux mounts our encrypted file systems"),
     ("softhsm2", "keys that stay in a PKCS #11 token"),
     (
         "openssl",

@@ -1,12 +1,11 @@
 //! A confidential image as a container engine runs it: its five files in a directory, `nacre-host` as the process.
 
-use std::fs::{self, File};
-use std::io::Read;
+use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use harness::{Guest, Linkage, Outcome, nacre};
+use harness::{Guest, Linkage, Outcome, archive, nacre};
 use tempfile::TempDir;
 
 /// The `/nacre` of a converted guest.
@@ -26,27 +25,18 @@ impl Unpacked {
             .unwrap();
         let program = guest.build(Path::new(env!("CARGO_TARGET_TMPDIR"))).unwrap();
         let plain = guest.image(&program).unwrap();
-        let archive = dir.path().join("image.tar");
+        let image = dir.path().join("image.tar");
         let mut convert = Command::new(nacre().unwrap());
         convert
             .current_dir(dir.path())
             .arg("convert")
             .arg(format!("docker-archive:{}", plain.display()))
-            .arg(format!("oci-archive:{}", archive.display()))
+            .arg(format!("oci-archive:{}", image.display()))
             .args(flags);
         let outcome = Outcome::of(convert, b"").unwrap();
         assert_eq!(outcome.status, 0, "{outcome}");
 
-        // The layer is the archive's largest member.
-        let mut members = tar::Archive::new(File::open(&archive).unwrap());
-        for member in members.entries().unwrap() {
-            let mut member = member.unwrap();
-            if member.size() > 1 << 20 {
-                let mut layer = Vec::new();
-                member.read_to_end(&mut layer).unwrap();
-                tar::Archive::new(&layer[..]).unpack(dir.path()).unwrap();
-            }
-        }
+        archive::unpack_layer(&image, dir.path()).unwrap();
         Self(dir)
     }
 

@@ -162,6 +162,23 @@ pub fn write_with(out: impl Write, name: &str, config: serde_json::Value, layer:
     Ok(())
 }
 
+/// Unpacks the one layer of a confidential image, an `oci-archive`, into a directory. The layer is the archive's largest
+/// member by far.
+///
+/// # Errors
+/// When it cannot be read, or not written.
+pub fn unpack_layer(archive: &Path, directory: &Path) -> Result<()> {
+    const LARGER_THAN_DOCUMENTS: u64 = 1 << 20;
+    let file = fs::File::open(archive).with_context(|| archive.display().to_string())?;
+    for member in tar::Archive::new(file).entries()? {
+        let member = member?;
+        if member.size() > LARGER_THAN_DOCUMENTS {
+            return Ok(tar::Archive::new(member).unpack(directory)?);
+        }
+    }
+    bail!("{}: there is no layer", archive.display())
+}
+
 /// Lower-case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
