@@ -62,7 +62,7 @@ enum Command {
     #[cfg(feature = "convert")]
     Keygen(commands::keygen::Keygen),
     #[cfg(feature = "convert")]
-    Sign(commands::sign::Sign),
+    Sign(Box<commands::sign::Sign>),
     #[cfg(feature = "verify")]
     Verify(Box<commands::verify::Verify>),
     #[cfg(any(feature = "convert", feature = "verify"))]

@@ -29,19 +29,21 @@ mod unsupported;
 
 use std::process::ExitCode;
 
-#[cfg(feature = "convert")]
-#[cfg(feature = "convert")]
-use self::report::Format;
-use crate::flags::conversion::EnclaveFlags;
-use crate::flags::notices::Notices;
-#[cfg(feature = "convert")]
-use crate::image_place::Source;
 use anyhow::Result;
 #[cfg(all(feature = "convert", feature = "verify"))]
 use anyhow::bail;
 use clap::Args;
 #[cfg(feature = "verify")]
 use clap::Subcommand;
+
+#[cfg(feature = "convert")]
+use self::report::Format;
+#[cfg(feature = "convert")]
+use crate::flags::conversion::EnclaveFlags;
+#[cfg(feature = "convert")]
+use crate::flags::notices::Notices;
+#[cfg(feature = "convert")]
+use crate::image_place::Source;
 
 /// Explain what an image will meet in an enclave, or what is wrong with a quote
 ///
