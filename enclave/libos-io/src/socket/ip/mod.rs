@@ -100,6 +100,11 @@ enum Place {
     Both,
 }
 
+impl Place {
+    /// In the order of their numbers.
+    const ALL: [Self; 4] = [Self::Nowhere, Self::Inside, Self::Host, Self::Both];
+}
+
 impl IpSocket {
     /// `socket` of AF_INET or AF_INET6; `None` for what is not TCP or UDP.
     pub fn open(
@@ -211,12 +216,10 @@ impl IpSocket {
     }
 
     fn place(&self) -> Place {
-        match self.place.load(Ordering::Acquire) {
-            0 => Place::Nowhere,
-            1 => Place::Inside,
-            2 => Place::Host,
-            _ => Place::Both,
-        }
+        let number = self.place.load(Ordering::Acquire);
+        // Only `set_place` writes it.
+        let known = Place::ALL.get(usize::from(number));
+        known.copied().unwrap_or(Place::Nowhere)
     }
 
     /// It is somewhere else now: who polls it looks again.
