@@ -117,20 +117,20 @@ impl PublicKey {
 
     /// The key that a SIGSTRUCT names; `None` if that cannot be one. Whether it signed is for [`crate::verify`] to say.
     pub fn of(sig: &SigStruct) -> Option<Self> {
-        let modulus = BoxedUint::from_le_slice(&sig.modulus, BITS).ok()?;
-        let full = modulus.bit_width() == BITS;
-        let key = rsa::PublicKey::new(modulus, BoxedUint::from(EXPONENT)).ok()?;
-        full.then_some(Self(key))
+        Self::of_modulus(BoxedUint::from_le_slice(&sig.modulus, BITS).ok()?)
     }
 
     /// The key with this modulus and exponent, both big endian; `None` if it is none that SGX takes.
     pub fn from_parts(modulus: &[u8], exponent: &[u8]) -> Option<Self> {
-        let modulus = BoxedUint::from_be_slice(modulus, BITS).ok()?;
-        let is_three = exponent.iter().rev().skip(1).all(|byte| *byte == 0)
-            && exponent.last().is_some_and(|byte| u64::from(*byte) == EXPONENT);
+        let exponent = BoxedUint::from_be_slice(exponent, BITS).ok()?;
+        let key = Self::of_modulus(BoxedUint::from_be_slice(modulus, BITS).ok()?)?;
+        (exponent == BoxedUint::from(EXPONENT)).then_some(key)
+    }
+
+    fn of_modulus(modulus: BoxedUint) -> Option<Self> {
         let full = modulus.bit_width() == BITS;
         let key = rsa::PublicKey::new(modulus, BoxedUint::from(EXPONENT)).ok()?;
-        (full && is_three).then_some(Self(key))
+        full.then_some(Self(key))
     }
 
     /// The key as PEM (SubjectPublicKeyInfo).
