@@ -9,6 +9,7 @@ use clap::Args;
 use enclave_config::Config;
 use image_convert::{Conversion, Options, Package, Part};
 use oci_image::{ImageRef, ImageSource, Transport};
+use sector_cipher::ImageKey;
 use serde::Serialize;
 use serde_json::Value;
 use sgx_sign::{Sgxs, SignOptions, SigningKey};
@@ -58,13 +59,15 @@ impl VerifyImage {
     pub fn run(self) -> Result<ExitCode> {
         let package = confidential_image::open(&self.image.fetch(Notices::default())?)?;
         let (ours, config) = enclave_of(&package, &self.image)?;
-        if config.rootfs.key_id.is_some() && self.image_key.is_none() {
-            bail!(
-                "{}: the image is encrypted: give its key with --image-key FILE",
-                self.image
-            );
+        let key = self
+            .image_key
+            .as_deref()
+            .map(image_key::load_private)
+            .transpose()?;
+        if let Err(wrong) = config.rootfs.check_key(key.as_ref().map(ImageKey::id)) {
+            bail!("{}: {wrong}", self.image);
         }
-        let (made, made_config) = self.make_again(&config)?;
+        let (made, made_config) = self.make_again(&config, key.as_ref())?;
         let same = ours.mr_enclave == made.mr_enclave;
         let report = Report {
             same,
@@ -89,7 +92,7 @@ impl VerifyImage {
     }
 
     /// The enclave that the source gives with these options. The signature is not measured, so any key will do.
-    fn make_again(&self, config: &Config) -> Result<(Sgxs, Config)> {
+    fn make_again(&self, config: &Config, key: Option<&ImageKey>) -> Result<(Sgxs, Config)> {
         let source = ImageSource::open(&self.source.fetch(Notices::default())?)?;
         let dir = tempfile::tempdir().context("cannot make a temporary directory (set TMPDIR)")?;
         let target = ImageRef {
@@ -97,17 +100,12 @@ impl VerifyImage {
             path: dir.path().join("made.tar"),
             reference: None,
         };
-        let image_key = self
-            .image_key
-            .as_deref()
-            .map(image_key::load_private)
-            .transpose()?;
         let conversion = Conversion {
             source: &source,
             target: &target,
             options: &options_of(config)?,
             key: &SigningKey::generate()?,
-            image_key: image_key.as_ref(),
+            image_key: key,
             libos: enclave_payload::ENCLAVE,
             host_runtime: enclave_payload::HOST_RUNTIME,
         };
