@@ -40,26 +40,30 @@ fn page() -> String {
 
 <!-- Written by `cargo xtask host-calls` from abi/host-abi/src/table.rs. Do not edit. -->
 
-This page lists everything that crosses the boundary between an enclave and its host. The host is the adversary: it may
-answer anything, at any time, or not at all. So everything that it says is a claim, which is copied into the enclave
-once, checked, and then used.
+This page lists everything that crosses the boundary between an enclave and its host. The host is
+the adversary: it may answer anything, at any time, or not at all. So everything that it says is a
+claim, which is copied into the enclave once, checked, and then used.
 
-- **Leaves** is what the host learns: the arguments, and the bytes in the *staging buffer*, {staging} KiB of the host's
-  memory that belong to one thread. All of it is public. So is what a thread *posts*: small pieces that it sends on a
-  stream lie in its *outbox* until its next call, with which the host sends them (`abi/host-abi/src/outbox.rs`).
-- **Comes back** is what the host answers. Each call may also be answered with an error, which is one of Linux's error
-  numbers (1 to 133); any other number is a lie.
-- **Checked** is what holds before the enclave believes the answer. An answer that fails the check is a lie: the program
-  gets EIO, unless the row says otherwise.
-- **A lie at most** is the worst that a host can achieve that answers dishonestly. In addition, a host can always
-  refuse a call and stop a thread or the enclave for ever. Nothing protects availability.
+- **Leaves** is what the host learns: the arguments, and the bytes in the *staging buffer*,
+  {staging} KiB of the host's memory that belong to one thread. All of it is public. So is what a
+  thread *posts*: small pieces that it sends on a stream lie in its *outbox* until its next call,
+  with which the host sends them (`abi/host-abi/src/outbox.rs`).
+- **Comes back** is what the host answers. Each call may also be answered with an error, which is
+  one of Linux's error numbers (1 to 133); any other number is a lie.
+- **Checked** is what holds before the enclave believes the answer. An answer that fails the check
+  is a lie: the program gets EIO, unless the row says otherwise.
+- **A lie at most** is the worst that a host can achieve that answers dishonestly. In addition, a
+  host can always refuse a call and stop a thread or the enclave for ever. Nothing protects
+  availability.
 
-Types: `HostFd` is a descriptor of the host's, below 2^30. `Wait` is a time in nanoseconds that the call may block.
-`PageRange` is a range of whole pages. The other types list their values in `abi/host-abi`.
+Types: `HostFd` is a descriptor of the host's, below 2^30. `Wait` is a time in nanoseconds that the
+call may block. `PageRange` is a range of whole pages. The other types list their values in
+`abi/host-abi`.
 
-Limits: STAGING_SIZE is {STAGING_SIZE} bytes, MAX_SOCKADDR {MAX_SOCKADDR} bytes, MAX_CONTROL {MAX_CONTROL} bytes, MAX_DATA {MAX_DATA} bytes, MAX_OPTION
-{MAX_OPTION} bytes, MAX_POLL {MAX_POLL} entries, MAX_EVENTS {MAX_EVENTS} events, MAX_AHEAD {MAX_AHEAD} bytes, MAX_HELD {MAX_HELD}
-members. AHEAD_OFFSET is {AHEAD_OFFSET}.
+Limits: STAGING_SIZE is {STAGING_SIZE} bytes, MAX_SOCKADDR {MAX_SOCKADDR} bytes, MAX_CONTROL
+{MAX_CONTROL} bytes, MAX_DATA {MAX_DATA} bytes, MAX_OPTION {MAX_OPTION} bytes, MAX_POLL {MAX_POLL}
+entries, MAX_EVENTS {MAX_EVENTS} events, MAX_AHEAD {MAX_AHEAD} bytes, MAX_HELD {MAX_HELD} members.
+AHEAD_OFFSET is {AHEAD_OFFSET}.
 
 ## Calls
 
@@ -76,7 +80,8 @@ members. AHEAD_OFFSET is {AHEAD_OFFSET}.
         "
 ## What the host says at the start
 
-The host writes these into the first thread's staging buffer before it enters. A field that cannot be read ends the start.
+The host writes these into the first thread's staging buffer before it enters. A field that cannot be
+read ends the start.
 
 | what | checked | a lie at most |
 | --- | --- | --- |
