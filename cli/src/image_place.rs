@@ -8,6 +8,7 @@ use oci_image::{ImageRef, RefError, Transport};
 use registry::{Connection, Remote, Store};
 use tempfile::TempDir;
 
+use crate::flags::byte_size::ByteSize;
 use crate::flags::notices::Notices;
 use crate::output::progress::ProgressLine;
 use crate::user_cache;
@@ -171,7 +172,11 @@ impl PendingTarget {
             })
             .context("cannot push the image")?;
         drop(bar);
-        notices.say(format_args!("pushed {}", pushed.digest));
+        notices.say(format_args!(
+            "pushed {} ({} sent)",
+            pushed.digest,
+            ByteSize(pushed.sent)
+        ));
         Ok(())
     }
 }

@@ -226,7 +226,7 @@ fn nacre_pushes_what_skopeo_reads_and_reads_what_skopeo_pushes() {
     let pushed = converted
         .stderr
         .lines()
-        .find_map(|line| line.strip_prefix("nacre: pushed "));
+        .find_map(|line| line.strip_prefix("nacre: pushed ")?.split(' ').next());
     let pushed = pushed.unwrap_or_else(|| panic!("{converted}")).to_owned();
     place.check(&made, None);
     // By its digest, and as skopeo copies it back.
@@ -242,7 +242,19 @@ fn nacre_pushes_what_skopeo_reads_and_reads_what_skopeo_pushes() {
     place.tool(&format!("{SKOPEO} --preserve-digests oci:compressed:1 {gzip}"));
     place.check(&gzip, Some("gzip"));
 
-    // Signing again sends the few bytes that change, into another name of the same registry.
+    // The same signature gives the same image: nothing is sent to another name of the same registry.
+    let again = place.nacre(&[
+        "sign",
+        "--key",
+        "cache/nacre/development-key.pem",
+        &made,
+        &remote("again:1"),
+    ]);
+    assert!(
+        again.status == 0 && again.stderr.contains("(0 B sent)"),
+        "{again}"
+    );
+    place.check(&remote("again:1"), None);
     place.tool("openssl genrsa -3 -out key.pem 3072");
     let signed = place.nacre(&["sign", "--key", "key.pem", &made, &remote("signed:1")]);
     assert_eq!(signed.status, 0, "{signed}");
