@@ -270,6 +270,24 @@ fn an_encrypted_image_runs_with_its_key_only() {
 }
 
 #[test]
+fn the_key_is_found_where_engines_put_secrets() {
+    let image = Unpacked::new("arguments", &["--encrypt", "--image-key", "image.key"]);
+    let host = image.host();
+    // A namespace of its own has the file where a container has it.
+    let prepare =
+        "mount -t tmpfs none /run && mkdir /run/secrets && cp image.key /run/secrets/nacre-image-key";
+    let mut inside = Command::new("unshare");
+    inside
+        .current_dir(image.0.path())
+        .args(["-rm", "sh", "-c", &format!("{prepare} && exec \"$@\""), "sh"])
+        .arg(host.get_program())
+        .args(host.get_args());
+    let outcome = Outcome::of(inside, b"").unwrap();
+    assert!(outcome.stdout.contains("argv[0] = "), "{outcome}");
+    assert_eq!(outcome.status, 0, "{outcome}");
+}
+
+#[test]
 fn a_changed_block_of_an_encrypted_image_is_found() {
     let image = Unpacked::new("arguments", &["--encrypt", "--image-key", "image.key"]);
     let rootfs = image.file("rootfs.img");
