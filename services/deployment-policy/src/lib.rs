@@ -36,18 +36,29 @@
     )
 )]
 
+mod authorize;
 mod canonical;
 mod check;
+mod denial;
 pub mod document;
+mod evidence;
+mod grant;
+mod identify;
 mod limits;
+mod person;
 mod policy;
 mod read;
 mod similar;
 mod template;
 
+pub use crate::authorize::RegistryQuestion;
 pub use crate::canonical::PolicyDigest;
 pub use crate::check::Problem;
+pub use crate::denial::{Denial, DenialCode, Reason};
+pub use crate::evidence::{Evidence, Registered};
+pub use crate::grant::{Grant, Needs};
 pub use crate::limits::MAX_POLICY_SIZE;
+pub use crate::person::{Action, Approval, Principal};
 pub use crate::policy::{Policy, PolicyError};
 pub use crate::read::{Position, ReadError};
 pub use crate::template::{Reference, ReferenceKind, Template, TemplateError, Values, fill};
