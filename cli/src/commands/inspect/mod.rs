@@ -1,5 +1,7 @@
 //! `nacre inspect`: shows a confidential image, and checks what can be checked without running it.
 
+#[cfg(feature = "verify")]
+mod identity;
 mod toml;
 
 use anyhow::{Context, Result};
@@ -12,6 +14,8 @@ use serde::Serialize;
 use sgx_arch::{Attributes, SigStruct};
 use sgx_sign::{Date, MrEnclave, PublicKey, Sgxs};
 
+#[cfg(feature = "verify")]
+pub use self::identity::EnclaveIdentity;
 use self::toml::nacre_toml;
 use crate::confidential_image;
 use crate::flags::byte_size::ByteSize;
