@@ -148,6 +148,8 @@ fn main() {
         "enclave-image",
         "enclave-image",
         "enclave",
+        "guest",
+        "attest/provisioning",
         &["image"],
         // Position-independent code in a fixed place: the place is beyond the reach of 32-bit addresses.
         &[
@@ -190,6 +192,8 @@ fn main() {
     for input in [
         "abi",
         "enclave",
+        "guest",
+        "attest/provisioning",
         "host",
         "Cargo.toml",
         "Cargo.lock",
