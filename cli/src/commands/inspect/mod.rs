@@ -52,6 +52,8 @@ struct Report {
     compression: Option<&'static str>,
     /// What was added to the image after its conversion, in sentences. It is outside of the enclave.
     outside: Vec<String>,
+    /// The version of nacre that converted it. It comes from a label, which is not measured.
+    made_by: Option<String>,
     /// How many of the system calls are replaced by jumps: `526/527`. It comes from a label, which is not measured.
     call_sites: Option<String>,
 }
@@ -214,6 +216,7 @@ impl Report {
             },
             compression: package.locate(Part::Rootfs).compression.name(),
             outside: confidential_image::remarks(package.outside()),
+            made_by: labels.get(label::VERSION).cloned(),
             call_sites: labels.get(label::CALL_SITES).cloned(),
         })
     }
@@ -305,6 +308,8 @@ impl Report {
             "made from",
             &config.source_image_id.as_deref().unwrap_or("(unknown)"),
         )?;
+        let made_by = self.made_by.as_ref().map(|version| format!("nacre {version}"));
+        row("made by", &made_by.as_deref().unwrap_or("(unknown)"))?;
         let sizes = &self.sizes;
         row(
             "size",
