@@ -3,7 +3,6 @@
 //! Each command is a module of its own; [`shell`] runs other programs, [`debian`] looks after system packages.
 #![forbid(unsafe_code)]
 
-mod azure_client;
 mod bare_numbers;
 mod bench;
 mod book;
@@ -17,6 +16,7 @@ mod host_calls;
 mod images;
 mod links;
 mod programs;
+mod python_environment;
 mod reproducibility;
 mod shell;
 mod syscalls;
@@ -42,6 +42,8 @@ enum Command {
     Test(test::Options),
     /// Make the Python environment with Microsoft's client that the attestation service's tests use.
     AzureClient,
+    /// Make the Python environment with the validator of SPDX documents that the tests of SBOMs use.
+    SpdxTools,
     /// Measure what the enclave costs: every program natively and in the enclave, in the same run.
     Bench(bench::Options),
     /// Check what must hold before a commit: format, links, dependencies, generated pages, lints.
@@ -74,7 +76,8 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Demo => demo::run(),
         Command::Test(options) => test::run(&options),
-        Command::AzureClient => azure_client::provide(),
+        Command::AzureClient => python_environment::provide(python_environment::AZURE_CLIENT),
+        Command::SpdxTools => python_environment::provide(python_environment::SPDX_TOOLS),
         Command::Bench(options) => bench::run(&options),
         Command::Check => check::run(),
         Command::Links => links::run(),

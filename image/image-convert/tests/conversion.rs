@@ -71,6 +71,7 @@ fn convert(source: &ImageRef, target: &ImageRef, options: &Options) -> Result<Su
         options,
         key: &key,
         image_key: None,
+        attest: None,
         libos: &libos,
         host_runtime: b"\x7fELF host",
     }
@@ -350,6 +351,7 @@ fn progress_reaches_the_end_of_each_stage() {
         options: &options,
         key: &key,
         image_key: None,
+        attest: None,
         libos: &libos,
         host_runtime: b"",
     }

@@ -35,6 +35,14 @@ pub struct Inspect {
     /// Print the image's options as a nacre.toml
     #[arg(long, conflicts_with = "json")]
     toml: bool,
+
+    /// Print the SBOM that is attached to the image (SPDX), and nothing else
+    #[arg(long, conflicts_with_all = ["json", "toml"])]
+    sbom: bool,
+
+    /// Print the statement of how the image was made (in-toto), which is attached to it, and nothing else
+    #[arg(long, conflicts_with_all = ["json", "toml", "sbom"])]
+    provenance: bool,
 }
 
 /// What is shown. The names of the fields are those of the JSON.
@@ -108,6 +116,22 @@ struct Sizes {
 
 impl Inspect {
     pub fn run(self) -> Result<bool> {
+        if self.sbom || self.provenance {
+            let (media_type, name) = if self.sbom {
+                (image_provenance::SPDX, "SBOM")
+            } else {
+                (image_provenance::STATEMENT, "statement of how it was made")
+            };
+            let document = self.image.attachment(media_type, Notices::default())?;
+            let document = document.with_context(|| {
+                format!(
+                    "{}: no {name} is attached to the image; nacre convert --attest attaches one",
+                    self.image
+                )
+            })?;
+            output::bytes(&document)?;
+            return Ok(true);
+        }
         let report = Report::new(&self.image.fetch(Notices::default())?, &self.image)?;
         if self.toml {
             let toml = nacre_toml(&report.configuration, &report.signature);

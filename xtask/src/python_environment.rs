@@ -1,4 +1,4 @@
-//! Microsoft's client of Azure Attestation, which the attestation service's tests run: a Python environment of its own.
+//! Python environments of their own for what judges us: Microsoft's client of Azure Attestation, and SPDX's own tools.
 
 use std::fs;
 use std::process::Command;
@@ -7,17 +7,36 @@ use anyhow::{Context, Result};
 
 use crate::shell;
 
-/// What is installed, to the last version.
-const REQUIREMENTS: &str = "services/attestation-service/tests/azure/requirements.txt";
+/// A Python environment in the target directory.
+#[derive(Clone, Copy)]
+pub struct Environment {
+    /// Its directory.
+    name: &'static str,
+    /// The file that says what is installed, to the last version.
+    requirements: &'static str,
+}
 
-/// Makes the environment in the target directory, unless it is there and of these requirements.
+/// Microsoft's client of Azure Attestation, which the attestation service's tests run.
+pub const AZURE_CLIENT: Environment = Environment {
+    name: "azure-client",
+    requirements: "services/attestation-service/tests/azure/requirements.txt",
+};
+
+/// The validator of SPDX documents.
+pub const SPDX_TOOLS: Environment = Environment {
+    name: "spdx-tools",
+    requirements: "image/image-provenance/tests/spdx-tools/requirements.txt",
+};
+
+/// Makes an environment, unless it is there and of its requirements.
 ///
 /// # Errors
 /// When Python's venv is missing, or the packages cannot be had.
-pub fn provide() -> Result<()> {
-    let requirements = shell::workspace().join(REQUIREMENTS);
+pub fn provide(environment: Environment) -> Result<()> {
+    let Environment { name, requirements } = environment;
+    let requirements = shell::workspace().join(requirements);
     let wanted = fs::read(&requirements).with_context(|| requirements.display().to_string())?;
-    let environment = shell::target_directory()?.join("azure-client");
+    let environment = shell::target_directory()?.join(name);
     let stamp = environment.join("requirements.txt");
     if fs::read(&stamp).is_ok_and(|made| made == wanted) {
         return Ok(());
