@@ -15,6 +15,7 @@ mod deny;
 mod host_calls;
 mod images;
 mod links;
+mod policy_schema;
 mod programs;
 mod python_environment;
 mod reproducibility;
@@ -42,8 +43,6 @@ enum Command {
     Test(test::Options),
     /// Make the Python environment with Microsoft's client that the attestation service's tests use.
     AzureClient,
-    /// Make the Python environment with the validator of SPDX documents that the tests of SBOMs use.
-    SpdxTools,
     /// Measure what the enclave costs: every program natively and in the enclave, in the same run.
     Bench(bench::Options),
     /// Check what must hold before a commit: format, links, dependencies, generated pages, lints.
@@ -64,6 +63,12 @@ enum Command {
     Images(images::Options),
     /// Run real programs natively and in the enclave, compare, and write docs/programs.md.
     Programs(programs::Options),
+    /// Write docs/deployment-policy.schema.json from the types of deployment policies.
+    PolicySchema,
+    /// Make the Python environment that judges deployment policies.
+    PolicyJudges,
+    /// Make the Python environment with the validator of SPDX documents that the tests of SBOMs use.
+    SpdxTools,
     /// Write docs/host-calls.md from the table of host calls.
     HostCalls,
     /// Write docs/syscalls.md from the table of system calls.
@@ -76,8 +81,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Demo => demo::run(),
         Command::Test(options) => test::run(&options),
-        Command::AzureClient => python_environment::provide(python_environment::AZURE_CLIENT),
-        Command::SpdxTools => python_environment::provide(python_environment::SPDX_TOOLS),
+        Command::AzureClient => python_environment::provide(&python_environment::AZURE_CLIENT),
         Command::Bench(options) => bench::run(&options),
         Command::Check => check::run(),
         Command::Links => links::run(),
@@ -88,6 +92,9 @@ fn main() -> ExitCode {
         Command::Deny(options) => deny::run(&options),
         Command::Images(options) => images::run(&options),
         Command::Programs(options) => programs::run(&options),
+        Command::PolicySchema => policy_schema::run(),
+        Command::PolicyJudges => python_environment::provide(&python_environment::POLICY_JUDGES),
+        Command::SpdxTools => python_environment::provide(&python_environment::SPDX_TOOLS),
         Command::HostCalls => host_calls::run(),
         Command::Syscalls => syscalls::run(),
         Command::Reproducibility => reproducibility::run(),

@@ -1,4 +1,4 @@
-//! Python environments of their own for what judges us: Microsoft's client of Azure Attestation, and SPDX's own tools.
+//! Python environments in the target directory, for what tests run that is Python's.
 
 use std::fs;
 use std::process::Command;
@@ -7,36 +7,40 @@ use anyhow::{Context, Result};
 
 use crate::shell;
 
-/// A Python environment in the target directory.
-#[derive(Clone, Copy)]
-pub struct Environment {
-    /// Its directory.
+/// An environment.
+pub struct PythonEnvironment {
+    /// Its folder in the target directory.
     name: &'static str,
-    /// The file that says what is installed, to the last version.
+    /// What is installed, to the last version.
     requirements: &'static str,
 }
 
 /// Microsoft's client of Azure Attestation, which the attestation service's tests run.
-pub const AZURE_CLIENT: Environment = Environment {
+pub const AZURE_CLIENT: PythonEnvironment = PythonEnvironment {
     name: "azure-client",
     requirements: "services/attestation-service/tests/azure/requirements.txt",
 };
 
+/// A validator of JSON schemas and a canonicalizer of JSON, which judge deployment policies.
+pub const POLICY_JUDGES: PythonEnvironment = PythonEnvironment {
+    name: "policy-judges",
+    requirements: "services/deployment-policy/tests/judges/requirements.txt",
+};
+
 /// The validator of SPDX documents.
-pub const SPDX_TOOLS: Environment = Environment {
+pub const SPDX_TOOLS: PythonEnvironment = PythonEnvironment {
     name: "spdx-tools",
     requirements: "image/image-provenance/tests/spdx-tools/requirements.txt",
 };
 
-/// Makes an environment, unless it is there and of its requirements.
+/// Makes an environment, unless it is there and of these requirements.
 ///
 /// # Errors
 /// When Python's venv is missing, or the packages cannot be had.
-pub fn provide(environment: Environment) -> Result<()> {
-    let Environment { name, requirements } = environment;
-    let requirements = shell::workspace().join(requirements);
+pub fn provide(environment: &PythonEnvironment) -> Result<()> {
+    let requirements = shell::workspace().join(environment.requirements);
     let wanted = fs::read(&requirements).with_context(|| requirements.display().to_string())?;
-    let environment = shell::target_directory()?.join(name);
+    let environment = shell::target_directory()?.join(environment.name);
     let stamp = environment.join("requirements.txt");
     if fs::read(&stamp).is_ok_and(|made| made == wanted) {
         return Ok(());

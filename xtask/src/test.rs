@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::python_environment::{self, AZURE_CLIENT, SPDX_TOOLS};
+use crate::python_environment::{self, AZURE_CLIENT, POLICY_JUDGES, SPDX_TOOLS};
 use crate::{debian, shell};
 
 /// What to test.
@@ -19,12 +19,13 @@ pub struct Options {
 /// When something cannot be built, or a test fails.
 pub fn run(options: &Options) -> Result<()> {
     debian::provide()?;
-    for (environment, who) in [
-        (AZURE_CLIENT, "Microsoft's client"),
-        (SPDX_TOOLS, "SPDX's validator"),
+    for (environment, what) in [
+        (&AZURE_CLIENT, "Microsoft's client"),
+        (&POLICY_JUDGES, "what judges deployment policies"),
+        (&SPDX_TOOLS, "SPDX's validator"),
     ] {
         if let Err(error) = python_environment::provide(environment) {
-            println!("{who} cannot be installed, so the tests with it will fail: {error:#}");
+            println!("{what} cannot be installed, so the tests with it will fail: {error:#}");
         }
     }
     // The `nacre` command first: the conformance tests run it, but do not link it.

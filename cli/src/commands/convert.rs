@@ -89,6 +89,7 @@ impl Convert {
             }),
             libos: enclave_payload::ENCLAVE,
             host_runtime: enclave_payload::HOST_RUNTIME,
+            init: enclave_payload::INIT,
         };
         let mut bar = ProgressLine::unless_quiet(self.notices);
         let summary = conversion.run(&mut bar)?;

@@ -4,10 +4,11 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use enclave_config::{Config, Rootfs};
+use enclave_config::{Config, Init, Rootfs};
 use oci_image::{ImageRef, ImageSource, Kind, Limits, Tree, WrittenImage, sparse_file};
 use sector_cipher::{ImageKey, SectorCipher};
 use sgx_sign::{Layout, Libos, MrEnclave, MrSigner, Signer, Unsigned};
+use sha2::{Digest as _, Sha256};
 
 use crate::attest::{Attached, Attest, Documents};
 use crate::call_sites::{self, Coverage};
@@ -41,6 +42,8 @@ pub struct Conversion<'a> {
     pub libos: &'a [u8],
     /// The host runtime's executable.
     pub host_runtime: &'a [u8],
+    /// The program that asks a key broker, which goes into images that one provisions.
+    pub init: &'a [u8],
 }
 
 /// What a conversion has made.
@@ -95,7 +98,7 @@ impl Conversion<'_> {
             Some(attest) => Some(Documents::new(attest, self, &tree)?),
             None => None,
         };
-        let config = configure(image, &tree, self.options, written)?;
+        let config = configure(image, &tree, self.options, written, init(self.init))?;
         let mut sgxs = Vec::new();
         let mr_enclave = Layout::new(&libos, &config)?
             .write(&mut sgxs)
@@ -104,6 +107,7 @@ impl Conversion<'_> {
 
         let parts = Parts {
             host_runtime: self.host_runtime,
+            init: config.broker.is_some().then_some(self.init),
             enclave: &sgxs,
             signature: &signature,
             config: &config.encode()?,
@@ -132,6 +136,13 @@ impl Conversion<'_> {
     }
 }
 
+fn init(program: &[u8]) -> Init {
+    Init {
+        digest: Sha256::digest(program).into(),
+        len: program.len() as u64,
+    }
+}
+
 /// The configuration that a conversion of this image would measure, but for its root file system, which is left empty.
 /// `tree` has the image's files.
 ///
@@ -147,7 +158,7 @@ pub fn configuration(image: &ImageSource, tree: &Tree, options: &Options) -> Res
         callsites: enclave_config::Extent::default(),
         key_id: None,
     };
-    configure(image, tree, options, rootfs)
+    configure(image, tree, options, rootfs, init(&[]))
 }
 
 fn configure(
@@ -155,12 +166,14 @@ fn configure(
     tree: &Tree,
     options: &Options,
     rootfs: Rootfs,
+    init: Init,
 ) -> Result<Config, ConvertError> {
     let facts = Facts {
         passwd: &read_file(tree, "/etc/passwd")?,
         group: &read_file(tree, "/etc/group")?,
         rootfs,
         source_digest: Some(*image.config_digest().as_bytes()),
+        init,
     };
     Ok(container::configure(&image.config().config, options, facts)?)
 }

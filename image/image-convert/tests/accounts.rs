@@ -84,6 +84,7 @@ fn account(user: &str, items: &[(&str, Item)]) -> Result<String, String> {
         attest: None,
         libos: &sample::libos(),
         host_runtime: b"",
+        init: b"\x7fELF init",
     }
     .run(&mut Silent)
     .map_err(|error| error.to_string())?;
