@@ -309,6 +309,7 @@ fn development(source: &ImageSource) -> Result<Package> {
             options: &options,
             key: &key,
             image_key: None,
+            attest: None,
             libos: enclave_payload::ENCLAVE,
             host_runtime: enclave_payload::HOST_RUNTIME,
             init: enclave_payload::INIT,

@@ -10,6 +10,7 @@ use sector_cipher::{ImageKey, SectorCipher};
 use sgx_sign::{Layout, Libos, MrEnclave, MrSigner, Signer, Unsigned};
 use sha2::{Digest as _, Sha256};
 
+use crate::attest::{Attached, Attest, Documents};
 use crate::call_sites::{self, Coverage};
 use crate::container::{self, Facts};
 use crate::package::{self, Parts};
@@ -35,6 +36,8 @@ pub struct Conversion<'a> {
     pub key: &'a dyn Signer,
     /// Encrypts the root file system, if it is to be encrypted.
     pub image_key: Option<&'a ImageKey>,
+    /// Whether documents about the image are attached to it, and what they say of its source.
+    pub attest: Option<Attest>,
     /// The LibOS's ELF file.
     pub libos: &'a [u8],
     /// The host runtime's executable.
@@ -60,6 +63,8 @@ pub struct Summary {
     pub enclave_len: u64,
     /// The image that was written.
     pub image: WrittenImage,
+    /// What was attached to it, if that was asked for.
+    pub attached: Option<Attached>,
     /// What the image asked for and does not get, in sentences.
     pub left_out: Vec<&'static str>,
 }
@@ -89,6 +94,10 @@ impl Conversion<'_> {
                 error => error,
             })?;
 
+        let documents = match &self.attest {
+            Some(attest) => Some(Documents::new(attest, self, &tree)?),
+            None => None,
+        };
         let config = configure(image, &tree, self.options, written, init(self.init))?;
         let mut sgxs = Vec::new();
         let mr_enclave = Layout::new(&libos, &config)?
@@ -107,15 +116,21 @@ impl Conversion<'_> {
         };
         progress.begin(Stage::Image, parts.len());
         let described = package::describe(image, &signature, &coverage);
-        let written = package::write(self.target, parts, described, &mut |at| progress.at(at))?;
+        let mr_signer = self.key.public().mr_signer();
+        let attach = |written: &WrittenImage| match &documents {
+            Some(documents) => documents.about(written, mr_enclave, mr_signer),
+            None => Vec::new(),
+        };
+        let written = package::write(self.target, parts, described, &attach, &mut |at| progress.at(at))?;
         Ok(Summary {
             mr_enclave,
-            mr_signer: self.key.public().mr_signer(),
+            mr_signer,
             coverage,
             layers_len: image.layers_len(),
             rootfs_len: config.rootfs.total_len,
             enclave_len: sgxs.len() as u64,
             image: written,
+            attached: documents.map(|documents| documents.attached),
             left_out: container::left_out(&image.config().config),
         })
     }

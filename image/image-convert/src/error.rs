@@ -43,6 +43,9 @@ pub enum ConvertError {
     /// What the image says of its container.
     #[error(transparent)]
     Container(#[from] ContainerError),
+    /// The image's package databases.
+    #[error("cannot write the SBOM: {0} (without --attest, nobody reads it)")]
+    Inventory(#[from] image_provenance::InventoryError),
     /// The measured configuration breaks a rule.
     #[error("the image and the options do not make a valid configuration: {0}")]
     Config(#[from] ConfigError),

@@ -81,6 +81,7 @@ fn account(user: &str, items: &[(&str, Item)]) -> Result<String, String> {
         options: &Options::default(),
         key: &SigningKey::load(&key).unwrap(),
         image_key: None,
+        attest: None,
         libos: &sample::libos(),
         host_runtime: b"",
         init: b"\x7fELF init",

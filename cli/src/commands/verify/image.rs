@@ -106,6 +106,7 @@ impl VerifyImage {
             options: &options_of(config)?,
             key: &SigningKey::generate()?,
             image_key: key,
+            attest: None,
             libos: enclave_payload::ENCLAVE,
             host_runtime: enclave_payload::HOST_RUNTIME,
             init: enclave_payload::INIT,
