@@ -11,6 +11,7 @@ use sgx_sign::{Layout, Libos, MrEnclave, MrSigner, Signer, Unsigned};
 use sha2::{Digest as _, Sha256};
 
 use crate::attest::{Attached, Attest, Documents};
+use crate::call_site_cache::CallSiteCache;
 use crate::call_sites::{self, Coverage};
 use crate::container::{self, Facts};
 use crate::package::{self, Parts};
@@ -38,6 +39,8 @@ pub struct Conversion<'a> {
     pub image_key: Option<&'a ImageKey>,
     /// Whether documents about the image are attached to it, and what they say of its source.
     pub attest: Option<Attest>,
+    /// What is known of programs from earlier conversions. It changes the time, and nothing else.
+    pub cache: Option<&'a CallSiteCache>,
     /// The LibOS's ELF file.
     pub libos: &'a [u8],
     /// The host runtime's executable.
@@ -89,7 +92,7 @@ impl Conversion<'_> {
         let spool_failed = |error| ConvertError::Spool(spool_dir.clone(), error);
         let rootfs = tempfile::tempfile_in(&spool_dir).map_err(spool_failed)?;
         let (written, coverage) =
-            write_rootfs(&tree, &rootfs, self.image_key, progress).map_err(|error| match error {
+            write_rootfs(&tree, &rootfs, self, progress).map_err(|error| match error {
                 ConvertError::Rootfs(rootfs_image::Error::Write(error)) => spool_failed(error),
                 error => error,
             })?;
@@ -199,12 +202,13 @@ fn spool_dir(target: &ImageRef) -> PathBuf {
 fn write_rootfs(
     tree: &Tree,
     file: &File,
-    key: Option<&ImageKey>,
+    conversion: &Conversion<'_>,
     progress: &mut dyn Progress,
 ) -> Result<(Rootfs, Coverage), ConvertError> {
+    let key = conversion.image_key;
     let source = TreeSource(tree);
     let layout = rootfs_image::Layout::new(&source)?;
-    let (maps, coverage) = call_sites::find(tree, &layout, progress)?;
+    let (maps, coverage) = call_sites::find(tree, &layout, conversion.cache, progress)?;
 
     progress.begin(Stage::RootFs, layout.image_len(maps.len() as u64));
     let out = SparseFile {

@@ -16,6 +16,7 @@
 
 mod accounts;
 mod attest;
+mod call_site_cache;
 mod call_sites;
 mod container;
 mod conversion;
@@ -28,6 +29,7 @@ mod tree_source;
 
 pub use accounts::AccountError;
 pub use attest::{Attached, Attest};
+pub use call_site_cache::CallSiteCache;
 pub use call_sites::Coverage;
 pub use container::{ContainerError, left_out};
 pub use conversion::{Conversion, Summary, configuration};
