@@ -36,6 +36,11 @@ pub struct Convert {
     #[arg(value_parser = Target::parse)]
     target: Target,
 
+    /// How large all files of the image may be together, and each of its layers when it is uncompressed: a small file can
+    /// decompress to any size
+    #[arg(long, value_name = "SIZE", default_value = "256GiB")]
+    max_size: ByteSize,
+
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -89,6 +94,7 @@ impl Convert {
             attest: self.attest.then(|| Attest {
                 source_name: self.source.remote().map(ToString::to_string),
             }),
+            max_size: Some(self.max_size.0),
             cache: cache.as_ref(),
             libos: enclave_payload::ENCLAVE,
             host_runtime: enclave_payload::HOST_RUNTIME,

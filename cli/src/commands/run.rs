@@ -311,6 +311,7 @@ fn development(source: &ImageSource) -> Result<Package> {
             key: &key,
             image_key: None,
             attest: None,
+            max_size: None,
             cache: cache.as_ref(),
             libos: enclave_payload::ENCLAVE,
             host_runtime: enclave_payload::HOST_RUNTIME,

@@ -24,6 +24,7 @@ mod error;
 mod options;
 mod package;
 mod progress;
+mod room;
 mod signal_name;
 mod tree_source;
 
