@@ -68,7 +68,7 @@ pub enum Row {
 }
 
 /// Why a database did not do what it was asked for.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BackendError {
     /// Nothing is there. It may never have been, or somebody has deleted it.

@@ -3,7 +3,7 @@
 use crate::backend::BackendError;
 
 /// Why the store cannot be used, or a change was not made.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
     /// A store is there already, and stays as it is.

@@ -34,6 +34,7 @@ mod commit;
 mod error;
 mod index;
 mod keys;
+mod queue;
 mod record;
 mod seal;
 mod sqlite;
@@ -44,7 +45,8 @@ pub use backend::{Backend, BackendError, Batch, Head, Meta, RecordChange, Record
 pub use commit::{Witness, WitnessError};
 pub use error::StoreError;
 pub use keys::{RootKey, RootKeyError};
+pub use queue::SharedStore;
 pub use record::{Record, Table};
 pub use sqlite::Sqlite;
-pub use store::{Outcome, Store};
+pub use store::{Job, Outcome, Store};
 pub use transaction::{JournalEntry, Transaction};

@@ -185,12 +185,13 @@ impl Store {
     /// Makes changes one after the other and commits them together, so that many share one write to the disk.
     ///
     /// # Errors
-    /// When they could not be committed: then none of them is in force. After [`BackendError::Unreachable`] that is unknown.
+    /// When they could not be committed, or one of them has read a wrong row: then none of them is in force. After
+    /// [`BackendError::Unreachable`] that is unknown.
     pub fn update_all(&mut self, jobs: &mut [&mut Job<'_>]) -> Result<(), StoreError> {
         for _ in 0..MAX_ATTEMPTS {
             self.catch_up()?;
             let mut staged = Staged::default();
-            let mut failed = false;
+            let mut failed = None;
             for job in &mut *jobs {
                 let mut transaction = Transaction {
                     backend: self.backend.as_mut(),
@@ -198,21 +199,21 @@ impl Store {
                     index: &self.index,
                     before: &staged,
                     own: Staged::default(),
-                    failed: false,
+                    failed: None,
                 };
                 let outcome = job(&mut transaction);
-                failed |= transaction.failed;
+                failed = failed.or(transaction.failed);
                 let own = transaction.own;
                 if outcome == Outcome::Commit {
                     staged.extend(own);
                 }
             }
-            if failed {
+            if let Some(error) = failed {
                 // Either another replica was faster, then they run again; or the row is really wrong.
                 let known = self.witness();
                 self.catch_up()?;
                 if self.witness() == known {
-                    return Ok(());
+                    return Err(error);
                 }
                 continue;
             }

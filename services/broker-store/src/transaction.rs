@@ -45,7 +45,7 @@ pub struct Transaction<'a> {
     pub(crate) before: &'a Staged,
     pub(crate) own: Staged,
     /// The first error of the store, after which nothing is committed.
-    pub(crate) failed: bool,
+    pub(crate) failed: Option<StoreError>,
 }
 
 /// An entry of the journal.
@@ -193,7 +193,9 @@ impl Transaction<'_> {
     }
 
     fn check<T>(&mut self, result: Result<T, StoreError>) -> Result<T, StoreError> {
-        self.failed |= result.is_err();
+        if let Err(error) = &result {
+            self.failed.get_or_insert_with(|| error.clone());
+        }
         result
     }
 }
