@@ -9,6 +9,7 @@ use crate::area::ThreadArea;
 use crate::entry;
 use crate::outbox;
 use crate::thread::{self, ThreadNumber};
+use crate::token::Begin;
 use crate::untrusted::HostMemory;
 use crate::vector_state;
 
@@ -51,11 +52,12 @@ pub fn call<C: HostCall>(call: &C) -> Result<C::Answer, CallError> {
 
 /// Makes a call that may block. It ends early, with EINTR, when the thread is woken ([`thread::wake`]).
 pub fn blocking<C: HostCall>(request: &C) -> Result<C::Answer, CallError> {
-    match thread::begin_block() {
-        thread::Begin::Woken => Err(CallError::Errno(host_abi::Errno::EINTR)),
-        thread::Begin::Block => {
+    let token = thread::token(ThreadNumber::current());
+    match token.begin_block() {
+        Begin::Woken => Err(CallError::Errno(host_abi::Errno::EINTR)),
+        Begin::Block => {
             let answer = call(request);
-            thread::end_block();
+            token.end_block();
             answer
         }
     }
@@ -64,12 +66,13 @@ pub fn blocking<C: HostCall>(request: &C) -> Result<C::Answer, CallError> {
 /// Makes a call that may take long and that nothing ends early. Meanwhile the thread blocks in the host as with [`blocking`], so
 /// that nobody waits for it ([`thread::ThreadNumber::is_blocked`]).
 pub fn lengthy<C: HostCall>(request: &C) -> Result<C::Answer, CallError> {
-    let begin = thread::begin_block();
+    let token = thread::token(ThreadNumber::current());
+    let begin = token.begin_block();
     let answer = call(request);
     match begin {
-        thread::Begin::Block => thread::end_block(),
+        Begin::Block => token.end_block(),
         // A token for a wait that is over already.
-        thread::Begin::Woken => {}
+        Begin::Woken => {}
     }
     answer
 }

@@ -33,6 +33,7 @@ mod sgx;
 pub mod state_component;
 pub mod sync;
 pub mod thread;
+mod token;
 pub mod untrusted;
 pub mod user;
 pub mod vdso;

@@ -11,7 +11,7 @@
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use core::cell::UnsafeCell;
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use enclave_layout::{MAX_SLOTS, Slot};
 use host_abi::{Errno, Interrupt, Park, Spawn, Unpark, Wait};
@@ -23,6 +23,7 @@ use crate::handlers;
 use crate::outbox;
 use crate::patience;
 use crate::sync::SpinLock;
+use crate::token::Token;
 
 /// What a new thread does.
 pub type Start = Box<dyn FnOnce() + Send>;
@@ -114,7 +115,7 @@ impl ThreadNumber {
 
     /// Whether the thread blocks in the host now. It was there after everything that it did before, and before everything that it will do.
     pub fn is_blocked(self) -> bool {
-        state(self).load(Ordering::SeqCst) == BLOCKED
+        token(self).is_blocked()
     }
 
     /// Makes the thread look at what is pending ([`handlers::Kernel::syscall_pending`] or `trap_pending`) before its program
@@ -228,45 +229,18 @@ impl<T> Default for PerThread<T> {
     }
 }
 
-// A thread's state: it runs, it blocks in the host, or a token awaits it.
-const RUNNING: u32 = 0;
-const BLOCKED: u32 = 1;
-const TOKEN: u32 = 2;
+static TOKENS: [Token; MAX_SLOTS as usize] = [const { Token::new() }; MAX_SLOTS as usize];
 
-static STATES: [AtomicU32; MAX_SLOTS as usize] = [const { AtomicU32::new(RUNNING) }; MAX_SLOTS as usize];
-
-pub(crate) enum Begin {
-    Block,
-    Woken,
-}
-
-fn state(thread: ThreadNumber) -> &'static AtomicU32 {
-    &STATES[thread.index()]
-}
-
-pub(crate) fn begin_block() -> Begin {
-    let state = state(ThreadNumber::current());
-    match state.compare_exchange(RUNNING, BLOCKED, Ordering::AcqRel, Ordering::Acquire) {
-        Ok(_) => Begin::Block,
-        Err(_) => {
-            state.store(RUNNING, Ordering::Release);
-            Begin::Woken
-        }
-    }
-}
-
-pub(crate) fn end_block() {
-    // A swap, since it is a full barrier: who still sees the thread blocked ([`ThreadNumber::is_blocked`]) may rely on its
-    // reading nothing earlier than that. A plain store could wait in the processor while what follows reads.
-    state(ThreadNumber::current()).swap(RUNNING, Ordering::SeqCst);
+pub(crate) fn token(thread: ThreadNumber) -> &'static Token {
+    &TOKENS[thread.index()]
 }
 
 /// Waits for [`wake`], at most this long. May return early.
 pub fn park(wait: Wait) {
     // Not before a wait that is about as short, nor while what was posted waits.
     if outbox::is_empty() && wait.limit().is_none_or(|limit| limit > 200_000) {
-        let own = state(ThreadNumber::current());
-        patience::look(|| own.load(Ordering::Relaxed) == TOKEN || is_pending());
+        let own = token(ThreadNumber::current());
+        patience::look(|| own.is_there() || is_pending());
     }
     // Whatever the host says of how it ended: whoever waits looks for itself.
     let _ = call::blocking(&Park { wait });
@@ -274,7 +248,7 @@ pub fn park(wait: Wait) {
 
 /// Ends a thread's wait, or its next one. Whether it was blocked.
 pub fn wake(thread: ThreadNumber) -> bool {
-    let was_blocked = state(thread).swap(TOKEN, Ordering::AcqRel) == BLOCKED;
+    let was_blocked = token(thread).leave();
     if was_blocked {
         let _ = call::call(&Unpark { slot: thread.0 });
     }

@@ -24,6 +24,7 @@ extern crate alloc;
 
 pub mod async_notice;
 mod attributes;
+mod census;
 pub mod clock;
 pub mod credentials;
 mod description;
@@ -34,6 +35,7 @@ mod stat;
 mod wait;
 
 pub use attributes::Attributes;
+pub use census::Census;
 pub use credentials::{Credentials, SetIds};
 pub use description::Description;
 pub use enclave_rt::sync::{Mutex, MutexGuard, Once, SpinLock};

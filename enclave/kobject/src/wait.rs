@@ -12,7 +12,7 @@ use enclave_rt::thread::{self, ThreadNumber};
 use host_abi::{Errno, Wait};
 use linux_abi::PollEvents;
 
-use crate::{Once, Result, clock};
+use crate::{Census, Once, Result, clock};
 
 /// What a thread does around a wait: it gives its place in memory away for so long.
 pub trait Residence: Sync {
@@ -62,8 +62,7 @@ pub trait Observer: Send + Sync {
 /// The observers of one object.
 pub struct WaitQueue {
     observers: SpinLock<Vec<Entry>>,
-    /// How many there are, so that waking an empty queue costs one load.
-    count: AtomicU32,
+    census: Census,
 }
 
 struct Entry {
@@ -86,7 +85,7 @@ impl WaitQueue {
     pub fn new() -> Arc<Self> {
         Arc::new(Self {
             observers: SpinLock::new(Vec::new()),
-            count: AtomicU32::new(0),
+            census: Census::new(),
         })
     }
 
@@ -98,9 +97,8 @@ impl WaitQueue {
             interest: interest | PollEvents::UNASKED,
             observer,
         };
-        let mut observers = self.observers.lock();
-        observers.push(entry);
-        self.count.store(observers.len() as u32, Ordering::SeqCst);
+        self.observers.lock().push(entry);
+        self.census.enter();
         Subscription {
             queue: Arc::downgrade(self),
             key,
@@ -110,8 +108,7 @@ impl WaitQueue {
     /// Tells observers of these events: all that are not exclusive, and one that is. The change must be visible already. Whether it was
     /// news to one of them.
     pub fn wake(&self, events: PollEvents) -> bool {
-        core::sync::atomic::fence(Ordering::SeqCst);
-        if self.count.load(Ordering::SeqCst) == 0 {
+        if self.census.is_empty() {
             return false;
         }
         let mut told: Vec<Arc<dyn Observer>> = Vec::new();
@@ -133,9 +130,8 @@ impl WaitQueue {
 impl Drop for Subscription {
     fn drop(&mut self) {
         if let Some(queue) = self.queue.upgrade() {
-            let mut observers = queue.observers.lock();
-            observers.retain(|entry| entry.key != self.key);
-            queue.count.store(observers.len() as u32, Ordering::SeqCst);
+            queue.observers.lock().retain(|entry| entry.key != self.key);
+            queue.census.leave();
         }
     }
 }
@@ -180,7 +176,8 @@ impl Waiter {
 
     /// Forgets what has happened.
     pub fn reset(&self) {
-        self.happened.store(0, Ordering::Release);
+        // Not a store, which could wait in the processor while the waiter looks, and then wipe out what it is told meanwhile.
+        self.happened.swap(0, Ordering::SeqCst);
     }
 
     /// Sleeps until something happens, a signal is pending (EINTR), or the deadline on [`clock::monotonic`]

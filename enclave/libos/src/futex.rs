@@ -5,10 +5,10 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::Ordering;
 
 use enclave_rt::user as memory;
-use kobject::{Errno, Observer, Result, SpinLock, Waiter, clock};
+use kobject::{Census, Errno, Observer, Result, SpinLock, Waiter, clock};
 use libos_mm::Word;
 use linux_abi::futex::{
     FUTEX_BITSET_MATCH_ANY, FUTEX_OP_OPARG_SHIFT, FUTEX_OWNER_DIED, FUTEX_TID_MASK, FUTEX_WAITERS,
@@ -64,7 +64,7 @@ type Bucket = Vec<Arc<Entry>>;
 
 static BUCKETS: [SpinLock<Bucket>; 256] = [const { SpinLock::new(Vec::new()) }; 256];
 /// How many wait at all: most wakes find nobody anywhere.
-static WAITING: AtomicU64 = AtomicU64::new(0);
+static WAITING: Census = Census::new();
 
 /// FUTEX_WAIT_BITSET: waits while the word is `expected`. The deadline is on CLOCK_MONOTONIC.
 pub(crate) fn wait(
@@ -156,10 +156,10 @@ fn enqueue(process: &Process, word: Awaited, bits: u32, waiter: Arc<Waiter>) -> 
         bits,
         waiter,
     });
-    WAITING.fetch_add(1, Ordering::SeqCst);
+    WAITING.enter();
     let mut bucket = key.bucket().lock();
     if memory::load(address) != Ok(expected) {
-        WAITING.fetch_sub(1, Ordering::SeqCst);
+        WAITING.leave();
         return Err(Errno::EAGAIN);
     }
     bucket.push(entry.clone());
@@ -169,7 +169,7 @@ fn enqueue(process: &Process, word: Awaited, bits: u32, waiter: Arc<Waiter>) -> 
 
 /// Ends what [`enqueue`] began; false if a waker has taken the entry out.
 fn dequeue(entry: &Arc<Entry>) -> bool {
-    WAITING.fetch_sub(1, Ordering::SeqCst);
+    WAITING.leave();
     remove(entry)
 }
 
@@ -201,7 +201,7 @@ pub(crate) fn check(address: u64, scope: Scope) -> Result<()> {
 
 /// FUTEX_WAKE_BITSET: wakes at most `most`; gives how many.
 pub(crate) fn wake(process: &Process, address: u64, most: u32, bits: u32, scope: Scope) -> u32 {
-    if WAITING.load(Ordering::SeqCst) == 0 {
+    if WAITING.is_empty() {
         return 0;
     }
     let key = Key::new(process, address, scope);
