@@ -1,0 +1,66 @@
+//! The policy of a deployment: which enclaves are its services, what each of them gets, and who may change that.
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use deployment_policy::Policy;
+//!
+//! let policy = Policy::parse(
+//!     "name: shop
+//! services:
+//!   web:
+//!     enclaves: [83d719e77deaca1470f6baf62a4d774303c899db69020f9c70ee1dfc08c7ce9e]
+//!     environment: { PASSWORD: '{{ secret \"db\" }}' }
+//! secrets:
+//!   db: { kind: password }
+//! ",
+//! )?;
+//! println!("{}", policy.digest()); // the same for the same policy in JSON
+//! # Ok(()) }
+//! ```
+//!
+//! The way of a policy, each step a module: text → [`document`] (`read`: its types, and nothing unknown) → [`Policy`]
+//! (`check`: whatever it names exists, templates fit, no cycles).
+//!
+//! There is no clock, no randomness and no I/O here: times, values and the state of the world are arguments. Policies come
+//! from people who may be mistaken or hostile, so sizes and counts are bounded (`limits`). Evidence must have been verified
+//! before ([`dcap_quote`]): this crate believes it.
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unwrap_used
+    )
+)]
+
+mod authorize;
+mod canonical;
+mod check;
+mod denial;
+pub mod document;
+mod evidence;
+mod grant;
+mod identify;
+mod limits;
+mod lint;
+mod person;
+mod policy;
+mod read;
+mod similar;
+mod template;
+
+pub use crate::authorize::RegistryQuestion;
+pub use crate::canonical::PolicyDigest;
+pub use crate::check::Problem;
+pub use crate::denial::{Denial, DenialCode, Reason};
+pub use crate::evidence::{Evidence, Registered};
+pub use crate::grant::{Grant, Needs};
+pub use crate::limits::MAX_POLICY_SIZE;
+pub use crate::lint::{Finding, Profile, Severity, lint};
+pub use crate::person::{Action, Approval, Principal};
+pub use crate::policy::{Policy, PolicyError};
+pub use crate::read::{Position, ReadError};
+pub use crate::template::{Reference, ReferenceKind, Template, TemplateError, Values, fill};
