@@ -97,6 +97,16 @@ impl Transaction<'_> {
         )
     }
 
+    /// The version of a record that was committed, without reading it; none if there is none, or this change or one before it
+    /// has written it.
+    #[must_use]
+    pub fn committed_version(&self, table: Table, name: &str) -> Option<u64> {
+        let key = (table, name.to_owned());
+        let is_staged = self.own.records.contains_key(&key) || self.before.records.contains_key(&key);
+        let entry = self.index.get(table, name).filter(|_| !is_staged);
+        entry.map(|entry| entry.version)
+    }
+
     /// Names in a table that begin with a prefix, in order.
     #[must_use]
     pub fn names(&self, table: Table, prefix: &str) -> Vec<String> {

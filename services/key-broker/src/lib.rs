@@ -12,3 +12,7 @@
 )]
 
 pub mod audit;
+mod authority;
+mod encoding;
+mod identity;
+mod records;
