@@ -19,7 +19,7 @@ pub struct Grant<'p> {
 /// Everything that must be there before a grant can be resolved.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Needs<'p> {
-    /// Secrets and imports that templates name, and what they want of each. The identity in TLS is among them.
+    /// Secrets and imports that templates name, and what they want of each.
     pub secrets: BTreeMap<&'p Name, BTreeSet<ReferenceKind>>,
     /// Volumes whose keys it gets.
     pub volumes: BTreeSet<&'p Name>,
@@ -82,14 +82,6 @@ impl<'p> Grant<'p> {
             for reference in template.references() {
                 secrets.entry(&reference.name).or_default().insert(reference.kind);
             }
-        }
-        if let Some(tls) = &self.service.tls {
-            let wanted = [
-                ReferenceKind::PrivateKey,
-                ReferenceKind::Certificate,
-                ReferenceKind::Ca,
-            ];
-            secrets.entry(&tls.identity).or_default().extend(wanted);
         }
         Needs {
             secrets,

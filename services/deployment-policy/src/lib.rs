@@ -49,6 +49,7 @@ mod lint;
 mod person;
 mod policy;
 mod read;
+mod resolve;
 mod similar;
 mod template;
 
@@ -63,4 +64,5 @@ pub use crate::lint::{Finding, Profile, Severity, lint};
 pub use crate::person::{Action, Approval, Principal};
 pub use crate::policy::{Policy, PolicyError};
 pub use crate::read::{Position, ReadError};
-pub use crate::template::{Reference, ReferenceKind, Template, TemplateError, Values, fill};
+pub use crate::resolve::{Material, ResolveError, ResolveProblem, Secrets};
+pub use crate::template::{Filter, Reference, ReferenceKind, Template, TemplateError};

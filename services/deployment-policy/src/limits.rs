@@ -29,3 +29,6 @@ pub(crate) const MAX_PROBLEMS: usize = 50;
 
 /// Letters of a sentence, such as the reason of a tolerance.
 pub(crate) const MAX_SENTENCE: usize = 1_000;
+
+/// Bytes of all that a service gets. JSON writes a byte as six at most: `provisioning::MAX_PROVISION` has room for it.
+pub(crate) const MAX_RESOLVED: usize = 2 << 20;

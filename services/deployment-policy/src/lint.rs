@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::document::{Document, Name, PeerName, Platforms, Service, Tolerance, Tolerated};
 use crate::grant::templates;
 use crate::policy::Policy;
+use crate::template::{ReferenceKind, Template};
 
 /// What a policy is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,6 +136,7 @@ impl Findings {
         if let Some(platforms) = &service.platforms {
             self.nodes(platforms, &format!("{path}.platforms"));
         }
+        self.identity(&path, service);
         self.one_sided(document, name, service);
     }
 
@@ -216,6 +218,23 @@ impl Findings {
                     "this machine is there twice",
                 );
             }
+        }
+    }
+
+    /// An identity that the service does not find anywhere.
+    fn identity(&mut self, path: &str, service: &Service) {
+        let Some(tls) = &service.tls else { return };
+        let has = |kind| {
+            let mut references = templates(service).flat_map(Template::references);
+            references.any(|reference| reference.kind == kind && reference.name == tls.identity)
+        };
+        if !has(ReferenceKind::PrivateKey) || !has(ReferenceKind::Certificate) {
+            let identity = &tls.identity;
+            let message = format!(
+                "it is not given to the service: write {{{{ certificate \"{identity}\" }}}} and {{{{ private_key \"{identity}\" }}}} \
+                 into its files"
+            );
+            self.warn("identity-not-given", format!("{path}.tls.identity"), message);
         }
     }
 
@@ -400,10 +419,10 @@ mod tests {
             (
                 "    tls: { identity: c, accept: [web, x/y] }",
                 "secrets: { c: { kind: x509, common_name: c } }",
-                &["one-sided"],
+                &["identity-not-given", "one-sided"],
             ),
             (
-                "    tls: { identity: c, accept: [web], connect: [shop/web] }",
+                "    tls: { identity: c, accept: [web], connect: [shop/web] }\n    files: { /c: { content: '{{ certificate \"c\" }}{{ private_key \"c\" }}' } }",
                 "secrets: { c: { kind: x509, common_name: c } }",
                 &[],
             ),

@@ -326,7 +326,7 @@ volumes: { data: {}, unused: {} }
     let grant = policy.authorize(None, &evidence(), NOW).unwrap();
     let needs = grant.needs();
     let names: Vec<_> = needs.secrets.keys().map(|name| name.as_str()).collect();
-    assert_eq!(names, ["a", "b", "ca", "web"]);
+    assert_eq!(names, ["a", "b", "ca"]);
     assert_eq!(needs.volumes.len(), 1);
     assert_eq!(policy.spiffe_id(grant.service_name()), "spiffe://shop/web");
     assert_eq!(policy.service_with_identity("web").unwrap().as_str(), "web");

@@ -24,12 +24,20 @@ pub struct File {
     /// Who may do what with it, in octal; `0400` unless it is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<Mode>,
-    /// Its owner; the container's user unless it is given.
+    /// Whose it is; the user's whom the program runs as, unless it is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub uid: Option<u32>,
-    /// Its group; the container's group unless it is given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub gid: Option<u32>,
+    pub owner: Option<Owner>,
+}
+
+/// A user and a group, by number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Owner {
+    /// The user.
+    pub user: u32,
+    /// The group.
+    pub group: u32,
 }
 
 /// The bits of a file's mode that a policy can set: read, write and execute, for owner, group and others.

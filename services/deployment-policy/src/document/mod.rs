@@ -20,7 +20,7 @@ mod tolerance;
 pub use access::{Access, Approvals, Person};
 pub use dates::{Expiry, Lifetime};
 pub use exchange::{Export, Import, ImportKind};
-pub use file::{Base64, File, Mode};
+pub use file::{Base64, File, Mode, Owner};
 pub use map::Map;
 pub use names::{GuestPath, ImageKeyId, Name, PeerName, VariableName};
 pub use platforms::{Node, Platforms, RegistryUrl};

@@ -15,9 +15,7 @@ pub enum Renewal {
     /// No more than that.
     #[default]
     Rewrite,
-    /// Ends the program, so that whoever started the container starts it again.
-    Restart,
-    /// Sends the program this signal.
+    /// Sends the program this signal. TERM ends it, so that whoever started the container starts it again.
     Signal(SignalName),
 }
 

@@ -46,6 +46,14 @@ pub fn fill<V: Values>(template: &Template, values: &V) -> Result<Zeroizing<Vec<
 }
 
 impl Filter {
+    /// How many bytes it makes of so many; more than there can be if there are too many.
+    pub(crate) fn len_of(self, len: usize) -> usize {
+        match self {
+            Self::Base64 => base64::encoded_len(len, true).unwrap_or(usize::MAX),
+            Self::Hex => len.saturating_mul(2),
+        }
+    }
+
     fn apply(self, value: &[u8]) -> Zeroizing<Vec<u8>> {
         Zeroizing::new(match self {
             Self::Base64 => STANDARD.encode(value).into_bytes(),
@@ -87,6 +95,15 @@ mod tests {
                 .collect::<Vec<_>>()
         );
         assert_eq!(filled("{{ secret \"a\" | base64 | hex }}").unwrap().len(), 48);
+        for filter in Filter::ALL {
+            for len in 0..10 {
+                assert_eq!(
+                    filter.apply(&vec![7; len]).len(),
+                    filter.len_of(len),
+                    "{filter:?} {len}"
+                );
+            }
+        }
         assert_eq!(filled("{{ secret \"b\" }}"), Err("b".to_owned()));
     }
 }

@@ -15,7 +15,7 @@ mod parser;
 use std::fmt;
 use std::str::FromStr;
 
-pub use self::fill::{Values, fill};
+pub(crate) use self::fill::{Values, fill};
 use crate::document::Name;
 use crate::read::Position;
 use crate::similar::hint;
