@@ -119,13 +119,18 @@ impl Authority {
     pub fn certify(&self, key: &KeyPair, leaf: &Leaf<'_>) -> Result<Issued, AuthorityError> {
         let until = UnixTime(leaf.now.0.saturating_add(leaf.lifetime).min(self.until));
         let mut parameters = parameters(leaf.common_name, leaf.now, until, leaf.policy)?;
-        let dns = leaf.dns.iter().map(|name| Ok(SanType::DnsName(Ia5String::try_from(name.as_str())?)));
+        let dns = leaf
+            .dns
+            .iter()
+            .map(|name| Ok(SanType::DnsName(Ia5String::try_from(name.as_str())?)));
         parameters.subject_alt_names = dns.collect::<Result<_, rcgen::Error>>()?;
         parameters
             .subject_alt_names
             .extend(leaf.ip.iter().map(|address| SanType::IpAddress(*address)));
         if let Some(uri) = &leaf.uri {
-            parameters.subject_alt_names.push(SanType::URI(Ia5String::try_from(uri.as_str())?));
+            parameters
+                .subject_alt_names
+                .push(SanType::URI(Ia5String::try_from(uri.as_str())?));
         }
         parameters.is_ca = IsCa::ExplicitNoCa;
         parameters.use_authority_key_identifier_extension = true;
@@ -220,7 +225,10 @@ pub(crate) fn pem(label: &str, der: &[u8]) -> Zeroizing<String> {
     let body = Zeroizing::new(base64::engine::general_purpose::STANDARD.encode(der));
     // As large as it will be: a line of 64 has a line feed.
     let lines = body.len().div_ceil(64);
-    let capacity = body.len().saturating_add(lines).saturating_add(label.len().saturating_mul(2));
+    let capacity = body
+        .len()
+        .saturating_add(lines)
+        .saturating_add(label.len().saturating_mul(2));
     let mut text = Zeroizing::new(String::with_capacity(capacity.saturating_add(64)));
     text.push_str("-----BEGIN ");
     text.push_str(label);

@@ -43,8 +43,13 @@ pub enum IdentityError {
     #[error(transparent)]
     Audit(#[from] AuditKeyError),
     /// The store has no broker in it, though it is one's store.
-    #[error("the store has no broker in it: its making was interrupted; remove the store, and run nacre broker init again")]
+    #[error(
+        "the store has no broker in it: its making was interrupted; remove the store, and run nacre broker init again"
+    )]
     Missing,
+    /// It cannot begin to work.
+    #[error("the broker cannot start: {0}")]
+    Start(String),
     /// Nobody could do anything.
     #[error("a broker needs an administrator: name a client certificate")]
     NoAdministrator,
@@ -62,7 +67,10 @@ impl Identity {
         Ok(Self {
             authority: Authority::make(KeyAlgorithm::P256, &common_name, None, None, now, LIFETIME)?,
             audit_key: Base64Secret(AuditKey::generate()?),
-            administrators: administrators.iter().map(|hash| Bytes(*hash).to_string()).collect(),
+            administrators: administrators
+                .iter()
+                .map(|hash| Bytes(*hash).to_string())
+                .collect(),
             made: now.0,
             id,
         })

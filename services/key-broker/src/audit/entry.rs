@@ -75,3 +75,9 @@ pub(super) struct Line {
     #[serde(flatten)]
     pub event: Event,
 }
+
+/// Whether a line is about a deployment.
+pub(crate) fn is_about(line: &[u8], deployment: &str) -> bool {
+    let line: Result<Line, _> = serde_json::from_slice(line);
+    line.is_ok_and(|line| line.event.deployment.as_deref() == Some(deployment))
+}

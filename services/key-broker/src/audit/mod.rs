@@ -14,6 +14,7 @@ mod entry;
 mod signer;
 mod verify;
 
+pub(crate) use self::entry::is_about;
 pub use self::entry::{Actor, Event, Outcome};
 pub use self::signer::{AuditKey, AuditKeyError};
 pub use self::verify::{AuditError, AuditHead, AuditProblem, Verified, verify};
