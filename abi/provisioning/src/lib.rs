@@ -23,6 +23,10 @@ pub use secret::{SecretBytes, SecretText};
 /// Where a broker is asked.
 pub const PATH: &str = "/v1/provision";
 
+/// The name in the broker's certificate, wherever it is: its address is the host's claim. The authority that a container was converted
+/// for gives this name to brokers only, and never to a service of a deployment.
+pub const SERVER_NAME: &str = "key-broker.nacre.internal";
+
 /// The media type of all messages.
 pub const CONTENT_TYPE: &str = "application/json";
 
