@@ -12,7 +12,8 @@ use deployment_policy::document::{KeyAlgorithm, Use};
 use rcgen::string::Ia5String;
 use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
-    IsCa, Issuer, KeyPair, KeyUsagePurpose, RsaKeySize, SanType, SerialNumber,
+    GeneralSubtree, IsCa, Issuer, KeyPair, KeyUsagePurpose, NameConstraints, RsaKeySize, SanType,
+    SerialNumber,
 };
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -22,6 +23,8 @@ use crate::encoding::{Base64Bytes, Base64Secret};
 /// The extension with a policy's digest (OCTET STRING, 32 bytes): `2.25.1466830317.1`. The number below `2.25` was drawn at
 /// random; nobody has assigned it.
 pub const POLICY_DIGEST_OID: [u64; 4] = [2, 25, 1_466_830_317, 1];
+/// Names in this domain are brokers' ([`provisioning::SERVER_NAME`]), and no service's.
+pub(crate) const RESERVED_DOMAIN: &str = "nacre.internal";
 /// Certificates are valid from so many seconds before they are made, for peers whose clocks are behind.
 const CLOCK_SKEW: u64 = 300;
 
@@ -97,6 +100,11 @@ impl Authority {
         let issued = match above {
             Some(above) => {
                 parameters.serial_number = Some(serial_number()?);
+                // Who trusts the authority above believes brokers by their name, so nobody below can give it away.
+                parameters.name_constraints = Some(NameConstraints {
+                    permitted_subtrees: Vec::new(),
+                    excluded_subtrees: vec![GeneralSubtree::DnsName(RESERVED_DOMAIN.to_owned())],
+                });
                 Some(parameters.signed_by(&key, &above.issuer()?)?)
             }
             None => None,
@@ -254,43 +262,62 @@ mod tests {
 
     #[test]
     fn a_leaf_chains_to_either_certificate_of_its_authority() {
-        use rustls::pki_types::CertificateDer;
         let root = Authority::make(KeyAlgorithm::P256, "root", None, None, NOW, 1000).unwrap();
         let middle = Authority::make(KeyAlgorithm::P384, "middle", Some(&root), None, NOW, 9999).unwrap();
         assert_eq!(middle.until, root.until);
-        let leaf = Leaf {
+        let leaf = leaf("db.example");
+        let issued = middle.issue(KeyAlgorithm::Ed25519, &leaf).unwrap();
+        assert_eq!(issued.until.0, NOW.0 + 500);
+        let between = middle.issued.as_ref();
+        assert_eq!(verify(&issued, &root.own, between), Ok(()));
+        assert_eq!(verify(&issued, &middle.own, None), Ok(()));
+        assert_eq!(verify(&issued, &middle.own, between), Ok(()));
+        let digest = [&[4, 32], [0xab; 32].as_slice()].concat();
+        assert!(issued.certificate.windows(34).any(|window| window == digest));
+    }
+
+    #[test]
+    fn an_authority_below_cannot_name_a_broker() {
+        let root = Authority::make(KeyAlgorithm::P256, "root", None, None, NOW, 1000).unwrap();
+        let middle = Authority::make(KeyAlgorithm::P256, "middle", Some(&root), None, NOW, 1000).unwrap();
+        let leaf = leaf(provisioning::SERVER_NAME);
+        let by_root = root.issue(KeyAlgorithm::P256, &leaf).unwrap();
+        assert_eq!(verify(&by_root, &root.own, None), Ok(()));
+        let by_middle = middle.issue(KeyAlgorithm::P256, &leaf).unwrap();
+        assert!(verify(&by_middle, &root.own, middle.issued.as_ref()).is_err());
+    }
+
+    fn leaf(name: &str) -> Leaf<'_> {
+        Leaf {
             common_name: "leaf",
-            dns: &["db.example".to_owned()],
-            ip: &["192.0.2.1".parse().unwrap()],
+            dns: Box::leak(Box::new([name.to_owned()])),
+            ip: &[],
             uri: Some("spiffe://shop/db".to_owned()),
             uses: &[Use::Server],
             policy: Some("ab".repeat(32).parse().unwrap()),
             now: NOW,
             lifetime: 500,
-        };
-        let issued = middle.issue(KeyAlgorithm::Ed25519, &leaf).unwrap();
-        assert_eq!(issued.until.0, NOW.0 + 500);
-        let der = |bytes: &Base64Bytes| CertificateDer::from(bytes.0.clone());
-        for (anchor, between) in [
-            (&root.own, vec![der(middle.issued.as_ref().unwrap())]),
-            (&middle.own, Vec::new()),
-            (&middle.own, vec![der(middle.issued.as_ref().unwrap())]),
-        ] {
-            let mut roots = rustls::RootCertStore::empty();
-            roots.add(der(anchor)).unwrap();
-            let provider = rustls::crypto::aws_lc_rs::default_provider();
-            let certificate = CertificateDer::from(issued.certificate.clone());
-            let verified = rustls::client::verify_server_cert_signed_by_trust_anchor(
-                &rustls::server::ParsedCertificate::try_from(&certificate).unwrap(),
-                &roots,
-                &between,
-                rustls::pki_types::UnixTime::since_unix_epoch(std::time::Duration::from_secs(NOW.0)),
-                provider.signature_verification_algorithms.all,
-            );
-            verified.unwrap();
         }
-        let digest = [&[4, 32], [0xab; 32].as_slice()].concat();
-        assert!(issued.certificate.windows(34).any(|window| window == digest));
+    }
+
+    fn verify(
+        issued: &Issued,
+        anchor: &Base64Bytes,
+        between: Option<&Base64Bytes>,
+    ) -> Result<(), rustls::Error> {
+        use rustls::pki_types::CertificateDer;
+        let der = |bytes: &Base64Bytes| CertificateDer::from(bytes.0.clone());
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(der(anchor)).unwrap();
+        let provider = rustls::crypto::aws_lc_rs::default_provider();
+        let certificate = CertificateDer::from(issued.certificate.clone());
+        rustls::client::verify_server_cert_signed_by_trust_anchor(
+            &rustls::server::ParsedCertificate::try_from(&certificate).unwrap(),
+            &roots,
+            &between.map(der).into_iter().collect::<Vec<_>>(),
+            rustls::pki_types::UnixTime::since_unix_epoch(std::time::Duration::from_secs(NOW.0)),
+            provider.signature_verification_algorithms.all,
+        )
     }
 
     #[test]

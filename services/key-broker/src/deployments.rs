@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use broker_store::Table;
+use deployment_policy::document::SecretValue;
 use deployment_policy::{Action, Policy, PolicyDigest};
 use serde::{Deserialize, Serialize};
 
 use crate::audit::Outcome;
+use crate::authority::RESERVED_DOMAIN;
 use crate::people::Person;
 use crate::policies::{HistoryEntry, InForce, history_entry, history_record};
 use crate::problem::Problem;
@@ -96,6 +98,11 @@ impl Work<'_, '_> {
                 person,
                 "this certificate may not update the policy",
             )?));
+        }
+        if let Some(name) = reserved_name(policy) {
+            let problem =
+                format!("the name {name} is in {RESERVED_DOMAIN}, which is for brokers; use another one");
+            return Ok(Err(Problem::Invalid(problem)));
         }
         if current
             .as_ref()
@@ -306,6 +313,24 @@ impl Work<'_, '_> {
         }
         Ok(())
     }
+}
+
+/// A name of a host in a policy's certificates that only brokers may have.
+fn reserved_name(policy: &Policy) -> Option<&str> {
+    let secrets = policy.document().secrets.iter();
+    let names = secrets.flat_map(|(_, secret)| match &secret.value {
+        SecretValue::X509 { subject, .. } => subject.dns.as_slice(),
+        _ => &[],
+    });
+    let is_reserved = |name: &&String| {
+        let name = name.to_ascii_lowercase();
+        let name = name.strip_prefix("*.").unwrap_or(&name);
+        name == RESERVED_DOMAIN
+            || name.ends_with(&format!(".{RESERVED_DOMAIN}"))
+            // *.internal
+            || RESERVED_DOMAIN.split_once('.').is_some_and(|(_, above)| name == above)
+    };
+    names.filter(is_reserved).map(String::as_str).next()
 }
 
 pub(crate) fn about<'a>(

@@ -31,6 +31,14 @@ pub struct AuthorityCertificates {
     pub signed_by_broker: Option<String>,
 }
 
+/// A page of the audit log.
+#[derive(Serialize)]
+pub(crate) struct AuditPage {
+    pub lines: Vec<u8>,
+    /// Where to go on, if there is more.
+    pub next: Option<u64>,
+}
+
 impl Work<'_, '_> {
     pub fn secret_list(
         &mut self,
@@ -155,14 +163,14 @@ impl Work<'_, '_> {
         Ok(visible)
     }
 
-    /// Lines of the audit log from a sequence on, at most 256, and where to go on, if there are more. With a deployment only
+    /// Lines of the audit log from a sequence on, at most 256. With a deployment only
     /// its lines, for those who may see it; without one all of them, for administrators.
     pub fn audit_lines(
         &mut self,
         person: &Person,
         from: u64,
         deployment: Option<&str>,
-    ) -> Result<Result<(Vec<u8>, Option<u64>), Problem>, Problem> {
+    ) -> Result<Result<AuditPage, Problem>, Problem> {
         match deployment {
             Some(deployment) => {
                 if let Err(problem) = self.policy(person, deployment)? {
@@ -194,7 +202,7 @@ impl Work<'_, '_> {
                 lines.push(b'\n');
             }
         }
-        Ok(Ok((lines, more)))
+        Ok(Ok(AuditPage { lines, next: more }))
     }
 
     /// The policy of a deployment, for somebody who may change what belongs to it.

@@ -65,7 +65,9 @@ struct Current {
 }
 
 impl Certificates {
-    pub fn new(names: Vec<String>, addresses: Vec<IpAddr>, quotes: Option<QuoteSource>) -> Arc<Self> {
+    /// With these names and addresses of hosts, and the one by which containers know brokers.
+    pub fn new(mut names: Vec<String>, addresses: Vec<IpAddr>, quotes: Option<QuoteSource>) -> Arc<Self> {
+        names.push(provisioning::SERVER_NAME.to_owned());
         Arc::new(Self {
             names,
             addresses,

@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 
 use super::deployments::ask;
 use super::{App, request, respond};
+use crate::owner_work::AuditPage;
 use crate::problem::Problem;
 
 /// Where the audit log goes on, if there is more.
@@ -149,7 +150,7 @@ pub(super) async fn audit(
         work.audit_lines(person, query.from, query.deployment.as_deref())
     });
     match lines.await.and_then(|lines| lines) {
-        Ok((lines, next)) => {
+        Ok(AuditPage { lines, next }) => {
             let mut response = respond::text(
                 StatusCode::OK,
                 HeaderValue::from_static("application/x-ndjson"),

@@ -36,11 +36,10 @@ pub(super) async fn status(
             person.is_ok_and(|person| app.broker.identity().is_administrator(&person.principal()));
         if is_administrator {
             let heads = app.broker.heads().await?;
-            let members = status.as_object_mut();
-            members.map(|members| {
+            if let Some(members) = status.as_object_mut() {
                 members.insert("witness".to_owned(), heads.store.to_string().into());
                 members.insert("audit_head".to_owned(), heads.audit.to_string().into());
-            });
+            }
         }
         Ok::<_, Problem>(status)
     };

@@ -224,6 +224,10 @@ async fn bad_input_is_refused_with_a_reason() {
         (b"name: shop\nservices: {web: {image: x, foo: 1}}".to_vec(), "foo"),
         (b"name: other\nservices: {web: {image: x}}".to_vec(), "other"),
         (b"\xff\xfe".to_vec(), "UTF-8"),
+        (
+            b"name: shop\nservices: {web: {image: x}}\nsecrets: {x: {kind: x509, common_name: x, dns: [a.Nacre.internal]}}".to_vec(),
+            "for brokers",
+        ),
         (b"".to_vec(), ""),
         (b"a: &a [x,x]\nb: &b [*a,*a]\nc: [*b,*b]".to_vec(), ""),
     ] {

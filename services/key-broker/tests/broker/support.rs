@@ -288,7 +288,7 @@ impl Running {
         body: &[u8],
     ) -> std::io::Result<Answer> {
         let stream = TcpStream::connect(self.address).await?;
-        let name = ServerName::try_from("broker.example").unwrap();
+        let name = ServerName::try_from(provisioning::SERVER_NAME).unwrap();
         let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
         let mut stream = connector.connect(name, stream).await?;
         let head = format!(
