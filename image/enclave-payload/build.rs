@@ -1,6 +1,6 @@
-//! Builds the two binaries by a cargo of their own, because they are compiled unlike everything else: the enclave
-//! freestanding, with the processor features that its measured code may rely on, the host runtime as a static
-//! binary that runs in any image.
+//! Builds the binaries by a cargo of their own, because they are compiled unlike everything else: the enclave
+//! freestanding, with the processor features that its measured code may rely on, the host runtime and `nacre-init` as static
+//! binaries that run in any image.
 //!
 //! The same commit must give the same bytes in any directory and any user's environment, or MRENCLAVE would differ.
 //! So the environment is emptied but for what cargo needs to find itself, and paths are remapped.
@@ -148,6 +148,8 @@ fn main() {
         "enclave-image",
         "enclave-image",
         "enclave",
+        "guest",
+        "attest/provisioning",
         &["image"],
         // Position-independent code in a fixed place: the place is beyond the reach of 32-bit addresses.
         &[
@@ -169,9 +171,16 @@ fn main() {
         &[],
         &["-C", "target-feature=+crt-static"],
     );
+    let init = builder.build(
+        "nacre-init",
+        "nacre-init",
+        "release",
+        &[],
+        &["-C", "target-feature=+crt-static"],
+    );
 
     let mut digest = Sha256::new();
-    for (path, name) in [(enclave, "enclave"), (host, "host")] {
+    for (path, name) in [(enclave, "enclave"), (host, "host"), (init, "init")] {
         let bytes = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         digest.update((bytes.len() as u64).to_le_bytes());
         digest.update(&bytes);
@@ -183,6 +192,8 @@ fn main() {
     for input in [
         "abi",
         "enclave",
+        "guest",
+        "attest/provisioning",
         "host",
         "Cargo.toml",
         "Cargo.lock",

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 
-use crate::{bare_numbers, check_deps, host_calls, links, shell, syscalls};
+use crate::{bare_numbers, check_deps, host_calls, links, policy_schema, shell, syscalls};
 
 /// A check: what it is called, and what it runs.
 type Check = (&'static str, fn() -> Result<()>);
@@ -42,6 +42,11 @@ fn generated_pages() -> Result<()> {
     let pages = [
         ("docs/syscalls.md", "syscalls", syscalls::is_current()),
         ("docs/host-calls.md", "host-calls", host_calls::is_current()),
+        (
+            "docs/deployment-policy.schema.json",
+            "policy-schema",
+            policy_schema::is_current(),
+        ),
     ];
     for (page, command, is_current) in pages {
         ensure!(

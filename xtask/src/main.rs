@@ -3,7 +3,6 @@
 //! Each command is a module of its own; [`shell`] runs other programs, [`debian`] looks after system packages.
 #![forbid(unsafe_code)]
 
-mod azure_client;
 mod bare_numbers;
 mod bench;
 mod book;
@@ -16,7 +15,9 @@ mod deny;
 mod host_calls;
 mod images;
 mod links;
+mod policy_schema;
 mod programs;
+mod python_environment;
 mod reproducibility;
 mod shell;
 mod syscalls;
@@ -62,6 +63,10 @@ enum Command {
     Images(images::Options),
     /// Run real programs natively and in the enclave, compare, and write docs/programs.md.
     Programs(programs::Options),
+    /// Write docs/deployment-policy.schema.json from the types of deployment policies.
+    PolicySchema,
+    /// Make the Python environment that judges deployment policies.
+    PolicyJudges,
     /// Write docs/host-calls.md from the table of host calls.
     HostCalls,
     /// Write docs/syscalls.md from the table of system calls.
@@ -74,7 +79,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Demo => demo::run(),
         Command::Test(options) => test::run(&options),
-        Command::AzureClient => azure_client::provide(),
+        Command::AzureClient => python_environment::provide(&python_environment::AZURE_CLIENT),
         Command::Bench(options) => bench::run(&options),
         Command::Check => check::run(),
         Command::Links => links::run(),
@@ -85,6 +90,8 @@ fn main() -> ExitCode {
         Command::Deny(options) => deny::run(&options),
         Command::Images(options) => images::run(&options),
         Command::Programs(options) => programs::run(&options),
+        Command::PolicySchema => policy_schema::run(),
+        Command::PolicyJudges => python_environment::provide(&python_environment::POLICY_JUDGES),
         Command::HostCalls => host_calls::run(),
         Command::Syscalls => syscalls::run(),
         Command::Reproducibility => reproducibility::run(),

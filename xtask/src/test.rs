@@ -2,7 +2,8 @@
 
 use anyhow::Result;
 
-use crate::{azure_client, debian, shell};
+use crate::python_environment::{self, AZURE_CLIENT, POLICY_JUDGES};
+use crate::{debian, shell};
 
 /// What to test.
 #[derive(clap::Args)]
@@ -18,8 +19,13 @@ pub struct Options {
 /// When something cannot be built, or a test fails.
 pub fn run(options: &Options) -> Result<()> {
     debian::provide()?;
-    if let Err(error) = azure_client::provide() {
-        println!("Microsoft's client cannot be installed, so the tests with it will fail: {error:#}");
+    for (environment, what) in [
+        (&AZURE_CLIENT, "Microsoft's client"),
+        (&POLICY_JUDGES, "what judges deployment policies"),
+    ] {
+        if let Err(error) = python_environment::provide(environment) {
+            println!("{what} cannot be installed, so the tests with it will fail: {error:#}");
+        }
     }
     // The `nacre` command first: the conformance tests run it, but do not link it.
     shell::run(shell::cargo().args(["build", "--workspace", "--bins"]))?;

@@ -9,12 +9,12 @@ use minicbor::encode::Error as WriteError;
 use minicbor::{Decoder, Encoder};
 
 use crate::{
-    Config, ConfigError, Extent, HostEnv, HostPorts, HostSignals, KeyId, Loopback, Port, Resolver, Rootfs,
-    User,
+    Broker, Config, ConfigError, Extent, HostEnv, HostPorts, HostSignals, Init, KeyId, Loopback, Port,
+    Resolver, Rootfs, User,
 };
 
 /// Version of the schema, the value of the first key. A change of the schema is a new version.
-pub const VERSION: u8 = 5;
+pub const VERSION: u8 = 6;
 
 /// The keys of the outer map, in their order.
 #[derive(Clone, Copy)]
@@ -39,9 +39,10 @@ enum Key {
     Resolver,
     HostSignals,
     Loopback,
+    Broker,
 }
 
-const KEYS: u64 = Key::Loopback as u64 + 1;
+const KEYS: u64 = Key::Broker as u64 + 1;
 
 pub(crate) fn encode(config: &Config) -> Result<Vec<u8>, ConfigError> {
     let mut bytes = Vec::new();
@@ -94,6 +95,14 @@ fn write(out: &mut Out, config: &Config) -> Written {
     match &config.loopback {
         Loopback::OfContainer(ports) => write_ports(out, ports)?,
         Loopback::OfHost => out.bool(true).map(drop)?,
+    }
+    out.u8(Key::Broker as u8)?;
+    match &config.broker {
+        Some(broker) => {
+            out.array(3)?.bytes(&broker.authority)?;
+            out.bytes(&broker.init.digest)?.u64(broker.init.len)?;
+        }
+        None => out.null().map(drop)?,
     }
     Ok(())
 }
@@ -163,6 +172,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Config, ConfigError> {
         resolver: field(&mut input, Key::Resolver, read_resolver)?,
         host_signals: field(&mut input, Key::HostSignals, Decoder::u64).map(HostSignals::from_bits)?,
         loopback: field(&mut input, Key::Loopback, read_loopback)?,
+        broker: field(&mut input, Key::Broker, read_broker)?,
     })
 }
 
@@ -247,6 +257,20 @@ fn read_loopback(input: &mut Decoder) -> Read<Loopback> {
     Ok(Loopback::OfContainer(HostPorts {
         published: read_ports(input)?,
         reached: read_ports(input)?,
+    }))
+}
+
+fn read_broker(input: &mut Decoder) -> Read<Option<Broker>> {
+    if input.datatype()? == Type::Null {
+        return input.null().map(|()| None);
+    }
+    count(input, Decoder::array, 3)?;
+    Ok(Some(Broker {
+        authority: read_bytes(input)?,
+        init: Init {
+            digest: read_hash(input)?,
+            len: input.u64()?,
+        },
     }))
 }
 

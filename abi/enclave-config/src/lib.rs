@@ -5,7 +5,7 @@
 //! bytes: it is deterministic CBOR (RFC 8949, section 4.2.1), a map from small integers to values in which every
 //! key is present. [`Config::decode`] accepts exactly what [`Config::encode`] writes, and nothing else.
 //!
-//! Key types: [`Config`], [`Rootfs`], [`HostEnv`], [`HostSignals`], [`HostChoices`], [`Loopback`], [`ConfigError`]. Neighbours: `enclave-layout` says where the
+//! Key types: [`Config`], [`Rootfs`], [`HostEnv`], [`HostSignals`], [`HostChoices`], [`Loopback`], [`Broker`], [`ConfigError`]. Neighbours: `enclave-layout` says where the
 //! bytes lie in the enclave.
 //!
 //! Trust: the LibOS reads measured bytes, yet the tools read files that anyone may have made. Decoding therefore
@@ -41,7 +41,7 @@ pub use host_choices::{HostChoices, HostEnv, NotAllowed, is_variable_name};
 pub use host_signals::HostSignals;
 pub use image_key::WrongKey;
 pub use loopback::{HostPorts, Loopback, Port, Transport};
-pub use rules::{MAX_HOSTNAME, MAX_MEMORY, MAX_NAME_SERVERS, MAX_THREADS};
+pub use rules::{MAX_AUTHORITY, MAX_HOSTNAME, MAX_INIT, MAX_MEMORY, MAX_NAME_SERVERS, MAX_THREADS};
 pub use sector_cipher::KeyId;
 
 /// Most bytes of an encoded configuration: what the enclave's layout has room for, without the length word.
@@ -90,6 +90,27 @@ pub struct Config {
     pub resolver: Resolver,
     /// Where traffic to and from loopback addresses goes.
     pub loopback: Loopback,
+    /// Who provisions the container before its program begins; `None` for nobody.
+    pub broker: Option<Broker>,
+}
+
+/// A key broker that provisions the container: `nacre-init` asks it for keys, arguments and files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broker {
+    /// The certificate of the authority that vouches for it (X.509, DER), [`MAX_AUTHORITY`] bytes at most. Which address it has, the
+    /// host says.
+    pub authority: Vec<u8>,
+    /// The program that asks it.
+    pub init: Init,
+}
+
+/// A program that the host supplies beside the image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Init {
+    /// Its SHA-256.
+    pub digest: [u8; 32],
+    /// Its length in bytes, at most [`MAX_INIT`].
+    pub len: u64,
 }
 
 /// User and groups, as numbers: names were resolved with the image's own passwd and group at conversion.

@@ -18,6 +18,10 @@ pub const MAX_NAME_SERVERS: usize = 3;
 pub const MAX_MEMORY: u64 = 55 << 30;
 /// Most threads that an enclave may have.
 pub const MAX_THREADS: u32 = 2047;
+/// Most bytes of a broker's authority.
+pub const MAX_AUTHORITY: usize = 8 << 10;
+/// Most bytes of the program that asks a broker.
+pub const MAX_INIT: u64 = 32 << 20;
 /// Longest host name, in bytes.
 pub const MAX_HOSTNAME: usize = 64;
 
@@ -108,6 +112,16 @@ pub(crate) fn check(config: &Config) -> Result<(), ConfigError> {
         rule(
             servers.iter().all(is_address),
             "a name server is not an IP address",
+        )?;
+    }
+    if let Some(broker) = &config.broker {
+        rule(
+            (1..=MAX_AUTHORITY).contains(&broker.authority.len()),
+            "the broker's authority is no certificate",
+        )?;
+        rule(
+            (1..=MAX_INIT).contains(&broker.init.len),
+            "the program that asks the broker has no size that a program has",
         )?;
     }
     if let Loopback::OfContainer(ports) = &config.loopback {

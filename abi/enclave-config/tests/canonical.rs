@@ -1,14 +1,18 @@
 //! One configuration, one sequence of bytes; and no input whatever makes the decoder panic.
 
 use enclave_config::{
-    Config, ConfigError, Extent, HostChoices, HostEnv, HostPorts, HostSignals, KeyId, Loopback, NotAllowed,
-    Port, Resolver, Rootfs, Transport, User,
+    Broker, Config, ConfigError, Extent, HostChoices, HostEnv, HostPorts, HostSignals, Init, KeyId, Loopback,
+    NotAllowed, Port, Resolver, Rootfs, Transport, User,
 };
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 
 fn port(protocol: Transport, number: u16) -> Port {
     Port { protocol, number }
+}
+
+fn broker(config: &mut Config) -> &mut Broker {
+    config.broker.as_mut().unwrap()
 }
 
 fn published(numbers: [u16; 2]) -> Loopback {
@@ -60,6 +64,13 @@ fn sample() -> Config {
             published: vec![port(Transport::Tcp, 80), port(Transport::Udp, 53)],
             reached: vec![port(Transport::Tcp, 5432)],
         }),
+        broker: Some(Broker {
+            authority: b"a certificate".to_vec(),
+            init: Init {
+                digest: [0xa5; 32],
+                len: 4_000_000,
+            },
+        }),
     }
 }
 
@@ -72,6 +83,7 @@ fn what_is_written_is_read() {
         host_env: HostEnv::Any,
         source_digest: None,
         loopback: Loopback::OfHost,
+        broker: None,
         ..sample()
     };
     assert_eq!(Config::decode(&any.encode().unwrap()), Ok(any));
@@ -133,7 +145,7 @@ fn longer_forms_of_the_same_value_are_refused() {
     let indefinite = [&[0xbf], &bytes[1..], &[0xff]].concat();
     assert_eq!(Config::decode(&indefinite), Err(ConfigError::Malformed));
     // The version as a two-byte integer.
-    let long = [&bytes[..2], &[0x18, 0x05], &bytes[3..]].concat();
+    let long = [&bytes[..2], &[0x18, 0x06], &bytes[3..]].concat();
     assert_eq!(Config::decode(&long), Err(ConfigError::NotCanonical));
 }
 
@@ -147,14 +159,14 @@ fn another_version_says_so() {
 #[test]
 fn a_lie_about_a_length_allocates_nothing() {
     // A map whose list of arguments claims 2^64 - 1 items.
-    let bytes = [&[0xb3, 0x00, 0x05, 0x01, 0x9b][..], &[0xff; 8]].concat();
+    let bytes = [&[0xb4, 0x00, 0x06, 0x01, 0x9b][..], &[0xff; 8]].concat();
     assert_eq!(Config::decode(&bytes), Err(ConfigError::Malformed));
 }
 
 #[test]
 fn rules_are_checked_in_both_directions() {
     type Damage = fn(&mut Config);
-    let broken: [(Damage, &str); 14] = [
+    let broken: [(Damage, &str); 18] = [
         (|c| c.args.clear(), "no program"),
         (|c| c.args.push(b"a\0b".to_vec()), "NUL"),
         (|c| c.entrypoint_len = 9, "entry point"),
@@ -169,6 +181,10 @@ fn rules_are_checked_in_both_directions() {
         (|c| c.host_signals = HostSignals::NONE, "among those"),
         (|c| c.loopback = published([80, 80]), "distinct"),
         (|c| c.loopback = published([0, 1]), "is 0"),
+        (|c| broker(c).authority.clear(), "authority"),
+        (|c| broker(c).authority = vec![0; 8193], "authority"),
+        (|c| broker(c).init.len = 0, "size"),
+        (|c| broker(c).init.len = (32 << 20) + 1, "size"),
     ];
     for (damage, words) in broken {
         let mut config = sample();
@@ -288,6 +304,7 @@ prop_compose! {
         source_digest: Option<[u8; 32]>,
         servers in prop::option::of(vec(any::<std::net::IpAddr>(), 0..4)),
         ports in prop::option::of([btree_set((any::<bool>(), 1..=u16::MAX), 0..4), btree_set((any::<bool>(), 1..=u16::MAX), 0..4)]),
+        authority in prop::option::of(vec(any::<u8>(), 1..100)),
     ) -> Config {
         Config {
             entrypoint_len: args.len() as u32 / 2,
@@ -325,6 +342,10 @@ prop_compose! {
                     list.into_iter().map(|(is_udp, number)| port(protocol(is_udp), number)).collect()
                 });
                 Loopback::OfContainer(HostPorts { published, reached })
+            }),
+            broker: authority.map(|authority| Broker {
+                authority,
+                init: Init { digest: [2; 32], len: blocks.clamp(1, 1 << 20) },
             }),
         }
     }

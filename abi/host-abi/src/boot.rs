@@ -54,6 +54,10 @@ pub struct BootInfo {
     pub hostname: Vec<u8>,
     /// The key of the root file system's image, if the host has it.
     pub image_key: Option<ImageKey>,
+    /// Where the broker is that is to provision the container, as a URL; empty if nobody is.
+    pub broker: Vec<u8>,
+    /// Host address of the program that asks the broker, mapped for as long as the enclave lives; 0 if there is none.
+    pub init_address: u64,
 }
 
 /// Why boot information cannot be read.
@@ -71,7 +75,7 @@ pub enum BootError {
 
 impl BootInfo {
     /// "NACREBT" and the version.
-    const MAGIC: u64 = u64::from_le_bytes(*b"NACREBT\x01");
+    const MAGIC: u64 = u64::from_le_bytes(*b"NACREBT\x02");
 
     /// The bytes for the staging buffer, of at most `most` bytes.
     pub fn encode(&self, most: usize) -> Result<Vec<u8>, BootError> {
@@ -104,6 +108,8 @@ impl BootInfo {
             &mut out,
             self.image_key.as_ref().map_or(&[], |key| key.as_bytes()),
         );
+        put_bytes(&mut out, &self.broker);
+        out.extend_from_slice(&self.init_address.to_le_bytes());
         if out.len() > most {
             Err(BootError::TooLong)
         } else {
@@ -147,6 +153,8 @@ impl BootInfo {
         info.resolv_conf = reader.bytes()?.to_vec();
         info.hostname = reader.bytes()?.to_vec();
         info.image_key = reader.key()?;
+        info.broker = reader.bytes()?.to_vec();
+        info.init_address = reader.word()?;
         Ok(info)
     }
 }
@@ -232,6 +240,8 @@ mod tests {
             resolv_conf: b"nameserver 127.0.0.1\n".to_vec(),
             hostname: b"pearl".to_vec(),
             image_key: ImageKey::new(&core::array::from_fn::<u8, 64, _>(|at| at as u8)).ok(),
+            broker: b"https://broker.example".to_vec(),
+            init_address: 0x7000_0000,
         }
     }
 

@@ -617,6 +617,10 @@ boot_inputs! {
         lie "The container has another name.";
     image_key: "The image's key", checked "its name (a digest) is the measured one, else the container does not start",
         lie "The container does not start. A host that has the key can read the image.";
+    broker: "The broker's address", checked "whoever answers there has to prove that the measured authority vouches for it",
+        lie "The container does not start.";
+    init_address: "The address of the program that asks the broker", checked "all of it lies outside the enclave, and it has the measured digest",
+        lie "The container does not start.";
 }
 
 #[cfg(test)]

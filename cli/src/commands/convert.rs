@@ -81,6 +81,7 @@ impl Convert {
             image_key: image_key.as_ref().map(|file| &file.key),
             libos: enclave_payload::ENCLAVE,
             host_runtime: enclave_payload::HOST_RUNTIME,
+            init: enclave_payload::INIT,
         };
         let mut bar = ProgressLine::unless_quiet(self.notices);
         let summary = conversion.run(&mut bar)?;

@@ -13,7 +13,7 @@ use enclave_config::{Config, HostChoices};
 use host_abi::BootFlags;
 use host_runtime::control::Control;
 use host_runtime::terminal::{self, RawMode};
-use host_runtime::{Platform, RootfsFile, Seed};
+use host_runtime::{Broker, Platform, RootfsFile, Seed};
 use image_convert::{Conversion, Options, Package, PackageError, Part};
 use oci_image::{ImageRef, ImageSource, Transport};
 use sector_cipher::ImageKey;
@@ -61,6 +61,10 @@ pub struct Run {
     /// The file with the key of an encrypted image, as nacre convert --encrypt made it
     #[arg(long, value_name = "FILE")]
     image_key: Option<PathBuf>,
+
+    /// Where the key broker is that provisions the container, as https://HOST:PORT; for an image that was converted with --broker-ca
+    #[arg(long, value_name = "URL", conflicts_with = "image_key")]
+    broker: Option<String>,
 
     /// Where the enclave runs; auto takes SGX where this machine has it, and otherwise says that it takes the emulator
     #[arg(long, value_enum, default_value_t = PlatformChoice::Auto)]
@@ -147,7 +151,22 @@ impl Run {
             .as_deref()
             .map(image_key::load_private)
             .transpose()?;
-        if let Err(wrong) = config.rootfs.check_key(image_key.as_ref().map(ImageKey::id)) {
+        let broker = match (&config.broker, self.broker) {
+            (None, None) => None,
+            (Some(_), Some(url)) => Some(Broker {
+                address: url.into_bytes(),
+                init: package.read(Part::Init)?,
+            }),
+            (Some(_), None) => {
+                bail!("{image}: a key broker provisions this image: say where it is with --broker URL")
+            }
+            (None, Some(_)) => bail!(
+                "{image}: no key broker provisions this image: convert it with --broker-ca FILE, or leave --broker out"
+            ),
+        };
+        if broker.is_none()
+            && let Err(wrong) = config.rootfs.check_key(image_key.as_ref().map(ImageKey::id))
+        {
             bail!("{image}: {wrong}");
         }
         let trace_file = match self.trace.flatten() {
@@ -157,7 +176,7 @@ impl Run {
             }
             None => None,
         };
-        let rootfs = package.locate(Part::Rootfs);
+        let rootfs = package.rootfs();
         let options = host_runtime::Options {
             sgxs: package.read(Part::Enclave)?,
             signature: &package.read(Part::Signature)?,
@@ -172,6 +191,7 @@ impl Run {
             trace_file,
             hostname: Vec::new(),
             image_key,
+            broker,
             platform: self.platform.platform()?,
             control: reachable(self.name.as_deref(), &image, config.debug)?,
         };
@@ -239,7 +259,7 @@ fn confidential(place: &ImageRef) -> Result<Package> {
 
 /// Tells the user how the image is read, and what in it is not in the enclave.
 fn say(package: &Package) {
-    if let Some(name) = package.locate(Part::Rootfs).compression.name() {
+    if let Some(name) = package.rootfs().compression.name() {
         eprintln!("nacre: the image's layer is compressed ({name}): it runs from an unpacked copy");
     }
     for remark in confidential_image::remarks(package.outside()) {
@@ -291,6 +311,7 @@ fn development(source: &ImageSource) -> Result<Package> {
             image_key: None,
             libos: enclave_payload::ENCLAVE,
             host_runtime: enclave_payload::HOST_RUNTIME,
+            init: enclave_payload::INIT,
         };
         conversion.run(&mut ProgressLine::new())?;
         retention::remove_old(&dir);

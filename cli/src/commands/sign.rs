@@ -120,7 +120,7 @@ impl Sign {
             self.notices.say(remark);
         }
         let mut bar = ProgressLine::unless_quiet(self.notices);
-        let total = package.locate(Part::Rootfs).len;
+        let total = package.rootfs().len;
         image_convert::Progress::begin(&mut bar, image_convert::Stage::Image, total);
         let pending = target.begin()?;
         package.write_resigned(&pending.place, &signature, &mut |at| {

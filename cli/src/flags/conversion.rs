@@ -12,6 +12,7 @@ use image_convert::Options;
 use sgx_arch::SigStruct;
 use sgx_sign::{Date, SignOptions};
 
+use super::authority;
 use super::enclave_values::{EnclaveSize, HostName, LoopbackPort, Parsed, SignalName, Threads, VariableName};
 use super::nacre_toml::{self, File, Signature};
 use super::notices::Notices;
@@ -63,6 +64,10 @@ pub struct EnclaveFlags {
     /// Allow the host to carry, see and change all traffic over 127.0.0.1 and ::1, also between programs of the container
     #[arg(long, conflicts_with_all = ["publish_loopback", "host_loopback"])]
     allow_loopback: bool,
+
+    /// Have a key broker provision the container before its program begins: this file (PEM) has the certificate of who vouches for it
+    #[arg(long, value_name = "FILE")]
+    broker_ca: Option<PathBuf>,
 
     /// Make a debug enclave, which its host can read (for --trace, --stats and crash reports)
     #[arg(long)]
@@ -118,9 +123,11 @@ impl ConversionSettings {
             .hostname
             .clone()
             .or(file.enclave.hostname.map(|name| name.0));
+        let broker_ca = enclave.broker_ca.as_deref().or(file.enclave.broker_ca.as_deref());
         let options = Options {
             resolver,
             loopback,
+            broker: broker_ca.map(authority::read).transpose()?,
             memory: size.map_or(defaults.memory, |size| size.0),
             threads: threads.map_or(defaults.threads, |threads| threads.0),
             allow_args: enclave.allow_args || file.host.allow_args,

@@ -1,6 +1,8 @@
 //! Flags that several commands share, and the types of their values.
 
 #[cfg(feature = "convert")]
+mod authority;
+#[cfg(feature = "convert")]
 pub mod byte_size;
 #[cfg(feature = "verify")]
 pub mod collateral_dir;

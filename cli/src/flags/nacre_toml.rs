@@ -8,6 +8,7 @@
 //! threads = 128
 //! hostname = "redis"
 //! name-servers = ["192.0.2.53"] # for /etc/resolv.conf, if the image has none
+//! broker-ca = "broker.pem"      # who vouches for the key broker; relative to this file
 //! debug = false
 //!
 //! [host]                        # what the host may change
@@ -58,6 +59,7 @@ pub struct Enclave {
     pub threads: Option<Threads>,
     pub hostname: Option<Parsed<HostName>>,
     pub name_servers: Vec<IpAddr>,
+    pub broker_ca: Option<PathBuf>,
     pub debug: bool,
 }
 
@@ -118,10 +120,12 @@ impl File {
         let document = toml::Deserializer::parse(text).map_err(|error| failed(&error, ""))?;
         let mut file: Self = serde_path_to_error::deserialize(document)
             .map_err(|error| failed(error.inner(), &format!("{}: ", error.path())))?;
+        let directory = path.parent().unwrap_or(Path::new(""));
         file.key = file.key.map(|key| match signer::is_uri(&key) {
             true => key,
-            false => path.parent().unwrap_or(Path::new("")).join(key),
+            false => directory.join(key),
         });
+        file.enclave.broker_ca = file.enclave.broker_ca.map(|path| directory.join(path));
         Ok(file)
     }
 }
@@ -136,6 +140,7 @@ const PLACES: &[(&str, &str)] = &[
     ("hostname", "hostname in [enclave]"),
     ("name-server", "name-servers in [enclave]"),
     ("name-servers", "name-servers in [enclave]"),
+    ("broker-ca", "broker-ca in [enclave]"),
     ("debug", "debug in [enclave]"),
     ("allow-args", "allow-args in [host]"),
     ("allow-env", "allow-env in [host]"),

@@ -13,8 +13,8 @@ use enclave_config::{Config, HostChoices};
 use enclave_rt::untrusted::HostMemory;
 use enclave_rt::{call, entry, measured, own_memory, processor as instructions};
 use host_abi::{BootInfo, HostFd, MessageKind, STAGING_SIZE};
-use kobject::{Credentials, Description, Errno, File, Mutex, clock};
-use libos_fs::{At, Context, Vfs, VfsOptions};
+use kobject::{Credentials, Description, Errno, File, Mutex, Once, clock};
+use libos_fs::{At, Context, Image, Vfs, VfsOptions};
 use libos_io::{Stream, Terminal, Timers};
 use libos_mm::AddressSpace;
 use linux_abi::{AtFlags, OpenFlags};
@@ -28,6 +28,7 @@ use crate::process::descriptors::OnExec;
 use crate::process::exit::{self, Status};
 use crate::process::{Process, Thread, exec, limits, table, turn};
 use crate::processor::{Contradiction, Processor};
+use crate::provisioning::{self, Awaited};
 use crate::signal::from_host;
 use crate::terminal::bridge;
 use crate::{attestation, console, name_files, proc_source, requests, rootfs_source, stats, trace};
@@ -40,7 +41,7 @@ pub(crate) struct Refusal {
 }
 
 impl Refusal {
-    fn new(line: impl Into<String>) -> Self {
+    pub(crate) fn new(line: impl Into<String>) -> Self {
         Self {
             line: line.into(),
             code: 125,
@@ -114,13 +115,21 @@ fn start() -> Result<enclave_rt::frame::TrapFrame, Refusal> {
         ))
     })?;
 
-    let vfs = mount(&config, &info)?;
+    let first_vfs = match &config.broker {
+        Some(broker) => provisioning::file_systems(&config, broker, &info)?,
+        None => mount(
+            &config,
+            (info.rootfs_address, info.rootfs_len),
+            info.image_key.as_ref(),
+        )?,
+    };
     let terminal = Arc::new(Terminal {
         foreground: AtomicU32::new(1),
         session: AtomicU32::new(1),
     });
     Container {
-        vfs,
+        first_vfs,
+        image_vfs: Once::new(),
         timers: Timers::new(from_host::forward),
         hostname: Mutex::new(hostname(&config, &info)),
         ipc: Ipc::new(config.memory),
@@ -135,9 +144,11 @@ fn start() -> Result<enclave_rt::frame::TrapFrame, Refusal> {
     let resolver = name_files::resolver(&config.resolver, &info.resolv_conf);
     let container = crate::container();
     let name = container.hostname.lock().clone();
-    name_files::make(&container.vfs, &container.vfs.root_context(), &name, &resolver)
-        .map_err(|errno| Refusal::new(format!("/etc/hosts and its like cannot be made ({errno})")))?;
-    let context = first_context(&config)?;
+    make_name_files(container.vfs(), &name, &resolver)?;
+    let context = match &config.broker {
+        Some(_) => provisioning::first_context(),
+        None => first_context(&config)?,
+    };
     let pid = table::new_number();
     let space = AddressSpace::new(config.memory);
     let process = Process::first(pid, space, context.clone());
@@ -152,8 +163,26 @@ fn start() -> Result<enclave_rt::frame::TrapFrame, Refusal> {
         false => open_streams(&process, &terminal),
     };
     opened.map_err(|errno| Refusal::new(format!("standard streams: {errno}")))?;
-    requests::allow(&config, &context, environment(&config, &info));
-    load(&config, &info, &context, &thread)
+    let arguments = arguments(&config, &info)?;
+    let environment = environment(&config, &info);
+    if config.broker.is_none() {
+        requests::allow(&config, &context, environment.clone());
+        return load(arguments, environment, &context, &thread);
+    }
+    let program = provisioning::program(&config, &info.broker, &arguments, &environment);
+    provisioning::await_image(Awaited {
+        rootfs_address: info.rootfs_address,
+        rootfs_len: info.rootfs_len,
+        config,
+        environment,
+        resolver,
+    });
+    load(program, Vec::new(), &context, &thread)
+}
+
+pub(crate) fn make_name_files(vfs: &Vfs, name: &[u8], resolver: &str) -> Result<(), Refusal> {
+    name_files::make(vfs, &vfs.root_context(), name, resolver)
+        .map_err(|errno| Refusal::new(format!("/etc/hosts and its like cannot be made ({errno})")))
 }
 
 fn boot_info() -> Result<BootInfo, Refusal> {
@@ -205,19 +234,15 @@ fn refuse_what_is_not_allowed(config: &Config, info: &BootInfo) -> Result<(), Re
         .map_err(|refused| Refusal::new(format!("{refused}")))
 }
 
-fn mount(config: &Config, info: &BootInfo) -> Result<Vfs, Refusal> {
-    let unreadable = |why: &str| {
-        Refusal::new(format!(
-            "the root file system is not the one that was measured: {why}"
-        ))
-    };
-    let key = info.image_key.as_ref();
+/// The file systems of the image, which the host has mapped `at` an address and in a length.
+pub(crate) fn mount(config: &Config, at: (u64, u64), key: Option<&ImageKey>) -> Result<Vfs, Refusal> {
+    let (address, len) = at;
     let given = config.rootfs.check_key(key.map(ImageKey::id));
     given.map_err(|wrong| Refusal::new(format!("{wrong}")))?;
-    if info.rootfs_len < config.rootfs.total_len {
+    if len < config.rootfs.total_len {
         return Err(unreadable("it is too short"));
     }
-    let memory = HostMemory::new(info.rootfs_address, config.rootfs.total_len);
+    let memory = HostMemory::new(address, config.rootfs.total_len);
     let memory = memory.ok_or_else(|| unreadable("the host has mapped it nowhere"))?;
     // A sixteenth of the programs' memory for blocks of the image, within reason.
     let cache = (config.memory / 16).clamp(4 << 20, 128 << 20);
@@ -226,8 +251,13 @@ fn mount(config: &Config, info: &BootInfo) -> Result<Vfs, Refusal> {
     if let Some(sites) = rootfs_source::ImageCallSites::open(image.clone(), config.rootfs.callsites) {
         libos_mm::install_call_sites(Arc::new(sites));
     }
+    file_systems(config, Some(image))
+}
+
+/// File systems with this image, or an empty root.
+pub(crate) fn file_systems(config: &Config, image: Option<Arc<dyn Image>>) -> Result<Vfs, Refusal> {
     Vfs::new(VfsOptions {
-        image: Some(image),
+        image,
         memory_limit: config.memory / 2,
         now: clock::timestamp,
         seed: [(); 3].map(|()| instructions::random_word()),
@@ -240,6 +270,12 @@ fn mount(config: &Config, info: &BootInfo) -> Result<Vfs, Refusal> {
         }
         errno => unreadable(&format!("{errno}")),
     })
+}
+
+fn unreadable(why: &str) -> Refusal {
+    Refusal::new(format!(
+        "the root file system is not the one that was measured: {why}"
+    ))
 }
 
 /// What certificates of the enclave call it: the host name, where that is measured, and the name for clients beside it.
@@ -264,8 +300,9 @@ fn hostname(config: &Config, info: &BootInfo) -> Vec<u8> {
     }
 }
 
-fn first_context(config: &Config) -> Result<Context, Refusal> {
-    let vfs = &crate::container().vfs;
+/// Where the image's program begins, and as whom.
+pub(crate) fn first_context(config: &Config) -> Result<Context, Refusal> {
+    let vfs = crate::container().vfs();
     let mut context = vfs.root_context();
     let user = &config.user;
     let credentials = Arc::new(Credentials::new(user.uid, user.gid, user.groups.clone()));
@@ -301,7 +338,7 @@ fn make_directories(context: &Context, path: &[u8]) -> kobject::Result<()> {
     for end in ends.chain([path.len()]) {
         let part = path.get(..end).unwrap_or(path);
         match crate::container()
-            .vfs
+            .vfs()
             .make_directory(context, At::Cwd, part, 0o755)
         {
             Ok(()) | Err(Errno::EEXIST) => {}
@@ -353,17 +390,19 @@ fn open_terminal(process: &Process) -> kobject::Result<()> {
     Ok(())
 }
 
+fn arguments(config: &Config, info: &BootInfo) -> Result<Vec<Vec<u8>>, Refusal> {
+    config
+        .args_with(&info.args)
+        .map(|args| args.into_iter().map(<[u8]>::to_vec).collect())
+        .ok_or_else(|| Refusal::new("the host's arguments leave no program to run"))
+}
+
 fn load(
-    config: &Config,
-    info: &BootInfo,
+    arguments: Vec<Vec<u8>>,
+    environment: Vec<Vec<u8>>,
     context: &Context,
     thread: &Arc<Thread>,
 ) -> Result<enclave_rt::frame::TrapFrame, Refusal> {
-    let arguments: Vec<Vec<u8>> = config
-        .args_with(&info.args)
-        .map(|args| args.into_iter().map(<[u8]>::to_vec).collect())
-        .ok_or_else(|| Refusal::new("the host's arguments leave no program to run"))?;
-    let environment = environment(config, info);
     let program = arguments.first().cloned().unwrap_or_default();
     let path = search(context, &program, &environment)
         .map_err(|errno| Refusal::program(&program, &program, errno))?;
@@ -376,7 +415,7 @@ fn load(
     let prepared = exec::prepare(context, request).map_err(|failure| {
         // For `execve`, a directory is one of many things that may not be executed; a person is told which.
         let is_directory = crate::container()
-            .vfs
+            .vfs()
             .directory(context, At::Cwd, &failure.file, AtFlags::empty())
             .is_ok();
         let errno = if is_directory {

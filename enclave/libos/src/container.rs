@@ -13,7 +13,10 @@ use crate::processor::Processor;
 
 /// The container.
 pub(crate) struct Container {
-    pub(crate) vfs: Vfs,
+    /// The file systems that it begins with.
+    pub(crate) first_vfs: Vfs,
+    /// Those of its image, where `nacre-init` has mounted it.
+    pub(crate) image_vfs: Once<Vfs>,
     pub(crate) timers: Arc<Timers>,
     pub(crate) hostname: Mutex<Vec<u8>>,
     pub(crate) ipc: Ipc,
@@ -32,6 +35,11 @@ impl Container {
     /// Makes it the container, at boot.
     pub(crate) fn install(self) {
         CONTAINER.get_or_make(|| self);
+    }
+
+    /// Its file systems.
+    pub(crate) fn vfs(&self) -> &Vfs {
+        self.image_vfs.get().unwrap_or(&self.first_vfs)
     }
 
     /// Writes back what is to last: nothing yet, as all files are in memory.

@@ -173,7 +173,7 @@ fn places(maps: &Maps, frames: &[Caller]) -> Vec<Option<Place>> {
 }
 
 fn open(path: &str) -> kobject::Result<Arc<Description>> {
-    let vfs = &crate::container().vfs;
+    let vfs = crate::container().vfs();
     // Something else may be there meanwhile, which must not be waited for.
     let how = OpenHow::open(OpenFlags::O_NONBLOCK.bits(), 0)?;
     vfs.open(&vfs.root_context(), At::Cwd, path.as_bytes(), how)

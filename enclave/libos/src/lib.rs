@@ -40,6 +40,7 @@ mod name_files;
 mod proc_source;
 mod process;
 mod processor;
+mod provisioning;
 mod requests;
 mod resume;
 mod rootfs_source;

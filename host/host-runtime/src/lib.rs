@@ -42,4 +42,4 @@ pub use rootfs::RootfsFile;
 pub use seed::{Seed, SeedError};
 pub use serve::{Honest, Host, Staging};
 pub use sgx_platform::emulator::{EncluSites, hostile};
-pub use start::{Error, Options, run, run_with};
+pub use start::{Broker, Error, Options, run, run_with};

@@ -11,7 +11,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use enclave_config::HostEnv;
-use host_runtime::{EncluSites, Options, Platform, RootfsFile, Seed, make_room_for_enclave, run, terminal};
+use host_runtime::{
+    Broker, EncluSites, Options, Platform, RootfsFile, Seed, make_room_for_enclave, run, terminal,
+};
 use sector_cipher::{ImageKey, KEY_SIZE, KeyId};
 use zeroize::Zeroizing;
 
@@ -30,6 +32,8 @@ Options:
       --rootfs FILE[:OFFSET:LENGTH]  the root file system [/nacre/rootfs.img]
   -e, --env NAME=VALUE               adds to the environment, if the image allows that
       --image-key FILE               the key of an encrypted image [/run/secrets/nacre-image-key, if it is there]
+      --broker URL                   the key broker that provisions the container [$NACRE_BROKER]
+      --init FILE                    the program that asks it [/nacre/nacre-init]
       --hostname NAME                the container's host name
       --trace                        prints a line per system call, if the image allows debugging
       --stats                        prints counts at the end
@@ -49,6 +53,8 @@ struct Arguments {
     flags: host_abi::BootFlags,
     hostname: Vec<u8>,
     image_key: Option<PathBuf>,
+    broker: Option<Vec<u8>>,
+    init: PathBuf,
     sites: EncluSites,
 }
 
@@ -83,6 +89,8 @@ fn parse() -> Result<Option<Arguments>, String> {
         flags: host_abi::BootFlags::default(),
         hostname: Vec::new(),
         image_key: None,
+        broker: std::env::var_os("NACRE_BROKER").map(OsString::into_vec),
+        init: "/nacre/nacre-init".into(),
         sites: EncluSites::Patched,
     };
     arguments.flags.terminal = terminal::is_interactive();
@@ -97,6 +105,8 @@ fn parse() -> Result<Option<Arguments>, String> {
             Short('e') | Long("env") => arguments.env.push(parser.value().map_err(hint)?.into_vec()),
             Long("hostname") => arguments.hostname = parser.value().map_err(hint)?.into_vec(),
             Long("image-key") => arguments.image_key = Some(parser.value().map_err(hint)?.into()),
+            Long("broker") => arguments.broker = Some(parser.value().map_err(hint)?.into_vec()),
+            Long("init") => arguments.init = parser.value().map_err(hint)?.into(),
             Long("trace") => arguments.flags.trace = true,
             Long("stats") => arguments.flags.stats = true,
             Long("trap-enclu") => arguments.sites = EncluSites::Trapped,
@@ -140,6 +150,7 @@ fn start(arguments: Arguments) -> Result<(), String> {
     let signature = read(&arguments.sig)?;
     let config = environment::configuration(&sgxs, &read(&arguments.config)?)
         .map_err(|problem| format!("{}: {problem}", arguments.config.display()))?;
+    let is_provisioned = config.as_ref().is_some_and(|config| config.broker.is_some());
     let key_id = config.as_ref().and_then(|config| config.rootfs.key_id);
     let (host_env, image_env) = config.map_or_else(
         || (HostEnv::Names(Vec::new()), Vec::new()),
@@ -160,6 +171,13 @@ fn start(arguments: Arguments) -> Result<(), String> {
         Some(range) => range,
         None => (0, file.metadata().map_err(failed)?.len()),
     };
+    let broker = match arguments.broker.filter(|_| is_provisioned) {
+        Some(address) => Some(Broker {
+            address,
+            init: read(&arguments.init)?,
+        }),
+        None => None,
+    };
     let options = Options {
         sgxs,
         signature: &signature,
@@ -173,7 +191,9 @@ fn start(arguments: Arguments) -> Result<(), String> {
         flags: arguments.flags,
         trace_file: None,
         hostname: arguments.hostname,
-        image_key: image_key(arguments.image_key, key_id)?,
+        // A broker gives the key of an image that it provisions.
+        image_key: image_key(arguments.image_key, key_id.filter(|_| !is_provisioned))?,
+        broker,
         platform: Platform::Emulator {
             seed: Seed::of_this_user().map_err(|error| error.to_string())?,
             sites: arguments.sites,

@@ -45,10 +45,21 @@ pub struct Options<'a> {
     pub hostname: Vec<u8>,
     /// The key of the root file system's image, if it is encrypted.
     pub image_key: Option<ImageKey>,
+    /// Who provisions the container, if somebody does.
+    pub broker: Option<Broker>,
     /// What the enclave runs on.
     pub platform: Platform,
     /// How other commands reach the container, if they may.
     pub control: Option<Control>,
+}
+
+/// The key broker that provisions a container.
+#[derive(Debug)]
+pub struct Broker {
+    /// Where it is, a URL.
+    pub address: Vec<u8>,
+    /// The program that asks it: contents of `nacre-init`.
+    pub init: Vec<u8>,
 }
 
 impl<'a> Options<'a> {
@@ -64,6 +75,7 @@ impl<'a> Options<'a> {
             trace_file: None,
             hostname: Vec::new(),
             image_key: None,
+            broker: None,
             platform,
             control: None,
         }
@@ -137,6 +149,7 @@ pub fn run_with(options: Options, host: Box<dyn Host>) -> Result<Infallible, Err
         trace_file: options.trace_file,
         hostname: options.hostname,
         image_key: options.image_key,
+        broker: options.broker,
         control: options.control,
         host,
         clock,
@@ -162,6 +175,7 @@ pub(crate) struct Launch<'a> {
     trace_file: Option<File>,
     hostname: Vec<u8>,
     image_key: Option<ImageKey>,
+    broker: Option<Broker>,
     control: Option<Control>,
     host: Box<dyn Host>,
     /// At the beginning of the start.
@@ -179,6 +193,14 @@ impl Launch<'_> {
 
         let rootfs_len = self.rootfs.len;
         let rootfs = RootfsMapping::new(self.rootfs)?;
+        let (broker, init_address) = match self.broker {
+            // The enclave reads it at some time after its first entry.
+            Some(broker) => (
+                broker.address,
+                Vec::leak(broker.init).as_ptr().expose_provenance() as u64,
+            ),
+            None => (Vec::new(), 0),
+        };
         let info = BootInfo {
             flags: self.flags,
             rootfs_address: rootfs.address(),
@@ -191,6 +213,8 @@ impl Launch<'_> {
             resolv_conf: std::fs::read("/etc/resolv.conf").unwrap_or_default(),
             hostname: self.hostname,
             image_key: self.image_key,
+            broker,
+            init_address,
         };
         let bytes = info.encode(STAGING_SIZE).map_err(|error| match error {
             BootError::TooLong | BootError::Truncated | BootError::Version | BootError::Key => Error::TooLong,

@@ -1,6 +1,6 @@
 //! Makes the measured configuration from the image's configuration and the options of the conversion.
 
-use enclave_config::{Config, HostEnv, Rootfs};
+use enclave_config::{Broker, Config, HostEnv, Init, Rootfs};
 use oci_image::ContainerConfig;
 
 use crate::accounts::{self, AccountError};
@@ -29,6 +29,7 @@ pub(crate) struct Facts<'a> {
     pub(crate) group: &'a [u8],
     pub(crate) rootfs: Rootfs,
     pub(crate) source_digest: Option<[u8; 32]>,
+    pub(crate) init: Init,
 }
 
 pub(crate) fn configure(
@@ -77,6 +78,10 @@ pub(crate) fn configure(
         source_digest: facts.source_digest,
         resolver: options.resolver.clone(),
         loopback: options.loopback.clone(),
+        broker: options.broker.clone().map(|authority| Broker {
+            authority,
+            init: facts.init,
+        }),
     })
 }
 
@@ -160,6 +165,10 @@ mod tests {
                 key_id: None,
             },
             source_digest: None,
+            init: Init {
+                digest: [0; 32],
+                len: 1,
+            },
         }
     }
 

@@ -4,10 +4,11 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use enclave_config::{Config, Rootfs};
+use enclave_config::{Config, Init, Rootfs};
 use oci_image::{ImageRef, ImageSource, Kind, Limits, Tree, WrittenImage, sparse_file};
 use sector_cipher::{ImageKey, SectorCipher};
 use sgx_sign::{Layout, Libos, MrEnclave, MrSigner, Signer, Unsigned};
+use sha2::{Digest as _, Sha256};
 
 use crate::call_sites::{self, Coverage};
 use crate::container::{self, Facts};
@@ -38,6 +39,8 @@ pub struct Conversion<'a> {
     pub libos: &'a [u8],
     /// The host runtime's executable.
     pub host_runtime: &'a [u8],
+    /// The program that asks a key broker, which goes into images that one provisions.
+    pub init: &'a [u8],
 }
 
 /// What a conversion has made.
@@ -86,7 +89,7 @@ impl Conversion<'_> {
                 error => error,
             })?;
 
-        let config = configure(image, &tree, self.options, written)?;
+        let config = configure(image, &tree, self.options, written, init(self.init))?;
         let mut sgxs = Vec::new();
         let mr_enclave = Layout::new(&libos, &config)?
             .write(&mut sgxs)
@@ -95,6 +98,7 @@ impl Conversion<'_> {
 
         let parts = Parts {
             host_runtime: self.host_runtime,
+            init: config.broker.is_some().then_some(self.init),
             enclave: &sgxs,
             signature: &signature,
             config: &config.encode()?,
@@ -117,6 +121,13 @@ impl Conversion<'_> {
     }
 }
 
+fn init(program: &[u8]) -> Init {
+    Init {
+        digest: Sha256::digest(program).into(),
+        len: program.len() as u64,
+    }
+}
+
 /// The configuration that a conversion of this image would measure, but for its root file system, which is left empty.
 /// `tree` has the image's files.
 ///
@@ -132,7 +143,7 @@ pub fn configuration(image: &ImageSource, tree: &Tree, options: &Options) -> Res
         callsites: enclave_config::Extent::default(),
         key_id: None,
     };
-    configure(image, tree, options, rootfs)
+    configure(image, tree, options, rootfs, init(&[]))
 }
 
 fn configure(
@@ -140,12 +151,14 @@ fn configure(
     tree: &Tree,
     options: &Options,
     rootfs: Rootfs,
+    init: Init,
 ) -> Result<Config, ConvertError> {
     let facts = Facts {
         passwd: &read_file(tree, "/etc/passwd")?,
         group: &read_file(tree, "/etc/group")?,
         rootfs,
         source_digest: Some(*image.config_digest().as_bytes()),
+        init,
     };
     Ok(container::configure(&image.config().config, options, facts)?)
 }

@@ -24,6 +24,8 @@ pub struct Options {
     pub resolver: Resolver,
     /// Where traffic to and from loopback addresses goes.
     pub loopback: Loopback,
+    /// Who vouches for the key broker that provisions the container, by its certificate (X.509, DER); `None` if nobody provisions it.
+    pub broker: Option<Vec<u8>>,
     /// What the signature holds besides.
     pub sign: SignOptions,
 }
@@ -40,6 +42,7 @@ impl Default for Options {
             hostname: "nacre".into(),
             resolver: Resolver::Servers(Vec::new()),
             loopback: Loopback::INSIDE,
+            broker: None,
             sign: SignOptions::default(),
         }
     }

@@ -1,4 +1,4 @@
-//! The five files of a confidential image: how they are written, and found again.
+//! The files of a confidential image: how they are written, and found again.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -31,16 +31,28 @@ pub enum Part {
     Config,
     /// The root file system.
     Rootfs,
+    /// The program that asks a key broker, in images that one provisions.
+    Init,
 }
 
 impl Part {
-    /// All of them.
-    pub const ALL: [Self; 5] = [
+    /// Those that every image has.
+    pub const ALWAYS: [Self; 5] = [
         Self::HostRuntime,
         Self::Enclave,
         Self::Signature,
         Self::Config,
         Self::Rootfs,
+    ];
+
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::HostRuntime,
+        Self::Enclave,
+        Self::Signature,
+        Self::Config,
+        Self::Rootfs,
+        Self::Init,
     ];
 
     /// Path in the image, without a leading slash.
@@ -51,6 +63,7 @@ impl Part {
             Self::Signature => "nacre/enclave.sig",
             Self::Config => "nacre/enclave.config",
             Self::Rootfs => "nacre/rootfs.img",
+            Self::Init => "nacre/nacre-init",
         }
     }
 
@@ -61,6 +74,7 @@ impl Part {
             Self::Signature => SigStruct::SIZE as u64,
             Self::Config => enclave_config::MAX_ENCODED as u64,
             Self::Rootfs => 0,
+            Self::Init => enclave_config::MAX_INIT,
         }
     }
 }
@@ -87,6 +101,7 @@ pub mod label {
 pub struct Package {
     image: ImageConfig,
     files: [LocatedFile; 5],
+    init: Option<LocatedFile>,
     outside: Outside,
 }
 
@@ -94,7 +109,7 @@ pub struct Package {
 /// enclave is what it was: it has none of this.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outside {
-    /// Files other than the five, without a leading slash.
+    /// Files other than those of the confidential image, without a leading slash.
     pub files: Vec<PathBuf>,
     /// What the image's configuration says to the programs in it, by the names of the fields (`Env`).
     pub settings: Vec<&'static str>,
@@ -143,6 +158,9 @@ pub enum PackageError {
     /// A part is missing.
     #[error("{0} is damaged: it has no /{path}", path = .1.path())]
     Missing(ImageRef, Part),
+    /// A part that not every image has.
+    #[error("the image has no /{path}", path = .0.path())]
+    None(Part),
     /// A part is longer than it can be.
     #[error("the image is damaged: /{path} is {1} bytes long", path = .0.path())]
     TooLong(Part, u64),
@@ -172,8 +190,9 @@ impl Package {
         let located = source
             .locate(&Part::ALL.map(Part::path), kept_in, &mut |at| progress.at(at))
             .map_err(|error| PackageError::Locate(place.clone(), error))?;
+        let mut found = located.files.into_iter();
         let mut files = Vec::new();
-        for (part, file) in Part::ALL.into_iter().zip(located.files) {
+        for (part, file) in Part::ALWAYS.into_iter().zip(&mut found) {
             files.push(file.ok_or_else(|| PackageError::Missing(place.clone(), part))?);
         }
         let files = files
@@ -182,6 +201,7 @@ impl Package {
         Ok(Self {
             image: source.config().clone(),
             files,
+            init: found.next().flatten(),
             outside: Outside::of(&source.config().config, located.others),
         })
     }
@@ -196,26 +216,37 @@ impl Package {
         &self.image
     }
 
-    /// Where a part is.
-    pub fn locate(&self, part: Part) -> &LocatedFile {
+    /// Where a part is; `None` for [`Part::Init`] in an image that no key broker provisions.
+    pub fn locate(&self, part: Part) -> Option<&LocatedFile> {
         let [host, enclave, signature, config, rootfs] = &self.files;
         match part {
-            Part::HostRuntime => host,
-            Part::Enclave => enclave,
-            Part::Signature => signature,
-            Part::Config => config,
-            Part::Rootfs => rootfs,
+            Part::HostRuntime => Some(host),
+            Part::Enclave => Some(enclave),
+            Part::Signature => Some(signature),
+            Part::Config => Some(config),
+            Part::Rootfs => Some(rootfs),
+            Part::Init => self.init.as_ref(),
         }
     }
 
+    /// Where the root file system is.
+    pub fn rootfs(&self) -> &LocatedFile {
+        let [.., rootfs] = &self.files;
+        rootfs
+    }
+
     /// The bytes of a part (not of the root file system, which may be large).
+    ///
+    /// # Errors
+    /// It cannot be read, or the image has no such part.
     pub fn read(&self, part: Part) -> Result<Vec<u8>, PackageError> {
-        let len = self.locate(part).len;
+        let located = self.locate(part).ok_or(PackageError::None(part))?;
+        let len = located.len;
         if len > part.max_len() {
             return Err(PackageError::TooLong(part, len));
         }
         let mut bytes = Vec::new();
-        let read = self.reader(part).read_to_end(&mut bytes);
+        let read = PartReader::new(located).read_to_end(&mut bytes);
         match read {
             Ok(read) if read as u64 == len => Ok(bytes),
             Ok(_) => Err(PackageError::Read(part, io::ErrorKind::UnexpectedEof.into())),
@@ -238,17 +269,8 @@ impl Package {
                 len: rootfs.callsites.len,
             },
         };
-        let damage = rootfs_image::damage(self.reader(Part::Rootfs), &written, &rootfs.salt);
+        let damage = rootfs_image::damage(PartReader::new(self.rootfs()), &written, &rootfs.salt);
         damage.map_err(|error| PackageError::Read(Part::Rootfs, io::Error::other(error)))
-    }
-
-    fn reader(&self, part: Part) -> impl Read + use<> {
-        let located = self.locate(part);
-        PartReader {
-            file: located.open.clone(),
-            position: located.offset,
-            left: located.len,
-        }
     }
 
     /// Writes the same image with another signature.
@@ -258,13 +280,15 @@ impl Package {
         signature: &SigStruct,
         progress: &mut dyn FnMut(u64),
     ) -> Result<WrittenImage, ResignError> {
+        let init = self.init.as_ref().map(|_| self.read(Part::Init)).transpose()?;
         let parts = Parts {
             host_runtime: &self.read(Part::HostRuntime)?,
+            init: init.as_deref(),
             enclave: &self.read(Part::Enclave)?,
             signature,
             config: &self.read(Part::Config)?,
-            rootfs_len: self.locate(Part::Rootfs).len,
-            rootfs: Box::new(self.reader(Part::Rootfs)),
+            rootfs_len: self.rootfs().len,
+            rootfs: Box::new(PartReader::new(self.rootfs())),
         };
         let labels = self
             .image
@@ -289,6 +313,16 @@ struct PartReader {
     file: Arc<File>,
     position: u64,
     left: u64,
+}
+
+impl PartReader {
+    fn new(located: &LocatedFile) -> Self {
+        Self {
+            file: located.open.clone(),
+            position: located.offset,
+            left: located.len,
+        }
+    }
 }
 
 impl Read for PartReader {
@@ -333,6 +367,7 @@ pub enum ResignError {
 /// The contents of a confidential image.
 pub(crate) struct Parts<'a> {
     pub(crate) host_runtime: &'a [u8],
+    pub(crate) init: Option<&'a [u8]>,
     pub(crate) enclave: &'a [u8],
     pub(crate) signature: &'a SigStruct,
     pub(crate) config: &'a [u8],
@@ -342,7 +377,8 @@ pub(crate) struct Parts<'a> {
 
 impl Parts<'_> {
     pub(crate) fn len(&self) -> u64 {
-        let small = self.host_runtime.len() + self.enclave.len() + SigStruct::SIZE + self.config.len();
+        let init = self.init.map_or(0, <[u8]>::len);
+        let small = self.host_runtime.len() + init + self.enclave.len() + SigStruct::SIZE + self.config.len();
         small as u64 + self.rootfs_len
     }
 }
@@ -404,18 +440,24 @@ pub(crate) fn write(
     progress: &mut dyn FnMut(u64),
 ) -> Result<WrittenImage, WriteError> {
     let signature = parts.signature.to_bytes();
-    let files = vec![
+    let mut files = vec![
         LayerFile::from_bytes(Part::HostRuntime.path(), 0o755, parts.host_runtime),
         LayerFile::from_bytes(Part::Enclave.path(), 0o644, parts.enclave),
         LayerFile::from_bytes(Part::Signature.path(), 0o644, &signature),
         LayerFile::from_bytes(Part::Config.path(), 0o644, parts.config),
-        LayerFile {
-            path: Part::Rootfs.path().into(),
-            mode: 0o644,
-            len: parts.rootfs_len,
-            content: parts.rootfs,
-        },
     ];
+    files.extend(
+        parts
+            .init
+            .map(|init| LayerFile::from_bytes(Part::Init.path(), 0o644, init)),
+    );
+    // Last, as it is large.
+    files.push(LayerFile {
+        path: Part::Rootfs.path().into(),
+        mode: 0o644,
+        len: parts.rootfs_len,
+        content: parts.rootfs,
+    });
     let image = NewImage {
         config: described.config,
         annotations: described.annotations,

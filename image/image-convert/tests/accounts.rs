@@ -83,6 +83,7 @@ fn account(user: &str, items: &[(&str, Item)]) -> Result<String, String> {
         image_key: None,
         libos: &sample::libos(),
         host_runtime: b"",
+        init: b"\x7fELF init",
     }
     .run(&mut Silent)
     .map_err(|error| error.to_string())?;

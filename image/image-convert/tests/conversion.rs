@@ -73,6 +73,7 @@ fn convert(source: &ImageRef, target: &ImageRef, options: &Options) -> Result<Su
         image_key: None,
         libos: &libos,
         host_runtime: b"\x7fELF host",
+        init: b"\x7fELF init",
     }
     .run(&mut Silent)
 }
@@ -112,7 +113,7 @@ fn a_confidential_image_says_what_it_is() {
     let image_id = *ImageSource::open(&source).unwrap().config_digest().as_bytes();
     assert_eq!(config.source_digest, Some(image_id));
 
-    let rootfs = package.locate(Part::Rootfs);
+    let rootfs = package.rootfs();
     assert_eq!(rootfs.len, config.rootfs.total_len);
     assert!(rootfs.offset.is_multiple_of(4096));
 
@@ -194,7 +195,7 @@ fn an_image_can_be_signed_again() {
 }
 
 fn read_rootfs(package: &Package) -> Vec<u8> {
-    let located = package.locate(Part::Rootfs);
+    let located = package.rootfs();
     let mut bytes = vec![0; located.len as usize];
     located.open.read_exact_at(&mut bytes, located.offset).unwrap();
     bytes
@@ -236,7 +237,7 @@ fn what_is_empty_takes_no_room() {
         let image = ImageSource::open(&target).unwrap();
         Tree::build(&image, dir.path(), &Limits::default(), &mut |_| ()).unwrap();
         let package = Package::open(&target).unwrap();
-        let rootfs = package.locate(Part::Rootfs);
+        let rootfs = package.rootfs();
         let file = ImageRef {
             path: rootfs.file.clone(),
             ..target
@@ -281,8 +282,8 @@ fn a_confidential_image_is_known_without_its_label() {
     let write = |change: fn(&mut ContainerConfig)| {
         let mut config = package.image().clone();
         change(&mut config.config);
-        let contents = Part::ALL.map(|part| {
-            let located = package.locate(part);
+        let contents = Part::ALWAYS.map(|part| {
+            let located = package.locate(part).unwrap();
             let mut bytes = vec![0; located.len as usize];
             located.open.read_exact_at(&mut bytes, located.offset).unwrap();
             (part.path(), bytes)
@@ -352,6 +353,7 @@ fn progress_reaches_the_end_of_each_stage() {
         image_key: None,
         libos: &libos,
         host_runtime: b"",
+        init: b"\x7fELF init",
     }
     .run(&mut record)
     .unwrap();

@@ -19,7 +19,13 @@
 //! ```
 //!
 //! The way of a policy, each step a module: text → [`document`] (`read`: its types, and nothing unknown) → [`Policy`]
-//! (`check`: whatever it names exists, templates fit, no cycles).
+//! (`check`: whatever it names exists, templates fit, no cycles). A policy then answers:
+//!
+//! - which service an enclave is, and whether it may have what that gets: [`Policy::identify`], [`Policy::authorize`], with a
+//!   [`Denial`] for the policy's owner;
+//! - what it gets: [`Grant::needs`], and [`Grant::resolve`] when the values are there;
+//! - what a person may do: [`Policy::may`], [`Policy::approval`];
+//! - what is hardly meant ([`lint`]), what changes for whom ([`diff`]), and what it says in English ([`explain`]).
 //!
 //! There is no clock, no randomness and no I/O here: times, values and the state of the world are arguments. Policies come
 //! from people who may be mistaken or hostile, so sizes and counts are bounded (`limits`). Evidence must have been verified
@@ -40,8 +46,11 @@ mod authorize;
 mod canonical;
 mod check;
 mod denial;
+mod diff;
 pub mod document;
+mod edit;
 mod evidence;
+mod explain;
 mod grant;
 mod identify;
 mod limits;
@@ -57,7 +66,10 @@ pub use crate::authorize::RegistryQuestion;
 pub use crate::canonical::PolicyDigest;
 pub use crate::check::Problem;
 pub use crate::denial::{Denial, DenialCode, Reason};
+pub use crate::diff::{Change, Effect, diff};
+pub use crate::edit::{Edit, EditError, edit};
 pub use crate::evidence::{Evidence, Registered};
+pub use crate::explain::explain;
 pub use crate::grant::{Grant, Needs};
 pub use crate::limits::MAX_POLICY_SIZE;
 pub use crate::lint::{Finding, Profile, Severity, lint};

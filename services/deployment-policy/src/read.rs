@@ -119,7 +119,28 @@ fn from_json(text: &str) -> Result<Document, ReadError> {
 }
 
 fn from_yaml(text: &str) -> Result<Document, ReadError> {
-    let options = serde_saphyr::options! {
+    let mut path = String::new();
+    let read = serde_saphyr::with_deserializer_from_str_with_options(text, yaml_options(), |deserializer| {
+        serde_path_to_error::deserialize(deserializer).map_err(|error| {
+            path = error.path().to_string();
+            error.into_inner()
+        })
+    });
+    read.map_err(|error| {
+        let place = error
+            .location()
+            .map(|place| Position {
+                line: u32::try_from(place.line()).unwrap_or(u32::MAX),
+                column: u32::try_from(place.column()).unwrap_or(u32::MAX),
+            })
+            .filter(|place| place.line > 0);
+        ReadError::new(place, &path, &words(&error))
+    })
+}
+
+/// The bounds of what is read.
+pub(crate) fn yaml_options() -> serde_saphyr::Options {
+    serde_saphyr::options! {
         budget: serde_saphyr::budget! {
             max_reader_input_bytes: Some(MAX_POLICY_SIZE),
             max_events: MAX_NODES,
@@ -144,24 +165,7 @@ fn from_yaml(text: &str) -> Result<Document, ReadError> {
         reject_tagged_field_names: true,
         strict_booleans: true,
         with_snippet: false,
-    };
-    let mut path = String::new();
-    let read = serde_saphyr::with_deserializer_from_str_with_options(text, options, |deserializer| {
-        serde_path_to_error::deserialize(deserializer).map_err(|error| {
-            path = error.path().to_string();
-            error.into_inner()
-        })
-    });
-    read.map_err(|error| {
-        let place = error
-            .location()
-            .map(|place| Position {
-                line: u32::try_from(place.line()).unwrap_or(u32::MAX),
-                column: u32::try_from(place.column()).unwrap_or(u32::MAX),
-            })
-            .filter(|place| place.line > 0);
-        ReadError::new(place, &path, &words(&error))
-    })
+    }
 }
 
 /// The error without its location, which is told by itself.

@@ -61,10 +61,10 @@ impl Target {
             (Part::Signature, Region::Signature),
             (Part::Config, Region::Config),
         ] {
-            let located = package.locate(part);
+            let located = package.locate(part).context("no such part")?;
             known.push((located.offset..located.offset + located.len, region));
         }
-        let rootfs = package.locate(Part::Rootfs);
+        let rootfs = package.rootfs();
         let maps = config.rootfs.callsites;
         // A map shares its first block with nothing: it begins at a block's start.
         let ends = [

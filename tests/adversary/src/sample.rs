@@ -147,7 +147,9 @@ pub fn unpack(place: &Workplace, image: &str, dir: &str) -> Result<()> {
     let package = place.package(image)?;
     fs::create_dir(place.path(dir))?;
     for part in Part::ALL {
-        let located = package.locate(part);
+        let Some(located) = package.locate(part) else {
+            continue;
+        };
         let mut bytes = vec![0; located.len as usize];
         located.open.read_exact_at(&mut bytes, located.offset)?;
         let name = Path::new(part.path()).file_name().context("no name")?;

@@ -6,11 +6,12 @@ use anyhow::{Context, Result};
 use base16ct::lower;
 use clap::Args;
 use enclave_config::{Config, HostEnv, Loopback, Port, Resolver};
-use image_convert::{Part, label, signal_name};
+use image_convert::{Package, Part, label, signal_name};
 use oci_image::ImageRef;
 use serde::Serialize;
 use sgx_arch::{Attributes, SigStruct};
 use sgx_sign::{Date, MrEnclave, PublicKey, Sgxs};
+use sha2::{Digest as _, Sha256};
 
 use self::toml::nacre_toml;
 use crate::confidential_image;
@@ -76,6 +77,8 @@ pub struct Configuration {
     hostname: String,
     /// Addresses; `*` if the host chooses them.
     name_servers: Vec<String>,
+    /// SHA-256 of the certificate of who vouches for the key broker that provisions the container.
+    broker_ca: Option<String>,
     /// Ports of the container's servers on loopback addresses that the host's programs reach; `*` for all.
     published_loopback: Vec<String>,
     /// Ports of the host's servers on loopback addresses that programs reach; `*` for all.
@@ -171,7 +174,7 @@ impl Report {
             config.debug == debug,
             "the signature and the configuration disagree about debugging".into(),
         );
-        let rootfs_len = package.locate(Part::Rootfs).len;
+        let rootfs_len = package.rootfs().len;
         check(
             rootfs_len == config.rootfs.total_len,
             format!(
@@ -208,11 +211,11 @@ impl Report {
             configuration: Configuration::new(&config),
             sizes: Sizes {
                 rootfs: rootfs_len,
-                enclave: package.locate(Part::Enclave).len,
-                host_runtime: package.locate(Part::HostRuntime).len,
+                enclave: length(&package, Part::Enclave),
+                host_runtime: length(&package, Part::HostRuntime),
                 enclave_pages: sgxs.pages.total(),
             },
-            compression: package.locate(Part::Rootfs).compression.name(),
+            compression: package.rootfs().compression.name(),
             outside: confidential_image::remarks(package.outside()),
             call_sites: labels.get(label::CALL_SITES).cloned(),
         })
@@ -301,6 +304,12 @@ impl Report {
                 Some(name) => format!("AES-256-XTS, with the key {name}"),
             },
         )?;
+        if let Some(digest) = &config.broker_ca {
+            row(
+                "key broker",
+                &format!("vouched for by the certificate with SHA-256 {digest}"),
+            )?;
+        }
         row(
             "made from",
             &config.source_image_id.as_deref().unwrap_or("(unknown)"),
@@ -372,6 +381,10 @@ impl Configuration {
             volumes: texts(&config.volumes),
             rootfs_hash: lower::encode_string(&config.rootfs.root_hash),
             image_key: config.rootfs.key_id.map(|id| id.to_string()),
+            broker_ca: config
+                .broker
+                .as_ref()
+                .map(|broker| lower::encode_string(&Sha256::digest(&broker.authority))),
             source_image_id: config
                 .source_digest
                 .map(|digest| format!("sha256:{}", lower::encode_string(&digest))),
@@ -385,4 +398,8 @@ fn text(bytes: &[u8]) -> String {
 
 fn texts(list: &[Vec<u8>]) -> Vec<String> {
     list.iter().map(|bytes| text(bytes)).collect()
+}
+
+fn length(package: &Package, part: Part) -> u64 {
+    package.locate(part).map_or(0, |located| located.len)
 }

@@ -33,6 +33,12 @@ pub fn nacre_toml(config: &Configuration, signature: &Signature) -> Result<Strin
     if !asks_host {
         put(format_args!("name-servers = {}", list(&config.name_servers)));
     }
+    if let Some(digest) = &config.broker_ca {
+        // The file has a name that nobody knows any more.
+        put(format_args!(
+            "# broker-ca = \"FILE\": the certificate whose SHA-256 is {digest}"
+        ));
+    }
     put(format_args!("debug = {}", config.debug));
     put(format_args!("\n[host]"));
     put(format_args!("allow-args = {}", config.host_may_set_args));

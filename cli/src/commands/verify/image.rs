@@ -108,6 +108,7 @@ impl VerifyImage {
             image_key: key,
             libos: enclave_payload::ENCLAVE,
             host_runtime: enclave_payload::HOST_RUNTIME,
+            init: enclave_payload::INIT,
         };
         conversion.run(&mut ProgressLine::new())?;
         enclave_of(&Package::open(&target)?, &target)
@@ -158,6 +159,7 @@ fn options_of(config: &Config) -> Result<Options> {
         hostname: String::from_utf8(config.hostname.clone()).context("the image's host name is not UTF-8")?,
         resolver: config.resolver.clone(),
         loopback: config.loopback.clone(),
+        broker: config.broker.as_ref().map(|broker| broker.authority.clone()),
         sign: SignOptions::default(),
     })
 }

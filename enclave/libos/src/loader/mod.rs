@@ -97,7 +97,7 @@ impl Prepared {
     /// EIO if the file cannot be looked at.
     pub(crate) fn heed_set_ids(&mut self) -> Result<()> {
         let stat = self.program.file().object().stat()?;
-        self.set_ids = crate::container().vfs.set_ids(&stat);
+        self.set_ids = crate::container().vfs().set_ids(&stat);
         let [_, user, _, group] = &mut self.identities;
         *user = self.set_ids.user.unwrap_or(*user);
         *group = self.set_ids.group.unwrap_or(*group);

@@ -73,7 +73,7 @@ pub(crate) fn prepare(context: &Context, request: Request) -> core::result::Resu
 
 /// Opens a file that `context` may execute, whether or not it may read it: EACCES for one that is not a regular file.
 pub(crate) fn open(context: &Context, at: At<'_>, path: &[u8], flags: AtFlags) -> Result<Arc<Description>> {
-    crate::container().vfs.open_program(context, at, path, flags)
+    crate::container().vfs().open_program(context, at, path, flags)
 }
 
 /// Loads the first program of `thread`'s process, whose address space is empty; gives the state that `thread` begins with.

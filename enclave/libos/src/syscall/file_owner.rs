@@ -78,7 +78,7 @@ pub(super) fn owner(call: &Call<'_>, file: &Description, command: FcntlCommand) 
 pub(super) fn set_lease(call: &Call<'_>, file: &Arc<Description>, fd: Fd, lease: Lease) -> Result<u64> {
     let told = async_notice::of_leases(file, fd);
     let context = call.thread.context();
-    crate::container().vfs.set_lease(&context, file, lease, told)?;
+    crate::container().vfs().set_lease(&context, file, lease, told)?;
     let notices = file.async_notice();
     match lease {
         // Who gives it up forgets whom to tell, and how (`lease_modify` of the kernel).

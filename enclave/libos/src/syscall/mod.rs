@@ -66,6 +66,7 @@ mod sys_mkdir;
 mod sys_mknod;
 mod sys_mlock;
 mod sys_mmap;
+mod sys_mount;
 mod sys_mprotect;
 mod sys_mq_open;
 mod sys_mseal;

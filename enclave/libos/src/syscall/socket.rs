@@ -54,13 +54,13 @@ impl SocketNames for Names<'_> {
     fn bind(&self, path: &[u8], socket: BoundSocket, permissions: u32) -> Result<()> {
         let context = self.0.context();
         crate::container()
-            .vfs
+            .vfs()
             .bind_socket(&context, path, socket, permissions)
     }
 
     fn find(&self, path: &[u8]) -> Result<BoundSocket> {
         let context = self.0.context();
-        crate::container().vfs.find_socket(&context, path)
+        crate::container().vfs().find_socket(&context, path)
     }
 }
 

@@ -34,7 +34,7 @@ fn access(call: &Call<'_>, fd: Fd, path: Address, mode: u32, flags: u32) -> Resu
     let mode = AccessMode(mode);
     at(call, fd, &path, |at| {
         container()
-            .vfs
+            .vfs()
             .access(&context, at, &path, mode, at_flags, &credentials)
     })?;
     Ok(0)

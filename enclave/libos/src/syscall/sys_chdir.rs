@@ -19,7 +19,7 @@ pub(super) const ROWS: &[Row] = &[
 fn sys_chdir(call: &mut Call<'_>) -> Result<u64> {
     let path = call.path(0)?;
     let directory = container()
-        .vfs
+        .vfs()
         .directory(&context(call), At::Cwd, &path, AtFlags::empty())?;
     call.thread.process.place.lock().cwd = directory;
     Ok(0)
@@ -29,7 +29,7 @@ fn sys_fchdir(call: &mut Call<'_>) -> Result<u64> {
     let file = call.file_or_path(call.fd(0))?;
     let directory =
         container()
-            .vfs
+            .vfs()
             .directory(&context(call), At::Descriptor(&file), b"", AtFlags::AT_EMPTY_PATH)?;
     call.thread.process.place.lock().cwd = directory;
     Ok(0)
@@ -37,7 +37,7 @@ fn sys_fchdir(call: &mut Call<'_>) -> Result<u64> {
 
 fn sys_getcwd(call: &mut Call<'_>) -> Result<u64> {
     let (at, room) = (call.pointer(0), call.len(1));
-    let mut path = container().vfs.working_directory(&context(call))?;
+    let mut path = container().vfs().working_directory(&context(call))?;
     path.push(0);
     if path.len() > room {
         return Err(Errno::ERANGE);

@@ -40,7 +40,9 @@ fn sys_fchmodat2(call: &mut Call<'_>) -> Result<u64> {
 
 fn change_mode(call: &Call<'_>, fd: Fd, path: &[u8], mode: u32, flags: AtFlags) -> Result<u64> {
     at(call, fd, path, |at| {
-        container().vfs.change_mode(&context(call), at, path, mode, flags)
+        container()
+            .vfs()
+            .change_mode(&context(call), at, path, mode, flags)
     })?;
     Ok(0)
 }

@@ -68,7 +68,7 @@ fn change_owner(call: &Call<'_>, fd: Fd, path: &[u8], uid: u32, gid: u32, flags:
     };
     at(call, fd, path, |at| {
         container()
-            .vfs
+            .vfs()
             .change_owner(&context(call), at, path, owner, flags)
     })?;
     Ok(0)

@@ -16,7 +16,7 @@ pub(super) const ROWS: &[Row] = &[Row::full(161, "chroot", sys_chroot, "s")];
 fn sys_chroot(call: &mut Call<'_>) -> Result<u64> {
     let path = call.path(0)?;
     let directory = container()
-        .vfs
+        .vfs()
         .directory(&context(call), At::Cwd, &path, AtFlags::empty())?;
     with(call, |caller| caller.require(Capabilities::CAP_SYS_CHROOT))?;
     call.thread.process.place.lock().root = directory;

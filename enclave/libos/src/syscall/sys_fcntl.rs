@@ -86,7 +86,7 @@ fn sys_fcntl(call: &mut Call<'_>) -> Result<u64> {
             };
             file_owner::set_lease(call, &file, fd, lease)
         }
-        FcntlCommand::F_GETLEASE => Ok(match crate::container().vfs.lease(&file) {
+        FcntlCommand::F_GETLEASE => Ok(match crate::container().vfs().lease(&file) {
             Lease::None => RecordLockType::F_UNLCK,
             Lease::Read => RecordLockType::F_RDLCK,
             Lease::Write => RecordLockType::F_WRLCK,
@@ -101,10 +101,10 @@ fn sys_fcntl(call: &mut Call<'_>) -> Result<u64> {
             Ok(pipe.set_capacity(argument, privileged)? as u64)
         }
         FcntlCommand::F_ADD_SEALS => {
-            crate::container().vfs.add_seals(&file, call.uint(2))?;
+            crate::container().vfs().add_seals(&file, call.uint(2))?;
             Ok(0)
         }
-        FcntlCommand::F_GET_SEALS => Ok(crate::container().vfs.seals(&file)?.bits().into()),
+        FcntlCommand::F_GET_SEALS => Ok(crate::container().vfs().seals(&file)?.bits().into()),
         _ => Err(Errno::EINVAL),
     }
 }

@@ -52,7 +52,7 @@ fn sys_inotify_add_watch(call: &mut Call<'_>) -> Result<u64> {
     let instance = file.object_as::<Inotify>().ok_or(Errno::EINVAL)?;
     let path = call.path(1)?;
     let context = call.thread.context();
-    let watch = instance.watch(&crate::container().vfs, &context, &path, mask)?;
+    let watch = instance.watch(crate::container().vfs(), &context, &path, mask)?;
     Ok(watch as u64)
 }
 

@@ -35,7 +35,7 @@ fn link(call: &Call<'_>, from: (Fd, Address), to: (Fd, Address), flags: u32) -> 
     at(call, from.0, &old, |from_at| {
         at(call, to.0, &new, |to_at| {
             container()
-                .vfs
+                .vfs()
                 .link(&context(call), (from_at, &old), (to_at, &new), flags)
         })
     })?;

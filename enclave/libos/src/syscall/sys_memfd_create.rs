@@ -40,7 +40,7 @@ fn sys_memfd_create(call: &mut Call<'_>) -> Result<u64> {
         () => (0o777, Seals::F_SEAL_SEAL),
     };
     let file = crate::container()
-        .vfs
+        .vfs()
         .anonymous_file(&context, &name, permissions, seals)?;
     let on_exec = OnExec::of(flags.contains(MemfdFlags::MFD_CLOEXEC));
     Ok(add_open(&call.thread.process, file, on_exec)?.into())

@@ -26,7 +26,7 @@ fn sys_mkdirat(call: &mut Call<'_>) -> Result<u64> {
 fn make_directory(call: &Call<'_>, fd: Fd, path: Address, mode: u32) -> Result<u64> {
     let path = user::get_path(path)?;
     at(call, fd, &path, |at| {
-        container().vfs.make_directory(&context(call), at, &path, mode)
+        container().vfs().make_directory(&context(call), at, &path, mode)
     })?;
     Ok(0)
 }

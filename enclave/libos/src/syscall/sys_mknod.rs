@@ -28,7 +28,7 @@ fn make_node(call: &Call<'_>, fd: Fd, path: Address, mode: u32, device: u32) -> 
     let path = user::get_path(path)?;
     let node = NewNode::of_mode(mode, device.into())?;
     at(call, fd, &path, |at| {
-        container().vfs.make_node(&context(call), at, &path, node, mode)
+        container().vfs().make_node(&context(call), at, &path, node, mode)
     })?;
     Ok(0)
 }

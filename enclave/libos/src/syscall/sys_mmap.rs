@@ -72,7 +72,7 @@ fn sys_mmap(call: &mut Call<'_>) -> Result<u64> {
         if !open.readable() || (writes && !open.writable()) {
             return Err(Errno::EACCES);
         }
-        let seals = crate::container().vfs.seals(&file).unwrap_or(Seals::empty());
+        let seals = crate::container().vfs().seals(&file).unwrap_or(Seals::empty());
         let is_sealed = shared && seals.intersects(Seals::F_SEAL_WRITE | Seals::F_SEAL_FUTURE_WRITE);
         if writes && is_sealed {
             return Err(Errno::EPERM);

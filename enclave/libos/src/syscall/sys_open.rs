@@ -25,7 +25,7 @@ fn open(call: &Call<'_>, fd: Fd, path: Address, how: OpenHow, on_exec: OnExec) -
     let path = user::get_path(path)?;
     let file = call.thread.retry_interrupted(|| {
         at(call, fd, &path, |at| {
-            container().vfs.open(&context(call), at, &path, how)
+            container().vfs().open(&context(call), at, &path, how)
         })
     })?;
     Ok(add_open(&call.thread.process, file, on_exec)?.into())

@@ -30,7 +30,7 @@ fn read_link(call: &Call<'_>, fd: Fd, path: Address, out: Address, room: i32) ->
         .ok_or(Errno::EINVAL)?;
     let path = user::get_path(path)?;
     let target = at(call, fd, &path, |at| {
-        container().vfs.read_link(&context(call), at, &path)
+        container().vfs().read_link(&context(call), at, &path)
     })?;
     let given = target.get(..room.min(target.len())).unwrap_or_default();
     user::put_bytes(out, given)?;

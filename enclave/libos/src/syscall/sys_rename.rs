@@ -49,7 +49,7 @@ fn rename(call: &Call<'_>, from: (Fd, Address), to: (Fd, Address), flags: Rename
     at(call, from.0, &old, |from_at| {
         at(call, to.0, &new, |to_at| {
             container()
-                .vfs
+                .vfs()
                 .rename(&context(call), (from_at, &old), (to_at, &new), flags)
         })
     })?;

@@ -53,7 +53,7 @@ fn sys_newfstatat(call: &mut Call<'_>) -> Result<u64> {
 fn stat(call: &Call<'_>, fd: Fd, path: Address, out: Address, flags: AtFlags) -> Result<u64> {
     let path = user::get_path(path)?;
     let stat = at(call, fd, &path, |at| {
-        container().vfs.stat(&context(call), at, &path, flags)
+        container().vfs().stat(&context(call), at, &path, flags)
     })?;
     user::put(out, &raw_stat(&stat))?;
     Ok(0)

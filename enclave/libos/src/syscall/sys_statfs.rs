@@ -22,14 +22,14 @@ pub(super) const ROWS: &[Row] = &[
 
 fn sys_statfs(call: &mut Call<'_>) -> Result<u64> {
     let path = call.path(0)?;
-    let stat = container().vfs.stat_file_system(&context(call), &path)?;
+    let stat = container().vfs().stat_file_system(&context(call), &path)?;
     user::put(call.pointer(1), &raw_statfs(&stat))?;
     Ok(0)
 }
 
 fn sys_fstatfs(call: &mut Call<'_>) -> Result<u64> {
     let file = call.file_or_path(call.fd(0))?;
-    let stat = container().vfs.stat_file_system_at(&file)?;
+    let stat = container().vfs().stat_file_system_at(&file)?;
     user::put(call.pointer(1), &raw_statfs(&stat))?;
     Ok(0)
 }
@@ -38,7 +38,7 @@ fn sys_ustat(call: &mut Call<'_>) -> Result<u64> {
     let device = call.uint(0);
     // `new_decode_dev` of the kernel: 12 bits of a major number amid 20 of a minor one.
     let (major, minor) = (device >> 8 & 0xfff, device & 0xff | device >> 12 & 0xf_ff00);
-    let stat = container().vfs.stat_mounted(makedev(major, minor))?;
+    let stat = container().vfs().stat_mounted(makedev(major, minor))?;
     let answer = Ustat {
         free_blocks: i32::try_from(stat.free_blocks).unwrap_or(i32::MAX),
         _pad: 0,

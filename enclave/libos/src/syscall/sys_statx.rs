@@ -34,7 +34,7 @@ fn sys_statx(call: &mut Call<'_>) -> Result<u64> {
         user::get_path(path_at)?
     };
     let context = context(call);
-    let vfs = &container().vfs;
+    let vfs = container().vfs();
     let anonymous = path.is_empty() && flags.contains(AtFlags::AT_EMPTY_PATH) && fd != AT_FDCWD;
     let (stat, mount) = if anonymous {
         let file = call.file_or_path(fd)?;

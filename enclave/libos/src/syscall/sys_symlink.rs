@@ -26,7 +26,7 @@ fn sys_symlinkat(call: &mut Call<'_>) -> Result<u64> {
 fn make_symlink(call: &Call<'_>, target: Address, fd: Fd, path: Address) -> Result<u64> {
     let (target, path) = (user::get_path(target)?, user::get_path(path)?);
     at(call, fd, &path, |at| {
-        container().vfs.make_symlink(&context(call), &target, at, &path)
+        container().vfs().make_symlink(&context(call), &target, at, &path)
     })?;
     Ok(0)
 }

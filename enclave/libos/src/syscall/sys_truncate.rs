@@ -20,11 +20,13 @@ fn sys_truncate(call: &mut Call<'_>) -> Result<u64> {
     let len = call.offset(1)?;
     let path = call.path(0)?;
     let context = context(call);
-    let stat = container().vfs.stat(&context, At::Cwd, &path, AtFlags::empty())?;
+    let stat = container()
+        .vfs()
+        .stat(&context, At::Cwd, &path, AtFlags::empty())?;
     if stat.kind == FileKind::Regular && len > stat.size {
         check_file_size(call, len)?;
     }
-    container().vfs.truncate(&context, &path, len)?;
+    container().vfs().truncate(&context, &path, len)?;
     Ok(0)
 }
 

@@ -18,13 +18,15 @@ pub(super) const ROWS: &[Row] = &[
 
 fn sys_rmdir(call: &mut Call<'_>) -> Result<u64> {
     let path = call.path(0)?;
-    container().vfs.remove_directory(&context(call), At::Cwd, &path)?;
+    container()
+        .vfs()
+        .remove_directory(&context(call), At::Cwd, &path)?;
     Ok(0)
 }
 
 fn sys_unlink(call: &mut Call<'_>) -> Result<u64> {
     let path = call.path(0)?;
-    container().vfs.unlink(&context(call), At::Cwd, &path)?;
+    container().vfs().unlink(&context(call), At::Cwd, &path)?;
     Ok(0)
 }
 
@@ -33,8 +35,8 @@ fn sys_unlinkat(call: &mut Call<'_>) -> Result<u64> {
     let path = user::get_path(path)?;
     let context = context(call);
     at(call, fd, &path, |at| match AtFlags::from_bits_retain(flags) {
-        flags if flags.is_empty() => container().vfs.unlink(&context, at, &path),
-        AtFlags::AT_REMOVEDIR => container().vfs.remove_directory(&context, at, &path),
+        flags if flags.is_empty() => container().vfs().unlink(&context, at, &path),
+        AtFlags::AT_REMOVEDIR => container().vfs().remove_directory(&context, at, &path),
         _ => Err(Errno::EINVAL),
     })?;
     Ok(0)

@@ -77,7 +77,9 @@ fn set_times(call: &Call<'_>, fd: Fd, path: Address, times: [SetTime; 2], flags:
         (user::get_path(path)?, flags)
     };
     at(call, fd, &path, |at| {
-        container().vfs.set_times(&context(call), at, &path, times, flags)
+        container()
+            .vfs()
+            .set_times(&context(call), at, &path, times, flags)
     })?;
     Ok(0)
 }

@@ -144,7 +144,7 @@ fn get(call: &Call<'_>, form: Form) -> Result<u64> {
     }
     let name = name(call, form)?;
     let value = target(call, form, |context, at, path, flags| {
-        container().vfs.xattr(context, at, path, &name, flags)
+        container().vfs().xattr(context, at, path, &name, flags)
     })?;
     give(&value, at, len)
 }
@@ -159,7 +159,7 @@ fn set(call: &Call<'_>, form: Form) -> Result<u64> {
     let value = user::get_bytes(at, len)?;
     target(call, form, |context, at, path, flags| {
         container()
-            .vfs
+            .vfs()
             .set_xattr(context, at, path, (&name, &value), how, flags)
     })?;
     Ok(0)
@@ -168,7 +168,7 @@ fn set(call: &Call<'_>, form: Form) -> Result<u64> {
 fn list(call: &Call<'_>, form: Form) -> Result<u64> {
     let (at, room) = (call.pointer(form.arguments()), call.len(form.arguments() + 1));
     let names = target(call, form, |context, at, path, flags| {
-        container().vfs.xattr_names(context, at, path, flags)
+        container().vfs().xattr_names(context, at, path, flags)
     })?;
     give(&names, at, room)
 }
@@ -179,7 +179,7 @@ fn remove(call: &Call<'_>, form: Form) -> Result<u64> {
     }
     let name = name(call, form)?;
     target(call, form, |context, at, path, flags| {
-        container().vfs.remove_xattr(context, at, path, &name, flags)
+        container().vfs().remove_xattr(context, at, path, &name, flags)
     })?;
     Ok(0)
 }

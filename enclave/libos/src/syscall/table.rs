@@ -178,6 +178,7 @@ const FAMILIES: &[&[Row]] = &[
     super::sys_mincore::ROWS,
     super::sys_mkdir::ROWS,
     super::sys_mknod::ROWS,
+    super::sys_mount::ROWS,
     super::sys_mlock::ROWS,
     super::sys_mmap::ROWS,
     super::sys_mprotect::ROWS,

@@ -41,7 +41,6 @@ pub(super) const ROWS: &[Row] = &[
     .quiet("Node and others try it at every start"),
     Row::unsupported(426, "io_uring_enter", Errno::ENOSYS, "see io_uring_setup"),
     Row::unsupported(427, "io_uring_register", Errno::ENOSYS, "see io_uring_setup"),
-    Row::unsupported(165, "mount", Errno::EPERM, MEASURED),
     Row::unsupported(166, "umount2", Errno::EPERM, MEASURED),
     Row::unsupported(155, "pivot_root", Errno::EPERM, MEASURED),
     Row::unsupported(167, "swapon", Errno::EPERM, ADMIN),

@@ -45,7 +45,7 @@ impl Bridge {
     /// A new terminal of the calling process's user, shown on these streams. EMFILE and the like as for `/dev/ptmx`.
     pub(crate) fn new(input: Arc<Stream>, output: Arc<Stream>) -> Result<Arc<Self>> {
         let screen = output.descriptor();
-        let vfs = &crate::container().vfs;
+        let vfs = crate::container().vfs();
         let flags = OpenFlags::O_RDWR | OpenFlags::O_NOCTTY | OpenFlags::O_NONBLOCK;
         let how = OpenHow::open(flags.bits(), 0)?;
         let master = vfs.open(&vfs.root_context(), At::Cwd, b"/dev/pts/ptmx", how)?;

@@ -88,7 +88,7 @@ impl PseudoTerminal {
             terminals.insert(number, terminal.clone());
             terminal
         };
-        match crate::container().vfs.make_terminal(terminal.number, owner) {
+        match crate::container().vfs().make_terminal(terminal.number, owner) {
             Ok(()) => Ok(terminal),
             Err(error) => {
                 TERMINALS.lock().remove(&terminal.number);
@@ -159,7 +159,7 @@ impl PseudoTerminal {
         }
         TERMINALS.lock().remove(&self.number);
         // A program may have removed the name.
-        let _ = crate::container().vfs.remove_terminal(self.number);
+        let _ = crate::container().vfs().remove_terminal(self.number);
         job_control::hang_up(self);
         self.tell(PollEvents::READABLE | PollEvents::WRITABLE | PollEvents::UNASKED);
     }
@@ -207,7 +207,7 @@ pub(crate) fn count() -> usize {
 
 /// Opens the slave of a terminal as TIOCGPTPEER and the container's start do, by its name.
 pub(crate) fn open_by_name(terminal: &PseudoTerminal, flags: OpenFlags) -> Result<Arc<kobject::Description>> {
-    let vfs = &crate::container().vfs;
+    let vfs = crate::container().vfs();
     let path = format!("/dev/pts/{}", terminal.number);
     let how = libos_fs::OpenHow::open(flags.bits(), 0)?;
     vfs.open(&vfs.root_context(), libos_fs::At::Cwd, path.as_bytes(), how)

@@ -66,6 +66,7 @@ pub fn config() -> Config {
         hostname: vec![],
         resolver: Resolver::Servers(vec![]),
         loopback: Loopback::INSIDE,
+        broker: None,
         stop_signal: 15,
         host_signals: HostSignals::USUAL,
         debug: false,

@@ -1,4 +1,4 @@
-//! Microsoft's client of Azure Attestation, which the attestation service's tests run: a Python environment of its own.
+//! Python environments in the target directory, for what tests run that is Python's.
 
 use std::fs;
 use std::process::Command;
@@ -7,17 +7,34 @@ use anyhow::{Context, Result};
 
 use crate::shell;
 
-/// What is installed, to the last version.
-const REQUIREMENTS: &str = "services/attestation-service/tests/azure/requirements.txt";
+/// An environment.
+pub struct PythonEnvironment {
+    /// Its folder in the target directory.
+    name: &'static str,
+    /// What is installed, to the last version.
+    requirements: &'static str,
+}
 
-/// Makes the environment in the target directory, unless it is there and of these requirements.
+/// Microsoft's client of Azure Attestation, which the attestation service's tests run.
+pub const AZURE_CLIENT: PythonEnvironment = PythonEnvironment {
+    name: "azure-client",
+    requirements: "services/attestation-service/tests/azure/requirements.txt",
+};
+
+/// A validator of JSON schemas and a canonicalizer of JSON, which judge deployment policies.
+pub const POLICY_JUDGES: PythonEnvironment = PythonEnvironment {
+    name: "policy-judges",
+    requirements: "services/deployment-policy/tests/judges/requirements.txt",
+};
+
+/// Makes an environment, unless it is there and of these requirements.
 ///
 /// # Errors
 /// When Python's venv is missing, or the packages cannot be had.
-pub fn provide() -> Result<()> {
-    let requirements = shell::workspace().join(REQUIREMENTS);
+pub fn provide(environment: &PythonEnvironment) -> Result<()> {
+    let requirements = shell::workspace().join(environment.requirements);
     let wanted = fs::read(&requirements).with_context(|| requirements.display().to_string())?;
-    let environment = shell::target_directory()?.join("azure-client");
+    let environment = shell::target_directory()?.join(environment.name);
     let stamp = environment.join("requirements.txt");
     if fs::read(&stamp).is_ok_and(|made| made == wanted) {
         return Ok(());
