@@ -116,6 +116,25 @@ impl Work<'_, '_> {
         Ok(Ok(()))
     }
 
+    /// Whether somebody may take a copy of the store.
+    pub fn may_back_up(&mut self, person: &Person) -> Result<Result<(), Problem>, Problem> {
+        let about = crate::work::About {
+            actor: person.actor(),
+            action: "backup",
+            deployment: None,
+            subject: None,
+        };
+        if !self.identity.is_administrator(&person.principal()) {
+            return Ok(Err(self.forbid(
+                &about,
+                person,
+                "only administrators make backups",
+            )?));
+        }
+        self.record(&about, Outcome::Granted, "this certificate is an administrator's")?;
+        Ok(Ok(()))
+    }
+
     pub fn authority_certificates(
         &mut self,
         person: &Person,

@@ -42,6 +42,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
         .route(provisioning::PATH, post(provision::provision))
         .route("/v1/status", get(status::status))
+        .route("/v1/backup", get(status::backup))
         .route("/v1/audit", get(owners::audit))
         .route("/v1/instances", get(owners::all_instances))
         .route("/v1/deployments", get(deployments::list))

@@ -7,6 +7,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderValue, Response, StatusCode};
 use axum::response::IntoResponse as _;
+use broker_store::{Sqlite, Store};
 use serde_json::json;
 use serving::{PeerCertificate, metrics_response};
 
@@ -47,6 +48,42 @@ pub(super) async fn status(
         Ok(status) => respond::document(StatusCode::OK, &status),
         Err(problem) => problem.into_response(),
     }
+}
+
+/// For administrators: a copy of the store as of now. It is sealed, as the store is.
+pub(super) async fn backup(
+    State(app): State<Arc<App>>,
+    Extension(peer): Extension<PeerCertificate>,
+) -> Response<Body> {
+    let copy = async {
+        let now = (app.clock)();
+        let person = request::person(&peer, now)?;
+        let _permit = app.admission.admit()?;
+        app.broker
+            .work(now, move |work| work.may_back_up(&person))
+            .await??;
+        app.broker.with_store(copy).await?
+    };
+    match copy.await {
+        Ok(copy) => {
+            let kind = HeaderValue::from_static("application/vnd.sqlite3");
+            respond::text(StatusCode::OK, kind, copy)
+        }
+        Err(problem) => problem.into_response(),
+    }
+}
+
+/// An SQLite file.
+fn copy(store: &mut Store) -> Result<Vec<u8>, Problem> {
+    let failed =
+        |error: &dyn std::fmt::Display| Problem::Unavailable(format!("the copy cannot be written: {error}"));
+    let directory = tempfile::tempdir().map_err(|error| failed(&error))?;
+    let path = directory.path().join("copy");
+    let mut copy = Sqlite::create(&path).map_err(|error| failed(&error))?;
+    store.copy_to(&mut copy)?;
+    // Closing it empties its write-ahead log.
+    drop(copy);
+    std::fs::read(&path).map_err(|error| failed(&error))
 }
 
 pub(super) async fn openapi() -> Response<Body> {

@@ -1,6 +1,5 @@
 //! Fixtures: a broker that runs, people with certificates, and enclaves of a simulated platform.
 
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -205,10 +204,6 @@ impl Running {
     /// The time goes on for everybody but the certificates of TLS.
     pub fn pass(&self, seconds: u64) {
         self.ahead.fetch_add(seconds, Ordering::Relaxed);
-    }
-
-    pub fn store_path(&self) -> PathBuf {
-        self.directory.path().join("store")
     }
 
     pub async fn witness(&self) -> Witness {
