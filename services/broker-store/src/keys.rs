@@ -36,6 +36,9 @@ pub enum RootKeyError {
     /// Not 32 bytes in hexadecimal.
     #[error("{} is no root key: it must have 64 hexadecimal digits", .0.display())]
     Form(PathBuf),
+    /// Sealed by another enclave, or changed.
+    #[error("the root key {} cannot be opened: it was sealed by another signer's or product's enclave, on another processor, or was changed; recover it from shares (nacre broker recover)", .0.display())]
+    Sealed(PathBuf),
     /// No randomness.
     #[error("the system gives no random bytes")]
     Random,

@@ -4,6 +4,9 @@ use std::sync::Arc;
 
 use broker_store::{Backend, RootKey, SharedStore, Store, StoreError, Witness};
 use dcap_quote::UnixTime;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use x509_cert::der::Decode as _;
 
 use crate::audit::{Actor, AuditHead, AuditKey, Outcome};
 use crate::identity::{Identity, IdentityError};
@@ -67,6 +70,15 @@ impl Broker {
         // The store is new, so nothing of it can be wrong but the disk.
         made.map_err(|_| IdentityError::Missing)?;
         Ok(store)
+    }
+
+    /// By which an administrator is named: the SHA-256 of a certificate in PEM.
+    #[must_use]
+    pub fn certificate_hash(pem: &[u8]) -> Option<[u8; 32]> {
+        let certificate = CertificateDer::from_pem_slice(pem).ok()?;
+        x509_cert::Certificate::from_der(&certificate).ok()?;
+        let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &certificate);
+        hash.as_ref().try_into().ok()
     }
 
     /// Begins to work on an open store. `reason` says in the audit log how it was opened.

@@ -52,5 +52,5 @@ pub use broker::{Broker, Heads};
 pub use http::Clock;
 pub use identity::IdentityError;
 pub use server::{Config, Server, StartError};
-pub use serving::Limits;
+pub use serving::{Limits, termination};
 pub use tls::{ATTESTED_ALPN, QuoteSource, TlsError};

@@ -17,7 +17,7 @@ mod verify;
 pub(crate) use self::entry::is_about;
 pub use self::entry::{Actor, Event, Outcome};
 pub use self::signer::{AuditKey, AuditKeyError};
-pub use self::verify::{AuditError, AuditHead, AuditProblem, Verified, verify};
+pub use self::verify::{AuditError, AuditHead, AuditProblem, Verified, public_key_from_pem, verify};
 
 /// Before the signature in a line.
 const SIGNATURE: &str = ",\"signature\":\"";

@@ -137,6 +137,15 @@ pub fn verify(log: &str, public_key: &[u8], known: Option<&AuditHead>) -> Result
     }
 }
 
+/// A SubjectPublicKeyInfo (DER) from PEM.
+#[must_use]
+pub fn public_key_from_pem(pem: &[u8]) -> Option<Vec<u8>> {
+    use rustls::pki_types::SubjectPublicKeyInfoDer;
+    use rustls::pki_types::pem::PemObject as _;
+    let key = SubjectPublicKeyInfoDer::from_pem_slice(pem).ok()?;
+    Some(key.as_ref().to_vec())
+}
+
 /// A line whose signature is right.
 fn read(line: &str, key: &ParsedPublicKey) -> Result<Line, AuditProblem> {
     let (start, rest) = line.rsplit_once(SIGNATURE).ok_or(AuditProblem::Form)?;
