@@ -148,8 +148,6 @@ fn main() {
         "enclave-image",
         "enclave-image",
         "enclave",
-        "guest",
-        "attest/provisioning",
         &["image"],
         // Position-independent code in a fixed place: the place is beyond the reach of 32-bit addresses.
         &[
