@@ -34,7 +34,12 @@ impl Approve {
             let pending: Result<Value, String> = client.get(&path)?;
             return unless_refused(pending, |pending| {
                 for policy in pending["pending"].as_array().into_iter().flatten() {
-                    let names: Vec<_> = policy["approved_by"].as_array().into_iter().flatten().map(text).collect();
+                    let names: Vec<_> = policy["approved_by"]
+                        .as_array()
+                        .into_iter()
+                        .flatten()
+                        .map(text)
+                        .collect();
                     output::line(format_args!(
                         "{} proposed {} by {}; {} of {} approvals{}{}",
                         text(&policy["digest"]),

@@ -75,11 +75,17 @@ impl Export {
     fn run(self) -> Result<ExitCode> {
         let client = self.broker.client()?;
         let deployment = self.deployment.as_ref();
-        let deployment = deployment.map(|name| format!("&deployment={name}")).unwrap_or_default();
+        let deployment = deployment
+            .map(|name| format!("&deployment={name}"))
+            .unwrap_or_default();
         let mut next = Some(self.from);
         while let Some(from) = next {
             let answer = client.ask("GET", &format!("/v1/audit?from={from}{deployment}"), b"")?;
-            next = answer.as_ref().ok().and_then(|answer| answer.next).filter(|next| *next > from);
+            next = answer
+                .as_ref()
+                .ok()
+                .and_then(|answer| answer.next)
+                .filter(|next| *next > from);
             let code = unless_refused(answer, |answer| output::bytes(&answer.body))?;
             if next.is_none() {
                 return Ok(code);

@@ -135,11 +135,17 @@ impl List {
             for secret in list["secrets"].as_array().into_iter().flatten() {
                 let state = match (secret["made"].as_u64(), secret["instances"].as_u64()) {
                     (_, Some(count)) => format!("{count} instances have one"),
-                    (Some(_), None) => format!("made {}, until {}", time(&secret["made"]), time(&secret["until"])),
+                    (Some(_), None) => {
+                        format!("made {}, until {}", time(&secret["made"]), time(&secret["until"]))
+                    }
                     (None, None) if secret["kind"] == "imported" => "NOT SET".to_owned(),
                     (None, None) => "made when it is needed".to_owned(),
                 };
-                output::line(format_args!("{:<24} {:<12} {state}", text(&secret["name"]), text(&secret["kind"])))?;
+                output::line(format_args!(
+                    "{:<24} {:<12} {state}",
+                    text(&secret["name"]),
+                    text(&secret["kind"])
+                ))?;
             }
             for id in list["image_keys"].as_array().into_iter().flatten() {
                 output::line(format_args!("{:<24} image key", text(id)))?;

@@ -57,7 +57,11 @@ impl List {
             }
             for instance in list["instances"].as_array().into_iter().flatten() {
                 let is_gone = instance["until"].as_u64().is_none_or(|until| until < now.0);
-                let platform = if instance["simulated"] == true { " SIMULATED" } else { "" };
+                let platform = if instance["simulated"] == true {
+                    " SIMULATED"
+                } else {
+                    ""
+                };
                 output::line(format_args!(
                     "{}/{} {} MRENCLAVE {} {}{platform}, last {}{}",
                     text(&instance["deployment"]),

@@ -114,13 +114,19 @@ impl BrokerClient {
         let status = answer.status().as_u16();
         let next = answer.headers().get("nacre-next");
         let next = next.and_then(|next| next.to_str().ok()?.parse().ok());
-        let body = answer.body_mut().with_config().limit(MAX_ANSWER_SIZE).read_to_vec();
+        let body = answer
+            .body_mut()
+            .with_config()
+            .limit(MAX_ANSWER_SIZE)
+            .read_to_vec();
         let body = body.with_context(|| format!("the answer of {} broke off", self.base))?;
         if (200..300).contains(&status) {
             return Ok(Ok(Answer { status, next, body }));
         }
         let error: Result<serde_json::Value, _> = serde_json::from_slice(&body);
-        let message = error.ok().and_then(|error| Some(error["error"]["message"].as_str()?.to_owned()));
+        let message = error
+            .ok()
+            .and_then(|error| Some(error["error"]["message"].as_str()?.to_owned()));
         Ok(Err(match message {
             Some(message) => printable(&message).to_string(),
             None => format!("the broker answers with status {status}"),
@@ -135,7 +141,9 @@ impl BrokerClient {
         let answer = self.ask("GET", path, b"")?;
         let read = |answer: Answer| serde_json::from_slice(&answer.body);
         answer
-            .map(|answer| read(answer).context("the broker's answer cannot be understood; is it of another version?"))
+            .map(|answer| {
+                read(answer).context("the broker's answer cannot be understood; is it of another version?")
+            })
             .map_or_else(|refusal| Ok(Err(refusal)), |read| read.map(Ok))
     }
 }
@@ -170,7 +178,10 @@ pub fn name(text: &str) -> Result<String, String> {
 /// A time in an answer.
 pub fn time(seconds: &serde_json::Value) -> String {
     let seconds = seconds.as_u64();
-    seconds.map_or_else(|| "-".to_owned(), |seconds| dcap_quote::UnixTime(seconds).to_string())
+    seconds.map_or_else(
+        || "-".to_owned(),
+        |seconds| dcap_quote::UnixTime(seconds).to_string(),
+    )
 }
 
 /// A text in an answer.

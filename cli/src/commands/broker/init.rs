@@ -47,11 +47,14 @@ impl Init {
     pub fn run(self) -> Result<()> {
         let administrators = self.administrator.iter().map(|path| {
             let pem = input::read(path, MAX_PEM_SIZE)?;
-            Broker::certificate_hash(&pem).with_context(|| format!("{} is no certificate in PEM", path.display()))
+            Broker::certificate_hash(&pem)
+                .with_context(|| format!("{} is no certificate in PEM", path.display()))
         });
         let administrators = administrators.collect::<Result<Vec<_>>>()?;
         let root = RootKey::generate()?;
-        let recovery = self.recovery(&root)?;
+        if let (Some(recovery), Some(directory)) = (self.recovery(&root)?, &self.recovery_shares) {
+            recovery.save(directory)?;
+        }
         let backend = self.store.create()?;
         let made = self.root_key.save(&root).and_then(|()| {
             let made = Broker::init(backend, &root, &administrators, clock::now()?)?;
@@ -64,9 +67,6 @@ impl Init {
                 return Err(error);
             }
         };
-        if let (Some(recovery), Some(directory)) = (recovery, &self.recovery_shares) {
-            recovery.save(directory)?;
-        }
         output::line(format_args!("witness {witness}"))
     }
 

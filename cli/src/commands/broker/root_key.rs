@@ -48,5 +48,6 @@ impl RootKeyFlags {
 
 fn sealing_keys() -> Result<SealingKeys> {
     let path = Path::new(SEALING_KEYS);
-    SealingKeys::at(path).with_context(|| format!("there are no sealing keys in {SEALING_KEYS}; is this an enclave?"))
+    SealingKeys::at(path)
+        .with_context(|| format!("there are no sealing keys in {SEALING_KEYS}; is this an enclave?"))
 }

@@ -84,7 +84,9 @@ impl Serve {
         }
         let quotes = quotes();
         if quotes.is_none() {
-            tracing::warn!("this broker does not run in an enclave: whoever rules this machine can read every secret");
+            tracing::warn!(
+                "this broker does not run in an enclave: whoever rules this machine can read every secret"
+            );
         }
         let store = Store::open(self.store.open()?, &self.root_key.load()?, self.witness.as_ref())?;
         let reason = match &self.witness {
@@ -126,10 +128,10 @@ fn find(
 ) -> Result<Arc<dcap_quote::CheckedCollateral>, SourceError> {
     let platform = quote.claimed_platform()?;
     let ca = quote.claimed_pck_ca()?;
-    let tee = quote.report.tee();
+    let tee = quote.header.tee;
     let found = source.find(tee, platform.fmspc, ca);
     let found = found.ok_or_else(|| format!("none for FMSPC {}", platform.fmspc))?;
-    Ok(Arc::new(found.checked.clone()))
+    Ok(Arc::clone(&found.checked))
 }
 
 /// Quotes of this enclave; none elsewhere.
@@ -149,13 +151,15 @@ async fn keep_collateral(source: Arc<dyn CollateralSource>) {
         tokio::time::sleep(COLLATERAL_CHECK_INTERVAL).await;
         let task = Arc::clone(&source);
         let refreshed = tokio::task::spawn_blocking(move || task.refresh()).await;
-        let refreshed = refreshed.context("the check ended").and_then(|refreshed| {
-            refreshed.map_err(|error| anyhow::anyhow!("{error}"))
-        });
+        let refreshed = refreshed
+            .context("the check ended")
+            .and_then(|refreshed| refreshed.map_err(|error| anyhow::anyhow!("{error}")));
         match refreshed {
             Ok(true) => tracing::info!("newer collateral is in use"),
             Ok(false) => {}
-            Err(error) => tracing::error!(%error, "newer collateral cannot be used; the old one stays in use"),
+            Err(error) => {
+                tracing::error!(%error, "newer collateral cannot be used; the old one stays in use")
+            }
         }
     }
 }

@@ -46,7 +46,10 @@ pub struct Trust {
 
 impl Trust {
     pub fn run(self) -> Result<ExitCode> {
-        let peer = self.url.strip_prefix("https://").context("the address must begin with https://")?;
+        let peer = self
+            .url
+            .strip_prefix("https://")
+            .context("the address must begin with https://")?;
         let peer = peer.trim_end_matches('/');
         let protocol = match self.dangerous_without_quote {
             true => b"http/1.1".as_slice(),

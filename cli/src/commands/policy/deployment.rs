@@ -77,7 +77,10 @@ impl Apply {
             policy = Policy::new(document)?;
         }
         let path = format!("/v1/deployments/{}", policy.name());
-        let answer = self.broker.client()?.ask("PUT", &path, policy.canonical().as_bytes())?;
+        let answer = self
+            .broker
+            .client()?
+            .ask("PUT", &path, policy.canonical().as_bytes())?;
         unless_refused(answer, |answer| show_applied(&answer))
     }
 }
