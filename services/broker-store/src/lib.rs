@@ -34,6 +34,7 @@ mod commit;
 mod error;
 mod index;
 mod keys;
+mod postgresql;
 mod queue;
 mod record;
 mod recovery;
@@ -48,6 +49,7 @@ pub use backend::{Backend, BackendError, Batch, Head, Meta, RecordChange, Record
 pub use commit::{Witness, WitnessError};
 pub use error::StoreError;
 pub use keys::{RootKey, RootKeyError};
+pub use postgresql::Postgresql;
 pub use queue::SharedStore;
 pub use record::{Record, Table};
 pub use recovery::{Recovery, RecoveryError, RecoveryKey, Share};

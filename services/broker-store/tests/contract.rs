@@ -4,6 +4,8 @@ use broker_store::{Backend, BackendError, RootKey, Sqlite, Store, StoreError, Ta
 use tempfile::TempDir;
 use zeroize::Zeroizing;
 
+mod postgresql_place;
+
 /// A database that can be opened again.
 trait Place {
     fn create(&self) -> Box<dyn Backend>;
@@ -191,12 +193,51 @@ fn has_limits(place: &dyn Place) {
     assert_eq!(get(&mut store, "").unwrap().len(), 4 << 20);
 }
 
+/// Two replicas see each other's changes, and none is lost when both change the same.
+fn replicas(place: &dyn Place) {
+    drop(Store::init(place.create(), &key()).unwrap());
+    let mut one = Store::open(place.open(), &key(), None).unwrap();
+    let mut two = Store::open(place.open(), &key(), None).unwrap();
+    put(&mut one, "a", b"1");
+    assert_eq!(get(&mut two, "a"), Some(b"1".to_vec()));
+    put(&mut two, "a", b"2");
+    put(&mut two, "b", b"3");
+    assert_eq!(get(&mut one, "a"), Some(b"2".to_vec()));
+    std::thread::scope(|scope| {
+        for store in [&mut one, &mut two] {
+            scope.spawn(move || {
+                for _ in 0..100 {
+                    let added: Result<(), StoreError> = store.update(|change| {
+                        let old = change.get(Table::Broker, "sum")?;
+                        let old = old.map_or(0, |record| record.value[0]);
+                        change.append(|_, _| vec![old])?;
+                        change.put(Table::Broker, "sum", &[old + 1])
+                    });
+                    added.unwrap();
+                }
+            });
+        }
+    });
+    let sum: Result<_, StoreError> = one.update(|change| change.get(Table::Broker, "sum"));
+    assert_eq!(sum.unwrap().unwrap().value.as_slice(), [200]);
+    one.verify().unwrap();
+    two.verify().unwrap();
+    assert_eq!(one.witness(), two.witness());
+}
+
 macro_rules! contract {
     ($($test:ident),*) => {
         mod sqlite {
             $(#[test]
             fn $test() {
                 super::$test(&super::SqlitePlace(tempfile::tempdir().unwrap()));
+            })*
+        }
+
+        mod postgresql {
+            $(#[test]
+            fn $test() {
+                super::$test(&super::postgresql_place::PostgresqlPlace::new());
             })*
         }
     };
@@ -210,6 +251,66 @@ contract!(
     copies,
     has_limits
 );
+
+#[test]
+fn replicas_of_one_broker() {
+    replicas(&postgresql_place::PostgresqlPlace::new());
+}
+
+#[test]
+fn a_copy_goes_from_one_kind_of_database_to_the_other() {
+    let (sqlite, postgresql) = (
+        SqlitePlace(tempfile::tempdir().unwrap()),
+        postgresql_place::PostgresqlPlace::new(),
+    );
+    let mut store = Store::init(sqlite.create(), &key()).unwrap();
+    put(&mut store, "a", b"1");
+    store.copy_to(postgresql.create().as_mut()).unwrap();
+    let mut moved = Store::open(postgresql.open(), &key(), Some(&store.witness())).unwrap();
+    assert_eq!(get(&mut moved, "a"), Some(b"1".to_vec()));
+    moved.verify().unwrap();
+}
+
+/// The adversary deletes the last commits while a replica runs; it refuses to go on.
+#[test]
+fn a_database_that_goes_back_under_a_replica_is_refused() {
+    let place = postgresql_place::PostgresqlPlace::new();
+    let mut store = Store::init(place.create(), &key()).unwrap();
+    for value in [b"1", b"2", b"3"] {
+        put(&mut store, "a", value);
+    }
+    let other = Store::open(place.open(), &key(), None).unwrap();
+    place.sql("DELETE FROM nacre_broker.chain WHERE sequence=4");
+    let read = |store: &mut Store| -> Result<(), StoreError> {
+        store.update(|change| change.get(Table::Secrets, "a").map(drop))
+    };
+    assert!(matches!(read(&mut store), Err(StoreError::RolledBack(_))));
+    assert!(matches!(read(&mut store), Err(StoreError::Closed(_))));
+    drop(other);
+    assert!(matches!(
+        Store::open(place.open(), &key(), None),
+        Err(StoreError::Damaged(_))
+    ));
+}
+
+/// The server dies in the middle of changes, and comes back: what was acknowledged is there.
+#[test]
+fn a_server_that_dies_loses_nothing() {
+    let mut place = postgresql_place::PostgresqlPlace::new();
+    let mut store = Store::init(place.create(), &key()).unwrap();
+    put(&mut store, "a", b"1");
+    place.kill();
+    let refused: Result<(), StoreError> = store.update(|change| change.put(Table::Secrets, "a", b"2"));
+    assert!(matches!(
+        refused,
+        Err(StoreError::Backend(BackendError::Unreachable { .. }))
+    ));
+    place.start();
+    assert_eq!(get(&mut store, "a"), Some(b"1".to_vec()));
+    put(&mut store, "a", b"3");
+    assert_eq!(get(&mut store, "a"), Some(b"3".to_vec()));
+    store.verify().unwrap();
+}
 
 #[test]
 fn one_process_has_a_file() {

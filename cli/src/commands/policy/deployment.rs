@@ -41,10 +41,10 @@ pub struct History {
     broker: BrokerFlags,
 }
 
-/// Show the policy of a deployment that is in force at a key broker
+/// The policy of a deployment at a key broker.
 #[derive(Args, Debug)]
-pub struct Show {
-    /// The deployment
+pub struct Get {
+    /// The deployment, at a key broker
     #[arg(value_name = "DEPLOYMENT", value_parser = name)]
     deployment: String,
 
@@ -105,7 +105,7 @@ impl History {
     }
 }
 
-impl Show {
+impl Get {
     pub fn run(self) -> Result<ExitCode> {
         let client = self.broker.client()?;
         let path = format!("/v1/deployments/{}", self.deployment);

@@ -43,8 +43,6 @@ enum What {
     #[cfg(feature = "key-broker")]
     Apply(deployment::Apply),
     #[cfg(feature = "key-broker")]
-    Show(deployment::Show),
-    #[cfg(feature = "key-broker")]
     History(deployment::History),
     Get(service::Get),
     Set(service::Set),
@@ -61,8 +59,6 @@ impl PolicyCommand {
             What::Pin(pin) => pin.run(),
             #[cfg(feature = "key-broker")]
             What::Apply(apply) => apply.run(),
-            #[cfg(feature = "key-broker")]
-            What::Show(show) => show.run(),
             #[cfg(feature = "key-broker")]
             What::History(history) => history.run(),
             What::Get(get) => get.run(),
