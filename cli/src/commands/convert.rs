@@ -18,6 +18,7 @@ use crate::output;
 use crate::output::progress::ProgressLine;
 use crate::signer;
 use crate::user_cache::development_key::development_key;
+use crate::user_cache::known_programs;
 
 /// Convert an image into a confidential image
 ///
@@ -34,6 +35,11 @@ pub struct Convert {
     /// docker://HOST/NAME[:TAG]
     #[arg(value_parser = Target::parse)]
     target: Target,
+
+    /// How large all files of the image may be together, and each of its layers when it is uncompressed: a small file can
+    /// decompress to any size
+    #[arg(long, value_name = "SIZE", default_value = "256GiB")]
+    max_size: ByteSize,
 
     /// Print JSON
     #[arg(long)]
@@ -78,6 +84,7 @@ impl Convert {
         let target = self.target.begin()?;
         let source = ImageSource::open(&self.source.fetch(self.notices)?)?;
         let mut image_key = self.image_key.as_deref().map(ImageKeyFile::open).transpose()?;
+        let cache = known_programs::cache();
         let conversion = Conversion {
             source: &source,
             target: &target.place,
@@ -87,6 +94,8 @@ impl Convert {
             attest: self.attest.then(|| Attest {
                 source_name: self.source.remote().map(ToString::to_string),
             }),
+            max_size: Some(self.max_size.0),
+            cache: cache.as_ref(),
             libos: enclave_payload::ENCLAVE,
             host_runtime: enclave_payload::HOST_RUNTIME,
             init: enclave_payload::INIT,
@@ -167,6 +176,9 @@ struct Made<'a> {
     source_layers: u64,
     /// The name of the key of an encrypted image.
     image_key: Option<String>,
+    /// Programs and libraries, and how many of them were known from earlier conversions.
+    programs: u64,
+    programs_known: u64,
     /// How many packages the attached SBOM has.
     sbom_packages: Option<usize>,
     /// What the image asks for and does not get, in sentences.
@@ -184,6 +196,8 @@ impl<'a> Made<'a> {
             enclave: summary.enclave_len,
             source_layers: summary.layers_len,
             image_key: key.map(|file| file.key.id().to_string()),
+            programs: summary.coverage.scanned,
+            programs_known: summary.coverage.reused,
             sbom_packages: summary.attached.as_ref().and_then(|attached| attached.packages),
             left_out: &summary.left_out,
         }

@@ -11,9 +11,11 @@ use sgx_sign::{Layout, Libos, MrEnclave, MrSigner, Signer, Unsigned};
 use sha2::{Digest as _, Sha256};
 
 use crate::attest::{Attached, Attest, Documents};
+use crate::call_site_cache::CallSiteCache;
 use crate::call_sites::{self, Coverage};
 use crate::container::{self, Facts};
 use crate::package::{self, Parts};
+use crate::room::Room;
 use crate::tree_source::TreeSource;
 use crate::{ConvertError, Options, Progress, Stage};
 
@@ -38,6 +40,11 @@ pub struct Conversion<'a> {
     pub image_key: Option<&'a ImageKey>,
     /// Whether documents about the image are attached to it, and what they say of its source.
     pub attest: Option<Attest>,
+    /// Most bytes that all files together may have, and each layer when it is uncompressed; none for the default of
+    /// [`Limits`].
+    pub max_size: Option<u64>,
+    /// What is known of programs from earlier conversions. It changes the time, and nothing else.
+    pub cache: Option<&'a CallSiteCache>,
     /// The LibOS's ELF file.
     pub libos: &'a [u8],
     /// The host runtime's executable.
@@ -83,13 +90,17 @@ impl Conversion<'_> {
         oci_image::check_target(self.target)?;
 
         let spool_dir = spool_dir(self.target);
+        let room = Room::new(&spool_dir, self.target);
+        room.for_layers(image)?;
+        let mut limits = Limits::default();
+        limits.content_len = self.max_size.unwrap_or(limits.content_len);
         progress.begin(Stage::Layers, image.layers_len());
-        let tree = Tree::build(image, &spool_dir, &Limits::default(), &mut |at| progress.at(at))?;
+        let tree = Tree::build(image, &spool_dir, &limits, &mut |at| progress.at(at))?;
 
         let spool_failed = |error| ConvertError::Spool(spool_dir.clone(), error);
         let rootfs = tempfile::tempfile_in(&spool_dir).map_err(spool_failed)?;
         let (written, coverage) =
-            write_rootfs(&tree, &rootfs, self.image_key, progress).map_err(|error| match error {
+            write_rootfs(&tree, &rootfs, &room, self, progress).map_err(|error| match error {
                 ConvertError::Rootfs(rootfs_image::Error::Write(error)) => spool_failed(error),
                 error => error,
             })?;
@@ -199,12 +210,19 @@ fn spool_dir(target: &ImageRef) -> PathBuf {
 fn write_rootfs(
     tree: &Tree,
     file: &File,
-    key: Option<&ImageKey>,
+    room: &Room,
+    conversion: &Conversion<'_>,
     progress: &mut dyn Progress,
 ) -> Result<(Rootfs, Coverage), ConvertError> {
+    let key = conversion.image_key;
     let source = TreeSource(tree);
     let layout = rootfs_image::Layout::new(&source)?;
-    let (maps, coverage) = call_sites::find(tree, &layout, progress)?;
+    // Encrypted zeros are none.
+    room.for_rootfs(match key {
+        Some(_) => layout.image_len(0),
+        None => tree.data_len().map_err(ConvertError::ReadSpool)?,
+    })?;
+    let (maps, coverage) = call_sites::find(tree, &layout, conversion.cache, progress)?;
 
     progress.begin(Stage::RootFs, layout.image_len(maps.len() as u64));
     let out = SparseFile {

@@ -28,6 +28,20 @@ pub enum ConvertError {
     /// No temporary file, or no room for it.
     #[error("cannot write a temporary file in {0} (set TMPDIR to a directory with room for the image): {1}")]
     Spool(PathBuf, #[source] io::Error),
+    /// What will be written does not fit.
+    #[error(
+        "there is no room in {}: the conversion will write at least {needed} MiB more, and {free} MiB are free (TMPDIR says \
+         where temporary files go; the image can be written to another file system)",
+        directory.display()
+    )]
+    Room {
+        /// Where.
+        directory: PathBuf,
+        /// MiB.
+        needed: u64,
+        /// MiB.
+        free: u64,
+    },
     /// A temporary file cannot be read.
     #[error("cannot read a temporary file")]
     ReadSpool(#[source] io::Error),

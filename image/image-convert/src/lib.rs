@@ -16,6 +16,7 @@
 
 mod accounts;
 mod attest;
+mod call_site_cache;
 mod call_sites;
 mod container;
 mod conversion;
@@ -23,11 +24,13 @@ mod error;
 mod options;
 mod package;
 mod progress;
+mod room;
 mod signal_name;
 mod tree_source;
 
 pub use accounts::AccountError;
 pub use attest::{Attached, Attest};
+pub use call_site_cache::CallSiteCache;
 pub use call_sites::Coverage;
 pub use container::{ContainerError, left_out};
 pub use conversion::{Conversion, Summary, configuration};

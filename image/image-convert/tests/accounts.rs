@@ -82,6 +82,8 @@ fn account(user: &str, items: &[(&str, Item)]) -> Result<String, String> {
         key: &SigningKey::load(&key).unwrap(),
         image_key: None,
         attest: None,
+        max_size: None,
+        cache: None,
         libos: &sample::libos(),
         host_runtime: b"",
         init: b"\x7fELF init",
