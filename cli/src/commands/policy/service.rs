@@ -16,13 +16,17 @@ use crate::{input, output};
 /// More than a token has.
 const MAX_TOKEN_SIZE: u64 = 64 << 10;
 
-/// Show the policy of an attestation service
+/// Show the policy of an attestation service (--service), or of a deployment (--broker)
 ///
-/// Prints its text. Ends with status 1 if the service refuses, and with 125 if there was no answer.
+/// Prints its text. Ends with status 1 if the service or the broker refuses, and with 125 if there was no answer.
 #[derive(Args, Debug)]
 pub struct Get {
+    #[cfg(feature = "key-broker")]
     #[command(flatten)]
-    place: Place,
+    deployment: Option<super::deployment::Get>,
+
+    #[command(flatten)]
+    place: Option<Place>,
 }
 
 /// Set the policy of an attestation service
@@ -90,7 +94,14 @@ impl Place {
 
 impl Get {
     pub fn run(self) -> Result<ExitCode> {
-        let policy = self.place.ask(|policies| policies.get(self.place.kind))?;
+        #[cfg(feature = "key-broker")]
+        if let Some(deployment) = self.deployment {
+            return deployment.run();
+        }
+        let place = self
+            .place
+            .context("name the attestation service (--service), or a deployment and its broker (--broker)")?;
+        let policy = place.ask(|policies| policies.get(place.kind))?;
         let Some(policy) = policy else {
             return Ok(ExitCode::FAILURE);
         };
