@@ -25,7 +25,7 @@ mod push;
 mod remote;
 mod store;
 
-pub use connection::Connection;
+pub use connection::{Connection, Patience};
 pub use daemon::{Daemon, DaemonError};
 pub use error::Error;
 pub use push::Pushed;
