@@ -71,6 +71,8 @@ enum Command {
     SimulatedPlatform(commands::simulated_platform::SimulatedPlatform),
     #[cfg(feature = "verify")]
     Policy(commands::policy::PolicyCommand),
+    #[cfg(all(feature = "convert", feature = "verify"))]
+    Authorize(commands::authorize::Authorize),
     #[cfg(feature = "verify")]
     Attestation(commands::attestation::Attestation),
     #[cfg(feature = "verify")]
@@ -132,6 +134,8 @@ impl Command {
             Self::SimulatedPlatform(command) => command.run()?,
             #[cfg(feature = "verify")]
             Self::Policy(policy) => return policy.run(),
+            #[cfg(all(feature = "convert", feature = "verify"))]
+            Self::Authorize(authorize) => authorize.run()?,
             #[cfg(feature = "verify")]
             Self::Attestation(attestation) => return attestation.run(),
             #[cfg(feature = "verify")]

@@ -190,6 +190,8 @@ fn main() {
     for input in [
         "abi",
         "enclave",
+        "guest",
+        "attest/provisioning",
         "host",
         "Cargo.toml",
         "Cargo.lock",

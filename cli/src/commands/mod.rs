@@ -2,6 +2,8 @@
 
 #[cfg(feature = "verify")]
 pub mod attestation;
+#[cfg(all(feature = "convert", feature = "verify"))]
+pub mod authorize;
 #[cfg(feature = "convert")]
 pub mod cache;
 #[cfg(feature = "verify")]

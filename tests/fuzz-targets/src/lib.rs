@@ -10,6 +10,7 @@ mod attestation_policy;
 mod boot_info;
 mod callsite_map;
 mod collateral;
+mod deployment_policy;
 mod elf;
 mod enclave_config;
 mod erofs;
@@ -82,6 +83,8 @@ targets! {
     ELF = elf;
     /// The policies of an attestation service (`attestation-policy`).
     ATTESTATION_POLICY = attestation_policy;
+    /// The policies of deployments, and their templates (`deployment-policy`).
+    DEPLOYMENT_POLICY = deployment_policy;
     /// Attestation tokens, their claims, and key sets (`token`).
     TOKEN = token;
     /// Certificates with quotes, and the extensions that carry them (`ra-tls`).
@@ -144,6 +147,7 @@ mod tests {
         package_databases = PACKAGE_DATABASES;
         elf = ELF;
         attestation_policy = ATTESTATION_POLICY;
+        deployment_policy = DEPLOYMENT_POLICY;
         token = TOKEN;
         ra_tls_evidence = RA_TLS_EVIDENCE;
         attest_call = ATTEST_CALL;

@@ -1,5 +1,7 @@
 //! `nacre inspect`: shows a confidential image, and checks what can be checked without running it.
 
+#[cfg(feature = "verify")]
+mod identity;
 mod toml;
 
 use anyhow::{Context, Result};
@@ -13,6 +15,8 @@ use sgx_arch::{Attributes, SigStruct};
 use sgx_sign::{Date, MrEnclave, PublicKey, Sgxs};
 use sha2::{Digest as _, Sha256};
 
+#[cfg(feature = "verify")]
+pub use self::identity::EnclaveIdentity;
 use self::toml::nacre_toml;
 use crate::confidential_image;
 use crate::flags::byte_size::ByteSize;
