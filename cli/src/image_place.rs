@@ -5,20 +5,27 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use oci_image::{ImageRef, ImageSource, RefError, Transport};
-use registry::{Connection, Remote, Store};
+use registry::{Connection, Daemon, Remote, Store};
 use tempfile::TempDir;
 
 use crate::flags::byte_size::ByteSize;
 use crate::flags::notices::Notices;
 use crate::output::progress::ProgressLine;
-use crate::user_cache;
+use crate::user_cache::{self, retention};
 
 /// The place of an image to read.
 #[derive(Clone, Debug)]
 pub enum Source {
     Local(ImageRef),
     Remote(Remote),
+    /// The name of an image that a container engine on this machine has.
+    Daemon(String),
 }
+
+/// What the name of such an image begins with.
+const DAEMON: &str = "docker-daemon:";
+/// How many archives of a container engine's images stay.
+const MAX_SAVED: usize = 8;
 
 impl Source {
     /// The place that a user means: an archive, a layout or a path; or the name of an image in a registry, which needs no
@@ -29,6 +36,9 @@ impl Source {
     pub fn parse(text: &str) -> Result<Self> {
         if let Some(remote) = Remote::of_url(text) {
             return Ok(Self::Remote(remote?));
+        }
+        if let Some(name) = text.strip_prefix(DAEMON).filter(|name| !name.is_empty()) {
+            return Ok(Self::Daemon(name.to_owned()));
         }
         match ImageRef::of_source(text) {
             Ok(place) => Ok(Self::Local(place)),
@@ -48,6 +58,7 @@ impl Source {
     pub fn fetch(&self, notices: Notices) -> Result<ImageRef> {
         let remote = match self {
             Self::Local(place) => return Ok(place.clone()),
+            Self::Daemon(name) => return saved(name, notices),
             Self::Remote(remote) => remote,
         };
         let store = Store::open(&user_cache::open()?.join(user_cache::FETCHED))?;
@@ -75,7 +86,7 @@ impl Source {
             return Ok(None);
         };
         Ok(match self {
-            Self::Local(place) => oci_image::attachment(place, image, media_type)?,
+            Self::Local(_) | Self::Daemon(_) => oci_image::attachment(&place, image, media_type)?,
             Self::Remote(remote) => Connection::to_pull(remote)
                 .and_then(|connection| connection.attachment(image, media_type))
                 .with_context(|| format!("cannot fetch what is attached to {remote}"))?,
@@ -85,10 +96,24 @@ impl Source {
     /// Its name in a registry, if it is there.
     pub fn remote(&self) -> Option<&Remote> {
         match self {
-            Self::Local(_) => None,
+            Self::Local(_) | Self::Daemon(_) => None,
             Self::Remote(remote) => Some(remote),
         }
     }
+}
+
+/// The archive of an image that a container engine has, in the cache.
+fn saved(name: &str, notices: Notices) -> Result<ImageRef> {
+    let directory = user_cache::open()?.join(user_cache::FETCHED).join("daemon");
+    std::fs::create_dir_all(&directory).with_context(|| format!("cannot make {}", directory.display()))?;
+    let mut bar = ProgressLine::unless_quiet(notices);
+    let place = Daemon::find()?.image(name, &directory, &mut |done, total| {
+        bar.transfer("fetching", done, total);
+    })?;
+    drop(bar);
+    retention::note_use(&place.path);
+    retention::keep(&directory, MAX_SAVED);
+    Ok(place)
 }
 
 /// Whether a user who wrote this more likely means a file that is not there than an image in a registry.
@@ -104,6 +129,7 @@ impl fmt::Display for Source {
         match self {
             Self::Local(place) => place.fmt(f),
             Self::Remote(remote) => remote.fmt(f),
+            Self::Daemon(name) => write!(f, "{DAEMON}{name}"),
         }
     }
 }
@@ -214,7 +240,7 @@ mod tests {
             "./missing",
             "/missing:1",
             "missing.tar:1",
-            "docker-daemon:redis",
+            "docker-daemon:",
         ] {
             assert!(Source::parse(text).is_err(), "{text}");
         }

@@ -20,8 +20,8 @@ fn mistakes_on_the_command_line() {
         (&["convert", "oci:a", "redis:7"], "docker-archive:"),
         (&["run", "docker://Redis:7"], "docker://HOST/NAME"),
         (
-            &["run", "docker-daemon:redis:7"],
-            "skopeo copy docker-daemon:redis:7 oci-archive:",
+            &["run", "containers-storage:redis:7"],
+            "skopeo copy containers-storage:redis:7 oci-archive:",
         ),
         (&["convert", "oci:a", "x.tar"], "docker-archive:"),
         (

@@ -27,7 +27,8 @@ use crate::user_cache::known_programs;
 #[derive(Args, Debug)]
 pub struct Convert {
     /// The image: docker-archive:FILE[:REF], oci-archive:FILE[:REF] or oci:DIR[:REF]; or FILE or DIR alone; - is standard
-    /// input. Or in a registry: docker://HOST/NAME[:TAG][@DIGEST], or NAME[:TAG]
+    /// input. Or in a registry: docker://HOST/NAME[:TAG][@DIGEST], or NAME[:TAG]; or in a container engine on this machine:
+    /// docker-daemon:NAME[:TAG]
     #[arg(value_parser = Source::parse)]
     source: Source,
 

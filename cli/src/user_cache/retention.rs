@@ -2,14 +2,12 @@
 
 use std::fs;
 use std::path::Path;
-#[cfg(feature = "run")]
 use std::time::SystemTime;
 
 /// How many files stay; each new version of an image or of nacre makes another one.
 const MAX_FILES: usize = 32;
 
 /// Notes that a file has been used now. If that fails, it only looks older than it is.
-#[cfg(feature = "run")]
 pub fn note_use(path: &Path) {
     if let Ok(file) = fs::File::open(path) {
         let _ = file.set_modified(SystemTime::now());
@@ -19,12 +17,17 @@ pub fn note_use(path: &Path) {
 /// Removes the files that have not been used for longest, beyond the number that stays. A container that runs from one
 /// keeps its open file. What cannot be removed stays.
 pub fn remove_old(dir: &Path) {
+    keep(dir, MAX_FILES);
+}
+
+/// As [`remove_old`], but so many stay.
+pub fn keep(dir: &Path, count: usize) {
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
     let mut images: Vec<_> = entries
         .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
         .collect();
     images.sort();
-    for (_, path) in images.iter().rev().skip(MAX_FILES) {
+    for (_, path) in images.iter().rev().skip(count) {
         let _ = fs::remove_file(path);
     }
 }

@@ -2,7 +2,7 @@
 
 use enclave_config::{HostEnv, Loopback, Port, Resolver};
 use image_provenance::{Inventory, Made, PREDICATE, PREDICATE_TYPE, SPDX, STATEMENT, Source};
-use oci_image::{Annotations, Attachment, Tree, WrittenImage};
+use oci_image::{Annotations, Attachment, Digest, Tree, WrittenImage};
 use serde_json::{Value, json};
 use sgx_sign::{MrEnclave, MrSigner};
 
@@ -106,6 +106,10 @@ fn options(options: &Options) -> Value {
         "hostname": options.hostname,
         "debug": options.debug,
     });
+    // The certificate's own name is its digest: `nacre inspect --toml` names it so.
+    if let (Some(enclave), Some(certificate)) = (enclave.as_object_mut(), &options.broker) {
+        enclave.insert("broker-ca".into(), Digest::of(certificate).to_string().into());
+    }
     let signals = (1..=64).filter(|&signal| options.host_signals.has(signal));
     let mut host = json!({
         "allow-args": options.allow_args,

@@ -11,10 +11,24 @@ use tokio::runtime::Runtime;
 
 use crate::{Error, Remote, credentials};
 
-/// How long a registry may take to be reached.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long it may say nothing.
-const READ_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a registry is waited for.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// How long it may take to be reached.
+    pub connect: Duration,
+    /// How long it may say nothing.
+    pub silence: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(10),
+            silence: Duration::from_secs(30),
+        }
+    }
+}
+
 /// How often something is tried that may only have failed in passing.
 const ATTEMPTS: u32 = 4;
 /// The wait before the second attempt; each further one is twice as long.
@@ -41,7 +55,15 @@ impl Connection {
     /// # Errors
     /// The registry cannot be reached, or does not let this user in.
     pub fn to_pull(remote: &Remote) -> Result<Self, Error> {
-        Self::new(remote, Access::Pull)
+        Self::to_pull_with(remote, Patience::default())
+    }
+
+    /// As [`Self::to_pull`], with more or less patience.
+    ///
+    /// # Errors
+    /// As [`Self::to_pull`].
+    pub fn to_pull_with(remote: &Remote, patience: Patience) -> Result<Self, Error> {
+        Self::new(remote, Access::Pull, patience)
     }
 
     /// To push an image to this name.
@@ -52,10 +74,10 @@ impl Connection {
         if remote.has_digest() {
             return Err(Error::TargetDigest(remote.to_string()));
         }
-        Self::new(remote, Access::Push)
+        Self::new(remote, Access::Push, Patience::default())
     }
 
-    fn new(remote: &Remote, access: Access) -> Result<Self, Error> {
+    fn new(remote: &Remote, access: Access, patience: Patience) -> Result<Self, Error> {
         // It is there already if another connection was made before.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -63,7 +85,7 @@ impl Connection {
             .build()
             .map_err(|error| Error::SetUp(error.to_string()))?;
         let mut connection = Self {
-            client: client(ClientProtocol::Https)?,
+            client: client(ClientProtocol::Https, patience)?,
             auth: credentials::of(remote)?,
             remote: remote.clone(),
             runtime,
@@ -71,7 +93,7 @@ impl Connection {
         match connection.authenticate(access) {
             // Whoever listens there does not speak TLS. A certificate that is not trusted is another matter.
             Err(error) if remote.is_loopback() && error.is_without_tls() => {
-                connection.client = client(ClientProtocol::Http)?;
+                connection.client = client(ClientProtocol::Http, patience)?;
                 connection.authenticate(access)?;
             }
             done => done?,
@@ -118,11 +140,11 @@ impl Connection {
     }
 }
 
-fn client(protocol: ClientProtocol) -> Result<Client, Error> {
+fn client(protocol: ClientProtocol, patience: Patience) -> Result<Client, Error> {
     let config = ClientConfig {
         protocol,
-        connect_timeout: Some(CONNECT_TIMEOUT),
-        read_timeout: Some(READ_TIMEOUT),
+        connect_timeout: Some(patience.connect),
+        read_timeout: Some(patience.silence),
         user_agent: concat!("nacre/", env!("CARGO_PKG_VERSION")),
         ..ClientConfig::default()
     };

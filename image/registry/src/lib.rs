@@ -1,4 +1,4 @@
-//! Fetches images from registries and pushes them there.
+//! Fetches images from registries and pushes them there. [`Daemon`] takes them from a container engine on this machine.
 //!
 //! What is fetched becomes an OCI layout in a directory, which `oci-image` opens like any other: so the rules which
 //! image of an index is meant, and every check of a digest, are in one place. [`Store`] is that directory. It keeps
@@ -17,6 +17,7 @@
 mod attachments;
 mod connection;
 mod credentials;
+mod daemon;
 mod document;
 mod error;
 mod pull;
@@ -24,7 +25,8 @@ mod push;
 mod remote;
 mod store;
 
-pub use connection::Connection;
+pub use connection::{Connection, Patience};
+pub use daemon::{Daemon, DaemonError};
 pub use error::Error;
 pub use push::Pushed;
 pub use remote::{NotARemote, Remote};

@@ -6,9 +6,10 @@ use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use oci_image::{Digest, ImageSource};
-use registry::{Connection, Error, Remote, Store};
+use registry::{Connection, Error, Patience, Remote, Store};
 use serde_json::{Value, json};
 
 /// What the server does when it is asked for a path.
@@ -18,6 +19,8 @@ enum Does {
     Give(Vec<u8>),
     /// Says that there are this many, gives these, and hangs up.
     Lie(usize, Vec<u8>),
+    /// Says that there are this many, gives these, and then nothing, for as long as somebody listens.
+    Stall(usize, Vec<u8>),
     /// Answers with this status.
     Status(u16),
     /// Gives the first answer once, then the second.
@@ -59,8 +62,13 @@ impl Server {
     }
 
     fn pull(&self, store: &Path) -> Result<u64, Error> {
+        self.pull_with(store, Patience::default())
+    }
+
+    fn pull_with(&self, store: &Path, patience: Patience) -> Result<u64, Error> {
         let store = Store::open(store)?;
-        let fetched = Connection::to_pull(&self.remote())?.pull(&store, &mut |_, _| ())?;
+        let connection = Connection::to_pull_with(&self.remote(), patience)?;
+        let fetched = connection.pull(&store, &mut |_, _| ())?;
         ImageSource::open(&fetched.place)?;
         Ok(fetched.bytes)
     }
@@ -175,6 +183,11 @@ fn serve(stream: TcpStream, answers: &Mutex<HashMap<String, Does>>, asked: &Mute
                 let _ = stream.write_all(&[answer(200, len).as_bytes(), &bytes].concat());
                 return;
             }
+            Does::Stall(len, bytes) => {
+                let _ = stream.write_all(&[answer(200, len).as_bytes(), &bytes].concat());
+                let _ = reader.read_line(&mut String::new());
+                return;
+            }
             Does::Status(status) => stream.write_all(answer(status, 0).as_bytes()),
             Does::First(..) => return,
         };
@@ -236,6 +249,35 @@ fn a_registry_that_always_ends_too_early_is_given_up() {
     server.does(&layer, Does::Lie(bytes.len(), Vec::new()));
     let error = server.pull(store.path()).unwrap_err();
     assert!(matches!(error, Error::Unreachable { .. }), "{error}");
+}
+
+/// One that stalls has what it gave taken, and is asked for the rest; one that always stalls is given up.
+#[test]
+fn a_registry_that_stalls_is_not_waited_for() {
+    let patience = Patience {
+        silence: Duration::from_millis(200),
+        ..Patience::default()
+    };
+    let (server, store) = (Server::start(), tempfile::tempdir().unwrap());
+    let (layer, bytes) = server.hold_image(100_000);
+    let half = Does::Stall(bytes.len(), bytes[..50_000].to_vec());
+    let whole = Does::Give(bytes.clone());
+    server.does(&layer, Does::First(Box::new(half), Box::new(whole)));
+    server.pull_with(store.path(), patience).unwrap();
+    assert_eq!(server.asked(&format!("{layer} from 50000")), 1);
+
+    let (server, store) = (Server::start(), tempfile::tempdir().unwrap());
+    let (layer, bytes) = server.hold_image(100_000);
+    server.does(&layer, Does::Stall(bytes.len(), Vec::new()));
+    let begun = Instant::now();
+    let error = server.pull_with(store.path(), patience).unwrap_err();
+    assert!(matches!(error, Error::Unreachable { .. }), "{error}");
+    // One that does not even answer.
+    server.does("/v2/app/manifests/1", Does::Stall(10, Vec::new()));
+    let other = tempfile::tempdir().unwrap();
+    let error = server.pull_with(other.path(), patience).unwrap_err();
+    assert!(matches!(error, Error::Unreachable { .. }), "{error}");
+    assert!(begun.elapsed() < Duration::from_secs(25), "{:?}", begun.elapsed());
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! A confidential image stays the same enclave, whatever copies it: registries, skopeo, podman, buildah, umoci.
 
 use std::fs;
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use harness::{Outcome, nacre};
@@ -207,6 +210,70 @@ fn podman_keeps_the_enclave() {
     // An oci-archive has its name for engines, too.
     place.tool(&format!("{podman} load --quiet --input image.tar"));
     place.tool(&format!("{podman} image exists docker.io/library/app:1"));
+}
+
+/// A process that does not outlive its test.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+/// Podman's service is a real peer: it speaks Docker's API.
+#[test]
+fn a_container_engine_gives_its_images() {
+    let place = Workplace::new();
+    let podman = "podman --root storage --runroot run --storage-driver vfs";
+    if !place.tool("podman --version") {
+        return;
+    }
+    place.tool(&format!("{podman} load --quiet --input plain.tar"));
+    let socket = place.path("engine.sock");
+    let service = format!("{podman} system service --time 0 unix://{}", socket.display());
+    let mut words = service.split_whitespace();
+    let mut service = place.command(Path::new(words.next().unwrap()));
+    let service = Killed(service.args(words).stderr(Stdio::null()).spawn().unwrap());
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while std::os::unix::net::UnixStream::connect(&socket).is_err() {
+        assert!(Instant::now() < deadline, "podman's service does not start");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let listed = place
+        .command(Path::new("podman"))
+        .args(["--root", "storage", "--runroot", "run", "--storage-driver", "vfs"])
+        .args(["images", "--format", "{{.Repository}}:{{.Tag}}"])
+        .output()
+        .unwrap();
+    let name = String::from_utf8(listed.stdout)
+        .unwrap()
+        .lines()
+        .next()
+        .unwrap()
+        .to_owned();
+    let nacre = |args: &[&str]| {
+        let mut command = place.command(&nacre().unwrap());
+        command
+            .args(args)
+            .env("DOCKER_HOST", format!("unix://{}", socket.display()));
+        Outcome::of(command, b"").unwrap()
+    };
+    let image = format!("docker-daemon:{name}");
+    let converted = nacre(&["convert", &image, "oci-archive:from-engine.tar"]);
+    assert_eq!(converted.status, 0, "{converted}");
+    place.check("oci-archive:from-engine.tar", None);
+    let unknown = nacre(&["run", "docker-daemon:none:1"]);
+    assert_eq!(unknown.status, 125, "{unknown}");
+    assert!(unknown.stderr.contains("has no image none:1"), "{unknown}");
+    let bad = nacre(&["run", "docker-daemon:../../containers"]);
+    assert!(bad.stderr.contains("is not the name of an image"), "{bad}");
+    drop(service);
+    // What was fetched is known by the image's ID, which only the engine tells.
+    let gone = nacre(&["run", &image]);
+    assert_eq!(gone.status, 125, "{gone}");
+    assert!(gone.stderr.contains("no container engine answers at"), "{gone}");
 }
 
 #[test]
