@@ -65,7 +65,7 @@ impl Broker {
     fn ask(&self, place: &Workplace, who: &str, words: &str) -> Output {
         let Self { url, .. } = self;
         let words =
-            format!("{words} --broker {url} --ca broker-ca.pem --cert {who}.pem --cert-key {who}.key");
+            format!("{words} --broker {url} --broker-ca broker-ca.pem --cert {who}.pem --cert-key {who}.key");
         place.nacre(words.split_whitespace())
     }
 
