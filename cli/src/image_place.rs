@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use oci_image::{ImageRef, RefError, Transport};
+use oci_image::{ImageRef, ImageSource, RefError, Transport};
 use registry::{Connection, Remote, Store};
 use tempfile::TempDir;
 
@@ -63,6 +63,23 @@ impl Source {
             notices.say(format_args!("fetched {remote}: {}", fetched.digest));
         }
         Ok(fetched.place)
+    }
+
+    /// The document of this media type that is attached to the image.
+    ///
+    /// # Errors
+    /// The image, or what is attached to it, cannot be read.
+    pub fn attachment(&self, media_type: &str, notices: Notices) -> Result<Option<Vec<u8>>> {
+        let place = self.fetch(notices)?;
+        let Some(image) = ImageSource::open(&place)?.manifest_digest() else {
+            return Ok(None);
+        };
+        Ok(match self {
+            Self::Local(place) => oci_image::attachment(place, image, media_type)?,
+            Self::Remote(remote) => Connection::to_pull(remote)
+                .and_then(|connection| connection.attachment(image, media_type))
+                .with_context(|| format!("cannot fetch what is attached to {remote}"))?,
+        })
     }
 
     /// Its name in a registry, if it is there.

@@ -268,6 +268,53 @@ fn conversion_is_reproducible() {
 }
 
 #[test]
+fn what_is_known_of_programs_changes_the_time_alone() {
+    let place = Workplace::new();
+    let library = fs::read("/lib/x86_64-linux-gnu/libc.so.6").unwrap();
+    let plain = place.plain_image_with(&library);
+    let cache = place.path("../cache/nacre/callsites");
+    let convert = |out: &str| {
+        let target = format!("oci-archive:{out}");
+        let made: serde_json::Value =
+            serde_json::from_str(&place.succeed(["convert", "-q", "--json", plain, &target])).unwrap();
+        assert_eq!(made["programs"], 1);
+        (made["programs_known"].clone(), fs::read(place.path(out)).unwrap())
+    };
+    let (known, first) = convert("first.tar");
+    assert_eq!(known, 0);
+    assert_eq!(convert("second.tar"), (1.into(), first.clone()));
+
+    // An entry that is damaged is found by its digest, and made again.
+    let entries: Vec<_> = fs::read_dir(&cache)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    let [entry] = &entries[..] else {
+        panic!("{entries:?}")
+    };
+    let whole = fs::read(entry).unwrap();
+    let mut damaged = whole.clone();
+    *damaged.last_mut().unwrap() ^= 1;
+    for bytes in [&damaged[..], &whole[..100], b""] {
+        fs::write(entry, bytes).unwrap();
+        assert_eq!(convert("third.tar"), (0.into(), first.clone()));
+        assert_eq!(fs::read(entry).unwrap(), whole);
+    }
+    // Without a place for it, everything is looked at.
+    fs::remove_dir_all(&cache).unwrap();
+    fs::write(&cache, b"in the way").unwrap();
+    assert_eq!(convert("fourth.tar"), (0.into(), first.clone()));
+    fs::remove_file(&cache).unwrap();
+
+    assert_eq!(convert("fifth.tar"), (0.into(), first));
+    let said = place.succeed(["convert", "-q", plain, "oci-archive:sixth.tar"]);
+    assert!(said.contains("; 1 of 1 files were known"), "{said}");
+    assert!(place.succeed(["cache", "show"]).contains("callsites   1 files"));
+    place.succeed(["cache", "prune"]);
+    assert_eq!(fs::read_dir(&cache).unwrap().count(), 0);
+}
+
+#[test]
 fn a_key_that_is_elsewhere_signs_in_two_steps() {
     let place = Workplace::new();
     let image = place.confidential_image();

@@ -100,7 +100,7 @@ fn what_is_wrong_is_shown_where_it_is() {
     );
     assert_eq!(
         check(&policy().replace("secret \"db\"", "secret \"bd\"")),
-        "NOT VALID: services.web.environment.PASSWORD: line 1, column 1 of the template: there is no secret \"bd\"; there are db\n"
+        "NOT VALID: services.web.environment.PASSWORD: line 1, column 1 of the template: there is no secret \"bd\"; did you mean \"db\"?\n"
     );
     let unpinned = check("name: shop\nservices: { web: { image: x } }");
     assert!(

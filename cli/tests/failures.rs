@@ -368,3 +368,62 @@ fn a_reader_that_goes_away_is_no_failure() {
             .starts_with(b"nacre: cannot write to standard output")
     );
 }
+
+/// A few kilobytes that would become a gigabyte.
+#[test]
+fn an_image_that_inflates_beyond_its_bound_is_refused() {
+    let place = Workplace::new();
+    let plain = place.plain_image_with(&vec![0; 3 << 20]);
+    for (size, allowed) in [("3M", false), ("4MiB", true)] {
+        let line = ["convert", "--max-size", size, plain, "oci-archive:out.tar"];
+        if allowed {
+            place.succeed(line);
+        } else {
+            let error = place.fail(line);
+            assert!(error.contains("--max-size"), "{error}");
+            assert_eq!(place.names(), ["plain.tar"]);
+        }
+    }
+}
+
+/// Known before anything is written: by the layers' sizes, and by the files when the layers have been read.
+#[test]
+fn a_conversion_that_does_not_fit_ends_before_it_begins() {
+    let place = Workplace::new();
+    let mut noise = vec![0; 6 << 20];
+    let mut state = 1_u32;
+    for byte in &mut noise {
+        // Nothing that compresses.
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        *byte = (state >> 24) as u8;
+    }
+    let plain = place.plain_image_with(&noise);
+    // A file system of 8 MiB, in a name space of its own: the temporary copy of the files fits, the file system does not.
+    let script = "mkdir small && mount -t tmpfs -o size=8m tmpfs small && exec \"$@\"";
+    let mut command = place.command(["convert", "-q", plain, "oci-archive:out.tar"]);
+    let nacre: Vec<_> = std::iter::once(command.get_program())
+        .chain(command.get_args())
+        .map(std::ffi::OsStr::to_owned)
+        .collect();
+    let mut unshare = std::process::Command::new("unshare");
+    unshare
+        .args(["-rm", "sh", "-ec", script, "sh"])
+        .args(nacre)
+        .current_dir(place.path(""))
+        .env("TMPDIR", place.path("small"))
+        .env("XDG_CACHE_HOME", place.path("../cache"));
+    command.env_clear();
+    let output = unshare.output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(125), "{error}");
+    let line = error.lines().last().unwrap_or_default();
+    assert!(
+        line.contains("there is no room in") && line.contains("small"),
+        "{error}"
+    );
+    assert!(
+        line.contains("at least 6 MiB more, and 2 MiB are free"),
+        "{error}"
+    );
+    assert!(!place.path("out.tar").exists());
+}

@@ -29,6 +29,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("erofs-utils", "that fsck.erofs accepts our file systems"),
     ("bzip2", "layers that it has packed"),
     ("xz-utils", "layers that it has packed"),
+    ("strace", "that --trace names flags as it does"),
     ("skopeo", "that skopeo accepts our images"),
     ("docker-registry", "that our images pass through a registry"),
     ("podman", "that podman copies our images"),

@@ -67,6 +67,8 @@ enum Command {
     PolicySchema,
     /// Make the Python environment that judges deployment policies.
     PolicyJudges,
+    /// Make the Python environment with the validator of SPDX documents that the tests of SBOMs use.
+    SpdxTools,
     /// Write docs/host-calls.md from the table of host calls.
     HostCalls,
     /// Write docs/syscalls.md from the table of system calls.
@@ -92,6 +94,7 @@ fn main() -> ExitCode {
         Command::Programs(options) => programs::run(&options),
         Command::PolicySchema => policy_schema::run(),
         Command::PolicyJudges => python_environment::provide(&python_environment::POLICY_JUDGES),
+        Command::SpdxTools => python_environment::provide(&python_environment::SPDX_TOOLS),
         Command::HostCalls => host_calls::run(),
         Command::Syscalls => syscalls::run(),
         Command::Reproducibility => reproducibility::run(),

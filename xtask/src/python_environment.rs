@@ -27,6 +27,12 @@ pub const POLICY_JUDGES: PythonEnvironment = PythonEnvironment {
     requirements: "services/deployment-policy/tests/judges/requirements.txt",
 };
 
+/// The validator of SPDX documents.
+pub const SPDX_TOOLS: PythonEnvironment = PythonEnvironment {
+    name: "spdx-tools",
+    requirements: "image/image-provenance/tests/spdx-tools/requirements.txt",
+};
+
 /// Makes an environment, unless it is there and of these requirements.
 ///
 /// # Errors

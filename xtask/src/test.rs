@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::python_environment::{self, AZURE_CLIENT, POLICY_JUDGES};
+use crate::python_environment::{self, AZURE_CLIENT, POLICY_JUDGES, SPDX_TOOLS};
 use crate::{debian, shell};
 
 /// What to test.
@@ -22,6 +22,7 @@ pub fn run(options: &Options) -> Result<()> {
     for (environment, what) in [
         (&AZURE_CLIENT, "Microsoft's client"),
         (&POLICY_JUDGES, "what judges deployment policies"),
+        (&SPDX_TOOLS, "SPDX's validator"),
     ] {
         if let Err(error) = python_environment::provide(environment) {
             println!("{what} cannot be installed, so the tests with it will fail: {error:#}");

@@ -1,6 +1,6 @@
 //! The macros that declare numbers.
 //!
-//! For tests, each declaration also has `ALL`: names and values.
+//! Each declaration also has `ALL`: names and values, for traces and for the tests.
 
 /// Declares a type for numbers of which one is given at a time.
 macro_rules! numbers {
@@ -12,8 +12,8 @@ macro_rules! numbers {
         impl $type {
             $(#[doc = concat!("`", stringify!($name), "`.")] $(#[$doc])* pub const $name: Self = Self($value);)*
 
-            #[cfg(test)]
-            pub(crate) const ALL: &[(&str, i128)] = &[$((stringify!($name), Self::$name.0 as i128),)*];
+            /// Names and values.
+            pub const ALL: &[(&str, i128)] = &[$((stringify!($name), Self::$name.0 as i128),)*];
         }
     };
 }
@@ -30,8 +30,8 @@ macro_rules! flags {
         }
 
         impl $type {
-            #[cfg(test)]
-            pub(crate) const ALL: &[(&str, i128)] = &[$((stringify!($name), Self::$name.bits() as i128),)*];
+            /// Names and values.
+            pub const ALL: &[(&str, i128)] = &[$((stringify!($name), Self::$name.bits() as i128),)*];
         }
     };
 }

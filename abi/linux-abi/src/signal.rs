@@ -9,8 +9,8 @@ macro_rules! signals {
         impl Signal {
             $(#[doc = concat!("`", stringify!($name), "`.")] pub const $name: Self = Self($value);)*
 
-            #[cfg(test)]
-            pub(crate) const ALL: &[(&str, i128)] = &[$((stringify!($name), $value),)*];
+            /// Names and values.
+            pub const ALL: &[(&str, i128)] = &[$((stringify!($name), $value),)*];
         }
     };
 }

@@ -20,14 +20,18 @@ pub struct Cache {
 enum What {
     /// Show what is kept, and how large it is
     Show,
-    /// Remove converted images, unpacked layers and images from registries, which are made again when they are needed
+    /// Remove what conversions have found, converted images, unpacked layers and images from registries, which are made again when they are needed
     ///
     /// The development key and collateral stay. A container that runs keeps its open file.
     Prune,
 }
 
 /// What is made again when it is needed, by the name of its directory.
-const KEPT: [(&str, &str); 3] = [
+const KEPT: [(&str, &str); 4] = [
+    (
+        user_cache::known_programs::NAME,
+        "what conversions have found in programs",
+    ),
     ("converted", "images that nacre run has converted"),
     (user_cache::FETCHED, "images from registries"),
     ("layers", "layers of confidential images, unpacked"),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
-use image_convert::{Conversion, Summary};
+use image_convert::{Attached, Attest, Conversion, Summary};
 use image_key::KeyFileError;
 use oci_image::ImageSource;
 use sector_cipher::ImageKey;
@@ -18,6 +18,7 @@ use crate::output;
 use crate::output::progress::ProgressLine;
 use crate::signer;
 use crate::user_cache::development_key::development_key;
+use crate::user_cache::known_programs;
 
 /// Convert an image into a confidential image
 ///
@@ -35,9 +36,19 @@ pub struct Convert {
     #[arg(value_parser = Target::parse)]
     target: Target,
 
+    /// How large all files of the image may be together, and each of its layers when it is uncompressed: a small file can
+    /// decompress to any size
+    #[arg(long, value_name = "SIZE", default_value = "256GiB")]
+    max_size: ByteSize,
+
     /// Print JSON
     #[arg(long)]
     json: bool,
+
+    /// Attach to the image an SBOM (SPDX), made of its package databases, and a statement of how it was made (in-toto,
+    /// SLSA provenance). An encrypted image gets no SBOM
+    #[arg(long)]
+    attest: bool,
 
     #[command(flatten)]
     notices: Notices,
@@ -73,12 +84,18 @@ impl Convert {
         let target = self.target.begin()?;
         let source = ImageSource::open(&self.source.fetch(self.notices)?)?;
         let mut image_key = self.image_key.as_deref().map(ImageKeyFile::open).transpose()?;
+        let cache = known_programs::cache();
         let conversion = Conversion {
             source: &source,
             target: &target.place,
             options: &settings.options,
             key: &*key,
             image_key: image_key.as_ref().map(|file| &file.key),
+            attest: self.attest.then(|| Attest {
+                source_name: self.source.remote().map(ToString::to_string),
+            }),
+            max_size: Some(self.max_size.0),
+            cache: cache.as_ref(),
             libos: enclave_payload::ENCLAVE,
             host_runtime: enclave_payload::HOST_RUNTIME,
             init: enclave_payload::INIT,
@@ -92,6 +109,11 @@ impl Convert {
         }
         for sentence in &summary.left_out {
             self.notices.say(sentence);
+        }
+        for path in summary.attached.iter().flat_map(|attached| &attached.unread) {
+            self.notices.say(format_args!(
+                "the SBOM is not complete: nacre does not read RPM's database, which is in /{path}"
+            ));
         }
         if self.json {
             return output::json(&Made::new(&self.target, &summary, image_key.as_ref()));
@@ -154,6 +176,11 @@ struct Made<'a> {
     source_layers: u64,
     /// The name of the key of an encrypted image.
     image_key: Option<String>,
+    /// Programs and libraries, and how many of them were known from earlier conversions.
+    programs: u64,
+    programs_known: u64,
+    /// How many packages the attached SBOM has.
+    sbom_packages: Option<usize>,
     /// What the image asks for and does not get, in sentences.
     left_out: &'a [&'static str],
 }
@@ -169,6 +196,9 @@ impl<'a> Made<'a> {
             enclave: summary.enclave_len,
             source_layers: summary.layers_len,
             image_key: key.map(|file| file.key.id().to_string()),
+            programs: summary.coverage.scanned,
+            programs_known: summary.coverage.reused,
+            sbom_packages: summary.attached.as_ref().and_then(|attached| attached.packages),
             left_out: &summary.left_out,
         }
     }
@@ -185,5 +215,17 @@ fn print(target: &Target, summary: &Summary) -> Result<()> {
         ByteSize(summary.enclave_len),
         ByteSize(summary.layers_len),
     ))?;
-    output::line(format_args!("  system calls {}", summary.coverage))
+    output::line(format_args!("  system calls {}", summary.coverage))?;
+    match &summary.attached {
+        None => Ok(()),
+        Some(Attached {
+            packages: Some(count),
+            ..
+        }) => output::line(format_args!(
+            "  attached     SBOM of {count} packages, provenance"
+        )),
+        Some(_) => {
+            output::line("  attached     provenance (an SBOM would tell what the encrypted image holds)")
+        }
+    }
 }

@@ -27,7 +27,7 @@ use crate::image_place::Source;
 use crate::output::progress::ProgressLine;
 use crate::running;
 use crate::user_cache::development_key::development_key;
-use crate::user_cache::{converted_images, retention};
+use crate::user_cache::{converted_images, known_programs, retention};
 
 /// Run an image in an enclave
 ///
@@ -303,12 +303,16 @@ fn development(source: &ImageSource) -> Result<Package> {
     );
     if !target.path.exists() {
         let key = development_key()?;
+        let cache = known_programs::cache();
         let conversion = Conversion {
             source,
             target: &target,
             options: &options,
             key: &key,
             image_key: None,
+            attest: None,
+            max_size: None,
+            cache: cache.as_ref(),
             libos: enclave_payload::ENCLAVE,
             host_runtime: enclave_payload::HOST_RUNTIME,
             init: enclave_payload::INIT,

@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use enclave_config::Config;
 use image_convert::{Package, Part};
+use image_provenance::STATEMENT;
 use serde::Serialize;
 use sgx_arch::SigStruct;
 use sgx_sign::{PublicKey, Sgxs, SignOptions, Unsigned};
@@ -118,6 +119,10 @@ impl Sign {
         };
         for remark in confidential_image::remarks(package.outside()) {
             self.notices.say(remark);
+        }
+        if self.image.attachment(STATEMENT, self.notices)?.is_some() {
+            self.notices
+                .say("what is attached to the image is about this signature, and does not go along");
         }
         let mut bar = ProgressLine::unless_quiet(self.notices);
         let total = package.rootfs().len;

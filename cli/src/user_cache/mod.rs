@@ -6,6 +6,8 @@ pub mod converted_images;
 #[cfg(feature = "convert")]
 pub mod development_key;
 #[cfg(feature = "convert")]
+pub mod known_programs;
+#[cfg(feature = "convert")]
 pub mod retention;
 #[cfg(feature = "convert")]
 pub mod unpacked_layers;

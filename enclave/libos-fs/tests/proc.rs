@@ -166,7 +166,10 @@ fn whole_files_have_linux_form() {
 #[test]
 fn tables_have_linux_headers() {
     let container = container();
-    for name in ["dev", "tcp", "tcp6", "udp", "udp6", "unix", "route"] {
+    let names = [
+        "arp", "dev", "raw", "raw6", "route", "tcp", "tcp6", "udp", "udp6", "udplite", "udplite6", "unix",
+    ];
+    for name in names {
         let path = format!("/proc/net/{name}");
         let Ok(linux) = std::fs::read_to_string(&path) else {
             continue;
@@ -253,6 +256,25 @@ fn everything_can_be_read_and_listed() {
     assert_eq!(
         ours(&container, "/sys/devices/system/cpu/cpu1/topology/core_id"),
         "1\n"
+    );
+}
+
+/// What more than two hundred programs of Debian open below `/proc` and `/sys` (`strace -e trace=file`), but for what
+/// `docs/processes.md` says is left out.
+#[test]
+fn what_programs_of_debian_open_is_there() {
+    let container = container();
+    *container.process.executable.lock().unwrap() = Some(container.vfs.root().clone());
+    let opened = include_str!("opened_by_programs.txt");
+    let missing: Vec<&str> = opened
+        .lines()
+        .filter(|path| container.stat(path).is_err())
+        .collect();
+    assert!(opened.lines().count() > 100);
+    assert_eq!(missing, [""; 0]);
+    assert_eq!(
+        container.readlink("/sys/devices/system/node/node0/cpu1").unwrap(),
+        "../../cpu/cpu1"
     );
 }
 

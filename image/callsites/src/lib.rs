@@ -42,6 +42,9 @@ use elf::{Image, NoImage};
 use functions::Functions;
 use targets::Targets;
 
+/// Names this scanner: the digest of what it is made of, in hexadecimal. Another scanner may find something else.
+pub const SCANNER: &str = env!("CALLSITES_SCANNER");
+
 /// What was found in a file, or in many.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {

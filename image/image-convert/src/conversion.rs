@@ -10,9 +10,12 @@ use sector_cipher::{ImageKey, SectorCipher};
 use sgx_sign::{Layout, Libos, MrEnclave, MrSigner, Signer, Unsigned};
 use sha2::{Digest as _, Sha256};
 
+use crate::attest::{Attached, Attest, Documents};
+use crate::call_site_cache::CallSiteCache;
 use crate::call_sites::{self, Coverage};
 use crate::container::{self, Facts};
 use crate::package::{self, Parts};
+use crate::room::Room;
 use crate::tree_source::TreeSource;
 use crate::{ConvertError, Options, Progress, Stage};
 
@@ -35,6 +38,13 @@ pub struct Conversion<'a> {
     pub key: &'a dyn Signer,
     /// Encrypts the root file system, if it is to be encrypted.
     pub image_key: Option<&'a ImageKey>,
+    /// Whether documents about the image are attached to it, and what they say of its source.
+    pub attest: Option<Attest>,
+    /// Most bytes that all files together may have, and each layer when it is uncompressed; none for the default of
+    /// [`Limits`].
+    pub max_size: Option<u64>,
+    /// What is known of programs from earlier conversions. It changes the time, and nothing else.
+    pub cache: Option<&'a CallSiteCache>,
     /// The LibOS's ELF file.
     pub libos: &'a [u8],
     /// The host runtime's executable.
@@ -60,6 +70,8 @@ pub struct Summary {
     pub enclave_len: u64,
     /// The image that was written.
     pub image: WrittenImage,
+    /// What was attached to it, if that was asked for.
+    pub attached: Option<Attached>,
     /// What the image asked for and does not get, in sentences.
     pub left_out: Vec<&'static str>,
 }
@@ -78,17 +90,25 @@ impl Conversion<'_> {
         oci_image::check_target(self.target)?;
 
         let spool_dir = spool_dir(self.target);
+        let room = Room::new(&spool_dir, self.target);
+        room.for_layers(image)?;
+        let mut limits = Limits::default();
+        limits.content_len = self.max_size.unwrap_or(limits.content_len);
         progress.begin(Stage::Layers, image.layers_len());
-        let tree = Tree::build(image, &spool_dir, &Limits::default(), &mut |at| progress.at(at))?;
+        let tree = Tree::build(image, &spool_dir, &limits, &mut |at| progress.at(at))?;
 
         let spool_failed = |error| ConvertError::Spool(spool_dir.clone(), error);
         let rootfs = tempfile::tempfile_in(&spool_dir).map_err(spool_failed)?;
         let (written, coverage) =
-            write_rootfs(&tree, &rootfs, self.image_key, progress).map_err(|error| match error {
+            write_rootfs(&tree, &rootfs, &room, self, progress).map_err(|error| match error {
                 ConvertError::Rootfs(rootfs_image::Error::Write(error)) => spool_failed(error),
                 error => error,
             })?;
 
+        let documents = match &self.attest {
+            Some(attest) => Some(Documents::new(attest, self, &tree)?),
+            None => None,
+        };
         let config = configure(image, &tree, self.options, written, init(self.init))?;
         let mut sgxs = Vec::new();
         let mr_enclave = Layout::new(&libos, &config)?
@@ -107,15 +127,21 @@ impl Conversion<'_> {
         };
         progress.begin(Stage::Image, parts.len());
         let described = package::describe(image, &signature, &coverage);
-        let written = package::write(self.target, parts, described, &mut |at| progress.at(at))?;
+        let mr_signer = self.key.public().mr_signer();
+        let attach = |written: &WrittenImage| match &documents {
+            Some(documents) => documents.about(written, mr_enclave, mr_signer),
+            None => Vec::new(),
+        };
+        let written = package::write(self.target, parts, described, &attach, &mut |at| progress.at(at))?;
         Ok(Summary {
             mr_enclave,
-            mr_signer: self.key.public().mr_signer(),
+            mr_signer,
             coverage,
             layers_len: image.layers_len(),
             rootfs_len: config.rootfs.total_len,
             enclave_len: sgxs.len() as u64,
             image: written,
+            attached: documents.map(|documents| documents.attached),
             left_out: container::left_out(&image.config().config),
         })
     }
@@ -184,12 +210,19 @@ fn spool_dir(target: &ImageRef) -> PathBuf {
 fn write_rootfs(
     tree: &Tree,
     file: &File,
-    key: Option<&ImageKey>,
+    room: &Room,
+    conversion: &Conversion<'_>,
     progress: &mut dyn Progress,
 ) -> Result<(Rootfs, Coverage), ConvertError> {
+    let key = conversion.image_key;
     let source = TreeSource(tree);
     let layout = rootfs_image::Layout::new(&source)?;
-    let (maps, coverage) = call_sites::find(tree, &layout, progress)?;
+    // Encrypted zeros are none.
+    room.for_rootfs(match key {
+        Some(_) => layout.image_len(0),
+        None => tree.data_len().map_err(ConvertError::ReadSpool)?,
+    })?;
+    let (maps, coverage) = call_sites::find(tree, &layout, conversion.cache, progress)?;
 
     progress.begin(Stage::RootFs, layout.image_len(maps.len() as u64));
     let out = SparseFile {

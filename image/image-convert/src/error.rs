@@ -28,6 +28,20 @@ pub enum ConvertError {
     /// No temporary file, or no room for it.
     #[error("cannot write a temporary file in {0} (set TMPDIR to a directory with room for the image): {1}")]
     Spool(PathBuf, #[source] io::Error),
+    /// What will be written does not fit.
+    #[error(
+        "there is no room in {}: the conversion will write at least {needed} MiB more, and {free} MiB are free (TMPDIR says \
+         where temporary files go; the image can be written to another file system)",
+        directory.display()
+    )]
+    Room {
+        /// Where.
+        directory: PathBuf,
+        /// MiB.
+        needed: u64,
+        /// MiB.
+        free: u64,
+    },
     /// A temporary file cannot be read.
     #[error("cannot read a temporary file")]
     ReadSpool(#[source] io::Error),
@@ -43,6 +57,9 @@ pub enum ConvertError {
     /// What the image says of its container.
     #[error(transparent)]
     Container(#[from] ContainerError),
+    /// The image's package databases.
+    #[error("cannot write the SBOM: {0} (without --attest, nobody reads it)")]
+    Inventory(#[from] image_provenance::InventoryError),
     /// The measured configuration breaks a rule.
     #[error("the image and the options do not make a valid configuration: {0}")]
     Config(#[from] ConfigError),

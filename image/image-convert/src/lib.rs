@@ -7,7 +7,7 @@
 //! Nothing of the image is executed, and the same image, options and binaries give the same bytes. Memory is bounded
 //! by the image's metadata and its largest program; contents go through temporary files without a name.
 //!
-//! Neighbours: `oci-image` (images), `callsites` (system calls), `rootfs-image` (root file system), `enclave-config` and
+//! Neighbours: `oci-image` (images), `image-provenance` (SBOM and provenance), `callsites` (system calls), `rootfs-image` (root file system), `enclave-config` and
 //! `sgx-sign` (the enclave). The caller provides the binaries (`enclave-payload`).
 //!
 //! Trust: what is written here is what the enclave will trust. The image itself may be hostile to this machine:
@@ -15,6 +15,8 @@
 #![forbid(unsafe_code)]
 
 mod accounts;
+mod attest;
+mod call_site_cache;
 mod call_sites;
 mod container;
 mod conversion;
@@ -22,10 +24,13 @@ mod error;
 mod options;
 mod package;
 mod progress;
+mod room;
 mod signal_name;
 mod tree_source;
 
 pub use accounts::AccountError;
+pub use attest::{Attached, Attest};
+pub use call_site_cache::CallSiteCache;
 pub use call_sites::Coverage;
 pub use container::{ContainerError, left_out};
 pub use conversion::{Conversion, Summary, configuration};

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use enclave_config::Rootfs;
 use oci_image::{
-    Annotations, ContainerConfig, ImageConfig, ImageRef, ImageSource, LayerFile, LocatedFile, NewImage,
+    Annotations, Attachment, ContainerConfig, ImageConfig, ImageRef, ImageSource, LayerFile, LocatedFile,
+    NewImage,
 };
 use oci_image::{WriteError, WrittenImage};
 use rootfs_image::Written;
@@ -304,7 +305,7 @@ impl Package {
             annotations,
         };
         described.set_signature(signature);
-        Ok(write(target, parts, described, progress)?)
+        Ok(write(target, parts, described, &|_| Vec::new(), progress)?)
     }
 }
 
@@ -437,6 +438,7 @@ pub(crate) fn write(
     target: &ImageRef,
     parts: Parts,
     described: Described,
+    attach: &dyn Fn(&WrittenImage) -> Vec<Attachment>,
     progress: &mut dyn FnMut(u64),
 ) -> Result<WrittenImage, WriteError> {
     let signature = parts.signature.to_bytes();
@@ -463,5 +465,5 @@ pub(crate) fn write(
         annotations: described.annotations,
         files,
     };
-    oci_image::write(target, image, progress)
+    oci_image::write_attached(target, image, attach, progress)
 }

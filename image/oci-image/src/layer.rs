@@ -138,5 +138,5 @@ impl Read for LayerReader {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("the layer decompresses to more than an image may hold")]
+#[error("the layer decompresses to more than an image may hold (nacre convert --max-size allows more)")]
 struct TooLong;

@@ -41,8 +41,10 @@ pub use layer::{Layer, LayerError};
 pub use locate::{LocateError, Located, LocatedFile};
 pub use manifest::Annotations;
 pub use reference::{ImageRef, RefError, Transport};
-pub use source::{ImageSource, SourceError, SourceProblem};
+pub use source::{ImageSource, SourceError, SourceProblem, attachment};
 pub use tar::{TarError, Timestamp, Xattrs};
 pub use tree::{Content, ContentReader, EntryError, Inode, InodeId, Kind, Limit, Limits, Tree, TreeError};
 pub use unpacked::UnpackError;
-pub use write::{LayerFile, NewImage, WriteError, WrittenImage, check_target, write};
+pub use write::{
+    Attachment, LayerFile, NewImage, WriteError, WrittenImage, check_target, write, write_attached,
+};

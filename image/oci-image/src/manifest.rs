@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{null_is_default, null_values};
-use crate::digest::AnyDigest;
+use crate::digest::{AnyDigest, Digest};
 
 pub(crate) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 pub(crate) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -175,6 +175,9 @@ pub(crate) struct Manifest {
     pub(crate) config: Descriptor,
     #[serde(default, deserialize_with = "null_is_default")]
     pub(crate) layers: Vec<Descriptor>,
+    /// The image that an artifact is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) subject: Option<Descriptor>,
     #[serde(
         default,
         deserialize_with = "null_values",
@@ -184,6 +187,14 @@ pub(crate) struct Manifest {
 }
 
 impl Manifest {
+    /// The digest of the image that it is about, if it is about one.
+    pub(crate) fn subject_digest(&self) -> Option<Digest> {
+        match &self.subject.as_ref()?.digest {
+            AnyDigest::Sha256(digest) => Some(*digest),
+            AnyDigest::Other(_) => None,
+        }
+    }
+
     /// What it is if it is not an image, by its media types. Signatures of old have an image's configuration, but no
     /// layer of a file system.
     pub(crate) fn artifact_type(&self) -> Option<&str> {

@@ -20,9 +20,6 @@ const ATTEMPTS: u32 = 4;
 /// The wait before the second attempt; each further one is twice as long.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 
-/// What rustls says of a server that answers in plain HTTP.
-const NO_TLS: &str = "InvalidContentType";
-
 /// A connection to the registry of one image, with the user's credentials.
 pub struct Connection {
     pub(crate) client: Client,
@@ -73,7 +70,7 @@ impl Connection {
         };
         match connection.authenticate(access) {
             // Whoever listens there does not speak TLS. A certificate that is not trusted is another matter.
-            Err(Error::Unreachable { reason, .. }) if remote.is_loopback() && reason.contains(NO_TLS) => {
+            Err(error) if remote.is_loopback() && error.is_without_tls() => {
                 connection.client = client(ClientProtocol::Http)?;
                 connection.authenticate(access)?;
             }

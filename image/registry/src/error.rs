@@ -127,10 +127,17 @@ impl Error {
         }
     }
 
+    /// Whether there is a server that answers in plain HTTP where TLS was expected.
+    pub(crate) fn is_without_tls(&self) -> bool {
+        // As rustls says it.
+        matches!(self, Self::Unreachable { reason, .. } if reason.contains("InvalidContentType"))
+    }
+
     /// Whether to try once more makes sense.
     pub(crate) fn is_passing(&self) -> bool {
         match self {
-            Self::Unreachable { .. } => true,
+            // Who speaks no TLS will not learn it.
+            Self::Unreachable { .. } => !self.is_without_tls(),
             Self::Registry { reason, .. } => reason.starts_with("status 5"),
             _ => false,
         }

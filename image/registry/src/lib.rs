@@ -14,6 +14,7 @@
 //! its promised length while it comes in, and only then has its name in the store.
 #![forbid(unsafe_code)]
 
+mod attachments;
 mod connection;
 mod credentials;
 mod document;

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures_util::TryStreamExt as _;
+use oci_client::Reference;
 use oci_client::errors::OciDistributionError;
 use oci_image::Digest;
+use serde_json::Value;
 use tokio_util::io::ReaderStream;
 
 use crate::connection::retried;
@@ -27,7 +29,7 @@ pub struct Pushed {
 }
 
 impl Connection {
-    /// Pushes the one image of an OCI layout in a directory. Blobs that `from`, in the same registry, has are not sent.
+    /// Pushes the first image of an OCI layout in a directory, and what is attached to it. Blobs that `from`, in the same registry, has are not sent.
     ///
     /// # Errors
     /// The registry refuses or fails, or the layout is damaged.
@@ -44,7 +46,9 @@ impl Connection {
             })
         };
         let name = layout.display().to_string();
-        let index = Document::parse(&name, &read(&layout.join("index.json"))?)?;
+        let index = read(&layout.join("index.json"))?;
+        let attached = attached(&index);
+        let index = Document::parse(&name, &index)?;
         let incomplete = || Error::Manifest(name.clone(), "it names no image".into());
         let manifest = index.manifests.iter().flatten().next().ok_or_else(incomplete)?;
         let digest = manifest.sha256().ok_or_else(incomplete)?;
@@ -65,11 +69,12 @@ impl Connection {
                     sent.fetch_add(descriptor.size, Ordering::Relaxed);
                 }
             }
-            let media_type = document.media_type().parse();
-            let media_type =
-                media_type.map_err(|_| Error::Manifest(name.clone(), "its media type".into()))?;
-            let reference = &self.remote.reference;
-            self.failed(self.client.push_manifest_raw(reference, bytes, media_type).await)
+            self.push_document(&self.remote.reference, &document, bytes)
+                .await?;
+            match attached.as_slice() {
+                [] => Ok(()),
+                attached => self.attach(layout, digest, attached).await,
+            }
         };
         self.runtime.block_on(watched(work, &done, total, progress))?;
         Ok(Pushed {
@@ -78,8 +83,22 @@ impl Connection {
         })
     }
 
+    /// Pushes a manifest or an index.
+    pub(crate) async fn push_document(
+        &self,
+        reference: &Reference,
+        document: &Document,
+        bytes: Vec<u8>,
+    ) -> Result<(), Error> {
+        let media_type = document.media_type().parse();
+        let media_type =
+            media_type.map_err(|_| Error::Manifest(reference.whole(), "its media type".into()))?;
+        let pushed = self.client.push_manifest_raw(reference, bytes, media_type);
+        self.failed(pushed.await).map(drop)
+    }
+
     /// Whether the registry has the blob, or can take it from the other image.
-    async fn has(&self, blob: &Descriptor, from: Option<&Remote>) -> Result<bool, Error> {
+    pub(crate) async fn has(&self, blob: &Descriptor, from: Option<&Remote>) -> Result<bool, Error> {
         let reference = &self.remote.reference;
         let there =
             retried(|| async { self.failed(self.client.blob_exists(reference, &blob.digest).await) }).await;
@@ -95,7 +114,12 @@ impl Connection {
             .is_ok())
     }
 
-    async fn send(&self, path: &Path, blob: &Descriptor, done: &Arc<AtomicU64>) -> Result<(), Error> {
+    pub(crate) async fn send(
+        &self,
+        path: &Path,
+        blob: &Descriptor,
+        done: &Arc<AtomicU64>,
+    ) -> Result<(), Error> {
         let before = done.load(Ordering::Relaxed);
         retried(|| async {
             done.store(before, Ordering::Relaxed);
@@ -119,4 +143,15 @@ impl Connection {
         .await
         .map(drop)
     }
+}
+
+/// The entries of an index that are attached to its image.
+fn attached(index: &[u8]) -> Vec<Value> {
+    let index: Value = serde_json::from_slice(index).unwrap_or_default();
+    let entries = index.get("manifests").and_then(Value::as_array);
+    let artifacts = entries.into_iter().flatten().skip(1);
+    artifacts
+        .filter(|entry| entry.get("artifactType").is_some())
+        .cloned()
+        .collect()
 }

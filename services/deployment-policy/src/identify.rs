@@ -1,10 +1,15 @@
 //! Which service an enclave is.
 
+use printable_text::printable;
+
 use crate::denial::{Denial, DenialCode, Reason};
 use crate::document::{Name, Service};
 use crate::evidence::Evidence;
 use crate::policy::Policy;
 use crate::similar::hint;
+
+/// Characters of a service's name that are repeated; no service has a longer one.
+const MAX_NAME: usize = 64;
 
 impl Policy {
     /// The service that an enclave is, by its measurement or by its signer; nothing else is looked at yet.
@@ -15,6 +20,9 @@ impl Policy {
         let services = &self.document().services;
         if let Some(asked) = asked {
             let Some((name, service)) = services.get_key_value(asked) else {
+                // The container's own word: whatever it is, it must not fill a log.
+                let asked: String = printable(asked).chars().take(MAX_NAME).collect();
+                let asked = asked.as_str();
                 let known = hint(asked, services.keys().map(Name::as_str));
                 let message = format!("there is no service {asked:?}{known}");
                 return Err(denial(

@@ -3,16 +3,20 @@
 /// Letters that may be wrong, missing or too many.
 const MISTAKES: usize = 3;
 /// Letters of a name that is compared at all.
-const LONGEST: usize = 64;
+const LONGEST: usize = 40;
+
+/// Names that are compared.
+const MOST: usize = 200;
 
 /// The most similar of `known`, if one is similar enough to be meant.
 pub(crate) fn similar<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if name.len() > LONGEST {
         return None;
     }
-    // Long names in a text may be anything: they are not compared letter by letter.
-    let known = known.into_iter().filter(|known| known.len() <= LONGEST);
-    let distances = known.map(|known| (strsim::damerau_levenshtein(name, known), known));
+    // What is too long or too short is not compared letter by letter.
+    let is_near = |known: &&str| known.len() <= LONGEST && known.len().abs_diff(name.len()) <= MISTAKES;
+    let known = known.into_iter().filter(is_near).take(MOST);
+    let distances = known.map(|known| (strsim::osa_distance(name, known), known));
     let (distance, closest) = distances.min()?;
     (distance <= MISTAKES && distance <= closest.len() / 2).then_some(closest)
 }

@@ -117,6 +117,13 @@ fn which_service() {
     assert_eq!(ask(Some("wbe"), 1), Err("unknown_service"));
     assert_eq!(ask(None, 9), Err("no_service"));
     let denial = policy.authorize(Some("wbe"), &evidence(), NOW).unwrap_err();
+    let long = policy
+        .authorize(Some(&"\u{1b}[2Jx".repeat(10_000)), &evidence(), NOW)
+        .unwrap_err();
+    assert!(
+        !long.to_string().contains('\u{1b}') && long.to_string().len() < 500,
+        "{long}"
+    );
     assert!(denial.to_string().contains("did you mean \"web\"?"), "{denial}");
 }
 

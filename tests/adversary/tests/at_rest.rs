@@ -14,6 +14,7 @@ use adversary::sample::{self, Workplace};
 use adversary::verdict::{Honest, Tally, Verdict};
 use anyhow::{Context, Result, ensure};
 use harness::Outcome;
+use image_convert::Part;
 
 use Verdict::{IoError, Killed, Noticed, Refused, Unaffected};
 
@@ -425,6 +426,44 @@ fn files_of_another_image_and_files_cut_off() -> Result<()> {
             refused(files[0], files[1], files[2])?;
         }
         files[at] = path;
+    }
+    Ok(())
+}
+
+/// The program that asks a key broker is the host's to supply, and the configuration's to measure.
+#[test]
+fn the_program_that_asks_a_broker() -> Result<()> {
+    let place = Workplace::new()?;
+    let authority = rcgen::generate_simple_self_signed(["authority".to_owned()])?;
+    fs::write(place.path("broker.pem"), authority.cert.pem())?;
+    let choices = ["--broker-ca", "broker.pem"];
+    place.convert(sample::reader(&place, 1)?, "oci-archive:image.tar", &choices)?;
+    let package = place.package("oci-archive:image.tar")?;
+    let init = package.locate(Part::Init).context("no nacre-init")?;
+    let archive = place.path("image.tar");
+    let run = || {
+        let mut command = place.nacre()?;
+        command.args(["run", "--broker", "nowhere", "oci-archive:image.tar"]);
+        Outcome::of(command, b"")
+    };
+    // Unchanged, it runs: these are its own words.
+    let outcome = run()?;
+    ensure!(outcome.stderr.contains("nowhere is not https://"), "{outcome}");
+    for index in 0..16 {
+        let offset = init.offset + (init.len - 1) * index / 15;
+        let mut byte = [0];
+        let file = File::options().read(true).write(true).open(&archive)?;
+        file.read_exact_at(&mut byte, offset)?;
+        file.write_all_at(&[byte[0] ^ 1 << (index % 8)], offset)?;
+        let outcome = run()?;
+        ensure!(outcome.status == 125, "{outcome}");
+        ensure!(
+            outcome
+                .stderr
+                .contains("nacre-init is not the one that was measured"),
+            "{outcome}"
+        );
+        file.write_all_at(&byte, offset)?;
     }
     Ok(())
 }

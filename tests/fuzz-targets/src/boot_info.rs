@@ -35,6 +35,8 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
         resolv_conf: b"nameserver 127.0.0.1\n".to_vec(),
         hostname: b"pearl".to_vec(),
         image_key: ImageKey::new(&std::array::from_fn::<u8, 64, _>(|at| at as u8)).ok(),
+        broker: b"https://[::1]:8443/shop/web".to_vec(),
+        init_address: 0x7e00_0000_0000,
     };
     let encode = |info: &BootInfo| info.encode(usize::MAX).expect("there is room");
     vec![encode(&full), encode(&BootInfo::default())]

@@ -1,7 +1,8 @@
 //! The measured configuration: each configuration has exactly one encoding.
 
 use enclave_config::{
-    Config, Extent, HostEnv, HostPorts, HostSignals, Loopback, Port, Resolver, Rootfs, Transport, User,
+    Broker, Config, Extent, HostEnv, HostPorts, HostSignals, Init, Loopback, Port, Resolver, Rootfs,
+    Transport, User,
 };
 
 pub(crate) fn run(input: &[u8]) {
@@ -54,6 +55,13 @@ pub(crate) fn sample() -> Config {
             key_id: None,
         },
         source_digest: Some([7; 32]),
+        broker: Some(Broker {
+            authority: b"certificate".to_vec(),
+            init: Init {
+                digest: [0x11; 32],
+                len: 6_000_000,
+            },
+        }),
     }
 }
 
@@ -67,6 +75,7 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
         volumes: Vec::new(),
         source_digest: None,
         loopback: Loopback::OfHost,
+        broker: None,
         ..sample()
     };
     [sample(), small]

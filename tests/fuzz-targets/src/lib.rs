@@ -18,6 +18,7 @@ mod host_answers;
 mod layer;
 mod mutation;
 mod oci_image;
+mod package_databases;
 mod pcs_messages;
 mod quote;
 mod ra_tls_evidence;
@@ -76,6 +77,8 @@ targets! {
     LAYER = layer;
     /// An image around its layers (`oci`).
     OCI_IMAGE = oci_image;
+    /// The package databases of an image (`image-provenance`).
+    PACKAGE_DATABASES = package_databases;
     /// Programs, which are searched for system calls (`callsites`).
     ELF = elf;
     /// The policies of an attestation service (`attestation-policy`).
@@ -141,6 +144,7 @@ mod tests {
         sigstruct = SIGSTRUCT;
         layer = LAYER;
         oci_image = OCI_IMAGE;
+        package_databases = PACKAGE_DATABASES;
         elf = ELF;
         attestation_policy = ATTESTATION_POLICY;
         deployment_policy = DEPLOYMENT_POLICY;

@@ -40,6 +40,14 @@ pub struct Inspect {
     /// Print the image's options as a nacre.toml
     #[arg(long, conflicts_with = "json")]
     toml: bool,
+
+    /// Print the SBOM that is attached to the image (SPDX), and nothing else
+    #[arg(long, conflicts_with_all = ["json", "toml"])]
+    sbom: bool,
+
+    /// Print the statement of how the image was made (in-toto), which is attached to it, and nothing else
+    #[arg(long, conflicts_with_all = ["json", "toml", "sbom"])]
+    provenance: bool,
 }
 
 /// What is shown. The names of the fields are those of the JSON.
@@ -57,6 +65,8 @@ struct Report {
     compression: Option<&'static str>,
     /// What was added to the image after its conversion, in sentences. It is outside of the enclave.
     outside: Vec<String>,
+    /// The version of nacre that converted it. It comes from a label, which is not measured.
+    made_by: Option<String>,
     /// How many of the system calls are replaced by jumps: `526/527`. It comes from a label, which is not measured.
     call_sites: Option<String>,
 }
@@ -113,6 +123,22 @@ struct Sizes {
 
 impl Inspect {
     pub fn run(self) -> Result<bool> {
+        if self.sbom || self.provenance {
+            let (media_type, name) = if self.sbom {
+                (image_provenance::SPDX, "SBOM")
+            } else {
+                (image_provenance::STATEMENT, "statement of how it was made")
+            };
+            let document = self.image.attachment(media_type, Notices::default())?;
+            let document = document.with_context(|| {
+                format!(
+                    "{}: no {name} is attached to the image; nacre convert --attest attaches one",
+                    self.image
+                )
+            })?;
+            output::bytes(&document)?;
+            return Ok(true);
+        }
         let report = Report::new(&self.image.fetch(Notices::default())?, &self.image)?;
         if self.toml {
             let toml = nacre_toml(&report.configuration, &report.signature);
@@ -221,6 +247,7 @@ impl Report {
             },
             compression: package.rootfs().compression.name(),
             outside: confidential_image::remarks(package.outside()),
+            made_by: labels.get(label::VERSION).cloned(),
             call_sites: labels.get(label::CALL_SITES).cloned(),
         })
     }
@@ -318,6 +345,8 @@ impl Report {
             "made from",
             &config.source_image_id.as_deref().unwrap_or("(unknown)"),
         )?;
+        let made_by = self.made_by.as_ref().map(|version| format!("nacre {version}"));
+        row("made by", &made_by.as_deref().unwrap_or("(unknown)"))?;
         let sizes = &self.sizes;
         row(
             "size",

@@ -106,6 +106,10 @@ impl VerifyImage {
             options: &options_of(config)?,
             key: &SigningKey::generate()?,
             image_key: key,
+            attest: None,
+            max_size: None,
+            // It is made again from nothing but the source.
+            cache: None,
             libos: enclave_payload::ENCLAVE,
             host_runtime: enclave_payload::HOST_RUNTIME,
             init: enclave_payload::INIT,

@@ -30,6 +30,7 @@ const FS: &[Item] = &[
     Item::fixed("pipe-user-pages-soft", "0\n"),
     Item::fixed("protected_hardlinks", "1\n"),
     Item::fixed("protected_symlinks", "0\n"),
+    Item::fixed("suid_dumpable", "0\n"),
 ];
 
 const MESSAGE_QUEUES: &[Item] = &[

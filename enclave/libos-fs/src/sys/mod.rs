@@ -16,7 +16,14 @@ const ROOT: &[Item] = &[
     Item::directory("block", &[]),
     Item::directory(
         "class",
-        &[Item::directory("net", &[Item::directory("lo", LOOPBACK)])],
+        &[
+            Item::directory("block", &[]),
+            Item::directory("net", &[Item::directory("lo", LOOPBACK)]),
+        ],
+    ),
+    Item::directory(
+        "dev",
+        &[Item::directory("block", &[]), Item::directory("char", &[])],
     ),
     Item::directory("devices", &[Item::directory("system", SYSTEM)]),
     Item::directory("fs", &[Item::mounted("cgroup", CGROUP)]),
@@ -83,24 +90,36 @@ const NODES: &[Item] = &[
     Item::fixed("has_cpu", "0\n"),
     Item::fixed("has_memory", "0\n"),
     Item::fixed("has_normal_memory", "0\n"),
-    Item::directory(
-        "node0",
-        &[
-            Item::text("cpulist", processors::list_of_all),
-            Item::text("cpumap", processors::mask_of_all),
-            Item::fixed("distance", "10\n"),
-            Item::text("meminfo", node_memory),
-        ],
-    ),
+    Item {
+        name: "node0",
+        permissions: 0o555,
+        shape: Shape::Directory(NODE, Some(&processors::OF_NODE)),
+    },
     Item::fixed("online", "0\n"),
     Item::fixed("possible", "0\n"),
 ];
 
+const NODE: &[Item] = &[
+    Item::text("cpulist", processors::list_of_all),
+    Item::text("cpumap", processors::mask_of_all),
+    Item::fixed("distance", "10\n"),
+    Item::directory("hugepages", &[]),
+    Item::text("meminfo", node_memory),
+];
+
 const CGROUP: &[Item] = &[
     Item::fixed("cgroup.controllers", "cpu memory pids\n"),
+    Item::text("cgroup.procs", |fs, _| {
+        let processes = fs.system.processes();
+        Ok(processes
+            .iter()
+            .flat_map(|pid| format!("{pid}\n").into_bytes())
+            .collect())
+    }),
     Item::fixed("cpu.max", "max 100000\n"),
     Item::fixed("cpu.weight", "100\n"),
     Item::text("cpuset.cpus.effective", processors::list_of_all),
+    Item::fixed("cpuset.mems.effective", "0\n"),
     Item::text("memory.current", |fs, _| {
         let memory = fs.system.memory();
         Ok(format!("{}\n", memory.total.saturating_sub(memory.free)).into_bytes())
@@ -111,12 +130,15 @@ const CGROUP: &[Item] = &[
         let total = fs.system.memory().total;
         Ok(format!("{}\n", total - total % PAGE_SIZE).into_bytes())
     }),
+    Item::fixed("memory.swap.current", "0\n"),
     Item::fixed("memory.swap.max", "0\n"),
     Item::fixed("pids.max", "max\n"),
 ];
 
 const MEMORY: &[Item] = &[
     Item::directory("hugepages", &[]),
+    // No pages are merged.
+    Item::directory("ksm", &[Item::fixed("run", "0\n")]),
     Item::directory(
         "transparent_hugepage",
         &[

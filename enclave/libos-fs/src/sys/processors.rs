@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 
 use kobject::{Errno, Result};
 
+use crate::inode::Link;
 use crate::proc::processor_list;
 use crate::synthetic::{Item, Numbered, Shape, Subject, Synthetic};
 use crate::system::{Cache, CacheKind};
@@ -39,6 +40,18 @@ pub(super) const EACH: Numbered = Numbered {
         ],
         None,
     ),
+};
+
+/// The processors of the one memory node, by links.
+pub(super) const OF_NODE: Numbered = Numbered {
+    prefix: "cpu",
+    numbers: |fs, _| (0..fs.system.processors()).collect(),
+    subject: |fs, subject, number| (number < fs.system.processors()).then_some(Subject { number, ..subject }),
+    permissions: |_, _| 0o777,
+    shape: Shape::Link(|_, subject| {
+        let path = format!("../../cpu/cpu{}", subject.number);
+        Ok(Link::Path(path.into_bytes().into()))
+    }),
 };
 
 const TOPOLOGY: &[Item] = &[

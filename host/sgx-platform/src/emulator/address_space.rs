@@ -135,6 +135,19 @@ pub(super) fn write(address: u64, bytes: &[u8]) -> bool {
     usize::try_from(written) == Ok(len)
 }
 
+/// Sets what the page tables allow in a part of ELRANGE, which is reserved; `permissions` are PROT_ bits, which are SECINFO's.
+pub(super) fn protect(range: PageRange, permissions: u64) -> Result<(), EnclaveError> {
+    assert!(range.end() <= ELRANGE_SIZE);
+    let start = ptr::without_provenance_mut(range.start() as usize);
+    // SAFETY: a part of ELRANGE, which no Rust object lives in.
+    let result = unsafe { libc::mprotect(start, range.len() as usize, permissions as libc::c_int) };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(EnclaveError::Memory)
+    }
+}
+
 /// All of the emulator's memory.
 #[derive(Debug)]
 pub(super) struct AddressSpace {
@@ -179,17 +192,9 @@ impl AddressSpace {
         Ok(())
     }
 
-    /// Sets what the page tables allow; `permissions` are PROT_ bits, which are SECINFO's.
+    /// As [`protect`].
     pub(super) fn protect(&self, range: PageRange, permissions: u64) -> Result<(), EnclaveError> {
-        assert!(range.end() <= ELRANGE_SIZE);
-        let start = ptr::without_provenance_mut(range.start() as usize);
-        // SAFETY: a part of ELRANGE, which no Rust object lives in.
-        let result = unsafe { libc::mprotect(start, range.len() as usize, permissions as libc::c_int) };
-        if result == 0 {
-            Ok(())
-        } else {
-            Err(EnclaveError::Memory)
-        }
+        protect(range, permissions)
     }
 
     /// Gives the memory of a range back and makes it inaccessible.

@@ -22,7 +22,7 @@ use std::io;
 use std::mem::offset_of;
 use std::sync::atomic::Ordering;
 
-use enclave_layout::ELRANGE_SIZE;
+use enclave_layout::{ELRANGE_SIZE, PAGE_SIZE, PageRange};
 use libc::{c_int, c_void, siginfo_t, ucontext_t};
 use sgx_arch::{ExInfo, ExitInfo, ExitKind, GprSgx, SecInfo};
 
@@ -33,6 +33,7 @@ use super::epcm::{Epcm, LeafFault};
 use super::leaf::{self, Identity, Operands, Outcome};
 use super::privileged::{self, Answer};
 use super::stepping::{self, Step};
+use super::untouched;
 use crate::{PlatformError, interruptible, processor};
 
 global_asm!(
@@ -158,6 +159,11 @@ extern "C" fn handle(
         });
         return RETURN;
     }
+    // Whoever touches it: the enclave, or the emulator for it.
+    let is_page_fault = signal == libc::SIGSEGV && machine.gregs[libc::REG_TRAPNO as usize] == 14;
+    if is_page_fault && code > 0 && is_untouched(register(&machine.gregs, libc::REG_CR2)) {
+        return RETURN;
+    }
     let is_protection = signal == libc::SIGSEGV && machine.gregs[libc::REG_TRAPNO as usize] == 13;
     let is_illegal = match is_protection.then(|| privileged(&mut machine.gregs)).flatten() {
         Some(Answer::Done(_)) => return RETURN,
@@ -268,6 +274,13 @@ fn fault(mut stopped: Stopped, signal: c_int) -> Result<u64, HostFault> {
         (_, 14) => Ok(stopped.exception(14, error as u32, address)),
         (_, vector) => Ok(stopped.exception(vector as u8, error as u32, 0)),
     }
+}
+
+/// Whether an address lies in a page that nobody had touched, and that is mapped now: the access is made again.
+fn is_untouched(address: u64) -> bool {
+    PageRange::new(address & !(PAGE_SIZE - 1), PAGE_SIZE)
+        .filter(|page| page.end() <= ELRANGE_SIZE)
+        .is_some_and(untouched::map)
 }
 
 impl Stopped<'_> {

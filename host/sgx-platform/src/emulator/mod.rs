@@ -23,6 +23,7 @@ mod patch;
 mod privileged;
 mod simulated_processor;
 mod stepping;
+mod untouched;
 
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -106,6 +107,7 @@ impl Emulator {
         // SAFETY: used by what owns the address space.
         let epcm = unsafe { Epcm::new() };
         epcm.begin();
+        untouched::begin();
         let create = Measured::ECreate {
             ssa_frame_pages: secs.ssa_frame_pages,
             size: secs.size,
@@ -135,7 +137,9 @@ impl Emulator {
         {
             self.space.protect(rest, 0).map_err(unmappable)?;
         }
-        if run.permissions != 0 || run.writable_end > run.start {
+        if run.writable_end == run.start && run.permissions & (SecInfo::W | SecInfo::X) == SecInfo::W {
+            untouched::add(pages, run.permissions);
+        } else if run.permissions != 0 || run.writable_end > run.start {
             self.space.protect(pages, run.permissions).map_err(unmappable)?;
         }
         if run.permissions & SecInfo::X != 0 {
@@ -350,6 +354,9 @@ impl Enclave for Emulated {
         context.fs = slot.tcs.fs;
         context.gs = slot.tcs.gs;
         context.ssa = slot.tcs.ssa;
+        // The emulator itself writes there.
+        let frames = u64::from(slot.tcs.ssa_frames) * u64::from(self.secs().ssa_frame_pages) * PAGE_SIZE;
+        PageRange::new(slot.tcs.ssa, frames).map(untouched::map);
         context.ssa_frame_size = u64::from(self.secs().ssa_frame_pages) * PAGE_SIZE;
         context.xfrm = self.secs().attributes.xfrm.0;
         context.identity = (&raw const self.identity).cast();
@@ -376,6 +383,7 @@ impl Enclave for Emulated {
     fn protect(&self, range: PageRange, protection: Protection) -> Result<(), EnclaveError> {
         let permissions = protection.bits().into();
         self.epcm.require_modifiable(range)?;
+        untouched::map(range);
         self.space.protect(range, permissions)?;
         self.epcm.restrict(range, permissions);
         Ok(())
@@ -383,6 +391,7 @@ impl Enclave for Emulated {
 
     fn trim(&self, range: PageRange) -> Result<(), EnclaveError> {
         self.epcm.require_modifiable(range)?;
+        untouched::map(range);
         // A page of this type cannot be accessed any more, so its memory can go now.
         self.space.discard(range)?;
         self.epcm.trim(range);

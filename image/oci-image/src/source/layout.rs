@@ -93,7 +93,7 @@ pub(super) fn config_of_manifest(store: &Store, manifest: Digest) -> Result<Opti
     }
 }
 
-fn top(store: &Store) -> Result<Option<Vec<Descriptor>>, SourceProblem> {
+pub(super) fn top(store: &Store) -> Result<Option<Vec<Descriptor>>, SourceProblem> {
     let Some(blob) = store.file(INDEX)? else {
         return Ok(None);
     };

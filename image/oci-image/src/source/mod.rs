@@ -4,12 +4,14 @@
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used))]
 
 mod archive;
+mod attachments;
 mod docker;
 mod error;
 mod layout;
 
 use std::path::PathBuf;
 
+pub use attachments::attachment;
 pub use error::{SourceError, SourceProblem};
 
 use crate::blob::Blob;
@@ -47,21 +49,7 @@ impl ImageSource {
     }
 
     fn open_store(place: &ImageRef) -> Result<Self, SourceProblem> {
-        let open_failed = |error| SourceProblem::Open {
-            path: place.path.clone(),
-            hint: place.colon_hint(),
-            error,
-        };
-        let store = match place.transport {
-            Transport::Detected if place.path.is_dir() => Store::Dir(place.path.clone()),
-            Transport::OciDir => {
-                std::fs::read_dir(&place.path).map_err(open_failed)?;
-                Store::Dir(place.path.clone())
-            }
-            _ => Store::Archive(Archive::open(
-                Blob::open_archive(&place.path).map_err(open_failed)?,
-            )?),
-        };
+        let store = Store::open(place)?;
         let found = match place.transport {
             Transport::DockerArchive => docker::find(&store, place.reference.as_deref())?,
             // Of an archive that is both, the layout says more.
@@ -153,6 +141,24 @@ enum Store {
 }
 
 impl Store {
+    fn open(place: &ImageRef) -> Result<Self, SourceProblem> {
+        let open_failed = |error| SourceProblem::Open {
+            path: place.path.clone(),
+            hint: place.colon_hint(),
+            error,
+        };
+        Ok(match place.transport {
+            Transport::Detected if place.path.is_dir() => Self::Dir(place.path.clone()),
+            Transport::OciDir => {
+                std::fs::read_dir(&place.path).map_err(open_failed)?;
+                Self::Dir(place.path.clone())
+            }
+            _ => Self::Archive(Archive::open(
+                Blob::open_archive(&place.path).map_err(open_failed)?,
+            )?),
+        })
+    }
+
     /// The file of this name. `name` comes from this crate or is a digest, or is looked up in an archive.
     fn file(&self, name: &str) -> Result<Option<Blob>, SourceProblem> {
         match self {
@@ -209,7 +215,11 @@ fn sha256(descriptor: &Descriptor) -> Result<Digest, SourceProblem> {
 }
 
 fn read_document(what: &'static str, blob: &Blob) -> Result<Vec<u8>, SourceProblem> {
-    if blob.len() > MAX_DOCUMENT_LEN {
+    read_bounded(what, blob, MAX_DOCUMENT_LEN)
+}
+
+fn read_bounded(what: &'static str, blob: &Blob, most: u64) -> Result<Vec<u8>, SourceProblem> {
+    if blob.len() > most {
         return Err(SourceProblem::TooLarge {
             what,
             len: blob.len(),

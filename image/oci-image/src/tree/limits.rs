@@ -48,7 +48,7 @@ pub enum Limit {
     #[error("the image's names, links and extended attributes are too large")]
     Metadata,
     /// [`Limits::content_len`]
-    #[error("the image's files are too large")]
+    #[error("the image's files are too large together (nacre convert --max-size allows more)")]
     Content,
     /// `NAME_MAX`
     #[error("a name in its path is longer than 255 bytes")]

@@ -146,6 +146,18 @@ impl Tree {
         follow(&self.inodes, path)
     }
 
+    /// Bytes of all files that are stored; the others are holes.
+    ///
+    /// # Errors
+    /// The temporary file cannot be asked.
+    pub fn data_len(&self) -> io::Result<u64> {
+        self.spool
+            .data_len(self.inodes.iter().filter_map(|inode| match &inode.kind {
+                Kind::File(content) => Some(content),
+                _ => None,
+            }))
+    }
+
     /// Reads a file of this tree from its beginning.
     pub fn open(&self, content: &Content) -> ContentReader<'_> {
         self.spool.reader(content)

@@ -8,6 +8,9 @@ use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use rustix::fs::{SeekFrom, seek};
+use rustix::io::Errno;
+
 use crate::sparse_file;
 
 /// A file's content: a range of the spool, in bytes.
@@ -51,6 +54,27 @@ impl Spool {
         self.0
             .read_exact_at(buffer, content.offset.saturating_add(offset))?;
         Ok(len)
+    }
+
+    /// Bytes of these files that are stored; the others are holes. As exact as the file system's blocks.
+    pub(super) fn data_len<'a>(&self, contents: impl Iterator<Item = &'a Content>) -> io::Result<u64> {
+        let mut sum: u64 = 0;
+        for content in contents {
+            let end = content.offset.saturating_add(content.len);
+            let mut at = content.offset;
+            while at < end {
+                at = match seek(&self.0, SeekFrom::Data(at)) {
+                    Ok(data) => data,
+                    // There is no data from there on.
+                    Err(Errno::NXIO) => break,
+                    Err(error) => return Err(error.into()),
+                };
+                let hole = seek(&self.0, SeekFrom::Hole(at))?.min(end);
+                sum = sum.saturating_add(hole.saturating_sub(at));
+                at = hole.max(at.saturating_add(1));
+            }
+        }
+        Ok(sum)
     }
 }
 
@@ -192,6 +216,9 @@ mod tests {
         let mut tail = [0; 5];
         assert_eq!(spool.read_at(&first, 1, &mut tail).unwrap(), 2);
         assert_eq!(spool.read_at(&first, 9, &mut tail).unwrap(), 0);
+        let stored = |contents: &[&Content]| spool.data_len(contents.iter().copied()).unwrap();
+        assert_eq!(stored(&[&first, &second]), 3 + big.len() as u64);
+        assert!(stored(&[&sparse]) < 300 << 10, "the hole of 1 MiB is one");
     }
 
     #[test]

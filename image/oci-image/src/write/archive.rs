@@ -6,7 +6,9 @@
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use super::{Documents, LAYOUT, LAYOUT_FILE, NewImage, WriteError, WrittenImage, blob_name, json, layer};
+use super::{
+    Attachment, Documents, LAYOUT, LAYOUT_FILE, NewImage, WriteError, WrittenImage, blob_name, json, layer,
+};
 use crate::manifest::{CONTAINERD_NAME, DockerImage, INDEX, Index, REF_NAME};
 use crate::reference::{ImageRef, Transport, canonical_name};
 use crate::tar::emit::{self, ALIGNMENT};
@@ -19,6 +21,7 @@ const LAYER_OFFSET: u64 = ALIGNMENT;
 pub(super) fn write(
     place: &ImageRef,
     image: NewImage<'_>,
+    attach: &dyn Fn(&WrittenImage) -> Vec<Attachment>,
     progress: &mut dyn FnMut(u64),
 ) -> Result<WrittenImage, WriteError> {
     let path = place.path.as_path();
@@ -32,6 +35,7 @@ pub(super) fn write(
         image.annotations,
         place.reference.as_deref(),
         &layer,
+        attach,
     );
     if let Some(tag) = &tag {
         let annotations = &mut documents.descriptor.annotations;
@@ -46,20 +50,35 @@ pub(super) fn write(
     let index = Index {
         schema_version: 2,
         media_type: INDEX.to_owned(),
-        manifests: vec![documents.descriptor.clone()],
+        manifests: [&documents.descriptor]
+            .into_iter()
+            .chain(documents.referrers.iter().map(|referrer| &referrer.descriptor))
+            .cloned()
+            .collect(),
     };
     let list = [DockerImage {
         config: config_name.clone(),
         repo_tags: tag.into_iter().map(|tag| tag.name).collect(),
         layers: vec![layer_name],
     }];
-    let members = [
-        (config_name, documents.config),
-        (blob_name(documents.written.manifest_digest), documents.manifest),
+    let attached = documents.attached_blobs();
+    let mut members = vec![
+        (config_name, documents.config.clone()),
+        (
+            blob_name(documents.written.manifest_digest),
+            documents.manifest.clone(),
+        ),
+    ];
+    members.extend(
+        attached
+            .into_iter()
+            .map(|(digest, bytes)| (blob_name(digest), bytes.to_vec())),
+    );
+    members.extend([
         ("index.json".to_owned(), json(&index)),
         (LAYOUT_FILE.to_owned(), LAYOUT.to_vec()),
         ("manifest.json".to_owned(), json(&list)),
-    ];
+    ]);
     let mut tail = emit::content_padding(layer.len).to_vec();
     for (name, bytes) in members {
         let len = bytes.len() as u64;

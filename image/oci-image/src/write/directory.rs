@@ -10,7 +10,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::{Documents, LAYOUT, LAYOUT_FILE, NewImage, WriteError, WrittenImage, blob_name, layer};
+use super::{
+    Attachment, Documents, LAYOUT, LAYOUT_FILE, NewImage, WriteError, WrittenImage, blob_name, layer,
+};
+use crate::digest::Digest;
 use crate::manifest::{Descriptor, INDEX, REF_NAME};
 use crate::reference::ImageRef;
 use crate::unfinished::Unfinished;
@@ -18,6 +21,7 @@ use crate::unfinished::Unfinished;
 pub(super) fn write(
     place: &ImageRef,
     image: NewImage<'_>,
+    attach: &dyn Fn(&WrittenImage) -> Vec<Attachment>,
     progress: &mut dyn FnMut(u64),
 ) -> Result<WrittenImage, WriteError> {
     let dir = place.path.as_path();
@@ -40,6 +44,7 @@ pub(super) fn write(
         image.annotations,
         place.reference.as_deref(),
         &layer,
+        attach,
     );
 
     let mut directories = Made::default();
@@ -48,14 +53,16 @@ pub(super) fn write(
     lock.lock().map_err(target(dir))?;
     // Declared after the lock, so that after a failure its files are removed while the lock is still held.
     let mut made = Made::default();
-    let index = updated_index(dir, &documents.descriptor)?;
+    let attached = documents.referrers.iter().map(|referrer| &referrer.descriptor);
+    let index = updated_index(dir, &documents.descriptor, attached)?;
 
     let written = documents.written;
     made.file(layer_file, &dir.join(blob_name(written.layer_digest)))?;
-    for (digest, bytes) in [
-        (written.config_digest, &documents.config),
-        (written.manifest_digest, &documents.manifest),
-    ] {
+    let image = [
+        (written.config_digest, documents.config.as_slice()),
+        (written.manifest_digest, documents.manifest.as_slice()),
+    ];
+    for (digest, bytes) in image.into_iter().chain(documents.attached_blobs()) {
         made.file(whole(&blobs, bytes)?, &dir.join(blob_name(digest)))?;
     }
     let marker = dir.join(LAYOUT_FILE);
@@ -101,9 +108,13 @@ pub(super) fn check_target(place: &ImageRef) -> Result<(), WriteError> {
     }
 }
 
-/// The index of `dir` with `image` in it, instead of an older one of the same name. What else the index says is
-/// kept as it is.
-fn updated_index(dir: &Path, image: &Descriptor) -> Result<Vec<u8>, WriteError> {
+/// The index of `dir` with `image` and what is `attached` to it, instead of an older one of the same name. What else the
+/// index says is kept as it is.
+fn updated_index<'a>(
+    dir: &Path,
+    image: &Descriptor,
+    attached: impl Iterator<Item = &'a Descriptor>,
+) -> Result<Vec<u8>, WriteError> {
     let not_a_layout = |reason: &str| WriteError::NotALayout {
         path: dir.to_owned(),
         reason: reason.to_owned(),
@@ -131,13 +142,43 @@ fn updated_index(dir: &Path, image: &Descriptor) -> Result<Vec<u8>, WriteError> 
             .and_then(|a| a.get(REF_NAME))
             .cloned()
     };
-    let image = serde_json::to_value(image).expect("a descriptor is valid JSON");
-    manifests.retain(|entry| match name(&image) {
-        Some(own) => name(entry) != Some(own),
-        None => entry.get("digest") != image.get("digest") || name(entry).is_some(),
-    });
-    manifests.push(image);
+    let value =
+        |descriptor: &Descriptor| serde_json::to_value(descriptor).expect("a descriptor is valid JSON");
+    let image = value(image);
+    let replaced = |entry: &Value| match name(&image) {
+        Some(own) => name(entry) == Some(own),
+        None => entry.get("digest") == image.get("digest") && name(entry).is_none(),
+    };
+    let (removed, mut kept): (Vec<Value>, Vec<Value>) = std::mem::take(manifests)
+        .into_iter()
+        .partition(|entry| replaced(entry));
+    // What was attached to an image that is gone goes with it.
+    let is_gone = |digest: &Value| {
+        let has = |entries: &[Value]| entries.iter().any(|entry| entry.get("digest") == Some(digest));
+        has(&removed) && !has(&kept)
+    };
+    let orphans: Vec<Value> = kept
+        .iter()
+        .filter(|entry| subject(dir, entry).is_some_and(|digest| is_gone(&digest)))
+        .cloned()
+        .collect();
+    let attached: Vec<Value> = attached.map(value).collect();
+    kept.retain(|entry| !orphans.contains(entry) && !attached.contains(entry));
+    kept.push(image);
+    kept.extend(attached);
+    *manifests = kept;
     Ok(super::json(&index))
+}
+
+/// The digest of the image that an entry of the index is about, if it is an artifact of that kind.
+fn subject(dir: &Path, entry: &Value) -> Option<Value> {
+    entry.get("artifactType")?;
+    let (_, hex) = entry.get("digest")?.as_str()?.split_once(':')?;
+    // It may say anything.
+    let hex = Digest::from_hex(hex)?.hex();
+    let manifest = fs::read(dir.join("blobs/sha256").join(hex)).ok()?;
+    let manifest: Value = serde_json::from_slice(&manifest).ok()?;
+    manifest.pointer("/subject/digest").cloned()
 }
 
 fn whole(dir: &Path, bytes: &[u8]) -> Result<Unfinished, WriteError> {

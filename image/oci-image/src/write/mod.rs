@@ -8,14 +8,20 @@
 //! Nothing appears at the target before it is complete: see [`crate::unfinished`].
 
 mod archive;
+mod attachment;
 mod directory;
 mod layer;
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+
+pub use attachment::Attachment;
+
+use attachment::Referrer;
 
 use crate::config::{ImageConfig, RootFs};
 use crate::digest::{AnyDigest, Digest};
@@ -166,10 +172,22 @@ pub fn write(
     image: NewImage<'_>,
     progress: &mut dyn FnMut(u64),
 ) -> Result<WrittenImage, WriteError> {
+    write_attached(place, image, &|_| Vec::new(), progress)
+}
+
+/// As [`write()`], with documents about the image, which `attach` makes of what was written.
+///
+/// They are further entries of the layout's index. Tools that expect one image there have to be told its name or digest.
+pub fn write_attached(
+    place: &ImageRef,
+    image: NewImage<'_>,
+    attach: &dyn Fn(&WrittenImage) -> Vec<Attachment>,
+    progress: &mut dyn FnMut(u64),
+) -> Result<WrittenImage, WriteError> {
     check_target(place)?;
     match place.transport {
-        Transport::DockerArchive | Transport::OciArchive => archive::write(place, image, progress),
-        Transport::OciDir => directory::write(place, image, progress),
+        Transport::DockerArchive | Transport::OciArchive => archive::write(place, image, attach, progress),
+        Transport::OciDir => directory::write(place, image, attach, progress),
         Transport::Detected => Err(WriteError::NoTransport(place.clone())),
     }
 }
@@ -195,6 +213,8 @@ struct Documents {
     manifest: Vec<u8>,
     /// What `index.json` says about the image.
     descriptor: Descriptor,
+    /// What is attached to it.
+    referrers: Vec<Referrer>,
     written: WrittenImage,
 }
 
@@ -204,6 +224,7 @@ impl Documents {
         annotations: Annotations,
         reference: Option<&str>,
         layer: &layer::WrittenLayer,
+        attach: &dyn Fn(&WrittenImage) -> Vec<Attachment>,
     ) -> Self {
         let platform = Platform::ours();
         config.architecture = platform.architecture.clone();
@@ -234,6 +255,7 @@ impl Documents {
                 size: layer.len,
                 ..descriptor(LAYER_TAR, &[])
             }],
+            subject: None,
             annotations,
         });
         let mut descriptor = descriptor(MANIFEST, &manifest);
@@ -247,12 +269,21 @@ impl Documents {
             layer_digest: layer.digest,
             layer_len: layer.len,
         };
+        let attachments = attach(&written).into_iter();
+        let referrers = attachments.map(|attachment| Referrer::new(attachment, &descriptor));
         Self {
             config,
             manifest,
+            referrers: referrers.collect(),
             descriptor,
             written,
         }
+    }
+
+    /// The blobs of what is attached, each once.
+    fn attached_blobs(&self) -> BTreeMap<Digest, &[u8]> {
+        let blobs = self.referrers.iter().flat_map(|referrer| &referrer.blobs);
+        blobs.map(|(digest, bytes)| (*digest, bytes.as_slice())).collect()
     }
 }
 

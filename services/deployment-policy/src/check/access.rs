@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Problems;
 use crate::document::{Access, Name};
-use crate::similar::hint;
 
 pub(super) fn check(access: &Access, problems: &mut Problems) {
     let mut seen = BTreeMap::new();
@@ -62,10 +61,7 @@ fn check_names(access: &Access, names: &[Name], path: &str, problems: &mut Probl
         );
         if access.people.get(person).is_none() {
             let known = access.people.keys().map(Name::as_str);
-            problems.add(
-                &path,
-                format_args!("there is no person {person:?}{}", hint(person, known)),
-            );
+            problems.unknown(&path, "person", person, known);
         }
     }
 }

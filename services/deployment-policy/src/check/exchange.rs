@@ -3,7 +3,6 @@
 use super::Problems;
 use crate::document::{Document, Name, Scope, SecretKind};
 use crate::limits::MAX_NAMED;
-use crate::similar::hint;
 
 pub(super) fn check(document: &Document, problems: &mut Problems) {
     for (name, import) in &document.imports {
@@ -27,10 +26,7 @@ pub(super) fn check(document: &Document, problems: &mut Problems) {
             None => {
                 let secret = name.as_str();
                 let known = document.secrets.keys().map(Name::as_str);
-                problems.add(
-                    &path,
-                    format_args!("there is no secret {secret:?}{}", hint(secret, known)),
-                );
+                problems.unknown(&path, "secret", secret, known);
             }
             Some(secret) => {
                 let kind = secret.value.kind();

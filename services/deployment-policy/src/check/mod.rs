@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::document::Document;
 use crate::limits::{MAX_NAMED, MAX_PROBLEMS};
+use crate::similar::hint;
 
 /// Something in a document that does not fit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
@@ -40,6 +41,22 @@ impl Problems {
     fn add_if(&mut self, condition: bool, path: impl fmt::Display, message: impl fmt::Display) {
         if condition {
             self.add(path, message);
+        }
+    }
+
+    /// A name that stands for nothing. What may be meant is looked for in the first few: that takes time.
+    fn unknown<'a>(
+        &mut self,
+        path: impl fmt::Display,
+        what: &str,
+        name: &str,
+        known: impl IntoIterator<Item = &'a str> + Clone,
+    ) {
+        if self.0.len() < MAX_PROBLEMS {
+            self.add(
+                path,
+                format_args!("there is no {what} {name:?}{}", hint(name, known)),
+            );
         }
     }
 
@@ -390,6 +407,23 @@ mod tests {
             .lines()
             .count()
                 == 2
+        );
+    }
+
+    // Each with each would take minutes.
+    #[test]
+    fn many_unknown_names_are_not_all_compared() {
+        let name = |number: usize| format!("{number:040}");
+        let secrets: String = (0..1000)
+            .map(|number| format!("  '{}': {{ kind: random }}\n", name(number)))
+            .collect();
+        let unknown: String = (0..8000)
+            .map(|number| format!("{{{{ secret \"x{}\" }}}}", &name(number)[1..]))
+            .collect();
+        let files = format!("    files: {{ /a: {{ content: '{unknown}' }} }}");
+        assert_eq!(
+            problems(&files, &format!("secrets:\n{secrets}")).lines().count(),
+            50
         );
     }
 

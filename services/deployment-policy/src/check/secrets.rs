@@ -3,7 +3,6 @@
 use super::Problems;
 use crate::document::{Document, Name, SecretKind};
 use crate::limits::MAX_ISSUERS;
-use crate::similar::hint;
 
 pub(super) fn check(document: &Document, problems: &mut Problems) {
     for (name, secret) in &document.secrets {
@@ -19,10 +18,7 @@ pub(super) fn check(document: &Document, problems: &mut Problems) {
             None => {
                 let issuer = issuer.as_str();
                 let known = document.secrets.keys().map(Name::as_str);
-                problems.add(
-                    &path,
-                    format_args!("there is no secret {issuer:?}{}", hint(issuer, known)),
-                );
+                problems.unknown(&path, "secret", issuer, known);
             }
             Some(SecretKind::X509Ca) => check_chain(document, name, &path, problems),
             Some(kind) => {

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use super::{Problems, templates};
 use crate::document::{Document, Name, PeerName, Platforms, SecretKind, Service, Tls};
 use crate::limits::{MAX_PER_SERVICE, MAX_SENTENCE};
-use crate::similar::hint;
 
 /// Where Linux's own file systems are.
 const KERNELS: [&str; 3] = ["/proc", "/sys", "/dev"];
@@ -164,10 +163,7 @@ fn check_places(document: &Document, service: &Service, path: &str, problems: &m
         let volume = mount.volume.as_str();
         if document.volumes.get(volume).is_none() {
             let known = document.volumes.keys().map(Name::as_str);
-            problems.add(
-                &path,
-                format_args!("there is no volume {volume:?}{}", hint(volume, known)),
-            );
+            problems.unknown(&path, "volume", volume, known);
         }
     }
 }
@@ -191,10 +187,7 @@ fn check_tls(document: &Document, name: &Name, tls: &Tls, path: &str, problems: 
     match document.secrets.get(identity).map(|secret| secret.value.kind()) {
         None => {
             let known = document.secrets.keys().map(Name::as_str);
-            problems.add(
-                &at,
-                format_args!("there is no secret {identity:?}{}", hint(identity, known)),
-            );
+            problems.unknown(&at, "secret", identity, known);
         }
         Some(SecretKind::X509) => {}
         Some(kind) => problems.add(
@@ -237,9 +230,6 @@ fn check_peer(document: &Document, peer: &PeerName, path: &str, problems: &mut P
     let service = peer.service.as_str();
     if is_here && document.services.get(service).is_none() {
         let known = document.services.keys().map(Name::as_str);
-        problems.add(
-            path,
-            format_args!("there is no service {service:?}{}", hint(service, known)),
-        );
+        problems.unknown(path, "service", service, known);
     }
 }

@@ -3,10 +3,9 @@
 use std::fmt;
 
 use super::Problems;
-use crate::document::{Document, ImportKind, SecretKind};
+use crate::document::{Document, ImportKind, Name, SecretKind};
 use crate::limits::MAX_ARGUMENT;
-use crate::similar::hint;
-use crate::template::{Reference, ReferenceKind, Template};
+use crate::template::{ReferenceKind, Template};
 
 /// What a name in a template stands for.
 #[derive(Clone, Copy)]
@@ -36,6 +35,20 @@ impl Named {
         }
     }
 
+    /// What can be written instead.
+    fn alternatives(self, name: &str) -> String {
+        let offers: Vec<_> = self
+            .offers()
+            .iter()
+            .map(|kind| format!("{{{{ {} {name:?} }}}}", kind.name()))
+            .collect();
+        match offers.split_last() {
+            Some((last, [])) => last.clone(),
+            Some((last, others)) => format!("{} or {last}", others.join(", ")),
+            None => String::new(),
+        }
+    }
+
     const fn what(self) -> &'static str {
         match self {
             Self::Secret(kind) => kind.name(),
@@ -53,11 +66,23 @@ pub(super) fn check_bytes(
     problems: &mut Problems,
 ) {
     for reference in template.references() {
-        if let Err(message) = check_reference(reference, document) {
-            problems.add(
-                path,
-                format_args!("{} of the template: {message}", reference.position),
-            );
+        let name = reference.name.as_str();
+        let at = format!("{path}: {} of the template", reference.position);
+        match Named::find(document, name) {
+            None => {
+                let secrets = document.secrets.keys().map(Name::as_str);
+                let known = secrets.chain(document.imports.keys().map(Name::as_str));
+                problems.unknown(at, "secret", name, known);
+            }
+            Some(named) if named.offers().contains(&reference.kind) => {}
+            Some(named) => {
+                let message = format!(
+                    "{name:?} is of the kind {}; write {}",
+                    named.what(),
+                    named.alternatives(name)
+                );
+                problems.add(at, message);
+            }
         }
     }
 }
@@ -89,30 +114,4 @@ pub(super) fn check_text(
             );
         }
     }
-}
-
-fn check_reference(reference: &Reference, document: &Document) -> Result<(), String> {
-    let name = reference.name.as_str();
-    let Some(named) = Named::find(document, name) else {
-        let known: Vec<_> = document.secrets.keys().chain(document.imports.keys()).collect();
-        let known = known.iter().map(|known| known.as_str());
-        return Err(format!("there is no secret {name:?}{}", hint(name, known)));
-    };
-    if named.offers().contains(&reference.kind) {
-        return Ok(());
-    }
-    let offers: Vec<_> = named
-        .offers()
-        .iter()
-        .map(|kind| format!("{{{{ {} {name:?} }}}}", kind.name()))
-        .collect();
-    let offers = match offers.split_last() {
-        Some((last, [])) => last.clone(),
-        Some((last, others)) => format!("{} or {last}", others.join(", ")),
-        None => String::new(),
-    };
-    Err(format!(
-        "{name:?} is of the kind {}; write {offers}",
-        named.what()
-    ))
 }

@@ -3,6 +3,7 @@
 //! The canonical forms are compared field by field, so that no difference goes unnoticed; `words` says what a difference
 //! means. What a service gets follows from its templates, and is compared by itself.
 
+mod service_words;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};

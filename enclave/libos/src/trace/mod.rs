@@ -1,5 +1,7 @@
 //! The lines of `--trace`: one for each system call that a program makes.
 
+mod names;
+
 use alloc::format;
 use alloc::string::String;
 use core::fmt::Write;
@@ -12,6 +14,7 @@ use crate::console;
 use crate::process::Thread;
 use crate::syscall::table::Row;
 use crate::user;
+use names::Shown;
 
 static ON: AtomicBool = AtomicBool::new(false);
 
@@ -34,11 +37,18 @@ pub(crate) fn line(thread: &Thread, row: Option<&Row>, number: u64, args: &[u64;
     };
     let kinds = row.map_or("xxxxxx", |row| row.arguments);
     for (index, (kind, &arg)) in kinds.bytes().zip(args).enumerate() {
+        let named = row.and_then(|row| names::show(row.name, index, args));
+        if named == Some(Shown::Nothing) {
+            break;
+        }
         if index > 0 {
             line.push_str(", ");
         }
         let next = args.get(index + 1).copied().unwrap_or(0);
-        argument(&mut line, kind, arg, next);
+        match named {
+            Some(Shown::Names(names)) => line.push_str(&names),
+            _ => argument(&mut line, kind, arg, next),
+        }
     }
     let _ = match result {
         Ok(value) if *value > u64::from(u32::MAX) => writeln!(line, ") = {value:#x}"),
