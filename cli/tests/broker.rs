@@ -1,5 +1,6 @@
 //! `nacre broker` and what asks it, as an operator and the owners of a deployment run them.
 
+#[expect(dead_code, reason = "the images are for other tests")]
 mod support;
 
 use std::fs;
