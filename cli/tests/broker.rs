@@ -1,5 +1,6 @@
 //! `nacre broker` and what asks it, as an operator and the owners of a deployment run them.
 
+#[expect(dead_code, reason = "the images are for other tests")]
 mod support;
 
 use std::fs;
@@ -65,7 +66,7 @@ impl Broker {
     fn ask(&self, place: &Workplace, who: &str, words: &str) -> Output {
         let Self { url, .. } = self;
         let words =
-            format!("{words} --broker {url} --ca broker-ca.pem --cert {who}.pem --cert-key {who}.key");
+            format!("{words} --broker {url} --broker-ca broker-ca.pem --cert {who}.pem --cert-key {who}.key");
         place.nacre(words.split_whitespace())
     }
 

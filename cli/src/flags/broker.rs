@@ -25,12 +25,13 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
 #[derive(Args, Debug)]
 pub struct BrokerFlags {
     /// The address of the key broker, for example `https://broker.example:8444`
-    #[arg(long, value_name = "URL")]
-    broker: String,
+    // It may be left out where there is something else to ask, of which `required` is taken away.
+    #[arg(long, value_name = "URL", required = true)]
+    broker: Option<String>,
 
     /// Certificate of the broker's authority (PEM), which nacre broker trust has written
-    #[arg(long, value_name = "FILE")]
-    ca: PathBuf,
+    #[arg(long, value_name = "FILE", required = true)]
+    broker_ca: Option<PathBuf>,
 
     /// Your client certificate (PEM)
     #[arg(long, value_name = "FILE", requires = "cert_key")]
@@ -58,7 +59,12 @@ pub struct Answer {
 impl BrokerFlags {
     /// A client of the broker. Nothing is sent yet.
     pub fn client(&self) -> Result<BrokerClient> {
-        let ca = input::read(&self.ca, MAX_PEM_SIZE)?;
+        let broker = self.broker.as_deref().context("name the broker with --broker")?;
+        let ca = self
+            .broker_ca
+            .as_deref()
+            .context("name the certificate of its authority with --broker-ca")?;
+        let ca = input::read(ca, MAX_PEM_SIZE)?;
         let identity = match (&self.cert, &self.cert_key) {
             (Some(certificate), Some(key)) => {
                 let key = Zeroizing::new(input::read(key, MAX_PEM_SIZE)?);
@@ -70,7 +76,7 @@ impl BrokerFlags {
             identity,
             ..Hello::default()
         };
-        BrokerClient::new(&self.broker, &ca, &hello)
+        BrokerClient::new(broker, &ca, &hello)
     }
 }
 

@@ -40,11 +40,11 @@ pub struct Postgresql {
 }
 
 impl Postgresql {
-    /// Connects to a database, `postgresql://USER[:PASSWORD]@HOST[:PORT]/DATABASE`.
+    /// Connects to a database, `postgresql://USER[:PASSWORD]@HOST[:PORT]/DATABASE`. The password can be given apart.
     ///
     /// # Errors
     /// When the address is none, or nobody answers.
-    pub fn connect(url: &str) -> Result<Self, BackendError> {
+    pub fn connect(url: &str, password: Option<&str>) -> Result<Self, BackendError> {
         let unknown = |error: String| BackendError::Failed {
             place: "PostgreSQL".to_owned(),
             error,
@@ -53,6 +53,9 @@ impl Postgresql {
         let mut config: Config = url.parse().map_err(|_| {
             unknown("the address is not postgresql://USER[:PASSWORD]@HOST[:PORT]/DATABASE".to_owned())
         })?;
+        if let Some(password) = password {
+            config.password(password);
+        }
         config
             .connect_timeout(CONNECT_TIMEOUT)
             .keepalives_idle(Duration::from_secs(10))

@@ -67,6 +67,7 @@ pub struct Serve {
 
 impl Serve {
     pub fn run(self) -> Result<()> {
+        let store = Store::open(self.store.open()?, &self.root_key.load()?, self.witness.as_ref())?;
         start_log(self.log_json);
         let now = clock::now()?;
         let root = self.trust.root()?;
@@ -88,7 +89,6 @@ impl Serve {
                 "this broker does not run in an enclave: whoever rules this machine can read every secret"
             );
         }
-        let store = Store::open(self.store.open()?, &self.root_key.load()?, self.witness.as_ref())?;
         let reason = match &self.witness {
             Some(witness) => format!("the store goes on from the witness {witness}"),
             None => {

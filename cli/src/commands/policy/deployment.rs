@@ -43,10 +43,10 @@ pub struct History {
 
 /// The policy of a deployment at a key broker.
 #[derive(Args, Debug)]
-pub struct Get {
+pub struct OfDeployment {
     /// The deployment, at a key broker
-    #[arg(value_name = "DEPLOYMENT", value_parser = name)]
-    deployment: String,
+    #[arg(value_name = "DEPLOYMENT", value_parser = name, requires = "broker")]
+    deployment: Option<String>,
 
     /// An old policy, by its number in the history
     #[arg(long, value_name = "NUMBER", conflicts_with = "pending")]
@@ -105,10 +105,16 @@ impl History {
     }
 }
 
-impl Get {
+impl OfDeployment {
+    /// Whether a deployment is asked for, and not an attestation service.
+    pub const fn is_named(&self) -> bool {
+        self.deployment.is_some()
+    }
+
     pub fn run(self) -> Result<ExitCode> {
         let client = self.broker.client()?;
-        let path = format!("/v1/deployments/{}", self.deployment);
+        let deployment = self.deployment.context("name the deployment")?;
+        let path = format!("/v1/deployments/{deployment}");
         let policy: Result<Value, String> = match (self.number, self.pending) {
             (Some(number), _) => client.get(&format!("{path}/history/{number}"))?,
             (None, Some(digest)) => {
@@ -116,7 +122,7 @@ impl Get {
                 pending.and_then(|pending| {
                     let mut policies = pending["pending"].as_array().into_iter().flatten();
                     let found = policies.find(|policy| policy["digest"] == digest.to_string());
-                    let missing = || format!("no policy {digest} of {} waits", self.deployment);
+                    let missing = || format!("no policy {digest} of {deployment} waits");
                     found.map(|found| found["policy"].clone()).ok_or_else(missing)
                 })
             }

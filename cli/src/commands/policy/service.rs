@@ -20,13 +20,15 @@ const MAX_TOKEN_SIZE: u64 = 64 << 10;
 ///
 /// Prints its text. Ends with status 1 if the service or the broker refuses, and with 125 if there was no answer.
 #[derive(Args, Debug)]
+// One of the two is needed, and clap asks for both.
+#[command(mut_args(|arg| arg.required(false)))]
 pub struct Get {
     #[cfg(feature = "key-broker")]
     #[command(flatten)]
-    deployment: Option<super::deployment::Get>,
+    deployment: super::deployment::OfDeployment,
 
     #[command(flatten)]
-    place: Option<Place>,
+    place: Place,
 }
 
 /// Set the policy of an attestation service
@@ -95,13 +97,10 @@ impl Place {
 impl Get {
     pub fn run(self) -> Result<ExitCode> {
         #[cfg(feature = "key-broker")]
-        if let Some(deployment) = self.deployment {
-            return deployment.run();
+        if self.deployment.is_named() {
+            return self.deployment.run();
         }
-        let place = self
-            .place
-            .context("name the attestation service (--service), or a deployment and its broker (--broker)")?;
-        let policy = place.ask(|policies| policies.get(place.kind))?;
+        let policy = self.place.ask(|policies| policies.get(self.place.kind))?;
         let Some(policy) = policy else {
             return Ok(ExitCode::FAILURE);
         };

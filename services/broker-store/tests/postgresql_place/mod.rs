@@ -141,7 +141,7 @@ impl Place for PostgresqlPlace {
     }
 
     fn open(&self) -> Box<dyn Backend> {
-        Box::new(Postgresql::connect(&self.url()).unwrap())
+        Box::new(Postgresql::connect(&self.url(), None).unwrap())
     }
 }
 
