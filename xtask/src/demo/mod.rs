@@ -1,5 +1,6 @@
 //! `cargo xtask demo`: the main path on a real image, from its conversion to the refusal of a changed byte.
 
+mod broker;
 mod proof;
 
 use std::fs;
@@ -10,6 +11,7 @@ use anyhow::{Context, Result, ensure};
 use harness::images::{provide, recipe};
 
 use crate::shell;
+use broker::Story;
 use proof::Proof;
 
 /// What the image prints, from a file that it holds.
@@ -69,6 +71,12 @@ pub fn run() -> Result<()> {
     println!("An emulated enclave's memory is readable too. On SGX hardware the CPU encrypts it.");
 
     encrypt(&nacre, &source, scratch.path())?;
+
+    Story {
+        nacre: &nacre,
+        scratch: scratch.path(),
+    }
+    .tell()?;
 
     step("What the host cannot do: change one bit of it");
     let at = place.unwrap_or(bytes.len() / 2);
