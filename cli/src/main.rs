@@ -40,7 +40,7 @@ struct Cli {
 const EXIT_STATUS: &str = "\
 Exit status:
   0    success; of nacre run, what the program ended with
-  1    not valid, not acceptable, or not what was asked for: of verify, explain, policy, attestation and collateral
+  1    not valid, not acceptable, or not what was asked for: of verify, explain, policy, attestation, collateral, and what asks a broker
   125  nacre refused or failed, with a line on standard error that says why";
 
 #[derive(Subcommand, Debug)]
@@ -73,6 +73,16 @@ enum Command {
     Policy(commands::policy::PolicyCommand),
     #[cfg(all(feature = "convert", feature = "verify"))]
     Authorize(commands::authorize::Authorize),
+    #[cfg(feature = "key-broker")]
+    Broker(commands::broker::Broker),
+    #[cfg(feature = "key-broker")]
+    Approve(commands::approve::Approve),
+    #[cfg(feature = "key-broker")]
+    Secret(commands::secret::Secret),
+    #[cfg(feature = "key-broker")]
+    Service(commands::service::Service),
+    #[cfg(feature = "key-broker")]
+    Audit(commands::audit::Audit),
     #[cfg(feature = "verify")]
     Attestation(commands::attestation::Attestation),
     #[cfg(feature = "verify")]
@@ -136,6 +146,16 @@ impl Command {
             Self::Policy(policy) => return policy.run(),
             #[cfg(all(feature = "convert", feature = "verify"))]
             Self::Authorize(authorize) => authorize.run()?,
+            #[cfg(feature = "key-broker")]
+            Self::Broker(broker) => return broker.run(),
+            #[cfg(feature = "key-broker")]
+            Self::Approve(approve) => return approve.run(),
+            #[cfg(feature = "key-broker")]
+            Self::Secret(secret) => return secret.run(),
+            #[cfg(feature = "key-broker")]
+            Self::Service(service) => return service.run(),
+            #[cfg(feature = "key-broker")]
+            Self::Audit(audit) => return audit.run(),
             #[cfg(feature = "verify")]
             Self::Attestation(attestation) => return attestation.run(),
             #[cfg(feature = "verify")]

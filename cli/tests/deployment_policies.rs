@@ -242,6 +242,32 @@ fn builds_are_pinned_and_authorized() {
         assert!(status == 125 && error.contains(part), "{words}: {error}");
     }
 
+    // An encrypted image's key may be given to the service, too.
+    place.succeed([
+        "convert",
+        plain,
+        "oci:secret",
+        "--encrypt",
+        "--image-key",
+        "image.key",
+    ]);
+    let key = inspect("oci:secret")["configuration"]["image_key"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let out = place.succeed([
+        "authorize",
+        "oci:secret",
+        "--policy",
+        "policy.yaml",
+        "--service",
+        "web",
+    ]);
+    assert!(
+        out.contains(&format!("+ service web: may be given the image key {key}\n")),
+        "{out}"
+    );
+
     // Nobody is meant without a name.
     place.succeed(["convert", plain, "oci:other"]);
     let (_, error, status) = run(&place, "authorize oci:other --policy policy.yaml");

@@ -172,7 +172,8 @@ fn main() {
     let init = builder.build(
         "nacre-init",
         "nacre-init",
-        "release",
+        // Each start of a container hashes and copies it: as small as it can be.
+        "enclave",
         &[],
         &["-C", "target-feature=+crt-static"],
     );

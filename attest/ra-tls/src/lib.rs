@@ -42,4 +42,6 @@ pub use dcap_quote::{Identity, Mismatch, UnixTime};
 pub use evidence::{BindingError, Evidence, EvidenceError, Format};
 pub use request::{Attested, Formats, MakeError, Request};
 pub use tls::{ConfigError, RaTlsVerifier, client_config, refusal, server_config, verify_handshake};
-pub use verifier::{CollateralSource, FixedCollateral, Proof, Refusal, SourceError, Verifier};
+pub use verifier::{
+    CollateralSource, FixedCollateral, Proof, Refusal, SourceError, Verifier, dangerous_prove,
+};

@@ -135,42 +135,67 @@ impl Verifier {
     /// # Errors
     /// With the first thing that is wrong. Every quote in the certificate must hold, and two must be about the same enclave.
     pub fn verify(&self, der: &[u8], now: UnixTime) -> Result<Proof, Refusal> {
-        let certificate = RaTlsCertificate::parse(der)?;
-        let validity = certificate.validity();
-        if !validity.contains(now) {
-            return Err(Refusal::NotValid { validity, now });
-        }
-        let verdicts = certificate.evidence().iter();
-        let verdicts = verdicts.map(|evidence| self.verify_evidence(&certificate, evidence, now));
-        let mut verdicts = verdicts.collect::<Result<Vec<_>, _>>()?.into_iter();
-        let verdict = verdicts.next().ok_or(CertificateError::NoEvidence)?;
-        if verdicts.any(|other| !is_same(&verdict.report, &other.report)) {
-            return Err(Refusal::Disagreement);
-        }
-        Ok(Proof { certificate, verdict })
+        verify_each(der, self.source.as_ref(), now, |verdict| self.judge(verdict))
     }
 
-    fn verify_evidence(
-        &self,
-        certificate: &RaTlsCertificate,
-        evidence: &Evidence,
-        now: UnixTime,
-    ) -> Result<Verdict, Refusal> {
-        let quote = Quote::parse_zero_padded(evidence.quote())?;
-        evidence.check_binding(certificate.info(), quote.report.report_data())?;
-        let collateral = self.source.collateral(&quote);
-        let collateral = collateral.map_err(|error| Refusal::NoCollateral(error.to_string()))?;
-        let verdict = dcap_quote::verify(&quote, &collateral, now)?;
+    fn judge(&self, verdict: &Verdict) -> Result<(), Refusal> {
         if verdict.trust == Trust::Simulated && !self.allows_simulated {
             return Err(Refusal::Simulated);
         }
-        let objections = self.policy.objections(&verdict);
+        let objections = self.policy.objections(verdict);
         if !objections.is_empty() {
             return Err(Refusal::Objections(objections));
         }
-        self.identity.check(&verdict.report)?;
-        Ok(verdict)
+        Ok(self.identity.check(&verdict.report)?)
     }
+}
+
+/// What a certificate proves, good or bad, for somebody who judges it: whatever enclave on whatever platform, which may be
+/// revoked or simulated. That the peer has the private key is for the handshake to show.
+///
+/// # Errors
+/// With the first thing that is wrong with the certificate or its quotes: then it proves nothing.
+pub fn dangerous_prove(der: &[u8], source: &dyn CollateralSource, now: UnixTime) -> Result<Proof, Refusal> {
+    verify_each(der, source, now, |_| Ok(()))
+}
+
+/// Every quote must hold and be judged well, and two must be about the same enclave.
+fn verify_each(
+    der: &[u8],
+    source: &dyn CollateralSource,
+    now: UnixTime,
+    judge: impl Fn(&Verdict) -> Result<(), Refusal>,
+) -> Result<Proof, Refusal> {
+    let certificate = RaTlsCertificate::parse(der)?;
+    let validity = certificate.validity();
+    if !validity.contains(now) {
+        return Err(Refusal::NotValid { validity, now });
+    }
+    let verdicts = certificate.evidence().iter();
+    let verdicts = verdicts.map(|evidence| {
+        let verdict = verify_evidence(&certificate, evidence, source, now)?;
+        judge(&verdict)?;
+        Ok(verdict)
+    });
+    let mut verdicts = verdicts.collect::<Result<Vec<_>, Refusal>>()?.into_iter();
+    let verdict = verdicts.next().ok_or(CertificateError::NoEvidence)?;
+    if verdicts.any(|other| !is_same(&verdict.report, &other.report)) {
+        return Err(Refusal::Disagreement);
+    }
+    Ok(Proof { certificate, verdict })
+}
+
+fn verify_evidence(
+    certificate: &RaTlsCertificate,
+    evidence: &Evidence,
+    source: &dyn CollateralSource,
+    now: UnixTime,
+) -> Result<Verdict, Refusal> {
+    let quote = Quote::parse_zero_padded(evidence.quote())?;
+    evidence.check_binding(certificate.info(), quote.report.report_data())?;
+    let collateral = source.collateral(&quote);
+    let collateral = collateral.map_err(|error| Refusal::NoCollateral(error.to_string()))?;
+    Ok(dcap_quote::verify(&quote, &collateral, now)?)
 }
 
 /// Whether two reports are about the same, whatever their report data.

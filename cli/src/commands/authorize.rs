@@ -16,7 +16,7 @@ use crate::output;
 /// Let a build of an image be a service of a deployment policy
 ///
 /// Adds the image's MRENCLAVE to the service's enclaves, or with --by-signer its signer, product and security version to the
-/// service's signers. Everything else in the file stays as it is. Shows what changes for whom.
+/// service's signers; and the name of an encrypted image's key to its image_keys. Everything else in the file stays as it is. Shows what changes for whom.
 #[derive(Args, Debug)]
 pub struct Authorize {
     /// The confidential image
@@ -58,14 +58,21 @@ impl Authorize {
         } else {
             Edit::AddEnclave(enclave.mr_enclave)
         };
-        let text =
-            edit(&text, &name, &change).map_err(|error| anyhow!("{}: {error}", self.policy.display()))?;
+        let key = enclave.image_key.map(|key| Edit::AddImageKey(ImageKeyId(key)));
+        let text = std::iter::once(change)
+            .chain(key)
+            .try_fold(text, |text, change| edit(&text, &name, &change));
+        let text = text.map_err(|error| anyhow!("{}: {error}", self.policy.display()))?;
         let after = deployment_file::parse(&text, &self.policy)?;
         output::line(diff::words(&before, &after))?;
-        if let Some((_, service)) = after.service(&name) {
-            for remark in remarks(service, &enclave) {
-                eprintln!("nacre: {remark}");
-            }
+        if let Some((_, service)) = after.service(&name)
+            && enclave.is_debug
+            && !tolerates_debug(service)
+        {
+            eprintln!(
+                "nacre: this is a debug enclave, and the service does not tolerate that: it gets nothing until you convert it \
+                 without --debug, or add {{ what: debug }} to its tolerate"
+            );
         }
         if before != after && !self.dry_run {
             deployment_file::replace(&self.policy, &text)?;
@@ -100,25 +107,9 @@ impl Authorize {
     }
 }
 
-/// What the enclave still lacks to get anything.
-fn remarks(service: &Service, enclave: &EnclaveIdentity) -> Vec<String> {
-    let mut remarks = Vec::new();
-    let tolerates = |what: &Tolerated| service.tolerate.iter().any(|tolerance| tolerance.what == *what);
-    if enclave.is_debug && !tolerates(&Tolerated::Debug) {
-        remarks.push(
-            "this is a debug enclave, and the service does not tolerate that: it gets nothing until you convert it without \
-             --debug, or add { what: debug } to its tolerate"
-                .to_owned(),
-        );
-    }
-    if let Some(key) = enclave
-        .image_key
-        .map(ImageKeyId)
-        .filter(|key| !service.image_keys.contains(key))
-    {
-        remarks.push(format!(
-            "this image is encrypted: add its key's name to the service's image_keys: [{key}]"
-        ));
-    }
-    remarks
+fn tolerates_debug(service: &Service) -> bool {
+    service
+        .tolerate
+        .iter()
+        .any(|tolerance| tolerance.what == Tolerated::Debug)
 }

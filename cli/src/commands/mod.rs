@@ -1,9 +1,15 @@
 //! The subcommands, one file or folder each.
 
+#[cfg(feature = "key-broker")]
+pub mod approve;
 #[cfg(feature = "verify")]
 pub mod attestation;
+#[cfg(feature = "key-broker")]
+pub mod audit;
 #[cfg(all(feature = "convert", feature = "verify"))]
 pub mod authorize;
+#[cfg(feature = "key-broker")]
+pub mod broker;
 #[cfg(feature = "convert")]
 pub mod cache;
 #[cfg(feature = "verify")]
@@ -28,6 +34,10 @@ pub mod man;
 pub mod policy;
 #[cfg(feature = "run")]
 pub mod run;
+#[cfg(feature = "key-broker")]
+pub mod secret;
+#[cfg(feature = "key-broker")]
+pub mod service;
 #[cfg(feature = "convert")]
 pub mod sign;
 #[cfg(feature = "run")]

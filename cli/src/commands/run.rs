@@ -13,7 +13,7 @@ use enclave_config::{Config, HostChoices};
 use host_abi::BootFlags;
 use host_runtime::control::Control;
 use host_runtime::terminal::{self, RawMode};
-use host_runtime::{Broker, Platform, RootfsFile, Seed};
+use host_runtime::{Broker, FileBytes, Platform, RootfsFile, Seed};
 use image_convert::{Conversion, Options, Package, PackageError, Part};
 use oci_image::{ImageRef, ImageSource, Transport};
 use sector_cipher::ImageKey;
@@ -177,8 +177,13 @@ impl Run {
             None => None,
         };
         let rootfs = package.rootfs();
+        let enclave = package
+            .locate(Part::Enclave)
+            .context("the image has no enclave")?;
+        let sgxs = FileBytes::map(&enclave.open, enclave.offset, enclave.len)
+            .with_context(|| format!("{image}: cannot read /{}", Part::Enclave.path()))?;
         let options = host_runtime::Options {
-            sgxs: package.read(Part::Enclave)?,
+            sgxs,
             signature: &package.read(Part::Signature)?,
             rootfs: RootfsFile {
                 file: &rootfs.open,

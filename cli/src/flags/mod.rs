@@ -2,6 +2,8 @@
 
 #[cfg(feature = "convert")]
 mod authority;
+#[cfg(feature = "key-broker")]
+pub mod broker;
 #[cfg(feature = "convert")]
 pub mod byte_size;
 #[cfg(feature = "verify")]

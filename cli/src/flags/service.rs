@@ -18,8 +18,9 @@ const SYSTEM_CAS: &str = "/etc/ssl/certs/ca-certificates.crt";
 #[derive(Args, Debug)]
 pub struct ServiceFlags {
     /// The address of the service, for example `https://attest.example:8443`
-    #[arg(long, value_name = "URL")]
-    service: String,
+    // It may be left out where there is something else to ask, of which `required` is taken away.
+    #[arg(long, value_name = "URL", required = true)]
+    service: Option<String>,
 
     /// Certificate of the service, which may be of any version and name, or of its CA (PEM) [default: the CAs that this system trusts]
     #[arg(long, value_name = "FILE")]
@@ -34,11 +35,15 @@ impl ServiceFlags {
             None => fs::read(SYSTEM_CAS)
                 .with_context(|| format!("cannot read {SYSTEM_CAS}; name the service's CA with --ca"))?,
         };
-        Ok(Client::new(&self.service, &authority)?)
+        let service = self
+            .service
+            .as_deref()
+            .context("name the attestation service with --service")?;
+        Ok(Client::new(service, &authority)?)
     }
 
     /// Without a slash at the end.
     pub fn address(&self) -> &str {
-        self.service.trim_end_matches('/')
+        self.service.as_deref().unwrap_or_default().trim_end_matches('/')
     }
 }

@@ -18,6 +18,7 @@
 
 mod backlog;
 pub mod control;
+mod file_bytes;
 mod kernel;
 mod layout;
 mod outbox;
@@ -34,6 +35,7 @@ pub mod terminal;
 mod thread;
 mod wake;
 
+pub use file_bytes::FileBytes;
 pub use host_abi::BootFlags;
 pub use layout::make_room_for_enclave;
 pub use platform::Platform;

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 use enclave_config::HostEnv;
 use host_runtime::{
-    Broker, EncluSites, Options, Platform, RootfsFile, Seed, make_room_for_enclave, run, terminal,
+    Broker, EncluSites, FileBytes, Options, Platform, RootfsFile, Seed, make_room_for_enclave, run, terminal,
 };
 use sector_cipher::{ImageKey, KEY_SIZE, KeyId};
 use zeroize::Zeroizing;
@@ -146,7 +146,11 @@ fn start(arguments: Arguments) -> Result<(), String> {
         say_what_is_mounted();
     }
     let read = |path: &PathBuf| std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()));
-    let sgxs = read(&arguments.sgxs)?;
+    let map = |path: &PathBuf| {
+        let file = File::open(path)?;
+        FileBytes::map(&file, 0, file.metadata()?.len())
+    };
+    let sgxs = map(&arguments.sgxs).map_err(|error| format!("{}: {error}", arguments.sgxs.display()))?;
     let signature = read(&arguments.sig)?;
     let config = environment::configuration(&sgxs, &read(&arguments.config)?)
         .map_err(|problem| format!("{}: {problem}", arguments.config.display()))?;

@@ -16,6 +16,7 @@ use sgx_platform::{Builder, PlatformError, processor};
 
 use crate::backlog::Backlog;
 use crate::control::{self, Control, Requests};
+use crate::file_bytes::FileBytes;
 use crate::outbox::Watcher;
 use crate::platform::{Created, Platform};
 use crate::rootfs::{RootfsFile, RootfsMapping};
@@ -28,7 +29,7 @@ use crate::{kernel, own_pages, terminal};
 /// What to run.
 pub struct Options<'a> {
     /// The enclave: contents of `enclave.sgxs`, which are dropped once it is loaded.
-    pub sgxs: Vec<u8>,
+    pub sgxs: FileBytes,
     /// Its signature: contents of `enclave.sig`.
     pub signature: &'a [u8],
     /// The root file system's image.
@@ -64,7 +65,7 @@ pub struct Broker {
 
 impl<'a> Options<'a> {
     /// An enclave as it is, without anything that the host may add.
-    pub fn new(sgxs: Vec<u8>, signature: &'a [u8], rootfs: RootfsFile<'a>, platform: Platform) -> Self {
+    pub fn new(sgxs: FileBytes, signature: &'a [u8], rootfs: RootfsFile<'a>, platform: Platform) -> Self {
         Self {
             sgxs,
             signature,
@@ -166,7 +167,7 @@ fn host_signals(sgxs: &[u8]) -> HostSignals {
 
 /// A start on whatever platform.
 pub(crate) struct Launch<'a> {
-    sgxs: Vec<u8>,
+    sgxs: FileBytes,
     signature: SigStruct,
     rootfs: RootfsFile<'a>,
     args: Vec<Vec<u8>>,

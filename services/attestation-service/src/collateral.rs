@@ -33,7 +33,7 @@ pub trait CollateralSource: Send + Sync {
 #[derive(Debug)]
 pub struct Endorsements {
     /// Verified but for its dates.
-    pub checked: CheckedCollateral,
+    pub checked: Arc<CheckedCollateral>,
     pub(crate) hashes: CollateralHashes,
 }
 
@@ -55,7 +55,7 @@ impl Endorsements {
     /// As [`CheckedCollateral::check`].
     pub fn check(collateral: &Collateral, root: &TrustedRoot) -> Result<Self, Refusal> {
         Ok(Self {
-            checked: CheckedCollateral::check(collateral, root)?,
+            checked: Arc::new(CheckedCollateral::check(collateral, root)?),
             hashes: CollateralHashes::of(collateral),
         })
     }

@@ -3,23 +3,15 @@
 use dcap_quote::{TcbStatus, UnixTime};
 
 use crate::denial::{Denial, DenialCode, Reason};
-use crate::document::{Lifetime, Name, Platforms, RegistryUrl, Service, Tolerated};
+use crate::document::{Lifetime, Name, Platforms, Service, Tolerated};
 use crate::evidence::{Evidence, Registered};
 use crate::grant::Grant;
 use crate::identify::denial;
 use crate::policy::Policy;
+use crate::registry::RegistryQuestion;
 
 /// For how long an answer of a registry may be used, unless the policy says otherwise.
 const REGISTRY_MAX_AGE: Lifetime = Lifetime::days(1);
-
-/// What has to be asked of a registry of hosts before an enclave can be authorized.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RegistryQuestion<'a> {
-    /// Its base URL.
-    pub url: &'a RegistryUrl,
-    /// How old an answer that is kept may be.
-    pub max_age: Lifetime,
-}
 
 impl Policy {
     /// What to ask of which registry about the platform, so that [`Evidence::registered`] can be filled; none if nothing
@@ -29,12 +21,10 @@ impl Policy {
         let (_, service) = self.service(service)?;
         let (platforms, _) = self.platforms(service)?;
         let is_node = platforms.nodes.iter().any(|node| is(node, evidence));
-        let url = platforms
-            .registry
-            .as_ref()
-            .filter(|_| !is_node && evidence.ppid.is_some())?;
+        let url = platforms.registry.as_ref().filter(|_| !is_node)?;
         Some(RegistryQuestion {
             url,
+            ppid: evidence.ppid?,
             max_age: platforms.registry_max_age.unwrap_or(REGISTRY_MAX_AGE),
         })
     }

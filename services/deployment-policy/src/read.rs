@@ -234,8 +234,14 @@ impl ReadError {
     }
 }
 
-/// For serde's words "unknown field `a`, expected one of `b`, `c`".
+/// For what serde and its readers say to programmers, such as "unknown field `a`, expected one of `b`, `c`".
 fn in_our_words(words: &str) -> Option<String> {
+    if words.contains("expected mapping start") || words.contains("expected struct") {
+        return Some("fields are expected here (name: value)".to_owned());
+    }
+    if words.contains("expected sequence start") || words.contains("expected a sequence") {
+        return Some("a list is expected here ([a, b])".to_owned());
+    }
     let what = ["field", "variant"].into_iter().find(|what| {
         words
             .strip_prefix("unknown ")
@@ -326,6 +332,22 @@ mod tests {
             ),
             ("", "unexpected end"),
             ("- a", ""),
+            (
+                "name: a\nservices: { web: { files: [a] } }",
+                "services.web.files: fields are expected here",
+            ),
+            (
+                "name: a\nservices: { web: { enclaves: a } }",
+                "services.web.enclaves: a list is expected here",
+            ),
+            (
+                r#"{"name": "a", "services": {"web": {"limits": 1}}}"#,
+                "services.web.limits: fields are expected here",
+            ),
+            (
+                r#"{"name": "a", "services": {"web": {"enclaves": {}}}}"#,
+                "services.web.enclaves: a list is expected here",
+            ),
             ("[", ""),
             ("{", "EOF"),
         ] {

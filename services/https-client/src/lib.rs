@@ -12,13 +12,14 @@ mod named;
 use std::sync::Arc;
 
 use rustls::ClientConfig;
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{PemObject as _, SectionKind};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use ureq::Agent;
 use ureq::config::ConfigBuilder;
 use ureq::typestate::AgentScope;
 use ureq::unversioned::resolver::DefaultResolver;
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector as _, TcpConnector};
+use zeroize::Zeroizing;
 
 use crate::connector::TlsConnector;
 use crate::named::NamedCertificates;
@@ -51,6 +52,15 @@ pub enum RootsError {
     Tls(String),
 }
 
+/// What a client says of itself in TLS.
+#[derive(Clone, Debug, Default)]
+pub struct Hello {
+    /// A certificate chain and its key, both in PEM.
+    pub identity: Option<(Vec<u8>, Zeroizing<Vec<u8>>)>,
+    /// Protocols to ask for (ALPN), none if it is empty.
+    pub protocols: Vec<Vec<u8>>,
+}
+
 /// An agent with this configuration, whose TLS settings are set here.
 ///
 /// # Errors
@@ -66,10 +76,22 @@ pub fn agent(config: ConfigBuilder<AgentScope>, roots: &Roots) -> Result<Agent, 
         }
         Roots::Only(pem) => pem,
     };
-    let connector =
-        ().chain(ConnectProxyConnector::default())
-            .chain(TcpConnector::default())
-            .chain(TlsConnector::new(client_config(certificates(pem)?)?));
+    named_agent(config, pem, &Hello::default())
+}
+
+/// An agent that trusts these certificates (PEM) and nobody else, as [`Roots::Only`], and says this of itself.
+///
+/// # Errors
+/// When there is no certificate, or its own certificate or key cannot be used.
+pub fn named_agent(
+    config: ConfigBuilder<AgentScope>,
+    pem: &[u8],
+    hello: &Hello,
+) -> Result<Agent, RootsError> {
+    let connector = ()
+        .chain(ConnectProxyConnector::default())
+        .chain(TcpConnector::default())
+        .chain(TlsConnector::new(client_config(certificates(pem)?, hello)?));
     Ok(Agent::with_parts(
         config.build(),
         connector,
@@ -77,14 +99,27 @@ pub fn agent(config: ConfigBuilder<AgentScope>, roots: &Roots) -> Result<Agent, 
     ))
 }
 
-fn client_config(certificates: Vec<CertificateDer<'static>>) -> Result<Arc<ClientConfig>, RootsError> {
+fn client_config(
+    named: Vec<CertificateDer<'static>>,
+    hello: &Hello,
+) -> Result<Arc<ClientConfig>, RootsError> {
     let tls = |error: rustls::Error| RootsError::Tls(error.to_string());
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let verifier = NamedCertificates::new(certificates, &provider).map_err(tls)?;
+    let verifier = NamedCertificates::new(named, &provider).map_err(tls)?;
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let builder = builder.map_err(tls)?.dangerous();
     let builder = builder.with_custom_certificate_verifier(Arc::new(verifier));
-    Ok(Arc::new(builder.with_no_client_auth()))
+    let mut config = match &hello.identity {
+        Some((chain, key)) => {
+            let key = PrivateKeyDer::from_pem_slice(key);
+            let key = key.map_err(|_| RootsError::Tls("its own private key is not in PEM".to_owned()))?;
+            let own = builder.with_client_auth_cert(certificates(chain)?, key);
+            own.map_err(tls)?
+        }
+        None => builder.with_no_client_auth(),
+    };
+    config.alpn_protocols.clone_from(&hello.protocols);
+    Ok(Arc::new(config))
 }
 
 fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, RootsError> {

@@ -2,7 +2,7 @@
 
 use std::pin::pin;
 
-use axum::Router;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -15,7 +15,7 @@ use tokio_io_timeout::TimeoutWriter;
 
 use crate::limits::Limits;
 use crate::metrics::ServerMetrics;
-use crate::transport::Transport;
+use crate::transport::{PeerCertificate, Transport};
 
 /// What serves a connection.
 #[derive(Clone)]
@@ -50,7 +50,11 @@ impl Connection {
                     _ = self.end.changed() => return,
                 };
                 match accepted {
-                    Ok(Ok(stream)) => self.serve_requests(stream, deadline).await,
+                    Ok(Ok(stream)) => {
+                        let peer = PeerCertificate::of(stream.get_ref().1);
+                        self.router = self.router.layer(Extension(peer));
+                        self.serve_requests(stream, deadline).await;
+                    }
                     Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
                     Err(_) => tracing::debug!("a TLS handshake did not end in time"),
                 }

@@ -65,4 +65,4 @@ pub use operator::{is_operator_route, metrics_response, operator_routes};
 pub use request_id::request_id;
 pub use server::{ListenError, Server};
 pub use signals::{hangup, termination};
-pub use transport::{Transport, TransportError, tls_config};
+pub use transport::{PeerCertificate, Transport, TransportError, tls_config};

@@ -16,6 +16,19 @@ pub enum Transport {
     Plain,
 }
 
+/// The certificate that a peer has shown over TLS, if it has shown one: an extension of each request.
+///
+/// The peer has its key. Whether that says anything is for the transport's verifier and the handler to judge.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PeerCertificate(pub Option<CertificateDer<'static>>);
+
+impl PeerCertificate {
+    pub(crate) fn of(connection: &rustls::ServerConnection) -> Self {
+        let chain = connection.peer_certificates().unwrap_or_default();
+        Self(chain.first().map(|leaf| leaf.clone().into_owned()))
+    }
+}
+
 /// The certificate chain or its key cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("the TLS certificate or its key cannot be used: {0}")]

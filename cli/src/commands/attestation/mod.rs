@@ -12,6 +12,10 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 
 pub use self::attest::unless_refused;
+#[cfg(feature = "key-broker")]
+pub use self::cached_collateral::CachedCollateral;
+#[cfg(feature = "key-broker")]
+pub use self::serve::start_log;
 
 /// Run an attestation service, or ask one for a token
 #[derive(Args, Debug)]

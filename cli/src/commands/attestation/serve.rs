@@ -137,7 +137,7 @@ fn now() -> UnixTime {
 }
 
 /// The log goes to standard error. Dependencies log nothing below a warning.
-fn start_log(as_json: bool) {
+pub fn start_log(as_json: bool) {
     let log = tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_max_level(tracing::Level::INFO);

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
+use deployment_policy::document::ImageKeyId;
 use deployment_policy::{Edit, edit};
 
 use super::{deployment_file, diff};
@@ -16,7 +17,7 @@ use crate::output;
 /// Write the MRENCLAVE of each service's image into a deployment policy
 ///
 /// Reads each image that a service names, checks it as nacre inspect does, and puts its MRENCLAVE in place of the service's
-/// enclaves. Everything else in the file stays as it is. Shows what changes for whom.
+/// enclaves. Adds the name of an encrypted image's key to the service's image_keys. Everything else in the file stays as it is. Shows what changes for whom.
 #[derive(Args, Debug)]
 pub struct Pin {
     /// The policy
@@ -56,9 +57,11 @@ impl Pin {
             let source = Source::parse(image).with_context(|| format!("the image of the service {name}"))?;
             let enclave =
                 EnclaveIdentity::of(&source).with_context(|| format!("the image of the service {name}"))?;
-            let change = Edit::SetEnclaves(vec![enclave.mr_enclave]);
-            text = edit(&text, name.as_str(), &change)
-                .map_err(|error| anyhow!("{}: {error}", self.policy.display()))?;
+            let key = enclave.image_key.map(|key| Edit::AddImageKey(ImageKeyId(key)));
+            for change in std::iter::once(Edit::SetEnclaves(vec![enclave.mr_enclave])).chain(key) {
+                text = edit(&text, name.as_str(), &change)
+                    .map_err(|error| anyhow!("{}: {error}", self.policy.display()))?;
+            }
             pinned += 1;
         }
         ensure!(

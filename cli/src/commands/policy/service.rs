@@ -16,11 +16,17 @@ use crate::{input, output};
 /// More than a token has.
 const MAX_TOKEN_SIZE: u64 = 64 << 10;
 
-/// Show the policy of an attestation service
+/// Show the policy of an attestation service (--service), or of a deployment (--broker)
 ///
-/// Prints its text. Ends with status 1 if the service refuses, and with 125 if there was no answer.
+/// Prints its text. Ends with status 1 if the service or the broker refuses, and with 125 if there was no answer.
 #[derive(Args, Debug)]
+// One of the two is needed, and clap asks for both.
+#[command(mut_args(|arg| arg.required(false)))]
 pub struct Get {
+    #[cfg(feature = "key-broker")]
+    #[command(flatten)]
+    deployment: super::deployment::OfDeployment,
+
     #[command(flatten)]
     place: Place,
 }
@@ -90,6 +96,10 @@ impl Place {
 
 impl Get {
     pub fn run(self) -> Result<ExitCode> {
+        #[cfg(feature = "key-broker")]
+        if self.deployment.is_named() {
+            return self.deployment.run();
+        }
         let policy = self.place.ask(|policies| policies.get(self.place.kind))?;
         let Some(policy) = policy else {
             return Ok(ExitCode::FAILURE);

@@ -16,6 +16,10 @@ use serde_json::Value;
 #[cfg(feature = "convert")]
 use self::image::VerifyImage;
 use self::tls::VerifyTls;
+#[cfg(feature = "key-broker")]
+pub use self::tls::prove_peer;
+#[cfg(feature = "key-broker")]
+pub use self::tls_peer::peer_certificate;
 use self::token::VerifyToken;
 use crate::flags::quote::QuoteFlags;
 use crate::flags::verification::NotChecked;

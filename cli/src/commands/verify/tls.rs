@@ -56,9 +56,36 @@ struct Findings {
     judgements: Vec<Judgement>,
 }
 
+/// What is proven about a server, for people.
+#[cfg(feature = "key-broker")]
+pub struct Proven {
+    /// Whether its certificate carries an acceptable quote for its key.
+    pub is_proven: bool,
+    /// What it proves, or why it proves nothing.
+    pub text: String,
+}
+
+/// Judges a server's certificate (DER).
+///
+/// # Errors
+/// When there is nothing to judge it by.
+#[cfg(feature = "key-broker")]
+pub fn prove_peer(certificate: &[u8], peer: &str, flags: &VerificationFlags) -> Result<Proven> {
+    let findings = match RaTlsCertificate::parse(certificate) {
+        Ok(parsed) => Findings::of(certificate, parsed, flags)?,
+        Err(error) => Findings::refused(&Refusal::from(error).to_string()),
+    };
+    let mut not_checked = flags.not_checked();
+    not_checked.retain(|&what| what != NotChecked::ReportData);
+    Ok(Proven {
+        is_proven: findings.refusal.is_none(),
+        text: findings.text(peer, &not_checked),
+    })
+}
+
 impl VerifyTls {
     pub fn run(self) -> Result<ExitCode> {
-        let certificate = match peer_certificate(&self.peer, Duration::from_secs(self.timeout))? {
+        let certificate = match peer_certificate(&self.peer, &[], Duration::from_secs(self.timeout))? {
             Ok(certificate) => certificate,
             Err(error) => return self.report(&Findings::refused(&error.to_string())),
         };

@@ -26,12 +26,13 @@ pub enum CertificateRefusal {
 }
 
 /// The certificate of the server at HOST:PORT. The handshake proves that the server has its key; nothing else is verified,
-/// and nothing else is sent.
+/// and nothing else is sent. The server may be asked for one of some protocols (ALPN).
 ///
 /// # Errors
 /// When there is no TLS server, or it takes longer than `timeout`.
 pub fn peer_certificate(
     peer: &str,
+    protocols: &[&[u8]],
     timeout: Duration,
 ) -> Result<Result<CertificateDer<'static>, CertificateRefusal>> {
     let deadline = Instant::now().checked_add(timeout);
@@ -42,7 +43,7 @@ pub fn peer_certificate(
     let name = ServerName::try_from(host.to_owned());
     let name = name.with_context(|| format!("{host} is neither a host name nor an address"))?;
     let mut socket = connect(peer, deadline)?;
-    let mut connection = ClientConnection::new(Arc::new(configuration()?), name)?;
+    let mut connection = ClientConnection::new(Arc::new(configuration(protocols)?), name)?;
     let talked = talk(&mut socket, &mut connection, deadline);
     match talked.with_context(|| format!("{peer} did not complete a TLS handshake"))? {
         Err(error @ rustls::Error::InvalidCertificate(CertificateError::BadSignature)) => {
@@ -115,7 +116,7 @@ fn timed_out(error: io::Error) -> io::Error {
     }
 }
 
-fn configuration() -> Result<ClientConfig> {
+fn configuration(protocols: &[&[u8]]) -> Result<ClientConfig> {
     let provider = rustls::crypto::aws_lc_rs::default_provider();
     let unjudged = Unjudged(provider.signature_verification_algorithms);
     let builder =
@@ -123,7 +124,9 @@ fn configuration() -> Result<ClientConfig> {
     let builder = builder
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(unjudged));
-    Ok(builder.with_no_client_auth())
+    let mut config = builder.with_no_client_auth();
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+    Ok(config)
 }
 
 /// Accepts every certificate whose key signs the handshake. It is judged afterwards; no data is sent before.

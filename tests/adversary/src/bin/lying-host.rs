@@ -51,7 +51,12 @@ fn run() -> Result<Infallible> {
         len,
     };
     Ok(run_with(
-        Options::new(sgxs, &signature, rootfs, Platform::emulator(Seed::ephemeral()?)),
+        Options::new(
+            sgxs.into(),
+            &signature,
+            rootfs,
+            Platform::emulator(Seed::ephemeral()?),
+        ),
         Box::new(Shared { liar, limit }),
     )?)
 }

@@ -1,5 +1,6 @@
 //! Containers that a key broker provisions: what `nacre-init` asks, what it does with the answer, and what no host can make of it.
 
+mod real_broker;
 mod stand_in;
 
 use std::collections::BTreeMap;

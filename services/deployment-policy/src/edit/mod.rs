@@ -3,14 +3,13 @@
 //! No library writes YAML back as a person has written it. So a change is tried in the ways in which people write lists, and
 //! the first is taken after which the text reads as the document that it should be. A text in which none does is left alone.
 
-use std::collections::BTreeMap;
+mod places;
 
 use dcap_quote::Bytes;
-use serde::Deserialize;
-use serde_saphyr::Spanned;
 
-use crate::document::{Document, Map, Name, Service, Signer};
-use crate::read::{ReadError, read, yaml_options};
+use self::places::Places;
+use crate::document::{Document, ImageKeyId, Name, Service, Signer};
+use crate::read::{ReadError, read};
 use crate::similar::hint;
 
 /// What is changed in a service.
@@ -22,6 +21,8 @@ pub enum Edit {
     AddEnclave(Bytes<32>),
     /// This signer's enclaves, too; in place of an entry of the same signer and product.
     AddSigner(Signer),
+    /// This image key may be given to it, too.
+    AddImageKey(ImageKeyId),
 }
 
 /// Why a text was not changed.
@@ -97,6 +98,8 @@ impl Edit {
             Self::SetEnclaves(enclaves) => service.enclaves.clone_from(enclaves),
             Self::AddEnclave(enclave) if service.enclaves.contains(enclave) => {}
             Self::AddEnclave(enclave) => service.enclaves.push(*enclave),
+            Self::AddImageKey(key) if service.image_keys.contains(key) => {}
+            Self::AddImageKey(key) => service.image_keys.push(*key),
             Self::AddSigner(signer) => {
                 let same = |other: &Signer| {
                     other.mrsigner == signer.mrsigner && other.product_id == signer.product_id
@@ -113,6 +116,7 @@ impl Edit {
         match self {
             Self::SetEnclaves(_) | Self::AddEnclave(_) => "enclaves",
             Self::AddSigner(_) => "signers",
+            Self::AddImageKey(_) => "image_keys",
         }
     }
 
@@ -129,6 +133,7 @@ impl Edit {
                 .iter()
                 .map(|signer| signer_text(signer, quotes))
                 .collect(),
+            Self::AddImageKey(_) => after.image_keys.iter().map(|key| quotes.around(key)).collect(),
         }
     }
 
@@ -136,7 +141,7 @@ impl Edit {
     fn appends_to(&self, before: usize, after: &Service) -> bool {
         match self {
             Self::SetEnclaves(_) => false,
-            Self::AddEnclave(_) => before > 0,
+            Self::AddEnclave(_) | Self::AddImageKey(_) => before > 0,
             Self::AddSigner(_) => before > 0 && after.signers.len() > before,
         }
     }
@@ -178,209 +183,6 @@ impl Quotes {
             Self::Double => format!("\"{text}\""),
         }
     }
-}
-
-/// Where things stand in a text, in bytes.
-struct Places {
-    /// Where the service's own fields begin.
-    fields: usize,
-    /// Behind the image's name.
-    image_end: Option<usize>,
-    enclaves: Option<List>,
-    signers: Option<List>,
-}
-
-/// A list in brackets or with dashes.
-struct List {
-    start: usize,
-    elements: Vec<Element>,
-}
-
-/// From its beginning to the end of the last text in it.
-struct Element {
-    start: usize,
-    end: usize,
-}
-
-impl Places {
-    fn find(text: &str, service: &str) -> Option<Self> {
-        type Texts = BTreeMap<String, Spanned<String>>;
-
-        #[derive(Deserialize)]
-        struct File {
-            services: Map<Name, Spanned<Fields>>,
-        }
-
-        #[derive(Deserialize)]
-        struct Fields {
-            image: Option<Spanned<String>>,
-            enclaves: Option<Spanned<Vec<Spanned<String>>>>,
-            signers: Option<Spanned<Vec<Spanned<Texts>>>>,
-        }
-
-        let file: File = serde_saphyr::from_str_with_options(text, yaml_options()).ok()?;
-        let fields = file.services.get(service)?;
-        Some(Self {
-            fields: range(fields)?.0,
-            image_end: fields.value.image.as_ref().and_then(range).map(|(_, end)| end),
-            enclaves: fields.value.enclaves.as_ref().and_then(|list| {
-                let elements = list.value.iter().map(|element| {
-                    let (start, end) = range(element)?;
-                    Some(Element { start, end })
-                });
-                List::new(list, elements)
-            }),
-            signers: fields.value.signers.as_ref().and_then(|list| {
-                let elements = list.value.iter().map(|element| {
-                    let ends = element.value.values().filter_map(range).map(|(_, end)| end);
-                    Some(Element {
-                        start: range(element)?.0,
-                        end: ends.max()?,
-                    })
-                });
-                List::new(list, elements)
-            }),
-        })
-    }
-
-    /// Ways to write the change, the nicest first.
-    fn candidates(&self, text: &str, edit: &Edit, after: &Service) -> Vec<String> {
-        let mut candidates = Vec::new();
-        let list = match edit.field() {
-            "enclaves" => self.enclaves.as_ref(),
-            _ => self.signers.as_ref(),
-        };
-        let quotes = [Quotes::None, Quotes::Double, Quotes::Single];
-        // As the elements that are there are written.
-        let first = list
-            .and_then(|list| list.elements.first())
-            .and_then(|first| text.get(first.start..));
-        let quotes = match first.and_then(|first| first.chars().next()) {
-            Some('"') => [Quotes::Double, Quotes::None, Quotes::Single],
-            Some('\'') => [Quotes::Single, Quotes::None, Quotes::Double],
-            _ if text.trim_start().starts_with('{') => [Quotes::Double, Quotes::None, Quotes::Single],
-            _ => quotes,
-        };
-        for quotes in quotes {
-            let items = edit.items(after, quotes);
-            match list {
-                Some(list) => list.candidates(text, edit, after, &items, &mut candidates),
-                None => self.insertions(text, edit.field(), &items, quotes, &mut candidates),
-            }
-        }
-        candidates
-    }
-
-    /// A field that was not there.
-    fn insertions(
-        &self,
-        text: &str,
-        field: &str,
-        items: &[String],
-        quotes: Quotes,
-        candidates: &mut Vec<String>,
-    ) {
-        let items = items.join(", ");
-        let line = match quotes {
-            Quotes::Double if text.trim_start().starts_with('{') => format!("\"{field}\": [{items}]"),
-            _ => format!("{field}: [{items}]"),
-        };
-        let indent = indentation(text, self.fields);
-        if let Some(end) = self.image_end {
-            // Behind the line of the image, or behind the image.
-            let rest = text.get(end..).unwrap_or_default();
-            let line_end = rest.find('\n').map_or(text.len(), |at| end.saturating_add(at));
-            candidates.extend(insert(text, line_end, &format!("\n{indent}{line}")));
-            candidates.extend(insert(text, end, &format!(", {line}")));
-        }
-        candidates.extend(insert(text, self.fields, &format!("{line}\n{indent}")));
-        let behind_brace = self.fields.saturating_add(1);
-        let is_empty = text
-            .get(behind_brace..)
-            .is_some_and(|rest| rest.trim_start().starts_with('}'));
-        let line = if is_empty {
-            format!(" {line} ")
-        } else {
-            format!(" {line},")
-        };
-        candidates.extend(insert(text, behind_brace, &line));
-    }
-}
-
-impl List {
-    fn new<T>(list: &Spanned<T>, elements: impl Iterator<Item = Option<Element>>) -> Option<Self> {
-        Some(Self {
-            start: range(list)?.0,
-            elements: elements.collect::<Option<_>>()?,
-        })
-    }
-
-    fn candidates(
-        &self,
-        text: &str,
-        edit: &Edit,
-        after: &Service,
-        items: &[String],
-        candidates: &mut Vec<String>,
-    ) {
-        let behind = |from: usize, mark: char| {
-            let rest = text.get(from..).unwrap_or_default();
-            rest.find(mark).map_or(text.len(), |at| from.saturating_add(at))
-        };
-        let (Some(first), Some(last)) = (self.elements.first(), self.elements.last()) else {
-            let end = behind(self.start, ']').saturating_add(1);
-            candidates.extend(replace(
-                text,
-                (self.start, end),
-                &format!("[{}]", items.join(", ")),
-            ));
-            return;
-        };
-        let block = format!("\n{}- ", indentation_of_dash(text, last.start));
-        // An element is a text, or a map with or without braces.
-        for end in [last.end, behind(last.end, '}').saturating_add(1)] {
-            if edit.appends_to(self.elements.len(), after) {
-                let Some(item) = items.last() else { return };
-                let line_end = behind(end, '\n');
-                candidates.extend(insert(text, end, &format!(", {item}")));
-                candidates.extend(insert(text, line_end, &format!("{block}{item}")));
-            }
-            for separator in [", ", &block] {
-                candidates.extend(replace(text, (first.start, end), &items.join(separator)));
-            }
-        }
-    }
-}
-
-/// Where a value stands.
-fn range<T>(spanned: &Spanned<T>) -> Option<(usize, usize)> {
-    let span = spanned.referenced.span();
-    let (start, len) = (span.byte_offset()?, span.byte_len()?);
-    let start = usize::try_from(start).ok()?;
-    Some((start, start.checked_add(usize::try_from(len).ok()?)?))
-}
-
-fn insert(text: &str, at: usize, new: &str) -> Option<String> {
-    replace(text, (at, at), new)
-}
-
-fn replace(text: &str, (start, end): (usize, usize), new: &str) -> Option<String> {
-    Some(format!("{}{new}{}", text.get(..start)?, text.get(end..)?))
-}
-
-/// As many spaces as stand before this place in its line, other characters counted as spaces.
-fn indentation(text: &str, at: usize) -> String {
-    let before = text.get(..at).unwrap_or_default();
-    let line = before.rsplit('\n').next().unwrap_or_default();
-    " ".repeat(line.chars().count())
-}
-
-/// As [`indentation`], of the `-` before an element.
-fn indentation_of_dash(text: &str, at: usize) -> String {
-    let before = text.get(..at).unwrap_or_default();
-    let line = before.rsplit('\n').next().unwrap_or_default();
-    let dash = line.rfind('-').and_then(|dash| line.get(..dash));
-    " ".repeat(dash.unwrap_or(line).chars().count())
 }
 
 #[cfg(test)]
@@ -495,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn signers() {
+    fn signers_and_image_keys() {
         let text = |fields: &str| format!("name: a\nservices:\n  web:\n{}", expand(fields));
         let line = |svn: u16| format!("{{ mrsigner: AA, product_id: 1, min_svn: {svn} }}");
         let other = "{ mrsigner: BB, product_id: 1, min_svn: 9 }";
