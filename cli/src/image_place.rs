@@ -81,16 +81,29 @@ impl Source {
     /// # Errors
     /// The image, or what is attached to it, cannot be read.
     pub fn attachment(&self, media_type: &str, notices: Notices) -> Result<Option<Vec<u8>>> {
-        let place = self.fetch(notices)?;
-        let Some(image) = ImageSource::open(&place)?.manifest_digest() else {
-            return Ok(None);
+        let local = || -> Result<_> {
+            let place = self.fetch(notices)?;
+            let digest = ImageSource::open(&place)?.manifest_digest();
+            Ok((place, digest))
         };
-        Ok(match self {
-            Self::Local(_) | Self::Daemon(_) => oci_image::attachment(&place, image, media_type)?,
-            Self::Remote(remote) => Connection::to_pull(remote)
-                .and_then(|connection| connection.attachment(image, media_type))
-                .with_context(|| format!("cannot fetch what is attached to {remote}"))?,
-        })
+        let Self::Remote(remote) = self else {
+            let (place, digest) = local()?;
+            return Ok(match digest {
+                Some(digest) => oci_image::attachment(&place, digest, media_type)?,
+                None => None,
+            });
+        };
+        let failed = || format!("cannot fetch what is attached to {remote}");
+        let connection = Connection::to_pull(remote).with_context(failed)?;
+        // All of the image is fetched only if it is one of several.
+        let digest = match connection.manifest_digest().with_context(failed)? {
+            None => local()?.1,
+            digest => digest,
+        };
+        match digest {
+            Some(digest) => connection.attachment(digest, media_type).with_context(failed),
+            None => Ok(None),
+        }
     }
 
     /// Its name in a registry, if it is there.

@@ -37,6 +37,22 @@ impl Connection {
         })
     }
 
+    /// The digest of the image's manifest, if the name leads to one; nothing if it leads to an index, of which somebody has
+    /// to choose.
+    ///
+    /// # Errors
+    /// The registry refuses or fails.
+    pub fn manifest_digest(&self) -> Result<Option<Digest>, Error> {
+        let reference = &self.remote.reference;
+        let answer = self.runtime.block_on(retried(|| async {
+            let pulled = self.client.pull_manifest_raw(reference, &self.auth, &ACCEPTED);
+            self.failed(pulled.await)
+        }));
+        let (bytes, _) = answer?;
+        let document = Document::parse(&self.remote.to_string(), &bytes)?;
+        Ok(document.manifests.is_none().then(|| Digest::of(&bytes)))
+    }
+
     /// The digests of what is attached to an image.
     async fn referrers(&self, image: Digest, media_type: Option<&str>) -> Result<Vec<Digest>, Error> {
         let reference = self.remote.reference.clone_with_digest(image.to_string());
