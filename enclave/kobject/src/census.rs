@@ -12,6 +12,12 @@ use loom::sync::atomic::{AtomicU32, Ordering, fence};
 /// A count of those who wait.
 pub struct Census(AtomicU32);
 
+impl Default for Census {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Census {
     /// Nobody waits.
     #[cfg(not(loom))]
