@@ -50,8 +50,9 @@ impl Policy {
             several => {
                 let names: Vec<_> = several.iter().map(|(name, _)| name.as_str()).collect();
                 let message = format!(
-                    "this enclave is the services {}, and has to say which (nacre run --service)",
-                    names.join(", ")
+                    "this enclave is the services {}, and has to say which (nacre run --broker https://HOST:PORT/{}/SERVICE)",
+                    names.join(", "),
+                    self.name(),
                 );
                 let reason = Reason::new(
                     DenialCode::AmbiguousService,

@@ -12,6 +12,7 @@ mod encrypted;
 mod memcached;
 mod operations;
 mod process;
+mod provisioning;
 mod python;
 mod redis;
 mod rows;
@@ -60,6 +61,7 @@ const GROUPS: &[(&str, Group)] = &[
     ("encrypted-conversion", encrypted::making),
     ("token", token::measure),
     ("attestation", attestation::measure),
+    ("provisioning", provisioning::measure),
     ("verification", verification::measure),
 ];
 

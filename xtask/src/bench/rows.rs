@@ -421,6 +421,28 @@ pub const ROWS: &[Row] = &[
         Lower,
         Open,
     ),
+    provisioning(
+        "provision-64",
+        "containers provisioned by a broker, 64 at once, SQLite; clients on the same processors",
+        "/s",
+        Higher,
+        Open,
+    ),
+    provisioning(
+        "provision-64-p99",
+        "the same: 99th percentile",
+        "ms",
+        Lower,
+        Value(100.0),
+    ),
+    provisioning(
+        "provision-64-cpu",
+        "the same: CPU time of broker and client together",
+        "µs",
+        Lower,
+        // 300 a second and core.
+        Value(3333.0),
+    ),
     // Here the baseline is not the same program natively, but what the title says.
     verification(
         "verify-known",
@@ -470,6 +492,16 @@ const fn attestation(
     target: Target,
 ) -> Row {
     row(name, "attestation", title, unit, better, target, None)
+}
+
+const fn provisioning(
+    name: &'static str,
+    title: &'static str,
+    unit: &'static str,
+    better: Better,
+    target: Target,
+) -> Row {
+    row(name, "provisioning", title, unit, better, target, None)
 }
 
 const fn throughput(

@@ -18,25 +18,22 @@ pub(super) const ROWS: &[Row] = &[Row::partial(
     "EPERM, since what is mounted is measured; only nacre-init mounts the image that it has got the key of",
 )];
 
+/// What a program gives that does not give a string.
+const NULL: u64 = 0;
+
 /// Longest name of a file system type, and longest options, that are looked at.
 const LONGEST: usize = 256;
 
 fn sys_mount(call: &mut Call<'_>) -> Result<u64> {
-    let kind = match call.pointer(2) {
-        0 => return Err(Errno::EPERM),
-        kind => user::get_string(kind, LONGEST, Errno::EPERM)?,
-    };
-    if kind != provisioning::IMAGE {
+    let (kind, options) = (call.pointer(2), call.pointer(4));
+    if kind == NULL || user::get_string(kind, LONGEST, Errno::EPERM)? != provisioning::IMAGE {
         return Err(Errno::EPERM);
     }
-    let key = match call.pointer(4) {
-        0 => None,
-        options => Some(key(&Zeroizing::new(user::get_string(
-            options,
-            LONGEST,
-            Errno::EINVAL,
-        )?))?),
+    let options = match options == NULL {
+        true => None,
+        false => Some(Zeroizing::new(user::get_string(options, LONGEST, Errno::EINVAL)?)),
     };
+    let key = options.map(|options| key(&options)).transpose()?;
     provisioning::mount_image(call.thread, key.as_ref().map(|key| key.as_slice()))?;
     Ok(0)
 }
