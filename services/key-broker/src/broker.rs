@@ -81,6 +81,17 @@ impl Broker {
         hash.as_ref().try_into().ok()
     }
 
+    /// The time of the last entry in the audit log. A clock that is behind it was set back, or was wrong then.
+    ///
+    /// # Errors
+    /// When the entry cannot be read.
+    pub fn last_seen(store: &mut Store) -> Result<Option<UnixTime>, StoreError> {
+        store.update(|transaction| {
+            let last = transaction.journal(transaction.journal_size())?;
+            Ok(last.first().and_then(|entry| crate::audit::time_of(&entry.bytes)))
+        })
+    }
+
     /// Begins to work on an open store. `reason` says in the audit log how it was opened.
     ///
     /// # Errors

@@ -1,5 +1,7 @@
 //! Instances of services: the enclaves that were given something, and have not been silent since.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use broker_store::{StoreError, Table, Transaction};
 use dcap_quote::UnixTime;
 use deployment_policy::Evidence;
@@ -11,6 +13,8 @@ use crate::records;
 const CHECK_IN: u64 = 600;
 /// The same where the number of instances is bounded: so long the place of one that has died stays taken, twice.
 const CHECK_IN_IF_BOUNDED: u64 = 60;
+/// Seconds after which it asks again at the earliest, whatever is due.
+const SOONEST: u64 = 5;
 /// Seconds after its end for which an instance is still listed.
 const KEPT: u64 = 60 * 60;
 
@@ -65,7 +69,7 @@ impl Instance {
 /// After how many seconds an instance has to ask again, and after how many it counts as gone.
 pub(crate) fn lease(renew_after: Option<u64>, is_bounded: bool) -> (u64, u64) {
     let most = if is_bounded { CHECK_IN_IF_BOUNDED } else { CHECK_IN };
-    let after = renew_after.map_or(most, |after| after.clamp(1, most));
+    let after = renew_after.map_or(most, |after| after.clamp(SOONEST, most));
     (after, after.saturating_mul(2).saturating_add(CHECK_IN_IF_BOUNDED))
 }
 
@@ -109,15 +113,21 @@ pub(crate) fn forget(
     let names = transaction.names(Table::Instances, "");
     let mut rest = names.into_iter().filter(|name| name.as_str() > after);
     let page: Vec<_> = rest.by_ref().take(most).collect();
+    let mut gone: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for record in &page {
         let instance: Option<Instance> = records::read(transaction, Table::Instances, record)?;
-        let Some(instance) = instance.filter(|instance| instance.until.saturating_add(KEPT) < now.0) else {
-            continue;
-        };
-        transaction.delete(Table::Instances, record);
-        let end = format!("/{}", instance.instance);
-        for secret in transaction.names(Table::Secrets, &format!("{}/secret/", instance.deployment)) {
-            if secret.ends_with(&end) {
+        if let Some(instance) = instance.filter(|instance| instance.until.saturating_add(KEPT) < now.0) {
+            transaction.delete(Table::Instances, record);
+            gone.entry(instance.deployment)
+                .or_default()
+                .insert(instance.instance);
+        }
+    }
+    for (deployment, instances) in gone {
+        for secret in transaction.names(Table::Secrets, &format!("{deployment}/secret/")) {
+            // DEPLOYMENT/secret/NAME/INSTANCE
+            let mut parts = secret.split('/').skip(3);
+            if parts.next().is_some_and(|instance| instances.contains(instance)) {
                 transaction.delete(Table::Secrets, &secret);
             }
         }

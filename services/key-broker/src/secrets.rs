@@ -286,9 +286,18 @@ impl Keeper<'_, '_> {
         let instance = (secret.scope == Scope::Instance).then_some(instance);
         let record = secret_record(policy.name(), name.as_str(), instance);
         let stored: Option<Stored> = records::read(self.transaction, Table::Secrets, &record)?;
-        let is_current = stored
+        let mut is_current = stored
             .as_ref()
             .is_some_and(|stored| self.is_current(policy, secret, stored));
+        if let (SecretValue::X509 { issuer, .. }, Some(Value::Certified { issuer: of, .. }), true) = (
+            &secret.value,
+            stored.as_ref().map(|stored| &stored.value),
+            is_current,
+        ) {
+            // An authority that was renewed has another key, which those who trust it are given.
+            let (authority, _) = self.issuer(policy, issuer.as_ref(), 0)?;
+            is_current = authority.own == *of;
+        }
         if is_current || secret.value.kind() == SecretKind::Imported {
             return Ok(stored.filter(|stored| stored.kind == SecretKind::Imported || is_current));
         }
@@ -443,7 +452,7 @@ impl Keeper<'_, '_> {
 /// How long before its end a secret is renewed; of certificates a third of their life.
 fn renew_before(secret: &Secret) -> u64 {
     let of_certificate = || match secret.value.kind() {
-        SecretKind::X509 => secret
+        SecretKind::X509 | SecretKind::X509Ca => secret
             .lifetime
             .map_or(0, |lifetime| lifetime.seconds().div_euclid(3)),
         _ => 0,

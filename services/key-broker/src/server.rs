@@ -14,9 +14,9 @@ use crate::instances::forget;
 use crate::tls::{Certificates, QuoteSource, TlsError};
 
 /// Between rounds of housekeeping.
-const HOUSEKEEPING: Duration = Duration::from_secs(60);
+const HOUSEKEEPING: Duration = Duration::from_secs(10 * 60);
 /// Instances that are looked at in one transaction.
-const PAGE: usize = 256;
+const PAGE: usize = 1024;
 
 /// What a server needs.
 pub struct Config {

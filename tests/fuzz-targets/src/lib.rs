@@ -7,6 +7,7 @@
 
 mod attest_call;
 mod attestation_policy;
+mod audit_log;
 mod boot_info;
 mod callsite_map;
 mod collateral;
@@ -85,6 +86,8 @@ targets! {
     ATTESTATION_POLICY = attestation_policy;
     /// The policies of deployments, and their templates (`deployment-policy`).
     DEPLOYMENT_POLICY = deployment_policy;
+    /// The audit logs of key brokers, and what is kept to check them (`key-broker`, `broker-store`).
+    AUDIT_LOG = audit_log;
     /// Attestation tokens, their claims, and key sets (`token`).
     TOKEN = token;
     /// Certificates with quotes, and the extensions that carry them (`ra-tls`).
@@ -148,6 +151,7 @@ mod tests {
         elf = ELF;
         attestation_policy = ATTESTATION_POLICY;
         deployment_policy = DEPLOYMENT_POLICY;
+        audit_log = AUDIT_LOG;
         token = TOKEN;
         ra_tls_evidence = RA_TLS_EVIDENCE;
         attest_call = ATTEST_CALL;

@@ -5,9 +5,10 @@ use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use attestation_service::{CollateralFiles, CollateralSource};
 use broker_store::{Store, Witness};
 use clap::Args;
@@ -23,6 +24,8 @@ use crate::{clock, output};
 
 /// Between checks for newer collateral.
 const COLLATERAL_CHECK_INTERVAL: Duration = Duration::from_secs(30);
+/// Seconds by which the clocks of replicas may differ.
+const MAX_CLOCK_SKEW: u64 = 300;
 /// Where an enclave gets its quotes.
 const ATTESTATION: &str = "/dev/attestation";
 
@@ -49,6 +52,10 @@ pub struct Serve {
     #[arg(long, value_name = "WITNESS")]
     witness: Option<Witness>,
 
+    /// Start even if this machine's clock is behind the last entry of the audit log
+    #[arg(long)]
+    accept_earlier_clock: bool,
+
     /// A file with collateral for one kind of platform; can be given several times
     #[arg(long, value_name = "FILE", conflicts_with = "collateral_cache")]
     collateral: Vec<PathBuf>,
@@ -67,9 +74,16 @@ pub struct Serve {
 
 impl Serve {
     pub fn run(self) -> Result<()> {
-        let store = Store::open(self.store.open()?, &self.root_key.load()?, self.witness.as_ref())?;
-        start_log(self.log_json);
+        let mut store = Store::open(self.store.open()?, &self.root_key.load()?, self.witness.as_ref())?;
         let now = clock::now()?;
+        let seen = Broker::last_seen(&mut store)?.unwrap_or(now);
+        // What has expired would be valid again.
+        ensure!(
+            self.accept_earlier_clock || now.0.saturating_add(MAX_CLOCK_SKEW) >= seen.0,
+            "the clock says {now}, and the audit log has an entry of {seen}; set the clock, or, if it was wrong then, use \
+             --accept-earlier-clock"
+        );
+        start_log(self.log_json);
         let root = self.trust.root()?;
         let collateral: Arc<dyn CollateralSource> = match &self.collateral_cache {
             Some(directory) => Arc::new(CachedCollateral::open(directory, &root)?),
@@ -106,7 +120,7 @@ impl Serve {
             collateral: Arc::new(move |quote: &Quote<'_>| find(source.as_ref(), quote)),
             quotes,
             limits: Limits::default(),
-            clock: Arc::new(|| clock::now().unwrap_or(UnixTime(0))),
+            clock: Arc::new(never_back(now)),
         };
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         runtime.block_on(async {
@@ -119,6 +133,15 @@ impl Serve {
             server.serve(end).await;
             Ok(())
         })
+    }
+}
+
+/// This machine's clock, which is its host's: it never goes back.
+fn never_back(start: UnixTime) -> impl Fn() -> UnixTime + Send + Sync {
+    let latest = AtomicU64::new(start.0);
+    move || {
+        let now = clock::now().map_or(0, |now| now.0);
+        UnixTime(latest.fetch_max(now, Ordering::Relaxed).max(now))
     }
 }
 

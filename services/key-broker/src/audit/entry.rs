@@ -1,5 +1,6 @@
 //! What an entry says.
 
+use dcap_quote::UnixTime;
 use serde::{Deserialize, Serialize};
 
 /// Who caused a decision.
@@ -74,6 +75,12 @@ pub(super) struct Line {
     pub previous: String,
     #[serde(flatten)]
     pub event: Event,
+}
+
+/// When a line was written.
+pub(crate) fn time_of(line: &[u8]) -> Option<UnixTime> {
+    let line: Line = serde_json::from_slice(line).ok()?;
+    Some(UnixTime(line.event.time))
 }
 
 /// Whether a line is about a deployment.

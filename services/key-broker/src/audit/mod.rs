@@ -14,8 +14,8 @@ mod entry;
 mod signer;
 mod verify;
 
-pub(crate) use self::entry::is_about;
 pub use self::entry::{Actor, Event, Outcome};
+pub(crate) use self::entry::{is_about, time_of};
 pub use self::signer::{AuditKey, AuditKeyError};
 pub use self::verify::{AuditError, AuditHead, AuditProblem, Verified, public_key_from_pem, verify};
 

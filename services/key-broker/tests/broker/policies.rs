@@ -293,5 +293,9 @@ async fn a_restart_forgets_nothing_and_an_old_store_is_refused() {
     ));
     // Without a witness nobody can tell: an operator who restores a backup means it.
     open(None).unwrap();
+    let backend = Box::new(broker_store::Sqlite::open(&store).unwrap());
+    let mut store = broker_store::Store::open(backend, &crate::support::root_key(), None).unwrap();
+    let seen = key_broker::Broker::last_seen(&mut store).unwrap();
+    assert_eq!(seen, Some(*crate::support::START));
     drop(administrator);
 }

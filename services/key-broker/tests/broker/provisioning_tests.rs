@@ -354,6 +354,45 @@ async fn certificates_are_renewed_before_they_end() {
 }
 
 #[tokio::test]
+async fn a_renewed_authority_renews_what_it_has_certified() {
+    let broker = Running::start().await;
+    let policy = shop().replace("common_name: Internal", "common_name: Internal, lifetime: 15d");
+    let policy = policy.replace("lifetime: 30d", "lifetime: 6d");
+    broker.apply("shop", &policy).await;
+    broker
+        .admin("PUT", "/v1/deployments/shop/secrets/api", b"x")
+        .await;
+    let db = Peer::enclave(0x11);
+    let file = |given: &provisioning::Provision, path: &str| {
+        let mut files = given.files.iter();
+        certificates(files.find(|file| file.path == path).unwrap().content.expose())
+    };
+    let first = broker.provision(&db, &request(1)).await.unwrap();
+    // The leaf is renewed now, and good for four days more; the authority is renewed after ten of its fifteen.
+    broker.pass(9 * 86400);
+    let second = broker.provision(&db, &request(1)).await.unwrap();
+    assert_eq!(file(&second, "/run/tls/ca.pem"), file(&first, "/run/tls/ca.pem"));
+    broker.pass(86400 + 1);
+    let third = broker.provision(&db, &request(1)).await.unwrap();
+    let (chain, ca) = (file(&third, "/run/tls/cert.pem"), file(&third, "/run/tls/ca.pem"));
+    assert_ne!(ca, file(&first, "/run/tls/ca.pem"));
+    assert_ne!(chain[0], file(&second, "/run/tls/cert.pem")[0]);
+    let authority = public_key(&ca[0]);
+    assert_eq!(authority, public_key(&chain[1]));
+}
+
+/// The public key of a certificate.
+fn public_key(certificate: &rustls::pki_types::CertificateDer<'_>) -> Vec<u8> {
+    use x509_cert::der::{Decode as _, Encode as _};
+    let certificate = x509_cert::Certificate::from_der(certificate).unwrap();
+    certificate
+        .tbs_certificate()
+        .subject_public_key_info()
+        .to_der()
+        .unwrap()
+}
+
+#[tokio::test]
 async fn an_image_key_goes_to_its_own_image_only() {
     let broker = Running::start().await;
     let key: Vec<u8> = (0..64).collect();
