@@ -11,6 +11,8 @@ use crate::Failure;
 
 /// Permission bits that a file can have.
 const PERMISSIONS: u32 = 0o7777;
+/// Of a file that is being written: nobody else can open it.
+const CLOSED: u32 = 0o000;
 /// Of directories that are missing.
 const DIRECTORY: u32 = 0o755;
 
@@ -38,7 +40,7 @@ pub(crate) fn write(file: &File, owner: Owner) -> io::Result<()> {
         _ => {}
     }
     let mut options = OpenOptions::new();
-    let mut out = options.write(true).create_new(true).mode(0).open(&beside)?;
+    let mut out = options.write(true).create_new(true).mode(CLOSED).open(&beside)?;
     let owner = file.owner.unwrap_or(owner);
     out.write_all(file.content.expose())?;
     chown(&beside, Some(owner.user), Some(owner.group))?;
