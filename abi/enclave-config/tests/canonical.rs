@@ -138,9 +138,9 @@ fn every_flipped_bit_is_refused_or_means_something_else() {
 #[test]
 fn longer_forms_of_the_same_value_are_refused() {
     let bytes = sample().encode().unwrap();
-    // The head of the map: 19 entries as one byte more (0xb3), or of indefinite length (0xbf … 0xff).
-    assert_eq!(bytes[0], 0xb3);
-    let long = [&[0xb8, 0x13], &bytes[1..]].concat();
+    // The head of the map: 20 entries as one byte more (0xb4), or of indefinite length (0xbf … 0xff).
+    assert_eq!(bytes[0], 0xb4);
+    let long = [&[0xb8, 0x14], &bytes[1..]].concat();
     assert_eq!(Config::decode(&long), Err(ConfigError::NotCanonical));
     let indefinite = [&[0xbf], &bytes[1..], &[0xff]].concat();
     assert_eq!(Config::decode(&indefinite), Err(ConfigError::Malformed));

@@ -1,5 +1,7 @@
 //! The store: opens a database, finds what was changed behind its back, and commits changes.
 
+use std::time::Duration;
+
 use crate::backend::{Backend, BackendError, Batch, Head, Meta, RecordChange, SealedRecord};
 use crate::commit::{Change, Commit, Witness, sha256};
 use crate::error::StoreError;
@@ -10,6 +12,9 @@ use crate::transaction::{Staged, Transaction, end_of_journal, open_entry};
 
 /// How often changes run again because another replica has committed meanwhile.
 const MAX_ATTEMPTS: u32 = 64;
+/// How long the pause before the second attempt is at most, and the one before any.
+const FIRST_PAUSE: Duration = Duration::from_millis(1);
+const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 /// Commits that are read at a time.
 const PAGE: u32 = 256;
 const KEY_CHECK: &[u8] = b"nacre broker-store 1";
@@ -188,7 +193,8 @@ impl Store {
     /// When they could not be committed, or one of them has read a wrong row: then none of them is in force. After
     /// [`BackendError::Unreachable`] that is unknown.
     pub fn update_all(&mut self, jobs: &mut [&mut Job<'_>]) -> Result<(), StoreError> {
-        for _ in 0..MAX_ATTEMPTS {
+        for attempt in 0..MAX_ATTEMPTS {
+            pause(attempt);
             self.catch_up()?;
             let mut staged = Staged::default();
             let mut failed = None;
@@ -355,6 +361,16 @@ impl Store {
             }
             _ => Err(DAMAGED),
         }
+    }
+}
+
+/// Waits before another attempt, at random and for longer each time, so that replicas do not go on meeting each other.
+fn pause(attempt: u32) {
+    let mut random = [0];
+    // Without randomness there is no pause, which is no more than slow.
+    if attempt > 0 && aws_lc_rs::rand::fill(&mut random).is_ok() {
+        let most = LONGEST_PAUSE.min(FIRST_PAUSE.saturating_mul(attempt));
+        std::thread::sleep(most.saturating_mul(u32::from(random[0])).div_f32(255.0));
     }
 }
 

@@ -36,7 +36,7 @@ pub(super) const LIES: &[Lie] = table! {
     Lie { name: "boot/truth-about-threads", guest: "threads", tell: Tell::Truth, ends: RIGHT },
     Lie { name: "boot/truth-about-sockets", guest: "sockets", tell: Tell::Truth, ends: RIGHT },
     Lie { name: "boot/truth-about-poll", guest: "poll", tell: Tell::Truth, ends: RIGHT },
-    boot("boot/version", "streams", Boot::Word(MAGIC, u64::from_le_bytes(*b"NACREBT\x02")), REFUSED),
+    boot("boot/version", "streams", Boot::Word(MAGIC, u64::from_le_bytes(*b"NACREBT\x01")), REFUSED),
     boot("boot/magic", "streams", Boot::Word(MAGIC, 0), REFUSED),
     boot("boot/noise", "streams", Boot::Noise, REFUSED),
     boot("boot/cut-in-the-header", "streams", Boot::Cut(44), REFUSED),
