@@ -13,9 +13,9 @@ use crate::records;
 use crate::work::{About, Work};
 
 /// What an enclave is told that gets nothing: the reason is for the owner.
-const REFUSED: &str = "the broker refuses; the owner of the deployment finds the reason in the audit log";
+const REFUSED: &str = "the owner of the deployment finds the reason in the audit log";
 const LATER: &str =
-    "the broker cannot give everything yet; the owner of the deployment finds the reason in the audit log";
+    "not everything can be given yet; the owner of the deployment finds the reason in the audit log";
 
 impl Work<'_, '_> {
     /// Gives an enclave what its service gets, or says why not. Whatever happens is in the audit log.
