@@ -115,7 +115,7 @@ impl Story<'_> {
         println!("{} {}: {}", entry["outcome"], entry["reference"], entry["reason"]);
         ensure!(entry["outcome"] == "refused", "it should have been refused");
 
-        step("A changed image does not come so far");
+        step("A changed image does not run");
         let archive = self.scratch.join("redis.tar");
         let mut bytes = fs::read(&archive)?;
         // One bit in each page of the middle, which is the root file system's: whichever Redis reads first.
