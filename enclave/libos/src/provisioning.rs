@@ -58,7 +58,7 @@ pub(crate) fn file_systems(
 ) -> core::result::Result<Vfs, Refusal> {
     if info.broker.is_empty() {
         return Err(Refusal::new(
-            "a key broker provisions this image: say where it is with --broker URL",
+            "a key broker provisions this image: say where it is with --broker URL (in a container engine: -e NACRE_BROKER=URL)",
         ));
     }
     if info.image_key.is_some() {

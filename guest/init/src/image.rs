@@ -5,7 +5,7 @@ use std::ffi::CString;
 use provisioning::{Hex, Provision};
 use rustix::io::Errno;
 use rustix::mount::MountFlags;
-use zeroize::Zeroize as _;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::Failure;
 
@@ -50,21 +50,14 @@ impl Drop for Options {
 
 fn options(key: &[u8]) -> Result<Options, Failure> {
     const NAME: &[u8] = b"key=";
+    let digits = Zeroizing::new(base16ct::lower::encode_string(key));
     // With room for the NUL, so that no copy is left behind.
-    let mut text = Vec::with_capacity(NAME.len() + key.len() * 2 + 1);
+    let mut text = Vec::with_capacity(NAME.len() + digits.len() + 1);
     text.extend_from_slice(NAME);
-    for byte in key {
-        text.extend_from_slice(&[digit(byte >> 4), digit(byte & 0xf)]);
-    }
+    text.extend_from_slice(digits.as_bytes());
     CString::new(text)
         .map(Options)
         .map_err(|error| format!("the image's key: {error}"))
-}
-
-/// A hexadecimal digit, in the same time for each.
-fn digit(value: u8) -> u8 {
-    // 39 is what lies between '9' and 'a'; the subtraction wraps for digits beyond 9.
-    value + b'0' + (9u8.wrapping_sub(value) >> 7) * 39
 }
 
 #[cfg(test)]

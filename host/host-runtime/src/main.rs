@@ -89,7 +89,7 @@ fn parse() -> Result<Option<Arguments>, String> {
         flags: host_abi::BootFlags::default(),
         hostname: Vec::new(),
         image_key: None,
-        broker: std::env::var_os("NACRE_BROKER").map(OsString::into_vec),
+        broker: std::env::var_os(BROKER).map(OsString::into_vec),
         init: "/nacre/nacre-init".into(),
         sites: EncluSites::Patched,
     };
@@ -141,6 +141,14 @@ fn say_what_is_mounted() {
     );
 }
 
+/// Where the broker is, for users of container engines.
+const BROKER: &str = "NACRE_BROKER";
+
+/// What this process was given for the container. Who has a broker means this process by that variable.
+fn variables(is_provisioned: bool) -> impl Iterator<Item = (OsString, OsString)> {
+    std::env::vars_os().filter(move |(name, _)| !(is_provisioned && name == BROKER))
+}
+
 fn start(arguments: Arguments) -> Result<(), String> {
     if arguments.sgxs == Path::new(IN_A_CONTAINER) {
         say_what_is_mounted();
@@ -161,11 +169,11 @@ fn start(arguments: Arguments) -> Result<(), String> {
         |config| (config.host_env, config.env),
     );
     if arguments.sgxs == Path::new(IN_A_CONTAINER)
-        && let Some(line) = environment::ignored(&host_env, &image_env, std::env::vars_os())
+        && let Some(line) = environment::ignored(&host_env, &image_env, variables(is_provisioned))
     {
         eprintln!("nacre: {line}");
     }
-    let mut env = environment::passed_on(&host_env, std::env::vars_os());
+    let mut env = environment::passed_on(&host_env, variables(is_provisioned));
     // What was asked for here takes precedence.
     env.extend(arguments.env);
     let (path, range) = split_range(&arguments.rootfs);

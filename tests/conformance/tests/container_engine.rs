@@ -183,6 +183,29 @@ fn what_a_user_of_a_container_gives_in_vain_is_said() {
     assert_eq!(outcome.status, 0, "{outcome}");
 }
 
+/// Nobody is asked here: `provisioning` has brokers.
+#[test]
+fn a_variable_says_where_the_broker_is() {
+    let authority = Path::new(env!("CARGO_MANIFEST_DIR")).join("../images/authority.pem");
+    let image = Unpacked::new("arguments", &["--broker-ca", authority.to_str().unwrap()]);
+    let init = image.file("nacre-init");
+    let run = |url: Option<&str>| {
+        let mut command = image.host_with(&["--init", init.to_str().unwrap()]);
+        command.env_remove("NACRE_BROKER");
+        command.envs(url.map(|url| ("NACRE_BROKER", url)));
+        Outcome::of(command, b"").unwrap()
+    };
+    let outcome = run(Some("nowhere"));
+    assert!(
+        outcome.stderr.contains("nacre-init: nowhere is not https://"),
+        "{outcome}"
+    );
+    assert_eq!(outcome.status, 125, "{outcome}");
+    let outcome = run(None);
+    assert!(outcome.stderr.contains("NACRE_BROKER=URL"), "{outcome}");
+    assert_eq!(outcome.status, 125, "{outcome}");
+}
+
 #[test]
 fn a_signal_that_ends_the_container_is_named_on_the_host_s_side() {
     let image = Unpacked::new("death_in_function", &[]);
